@@ -1,0 +1,1 @@
+"""Which labels we believe: scores, audits, the selection, and the shards."""

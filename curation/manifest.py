@@ -1,0 +1,386 @@
+"""The run folder: how every stage's output is committed, described and opened.
+
+A run folder holds one folder a stage; each output of a stage is a folder of its own, named by the
+fingerprint of what it was made from, and ``CURRENT`` names the one in force::
+
+    run/candidates/CURRENT                    3f2a9c1b04de
+    run/candidates/3f2a9c1b04de/manifest.json
+    run/candidates/3f2a9c1b04de/part-00000-of-00002.parquet
+
+`staged` writes an output: into ``run/.staging`` first, then fsync, digests, manifest, a read-back,
+one rename, and last the pointer. A reader starts from ``CURRENT``, goes by the manifest and opens
+only files that the manifest lists, so it sees the whole old output or the whole new one.
+Nothing is ever deleted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import resource
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labeling.errors import BusyError, InputError, IntegrityError
+from labeling.schemas import TableSchema, check
+
+MADE_BY = {
+    "signals": "label",
+    "candidates": "label",
+    "audits": "audit",
+    "scored": "select",
+    "selected": "select",
+    "shards": "export",
+    "model": "train",
+    "evaluation": "evaluate",
+}
+"""The command that makes each stage, for messages (label sets add a suffix: ``shards-all``)."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One committed output of a stage, opened through its manifest."""
+
+    name: str
+    dir: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the inputs, settings and code that the output was made from."""
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def counts(self) -> Mapping[str, Any]:
+        """The counts that the stage recorded."""
+        counts: Mapping[str, Any] = self.manifest["counts"]
+        return counts
+
+    def paths(self, suffix: str = "", prefix: str = "") -> list[Path]:
+        """Return the listed files with this ending and beginning, in the manifest's order."""
+        names = [f["name"] for f in self.manifest["files"]]
+        return [self.dir / n for n in names if n.endswith(suffix) and n.startswith(prefix)]
+
+    def table(self, schema: TableSchema, columns: list[str] | None = None) -> pa.Table:
+        """Return the whole of one table of the stage, checked against its schema.
+
+        Files of the table are named ``<table>-….parquet`` or, where the stage holds one table
+        only, ``part-….parquet``.
+        """
+        paths = self.paths(".parquet", f"{schema.name}-") or self.paths(".parquet", "part-")
+        if not paths:
+            return schema.empty()
+        tables = [pq.read_table(p, columns=columns, schema=schema.arrow) for p in paths]
+        table = pa.concat_tables(tables)
+        if columns is None:
+            check(table, schema, where=str(self.dir))
+        return table
+
+
+@dataclass
+class Staging:
+    """An output that is being written: put files into `dir`, and counts into `counts`.
+
+    Where `counts` holds ``in``, it must equal ``out`` plus the sum of ``dropped`` by reason.
+    """
+
+    dir: Path
+    counts: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@functools.cache
+def code_version() -> str:
+    """Return the version of winnow with a digest of its source files."""
+    sources = hashlib.sha256()
+    root = Path(__file__).resolve().parent.parent
+    for package in ("labeling", "curation", "pipelines", "training"):
+        for path in sorted((root / package).rglob("*.py")):
+            sources.update(path.read_bytes())
+    return f"{importlib.metadata.version('winnow')}+{sources.hexdigest()[:8]}"
+
+
+def fingerprint(stage: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> str:
+    """Return 12 hexadecimal digits that change with the inputs, the settings or the code."""
+    parts = [stage, dict(sorted(inputs.items())), config, code_version()]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def current(run_dir: Path, stage: str) -> Stage | None:
+    """Return the stage's output in force, or None where there is none yet."""
+    pointer = run_dir / stage / "CURRENT"
+    if not pointer.is_file():
+        return None
+    directory = run_dir / stage / pointer.read_text().strip()
+    manifest = _read_manifest(directory)
+    return Stage(stage, directory, manifest)
+
+
+def open_stage(run_dir: Path, stage: str) -> Stage:
+    """Return the stage's output in force, after comparing every file with its digest.
+
+    Raises
+    ------
+    InputError
+        If the stage has no output, or its output was made from inputs that are no longer in force.
+    IntegrityError
+        If a file is missing or differs from the manifest.
+    """
+    found = current(run_dir, stage)
+    command = MADE_BY.get(stage.split("-")[0], stage)
+    if found is None:
+        raise InputError(
+            f"the run has no {stage} yet",
+            facts={"run": run_dir},
+            help=f"make them with `winnow {command}`",
+        )
+    for name, made_from in found.manifest["inputs"].items():
+        source = current(run_dir, name)
+        if source is not None and source.fingerprint != made_from:
+            raise InputError(
+                f"the {stage} of this run were made from other {name}",
+                facts={"made from": made_from, "now in force": source.fingerprint},
+                help=f"make them again with `winnow {command}`",
+            )
+    verify(found)
+    return found
+
+
+def verify(stage: Stage) -> None:
+    """Raise `IntegrityError` unless every file of the stage is as its manifest says."""
+    for entry in stage.manifest["files"]:
+        path = stage.dir / entry["name"]
+        found = file_digest(path) if path.is_file() else "nothing"
+        if found != entry["sha256"]:
+            raise IntegrityError(
+                "a file differs from its manifest",
+                facts={"file": path, "expected": entry["sha256"], "found": found},
+                help="restore the file, or make the stage again in a new run folder",
+            )
+
+
+def reuse(
+    run_dir: Path, stage: str, *, inputs: Mapping[str, str], config: Mapping[str, Any]
+) -> Stage | None:
+    """Put an earlier output of the same inputs, settings and code in force, if there is one."""
+    target = run_dir / stage / fingerprint(stage, inputs, config)
+    if not target.is_dir() or not _is_whole(target):
+        return None
+    found = current(run_dir, stage)
+    if found is None or found.dir != target:
+        write_text(run_dir / stage / "CURRENT", f"{target.name}\n")
+    return Stage(stage, target, _read_manifest(target))
+
+
+@contextmanager
+def staged(
+    run_dir: Path,
+    stage: str,
+    *,
+    inputs: Mapping[str, str],
+    config: Mapping[str, Any],
+    seed: int = 0,
+) -> Iterator[Staging]:
+    """Write one output of a stage so that it is committed whole or not at all.
+
+    Parameters
+    ----------
+    run_dir
+        The run folder.
+    stage
+        Name of the stage, a key of `MADE_BY` with an optional ``-suffix``.
+    inputs
+        Fingerprint of each stage, and digest of each file, that the output is made from.
+    config
+        The settings that the output depends on.
+    seed
+        Seed of whatever was random.
+
+    Yields
+    ------
+    Staging
+        Its folder is committed when the block ends without an error, and removed otherwise.
+    """
+    print_id = fingerprint(stage, inputs, config)
+    work = Staging(run_dir / ".staging" / f"{stage}-{print_id}")
+    shutil.rmtree(work.dir, ignore_errors=True)
+    started, clock = time.time(), time.perf_counter()
+    try:
+        work.dir.mkdir(parents=True)
+        yield work
+        _check_counts(stage, work.counts)
+        manifest = {
+            "stage": stage,
+            "fingerprint": print_id,
+            "winnow": code_version(),
+            "seed": seed,
+            "inputs": dict(inputs),
+            "config": dict(config),
+            "counts": work.counts,
+            "facts": work.facts,
+            "files": _describe_files(work.dir),
+            "run": _describe_run(started, time.perf_counter() - clock),
+        }
+        _commit(run_dir / stage, work.dir, manifest)
+    except OSError as error:
+        raise _as_input_error(error, stage, work.dir) from error
+    finally:
+        shutil.rmtree(work.dir, ignore_errors=True)
+
+
+@contextmanager
+def locked(run_dir: Path) -> Iterator[None]:
+    """Hold the run folder for one process; another one is refused at once with `BusyError`.
+
+    The lock belongs to the process, so one that dies leaves none behind.
+    """
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        handle = (run_dir / ".lock").open("a+")
+    except OSError as error:
+        raise _as_input_error(error, "run folder", run_dir) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            handle.seek(0)
+            raise BusyError(
+                "another winnow is working in this folder",
+                facts={"run": run_dir, "holder": handle.read().strip() or "unknown"},
+                help="wait for it, or choose another folder with --out",
+            ) from error
+        handle.truncate(0)
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        handle.write(f"process {os.getpid()} on {socket.gethostname()} since {now}\n")
+        handle.flush()
+        yield
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes as 64 hexadecimal digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file by `text` in one step: readers see the old text or the new."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(partial, path)
+    _sync_dir(path.parent)
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write a table as Parquet with the settings that all of winnow's tables share."""
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+
+
+def _read_manifest(directory: Path) -> Mapping[str, Any]:
+    path = directory / "manifest.json"
+    try:
+        manifest: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IntegrityError(
+            "the manifest of a stage cannot be read", facts={"file": path, "cause": error}
+        ) from error
+    return manifest
+
+
+def _check_counts(stage: str, counts: Mapping[str, Any]) -> None:
+    if "in" not in counts:
+        return
+    total = counts["out"] + sum(counts.get("dropped", {}).values())
+    if counts["in"] != total:
+        raise AssertionError(f"counts of {stage} do not add up: {dict(counts)}")
+
+
+def _describe_files(directory: Path) -> list[dict[str, Any]]:
+    files = []
+    for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+        with path.open("rb") as handle:
+            os.fsync(handle.fileno())
+        entry: dict[str, Any] = {
+            "name": path.relative_to(directory).as_posix(),
+            "n_bytes": path.stat().st_size,
+            "sha256": file_digest(path),
+        }
+        if path.suffix == ".parquet":
+            entry["n_rows"] = pq.read_metadata(path).num_rows
+        files.append(entry)
+    return files
+
+
+def _describe_run(started: float, seconds: float) -> dict[str, Any]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "seconds": round(seconds, 3),
+        "peak_mb": round(peak / (1024 if sys.platform == "linux" else 1024**2)),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def _commit(stage_dir: Path, work_dir: Path, manifest: Mapping[str, Any]) -> None:
+    write_text(work_dir / "manifest.json", json.dumps(manifest, indent=1, default=str) + "\n")
+    _sync_dir(work_dir)
+    stage_dir.mkdir(parents=True, exist_ok=True)
+    target = stage_dir / str(manifest["fingerprint"])
+    if target.exists() and not _is_whole(target):
+        target.rename(_free_name(target))
+    if not target.exists():
+        work_dir.rename(target)
+        _sync_dir(stage_dir)
+    verify(Stage(str(manifest["stage"]), target, _read_manifest(target)))
+    write_text(stage_dir / "CURRENT", f"{target.name}\n")
+
+
+def _is_whole(directory: Path) -> bool:
+    try:
+        verify(Stage("", directory, _read_manifest(directory)))
+    except IntegrityError:
+        return False
+    return True
+
+
+def _free_name(target: Path) -> Path:
+    """Return a name for a damaged output of the same fingerprint: it is kept, not deleted."""
+    number = 1
+    while (aside := target.with_name(f"{target.name}.{number}")).exists():
+        number += 1
+    return aside
+
+
+def _sync_dir(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _as_input_error(error: OSError, stage: str, directory: Path) -> InputError:
+    return InputError(
+        f"writing the {stage} failed: {error.strerror or error}",
+        facts={"file": error.filename or directory},
+        help="earlier outputs are untouched; make room or mend the permissions, then run it again",
+    )

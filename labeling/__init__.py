@@ -1,0 +1,1 @@
+"""What each image might show: signals, links and feedback become candidate labels."""

@@ -1,0 +1,70 @@
+"""The errors a person can meet, each with what, where, the value and the remedy.
+
+The tree, with the exit code of the command line::
+
+    WinnowError
+    ├── ConfigError      2   the configuration or the command line is wrong
+    ├── InputError       3   an input is missing, malformed or holds a refused value
+    ├── IntegrityError   3   a file differs from what its manifest promised
+    ├── BusyError        3   another run is using the same folder
+    └── QualityError     4   the result is below the limit that was asked for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class WinnowError(Exception):
+    """Base of all errors that winnow raises on purpose.
+
+    Parameters
+    ----------
+    message
+        One sentence that says what is wrong.
+    facts
+        Where it is and what was found, in the order in which to show them.
+    help
+        What the person can do about it.
+    """
+
+    exit_code = 3
+
+    def __init__(
+        self, message: str, *, facts: Mapping[str, object] | None = None, help: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = dict(facts or {})
+        self.help = help
+
+    def __str__(self) -> str:
+        lines = [self.message]
+        lines += [f"  {name}: {value}" for name, value in self.facts.items()]
+        if self.help:
+            lines.append(f"  help: {self.help}")
+        return "\n".join(lines)
+
+
+class ConfigError(WinnowError):
+    """The configuration or the command line is wrong."""
+
+    exit_code = 2
+
+
+class InputError(WinnowError):
+    """An input is missing, malformed or holds a value that is refused."""
+
+
+class IntegrityError(WinnowError):
+    """A file differs from what its manifest promised."""
+
+
+class BusyError(WinnowError):
+    """Another run is using the same folder."""
+
+
+class QualityError(WinnowError):
+    """The result is below the limit that was asked for."""
+
+    exit_code = 4

@@ -1,0 +1,74 @@
+"""Ids: 128-bit digests, written as 32 hexadecimal digits and computed with as two integers."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Words = npt.NDArray[np.uint64]
+"""``uint64[n, 2]``: high and low half of each id."""
+
+_DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+
+
+def digest(content: bytes | str) -> str:
+    """Return the id of some bytes, or of a text's UTF-8 bytes: 32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> digest("https://example.org/cat.jpg")
+    'ebec1c51c646ff59fae2d9ed877a1bd1'
+    """
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def to_words(ids: pa.Array | pa.ChunkedArray) -> Words:
+    """Return checked hexadecimal ids as ``uint64[n, 2]``, in the order of the text.
+
+    Examples
+    --------
+    >>> to_words(pa.array(["0000000000000001" + "00000000000000ff"])).tolist()
+    [[1, 255]]
+    """
+    column = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    if len(column) == 0:
+        return np.empty((0, 2), np.uint64)
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset :]
+    start, stop = int(offsets[0]), int(offsets[len(column)])
+    text = np.frombuffer(column.buffers()[2], np.uint8)[start:stop].reshape(len(column), 32)
+    nibbles = np.where(text >= ord("a"), text - (ord("a") - 10), text - ord("0"))
+    octets = (nibbles[:, 0::2] << 4) | nibbles[:, 1::2]
+    return np.ascontiguousarray(octets).view(">u8").astype(np.uint64)
+
+
+def from_words(words: Words) -> pa.Array:
+    """Return ``uint64[n, 2]`` as an Arrow array of 32 hexadecimal digits each.
+
+    Examples
+    --------
+    >>> from_words(np.array([[1, 255]], dtype=np.uint64)).to_pylist()
+    ['000000000000000100000000000000ff']
+    """
+    octets = np.ascontiguousarray(words.astype(">u8")).view(np.uint8).reshape(len(words), 16)
+    text = np.empty((len(words), 32), np.uint8)
+    text[:, 0::2] = _DIGITS[octets >> 4]
+    text[:, 1::2] = _DIGITS[octets & 15]
+    offsets = np.arange(0, 32 * (len(words) + 1), 32, dtype=np.int32)
+    return pa.StringArray.from_buffers(
+        len(words), pa.py_buffer(offsets), pa.py_buffer(text.tobytes())
+    )
+
+
+def bucket(words: Words, n_buckets: int) -> npt.NDArray[np.int64]:
+    """Return the bucket of each id by its high bits: buckets are ordered as the ids are.
+
+    ``n_buckets`` is a power of two up to 2**31.
+    """
+    bits = n_buckets.bit_length() - 1
+    if bits == 0:
+        return np.zeros(len(words), np.int64)
+    return (words[:, 0] >> np.uint64(64 - bits)).astype(np.int64)

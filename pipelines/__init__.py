@@ -1,0 +1,1 @@
+"""How winnow runs, at any size: Beam pipelines, the run folder's stages and the command line."""
