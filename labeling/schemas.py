@@ -199,7 +199,7 @@ AUDITS = TableSchema(
         _image(),
         _label(),
         Field("verdict", pa.string(), "is the label right?", one_of=VERDICTS),
-        Field("auditor", pa.string(), "who judged"),
+        Field("auditor", pa.string(), "who gave the verdict"),
         Field("seq", pa.int64(), "order of the judgements; the last of a pair counts", low=0),
         Field("stratum", pa.string(), "stratum that the pair was drawn from"),
         Field("p_inclusion", pa.float64(), "probability of the pair to be drawn", low=0, high=1),

@@ -1,0 +1,237 @@
+"""Links to evidence: what the pages around an image's page are about.
+
+Each page gets its topics (the labels named on it, the strongest `TOP_TOPICS` kept, so that memory
+does not depend on the number of labels: Ravi & Diao 2016, "Large Scale Distributed Semi-Supervised
+Learning Using Streaming Approximation", §3). One round sends them over the links in both
+directions and down to the images that the page shows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeling import ids
+from labeling.evidence import COVERAGE, EVIDENCE_ROWS
+from labeling.matching import Matcher, match_texts
+
+TOP_TOPICS = 16
+"""Labels kept for a page."""
+
+MAX_DEGREE = 256
+"""Links of a page that are followed; a page with more keeps those of the lowest digest."""
+
+EDGES = pa.schema([("page_id", pa.string()), ("other_page", pa.string())])
+"""One neighbour of a page, linked in either direction."""
+
+TOPICS = pa.schema(
+    [
+        ("page_id", pa.string()),
+        ("host", pa.string()),
+        ("label", pa.int32()),
+        ("n_images", pa.int32()),
+        ("strength", pa.float32()),
+    ]
+)
+"""One label of a page: how many of its images' texts name it, and how strongly at best."""
+
+MESSAGES = pa.schema(
+    [
+        ("page_id", pa.string()),
+        ("from_page", pa.string()),
+        ("from_host", pa.string()),
+        ("label", pa.int32()),
+        ("strength", pa.float32()),
+        ("ambiguity", pa.int16()),
+    ]
+)
+"""One label that ``from_page`` sends to ``page_id``: a topic of its own, or named in the text of a
+link. A null label says only that the sender could have named one."""
+
+
+def edges(links: pa.Table) -> pa.Table:
+    """Return the distinct neighbours of each page, links taken in both directions.
+
+    Links of a page to itself are left out.
+    """
+    links = links.filter(pc.not_equal(links["src_page"], links["dst_page"]))
+    forward = [links["src_page"], links["dst_page"]]
+    both = pa.concat_tables(
+        [pa.Table.from_arrays(columns, schema=EDGES) for columns in (forward, forward[::-1])]
+    )
+    return both.group_by(EDGES.names).aggregate([]).cast(EDGES)
+
+
+def anchors(links: pa.Table, matcher: Matcher) -> pa.Table:
+    """Return the labels that link texts name, as `MESSAGES` to the page that is linked to."""
+    spoken = links.filter(pc.is_valid(links["anchor"]))
+    found = match_texts(matcher, spoken["anchor"])
+    silent = np.setdiff1d(np.arange(len(spoken)), found.row)
+    rows = pa.array(np.concatenate([found.row, silent]))
+    columns = [spoken[name].take(rows) for name in ("dst_page", "src_page", "src_host")]
+    columns += [
+        pa.concat_arrays([pa.array(found.label), pa.nulls(len(silent), pa.int32())]),
+        pa.array(np.concatenate([found.strength, np.zeros(len(silent), np.float32)])),
+        pa.array(np.concatenate([found.ambiguity, np.ones(len(silent), np.int16)])),
+    ]
+    return pa.Table.from_arrays(columns, schema=MESSAGES)
+
+
+def topics(mentions: pa.Table) -> pa.Table:
+    """Return the strongest `TOP_TOPICS` labels of each page, sorted by page and rank.
+
+    Rank is by the number of images, then by strength, then by the label's code.
+    """
+    named = mentions.group_by(["page_id", "label"]).aggregate(
+        [("host", "min"), ("image_id", "count_distinct"), ("strength", "max")]
+    )
+    columns = ["page_id", "host_min", "label", "image_id_count_distinct", "strength_max"]
+    table = named.select(columns).rename_columns(TOPICS.names).cast(TOPICS)
+    table = table.sort_by(
+        [
+            ("page_id", "ascending"),
+            ("n_images", "descending"),
+            ("strength", "descending"),
+            ("label", "ascending"),
+        ]
+    )
+    return table.filter(pa.array(_rank_within(table["page_id"]) < TOP_TOPICS))
+
+
+def messages(page_topics: pa.Table, page_edges: pa.Table) -> pa.Table:
+    """Send the topics of each page to its neighbours.
+
+    Parameters
+    ----------
+    page_topics
+        `TOPICS` of some pages.
+    page_edges
+        `EDGES` whose ``page_id`` are among the same pages; pages without topics send nothing.
+
+    Returns
+    -------
+    Table
+        `MESSAGES`, one for each topic and neighbour.
+    """
+    joined = _cap_degree(page_edges).join(page_topics, keys="page_id", join_type="inner")
+    columns = [joined[n] for n in ("other_page", "page_id", "host", "label", "strength")]
+    columns.append(pa.array(np.ones(len(joined), np.int16)))
+    return pa.Table.from_arrays(columns, schema=MESSAGES)
+
+
+def linked_evidence(arrived: pa.Table, placements: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Hand the topics that arrived at pages to the images that they show (source ``linked``).
+
+    Strength is the share of the sending neighbours that send the label.
+
+    Returns
+    -------
+    evidence, coverage
+        `EVIDENCE_ROWS` and `COVERAGE` of the images on these pages.
+    """
+    senders = arrived.group_by("page_id").aggregate([("from_page", "count_distinct")])
+    senders = senders.rename_columns(["page_id", "n_senders"])
+    sent = _sent(arrived).join(senders, keys="page_id", join_type="inner")
+    share = pc.divide(sent["n_pages"].cast(pa.float32()), sent["n_senders"].cast(pa.float32()))
+    sent = sent.set_column(sent.column_names.index("strength"), "strength", share)
+    return _to_images(sent, placements, "linked"), _cover(arrived, placements, "linked")
+
+
+def anchor_evidence(arrived: pa.Table, placements: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Hand the texts of links to the images of the page they point to (source ``anchor``).
+
+    Returns
+    -------
+    evidence, coverage
+        `EVIDENCE_ROWS` and `COVERAGE` of the images on these pages.
+    """
+    sent = _sent(arrived.filter(pc.is_valid(arrived["label"])))
+    return _to_images(sent, placements, "anchor"), _cover(arrived, placements, "anchor")
+
+
+def page_evidence(mentions: pa.Table, placements: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Let the other images of a page speak for each of its images (source ``page``).
+
+    Strength is the share of the page's other images whose texts name the label.
+
+    Returns
+    -------
+    evidence, coverage
+        `EVIDENCE_ROWS` and `COVERAGE` of the images on pages that show more than one.
+    """
+    shown = placements.group_by(["page_id", "image_id", "host"]).aggregate([])
+    n_shown = shown.group_by("page_id").aggregate([("image_id", "count")])
+    shared = n_shown.filter(pc.greater(n_shown["image_id_count"], 1))
+    shown = shown.join(shared, keys="page_id", join_type="inner")
+    own = mentions.group_by(["page_id", "label", "image_id"]).aggregate([])
+    own = own.append_column("own", pa.array(np.ones(len(own), np.int32)))
+    page_topics = topics(mentions).drop_columns(["host", "strength"])
+    spoken = shown.join(page_topics, keys="page_id", join_type="inner")
+    spoken = spoken.join(own, keys=["page_id", "label", "image_id"], join_type="left outer")
+    others = pc.subtract(spoken["n_images"], pc.fill_null(spoken["own"], 0))
+    n_others = pc.subtract(spoken["image_id_count"], 1).cast(pa.float32())
+    spoken = spoken.append_column("strength", pc.divide(others.cast(pa.float32()), n_others))
+    spoken = spoken.filter(pc.greater(others, 0))
+    united = spoken.group_by(["image_id", "label"]).aggregate(
+        [("strength", "max"), ("page_id", "count_distinct"), ("host", "count_distinct")]
+    )
+    united = united.append_column("ambiguity", pa.array(np.ones(len(united), np.int16)))
+    return _evidence_rows(united, "page"), _coverage_rows(shown["image_id"].unique(), "page")
+
+
+def _sent(arrived: pa.Table) -> pa.Table:
+    sent = arrived.group_by(["page_id", "label"]).aggregate(
+        [
+            ("strength", "max"),
+            ("from_page", "count_distinct"),
+            ("from_host", "count_distinct"),
+            ("ambiguity", "min"),
+        ]
+    )
+    names = ["page_id", "label", "strength", "n_pages", "n_hosts", "ambiguity"]
+    return sent.rename_columns(names)
+
+
+def _to_images(sent: pa.Table, placements: pa.Table, source: str) -> pa.Table:
+    shown = placements.group_by(["page_id", "image_id"]).aggregate([])
+    joined = shown.join(sent, keys="page_id", join_type="inner")
+    united = joined.group_by(["image_id", "label"]).aggregate(
+        [("strength", "max"), ("n_pages", "max"), ("n_hosts", "max"), ("ambiguity", "min")]
+    )
+    return _evidence_rows(united, source)
+
+
+def _evidence_rows(united: pa.Table, source: str) -> pa.Table:
+    """Name the columns (image, label, strength, pages, hosts, ambiguity) and add the source."""
+    names = ["image_id", "label", "strength", "n_pages", "n_hosts", "ambiguity"]
+    named = united.rename_columns(names)
+    named = named.append_column("source", pa.array([source] * len(united), pa.string()))
+    return named.select(EVIDENCE_ROWS.names).cast(EVIDENCE_ROWS)
+
+
+def _cover(arrived: pa.Table, placements: pa.Table, source: str) -> pa.Table:
+    pages = arrived.group_by("page_id").aggregate([])
+    shown = placements.join(pages, keys="page_id", join_type="inner")
+    return _coverage_rows(shown["image_id"].unique(), source)
+
+
+def _coverage_rows(images: pa.Array, source: str) -> pa.Table:
+    columns = [images, pa.array([source] * len(images), pa.string())]
+    return pa.Table.from_arrays(columns, schema=COVERAGE)
+
+
+def _cap_degree(page_edges: pa.Table) -> pa.Table:
+    """Keep `MAX_DEGREE` neighbours of each page: those with the lowest digest, in any order."""
+    table = page_edges.sort_by([("page_id", "ascending"), ("other_page", "ascending")])
+    return table.filter(pa.array(_rank_within(table["page_id"]) < MAX_DEGREE))
+
+
+def _rank_within(sorted_ids: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return the place of each row among the rows of the same id; the ids are sorted."""
+    words = ids.to_words(sorted_ids)
+    new = np.ones(len(words), bool)
+    new[1:] = (words[1:] != words[:-1]).any(axis=1)
+    starts = np.flatnonzero(new)
+    return np.arange(len(words)) - np.repeat(starts, np.diff(np.append(starts, len(words))))

@@ -1,0 +1,98 @@
+"""Where images are: references in pages and tables to files, and files to ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from labeling import ids
+from labeling.errors import InputError
+
+
+class Located(NamedTuple):
+    """An image: its id, its path below the data folder or its URL, and its size (0: not here)."""
+
+    image_id: str
+    location: str
+    n_bytes: int
+
+
+class Locator:
+    """Finds the image that a reference means, and remembers what it found.
+
+    Parameters
+    ----------
+    base
+        The data folder: paths start from it.
+    sites
+        Folders below `base` that hold a folder for each host: ``https://a.org/x.jpg`` is looked
+        for at ``<site>/a.org/x.jpg``.
+    """
+
+    def __init__(self, base: Path, sites: Sequence[str]) -> None:
+        self._base = base
+        self._sites = sites
+        self._found: dict[str, Located | None] = {}
+
+    def locate(self, reference: str) -> Located | None:
+        """Return the image that a URL or a path means.
+
+        The id is the digest of the bytes where the file is here; else, for a URL, the digest of
+        the URL; a path without a file is no image.
+        """
+        if reference not in self._found:
+            self._found[reference] = self._locate(reference)
+        return self._found[reference]
+
+    def _locate(self, reference: str) -> Located | None:
+        if "://" not in reference:
+            return self._read(reference)
+        for site in self._sites:
+            found = self._read(f"{site}/{site_path(reference)}")
+            if found is not None:
+                return found
+        return Located(ids.digest(reference), reference, 0)
+
+    def _read(self, path: str) -> Located | None:
+        location = PurePosixPath(path)
+        if location.is_absolute() or ".." in location.parts:
+            return None
+        try:
+            content = (self._base / location).read_bytes()
+        except (OSError, ValueError):
+            return None
+        return Located(ids.digest(content), str(location), len(content))
+
+
+def site_path(url: str) -> str:
+    """Return where a URL's file lies below a site folder: host and path, without the query.
+
+    Examples
+    --------
+    >>> site_path("https://a.org/fruit/red%20apple.jpg?size=2")
+    'a.org/fruit/red apple.jpg'
+    """
+    parts = urlsplit(url)
+    return f"{parts.hostname or ''}/{unquote(parts.path).lstrip('/')}"
+
+
+def input_files(base: Path, path: str, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return the file at `path`, or the files below it with one of the endings, sorted.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    root = base / path
+    found = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    files = [p for p in found if p.name.lower().endswith(suffixes)]
+    if not files:
+        raise InputError(
+            "an input is missing" if not root.exists() else "an input holds no file that is read",
+            facts={"path": root, "endings": ", ".join(suffixes)},
+            help="correct the path in the configuration; paths start from `base`",
+        )
+    return files

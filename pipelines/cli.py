@@ -1,0 +1,269 @@
+"""The command line: ``winnow``.
+
+Everything heavy is imported inside the command that needs it, so that help comes at once. Results
+go to stdout, talk to stderr; the last line names the next command.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labeling.errors import WinnowError
+
+if TYPE_CHECKING:
+    from pipelines.config import Config
+
+EXIT_CODES = """
+Exit codes: 0 done; 2 wrong usage or configuration; 3 an input is refused; 4 the result is below
+the limit asked for; 130 interrupted.
+"""
+
+
+class _Commands(click.Group):
+    """Commands in the order of the work, and winnow's errors as sentences."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WinnowError as error:
+            if ctx.params.get("verbose"):
+                raise
+            _print_error(error)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted: give the same command again to go on", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Commands, epilog=EXIT_CODES)
+@click.version_option(importlib.metadata.version("winnow"), prog_name="winnow")
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks.")
+def main(verbose: bool) -> None:
+    """Turn noisy web signals into image training sets.
+
+    A run folder holds every stage of one job: `label` makes the candidates, `audit` asks people
+    about a few hundred of them, `select` keeps the best third and proves its precision, `export`
+    writes WebDataset shards, `train` and `evaluate` show what they are worth, `report` tells it.
+
+    New here? `winnow demo` does all of it on a miniature web in two minutes.
+    """
+    _quiet_libraries()
+
+
+_run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+_set_option = click.option(
+    "-o",
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a key of the configuration, such as select.keep=0.25 (repeatable).",
+)
+_labels_option = click.option(
+    "--label-set",
+    type=click.Choice(["selected", "all", "random"]),
+    default="selected",
+    show_default=True,
+    help="The selected labels, all candidates, or as many of them drawn at random.",
+)
+
+
+def _on_run(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the locked run folder and its settings."""
+
+    @_run_argument
+    @_set_option
+    @functools.wraps(command)
+    def locked_command(run: Path, overrides: tuple[str, ...], **options: Any) -> None:
+        from curation.manifest import locked
+        from pipelines.runs import load_config
+
+        config = load_config(run, overrides)
+        with locked(run):
+            command(config, run, **options)
+
+    return locked_command
+
+
+@main.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="winnow-demo",
+    show_default=True,
+    help="Run folder to make.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the miniature web.")
+def demo(out: Path, seed: int) -> None:
+    """Make a miniature web with known truth and do the whole job on it."""
+    from pipelines.demo.run import run_demo
+
+    run_demo(out, seed)
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Run folder; made where there is none, gone on with where there is one.",
+)
+@click.option("--runner", help="Beam runner; the embedded one by default.")
+@_set_option
+@click.argument("beam_options", nargs=-1, type=click.UNPROCESSED)
+def label(
+    config: Path,
+    out: Path,
+    runner: str | None,
+    overrides: tuple[str, ...],
+    beam_options: tuple[str, ...],
+) -> None:
+    """Make candidates from the inputs that CONFIG names.
+
+    What stands behind a lone -- is handed to Beam: -- --direct_num_workers=2
+    """
+    from curation.manifest import locked
+    from pipelines.config import read_config
+    from pipelines.label import label as make_candidates
+    from pipelines.runs import save_config
+
+    settings = read_config(config, overrides)
+    for_runner = (f"--runner={runner}",) if runner else ()
+    with locked(out):
+        stage = make_candidates(settings, out, (*for_runner, *beam_options))
+        save_config(settings, out)
+    click.echo(f"candidates  {stage.counts['candidates']}")
+    _next(f"winnow audit {out}")
+
+
+@main.command()
+@_on_run
+@click.option(
+    "--answers",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="CSV file with a verdict (yes, no or unsure) in each row of the sheet.",
+)
+def audit(config: Config, run: Path, answers: Path | None) -> None:
+    """Draw pairs to audit, or take in the answers.
+
+    Writes RUN/audit-sheet.csv for a person to fill in; give it back with --answers. Where the
+    configuration names audit.truth, the answers are taken from there at once.
+    """
+    from pipelines.curate import answer_audits, draw_audits
+
+    if answers is None and config.audit.truth is None:
+        sheet, n_pairs = draw_audits(config, run)
+        click.echo(f"sheet  {sheet}")
+        click.echo(f"pairs  {n_pairs}")
+        _next(f"fill in the column `verdict`, then: winnow audit {run} --answers {sheet}")
+        return
+    stage = answer_audits(config, run, answers)
+    for name in ("yes", "no", "unsure"):
+        click.echo(f"{name}  {stage.counts[name]}")
+    _next(f"winnow select {run}")
+
+
+@main.command()
+@_on_run
+def select(config: Config, run: Path) -> None:
+    """Score the candidates, keep the best, and state their precision with its interval."""
+    from pipelines.curate import select as make_selection
+
+    stage = make_selection(config, run)
+    for name in ("in", "out"):
+        click.echo(f"{'candidates' if name == 'in' else 'kept'}  {stage.counts[name]}")
+    for name in ("precision", "precision_low", "precision_high"):
+        click.echo(f"{name}  {stage.manifest['facts'][name]:.4f}")
+    _next(f"winnow export {run}")
+
+
+@main.command()
+@_on_run
+@_labels_option
+def export(config: Config, run: Path, label_set: str) -> None:
+    """Write the images and their labels as WebDataset shards."""
+    from pipelines.publish import export as write_dataset
+
+    stage = write_dataset(config, run, label_set)
+    click.echo(f"shards  {stage.dir}")
+    click.echo(f"images  {stage.counts['out']}")
+    _next(_with_labels(f"winnow train {run}", label_set))
+
+
+@main.command()
+@_on_run
+@_labels_option
+def train(config: Config, run: Path, label_set: str) -> None:
+    """Train a ResNet on the shards."""
+    from pipelines.publish import train as train_model
+
+    stage = train_model(config, run, label_set)
+    click.echo(f"model  {stage.dir}")
+    click.echo(f"final_loss  {stage.manifest['facts']['final_loss']:.4f}")
+    _next(_with_labels(f"winnow evaluate {run}", label_set))
+
+
+@main.command()
+@_on_run
+@_labels_option
+def evaluate(config: Config, run: Path, label_set: str) -> None:
+    """Hold the model against the truth of the held-out images."""
+    from pipelines.publish import evaluate as evaluate_model
+
+    stage = evaluate_model(config, run, label_set)
+    for name, value in stage.manifest["facts"].items():
+        if isinstance(value, int | float):
+            click.echo(f"{name}  {value:.4f}" if isinstance(value, float) else f"{name}  {value}")
+    _next(f"winnow report {run}")
+
+
+@main.command()
+@_on_run
+def report(config: Config, run: Path) -> None:
+    """Write report.html and report.json from whatever stages the run has."""
+    from pipelines.publish import report as write_report
+
+    path = write_report(config, run)
+    click.echo(f"report  {path}")
+    _next(f"open {path}")
+
+
+def _with_labels(command: str, label_set: str) -> str:
+    return command if label_set == "selected" else f"{command} --label-set {label_set}"
+
+
+def _next(command: str) -> None:
+    click.echo(f"next: {command}", err=True)
+
+
+def _print_error(error: WinnowError) -> None:
+    head, *rest = error.message.splitlines()
+    click.secho(f"error: {head}", bold=True, err=True)
+    for line in rest:
+        click.echo(f"       {line}", err=True)
+    for name, value in error.facts.items():
+        click.echo(f"  {name}: {value}", err=True)
+    if error.help:
+        click.echo(f"  help: {error.help}", err=True)
+
+
+def _quiet_libraries() -> None:
+    """Keep the warnings of libraries out of the talk, before they are imported."""
+    import logging
+
+    logging.basicConfig(level=logging.ERROR)
+
+
+if __name__ == "__main__":
+    main()

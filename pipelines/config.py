@@ -1,0 +1,274 @@
+"""The configuration: one TOML file, checked whole before anything runs.
+
+Every mistake is reported at once, each as ``file:line:column`` with the nearest known key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labeling.errors import ConfigError
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TaxonomyInput(_Section):
+    """The labels."""
+
+    path: str = Field(description="JSON Lines file: id, names, parents, gloss")
+
+
+class SiteInput(_Section):
+    """A folder of HTML pages with their images beside them."""
+
+    path: str = Field(description="folder that holds a folder for each host")
+
+
+class SignalsInput(_Section):
+    """A table of texts about images."""
+
+    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
+    source: str = Field("alt", description="labeling source of rows without a `source` column")
+    columns: dict[str, str] = Field(
+        default={"image": "image", "text": "text"},
+        description="our name = the file's: image, text, page, source, weight, lang",
+    )
+
+
+class LinksInput(_Section):
+    """A table of links between pages."""
+
+    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
+    columns: dict[str, str] = Field(
+        default={"src": "src", "dst": "dst"}, description="our name = the file's: src, dst, anchor"
+    )
+
+
+class FeedbackInput(_Section):
+    """A table of what users did."""
+
+    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
+    columns: dict[str, str] = Field(
+        default={
+            name: name
+            for name in ("event", "image", "label", "query", "kind", "user", "position", "time")
+        },
+        description="our name = the file's: event, image, kind, user, time, label, query, position",
+    )
+
+
+class LabelSettings(_Section):
+    """How candidates are made."""
+
+    max_reject_share: float = Field(
+        0.1, ge=0, le=1, description="share of input rows put aside beyond which the run fails"
+    )
+
+
+class AuditSettings(_Section):
+    """How pairs are drawn for audit."""
+
+    n: int = Field(500, ge=1, description="pairs to audit")
+    seed: int = Field(0, ge=0, description="seed of the draw")
+    truth: str | None = Field(
+        None, description="table of image_id, label_id that answers the audit in a person's place"
+    )
+
+
+class SelectSettings(_Section):
+    """What is kept."""
+
+    keep: float = Field(1 / 3, gt=0, le=1, description="share of the candidates to keep")
+    confidence: Share = Field(0.95, description="confidence of the interval of the precision")
+
+
+class ExportSettings(_Section):
+    """How shards are written."""
+
+    shard_mb: int = Field(256, ge=1, description="size at which a new shard begins, in MB")
+    holdout_share: float = Field(
+        0.2, ge=0, lt=1, description="share of images, by their id, kept for evaluation"
+    )
+
+
+class TrainSettings(_Section):
+    """What is trained."""
+
+    depth: Literal[18, 34, 50, 101, 152] = Field(18, description="depth of the ResNet")
+    width: int = Field(64, ge=4, description="channels of the first stage")
+    stem: Literal["imagenet", "small"] = Field("imagenet", description="`small` for ≤ 64 pixels")
+    image_size: int = Field(224, ge=16, description="side of the square input, in pixels")
+    steps: int = Field(10_000, ge=1, description="optimisation steps")
+    batch_size: int = Field(64, ge=2, description="images in a step")
+    learning_rate: float = Field(0.1, gt=0, description="highest learning rate")
+    weight_decay: float = Field(5e-4, ge=0, description="decay of the convolutions' weights")
+    seed: int = Field(0, ge=0, description="seed of the weights, the order and the crops")
+
+
+class EvaluateSettings(_Section):
+    """What the trained model is held against."""
+
+    truth: str | None = Field(
+        None, description="table of image_id, label_id for the held-out images"
+    )
+
+
+class Config(_Section):
+    """All of a run's settings; paths start from `base`."""
+
+    base: str = Field(".", description="data folder; itself relative to the configuration file")
+    taxonomy: TaxonomyInput
+    site: tuple[SiteInput, ...] = Field((), description="folders of HTML pages")
+    signals: tuple[SignalsInput, ...] = Field((), description="tables of texts about images")
+    links: tuple[LinksInput, ...] = Field((), description="tables of links between pages")
+    feedback: tuple[FeedbackInput, ...] = Field((), description="tables of what users did")
+    label: LabelSettings = LabelSettings()
+    audit: AuditSettings = AuditSettings()
+    select: SelectSettings = SelectSettings()
+    export: ExportSettings = ExportSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a TOML file and check it; `base` of the result is absolute.
+
+    Parameters
+    ----------
+    path
+        The file.
+    overrides
+        ``section.key=value``, the value in TOML's notation (a bare word is a text).
+
+    Raises
+    ------
+    ConfigError
+        With every mistake of the file, each with its place.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "the configuration cannot be read", facts={"file": path, "cause": error}
+        ) from error
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            "the configuration is not TOML", facts={"file": path, "cause": error}
+        ) from error
+    base = path.parent / str(content.get("base", "."))
+    config = check_config(_override(content, overrides), str(path), text)
+    return config.model_copy(update={"base": str(base.resolve())})
+
+
+def check_config(content: Mapping[str, Any], where: str, text: str = "") -> Config:
+    """Return checked settings; `text` is the file that they come from, for places."""
+    try:
+        return Config.model_validate(_tuples(content))
+    except ValidationError as error:
+        places = dict(_places(text))
+        problems = [_explain(e, places, where) for e in error.errors(include_url=False)]
+        raise ConfigError(
+            "\n".join(problems),
+            help="docs/reference/config.md lists every key",
+        ) from None
+
+
+def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
+    """Return the settings with some keys set anew, checked."""
+    if not overrides:
+        return config
+    content = _override(config.model_dump(mode="json"), overrides)
+    return check_config(content, "-o")
+
+
+def _tuples(value: Any) -> Any:
+    """Turn lists into tuples, which strict checking asks for."""
+    if isinstance(value, Mapping):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def _override(content: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    result: dict[str, Any] = {**content}
+    for override in overrides:
+        key, equals, written = override.partition("=")
+        if not equals or not key:
+            raise ConfigError(
+                "an override is not of the form key=value",
+                facts={"-o": override},
+                help="for example: -o select.keep=0.25",
+            )
+        section = result
+        *above, last = key.split(".")
+        for name in above:
+            section[name] = {**section.get(name, {})}
+            section = section[name]
+        section[last] = _parse_value(written)
+    return result
+
+
+def _parse_value(written: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:
+        return written
+
+
+def _explain(error: Any, places: Mapping[tuple[Any, ...], str], where: str) -> str:
+    way = tuple(error["loc"])
+    place = next((places[way[:n]] for n in range(len(way), 0, -1) if way[:n] in places), "")
+    key = ".".join(map(str, way))
+    head = f"{where}:{place}: " if place else f"{where}: "
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(way[-1]), _known_keys(way[:-1]), n=1, cutoff=0.5)
+        hint = f' (did you mean "{near[0]}"?)' if near else ""
+        return f'{head}unknown key "{key}"{hint}'
+    if error["type"] == "missing":
+        return f'{head}missing key "{key}"'
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return f'{head}"{key}": {message}, found {error["input"]!r}'
+
+
+def _known_keys(way: tuple[Any, ...]) -> list[str]:
+    model: Any = Config
+    for name in way:
+        if isinstance(name, str):
+            annotation = model.model_fields[name].annotation
+            model = getattr(annotation, "__args__", (annotation,))[0]
+    return list(model.model_fields)
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([\w.\-\"]+)\s*\]\]?")
+_KEY = re.compile(r"^(\s*)([\w.\-\"]+)\s*=")
+
+
+def _places(text: str) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Yield the way to each key of a TOML file, and its line and column."""
+    section: tuple[Any, ...] = ()
+    n_of: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        key = _KEY.match(line)
+        if header:
+            name = header[2].replace('"', "")
+            section = tuple(name.split("."))
+            if header[1] == "[[":
+                section = (*section, n_of.setdefault(name, 0))
+                n_of[name] += 1
+            yield section, f"{number}:{header.start(2) + 1}"
+        elif key:
+            names = key[2].replace('"', "").split(".")
+            yield (*section, *names), f"{number}:{len(key[1]) + 1}"

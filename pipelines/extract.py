@@ -1,0 +1,132 @@
+"""The first pass: inputs of every kind to signals, placements, links, feedback and images."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from labeling import ids
+from labeling.locate import Locator, input_files
+from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
+from labeling.sites import PAGE_SUFFIXES, read_site
+from labeling.tables import TABLE_SUFFIXES, read_feedback, read_links, read_signals
+from labeling.taxonomy import Taxonomy, read_taxonomy
+from pipelines.config import Config
+from pipelines.engine import Split, Tables
+
+PAGES_PER_SPLIT = 500
+
+SCHEMAS = (SIGNALS, PLACEMENTS, LINKS, FEEDBACK, IMAGES, REJECTS)
+
+KEYS = {
+    "signals": "image_id",
+    "placements": "image_id",
+    "images": "image_id",
+    "links": "dst_page",
+    "feedback": "user_key",
+    "rejects": "key",
+}
+"""What each table is shuffled by: all events of one user meet in one file, for instance."""
+
+_ORDER = {
+    "signals": ["image_id", "page_id", "source", "text"],
+    "placements": ["image_id", "page_id"],
+    "images": ["image_id", "location"],
+    "links": ["dst_page", "src_page", "anchor"],
+    "feedback": ["user_id", "event_id", "image_id", "label_id", "query", "kind"],
+    "rejects": ["where", "reason"],
+}
+
+
+@dataclass(frozen=True)
+class ReadInputs:
+    """Read one split of the inputs that a configuration names."""
+
+    config: Config
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        """Yield (table name, rows) with the columns that the shuffle needs."""
+        for name, rows in self._read(split):
+            if name == "feedback":
+                rows = rows.append_column("user_key", _digests(rows["user_id"]))
+            if name == "rejects":
+                rows = rows.append_column("key", _digests(rows["where"]))
+            yield name, rows
+
+    def _read(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        config = self.config
+        base = Path(config.base)
+        locator = Locator(base, [site.path for site in config.site])
+        number, paths = split.arguments
+        if split.kind == "site":
+            yield from read_site(base / config.site[number].path, paths, locator)
+        elif split.kind == "signals":
+            signals = config.signals[number]
+            yield from read_signals(base / paths, signals.columns, signals.source, locator)
+        elif split.kind == "links":
+            yield from read_links(base / paths, config.links[number].columns)
+        else:
+            known = frozenset(taxonomy_at(str(base / config.taxonomy.path)).label_ids)
+            columns = config.feedback[number].columns
+            yield from read_feedback(base / paths, columns, locator, known.__contains__)
+
+
+def reduce_inputs(tables: Tables) -> Tables:
+    """Sort the rows of a bucket, and leave out images and placements met before."""
+    reduced = {}
+    for schema in SCHEMAS:
+        if schema.name in tables:
+            order = [(column, "ascending") for column in _ORDER[schema.name]]
+            rows = tables[schema.name].select(schema.arrow.names).sort_by(order)
+            if schema.name in ("images", "placements"):
+                key = ["image_id"] if schema.name == "images" else ["image_id", "page_id"]
+                rows = _distinct(rows, key)
+            reduced[schema.name] = rows.cast(schema.arrow)
+    return reduced
+
+
+def splits_of(config: Config) -> list[Split]:
+    """Return the splits of all inputs, or raise `InputError` where one is missing."""
+    base = Path(config.base)
+    splits = []
+    for number, site in enumerate(config.site):
+        root = base / site.path
+        pages = [
+            p.relative_to(root).as_posix() for p in input_files(base, site.path, PAGE_SUFFIXES)
+        ]
+        for start in range(0, len(pages), PAGES_PER_SPLIT):
+            chunk = tuple(pages[start : start + PAGES_PER_SPLIT])
+            splits.append(Split(f"site{number}-{start:09d}", "site", (number, chunk)))
+    for kind, inputs in _table_inputs(config):
+        for number, table in enumerate(inputs):
+            for place, path in enumerate(input_files(base, table, TABLE_SUFFIXES)):
+                arguments = (number, path.relative_to(base).as_posix())
+                splits.append(Split(f"{kind}{number}-{place:09d}", kind, arguments))
+    return splits
+
+
+def _table_inputs(config: Config) -> Iterator[tuple[str, Sequence[str]]]:
+    yield "signals", [table.path for table in config.signals]
+    yield "links", [table.path for table in config.links]
+    yield "feedback", [table.path for table in config.feedback]
+
+
+@functools.lru_cache(maxsize=4)
+def taxonomy_at(path: str) -> Taxonomy:
+    """Return the taxonomy of a file, read once in each process."""
+    return read_taxonomy(Path(path))
+
+
+def _digests(texts: pa.ChunkedArray) -> pa.Array:
+    return pa.array([ids.digest(t) for t in texts.to_pylist()], pa.string())
+
+
+def _distinct(rows: pa.Table, key: list[str]) -> pa.Table:
+    numbered = rows.append_column("row", pa.array(np.arange(len(rows))))
+    first = numbered.group_by(key, use_threads=False).aggregate([("row", "min")])["row_min"]
+    return rows.take(pa.array(np.sort(first.to_numpy())))

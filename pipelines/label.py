@@ -1,0 +1,228 @@
+"""`winnow label`: inputs to signals, signals to candidates."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.manifest import Stage, file_digest, open_stage, reuse, staged, write_parquet
+from labeling.errors import InputError, QualityError
+from labeling.feedback import click_rates
+from labeling.schemas import FEEDBACK
+from pipelines import extract, passes
+from pipelines.config import Config
+from pipelines.engine import Shuffle, Split, n_buckets_for, run
+from pipelines.talk import step
+
+BYTES_PER_ROW = 100
+"""Bytes of input that are taken to make one signal, for the number of buckets."""
+
+_INPUT_KEYS = {"taxonomy", "site", "signals", "links", "feedback"}
+
+Files = Mapping[str, list[Path]]
+"""Paths of the files of each table."""
+
+
+def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> Stage:
+    """Make a run's signals and candidates, or reuse them where nothing has changed.
+
+    Parameters
+    ----------
+    config
+        The settings; `base` is absolute.
+    run_dir
+        The run folder.
+    beam_options
+        Options for Beam, such as ``--runner=FlinkRunner``.
+
+    Returns
+    -------
+    Stage
+        The candidates, with the taxonomy that they refer to.
+    """
+    extract.taxonomy_at.cache_clear()
+    passes.matcher_at.cache_clear()
+    taxonomy_path = str(Path(config.base) / config.taxonomy.path)
+    taxonomy = extract.taxonomy_at(taxonomy_path)
+    signals = _make_signals(config, run_dir, beam_options)
+    inputs = {"signals": signals.fingerprint}
+    with step("candidates") as facts:
+        if reuse(run_dir, "candidates", inputs=inputs, config={}) is None:
+            with staged(run_dir, "candidates", inputs=inputs, config={}) as work:
+                _run_passes(signals, taxonomy_path, work.dir, beam_options)
+                work.counts |= _count_candidates(work.dir)
+                write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
+        else:
+            facts.append("unchanged")
+        stage = open_stage(run_dir, "candidates")
+        counts = stage.counts
+        facts.append(
+            f"{counts['candidates']:,} candidates: {counts['labels']:,} of {len(taxonomy):,} labels"
+            f" on {counts['images']:,} images"
+        )
+    return stage
+
+
+def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
+    splits = extract.splits_of(config)
+    inputs = _input_digests(config, splits)
+    settings = config.model_dump(mode="json", include=_INPUT_KEYS)
+    with step("signals") as facts:
+        if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
+            with staged(run_dir, "signals", inputs=inputs, config=settings) as work:
+                _extract(config, splits, work.dir, beam_options)
+                work.counts |= _count_signals(work.dir)
+                _limit_rejects(work.dir, work.counts, config.label.max_reject_share)
+        else:
+            facts.append("unchanged")
+        stage = open_stage(run_dir, "signals")
+        facts += [f"{stage.counts[t]:,} {t}" for t in ("images", "signals", "links", "feedback")]
+        facts.append(f"{stage.counts['rejects']:,} rejects")
+    return stage
+
+
+def _extract(
+    config: Config, splits: Sequence[Split], out_dir: Path, beam_options: Sequence[str]
+) -> None:
+    n_bytes = sum(path.stat().st_size for path in _input_paths(config, splits))
+    with _scratch(out_dir) as work_dir:
+        shuffle = Shuffle(
+            read=extract.ReadInputs(config),
+            keys=extract.KEYS,
+            reduce=extract.reduce_inputs,
+            n_buckets=n_buckets_for(n_bytes // BYTES_PER_ROW),
+            work_dir=str(work_dir),
+            out_dir=str(out_dir),
+        )
+        run(shuffle, splits, beam_options)
+    _fill_empty(out_dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
+
+
+def _run_passes(
+    signals: Stage, taxonomy_path: str, out_dir: Path, beam_options: Sequence[str]
+) -> None:
+    """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`."""
+    n_buckets = n_buckets_for(signals.counts["signals"] + signals.counts["links"])
+    rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
+    files = dict(_by_table(signals.paths(".parquet")))
+    plan = passes.plan(taxonomy_path, tuple(rates.tolist()))
+    with _scratch(out_dir) as scratch:
+        for one in plan:
+            to = out_dir if one is plan[-1] else scratch / one.name
+            shuffle = Shuffle(
+                read=one.read,
+                keys=one.keys,
+                reduce=one.reduce,
+                n_buckets=n_buckets,
+                work_dir=str(scratch / f"{one.name}-work"),
+                out_dir=str(to),
+            )
+            run(shuffle, passes.splits_for({t: files[t] for t in one.inputs}), beam_options)
+            _fill_empty(to, one.outputs)
+            files |= _by_table(to.glob("*.parquet"))
+
+
+@contextmanager
+def _scratch(out_dir: Path) -> Iterator[Path]:
+    """Yield a folder beside `out_dir` for what is thrown away afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=out_dir.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill_empty(directory: Path, schemas: Mapping[str, pa.Schema]) -> None:
+    """Write an empty file for each table that no bucket has a row of."""
+    there = _by_table(directory.glob("*.parquet"))
+    for name, schema in schemas.items():
+        if name not in there:
+            path = directory / f"{name}-00000-of-00001.parquet"
+            write_parquet(schema.empty_table(), path)
+
+
+def _by_table(paths: Iterable[Path]) -> Files:
+    """Return the files of each table by its name, sorted."""
+    tables: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(paths):
+        tables[path.name.split("-", 1)[0]].append(path)
+    return tables
+
+
+def _input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
+    base = Path(config.base)
+    paths = [base / config.taxonomy.path]
+    for split in splits:
+        number, named = split.arguments
+        if split.kind == "site":
+            paths += [base / config.site[number].path / page for page in named]
+        else:
+            paths.append(base / named)
+    return paths
+
+
+def _input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
+    """Return the digest of each page and table, and of each image's name and size.
+
+    Images are read when they are taken in, and compared with their digests when they are written
+    into shards; reading them here too would double the work of a rerun.
+    """
+    base = Path(config.base)
+    paths = _input_paths(config, splits)
+    digests = {path.relative_to(base).as_posix(): file_digest(path) for path in paths}
+    for site in config.site:
+        files = sorted(p for p in (base / site.path).rglob("*") if p.is_file())
+        sizes = [(p.relative_to(base).as_posix(), p.stat().st_size) for p in files]
+        digests[f"{site.path}/**"] = str(sizes)
+    return digests
+
+
+def _count_rows(directory: Path) -> dict[str, int]:
+    return {
+        table: sum(pq.read_metadata(path).num_rows for path in paths)
+        for table, paths in _by_table(directory.glob("*.parquet")).items()
+    }
+
+
+def _count_signals(directory: Path) -> dict[str, Any]:
+    rejects = _read(directory, "rejects").column("reason").value_counts().to_pylist()
+    by_reason = sorted((row["values"], row["counts"]) for row in rejects)
+    return {**_count_rows(directory), "rejects_by_reason": dict(by_reason)}
+
+
+def _count_candidates(directory: Path) -> dict[str, int]:
+    pairs = _read(directory, "candidates")
+    n_images = pc.count_distinct(pairs["image_id"]).as_py()
+    n_labels = pc.count_distinct(pairs["label_id"]).as_py()
+    return {"candidates": len(pairs), "images": n_images, "labels": n_labels}
+
+
+def _read(directory: Path, table: str) -> pa.Table:
+    columns = ["image_id", "label_id"] if table == "candidates" else None
+    paths = sorted(directory.glob(f"{table}-*.parquet"))
+    return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])
+
+
+def _limit_rejects(directory: Path, counts: Mapping[str, Any], limit: float) -> None:
+    n_rejects = counts["rejects"]
+    n_rows = n_rejects + counts["signals"] + counts["links"] + counts["feedback"]
+    if n_rows == 0:
+        raise InputError("the inputs hold no row", help="check the paths in the configuration")
+    if n_rejects <= limit * n_rows:
+        return
+    rows = _read(directory, "rejects").slice(0, 3).to_pylist()
+    first = "; ".join(f"{row['where']}: {row['reason']} ({row['value']})" for row in rows)
+    raise QualityError(
+        f"{n_rejects:,} of {n_rows:,} input rows were rejected, more than label.max_reject_share",
+        facts={"limit": limit, **counts["rejects_by_reason"], "first": first},
+        help="mend the inputs, or raise label.max_reject_share",
+    )

@@ -1,0 +1,203 @@
+"""The passes from signals to candidates, each one shuffle: by page, by page again, by image.
+
+1. `ReadForPages` → `reduce_pages`: texts are matched; each page's topics go to its neighbours.
+2. `ReadForImages` → `reduce_links`: what arrived at a page goes to the images that it shows.
+3. `ReadForMerge` → `Merge`: all evidence of an image, with the feedback, becomes its candidates.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labeling import evidence, feedback, links
+from labeling.matching import Matcher, compile_matcher
+from labeling.schemas import CANDIDATES, PLACEMENTS
+from pipelines.engine import Split, Tables
+from pipelines.extract import taxonomy_at
+
+PAGE_OUTPUTS = {
+    "mentions": evidence.MENTIONS,
+    "messages": links.MESSAGES,
+    "anchors": links.MESSAGES,
+}
+LINK_OUTPUTS = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAGE}
+
+
+class Pass(NamedTuple):
+    """One shuffle: the tables that it reads, by what it shuffles, and the tables it makes."""
+
+    name: str
+    inputs: tuple[str, ...]
+    read: Callable[[Split], Iterator[tuple[str, pa.Table]]]
+    keys: Mapping[str, str]
+    reduce: Callable[[Tables], Tables]
+    outputs: Mapping[str, pa.Schema]
+
+
+def plan(taxonomy_path: str, click_rates: tuple[float, ...]) -> tuple[Pass, ...]:
+    """Return the passes in the order in which they run; the last makes the candidates."""
+    return (
+        Pass(
+            "pages",
+            inputs=("signals", "links"),
+            read=ReadForPages(taxonomy_path),
+            keys=dict.fromkeys(("mentions", "edges", "anchors"), "page_id"),
+            reduce=reduce_pages,
+            outputs=PAGE_OUTPUTS,
+        ),
+        Pass(
+            "links",
+            inputs=("mentions", "messages", "anchors", "placements"),
+            read=read_for_images,
+            keys=dict.fromkeys(("mentions", "messages", "anchors", "placements"), "page_id"),
+            reduce=reduce_links,
+            outputs=LINK_OUTPUTS,
+        ),
+        Pass(
+            "merge",
+            inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
+            read=ReadForMerge(taxonomy_path),
+            keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
+            reduce=Merge(taxonomy_path, click_rates),
+            outputs={"candidates": CANDIDATES.arrow},
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class ReadForPages:
+    """Match the texts of a file of signals, and the link texts of a file of links."""
+
+    taxonomy_path: str
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        """Yield mentions, edges and anchors, by page."""
+        rows = pq.read_table(*split.arguments)
+        matcher = matcher_at(self.taxonomy_path)
+        if split.kind == "signals":
+            yield "mentions", evidence.mentions(rows, matcher)
+        else:
+            yield "edges", links.edges(rows)
+            yield "anchors", links.anchors(rows, matcher)
+
+
+def reduce_pages(tables: Tables) -> Tables:
+    """Keep the mentions, and send the topics of each page to its neighbours."""
+    table_of = _tables_of(tables, {**PAGE_OUTPUTS, "edges": links.EDGES})
+    topics = links.topics(table_of["mentions"])
+    return {
+        "mentions": _sorted(table_of["mentions"]),
+        "messages": _sorted(links.messages(topics, _distinct_edges(table_of["edges"]))),
+        "anchors": _sorted(table_of["anchors"]),
+    }
+
+
+def read_for_images(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the rows of a file as they are, under the name of their table."""
+    yield split.kind, pq.read_table(*split.arguments)
+
+
+def reduce_links(tables: Tables) -> Tables:
+    """Hand what pages have heard to the images that they show."""
+    table_of = _tables_of(tables, {**PAGE_OUTPUTS, "placements": PLACEMENTS.arrow})
+    shown = table_of["placements"]
+    spoken = [
+        links.linked_evidence(table_of["messages"], shown),
+        links.anchor_evidence(table_of["anchors"], shown),
+        links.page_evidence(table_of["mentions"], shown),
+    ]
+    return {
+        "evidence": _sorted(pa.concat_tables([rows for rows, _ in spoken])),
+        "coverage": _sorted(pa.concat_tables([covered for _, covered in spoken])),
+    }
+
+
+@dataclass(frozen=True)
+class ReadForMerge:
+    """Read what is known about images: mentions, linked evidence, coverage, feedback."""
+
+    taxonomy_path: str
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        """Yield mentions, evidence, coverage and statements, by image."""
+        rows = pq.read_table(*split.arguments)
+        if split.kind == "signals":
+            yield "coverage", evidence.coverage(rows)
+        elif split.kind == "feedback":
+            taxonomy = taxonomy_at(self.taxonomy_path)
+            said = feedback.statements(rows, matcher_at(self.taxonomy_path), taxonomy)
+            yield "statements", said
+        else:
+            yield split.kind, rows
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Merge all evidence of the images of a bucket into their candidates."""
+
+    taxonomy_path: str
+    click_rates: tuple[float, ...]
+
+    def __call__(self, tables: Tables) -> Tables:
+        """Return ``candidates``."""
+        schemas = {
+            "mentions": evidence.MENTIONS,
+            "statements": feedback.STATEMENTS,
+            **LINK_OUTPUTS,
+        }
+        table_of = _tables_of(tables, schemas)
+        rates = np.array(self.click_rates)
+        rows = [
+            evidence.from_mentions(table_of["mentions"]),
+            _unite_pages(table_of["evidence"]),
+            feedback.evidence(table_of["statements"], rates),
+        ]
+        taxonomy = taxonomy_at(self.taxonomy_path)
+        merged = evidence.merge(pa.concat_tables(rows), table_of["coverage"], taxonomy)
+        return {"candidates": merged}
+
+
+@functools.lru_cache(maxsize=4)
+def matcher_at(path: str) -> Matcher:
+    """Return the matcher of a taxonomy's file, compiled once in each process."""
+    return compile_matcher(taxonomy_at(path))
+
+
+def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
+    """Return one split for each file, by the kind of its table."""
+    return [
+        Split(f"{kind}-{number:06d}", kind, (str(path),))
+        for kind, paths in files.items()
+        for number, path in enumerate(paths)
+    ]
+
+
+def _tables_of(tables: Tables, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Table]:
+    """Return every table that a kernel needs, empty where the bucket has no row of it."""
+    return {name: tables.get(name, schema.empty_table()) for name, schema in schemas.items()}
+
+
+def _distinct_edges(edges: pa.Table) -> pa.Table:
+    return edges.group_by(links.EDGES.names).aggregate([]).cast(links.EDGES)
+
+
+def _unite_pages(rows: pa.Table) -> pa.Table:
+    """Unite what an image heard on several pages: the strongest, with the most pages."""
+    united = rows.group_by(["image_id", "label", "source"]).aggregate(
+        [("strength", "max"), ("n_pages", "max"), ("n_hosts", "max"), ("ambiguity", "min")]
+    )
+    names = ["image_id", "label", "source", "strength", "n_pages", "n_hosts", "ambiguity"]
+    return united.rename_columns(names).select(evidence.EVIDENCE_ROWS.names)
+
+
+def _sorted(rows: pa.Table) -> pa.Table:
+    """Return the rows in an order that only their content decides."""
+    return rows.sort_by([(name, "ascending") for name in rows.column_names])

@@ -1,0 +1,62 @@
+"""What winnow says while it works: to stderr, in colour and in place only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+_EVERY_SECONDS = 2.0
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Print one line of talk."""
+    console.print(text, markup=False)
+
+
+@contextmanager
+def step(name: str) -> Iterator[list[str]]:
+    """Announce a step, and what came of it with the time it took.
+
+    Yields
+    ------
+    list
+        Append to it the facts to print at the end.
+    """
+    started = time.perf_counter()
+    if console.is_terminal:
+        console.print(f"{name} …", end="\r", markup=False)
+    facts: list[str] = []
+    yield facts
+    seconds = time.perf_counter() - started
+    say(f"{name:<10} {', '.join(facts)}  ({seconds:.1f} s)")
+
+
+class Progress:
+    """Tells how far a long step is, from finished work: at most every two seconds."""
+
+    def __init__(self, name: str, unit: str) -> None:
+        self._name = name
+        self._unit = unit
+        self._started = time.perf_counter()
+        self._told = self._started
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Tell that `done` of `total` units are finished."""
+        now = time.perf_counter()
+        if now - self._told < _EVERY_SECONDS or done == 0:
+            return
+        self._told = now
+        rate = done / (now - self._started)
+        left = (total - done) / rate
+        text = (
+            f"{self._name}: {done:,} of {total:,} {self._unit}, {rate:,.0f}/s, {left:,.0f} s left"
+        )
+        end = "\r" if console.is_terminal else "\n"
+        console.print(f"{text}{note}", end=end, markup=False)
+        sys.stderr.flush()

@@ -1,0 +1,101 @@
+"""The import rules: labeling <- curation <- pipelines; training sees shards and schemas alone."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("labeling", "curation", "pipelines", "training")
+FORBIDDEN = {
+    "labeling": {"curation", "pipelines", "training", "apache_beam", "torch", "sklearn", "PIL"},
+    "curation": {"pipelines", "training", "apache_beam", "torch"},
+    "pipelines": {"torch"},
+    "training": {"pipelines", "apache_beam", "sklearn"},
+}
+TRAINING_MAY_SEE = {
+    "labeling.errors",
+    "labeling.schemas",
+    "labeling.taxonomy",
+    "curation.shards",
+    "curation.tars",
+}
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def forbidden_lines(package: str, root: Path = ROOT) -> list[str]:
+    return [
+        f"{path.relative_to(root)}:{line}: {package} may not import {name}"
+        for path in sorted((root / package).rglob("*.py"))
+        for line, name in imports(path)
+        if name.split(".")[0] in FORBIDDEN[package]
+    ]
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_no_module_imports_what_its_package_may_not(package: str) -> None:
+    assert forbidden_lines(package) == []
+
+
+def test_training_sees_schemas_and_shards_alone() -> None:
+    modules = {
+        p.with_suffix("").relative_to(ROOT).as_posix().replace("/", ".")
+        for package in ("labeling", "curation")
+        for p in (ROOT / package).rglob("*.py")
+    }
+    seen = {
+        name
+        for path in (ROOT / "training").rglob("*.py")
+        for _, name in imports(path)
+        if name in modules
+    }
+    assert seen <= TRAINING_MAY_SEE
+
+
+def test_a_forbidden_import_is_found_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "labeling").mkdir()
+    (tmp_path / "labeling" / "wrong.py").write_text("import numpy\nfrom torch import nn\n")
+    assert forbidden_lines("labeling", tmp_path) == [
+        "labeling/wrong.py:2: labeling may not import torch",
+        "labeling/wrong.py:2: labeling may not import torch.nn",
+    ]
+
+
+def test_kernels_import_where_beam_and_torch_cannot() -> None:
+    modules = [
+        f"{package}.{path.stem}"
+        for package in ("labeling", "curation")
+        for path in sorted((ROOT / package).glob("*.py"))
+        if path.stem != "__init__"
+    ]
+    program = "import sys\nsys.modules['apache_beam'] = sys.modules['torch'] = None\n" + "".join(
+        f"import {module}\n" for module in modules
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\n"
+        "from click.testing import CliRunner\n"
+        "from pipelines.cli import main\n"
+        "assert CliRunner().invoke(main, ['--help']).exit_code == 0\n"
+        "heavy = {'apache_beam', 'torch', 'pyarrow', 'numpy', 'pandas', 'sklearn', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
