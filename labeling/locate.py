@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from labeling import ids
 from labeling.errors import InputError
@@ -74,8 +74,25 @@ def site_path(url: str) -> str:
     >>> site_path("https://a.org/fruit/red%20apple.jpg?size=2")
     'a.org/fruit/red apple.jpg'
     """
-    parts = urlsplit(url)
-    return f"{parts.hostname or ''}/{unquote(parts.path).lstrip('/')}"
+    return f"{host_of(url)}/{unquote(_split(url).path).lstrip('/')}"
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case; of anything else, nothing.
+
+    Examples
+    --------
+    >>> host_of("https://A.org:80/x"), host_of("page 7"), host_of("http://[")
+    ('a.org', '', '')
+    """
+    return _split(url).hostname or ""
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def input_files(base: Path, path: str, suffixes: tuple[str, ...]) -> list[Path]:

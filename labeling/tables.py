@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ import pyarrow.parquet
 
 from labeling import ids
 from labeling.errors import InputError
-from labeling.locate import Locator
+from labeling.locate import Locator, host_of
 from labeling.schemas import (
     FEEDBACK,
     FEEDBACK_KINDS,
@@ -71,7 +70,7 @@ def read_signals(
     key = {
         "image_id": located["image_id"],
         "page_id": pa.array([ids.digest(p) for p in page], pa.string()),
-        "host": pa.array([urlsplit(p).hostname or "" for p in page], pa.string()),
+        "host": pa.array([host_of(p) for p in page], pa.string()),
     }
     signals = {
         **key,
@@ -99,7 +98,7 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
     links = {
         "src_page": pa.array([ids.digest(p) for p in source], pa.string()),
         "dst_page": pa.array([ids.digest(p) for p in _texts(table, "dst")], pa.string()),
-        "src_host": pa.array([urlsplit(p).hostname or "" for p in source], pa.string()),
+        "src_host": pa.array([host_of(p) for p in source], pa.string()),
         "anchor": table["anchor"] if "anchor" in columns else pa.nulls(len(table), pa.string()),
     }
     yield "links", pa.table(links, schema=LINKS.arrow)

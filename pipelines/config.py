@@ -214,7 +214,14 @@ def _override(content: Mapping[str, Any], overrides: Sequence[str]) -> dict[str,
         section = result
         *above, last = key.split(".")
         for name in above:
-            section[name] = {**section.get(name, {})}
+            inner = section.get(name, {})
+            if not isinstance(inner, Mapping):
+                raise ConfigError(
+                    f'"{name}" of an override is not a section of keys',
+                    facts={"-o": override},
+                    help="lists of inputs are set in the file",
+                )
+            section[name] = {**inner}
             section = section[name]
         section[last] = _parse_value(written)
     return result

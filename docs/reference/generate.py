@@ -1,0 +1,110 @@
+"""Write the reference pages that follow from the code: tables, configuration and commands.
+
+    python docs/reference/generate.py
+
+A test compares the pages with what this writes.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from labeling.schemas import TABLES, Field
+from pipelines.cli import main
+from pipelines.config import Config
+
+HERE = Path(__file__).parent
+
+
+def pages() -> dict[str, str]:
+    """Return the text of each page by its file's name."""
+    return {
+        "schemas.md": "\n".join(_schemas()) + "\n",
+        "config.md": "\n".join(_config()) + "\n",
+        "commands.md": "\n".join(_commands()) + "\n",
+    }
+
+
+def _schemas() -> Iterator[str]:
+    yield "# Tables"
+    yield ""
+    yield "Every table of winnow, in the order in which the data goes, as `labeling/schemas.py`"
+    yield "states them. Files are Parquet; a stage's files are listed in its `manifest.json`."
+    for table in TABLES:
+        yield f"\n## {table.name}\n"
+        yield f"A row is {table.row}." + (f" Key: {', '.join(table.key)}." if table.key else "")
+        yield "\n| column | type | meaning | values |\n|---|---|---|---|"
+        for field in table.fields:
+            yield f"| `{field.name}` | {_type(field)} | {field.meaning} | {_values(field)} |"
+
+
+def _type(field: Field) -> str:
+    return f"`{field.type}`" + (", may be null" if field.nullable else "")
+
+
+def _values(field: Field) -> str:
+    if field.one_of:
+        return ", ".join(field.one_of)
+    if field.pattern:
+        return f"`{field.pattern}`"
+    low = "" if field.low is None else f"≥ {field.low:g}"
+    high = "" if field.high is None else f"≤ {field.high:g}"
+    return ", ".join(filter(None, (low, high)))
+
+
+def _config() -> Iterator[str]:
+    yield "# Configuration"
+    yield ""
+    yield "One TOML file. Paths start from `base`. Every key can be set for one command with"
+    yield "`-o section.key=value`. Sections with double brackets may stand several times."
+    yield from _section("", Config)
+    for name, field in Config.model_fields.items():
+        model, repeated = _model(field)
+        if model:
+            yield f"\n## `{'[[' if repeated else '['}{name}{']]' if repeated else ']'}`\n"
+            yield str(model.__doc__)
+            yield from _section(name, model)
+
+
+def _section(name: str, model: type[BaseModel]) -> Iterator[str]:
+    plain = {key: f for key, f in model.model_fields.items() if not _model(f)[0]}
+    yield "\n| key | default | meaning |\n|---|---|---|"
+    for key, field in plain.items():
+        default = "required" if field.is_required() else f"`{_toml(field.get_default())}`"
+        yield f"| `{key}` | {default} | {field.description} |"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "not set" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _model(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
+    arguments = typing.get_args(field.annotation)
+    kind = arguments[0] if arguments else field.annotation
+    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+    return (kind, bool(arguments)) if is_model else (None, False)
+
+
+def _commands() -> Iterator[str]:
+    yield "# Commands\n"
+    yield "As `winnow COMMAND --help` prints them."
+    with click.Context(main, info_name="winnow", terminal_width=90) as context:
+        for name in main.list_commands(context):
+            command = main.commands[name]
+            with click.Context(command, info_name=name, parent=context, terminal_width=90) as inner:
+                yield f"\n## {name}\n\n```text\n{command.get_help(inner)}\n```"
+
+
+if __name__ == "__main__":
+    for file, text in pages().items():
+        (HERE / file).write_text(text, encoding="utf-8")

@@ -1,0 +1,150 @@
+"""`winnow export`, `train` and `evaluate`: from the selection to shards, a model and its worth."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.card import write_card
+from curation.manifest import Stage, file_digest, open_stage, reuse, staged
+from curation.selection import random_share
+from curation.shards import ExportSettings, export_shards
+from labeling.errors import ConfigError
+from labeling.schemas import CANDIDATES, IMAGES, SCORED, SELECTED, TAXONOMY
+from labeling.taxonomy import Taxonomy, from_table
+from pipelines.config import Config
+from pipelines.talk import Progress, step
+from pipelines.truth import read_truth
+
+
+def stage_name(stage: str, label_set: str) -> str:
+    """Return the name of a stage for a label set: ``shards``, ``shards-all``, ``shards-random``."""
+    return stage if label_set == "selected" else f"{stage}-{label_set}"
+
+
+def export(config: Config, run_dir: Path, label_set: str) -> Stage:
+    """Write the shards of a label set, or reuse them where nothing has changed."""
+    candidates = open_stage(run_dir, "candidates")
+    chosen = open_stage(run_dir, "selected")
+    signals = open_stage(run_dir, "signals")
+    name = stage_name("shards", label_set)
+    inputs = {stage.name: stage.fingerprint for stage in (signals, candidates, chosen)}
+    settings = {"label_set": label_set, **config.export.model_dump(mode="json")}
+    with step(name) as facts:
+        if reuse(run_dir, name, inputs=inputs, config=settings) is None:
+            with staged(run_dir, name, inputs=inputs, config=settings) as work:
+                counts = export_shards(
+                    _label_set(chosen, label_set),
+                    candidates.table(CANDIDATES),
+                    signals.table(IMAGES),
+                    taxonomy_of(candidates),
+                    Path(config.base),
+                    work.dir,
+                    ExportSettings(config.export.shard_mb, config.export.holdout_share),
+                )
+                work.counts |= counts.as_manifest()
+                write_card({**chosen.manifest["facts"], **work.counts}, work.dir)
+        stage = open_stage(run_dir, name)
+        facts.append(
+            f"{stage.counts['train']:,} images with {stage.counts['labels_kept']:,} labels to train"
+            f" on, {stage.counts['heldout']:,} held out, {stage.counts['shards']} shards"
+        )
+    return stage
+
+
+def train(config: Config, run_dir: Path, label_set: str) -> Stage:
+    """Train on the shards of a label set, or reuse the model where nothing has changed.
+
+    The network has a logit for every label that any candidate of the run names, whatever the
+    label set, so that models of one run can be compared.
+    """
+    from training.train import TrainConfig
+    from training.train import train as train_network
+
+    shards = open_stage(run_dir, stage_name("shards", label_set))
+    candidates = open_stage(run_dir, "candidates")
+    name = stage_name("model", label_set)
+    inputs = {stage.name: stage.fingerprint for stage in (candidates, shards)}
+    settings = config.train.model_dump(mode="json")
+    with step(name) as facts:
+        if reuse(run_dir, name, inputs=inputs, config=settings) is None:
+            progress = Progress(name, "steps")
+            seed = config.train.seed
+            with staged(run_dir, name, inputs=inputs, config=settings, seed=seed) as work:
+                result = train_network(
+                    shards.paths(".tar", "train-"),
+                    _labels_of(candidates),
+                    TrainConfig(**settings),
+                    work.dir,
+                    lambda done, total, loss: progress(done, total, f", loss {loss:.3f}"),
+                )
+                work.counts |= {"steps": result.steps, "images": result.images}
+                work.facts |= {"final_loss": round(result.final_loss, 6)}
+        stage = open_stage(run_dir, name)
+        facts.append(f"{stage.counts['steps']:,} steps, {stage.counts['images']:,} images")
+        facts.append(f"final loss {stage.manifest['facts']['final_loss']:.4f}")
+    return stage
+
+
+def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
+    """Measure the model of a label set on the held-out images whose truth is known."""
+    from training.evaluate import evaluate as measure
+
+    if config.evaluate.truth is None:
+        raise ConfigError(
+            "there is nothing to evaluate against: evaluate.truth is not set",
+            help="name a table of image_id, label_id: -o evaluate.truth=truth.csv",
+        )
+    path = Path(config.base) / config.evaluate.truth
+    candidates = open_stage(run_dir, "candidates")
+    shards = open_stage(run_dir, stage_name("shards", label_set))
+    model = open_stage(run_dir, stage_name("model", label_set))
+    name = stage_name("evaluation", label_set)
+    inputs = {stage.name: stage.fingerprint for stage in (candidates, shards, model)}
+    inputs[config.evaluate.truth] = file_digest(path) if path.is_file() else ""
+    with step(name) as facts:
+        if reuse(run_dir, name, inputs=inputs, config={}) is None:
+            truth = read_truth(path, taxonomy_of(candidates))
+            with staged(run_dir, name, inputs=inputs, config={}) as work:
+                by_image: dict[str, list[str]] = defaultdict(list)
+                for image_id, label_id in zip(*truth.to_pydict().values(), strict=True):
+                    by_image[image_id].append(label_id)
+                paths = shards.paths(".tar", "heldout-")
+                work.facts |= dict(measure(model.dir, paths, by_image))
+                text = json.dumps(work.facts, indent=1)
+                (work.dir / "measures.json").write_text(text + "\n", encoding="utf-8")
+        stage = open_stage(run_dir, name)
+        facts.append(f"mAP {stage.manifest['facts']['map']:.4f}")
+        facts.append(f"{stage.manifest['facts']['n_images']:,} held-out images")
+    return stage
+
+
+def taxonomy_of(candidates: Stage) -> Taxonomy:
+    """Return the taxonomy that a stage's candidates refer to."""
+    return from_table(candidates.table(TAXONOMY))
+
+
+def _label_set(chosen: Stage, label_set: str) -> pa.Table:
+    """Return which candidates are labels: the selected ones, all, or as many drawn at random.
+
+    Unselected labels carry no posterior: each is taken at its word, with a target of 1.
+    """
+    selected = chosen.table(SELECTED)
+    if label_set == "selected":
+        return selected
+    n_kept = pc.sum(selected["kept"]).as_py() or 0
+    share = 1.0 if label_set == "all" else n_kept / len(selected)
+    taken = random_share(selected.select(SCORED.arrow.names), share, seed=0)
+    ones = pa.array(np.ones(len(taken), np.float32))
+    return taken.set_column(taken.column_names.index("p_correct"), SELECTED.arrow.field(2), ones)
+
+
+def _labels_of(candidates: Stage) -> list[str]:
+    pairs = candidates.table(CANDIDATES, columns=["label_id"])
+    labels: list[str] = pc.unique(pairs["label_id"]).sort().to_pylist()
+    return labels

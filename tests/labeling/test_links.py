@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from labeling import evidence, ids, links
+from labeling.matching import compile_matcher
+from labeling.schemas import LINKS, PLACEMENTS
+from labeling.taxonomy import Label, build_taxonomy
+
+CAT, DOG = 0, 1
+
+
+def page(name: str) -> str:
+    return ids.digest(f"page {name}")
+
+
+def image(name: str) -> str:
+    return ids.digest(f"image {name}")
+
+
+def link_table(*pairs: tuple[str, str], anchor: str | None = None) -> pa.Table:
+    rows = [
+        {"src_page": page(a), "dst_page": page(b), "src_host": a, "anchor": anchor}
+        for a, b in pairs
+    ]
+    return pa.Table.from_pylist(rows, schema=LINKS.arrow)
+
+
+def mention_table(*rows: tuple[str, str, int]) -> pa.Table:
+    """Rows of (page, image, label)."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "image_id": image(i),
+                "page_id": page(p),
+                "host": p,
+                "label": label,
+                "source": "alt",
+                "strength": 1.0,
+                "ambiguity": 1,
+            }
+            for p, i, label in rows
+        ],
+        schema=evidence.MENTIONS,
+    )
+
+
+def placement_table(*rows: tuple[str, str]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [{"image_id": image(i), "page_id": page(p), "host": p} for p, i in rows],
+        schema=PLACEMENTS.arrow,
+    )
+
+
+def by_pair(table: pa.Table) -> dict[tuple[str, int], tuple[float, int, int]]:
+    return {
+        (r["image_id"], r["label"]): (round(r["strength"], 4), r["n_pages"], r["n_hosts"])
+        for r in table.to_pylist()
+    }
+
+
+def test_topics_of_linked_pages_reach_images_in_both_directions() -> None:
+    topics = links.topics(
+        mention_table(("p", "1", CAT), ("q", "2", CAT), ("q", "2", DOG), ("r", "3", DOG))
+    )
+    edges = links.edges(link_table(("p", "q"), ("q", "p"), ("r", "q"), ("r", "r")))
+    sent = links.messages(topics, edges)
+    found, covered = links.linked_evidence(sent, placement_table(("p", "1"), ("q", "2")))
+    assert by_pair(found) == {
+        (image("1"), CAT): (1.0, 1, 1),
+        (image("1"), DOG): (1.0, 1, 1),
+        (image("2"), CAT): (0.5, 1, 1),
+        (image("2"), DOG): (0.5, 1, 1),
+    }
+    assert sorted(covered["image_id"].to_pylist()) == sorted([image("1"), image("2")])
+    assert set(covered["source"].to_pylist()) == {"linked"}
+
+
+def test_other_images_of_the_page_speak_for_an_image() -> None:
+    mentions = mention_table(("p", "1", CAT), ("p", "2", CAT), ("p", "2", DOG), ("q", "4", CAT))
+    shown = placement_table(("p", "1"), ("p", "2"), ("p", "3"), ("q", "4"))
+    found, covered = links.page_evidence(mentions, shown)
+    assert by_pair(found) == {
+        (image("1"), CAT): (0.5, 1, 1),
+        (image("1"), DOG): (0.5, 1, 1),
+        (image("2"), CAT): (0.5, 1, 1),
+        (image("3"), CAT): (1.0, 1, 1),
+        (image("3"), DOG): (0.5, 1, 1),
+    }
+    assert image("4") not in covered["image_id"].to_pylist()
+
+
+def test_link_texts_speak_for_the_page_they_point_to() -> None:
+    labels = [Label("cat", (("cat", ""),), (), None, 1), Label("dog", (), (), None, 2)]
+    matcher = compile_matcher(build_taxonomy(labels, "test"))
+    table = pa.concat_tables(
+        [
+            link_table(("p", "q"), ("r", "q"), anchor="a cat"),
+            link_table(("p", "s"), anchor="more"),
+            link_table(("p", "t")),
+        ]
+    )
+    found, covered = links.anchor_evidence(
+        links.anchors(table, matcher), placement_table(("q", "1"), ("s", "2"), ("t", "3"))
+    )
+    assert by_pair(found) == {(image("1"), CAT): (1.0, 2, 2)}
+    assert sorted(covered["image_id"].to_pylist()) == sorted([image("1"), image("2")])
+
+
+def test_a_page_keeps_its_strongest_topics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "TOP_TOPICS", 2)
+    rows = [("p", str(n), label) for label in range(4) for n in range(label + 1)]
+    topics = links.topics(mention_table(*rows))
+    assert topics["label"].to_pylist() == [3, 2]
+    assert topics["n_images"].to_pylist() == [4, 3]
+
+
+def test_a_hub_follows_the_same_links_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "MAX_DEGREE", 3)
+    pairs = [("hub", f"leaf {n}") for n in range(10)]
+    topics = links.topics(mention_table(("hub", "1", CAT)))
+    ways = []
+    for order in (pairs, pairs[::-1]):
+        sent = links.messages(topics, links.edges(link_table(*order)))
+        ways.append(sorted(sent["page_id"].to_pylist()))
+    assert ways[0] == ways[1]
+    assert len(ways[0]) == 3
