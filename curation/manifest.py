@@ -1,9 +1,10 @@
 """The run folder: how every stage's output is committed, described and opened.
 
 A run folder holds one folder a stage; each output of a stage is a folder of its own, named by the
-fingerprint of what it was made from, and ``CURRENT`` names the one in force::
+fingerprint of what it was made from, and ``CURRENT`` names the one in force with the
+sha256 of its manifest::
 
-    run/candidates/CURRENT                    3f2a9c1b04de
+    run/candidates/CURRENT                    3f2a9c1b04de 5e1f…
     run/candidates/3f2a9c1b04de/manifest.json
     run/candidates/3f2a9c1b04de/part-00000-of-00002.parquet
 
@@ -66,6 +67,12 @@ class Stage:
         return str(self.manifest["fingerprint"])
 
     @property
+    def content(self) -> str:
+        """Digest of the files: what later stages record, so that equal files stay valid inputs."""
+        digests = "".join(f"{f['name']} {f['sha256']}\n" for f in self.manifest["files"])
+        return hashlib.sha256(digests.encode()).hexdigest()[:12]
+
+    @property
     def counts(self) -> Mapping[str, Any]:
         """The counts that the stage recorded."""
         counts: Mapping[str, Any] = self.manifest["counts"]
@@ -123,13 +130,27 @@ def fingerprint(stage: str, inputs: Mapping[str, str], config: Mapping[str, Any]
 
 
 def current(run_dir: Path, stage: str) -> Stage | None:
-    """Return the stage's output in force, or None where there is none yet."""
+    """Return the stage's output in force, or None where there is none yet.
+
+    Raises
+    ------
+    IntegrityError
+        If the pointer or the manifest is damaged.
+    """
     pointer = run_dir / stage / "CURRENT"
     if not pointer.is_file():
         return None
-    directory = run_dir / stage / pointer.read_text().strip()
-    manifest = _read_manifest(directory)
-    return Stage(stage, directory, manifest)
+    name, _, digest = pointer.read_text(encoding="utf-8", errors="replace").strip().partition(" ")
+    directory = run_dir / stage / name
+    manifest = directory / "manifest.json"
+    found = file_digest(manifest) if manifest.is_file() else "nothing"
+    if found != digest:
+        raise IntegrityError(
+            "the manifest of a stage differs from what was committed",
+            facts={"file": manifest, "expected": digest, "found": found},
+            help="restore the file, or make the stage again in a new run folder",
+        )
+    return Stage(stage, directory, _read_manifest(directory))
 
 
 def open_stage(run_dir: Path, stage: str) -> Stage:
@@ -152,10 +173,10 @@ def open_stage(run_dir: Path, stage: str) -> Stage:
         )
     for name, made_from in found.manifest["inputs"].items():
         source = current(run_dir, name)
-        if source is not None and source.fingerprint != made_from:
+        if source is not None and source.content != made_from:
             raise InputError(
                 f"the {stage} of this run were made from other {name}",
-                facts={"made from": made_from, "now in force": source.fingerprint},
+                facts={"made from": made_from, "now in force": source.content},
                 help=f"make them again with `winnow {command}`",
             )
     verify(found)
@@ -184,7 +205,7 @@ def reuse(
         return None
     found = current(run_dir, stage)
     if found is None or found.dir != target:
-        write_text(run_dir / stage / "CURRENT", f"{target.name}\n")
+        _point_to(target)
     return Stage(stage, target, _read_manifest(target))
 
 
@@ -206,7 +227,7 @@ def staged(
     stage
         Name of the stage, a key of `MADE_BY` with an optional ``-suffix``.
     inputs
-        Fingerprint of each stage, and digest of each file, that the output is made from.
+        `Stage.content` of each stage, and digest of each file, that the output is made from.
     config
         The settings that the output depends on.
     seed
@@ -351,7 +372,12 @@ def _commit(stage_dir: Path, work_dir: Path, manifest: Mapping[str, Any]) -> Non
         work_dir.rename(target)
         _sync_dir(stage_dir)
     verify(Stage(str(manifest["stage"]), target, _read_manifest(target)))
-    write_text(stage_dir / "CURRENT", f"{target.name}\n")
+    _point_to(target)
+
+
+def _point_to(target: Path) -> None:
+    digest = file_digest(target / "manifest.json")
+    write_text(target.parent / "CURRENT", f"{target.name} {digest}\n")
 
 
 def _is_whole(directory: Path) -> bool:

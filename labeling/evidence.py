@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -10,7 +12,7 @@ import pyarrow.compute as pc
 from labeling import ids
 from labeling.matching import Matcher, match_texts
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
-from labeling.taxonomy import Taxonomy
+from labeling.taxonomy import Codes, Taxonomy
 
 MENTIONS = pa.schema(
     [
@@ -88,7 +90,12 @@ def from_mentions(found: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=EVIDENCE_ROWS)
 
 
-def merge(evidence: pa.Table, covered: pa.Table, taxonomy: Taxonomy) -> pa.Table:
+def merge(
+    evidence: pa.Table,
+    covered: pa.Table,
+    taxonomy: Taxonomy,
+    support_only: Collection[str] = (),
+) -> pa.Table:
     """Merge all evidence of some images into their candidates.
 
     Parameters
@@ -99,6 +106,9 @@ def merge(evidence: pa.Table, covered: pa.Table, taxonomy: Taxonomy) -> pa.Table
         `COVERAGE` of the same images, in any order, rows may repeat.
     taxonomy
         What the label codes mean.
+    support_only
+        Sources that support a candidate but do not open one: a pair for which only they speak is
+        left out.
 
     Returns
     -------
@@ -107,9 +117,8 @@ def merge(evidence: pa.Table, covered: pa.Table, taxonomy: Taxonomy) -> pa.Table
         the rows.
     """
     evidence = evidence.sort_by([(n, "ascending") for n in ("image_id", "label", "source")])
-    words = ids.to_words(evidence["image_id"])
-    label = evidence["label"].to_numpy()
-    starts = _starts(words, label)
+    evidence = _opened(evidence, support_only)
+    words, label, starts = _pairs(evidence)
     offsets = pa.array(np.append(starts, len(label)).astype(np.int32))
     items = pa.StructArray.from_arrays(
         [evidence[f.name].combine_chunks() for f in EVIDENCE_ITEM], fields=list(EVIDENCE_ITEM)
@@ -127,11 +136,23 @@ def merge(evidence: pa.Table, covered: pa.Table, taxonomy: Taxonomy) -> pa.Table
     return pa.Table.from_arrays(columns, schema=CANDIDATES.arrow)
 
 
-def _starts(words: ids.Words, label: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Return the first row of each (image, label) of sorted rows."""
+def _pairs(evidence: pa.Table) -> tuple[ids.Words, Codes, npt.NDArray[np.int64]]:
+    """Return image and label of sorted rows, and the first row of each (image, label)."""
+    words = ids.to_words(evidence["image_id"])
+    label: Codes = evidence["label"].to_numpy()
     new = np.ones(len(label), bool)
     new[1:] = (words[1:] != words[:-1]).any(axis=1) | (label[1:] != label[:-1])
-    return np.flatnonzero(new)
+    return words, label, np.flatnonzero(new)
+
+
+def _opened(evidence: pa.Table, support_only: Collection[str]) -> pa.Table:
+    """Return the rows of pairs that some source opens."""
+    _, label, starts = _pairs(evidence)
+    if not len(starts):
+        return evidence
+    supports = pc.is_in(evidence["source"], value_set=pa.array(sorted(support_only), pa.string()))
+    opens = np.logical_or.reduceat(~np.asarray(supports, bool), starts)
+    return evidence.filter(pa.array(np.repeat(opens, np.diff(np.append(starts, len(label))))))
 
 
 def _silent(

@@ -114,7 +114,7 @@ def read_feedback(
     path
         The file.
     columns
-        ``event``, ``image``, ``kind``, ``user``, ``time`` (ISO 8601, or seconds since 1970), one
+        ``event_id``, ``image``, ``kind``, ``user``, ``time`` (ISO 8601, or seconds since 1970), one
         or both of ``label`` and ``query``, and optionally ``position`` from 1.
     locator
         Finds the files of the images.
@@ -126,7 +126,7 @@ def read_feedback(
     name, table
         ``feedback``, and ``rejects`` for rows with an image, a kind or a label that is unknown.
     """
-    table = _read(path, columns, required=("event", "image", "kind", "user", "time"))
+    table = _read(path, columns, required=("event_id", "image", "kind", "user", "time"))
     found = [locator.locate(reference) for reference in _texts(table, "image")]
     label = _texts(table, "label") if "label" in columns else [""] * len(table)
     query = _texts(table, "query") if "query" in columns else [""] * len(table)
@@ -139,7 +139,7 @@ def read_feedback(
     }
     yield "rejects", _rejects(path, table, "image", bad)
     rows = {
-        "event_id": pc.fill_null(table["event"], ""),
+        "event_id": pc.fill_null(table["event_id"], ""),
         "image_id": pa.array([f.image_id if f else "0" * 32 for f in found], pa.string()),
         "label_id": pa.array([x or None for x in label], pa.string()),
         "query": pa.array([q or None for q in query], pa.string()),

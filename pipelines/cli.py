@@ -232,7 +232,7 @@ def evaluate(config: Config, run: Path, label_set: str) -> None:
 @_on_run
 def report(config: Config, run: Path) -> None:
     """Write report.html and report.json from whatever stages the run has."""
-    from pipelines.publish import report as write_report
+    from pipelines.reporting import report as write_report
 
     path = write_report(config, run)
     click.echo(f"report  {path}")

@@ -62,15 +62,19 @@ class FeedbackInput(_Section):
     columns: dict[str, str] = Field(
         default={
             name: name
-            for name in ("event", "image", "label", "query", "kind", "user", "position", "time")
+            for name in ("event_id", "image", "label", "query", "kind", "user", "position", "time")
         },
-        description="our name = the file's: event, image, kind, user, time, label, query, position",
+        description="our name = the file's, as in the default; position may be left out",
     )
 
 
 class LabelSettings(_Section):
     """How candidates are made."""
 
+    support_only: tuple[str, ...] = Field(
+        ("linked", "page"),
+        description="sources that support a candidate but do not open one by themselves",
+    )
     max_reject_share: float = Field(
         0.1, ge=0, le=1, description="share of input rows put aside beyond which the run fails"
     )
@@ -111,9 +115,15 @@ class TrainSettings(_Section):
     image_size: int = Field(224, ge=16, description="side of the square input, in pixels")
     steps: int = Field(10_000, ge=1, description="optimisation steps")
     batch_size: int = Field(64, ge=2, description="images in a step")
-    learning_rate: float = Field(0.1, gt=0, description="highest learning rate")
+    learning_rate: float = Field(0.3, gt=0, description="highest learning rate")
     weight_decay: float = Field(5e-4, ge=0, description="decay of the convolutions' weights")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of convolutions; `auto`: bfloat16 where the processor computes in it"
+    )
     seed: int = Field(0, ge=0, description="seed of the weights, the order and the crops")
+    threads: int | None = Field(
+        None, ge=1, description="threads on the CPU; another number gives other weights"
+    )
 
 
 class EvaluateSettings(_Section):

@@ -51,14 +51,14 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     """
     extract.taxonomy_at.cache_clear()
     passes.matcher_at.cache_clear()
-    taxonomy_path = str(Path(config.base) / config.taxonomy.path)
-    taxonomy = extract.taxonomy_at(taxonomy_path)
+    taxonomy = extract.taxonomy_at(_taxonomy_path(config))
     signals = _make_signals(config, run_dir, beam_options)
-    inputs = {"signals": signals.fingerprint}
+    inputs = {"signals": signals.content}
+    settings = {"support_only": sorted(config.label.support_only)}
     with step("candidates") as facts:
-        if reuse(run_dir, "candidates", inputs=inputs, config={}) is None:
-            with staged(run_dir, "candidates", inputs=inputs, config={}) as work:
-                _run_passes(signals, taxonomy_path, work.dir, beam_options)
+        if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
+            with staged(run_dir, "candidates", inputs=inputs, config=settings) as work:
+                _run_passes(config, signals, work.dir, beam_options)
                 work.counts |= _count_candidates(work.dir)
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
         else:
@@ -70,6 +70,10 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
             f" on {counts['images']:,} images"
         )
     return stage
+
+
+def _taxonomy_path(config: Config) -> str:
+    return str(Path(config.base) / config.taxonomy.path)
 
 
 def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
@@ -107,14 +111,12 @@ def _extract(
     _fill_empty(out_dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
 
 
-def _run_passes(
-    signals: Stage, taxonomy_path: str, out_dir: Path, beam_options: Sequence[str]
-) -> None:
+def _run_passes(config: Config, signals: Stage, out_dir: Path, beam_options: Sequence[str]) -> None:
     """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`."""
     n_buckets = n_buckets_for(signals.counts["signals"] + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(_by_table(signals.paths(".parquet")))
-    plan = passes.plan(taxonomy_path, tuple(rates.tolist()))
+    plan = passes.plan(_taxonomy_path(config), tuple(rates.tolist()), config.label.support_only)
     with _scratch(out_dir) as scratch:
         for one in plan:
             to = out_dir if one is plan[-1] else scratch / one.name

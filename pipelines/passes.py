@@ -42,7 +42,9 @@ class Pass(NamedTuple):
     outputs: Mapping[str, pa.Schema]
 
 
-def plan(taxonomy_path: str, click_rates: tuple[float, ...]) -> tuple[Pass, ...]:
+def plan(
+    taxonomy_path: str, click_rates: tuple[float, ...], support_only: tuple[str, ...]
+) -> tuple[Pass, ...]:
     """Return the passes in the order in which they run; the last makes the candidates."""
     return (
         Pass(
@@ -66,7 +68,7 @@ def plan(taxonomy_path: str, click_rates: tuple[float, ...]) -> tuple[Pass, ...]
             inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
             read=ReadForMerge(taxonomy_path),
             keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
-            reduce=Merge(taxonomy_path, click_rates),
+            reduce=Merge(taxonomy_path, click_rates, support_only),
             outputs={"candidates": CANDIDATES.arrow},
         ),
     )
@@ -145,6 +147,7 @@ class Merge:
 
     taxonomy_path: str
     click_rates: tuple[float, ...]
+    support_only: tuple[str, ...]
 
     def __call__(self, tables: Tables) -> Tables:
         """Return ``candidates``."""
@@ -161,7 +164,9 @@ class Merge:
             feedback.evidence(table_of["statements"], rates),
         ]
         taxonomy = taxonomy_at(self.taxonomy_path)
-        merged = evidence.merge(pa.concat_tables(rows), table_of["coverage"], taxonomy)
+        merged = evidence.merge(
+            pa.concat_tables(rows), table_of["coverage"], taxonomy, self.support_only
+        )
         return {"candidates": merged}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,16 +16,11 @@ from curation.manifest import Stage, file_digest, open_stage, reuse, staged
 from curation.selection import random_share
 from curation.shards import ExportSettings, export_shards
 from labeling.errors import ConfigError
-from labeling.schemas import CANDIDATES, IMAGES, SCORED, SELECTED, TAXONOMY
-from labeling.taxonomy import Taxonomy, from_table
+from labeling.schemas import CANDIDATES, IMAGES, SCORED, SELECTED
 from pipelines.config import Config
+from pipelines.stages import stage_name, taxonomy_of
 from pipelines.talk import Progress, step
 from pipelines.truth import read_truth
-
-
-def stage_name(stage: str, label_set: str) -> str:
-    """Return the name of a stage for a label set: ``shards``, ``shards-all``, ``shards-random``."""
-    return stage if label_set == "selected" else f"{stage}-{label_set}"
 
 
 def export(config: Config, run_dir: Path, label_set: str) -> Stage:
@@ -33,7 +29,7 @@ def export(config: Config, run_dir: Path, label_set: str) -> Stage:
     chosen = open_stage(run_dir, "selected")
     signals = open_stage(run_dir, "signals")
     name = stage_name("shards", label_set)
-    inputs = {stage.name: stage.fingerprint for stage in (signals, candidates, chosen)}
+    inputs = {stage.name: stage.content for stage in (signals, candidates, chosen)}
     settings = {"label_set": label_set, **config.export.model_dump(mode="json")}
     with step(name) as facts:
         if reuse(run_dir, name, inputs=inputs, config=settings) is None:
@@ -48,7 +44,7 @@ def export(config: Config, run_dir: Path, label_set: str) -> Stage:
                     ExportSettings(config.export.shard_mb, config.export.holdout_share),
                 )
                 work.counts |= counts.as_manifest()
-                write_card({**chosen.manifest["facts"], **work.counts}, work.dir)
+                write_card(_card_facts(chosen, label_set) | work.counts, work.dir)
         stage = open_stage(run_dir, name)
         facts.append(
             f"{stage.counts['train']:,} images with {stage.counts['labels_kept']:,} labels to train"
@@ -69,7 +65,7 @@ def train(config: Config, run_dir: Path, label_set: str) -> Stage:
     shards = open_stage(run_dir, stage_name("shards", label_set))
     candidates = open_stage(run_dir, "candidates")
     name = stage_name("model", label_set)
-    inputs = {stage.name: stage.fingerprint for stage in (candidates, shards)}
+    inputs = {stage.name: stage.content for stage in (candidates, shards)}
     settings = config.train.model_dump(mode="json")
     with step(name) as facts:
         if reuse(run_dir, name, inputs=inputs, config=settings) is None:
@@ -105,7 +101,7 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
     shards = open_stage(run_dir, stage_name("shards", label_set))
     model = open_stage(run_dir, stage_name("model", label_set))
     name = stage_name("evaluation", label_set)
-    inputs = {stage.name: stage.fingerprint for stage in (candidates, shards, model)}
+    inputs = {stage.name: stage.content for stage in (candidates, shards, model)}
     inputs[config.evaluate.truth] = file_digest(path) if path.is_file() else ""
     with step(name) as facts:
         if reuse(run_dir, name, inputs=inputs, config={}) is None:
@@ -124,9 +120,13 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
     return stage
 
 
-def taxonomy_of(candidates: Stage) -> Taxonomy:
-    """Return the taxonomy that a stage's candidates refer to."""
-    return from_table(candidates.table(TAXONOMY))
+def _card_facts(chosen: Stage, label_set: str) -> dict[str, Any]:
+    """Return what a card tells of the selection; the other label sets are none."""
+    if label_set != "selected":
+        return {}
+    n_kept, n = chosen.counts["out"], chosen.counts["in"]
+    counts = {"candidates": n, "kept": n_kept, "kept_share": n_kept / max(n, 1)}
+    return {**chosen.manifest["facts"], **counts}
 
 
 def _label_set(chosen: Stage, label_set: str) -> pa.Table:
@@ -139,7 +139,7 @@ def _label_set(chosen: Stage, label_set: str) -> pa.Table:
         return selected
     n_kept = pc.sum(selected["kept"]).as_py() or 0
     share = 1.0 if label_set == "all" else n_kept / len(selected)
-    taken = random_share(selected.select(SCORED.arrow.names), share, seed=0)
+    taken = random_share(selected.select(SCORED.arrow.names), share, seed=0).table
     ones = pa.array(np.ones(len(taken), np.float32))
     return taken.set_column(taken.column_names.index("p_correct"), SELECTED.arrow.field(2), ones)
 

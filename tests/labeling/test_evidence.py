@@ -56,6 +56,20 @@ def test_sources_of_a_pair_are_united_and_silent_ones_are_told() -> None:
     assert (first["ambiguity"], second["ambiguity"]) == (1, 3)
 
 
+def test_a_pair_that_only_supporters_speak_for_is_left_out() -> None:
+    rows = [
+        mention(0, 0, "alt", 0, 1.0),
+        mention(0, 0, "page", 0, 1.0),
+        mention(0, 1, "page", 0, 1),
+    ]
+    found = evidence.from_mentions(pa.Table.from_pylist(rows, schema=evidence.MENTIONS))
+    covered = evidence.COVERAGE.empty_table()
+    assert len(evidence.merge(found, covered, TAXONOMY)) == 2
+    (row,) = evidence.merge(found, covered, TAXONOMY, {"page"}).to_pylist()
+    assert [e["source"] for e in row["evidence"]] == ["alt", "page"]
+    assert len(evidence.merge(found, covered, TAXONOMY, {"page", "alt"})) == 0
+
+
 def test_nothing_in_nothing_out() -> None:
     table = merged([], [])
     check(table, CANDIDATES)

@@ -115,7 +115,7 @@ def test_links_are_pages_digests(folder: Path) -> None:
     assert table["anchor"].to_pylist() == ["see", None]
 
 
-FEEDBACK = "event,image,label,query,kind,user,position,time\n"
+FEEDBACK = "event_id,image,label,query,kind,user,position,time\n"
 NAMES = {n: n for n in FEEDBACK.strip().split(",")}
 
 

@@ -1,0 +1,107 @@
+"""Calibration: make a probability of .8 mean right in 8 of 10."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.special import logit as exact_logit
+
+Floats = npt.NDArray[np.float64]
+
+PRIOR_JUDGEMENTS = 4.0
+"""Precision of the prior that holds log-slope and intercept near 0."""
+
+_EDGE = 1e-6
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A map of probabilities: ``logit(p) -> slope * logit(p) + intercept``, slope above 0."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def apply(self, p: Floats) -> Floats:
+        """Return the calibrated probabilities, in the order of `p`.
+
+        Examples
+        --------
+        >>> Calibration(slope=0.5, intercept=0.0).apply(np.array([0.1, 0.5, 0.9])).round(2)
+        array([0.25, 0.5 , 0.75])
+        """
+        result: Floats = expit(self.slope * _logit(p) + self.intercept)
+        return result
+
+
+def fit_calibration(p: Floats, correct: Floats, weight: Floats | None = None) -> Calibration:
+    """Fit slope and intercept on judged candidates (Platt 1999).
+
+    The slope is ``exp(t)``: a calibration never turns an order round. ``t`` and the intercept have
+    normal priors around 0, so with few judgements the map stays near the identity.
+
+    Parameters
+    ----------
+    p
+        ``float64[m]`` in [0, 1]: predictions for candidates that the predictor did not learn from.
+    correct
+        ``float64[m]`` in {0, 1}.
+    weight
+        ``float64[m]``, positive; scaled to mean 1. By default all equal.
+    """
+    if len(p) == 0:
+        return Calibration()
+    x = _logit(p)
+    w = np.ones(len(p)) if weight is None else weight / weight.mean()
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        slope = np.exp(parameters[0])
+        z = slope * x + parameters[1]
+        error = w * (expit(z) - correct)
+        value = w @ (np.logaddexp(0, z) - correct * z)
+        gradient = np.array([slope * (error @ x), error.sum()])
+        prior = PRIOR_JUDGEMENTS * parameters
+        return float(value + parameters @ prior / 2), gradient + prior
+
+    bounds = [(-3.0, 3.0), (-10.0, 10.0)]
+    best = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return Calibration(float(np.exp(best[0])), float(best[1]))
+
+
+def expected_calibration_error(
+    p: Floats, correct: Floats, weight: Floats | None = None, n_bins: int = 15
+) -> float:
+    """Return the mean distance of predicted and true share over bins of equal width.
+
+    Guo et al. 2017, "On calibration of modern neural networks", eq. 3, with weights.
+
+    Parameters
+    ----------
+    p
+        ``float64[m]`` in [0, 1].
+    correct
+        ``float64[m]`` or ``bool[m]``.
+    weight
+        ``float64[m]``, not negative; by default all equal.
+    n_bins
+        Number of bins that [0, 1] is cut into.
+
+    Examples
+    --------
+    >>> expected_calibration_error(np.array([0.75, 0.75, 0.75, 0.75]), np.array([1, 1, 1, 0]))
+    0.0
+    """
+    if len(p) == 0:
+        return 0.0
+    w = np.ones(len(p)) if weight is None else weight
+    place = np.minimum((np.asarray(p) * n_bins).astype(np.int64), n_bins - 1)
+    gap = np.bincount(place, w * (np.asarray(p, np.float64) - correct), n_bins)
+    return float(np.abs(gap).sum() / np.sum(w))
+
+
+def _logit(p: Floats) -> Floats:
+    result: Floats = exact_logit(np.clip(np.asarray(p, np.float64), _EDGE, 1 - _EDGE))
+    return result

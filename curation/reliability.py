@@ -1,0 +1,137 @@
+"""How often a source is right about a label: rates shrunk over labels, families and sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.features import FeatureTable
+from curation.relatives import Floats, Rows
+from labeling.taxonomy import Taxonomy
+
+WEAKEST, STRONGEST = 1.0, 500.0
+"""Bounds of a prior's strength, in judgements."""
+
+MAX_LOGIT = 4.6
+"""Bound of a rate's logit: rates stay between .01 and .99."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hierarchy:
+    """Entries in groups, groups in families, families in pools.
+
+    Attributes
+    ----------
+    row
+        ``int64[e]``: row of the candidate of each entry.
+    group
+        ``int64[e]``: group of each entry.
+    family
+        ``int64[g]``: family of each group.
+    pool
+        ``int64[f]``: pool of each family.
+    """
+
+    row: Rows
+    group: Rows
+    family: Rows
+    pool: Rows
+
+
+def by_label(table: FeatureTable) -> Hierarchy:
+    """Group the candidates by label, labels by parent, and all in one pool."""
+    n_labels = len(table.taxonomy)
+    return Hierarchy(
+        np.arange(len(table), dtype=np.int64),
+        table.label.astype(np.int64),
+        _parent_or_self(table.taxonomy),
+        np.zeros(n_labels, np.int64),
+    )
+
+
+def by_source(table: FeatureTable, voted: npt.NDArray[np.bool_]) -> Hierarchy:
+    """Group the votes by (source, label), those by (source, parent), those by source.
+
+    Parameters
+    ----------
+    table
+        The candidates.
+    voted
+        ``bool[n, n_sources]``: the votes to count, either `spoke` or `silent`.
+    """
+    n_labels, n_sources = len(table.taxonomy), len(table.sources)
+    row, source = np.nonzero(voted)
+    shift = np.repeat(np.arange(n_sources, dtype=np.int64), n_labels) * n_labels
+    return Hierarchy(
+        row,
+        source * n_labels + table.label[row],
+        shift + np.tile(_parent_or_self(table.taxonomy), n_sources),
+        shift // max(n_labels, 1),
+    )
+
+
+def shrunken_logits(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Floats:
+    """Return the logit of the share of right candidates in the group of each entry, without it.
+
+    A group's rate is shrunk to its family's, a family's to its pool's, as the mean of a
+    beta-binomial; how strongly is fitted by the method of moments (Kleinman 1973). Each entry's
+    own verdict is left out of its rates, so that they may be features of a model that is trained
+    on that verdict.
+
+    Parameters
+    ----------
+    hierarchy
+        The entries.
+    correct
+        ``float64[n]`` in [0, 1]: verdict or probability of each candidate, any where not weighted.
+    weight
+        ``float64[n]``: how many judgements each candidate counts for; 0 leaves it out.
+
+    Returns
+    -------
+    float64[e]
+        In [-4.6, 4.6].
+    """
+    h = hierarchy
+    own_weight = weight[h.row]
+    own_correct = own_weight * correct[h.row]
+    n, y = (np.bincount(h.group, v, len(h.family)) for v in (own_weight, own_correct))
+    n_family, y_family = (np.bincount(h.family, v, len(h.pool)) for v in (n, y))
+    n_pool, y_pool = (np.bincount(h.pool, v) for v in (n_family, y_family))
+    overall = (y_pool.sum() + 1) / (n_pool.sum() + 2)
+    pooled = ((y_pool + 2 * overall) / (n_pool + 2))[h.pool]
+    k_family = _strength(n_family, y_family, pooled)
+    of_family = (y_family + k_family * pooled) / (n_family + k_family)
+    k_group = _strength(n, y, of_family[h.family])
+    family = h.family[h.group]
+    prior = (y_family[family] - own_correct + k_family * pooled[family]) / (
+        n_family[family] - own_weight + k_family
+    )
+    rate = (y[h.group] - own_correct + k_group * prior) / (n[h.group] - own_weight + k_group)
+    return logit(rate)
+
+
+def logit(rate: Floats) -> Floats:
+    """Return ``log(rate / (1 - rate))``, bounded by `MAX_LOGIT`."""
+    inside = np.clip(rate, 1e-6, 1 - 1e-6)
+    return np.clip(np.log(inside / (1 - inside)), -MAX_LOGIT, MAX_LOGIT)
+
+
+def _strength(n: npt.NDArray[np.number], y: npt.NDArray[np.number], prior: Floats) -> float:
+    """Return the number of judgements that the prior of these rates is worth.
+
+    In a beta-binomial of intra-class correlation r, ``n (y/n - p)^2 / (p (1-p))`` is expected to
+    be ``1 + (n-1) r``, and the prior's strength is ``1/r - 1``.
+    """
+    seen = n > 0
+    n, y, prior = n[seen], y[seen], np.clip(prior[seen], 0.01, 0.99)
+    excess = float(np.sum((y - n * prior) ** 2 / (n * prior * (1 - prior)) - 1))
+    room = float(np.sum(np.maximum(n - 1, 0)))
+    correlation = excess / room if room > 0 else 0.0
+    return 1 / min(max(correlation, 1 / (STRONGEST + 1)), 1 / (WEAKEST + 1)) - 1
+
+
+def _parent_or_self(taxonomy: Taxonomy) -> Rows:
+    return np.array([p[0] if p else code for code, p in enumerate(taxonomy.parents)], np.int64)

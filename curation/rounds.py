@@ -1,0 +1,175 @@
+"""One model of the scorer: a ridge logistic regression refitted on its own soft labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from curation.features import FeatureTable
+from curation.relatives import Floats, Rows
+from curation.reliability import Hierarchy, by_label, by_source, shrunken_logits
+from labeling.errors import InputError
+
+N_ROUNDS = 3
+"""How often a model is refitted on its own soft labels."""
+
+RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Inverse strengths of the ridge to choose from, strongest ridge first."""
+
+N_CHOICE_FOLDS = 3
+"""Folds of the cross-validation that chooses the ridge."""
+
+FAVOUR = 2.0
+"""Scale of rates and support, which sum up many candidates, against that of raw features."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Judged candidates.
+
+    Attributes
+    ----------
+    row
+        ``int64[m]``: row of the candidate.
+    correct
+        ``float64[m]`` in {0, 1}: the verdict.
+    weight
+        ``float64[m]``: positive, of mean 1.
+    fold
+        ``int8[m]``: fold of the image.
+    """
+
+    row: Rows
+    correct: Floats
+    weight: Floats
+    fold: npt.NDArray[np.int8]
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> Judged:
+        """Return the judgements where `chosen` (``bool[m]``) is true."""
+        return Judged(
+            self.row[chosen], self.correct[chosen], self.weight[chosen], self.fold[chosen]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The candidates, with labels, speaking and silent sources in groups of like reliability."""
+
+    table: FeatureTable
+    labels: Hierarchy
+    speaking: Hierarchy
+    silent: Hierarchy
+
+
+def make_task(table: FeatureTable) -> Task:
+    """Group the candidates and their votes, once for all models."""
+    speaking, silent = by_source(table, table.spoke), by_source(table, table.silent)
+    return Task(table, by_label(table), speaking, silent)
+
+
+def predict(task: Task, judged: Judged, ridge: float) -> Floats:
+    """Learn from the judgements and return a probability for every candidate, ``float64[n]``.
+
+    The first fit sees the features and the reliability rates of the audits. Each of `N_ROUNDS`
+    refits sees rates over all candidates, whose labels are the model's own probabilities (verdicts
+    where known), and how the model likes the related candidates of the same image.
+    """
+    extra = _rates_of_audits(task, judged)
+    p = _fit_predict(task.table, extra, judged, ridge)
+    for _ in range(N_ROUNDS):
+        extra = _soft_features(task, p, judged)
+        p = _fit_predict(task.table, extra, judged, ridge)
+    return p
+
+
+def choose_ridge(task: Task, judged: Judged) -> float:
+    """Return the weakest ridge whose log-loss is within a standard error of the best one's.
+
+    The loss is cross-validated by image on the first round's features. Later rounds rest on
+    stronger features and want less ridge than the first, hence the weakest (the one-standard-error
+    rule of Breiman et al. 1984, turned round).
+    """
+    part = judged.fold % N_CHOICE_FOLDS
+    loss = np.zeros((len(RIDGES), len(judged.row)))
+    for k in range(N_CHOICE_FOLDS):
+        train, held_out = judged.take(part != k), judged.take(part == k)
+        extra = _rates_of_audits(task, train)
+        for i, ridge in enumerate(RIDGES):
+            p = _fit_predict(task.table, extra, train, ridge, held_out.row)
+            loss[i, part == k] = _log_loss(p, held_out)
+    mean = loss.mean(axis=1)
+    best = int(np.argmin(mean))
+    limit = mean[best] + loss[best].std() / np.sqrt(len(judged.row))
+    return RIDGES[int(np.flatnonzero(mean <= limit)[-1])]
+
+
+def _rates_of_audits(task: Task, judged: Judged) -> Floats:
+    correct, weight = np.zeros((2, len(task.table)))
+    correct[judged.row], weight[judged.row] = judged.correct, judged.weight
+    return _rates(task, correct, weight)
+
+
+def _soft_features(task: Task, p: Floats, judged: Judged) -> Floats:
+    correct = p.copy()
+    correct[judged.row] = judged.correct
+    rates = _rates(task, correct, np.ones(len(p)))
+    return np.column_stack([rates, _support(task.table, p, float(p.mean()))])
+
+
+def _rates(task: Task, correct: Floats, weight: Floats) -> Floats:
+    """Return the label's rate and what speaking and silent sources add, logits, ``[n, 3]``."""
+    of_label = shrunken_logits(task.labels, correct, weight)
+    added = [
+        np.bincount(h.row, shrunken_logits(h, correct, weight) - of_label[h.row], len(of_label))
+        for h in (task.speaking, task.silent)
+    ]
+    return np.column_stack([of_label, *added])
+
+
+def _support(table: FeatureTable, p: Floats, missing: float) -> Floats:
+    """Return how probable the other candidates of the image are, related or not, ``[n, 6]``."""
+    relatives, count = table.relatives, np.bincount(table.image)[table.image] - 1
+    others = (np.bincount(table.image, p)[table.image] - p) / np.maximum(count, 1)
+    return np.column_stack(
+        [
+            relatives.mean_above(p, missing),
+            relatives.mean_below(p, missing),
+            relatives.max_below(p),
+            relatives.mean_siblings(p, missing),
+            relatives.max_siblings(p),
+            np.where(count > 0, others, missing),
+        ]
+    )
+
+
+def _fit_predict(
+    table: FeatureTable, extra: Floats, judged: Judged, ridge: float, rows: Rows | None = None
+) -> Floats:
+    """Fit on the judged rows of features and `extra`; return probabilities of `rows` (all)."""
+    x = np.column_stack([table.values[judged.row], extra[judged.row]]).astype(np.float64)
+    center, scale = x.mean(axis=0), x.std(axis=0)
+    scale[scale < 1e-6] = 1.0
+    n_base = table.values.shape[1]
+    scale[n_base:] /= FAVOUR
+    if len(np.unique(judged.correct)) < 2:
+        raise InputError(
+            "the audits of all images but a few have the same verdict",
+            facts={"audits": len(judged.row), "verdict": "yes" if judged.correct[0] else "no"},
+            help="audit more pairs: `winnow audit`",
+        )
+    model = LogisticRegression(C=ridge, solver="newton-cholesky")
+    model.fit((x - center) / scale, judged.correct, sample_weight=judged.weight)
+    slope = model.coef_[0] / scale
+    base, more = (table.values, extra) if rows is None else (table.values[rows], extra[rows])
+    z = base @ slope[:n_base].astype(np.float32) + more @ slope[n_base:]
+    p: Floats = expit(z + (model.intercept_[0] - slope @ center))
+    return p
+
+
+def _log_loss(p: Floats, judged: Judged) -> Floats:
+    p_verdict = np.where(judged.correct > 0, p, 1 - p)
+    return -judged.weight * np.log(np.maximum(p_verdict, 1e-6))

@@ -1,0 +1,175 @@
+"""The probability that a candidate is right, learnt from a few hundred audits.
+
+A ridge logistic regression on features and shrunken reliability rates, refitted on its own soft
+labels (`curation.rounds`), cross-fitted by image and calibrated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.audits import Effective, effective
+from curation.calibration import Calibration, fit_calibration
+from curation.features import N_FOLDS, FeatureTable
+from curation.pairs import find_pairs
+from curation.relatives import Floats
+from curation.rounds import Judged, Task, choose_ridge, make_task, predict
+from labeling.errors import InputError
+
+MIN_AUDITS = 50
+MIN_OF_EACH = 10
+"""`score` refuses fewer audits, or fewer of one verdict: below, the cold start ranks as well."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of `n` candidates, and how they came about.
+
+    Attributes
+    ----------
+    p_correct
+        ``float32[n]`` in [0, 1], calibrated.
+    fold
+        ``int8[n]``: the fold whose audits the candidate's model did not see.
+    n_audits
+        Verdicts that were learnt from.
+    n_unsure, n_contradictory
+        Pairs whose last verdict is unsure; pairs judged both right and wrong.
+    n_unknown
+        Audited pairs that are no candidates.
+    ridges, calibrations
+        For each fold, the inverse ridge that was chosen and the calibration.
+    """
+
+    p_correct: npt.NDArray[np.float32]
+    fold: npt.NDArray[np.int8]
+    n_audits: int
+    n_unsure: int
+    n_contradictory: int
+    n_unknown: int
+    ridges: tuple[float, ...]
+    calibrations: tuple[Calibration, ...]
+
+
+def cold_scores(table: FeatureTable) -> Floats:
+    """Score candidates without any audit: to choose what to audit, and for nothing else.
+
+    The score is ``(speaking + 1) / (covering + 2)``, the share of the sources that cover the image
+    which name the label (shrunk to 1/2), times the noisy-or of their strengths. It rises with
+    each strength and falls with each silent source; it is no probability and promises no
+    precision.
+
+    Returns
+    -------
+    float64[n]
+        In [0, 1].
+    """
+    n_speaking, n_silent = table.spoke.sum(axis=1), table.silent.sum(axis=1)
+    share = (n_speaking + 1) / (n_speaking + n_silent + 2)
+    cold: Floats = share * table.column("noisy_or").astype(np.float64)
+    return cold
+
+
+def score(table: FeatureTable, audits: pa.Table) -> Scores:
+    """Score all candidates by models that never saw the candidate's own verdict.
+
+    Candidates are cut by image into `N_FOLDS` folds. The model of a fold learns from the audits of
+    the other folds only, chooses its ridge and fits its calibration on predictions out of fold
+    *within* those, and scores the whole fold, audited or not. So a verdict never touches the score
+    of its own pair, and audits inside a selection measure its precision without optimism.
+
+    A model is a logistic regression on the features and three reliability sums (the label's rate,
+    what the speaking and what the silent sources add to it, all leave-one-out and shrunk over
+    label, parent and source). Then, `curation.rounds.N_ROUNDS` times, the rates are computed anew
+    from its own probabilities for *all* candidates (verdicts where known), what it makes of the
+    image's other candidates, related or not, joins the features, and it is fitted again. Audits
+    weigh by the inverse of their inclusion probability.
+
+    Parameters
+    ----------
+    table
+        The candidates.
+    audits
+        Table of `labeling.schemas.AUDITS`.
+
+    Raises
+    ------
+    InputError
+        For fewer than `MIN_AUDITS` usable audits or `MIN_OF_EACH` of a verdict.
+    """
+    usable = effective(audits)
+    judged, n_unknown = _judged(table, usable)
+    _refuse_few(judged)
+    task = make_task(table)
+    ridges = [choose_ridge(task, judged.take(judged.fold != k)) for k in range(N_FOLDS)]
+    calibrations = _calibrations(task, judged, ridges)
+    p_correct = np.zeros(len(table), np.float32)
+    for k in range(N_FOLDS):
+        p = predict(task, judged.take(judged.fold != k), ridges[k])
+        inside = table.fold == k
+        p_correct[inside] = calibrations[k].apply(p[inside])
+    return Scores(
+        p_correct=p_correct,
+        fold=table.fold,
+        n_audits=len(judged.row),
+        n_unsure=usable.n_unsure,
+        n_contradictory=usable.n_contradictory,
+        n_unknown=n_unknown,
+        ridges=tuple(ridges),
+        calibrations=tuple(calibrations),
+    )
+
+
+def _calibrations(task: Task, judged: Judged, ridges: list[float]) -> list[Calibration]:
+    """Fit the calibration of each fold on predictions out of fold within the other folds.
+
+    A model that saw neither of two folds serves both: it predicts each one's audits for the
+    calibration of the other.
+    """
+    out_of_fold = np.full((N_FOLDS, len(judged.row)), np.nan)
+    for k in range(N_FOLDS):
+        for j in range(N_FOLDS):
+            asked = judged.fold == j
+            if j == k or not asked.any() or not np.isnan(out_of_fold[k, asked]).any():
+                continue
+            train = judged.take((judged.fold != k) & ~asked)
+            p = predict(task, train, ridges[k])[judged.row]
+            out_of_fold[k, asked] = p[asked]
+            if ridges[j] == ridges[k]:
+                out_of_fold[j, judged.fold == k] = p[judged.fold == k]
+    fitted = []
+    for k in range(N_FOLDS):
+        seen = judged.fold != k
+        p, known = out_of_fold[k, seen], judged.take(seen)
+        fitted.append(fit_calibration(p, known.correct, known.weight))
+    return fitted
+
+
+def _judged(table: FeatureTable, usable: Effective) -> tuple[Judged, int]:
+    """Return the judgements of candidates, and how many there are of other pairs."""
+    row = find_pairs(usable.table, table.pairs)
+    known = row >= 0
+    correct = np.asarray(usable.table["verdict"]) == "yes"
+    weight = 1 / np.asarray(usable.table["p_inclusion"])[known]
+    return Judged(
+        row=row[known],
+        correct=correct[known].astype(np.float64),
+        weight=weight / weight.mean() if len(weight) else weight,
+        fold=table.fold[row[known]],
+    ), int(np.sum(~known))
+
+
+def _refuse_few(judged: Judged) -> None:
+    n_right = int(judged.correct.sum())
+    n_wrong = len(judged.correct) - n_right
+    if n_right + n_wrong < MIN_AUDITS or min(n_right, n_wrong) < MIN_OF_EACH:
+        raise InputError(
+            "too few audits to learn from",
+            facts={"right": n_right, "wrong": n_wrong},
+            help=f"audit at least {MIN_AUDITS} candidates, with {MIN_OF_EACH} or more of each "
+            "verdict (500 are good); 'unsure' does not count",
+        )

@@ -1,0 +1,27 @@
+// Sorting: a click on a column's button orders the rows by their data-value, or by their text.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const heads = [...table.tHead.rows[0].cells];
+  const valueOf = (row, column) => {
+    const cell = row.cells[column];
+    return "value" in cell.dataset ? Number(cell.dataset.value) : cell.textContent.trim();
+  };
+  heads.forEach((head, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") !== "descending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const body = table.tBodies[0];
+      const rows = [...body.rows].sort((one, other) => {
+        const a = valueOf(one, column);
+        const b = valueOf(other, column);
+        const order = typeof a === "number" ? a - b : a.localeCompare(b);
+        return down ? -order : order;
+      });
+      body.append(...rows);
+    });
+  });
+}

@@ -1,0 +1,121 @@
+"""The users of a miniature web: what they search, click and vote, and a brigade among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pipelines.demo.album import DRAWN, Album
+from pipelines.demo.records import Event, Page, WorldSettings
+from pipelines.demo.vocabulary import above, pick_name
+from pipelines.demo.writers import pick
+
+_START = 1_735_689_600
+"""2025-01-01 00:00 UTC."""
+
+_DAY = 86_400
+_N_DAYS = 90
+_N_RESULTS = 10
+
+
+def make_events(
+    album: Album, pages: Sequence[Page], rng: np.random.Generator, settings: WorldSettings
+) -> tuple[list[Event], str]:
+    """Return the feedback log by time, replays last, and the label that the brigade votes for."""
+    pictures_named = _pictures_named(album, pages)
+    events = _search(album, pictures_named, rng, settings)
+    events += _judge(album, pictures_named, rng, settings)
+    target = pick(DRAWN, rng)
+    events += _brigade(album, target, rng, settings)
+    events.sort(key=lambda event: event.time)
+    log = [replace(event, event_id=f"ev-{n:07d}") for n, event in enumerate(events)]
+    replayed = np.flatnonzero(rng.random(len(log)) < settings.p_replayed)
+    return log + [log[n] for n in replayed.tolist()], target
+
+
+def _pictures_named(album: Album, pages: Sequence[Page]) -> Mapping[str, list[int]]:
+    """Return by label the pictures that some text names it for, sorted."""
+    found: dict[str, set[int]] = {}
+    for page in pages:
+        for figure in (f for section in page.sections for f in section.figures):
+            file = album.files[figure.file]
+            phrases = (page.title, file.name, figure.alt, figure.caption)
+            for label_id in (x for phrase in phrases if phrase for x in phrase.label_ids):
+                found.setdefault(label_id, set()).add(file.picture)
+    return {label_id: sorted(pictures) for label_id, pictures in sorted(found.items())}
+
+
+def _shows(album: Album, picture: int, label_id: str) -> bool:
+    return any(label_id in above(shown) for shown in album.pictures[picture].label_ids)
+
+
+def _search(
+    album: Album,
+    pictures_named: Mapping[str, list[int]],
+    rng: np.random.Generator,
+    settings: WorldSettings,
+) -> list[Event]:
+    """Return impressions, and clicks that are likelier high on the list and on right results."""
+    events = []
+    for _ in range(settings.n_searches):
+        label_id = pick(tuple(pictures_named), rng)
+        results = rng.permutation(pictures_named[label_id])[:_N_RESULTS].tolist()
+        user, time = _user(rng, settings), _moment(rng)
+        query = pick_name(label_id, rng)
+        for position, picture in enumerate(results, 1):
+            event = Event("", picture, "", query, "impression", user, position, time)
+            events.append(event)
+            p_click = (0.6 if _shows(album, picture, label_id) else 0.12) / position**0.7
+            if rng.random() < p_click:
+                events.append(replace(event, kind="click", time=time + 2 * position))
+    return events
+
+
+def _judge(
+    album: Album,
+    pictures_named: Mapping[str, list[int]],
+    rng: np.random.Generator,
+    settings: WorldSettings,
+) -> list[Event]:
+    """Return votes on labels; some users know better, and some pictures are voted on more."""
+    fame = rng.lognormal(0, 1, len(album.pictures))
+    pairs = [(label_id, p) for label_id, pictures in pictures_named.items() for p in pictures]
+    weights = fame[[picture for _, picture in pairs]]
+    chosen = rng.choice(len(pairs), settings.n_votes, p=weights / weights.sum()).tolist()
+    strength = 10
+    right = settings.p_vote_right
+    p_right = rng.beta(right * strength, (1 - right) * strength, settings.n_users)
+    events = []
+    for label_id, picture in (pairs[n] for n in chosen):
+        number = int(rng.integers(settings.n_users))
+        is_right = rng.random() < p_right[number]
+        kind = "up" if _shows(album, picture, label_id) == is_right else "down"
+        if kind == "down" and rng.random() < 0.15:
+            kind = "flag"
+        events.append(Event("", picture, label_id, "", kind, f"u{number:04d}", None, _moment(rng)))
+    return events
+
+
+def _brigade(
+    album: Album, label_id: str, rng: np.random.Generator, settings: WorldSettings
+) -> list[Event]:
+    """Return up-votes for one label, within hours, on pictures that do not show it."""
+    wrong = [p for p in range(len(album.pictures)) if not _shows(album, p, label_id)]
+    targets = rng.permutation(wrong)[: max(1, len(wrong) // 12)].tolist()
+    start = _moment(rng)
+    events = []
+    for _ in range(settings.n_brigade_votes):
+        user = f"b{int(rng.integers(settings.n_brigade_users)):04d}"
+        time = start + int(rng.integers(_DAY // 8))
+        events.append(Event("", pick(targets, rng), label_id, "", "up", user, None, time))
+    return events
+
+
+def _user(rng: np.random.Generator, settings: WorldSettings) -> str:
+    return f"u{int(rng.integers(settings.n_users)):04d}"
+
+
+def _moment(rng: np.random.Generator) -> int:
+    return _START + int(rng.integers(_N_DAYS * _DAY))

@@ -1,0 +1,177 @@
+"""Draw pictures of a few objects on a varied background, as small JPEG files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from pipelines.demo.nature import NATURE
+from pipelines.demo.outlines import Points, Shape
+from pipelines.demo.things import THINGS
+
+SIDE = 64
+"""Width and height of every picture, in pixels."""
+
+SHAPES: Mapping[str, Shape] = {**NATURE, **THINGS}
+"""Every label that can be drawn."""
+
+_COLOURS: Mapping[str, tuple[tuple[int, int, int], ...]] = {
+    "black": ((30, 30, 34), (48, 42, 40)),
+    "brown": ((104, 66, 36), (130, 86, 50)),
+    "cloud": ((246, 247, 250), (205, 210, 220), (160, 166, 178)),
+    "fruit": ((196, 32, 40), (170, 24, 52), (128, 186, 62)),
+    "fur": ((60, 58, 62), (214, 140, 62), (150, 146, 142), (236, 226, 208), (128, 92, 64)),
+    "glass": ((206, 228, 236), (188, 214, 228)),
+    "green": ((52, 132, 56), (84, 150, 52), (34, 104, 62)),
+    "juice": ((250, 166, 36), (252, 184, 60)),
+    "lemon": ((250, 226, 50), (238, 214, 44), (244, 234, 96)),
+    "moon": ((250, 244, 206), (238, 232, 214), (252, 236, 160)),
+    "night": ((44, 38, 48), (70, 56, 52), (58, 56, 74)),
+    "orange": ((244, 138, 28), (238, 122, 20), (248, 152, 44)),
+    "pink": ((232, 150, 160), (222, 130, 150)),
+    "picture": ((120, 190, 230), (90, 160, 120), (60, 80, 140)),
+    "roof": ((206, 52, 44), (160, 60, 48), (110, 74, 66)),
+    "steel": ((176, 182, 190), (206, 210, 214)),
+    "straw": ((232, 206, 144), (220, 188, 118), (244, 226, 180)),
+    "sun": ((254, 208, 40), (252, 180, 40), (255, 224, 90)),
+    "white": ((248, 248, 246), (234, 236, 238)),
+    "wood": ((206, 160, 104), (184, 132, 78), (222, 186, 138)),
+}
+"""The colours of a part by its name, one taken for each object; a name that starts with ``paint``
+stands for any colour."""
+
+_SCALE = 3
+_QUALITY = 85
+_PLACES = {
+    1: ((0.5, 0.5),),
+    2: ((0.3, 0.4), (0.7, 0.62)),
+    3: ((0.3, 0.32), (0.71, 0.38), (0.48, 0.74)),
+}
+_HALF_SIZES = {1: (0.28, 0.44), 2: (0.21, 0.29), 3: (0.19, 0.25)}
+
+_Colour: TypeAlias = tuple[int, int, int]
+
+
+def draw_scene(label_ids: Sequence[str], rng: np.random.Generator) -> bytes:
+    """Return a JPEG file of `SIDE` x `SIDE` pixels that shows one to three labels of `SHAPES`.
+
+    Place, size, turn, shear, free colours, background, light, noise and what hides a part of the
+    objects are drawn from `rng`.
+    """
+    canvas = _background(rng)
+    pen = ImageDraw.Draw(canvas)
+    places = np.array(_PLACES[len(label_ids)])
+    if rng.random() < 0.5:
+        places[:, 0] = 1 - places[:, 0]
+    low, high = _HALF_SIZES[len(label_ids)]
+    for label_id, place in zip(label_ids, places, strict=True):
+        middle = place + rng.uniform(-0.06, 0.06, 2)
+        _draw_object(pen, label_id, middle, rng.uniform(low, high), rng)
+    if rng.random() < 0.25:
+        _hide_a_strip(pen, rng)
+    return _develop(canvas, rng)
+
+
+def draw_logo(rng: np.random.Generator) -> bytes:
+    """Return a JPEG file of `SIDE` x `SIDE` pixels that shows stripes and a frame: no label."""
+    canvas = Image.new("RGB", (SIDE, SIDE), _any_colour(rng))
+    pen = ImageDraw.Draw(canvas)
+    for top in range(10, 54, 11):
+        right = int(rng.integers(24, 58))
+        pen.rectangle((8, top, right, top + 5), fill=_any_colour(rng))
+    pen.rectangle((2, 2, SIDE - 3, SIDE - 3), outline=_any_colour(rng), width=2)
+    return _encode(canvas)
+
+
+def _draw_object(
+    pen: ImageDraw.ImageDraw,
+    label_id: str,
+    middle: npt.NDArray[np.float64],
+    half_size: float,
+    rng: np.random.Generator,
+) -> None:
+    shape = SHAPES[label_id]
+    parts = shape.variants[int(rng.integers(len(shape.variants)))]
+    matrix = _placing(shape.turn, half_size, rng)
+    palette: dict[str, _Colour] = {}
+    for part in parts:
+        colour = palette.setdefault(part.colour, _colour(part.colour, rng))
+        points: Points = (part.points @ matrix + middle) * (SIDE * _SCALE)
+        pen.polygon(points.ravel().tolist(), fill=colour)
+
+
+def _placing(turn: float, half_size: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return a ``float64[2, 2]`` matrix that flips, stretches, shears, turns and sizes points."""
+    angle = np.radians(rng.uniform(-turn, turn))
+    stretch = np.diag(rng.uniform(0.88, 1.12, 2))
+    if rng.random() < 0.5:
+        stretch[0, 0] *= -1
+    shear = np.array([[1, 0], [rng.uniform(-0.15, 0.15), 1]])
+    turning = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    matrix: npt.NDArray[np.float64] = half_size * stretch @ shear @ turning
+    return matrix
+
+
+def _background(rng: np.random.Generator) -> Image.Image:
+    """Return a gradient between two colours, of ``SIDE * _SCALE`` pixels, with some clutter."""
+    side = SIDE * _SCALE
+    ends = rng.uniform(25, 235, (2, 3))
+    ends += (ends.mean(axis=1, keepdims=True) - ends) * rng.uniform(0.5, 0.95)
+    direction = rng.normal(size=2)
+    grid = np.linspace(-0.5, 0.5, 16)
+    slope = (grid[:, None] * direction[0] + grid * direction[1]) / np.abs(direction).sum() + 0.5
+    pixels = ends[0] + slope[:, :, None] * (ends[1] - ends[0])
+    canvas = Image.fromarray(pixels.astype(np.uint8)).resize(
+        (side, side), Image.Resampling.BILINEAR
+    )
+    pen = ImageDraw.Draw(canvas)
+    for _ in range(int(rng.integers(0, 4))):
+        colour = _jitter(tuple(ends[int(rng.integers(2))]), 30, rng)
+        corners = rng.uniform(-0.1, 1.1, 6) * side
+        pen.polygon(corners.tolist(), fill=colour)
+    return canvas
+
+
+def _hide_a_strip(pen: ImageDraw.ImageDraw, rng: np.random.Generator) -> None:
+    """Draw a narrow bar across the picture, as a branch or a railing in front."""
+    side = SIDE * _SCALE
+    start, stop = rng.uniform(0.25, 0.75, 2) * side
+    ends = (start, 0, stop, side) if rng.random() < 0.5 else (0, start, side, stop)
+    pen.line(ends, fill=_any_colour(rng), width=int(rng.integers(8, 17)))
+
+
+def _develop(canvas: Image.Image, rng: np.random.Generator) -> bytes:
+    pixels = np.asarray(canvas.reduce(_SCALE), np.float32)
+    light = rng.uniform(0.75, 1.2) * rng.uniform(0.94, 1.06, 3)
+    noise = rng.standard_normal((SIDE, SIDE, 1), np.float32) * rng.uniform(0, 10)
+    developed = np.clip(pixels * light + noise, 0, 255).astype(np.uint8)
+    return _encode(Image.fromarray(developed))
+
+
+def _encode(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()
+
+
+def _colour(name: str, rng: np.random.Generator) -> _Colour:
+    if name.startswith("paint"):
+        return _any_colour(rng)
+    choices = _COLOURS[name]
+    return _jitter(choices[int(rng.integers(len(choices)))], 12, rng)
+
+
+def _any_colour(rng: np.random.Generator) -> _Colour:
+    """Return a colour that is more vivid than the backgrounds are."""
+    red, green, blue = rng.permutation([rng.uniform(10, 90), *rng.uniform(20, 245, 2)]).astype(int)
+    return int(red), int(green), int(blue)
+
+
+def _jitter(colour: tuple[float, ...], by: float, rng: np.random.Generator) -> _Colour:
+    red, green, blue = np.clip(colour + rng.uniform(-by, by, 3), 0, 255).astype(int).tolist()
+    return red, green, blue

@@ -1,0 +1,165 @@
+"""`winnow demo`: the whole job on a miniature web whose truth is known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from curation.manifest import locked, write_text
+from labeling.errors import InputError
+from pipelines.config import read_config
+from pipelines.curate import answer_audits, select
+from pipelines.demo.files import write_world
+from pipelines.demo.records import WorldSettings
+from pipelines.demo.world import make_world
+from pipelines.label import label
+from pipelines.publish import evaluate, export, train
+from pipelines.reporting import report
+from pipelines.runs import save_config
+from pipelines.talk import say, step
+
+LABEL_SETS = ("all", "random", "selected")
+
+CONFIG = """\
+# The demo's configuration, as you would write one for your own pages.
+base = "web"
+
+[taxonomy]
+path = "taxonomy.jsonl"
+
+[[site]]
+path = "site"
+
+[[feedback]]
+path = "feedback.csv"
+
+[audit]
+n = 500
+truth = "truth.csv"  # answers the audit, so that the demo needs no person; leave it out for yours
+
+[train]
+depth = 18
+width = 16
+stem = "small"
+image_size = 32
+steps = {steps}
+batch_size = 32
+
+[evaluate]
+truth = "truth.csv"
+"""
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """How large the demo is: tests make it smaller."""
+
+    world: WorldSettings = WorldSettings()
+    steps: int = 500
+
+
+def run_demo(out: Path, seed: int = 0, settings: DemoSettings = DemoSettings()) -> dict[str, Any]:
+    """Make the web, label, audit, select, export, train, evaluate and report.
+
+    Parameters
+    ----------
+    out
+        The run folder; the web is written into ``out/web``, the configuration beside it. Where
+        they are there already, they are used as they are, and finished stages are not redone.
+    seed
+        Seed of the web.
+    settings
+        Size of the web and of the training.
+
+    Returns
+    -------
+    dict
+        What ``report.json`` holds.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a demo of another seed.
+    """
+    with locked(out):
+        config_path = _make_web(out, seed, settings)
+        config = read_config(config_path)
+        label(config, out)
+        save_config(config, out)
+        answer_audits(config, out, None)
+        select(config, out)
+        for label_set in LABEL_SETS:
+            export(config, out, label_set)
+            train(config, out, label_set)
+            evaluate(config, out, label_set)
+        page = report(config, out)
+    return _tell(out, page)
+
+
+def _make_web(out: Path, seed: int, settings: DemoSettings) -> Path:
+    """Write the web and its configuration, whole or not at all; return the configuration."""
+    recipe = json.dumps({"seed": seed, **asdict(settings)}, indent=1) + "\n"
+    web, config = out / "web", out / "winnow.toml"
+    with step("web") as facts:
+        if web.exists():
+            _refuse_another(web / "recipe.json", recipe)
+            facts.append("unchanged")
+        else:
+            partial = out / ".web.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            write_world(make_world(seed, settings.world), partial)
+            write_text(partial / "recipe.json", recipe)
+            partial.rename(web)
+        n_pages = sum(1 for _ in (web / "site").rglob("*.html"))
+        facts.append(f"{n_pages:,} pages in {web}")
+    write_text(config, CONFIG.format(steps=settings.steps))
+    return config
+
+
+def _refuse_another(path: Path, recipe: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != recipe:
+        raise InputError(
+            "the folder holds another demo, or something else",
+            facts={"folder": path.parent},
+            help="choose another folder with --out",
+        )
+
+
+def _tell(out: Path, page: Path) -> dict[str, Any]:
+    """Print the table of results to stdout, and what it says to stderr."""
+    told: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    table = Table(title="What the labels are worth", title_justify="left", box=None)
+    for heading in ("labels trained on", "labels", "truly right", "mAP on held-out images"):
+        table.add_column(heading, justify="left" if heading == "labels trained on" else "right")
+    names = {
+        "all": "all candidates",
+        "random": "a random third",
+        "selected": "the selected third",
+    }
+    truths = {
+        "all": told["true_precision_all"],
+        "random": told["true_precision_random"],
+        "selected": told["true_precision"],
+    }
+    for label_set, name in names.items():
+        n_labels = told["candidates"] if label_set == "all" else told["kept"]
+        measure = told[f"map_{label_set}"]
+        table.add_row(name, f"{n_labels:,}", f"{truths[label_set]:.1%}", f"{measure:.3f}")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print()
+    console.print(table)
+    console.print(
+        f"\n{told['n_audits']:,} audited pairs put the precision of the selected third at "
+        f"{told['precision']:.1%} ({told['confidence']:.0%} interval "
+        f"{told['precision_low']:.1%} to {told['precision_high']:.1%}); "
+        f"the truth, which the selection never saw, is {told['true_precision']:.1%}.",
+        markup=False,
+    )
+    say(f"next: open {page}")
+    return told

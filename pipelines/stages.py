@@ -1,0 +1,17 @@
+"""Names and tables of stages that several commands share."""
+
+from __future__ import annotations
+
+from curation.manifest import Stage
+from labeling.schemas import TAXONOMY
+from labeling.taxonomy import Taxonomy, from_table
+
+
+def stage_name(stage: str, label_set: str) -> str:
+    """Return the name of a stage for a label set: ``shards``, ``shards-all``, ``shards-random``."""
+    return stage if label_set == "selected" else f"{stage}-{label_set}"
+
+
+def taxonomy_of(candidates: Stage) -> Taxonomy:
+    """Return the taxonomy that a stage's candidates refer to."""
+    return from_table(candidates.table(TAXONOMY))

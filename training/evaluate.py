@@ -1,0 +1,164 @@
+"""How well a model finds the labels of images it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from labeling.errors import InputError
+from training.checkpoint import load_model, read_card
+from training.data import normalise, read
+
+
+def average_precision(scores: npt.NDArray[np.floating], positive: npt.NDArray[np.bool_]) -> float:
+    """Return the area under the steps of the precision-recall curve.
+
+    Equal scores are one threshold, as in scikit-learn: the order of ties has no influence.
+
+    Parameters
+    ----------
+    scores
+        ``float[n]``, finite; higher is more likely.
+    positive
+        ``bool[n]``, at least one true.
+
+    Returns
+    -------
+    float
+        In (0, 1].
+
+    Examples
+    --------
+    >>> average_precision(np.array([0.9, 0.8, 0.1]), np.array([True, False, True]))
+    0.8333333333333333
+    """
+    if not positive.any() or not np.isfinite(scores).all():
+        raise InputError(
+            "average precision needs finite scores and at least one positive",
+            facts={"scores": len(scores), "positives": int(positive.sum())},
+        )
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(positive[order])[ends]
+    new_hits = np.diff(hits, prepend=0)
+    return float((new_hits * (hits / (ends + 1))).sum() / hits[-1])
+
+
+def average_precisions(
+    probabilities: npt.NDArray[np.floating], positive: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Return the average precision of each label.
+
+    Parameters
+    ----------
+    probabilities
+        ``float[n, n_labels]``, finite.
+    positive
+        ``bool[n, n_labels]``.
+
+    Returns
+    -------
+    ndarray
+        ``float64[n_labels]``, in (0, 1]; NaN for a label that all images show, or none.
+    """
+    result = np.full(positive.shape[1], np.nan)
+    for label in np.flatnonzero(positive.any(axis=0) & ~positive.all(axis=0)):
+        result[label] = average_precision(probabilities[:, label], positive[:, label])
+    return result
+
+
+def predict(
+    model_dir: Path, shard_paths: Sequence[Path], batch_size: int = 256
+) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """Return the image ids of some shards, and how probable the model finds each label of each.
+
+    Returns
+    -------
+    keys
+        The n image ids, in the order of the shards.
+    probabilities
+        ``float32[n, n_labels]``, in [0, 1]; labels in the order of the model's card.
+
+    Raises
+    ------
+    InputError
+        If the model or the shards cannot be used.
+    IntegrityError
+        If the model's weights are cut or changed.
+    """
+    network, card = load_model(model_dir)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = read(shard_paths, (), card.image_size)
+    with torch.inference_mode():
+        parts = [
+            network(normalise(pixels, card.mean, card.std).to(device)).sigmoid().cpu().numpy()
+            for pixels in torch.split(images.pixels, batch_size)
+        ]
+    return images.keys, np.concatenate(parts)
+
+
+def evaluate(
+    model_dir: Path, shard_paths: Sequence[Path], truth: Mapping[str, Collection[str]]
+) -> Iterator[tuple[str, float]]:
+    """Yield the name and value of each measure of a model on images whose labels are known.
+
+    ``map``: mean average precision over the labels that some of the images show and some do not;
+    ``precision_at_1``: share of images that show their most probable label; ``n_images`` and
+    ``n_labels``: how many were averaged over; ``n_labels_unknown``: labels of these images that
+    the model does not know, and that no measure takes notice of.
+
+    Parameters
+    ----------
+    model_dir
+        The folder that `training.train.train` wrote.
+    shard_paths
+        The WebDataset tars with the images; their own labels are not looked at.
+    truth
+        All labels of each image, ancestors included. Images without an entry are left out.
+
+    Raises
+    ------
+    InputError
+        If no image has an entry in `truth`, or no label can be measured.
+    """
+    label_ids = read_card(model_dir).label_ids
+    keys, probabilities = predict(model_dir, shard_paths)
+    rows = [row for row, key in enumerate(keys) if key in truth]
+    positive = truth_matrix([keys[row] for row in rows], label_ids, truth)
+    precisions = average_precisions(probabilities[rows], positive)
+    measured = precisions[~np.isnan(precisions)]
+    if not len(measured):
+        raise InputError(
+            "the model cannot be measured: no label is shown by some images but not by all",
+            facts={"images": len(keys), "images with known labels": len(rows)},
+            help="evaluate on images whose labels are known, with more than one kind of them",
+        )
+    first = probabilities[rows].argmax(axis=1)
+    unknown = {label for row in rows for label in truth[keys[row]]} - set(label_ids)
+    yield "map", float(measured.mean())
+    yield "precision_at_1", float(positive[np.arange(len(rows)), first].mean())
+    yield "n_images", len(rows)
+    yield "n_labels", len(measured)
+    yield "n_labels_unknown", len(unknown)
+
+
+def truth_matrix(
+    keys: Sequence[str], label_ids: Sequence[str], truth: Mapping[str, Collection[str]]
+) -> npt.NDArray[np.bool_]:
+    """Return ``bool[n, n_labels]``: does image i show label j? Other labels are left out.
+
+    Examples
+    --------
+    >>> truth_matrix(["a", "b"], ["cat", "dog"], {"a": ["dog"], "b": ["cow"]}).tolist()
+    [[False, True], [False, False]]
+    """
+    code_of = {label_id: code for code, label_id in enumerate(label_ids)}
+    matrix = np.zeros((len(keys), len(label_ids)), bool)
+    for row, key in enumerate(keys):
+        matrix[row, [code_of[label] for label in truth[key] if label in code_of]] = True
+    return matrix
