@@ -150,17 +150,17 @@ def _fit_predict(
     table: FeatureTable, extra: Floats, judged: Judged, ridge: float, rows: Rows | None = None
 ) -> Floats:
     """Fit on the judged rows of features and `extra`; return probabilities of `rows` (all)."""
+    if len(np.unique(judged.correct)) < 2:
+        raise InputError(
+            "the audits of one verdict all lie on a few images",
+            facts={"audits": len(judged.row), "right": int(judged.correct.sum())},
+            help="audit more pairs, of more images",
+        )
     x = np.column_stack([table.values[judged.row], extra[judged.row]]).astype(np.float64)
     center, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale < 1e-6] = 1.0
     n_base = table.values.shape[1]
     scale[n_base:] /= FAVOUR
-    if len(np.unique(judged.correct)) < 2:
-        raise InputError(
-            "the audits of all images but a few have the same verdict",
-            facts={"audits": len(judged.row), "verdict": "yes" if judged.correct[0] else "no"},
-            help="audit more pairs: `winnow audit`",
-        )
     model = LogisticRegression(C=ridge, solver="newton-cholesky")
     model.fit((x - center) / scale, judged.correct, sample_weight=judged.weight)
     slope = model.coef_[0] / scale

@@ -30,7 +30,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from curation.manifest import write_parquet
 from labeling import errors, ids
-from labeling.errors import WinnowError
+from labeling.errors import ConfigError, WinnowError
 
 Tables = Mapping[str, pa.Table]
 
@@ -120,12 +120,21 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     Path(shuffle.work_dir).mkdir(parents=True, exist_ok=True)
     Path(shuffle.out_dir).mkdir(parents=True, exist_ok=True)
-    options = PipelineOptions(list(beam_options))
-    if not any(option.startswith("--runner") for option in beam_options):
-        options = PipelineOptions([*beam_options, f"--runner={EMBEDDED}"])
-    with beam.Pipeline(options=options) as pipeline:
+    with _pipeline(beam_options) as pipeline:
         _ = pipeline | beam.Create(list(splits)) | shuffle
     _raise_first(Path(shuffle.work_dir))
+
+
+def _pipeline(beam_options: Sequence[str]) -> beam.Pipeline:
+    named = any(option.startswith("--runner") for option in beam_options)
+    options = beam_options if named else [*beam_options, f"--runner={EMBEDDED}"]
+    try:
+        return beam.Pipeline(options=PipelineOptions(list(options)))
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        raise ConfigError(
+            "Beam refuses the runner or its options",
+            facts={"options": " ".join(options), "cause": error},
+        ) from error
 
 
 def n_buckets_for(n_rows: int) -> int:

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-_EVERY_SECONDS = 2.0
-
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
 
 
 def say(text: str) -> None:
@@ -38,7 +38,7 @@ def step(name: str) -> Iterator[list[str]]:
 
 
 class Progress:
-    """Tells how far a long step is, from finished work: at most every two seconds."""
+    """Tells how far a long step is, from finished work: in place on a terminal, else rarely."""
 
     def __init__(self, name: str, unit: str) -> None:
         self._name = name

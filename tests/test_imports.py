@@ -81,9 +81,15 @@ def test_kernels_import_where_beam_and_torch_cannot() -> None:
         for path in sorted((ROOT / package).glob("*.py"))
         if path.stem != "__init__"
     ]
-    program = "import sys\nsys.modules['apache_beam'] = sys.modules['torch'] = None\n" + "".join(
-        f"import {module}\n" for module in modules
+    absent = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in ('apache_beam', 'torch'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
     )
+    program = absent + "".join(f"import {module}\n" for module in modules)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

@@ -61,7 +61,7 @@ class DemoSettings:
     """How large the demo is: tests make it smaller."""
 
     world: WorldSettings = WorldSettings()
-    steps: int = 500
+    steps: int = 400
 
 
 def run_demo(out: Path, seed: int = 0, settings: DemoSettings = DemoSettings()) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _tell(out: Path, page: Path) -> dict[str, Any]:
         f"\n{told['n_audits']:,} audited pairs put the precision of the selected third at "
         f"{told['precision']:.1%} ({told['confidence']:.0%} interval "
         f"{told['precision_low']:.1%} to {told['precision_high']:.1%}); "
-        f"the truth, which the selection never saw, is {told['true_precision']:.1%}.",
+        f"in truth {told['true_precision']:.1%} of its labels are right.",
         markup=False,
     )
     say(f"next: open {page}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +45,9 @@ def make_taxonomy(n_roots: int = 4, n_middle: int = 5, n_leaves: int = 4) -> Tax
     return build_taxonomy(labels, "world")
 
 
+@functools.cache
 def make_world(n_images: int = 6000, seed: int = 0) -> World:
-    """Make about six candidates an image, a little less than half of them right.
+    """Make about eight candidates an image, four in ten of them right.
 
     Each image has one or two leaf labels (true with all their ancestors) and a page with a topic,
     often another label: sources that read the page name the topic together, whatever the image

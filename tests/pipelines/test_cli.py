@@ -1,0 +1,126 @@
+"""The command line as a person meets it: what it prints, where, and the exit code."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+WINNOW = shutil.which("winnow", path=str(Path(sys.executable).parent)) or "winnow"
+
+
+def winnow(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [WINNOW, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Label the tiny shop once, by the command itself."""
+    from conftest import write_shop
+
+    folder = tmp_path_factory.mktemp("cli")
+    write_shop(folder / "shop")
+    done = winnow("label", folder / "shop" / "run.toml", "--out", folder / "run")
+    assert done.returncode == 0, done.stderr
+    return folder / "run"
+
+
+def test_results_go_to_stdout_and_talk_to_stderr(run_dir: Path) -> None:
+    done = winnow("select", run_dir)
+    assert done.returncode == 0
+    told = dict(line.split() for line in done.stdout.splitlines())
+    assert int(told["kept"]) == round(int(told["candidates"]) / 3)
+    assert float(told["precision_low"]) <= float(told["precision"])
+    assert done.stderr.splitlines()[-1] == f"next: winnow export {run_dir}"
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["sort"], 2, "No such command 'sort'"),
+        (["label"], 2, "Missing argument 'CONFIG'"),
+        (["label", "{shop}/run.toml"], 2, "Missing option '--out'"),
+        (["label", "{shop}/absent.toml", "--out", "{new}"], 2, "absent.toml"),
+        (["label", "{shop}/taxonomy.jsonl", "--out", "{new}"], 2, "not TOML"),
+        (["label", "{shop}/run.toml", "--out", "{shop}/run.toml"], 2, "is a file"),
+        (["label", "{shop}/run.toml", "--out", "{new}", "-o", "select.kep=1"], 2, '"keep"'),
+        (
+            ["label", "{shop}/run.toml", "--out", "{new}", "-o", "taxonomy.path=no.jsonl"],
+            3,
+            "no.js",
+        ),
+        (["label", "{shop}/run.toml", "--out", "{new}", "--runner", "Nope"], 2, "Nope"),
+        (["select", "{new}"], 3, "not a run folder"),
+        (["select", "{run}", "-o", "select.keep=2"], 2, "less than or equal to 1"),
+        (["select", "{run}", "-o", "select.keep"], 2, "key=value"),
+        (["audit", "{run}", "-o", "audit.truth=none.csv"], 3, "none.csv"),
+        (["audit", "{run}", "--answers", "{new}"], 2, "does not exist"),
+        (["export", "{run}", "--label-set", "best"], 2, "'best' is not one of"),
+        (["train", "{run}", "--label-set", "all"], 3, "winnow export"),
+        (["train", "{run}", "-o", "train.depth=19"], 2, "train.depth"),
+        (["evaluate", "{run}", "--label-set", "random"], 3, "no shards-random yet"),
+    ],
+)
+def test_wrong_input_gets_a_sentence_and_its_exit_code(
+    run_dir: Path, tmp_path: Path, arguments: list[str], code: int, expected: str
+) -> None:
+    shop, new = run_dir.parent / "shop", tmp_path / "new"
+    done = winnow(*[a.format(shop=shop, run=run_dir, new=new) for a in arguments])
+    assert done.returncode == code, done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_missing_truth_leaves_nothing_behind(run_dir: Path) -> None:
+    before = sorted(path.name for path in run_dir.iterdir())
+    winnow("audit", run_dir, "-o", "audit.truth=none.csv", "-o", "audit.n=99")
+    assert sorted(path.name for path in run_dir.iterdir()) == before
+    assert list((run_dir / ".staging").iterdir()) == []
+
+
+def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
+    done = winnow("-v", "select", tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_second_run_in_one_folder_is_refused(run_dir: Path) -> None:
+    hold = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from curation.manifest import locked\n"
+        "with locked(Path(sys.argv[1])):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(run_dir)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        done = winnow("report", run_dir)
+        holder.kill()
+    assert done.returncode == 3
+    assert f"process {holder.pid}" in done.stderr
+    assert winnow("report", run_dir).returncode == 0
+
+
+def test_an_interrupt_ends_with_130_and_no_half_output(run_dir: Path, tmp_path: Path) -> None:
+    shop, out = run_dir.parent / "shop", tmp_path / "run"
+    command = [WINNOW, "label", str(shop / "run.toml"), "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        while not (out / ".staging").exists() and running.poll() is None:
+            time.sleep(0.01)
+        running.send_signal(signal.SIGINT)
+        _, talk = running.communicate(timeout=60)
+    assert running.returncode == 130, talk
+    assert "interrupted" in talk
+    assert winnow("label", shop / "run.toml", "--out", out).returncode == 0

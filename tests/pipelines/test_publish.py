@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.manifest import Stage, open_stage
+from labeling.errors import ConfigError, InputError
+from pipelines.config import read_config, with_overrides
+from pipelines.curate import select
+from pipelines.label import label
+from pipelines.publish import evaluate, export, train
+from pipelines.reporting import report
+
+
+@pytest.fixture
+def run_dir(shop: Path, tmp_path: Path) -> Path:
+    config = read_config(shop)
+    label(config, tmp_path / "run")
+    select(config, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_the_whole_line_from_selection_to_report(shop: Path, run_dir: Path) -> None:
+    config = read_config(shop)
+    for label_set in ("selected", "all"):
+        shards = export(config, run_dir, label_set)
+        assert shards.counts["in"] == shards.counts["out"] + sum(shards.counts["dropped"].values())
+        model = train(config, run_dir, label_set)
+        assert model.counts["steps"] == 30
+        measured = evaluate(config, run_dir, label_set).manifest["facts"]
+        assert 0 < measured["map"] <= 1
+    page = report(config, run_dir)
+    facts = json.loads((run_dir / "report.json").read_text())
+    assert facts["map_selected"] == pytest.approx(
+        open_stage(run_dir, "evaluation").manifest["facts"]["map"], abs=1e-5
+    )
+    assert facts["true_precision"] > facts["true_precision_all"]
+    assert {row["source"] for row in facts["sources"]} == {"alt", "caption", "linked", "vote"}
+    assert "green" in page.read_text()
+
+
+READ = """
+import json, sys, webdataset
+samples = webdataset.WebDataset(sys.argv[1:], shardshuffle=False).decode("pil")
+print(json.dumps([(s["__key__"], s["jpg"].size, s["json"]) for s in samples]))
+"""
+
+
+def read_with_webdataset(shards: Stage) -> list[tuple[str, list[int], dict[str, Any]]]:
+    """Read the training shards as any user of webdataset would, in a process of its own."""
+    paths = [str(path) for path in shards.paths(".tar", "train-")]
+    done = subprocess.run([sys.executable, "-c", READ, *paths], capture_output=True, check=True)
+    samples: list[tuple[str, list[int], dict[str, Any]]] = json.loads(done.stdout)
+    assert samples
+    return samples
+
+
+def test_shards_are_plain_webdataset_and_trace_every_label(shop: Path, run_dir: Path) -> None:
+    shards = export(read_config(shop), run_dir, "selected")
+    samples = read_with_webdataset(shards)
+    assert len(samples) == shards.counts["train"]
+    for key, size, told in samples:
+        assert size == [24, 24]
+        assert told["image_id"] == key
+        kept = [row for row in told["labels"] if not row["implied"]]
+        assert kept
+        assert all(row["evidence"] for row in kept)
+        names = [row["label_id"] for row in told["labels"]] + told["unknown"]
+        assert len(names) == len(set(names))
+
+
+def test_unselected_labels_are_taken_at_their_word(shop: Path, run_dir: Path) -> None:
+    shards = export(read_config(shop), run_dir, "all")
+    for _, _, told in read_with_webdataset(shards):
+        assert {row["p_correct"] for row in told["labels"]} == {1.0}
+        assert told["unknown"] == []
+
+
+def test_shards_made_of_another_selection_are_not_trained_on(shop: Path, run_dir: Path) -> None:
+    config = read_config(shop)
+    export(config, run_dir, "selected")
+    select(with_overrides(config, ["select.keep=0.2"]), run_dir)
+    with pytest.raises(InputError, match="made from other selected"):
+        train(config, run_dir, "selected")
+
+
+def test_stages_that_are_missing_are_named(shop: Path, run_dir: Path) -> None:
+    config = read_config(shop)
+    with pytest.raises(InputError, match="no shards yet") as caught:
+        train(config, run_dir, "selected")
+    assert "winnow export" in caught.value.help
+    with pytest.raises(ConfigError, match=r"evaluate\.truth"):
+        evaluate(
+            config.model_copy(
+                update={"evaluate": config.evaluate.model_copy(update={"truth": None})}
+            ),
+            run_dir,
+            "selected",
+        )
+
+
+def test_a_report_tells_what_there_is(shop: Path, tmp_path: Path) -> None:
+    config = read_config(shop)
+    label(config, tmp_path / "new")
+    report(config, tmp_path / "new")
+    facts = json.loads((tmp_path / "new" / "report.json").read_text())
+    assert facts["candidates"] > 0
+    assert "precision" not in facts

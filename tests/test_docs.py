@@ -1,0 +1,77 @@
+"""The documentation says what the code does: its commands run, its pages are up to date."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def shell_lines(text: str) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line]
+
+
+def test_reference_pages_are_up_to_date() -> None:
+    path = ROOT / "docs" / "reference" / "generate.py"
+    spec = importlib.util.spec_from_file_location("generate", path)
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for name, text in generate.pages().items():
+        written = (path.parent / name).read_text(encoding="utf-8")
+        assert written == text, f"{name} is out of date: run python docs/reference/generate.py"
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")))
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_test_that_the_guarantees_name_exists() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "docs/guarantees.md").read_text("utf-8"))
+    assert named
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+@pytest.mark.parametrize("line", ["scripts/demo", "scripts/test", "scripts/check"])
+def test_scripts_that_the_documents_name_can_be_run(line: str) -> None:
+    assert line in shell_lines(
+        "".join((ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md"))
+    )
+    assert os.access(ROOT / line, os.X_OK)
+    subprocess.run(["bash", "-n", str(ROOT / line)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_command_of_the_readme_runs(tmp_path: Path) -> None:
+    """Run them in their order; scripts/test runs this test, and scripts/demo the same demo."""
+    lines = shell_lines((ROOT / "README.md").read_text(encoding="utf-8"))
+    commands = ["winnow demo" if line == "scripts/demo" else line for line in lines]
+    commands.remove("scripts/test")
+    assert all(command.startswith("winnow ") for command in commands)
+    winnow = shutil.which("winnow", path=str(Path(sys.executable).parent))
+    assert winnow is not None
+    outputs = {}
+    for command in commands:
+        done = subprocess.run(
+            [winnow, *command.split()[1:]], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        outputs[command] = done.stdout
+    assert "the selected third" in outputs["winnow demo"]
+    assert "precision_low" in outputs["winnow select runs/mine -o select.keep=0.25"]
+    for page in ("winnow-demo/report.html", "runs/mine/report.html"):
+        assert (tmp_path / page).stat().st_size > 50_000
