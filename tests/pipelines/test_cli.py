@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from shops import write_shop
 
 WINNOW = shutil.which("winnow", path=str(Path(sys.executable).parent)) or "winnow"
 
@@ -22,8 +23,6 @@ def winnow(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedP
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Label the tiny shop once, by the command itself."""
-    from conftest import write_shop
-
     folder = tmp_path_factory.mktemp("cli")
     write_shop(folder / "shop")
     done = winnow("label", folder / "shop" / "run.toml", "--out", folder / "run")

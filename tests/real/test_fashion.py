@@ -1,0 +1,69 @@
+"""The fashion recipe on its real photos and titles; skips where the data is absent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curation.manifest import open_stage
+from pipelines.config import read_config
+from pipelines.curate import select
+from pipelines.label import label
+from pipelines.publish import export
+from pipelines.runs import save_config
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RECIPE = ROOT / "docs" / "recipes" / "fashion.toml"
+ARCHIVE = Path(os.environ.get("WINNOW_DATA", "")) / "fashion_dev.tar.gz"
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(
+        not os.environ.get("WINNOW_DATA") or not ARCHIVE.is_file(),
+        reason="WINNOW_DATA names no folder with fashion_dev.tar.gz",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fashion")
+    prepare = [sys.executable, ROOT / "docs/recipes/fashion.py", ARCHIVE, folder / "data"]
+    subprocess.run(prepare, check=True, capture_output=True)
+    config = read_config(RECIPE).model_copy(update={"base": str(folder / "data")})
+    label(config, folder / "run")
+    save_config(config, folder / "run")
+    select(config, folder / "run")
+    return folder / "run"
+
+
+def test_the_selected_third_beats_the_naive_ranking_of_the_same_rows(run_dir: Path) -> None:
+    compare = [sys.executable, ROOT / "tests/benchmarks/fashion.py", run_dir]
+    done = subprocess.run(compare, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["candidates"] > 50_000
+    for block in ("third", "third_unaudited"):
+        wrong = {m: 1 - found[f"precision_{m}_{block}"] for m in ("naive", "winnow")}
+        assert wrong["winnow"] < 0.7 * wrong["naive"]
+    assert found["recall_winnow_third"] > found["recall_naive_third"]
+
+
+def test_the_interval_holds_the_true_precision(run_dir: Path) -> None:
+    facts = open_stage(run_dir, "selected").manifest["facts"]
+    compare = [sys.executable, ROOT / "tests/benchmarks/fashion.py", run_dir]
+    done = subprocess.run(compare, check=True, capture_output=True, text=True)
+    true = json.loads(done.stdout.splitlines()[-1])["precision_winnow_third"]
+    assert facts["precision_low"] <= true <= facts["precision_high"]
+    assert facts["precision_high"] - facts["precision_low"] < 0.03
+
+
+def test_every_photo_is_accounted_for(run_dir: Path) -> None:
+    config = read_config(RECIPE).model_copy(update={"base": str(run_dir.parent / "data")})
+    counts = export(config, run_dir, "selected").counts
+    assert counts["in"] == counts["train"] + counts["heldout"] + sum(counts["dropped"].values())
+    assert set(counts["dropped"]) <= {"no_kept_label"}
