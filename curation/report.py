@@ -111,7 +111,7 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
     if facts.get("precision") is not None:
         tiles.append(("precision", percent(facts["precision"]), interval(facts) or ""))
     if facts.get("n_audits"):
-        tiles.append(("audits", f"{facts['n_audits']:,}", "pairs judged by people"))
+        tiles.append(("audits", f"{facts['n_audits']:,}", "pairs judged"))
     score = facts.get("map_selected", facts.get("map"))
     if score is not None:
         tiles.append(("model", percent(score), "mean average precision"))
