@@ -45,11 +45,12 @@ truth = "truth.csv"  # answers the audit, so that the demo needs no person; leav
 
 [train]
 depth = 18
-width = 16
+width = 12
 stem = "small"
-image_size = 32
+image_size = 24
 steps = {steps}
 batch_size = 32
+learning_rate = 0.2
 
 [evaluate]
 truth = "truth.csv"
@@ -61,7 +62,7 @@ class DemoSettings:
     """How large the demo is: tests make it smaller."""
 
     world: WorldSettings = WorldSettings()
-    steps: int = 400
+    steps: int = 550
 
 
 def run_demo(out: Path, seed: int = 0, settings: DemoSettings = DemoSettings()) -> dict[str, Any]:
