@@ -33,6 +33,9 @@ RESPONSES = (
 )
 
 
+CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(PAGE.body), PAGE.body)
+
+
 def by_url(url: str) -> Located:
     return Located(ids.digest(url), url, 0)
 
@@ -91,7 +94,7 @@ def test_nothing_lies_at_a_wrong_offset(tmp_path: Path) -> None:
         (gzip.compress(gzip.compress(PAGE.body)), (("Content-Encoding", "gzip, gzip"),)),
         (PAGE.body, (("Content-Encoding", "gzip"),)),
         (PAGE.body, (("Transfer-Encoding", "chunked"),)),
-        (b"%x\r\n%s\r\n0\r\n\r\n" % (len(PAGE.body), PAGE.body), (("Transfer-Encoding", "chunked"),)),
+        (CHUNKED, (("Transfer-Encoding", "chunked"),)),
     ],
 )
 def test_codings_are_undone_where_the_body_has_them(
