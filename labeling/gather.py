@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from labeling.locate import Located
 from labeling.pages import Page, PageImage
 from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 
-_TABLES = (IMAGES, SIGNALS, PLACEMENTS, LINKS, REJECTS)
+_TABLES = (IMAGES, SIGNALS, PLACEMENTS, REJECTS)
 
 
 class Gathered:
@@ -28,6 +29,8 @@ class Gathered:
     def __init__(self, locate: Callable[[str], Located | None]) -> None:
         self._locate = locate
         self._rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._links: list[pa.Table] = []
+        self._digest = functools.lru_cache(maxsize=100_000)(ids.digest)
 
     def add(self, page: Page, host: str, *, missing_is_reject: bool) -> None:
         """Add a page; an image whose bytes are not here may be put down as a reject."""
@@ -54,6 +57,8 @@ class Gathered:
 
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
         """Yield the rows as tables of `labeling.schemas` by name, and forget them."""
+        yield "links", pa.concat_tables([LINKS.empty(), *self._links])
+        self._links = []
         for schema in _TABLES:
             rows = self._rows.pop(schema.name, [])
             yield schema.name, pa.Table.from_pylist(rows, schema=schema.arrow)
@@ -69,14 +74,15 @@ class Gathered:
         return found
 
     def _add_links(self, page: Page, page_id: str, host: str) -> None:
-        self._rows["links"] += [
-            {
-                "src_page": page_id,
-                "dst_page": ids.digest(link.url),
-                "src_host": host,
-                "anchor": link.text or None,
-                "rel": link.rel or None,
-                "nav": link.nav,
-            }
-            for link in page.links
+        if not page.links:
+            return
+        n = len(page.links)
+        columns = [
+            pa.repeat(page_id, n),
+            pa.array([self._digest(link.url) for link in page.links], pa.string()),
+            pa.repeat(host, n),
+            pa.array([link.text or None for link in page.links], pa.string()),
+            pa.array([link.rel or None for link in page.links], pa.string()),
+            pa.array([link.nav for link in page.links], pa.bool_()),
         ]
+        self._links.append(pa.Table.from_arrays(columns, schema=LINKS.arrow))

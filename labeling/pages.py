@@ -154,8 +154,7 @@ def _links(
             next_nav = next(navigation, None)
         target = resolver(node.getattr("href"))
         if target:
-            link = Link(target, _clean(node.text), _clean(node.getattr("rel")), nav)
-            links.append(link)
+            links.append(Link(target, _clean(node.text), node.getattr("rel") or "", nav))
     if len(links) <= MAX_LINKS:
         return tuple(links)
     losses.append(("too_many_links", f"{len(links)} links"))
