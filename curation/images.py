@@ -18,7 +18,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from labeling.archives import read_stored
+from labeling.errors import InputError
 from labeling.ids import digest
+from labeling.records import ARCHIVE_SUFFIXES
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """Formats that are decoded, by Pillow's names."""
@@ -131,7 +134,8 @@ def read_image(
     image_id
         Digest of the file's bytes (see `labeling.ids.digest`).
     location
-        Path of the file, relative to `data_dir`.
+        Path of the file, relative to `data_dir`; or, for an image that a web archive holds, path
+        of the archive, ``#``, and the offset of its record.
     data_dir
         The run's data folder.
     limits
@@ -144,13 +148,31 @@ def read_image(
         there is no such file, or none that may be read; ``content_changed`` where its bytes have
         another digest; or a reason of `read_jpeg`.
     """
-    path = PurePosixPath(location)
+    name, hash_sign, offset = location.rpartition("#")
+    if not hash_sign or not name.lower().endswith(ARCHIVE_SUFFIXES) or not offset.isdecimal():
+        name, offset = location, ""
+    path = PurePosixPath(name)
     if _SCHEME.match(location) or path.is_absolute() or ".." in path.parts or "\0" in location:
         raise BadImage("not_local")
-    data = _read_bounded(data_dir / path, limits)
+    if offset:
+        data = _read_archived(data_dir / path, int(offset[:18]), limits)
+    else:
+        data = _read_bounded(data_dir / path, limits)
     if digest(data) != image_id:
         raise BadImage("content_changed")
     return read_jpeg(data, limits)
+
+
+def _read_archived(path: Path, offset: int, limits: ImageLimits) -> bytes:
+    try:
+        data = read_stored(path, offset) if path.is_file() else None
+    except InputError as error:
+        raise BadImage("image_missing") from error
+    if data is None:
+        raise BadImage("image_missing")
+    if len(data) > limits.max_bytes:
+        raise BadImage("too_large")
+    return data
 
 
 def _read_bounded(path: Path, limits: ImageLimits) -> bytes:

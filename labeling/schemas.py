@@ -101,7 +101,11 @@ IMAGES = TableSchema(
     "one image and where its bytes are",
     (
         _image(),
-        Field("location", pa.string(), "path below the run's data folder, or URL"),
+        Field(
+            "location",
+            pa.string(),
+            "path below the data folder (`archive#offset` in an archive), or URL",
+        ),
         Field("n_bytes", pa.int64(), "size of the file; 0 where the bytes are not at hand", low=0),
     ),
     key=("image_id",),
@@ -131,6 +135,8 @@ LINKS = TableSchema(
         _page("dst_page"),
         Field("src_host", pa.string(), "host name of the linking page"),
         Field("anchor", pa.string(), "text of the link", nullable=True),
+        Field("rel", pa.string(), "the link's `rel` attribute", nullable=True),
+        Field("nav", pa.bool_(), "is it in the page's navigation, header, footer or aside?"),
     ),
 )
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from labeling import ids
+from labeling.gather import Gathered
 from labeling.locate import Locator
-from labeling.pages import Page, read_page
-from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS, TableSchema
+from labeling.pages import read_page
 
 PAGE_SUFFIXES = (".html", ".htm")
-
-_Rows = dict[str, list[dict[str, Any]]]
 
 
 def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tuple[str, pa.Table]]:
@@ -36,45 +31,8 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
     name, table
         Tables of `labeling.schemas` by name: signals, placements, links, images and rejects.
     """
-    rows: _Rows = defaultdict(list)
+    gathered = Gathered(locator.locate)
     for path in pages:
-        url = f"https://{path}"
-        page = read_page((root / path).read_bytes(), url)
-        _add_images(rows, page, path.split("/", 1)[0].lower(), locator)
-        _add_links(rows, page, path.split("/", 1)[0].lower())
-    for schema in (IMAGES, SIGNALS, PLACEMENTS, LINKS, REJECTS):
-        yield schema.name, _to_table(rows[schema.name], schema)
-
-
-def _add_images(rows: _Rows, page: Page, host: str, locator: Locator) -> None:
-    page_id = ids.digest(page.url)
-    for image in page.images:
-        found = locator.locate(image.url)
-        if found is None:
-            continue
-        if found.n_bytes == 0:
-            rejected = {"where": page.url, "reason": "image_missing", "value": image.url[:200]}
-            rows["rejects"].append(rejected)
-        key = {"image_id": found.image_id, "page_id": page_id, "host": host}
-        rows["images"].append(found._asdict())
-        rows["placements"].append(key)
-        rows["signals"] += [
-            {**key, "source": source, "text": text, "weight": 1.0, "lang": page.lang}
-            for source, text in image.texts
-        ]
-
-
-def _add_links(rows: _Rows, page: Page, host: str) -> None:
-    rows["links"] += [
-        {
-            "src_page": ids.digest(page.url),
-            "dst_page": ids.digest(url),
-            "src_host": host,
-            "anchor": anchor or None,
-        }
-        for url, anchor in page.links
-    ]
-
-
-def _to_table(rows: list[dict[str, Any]], schema: TableSchema) -> pa.Table:
-    return pa.Table.from_pylist(rows, schema=schema.arrow)
+        page = read_page((root / path).read_bytes(), f"https://{path}")
+        gathered.add(page, path.split("/", 1)[0].lower(), missing_is_reject=True)
+    yield from gathered.tables()

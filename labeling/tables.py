@@ -100,6 +100,8 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
         "dst_page": pa.array([ids.digest(p) for p in _texts(table, "dst")], pa.string()),
         "src_host": pa.array([host_of(p) for p in source], pa.string()),
         "anchor": table["anchor"] if "anchor" in columns else pa.nulls(len(table), pa.string()),
+        "rel": pa.nulls(len(table), pa.string()),
+        "nav": pa.repeat(False, len(table)),
     }
     yield "links", pa.table(links, schema=LINKS.arrow)
 

@@ -35,6 +35,12 @@ class SiteInput(_Section):
     path: str = Field(description="folder that holds a folder for each host")
 
 
+class ArchiveInput(_Section):
+    """Web archives: pages with the images that are stored beside them."""
+
+    path: str = Field(description="WARC, ARC or WAT file (plain or .gz), or a folder of them")
+
+
 class SignalsInput(_Section):
     """A table of texts about images."""
 
@@ -140,6 +146,7 @@ class Config(_Section):
     base: str = Field(".", description="data folder; itself relative to the configuration file")
     taxonomy: TaxonomyInput
     site: tuple[SiteInput, ...] = Field((), description="folders of HTML pages")
+    archive: tuple[ArchiveInput, ...] = Field((), description="web archives")
     signals: tuple[SignalsInput, ...] = Field((), description="tables of texts about images")
     links: tuple[LinksInput, ...] = Field((), description="tables of links between pages")
     feedback: tuple[FeedbackInput, ...] = Field((), description="tables of what users did")

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from labeling import ids
+from labeling.archives import INPUT_SUFFIXES, read_archive
 from labeling.locate import Locator, input_files
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.sites import PAGE_SUFFIXES, read_site
@@ -65,6 +66,8 @@ class ReadInputs:
         number, paths = split.arguments
         if split.kind == "site":
             yield from read_site(base / config.site[number].path, paths, locator)
+        elif split.kind == "archive":
+            yield from read_archive(base / paths, paths, locator.locate)
         elif split.kind == "signals":
             signals = config.signals[number]
             yield from read_signals(base / paths, signals.columns, signals.source, locator)
@@ -102,18 +105,20 @@ def splits_of(config: Config) -> list[Split]:
         for start in range(0, len(pages), PAGES_PER_SPLIT):
             chunk = tuple(pages[start : start + PAGES_PER_SPLIT])
             splits.append(Split(f"site{number}-{start:09d}", "site", (number, chunk)))
-    for kind, inputs in _table_inputs(config):
-        for number, table in enumerate(inputs):
-            for place, path in enumerate(input_files(base, table, TABLE_SUFFIXES)):
+    for kind, inputs, suffixes in _file_inputs(config):
+        for number, named in enumerate(inputs):
+            for place, path in enumerate(input_files(base, named, suffixes)):
                 arguments = (number, path.relative_to(base).as_posix())
                 splits.append(Split(f"{kind}{number}-{place:09d}", kind, arguments))
     return splits
 
 
-def _table_inputs(config: Config) -> Iterator[tuple[str, Sequence[str]]]:
-    yield "signals", [table.path for table in config.signals]
-    yield "links", [table.path for table in config.links]
-    yield "feedback", [table.path for table in config.feedback]
+def _file_inputs(config: Config) -> Iterator[tuple[str, Sequence[str], tuple[str, ...]]]:
+    """Yield the inputs of which each file is a split: kind, paths and endings."""
+    yield "archive", [archive.path for archive in config.archive], INPUT_SUFFIXES
+    yield "signals", [table.path for table in config.signals], TABLE_SUFFIXES
+    yield "links", [table.path for table in config.links], TABLE_SUFFIXES
+    yield "feedback", [table.path for table in config.feedback], TABLE_SUFFIXES
 
 
 @functools.lru_cache(maxsize=4)

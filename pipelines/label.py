@@ -26,7 +26,7 @@ from pipelines.talk import step
 BYTES_PER_ROW = 100
 """Bytes of input that are taken to make one signal, for the number of buckets."""
 
-_INPUT_KEYS = {"taxonomy", "site", "signals", "links", "feedback"}
+_INPUT_KEYS = {"taxonomy", "site", "archive", "signals", "links", "feedback"}
 
 Files = Mapping[str, list[Path]]
 """Paths of the files of each table."""

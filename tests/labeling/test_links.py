@@ -21,7 +21,7 @@ def image(name: str) -> str:
 
 def link_table(*pairs: tuple[str, str], anchor: str | None = None) -> pa.Table:
     rows = [
-        {"src_page": page(a), "dst_page": page(b), "src_host": a, "anchor": anchor}
+        {"src_page": page(a), "dst_page": page(b), "src_host": a, "anchor": anchor, "nav": False}
         for a, b in pairs
     ]
     return pa.Table.from_pylist(rows, schema=LINKS.arrow)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.pages import MAX_LINKS, filename_words, read_page
+from labeling.pages import MAX_LINKS, Link, PageImage, filename_words, read_page
 
 PAGE = """<!doctype html><html lang="en"><head><title> All about
  fruit </title><base href="/pics/"></head><body>
@@ -16,11 +16,15 @@ apple " title="ripe"><figcaption>An <i>apple</i></figcaption></figure> Eaten dai
 </body></html>"""
 
 
+def texts_of(image: PageImage) -> dict[str, str]:
+    return {text.source: text.text for text in image.texts}
+
+
 def test_every_text_about_an_image_is_found() -> None:
     page = read_page(PAGE.encode(), "https://a.org/fruit.html")
     apple, pear = page.images
     assert apple.url == "https://a.org/pics/red%20apple.jpg"
-    texts = dict(apple.texts)
+    texts = texts_of(apple)
     assert texts["alt"] == "A red apple"
     assert texts["tooltip"] == "ripe"
     assert texts["caption"] == "An apple"
@@ -29,7 +33,7 @@ def test_every_text_about_an_image_is_found() -> None:
     assert texts["title"] == "All about fruit"
     assert "apple" not in texts["surrounding"]
     assert pear.url == "https://cdn.org/IMG_2041.jpg"
-    assert dict(pear.texts) == {
+    assert texts_of(pear) == {
         "heading": "Pears",
         "title": "All about fruit",
         "surrounding": "Green pears",
@@ -38,14 +42,14 @@ def test_every_text_about_an_image_is_found() -> None:
 
 def test_links_are_absolute_and_lose_their_fragment() -> None:
     page = read_page(PAGE.encode(), "https://a.org/fruit.html")
-    assert page.links == (("https://b.org/x", "More fruit"),)
+    assert page.links == (Link("https://b.org/x", "More fruit", nav=True),)
     assert page.lang == "en"
 
 
 def test_the_declared_charset_is_used() -> None:
     html = '<meta charset="iso-8859-1"><img src="a.jpg" alt="Café">'
     page = read_page(html.encode("latin-1"), "https://a.org/")
-    assert dict(page.images[0].texts)["alt"] == "Café"
+    assert texts_of(page.images[0])["alt"] == "Café"
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff", b"<", b"plain", b"<img alt=x"])

@@ -1,0 +1,89 @@
+"""What the head of a page says of its images: OpenGraph and JSON-LD (schema.org)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+MAX_ITEMS = 10_000
+"""Items of a page's JSON-LD that are looked at."""
+
+_GRAPH = {"og:title": "og_title", "og:description": "og_description", "og:image:alt": "og_alt"}
+_IMAGE_URL = ("contentUrl", "url")
+_IMAGE_TEXTS = ("name", "caption", "description")
+_THING_TEXTS = ("name", "headline", "description")
+
+
+def open_graph(
+    properties: Iterable[tuple[str | None, str | None]],
+) -> tuple[str | None, list[tuple[str, str]]]:
+    """Return the first ``og:image``, and (source, text) for what is said of it.
+
+    Examples
+    --------
+    >>> open_graph([("og:title", "Red apple"), ("og:image", "/a.jpg"), (None, "x")])
+    ('/a.jpg', [('og_title', 'Red apple')])
+    """
+    image = None
+    texts: dict[str, str] = {}
+    for name, content in properties:
+        if name in ("og:image", "og:image:url") and content and image is None:
+            image = content
+        elif name in _GRAPH and content:
+            texts.setdefault(_GRAPH[name], content)
+    return image, list(texts.items())
+
+
+def described_images(scripts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (reference of the image, text) for what JSON-LD says; what is no JSON says nothing.
+
+    An ``ImageObject`` has name, caption and description; any other thing gives its name, headline
+    and description to its ``image``.
+
+    Examples
+    --------
+    >>> list(described_images(['{"@type": "Product", "name": "Mug", "image": ["/m.jpg"]}', "{"]))
+    [('/m.jpg', 'Mug')]
+    """
+    for script in scripts:
+        try:
+            content = json.loads(script)
+        except (ValueError, RecursionError):
+            continue
+        for item in _items(content):
+            yield from _of_item(item)
+
+
+def _items(content: Any) -> Iterator[dict[str, Any]]:
+    waiting = [content]
+    for _ in range(MAX_ITEMS):
+        if not waiting:
+            return
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting += reversed([v for v in value.values() if isinstance(v, dict | list)])
+        elif isinstance(value, list):
+            waiting += reversed(value[:MAX_ITEMS])
+
+
+def _of_item(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if item.get("@type") == "ImageObject":
+        references = [item[key] for key in _IMAGE_URL if isinstance(item.get(key), str)][:1]
+        keys = _IMAGE_TEXTS
+    else:
+        images = item.get("image")
+        listed = images if isinstance(images, list) else [images]
+        references = [r for r in map(_reference, listed[:100]) if r]
+        keys = _THING_TEXTS
+    texts = [" ".join(item[key].split()) for key in keys if isinstance(item.get(key), str)]
+    for reference in references:
+        for text in dict.fromkeys(filter(None, texts)):
+            yield reference, text
+
+
+def _reference(image: Any) -> str:
+    if isinstance(image, dict):
+        image = next((image[key] for key in _IMAGE_URL if key in image), "")
+    return image if isinstance(image, str) else ""

@@ -1,0 +1,83 @@
+"""WAT files (Common Crawl's metadata of pages, in JSON) to pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastwarc.warc import ArchiveIterator, WarcRecordType
+
+from labeling.pages import MAX_IMAGES, MAX_LINKS, Link, Page, PageImage, Text, filename_words
+from labeling.records import MAX_BYTES, Broken
+from labeling.urls import Resolver
+
+WAT_SUFFIXES = (".wat", ".wat.gz")
+
+
+def read_wat(path: Path) -> Iterator[Page | Broken]:
+    """Read the pages of a WAT file: images with their alternative texts, links, title.
+
+    A break in the file ends it: what is left is told as one `Broken`.
+    """
+    last = 0
+    try:
+        for record in ArchiveIterator(str(path), WarcRecordType.metadata, parse_http=False):
+            last = record.stream_pos
+            if record.content_length > MAX_BYTES:
+                yield Broken(last, "too_large", record.headers.get("WARC-Target-URI") or "")
+                continue
+            content = record.reader.read()
+            if len(content) < record.content_length:
+                yield Broken(last, "truncated", record.headers.get("WARC-Target-URI") or "")
+                return
+            try:
+                page = _page(json.loads(content))
+            except (ValueError, RecursionError, AttributeError, TypeError) as error:
+                yield Broken(last, "bad_record", str(error))
+                continue
+            if page is not None:
+                yield page
+    except OSError as error:
+        yield Broken(last, "truncated", str(error))
+
+
+def _page(content: dict[str, Any]) -> Page | None:
+    envelope = content.get("Envelope") or {}
+    url = (envelope.get("WARC-Header-Metadata") or {}).get("WARC-Target-URI")
+    response = (envelope.get("Payload-Metadata") or {}).get("HTTP-Response-Metadata") or {}
+    html = response.get("HTML-Metadata")
+    if not url or not html:
+        return None
+    head = html.get("Head") or {}
+    resolver = Resolver(Resolver(url)(head.get("Base")) or url)
+    listed = html.get("Links") or []
+    shared = [Text("title", _clean(head.get("Title")))]
+    metas = {m.get("name"): m.get("content") for m in head.get("Metas") or []}
+    shared.append(Text("description", _clean(metas.get("description"))))
+    images = [_image(item, resolver, shared) for item in _on(listed, "IMG@/src")[:MAX_IMAGES]]
+    links = [
+        Link(resolver(item.get("url")), _clean(item.get("text")), _clean(item.get("rel")))
+        for item in _on(listed, "A@/href")[:MAX_LINKS]
+    ]
+    return Page(
+        url,
+        images=tuple(image for image in images if image.url),
+        links=tuple(link for link in links if link.url),
+    )
+
+
+def _on(listed: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    return [item for item in listed if item.get("path") == path]
+
+
+def _image(item: dict[str, Any], resolver: Resolver, shared: list[Text]) -> PageImage:
+    url = resolver(item.get("url"))
+    own = [Text("alt", _clean(item.get("alt"))), Text("tooltip", _clean(item.get("title")))]
+    own.append(Text("filename", filename_words(url)))
+    return PageImage(url, tuple(text for text in own + shared if text.text))
+
+
+def _clean(text: object) -> str:
+    return " ".join(text.split()) if isinstance(text, str) else ""

@@ -1,0 +1,122 @@
+"""Damaged and hostile archives and pages: rows 1, 2, 20 and 21 of the list of faults."""
+
+from __future__ import annotations
+
+import gzip
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from labeling.pages import MAX_LINKS, MAX_PAGE_BYTES, read_page
+from labeling.records import MAX_BYTES, Broken, Record, read_records
+from tests.labeling.warcs import Response, arc_head, arc_record, members, record
+
+PAGES = [Response(f"http://a.org/{i}.html", b"<p>page %d" % i) for i in range(5)]
+
+
+def outcome(path: Path) -> tuple[list[str], list[str]]:
+    """Return the last letters of the URLs read, and the reasons of what was put aside."""
+    found = list(read_records(path, lambda status, mime: True))
+    urls = [r.url.rsplit("/", 1)[1][0] for r in found if isinstance(r, Record)]
+    return urls, [b.reason for b in found if isinstance(b, Broken)]
+
+
+def test_cut_in_mid_record_keeps_the_earlier_ones(tmp_path: Path) -> None:
+    parts = [members([record(page)]) for page in PAGES]
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(b"".join(parts[:3]) + parts[3][: len(parts[3]) // 2])
+    assert outcome(path) == (["0", "1", "2"], ["truncated"])
+    path = tmp_path / "x.warc"
+    path.write_bytes(b"".join(record(page) for page in PAGES)[:-10])
+    assert outcome(path) == (["0", "1", "2", "3"], ["truncated"])
+
+
+def test_a_wrong_checksum_loses_one_record(tmp_path: Path) -> None:
+    parts = [bytearray(members([record(page)])) for page in PAGES]
+    parts[2][-8] ^= 0xFF
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(b"".join(parts))
+    assert outcome(path) == (["0", "1", "3", "4"], ["truncated"])
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_length_beyond_the_bytes_loses_one_record(tmp_path: Path, compressed: bool) -> None:
+    records = [record(page, 100_000 if i == 1 else None) for i, page in enumerate(PAGES)]
+    path = tmp_path / ("x.warc.gz" if compressed else "x.warc")
+    path.write_bytes(members(records) if compressed else b"".join(records))
+    assert outcome(path) == (["0", "2", "3", "4"], ["truncated"])
+
+
+def test_a_length_that_swallows_the_next_record_loses_one(tmp_path: Path) -> None:
+    swallowing = len(record(PAGES[1])) - 10 + len(record(PAGES[2]))
+    records = [record(page, swallowing if i == 1 else None) for i, page in enumerate(PAGES)]
+    path = tmp_path / "x.warc"
+    path.write_bytes(b"".join(records))
+    assert outcome(path) == (["0", "2", "3", "4"], ["truncated"])
+
+
+def test_a_damaged_arc_member_loses_one_record(tmp_path: Path) -> None:
+    parts = [bytearray(members([one])) for one in (arc_head(), *map(arc_record, PAGES))]
+    parts[2][-8] ^= 0xFF
+    path = tmp_path / "x.arc.gz"
+    path.write_bytes(b"".join(parts))
+    assert outcome(path) == (["0", "2", "3", "4"], ["truncated"])
+
+
+def test_what_is_no_archive_is_one_loss(tmp_path: Path) -> None:
+    for name in ("x.warc", "x.warc.gz", "x.arc", "x.arc.gz"):
+        path = tmp_path / name
+        path.write_bytes(b"not an archive at all\n" * 100)
+        assert outcome(path) == ([], ["truncated"])
+        path.write_bytes(b"")
+        assert outcome(path) == ([], [])
+
+
+def test_bombs_are_refused_within_bounded_memory(tmp_path: Path) -> None:
+    zeros = gzip.compress(bytes(200_000_000), 1)
+    twice = gzip.compress(zeros)
+    coded = Response("http://a.org/b", zeros, headers=(("Content-Encoding", "gzip"),))
+    nested = Response("http://a.org/c", twice, headers=(("Content-Encoding", "gzip, gzip"),))
+    often = Response("http://a.org/d", b"x", headers=(("Content-Encoding", "gzip, " * 9),))
+    path = tmp_path / "x.warc.gz"
+    big = record(Response("http://a.org/e", bytes(MAX_BYTES + 1)))
+    path.write_bytes(members([record(r) for r in (coded, nested, often)] + [big, record(PAGES[0])]))
+    del zeros, big
+    tracemalloc.start()
+    found = outcome(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == (["0"], ["too_large"] * 4)
+    assert peak < 5 * MAX_BYTES
+
+
+def test_out_links_are_capped_alike_in_any_order() -> None:
+    links = [b"<a href=/%d>x</a>" % i for i in range(MAX_LINKS + 500)]
+    forward = read_page(b"".join(links), "http://a.org/")
+    backward = read_page(b"".join(links[::-1]), "http://a.org/")
+    assert len(forward.links) == MAX_LINKS
+    assert set(forward.links) == set(backward.links)
+    assert forward.losses == (("too_many_links", f"{MAX_LINKS + 500} links"),)
+
+
+@pytest.mark.parametrize(
+    "tag", [b"<div>", b"<b>", b"<a href=x>", b"<p><b><i>", b"<table>", b"<figure>", b"<picture>"]
+)
+def test_a_deep_page_ends_soon_and_is_counted(tag: bytes) -> None:
+    began = time.process_time()
+    page = read_page(tag * 100_000 + b"<img src=a.png alt=cat>tail", "http://a.org/")
+    assert time.process_time() - began < 10
+    assert page.images or [reason for reason, _ in page.losses] == ["too_deep"]
+
+
+def test_a_huge_attribute_and_a_huge_page_are_cut() -> None:
+    page = read_page(b"<img alt='" + b"a" * (2 * MAX_PAGE_BYTES) + b"' src=x>", "http://a.org/")
+    assert page.images == ()
+    assert page.losses == (("too_large", "http://a.org/"),)
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "no-such", "", "utf-16", "x-user-defined"])
+def test_any_declared_charset_is_survived(charset: str) -> None:
+    assert len(read_page(b"<img src=a.png alt=cat>" * 3, "http://a.org/", charset).images) in (0, 3)

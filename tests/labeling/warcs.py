@@ -1,0 +1,49 @@
+"""Small web archives for tests."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Response(NamedTuple):
+    url: str
+    body: bytes
+    mime: str = "text/html"
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def http(response: Response) -> bytes:
+    fields = [("Content-Type", response.mime), *response.headers]
+    lines = [f"HTTP/1.1 {response.status} Any", *(f"{name}: {value}" for name, value in fields)]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + response.body
+
+
+def record(response: Response, length: int | None = None) -> bytes:
+    """Return a WARC record; `length` is told in place of its own."""
+    block = http(response)
+    head = (
+        "WARC/1.0\r\nWARC-Type: response\r\n"
+        f"WARC-Target-URI: {response.url}\r\nWARC-Date: 2020-01-01T00:00:00Z\r\n"
+        "Content-Type: application/http; msgtype=response\r\n"
+        f"Content-Length: {len(block) if length is None else length}\r\n\r\n"
+    )
+    return head.encode() + block + b"\r\n\r\n"
+
+
+def arc_record(response: Response) -> bytes:
+    block = http(response)
+    head = f"{response.url} 1.2.3.4 20080430204825 {response.mime} {len(block)}\n"
+    return head.encode() + block + b"\n"
+
+
+def arc_head() -> bytes:
+    version = b"1 0 InternetArchive\nURL IP-address Archive-date Content-type Archive-length\n"
+    head = f"filedesc://x.arc 0.0.0.0 20080430204825 text/plain {len(version)}\n"
+    return head.encode() + version + b"\n"
+
+
+def members(records: Sequence[bytes]) -> bytes:
+    return b"".join(gzip.compress(one, mtime=0) for one in records)
