@@ -26,7 +26,13 @@ class _Section(BaseModel):
 class TaxonomyInput(_Section):
     """The labels."""
 
-    path: str = Field(description="JSON Lines file: id, names, parents, gloss")
+    path: str = Field(description="file of labels, also with .gz")
+    format: Literal["auto", "jsonl", "edges", "openimages", "tencent", "wordnet"] = Field(
+        "auto", description="format of the file; `auto` goes by its name and first line"
+    )
+    hierarchy: str | None = Field(
+        None, description="for Open Images: JSON file of which label is a kind of which"
+    )
 
 
 class SiteInput(_Section):

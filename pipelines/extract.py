@@ -15,7 +15,8 @@ from labeling.locate import Locator, input_files
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.sites import PAGE_SUFFIXES, read_site
 from labeling.tables import TABLE_SUFFIXES, read_feedback, read_links, read_signals
-from labeling.taxonomy import Taxonomy, read_taxonomy
+from labeling.taxonomies import TaxonomyFiles, read_taxonomy
+from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
 from pipelines.engine import Split, Tables
 
@@ -71,7 +72,7 @@ class ReadInputs:
         elif split.kind == "links":
             yield from read_links(base / paths, config.links[number].columns)
         else:
-            known = frozenset(taxonomy_at(str(base / config.taxonomy.path)).label_ids)
+            known = frozenset(taxonomy_at(taxonomy_files(config)).label_ids)
             columns = config.feedback[number].columns
             yield from read_feedback(base / paths, columns, locator, known.__contains__)
 
@@ -117,9 +118,17 @@ def _table_inputs(config: Config) -> Iterator[tuple[str, Sequence[str]]]:
 
 
 @functools.lru_cache(maxsize=4)
-def taxonomy_at(path: str) -> Taxonomy:
-    """Return the taxonomy of a file, read once in each process."""
-    return read_taxonomy(Path(path))
+def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
+    """Return the taxonomy of some files, read once in each process."""
+    return read_taxonomy(files)
+
+
+def taxonomy_files(config: Config) -> TaxonomyFiles:
+    """Return where the taxonomy of a configuration is."""
+    named = config.taxonomy
+    base = Path(config.base)
+    hierarchy = None if named.hierarchy is None else base / named.hierarchy
+    return TaxonomyFiles(base / named.path, named.format, hierarchy)
 
 
 def _digests(texts: pa.ChunkedArray) -> pa.Array:

@@ -51,7 +51,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     """
     extract.taxonomy_at.cache_clear()
     passes.matcher_at.cache_clear()
-    taxonomy = extract.taxonomy_at(_taxonomy_path(config))
+    taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
     signals = _make_signals(config, run_dir, beam_options)
     inputs = {"signals": signals.content}
     settings = {"support_only": sorted(config.label.support_only)}
@@ -70,10 +70,6 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
             f" on {counts['images']:,} images"
         )
     return stage
-
-
-def _taxonomy_path(config: Config) -> str:
-    return str(Path(config.base) / config.taxonomy.path)
 
 
 def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
@@ -116,7 +112,9 @@ def _run_passes(config: Config, signals: Stage, out_dir: Path, beam_options: Seq
     n_buckets = n_buckets_for(signals.counts["signals"] + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(_by_table(signals.paths(".parquet")))
-    plan = passes.plan(_taxonomy_path(config), tuple(rates.tolist()), config.label.support_only)
+    plan = passes.plan(
+        extract.taxonomy_files(config), tuple(rates.tolist()), config.label.support_only
+    )
     with _scratch(out_dir) as scratch:
         for one in plan:
             to = out_dir if one is plan[-1] else scratch / one.name
@@ -162,7 +160,7 @@ def _by_table(paths: Iterable[Path]) -> Files:
 
 def _input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
     base = Path(config.base)
-    paths = [base / config.taxonomy.path]
+    paths = list(extract.taxonomy_files(config).paths)
     for split in splits:
         number, named = split.arguments
         if split.kind == "site":

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from labeling import evidence, feedback, links
 from labeling.matching import Matcher, compile_matcher
 from labeling.schemas import CANDIDATES, PLACEMENTS
+from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
 
@@ -43,14 +44,14 @@ class Pass(NamedTuple):
 
 
 def plan(
-    taxonomy_path: str, click_rates: tuple[float, ...], support_only: tuple[str, ...]
+    taxonomy_files: TaxonomyFiles, click_rates: tuple[float, ...], support_only: tuple[str, ...]
 ) -> tuple[Pass, ...]:
     """Return the passes in the order in which they run; the last makes the candidates."""
     return (
         Pass(
             "pages",
             inputs=("signals", "links"),
-            read=ReadForPages(taxonomy_path),
+            read=ReadForPages(taxonomy_files),
             keys=dict.fromkeys(("mentions", "edges", "anchors"), "page_id"),
             reduce=reduce_pages,
             outputs=PAGE_OUTPUTS,
@@ -66,9 +67,9 @@ def plan(
         Pass(
             "merge",
             inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
-            read=ReadForMerge(taxonomy_path),
+            read=ReadForMerge(taxonomy_files),
             keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
-            reduce=Merge(taxonomy_path, click_rates, support_only),
+            reduce=Merge(taxonomy_files, click_rates, support_only),
             outputs={"candidates": CANDIDATES.arrow},
         ),
     )
@@ -78,12 +79,12 @@ def plan(
 class ReadForPages:
     """Match the texts of a file of signals, and the link texts of a file of links."""
 
-    taxonomy_path: str
+    taxonomy_files: TaxonomyFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield mentions, edges and anchors, by page."""
         rows = pq.read_table(*split.arguments)
-        matcher = matcher_at(self.taxonomy_path)
+        matcher = matcher_at(self.taxonomy_files)
         if split.kind == "signals":
             yield "mentions", evidence.mentions(rows, matcher)
         else:
@@ -126,7 +127,7 @@ def reduce_links(tables: Tables) -> Tables:
 class ReadForMerge:
     """Read what is known about images: mentions, linked evidence, coverage, feedback."""
 
-    taxonomy_path: str
+    taxonomy_files: TaxonomyFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield mentions, evidence, coverage and statements, by image."""
@@ -134,8 +135,8 @@ class ReadForMerge:
         if split.kind == "signals":
             yield "coverage", evidence.coverage(rows)
         elif split.kind == "feedback":
-            taxonomy = taxonomy_at(self.taxonomy_path)
-            said = feedback.statements(rows, matcher_at(self.taxonomy_path), taxonomy)
+            taxonomy = taxonomy_at(self.taxonomy_files)
+            said = feedback.statements(rows, matcher_at(self.taxonomy_files), taxonomy)
             yield "statements", said
         else:
             yield split.kind, rows
@@ -145,7 +146,7 @@ class ReadForMerge:
 class Merge:
     """Merge all evidence of the images of a bucket into their candidates."""
 
-    taxonomy_path: str
+    taxonomy_files: TaxonomyFiles
     click_rates: tuple[float, ...]
     support_only: tuple[str, ...]
 
@@ -163,7 +164,7 @@ class Merge:
             _unite_pages(table_of["evidence"]),
             feedback.evidence(table_of["statements"], rates),
         ]
-        taxonomy = taxonomy_at(self.taxonomy_path)
+        taxonomy = taxonomy_at(self.taxonomy_files)
         merged = evidence.merge(
             pa.concat_tables(rows), table_of["coverage"], taxonomy, self.support_only
         )
@@ -171,9 +172,9 @@ class Merge:
 
 
 @functools.lru_cache(maxsize=4)
-def matcher_at(path: str) -> Matcher:
-    """Return the matcher of a taxonomy's file, compiled once in each process."""
-    return compile_matcher(taxonomy_at(path))
+def matcher_at(files: TaxonomyFiles) -> Matcher:
+    """Return the matcher of a taxonomy, compiled once in each process."""
+    return compile_matcher(taxonomy_at(files))
 
 
 def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
