@@ -37,6 +37,7 @@ BAD_IMAGE_REASONS = (
 _MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_PART = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})", re.DOTALL | re.ASCII)
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -131,7 +132,8 @@ def read_image(
     image_id
         Digest of the file's bytes (see `labeling.ids.digest`).
     location
-        Path of the file, relative to `data_dir`.
+        Path of the file, relative to `data_dir`; of a part of a tar,
+        ``<path>.tar#<offset>+<length>`` in bytes.
     data_dir
         The run's data folder.
     limits
@@ -147,7 +149,8 @@ def read_image(
     path = PurePosixPath(location)
     if _SCHEME.match(location) or path.is_absolute() or ".." in path.parts or "\0" in location:
         raise BadImage("not_local")
-    data = _read_bounded(data_dir / path, limits)
+    part = _PART.fullmatch(location)
+    data = _read_part(data_dir, part, limits) if part else _read_bounded(data_dir / path, limits)
     if digest(data) != image_id:
         raise BadImage("content_changed")
     return read_jpeg(data, limits)
@@ -164,6 +167,20 @@ def _read_bounded(path: Path, limits: ImageLimits) -> bytes:
     if len(data) > limits.max_bytes:
         raise BadImage("too_large")
     return data
+
+
+def _read_part(data_dir: Path, part: re.Match[str], limits: ImageLimits) -> bytes:
+    path, offset, length = data_dir / part[1], int(part[2]), int(part[3])
+    if length > limits.max_bytes:
+        raise BadImage("too_large")
+    try:
+        if not path.is_file():
+            raise BadImage("image_missing")
+        with path.open("rb") as tar:
+            tar.seek(offset)
+            return tar.read(length)
+    except OSError as error:
+        raise BadImage("image_missing") from error
 
 
 @contextmanager

@@ -52,6 +52,16 @@ class SignalsInput(_Section):
     )
 
 
+class WebdatasetInput(_Section):
+    """Images with their texts, in WebDataset tars such as img2dataset writes."""
+
+    path: str = Field(description="tar, or a folder of tars")
+    columns: dict[str, str] = Field(
+        default={"alt": "txt"},
+        description="labeling source = ending of a member, or `json.KEY`; also `page` and `lang`",
+    )
+
+
 class LinksInput(_Section):
     """A table of links between pages."""
 
@@ -147,6 +157,7 @@ class Config(_Section):
     taxonomy: TaxonomyInput
     site: tuple[SiteInput, ...] = Field((), description="folders of HTML pages")
     signals: tuple[SignalsInput, ...] = Field((), description="tables of texts about images")
+    webdataset: tuple[WebdatasetInput, ...] = Field((), description="tars of images with texts")
     links: tuple[LinksInput, ...] = Field((), description="tables of links between pages")
     feedback: tuple[FeedbackInput, ...] = Field((), description="tables of what users did")
     label: LabelSettings = LabelSettings()

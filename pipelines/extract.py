@@ -17,6 +17,7 @@ from labeling.sites import PAGE_SUFFIXES, read_site
 from labeling.tables import TABLE_SUFFIXES, read_feedback, read_links, read_signals
 from labeling.taxonomies import TaxonomyFiles, read_taxonomy
 from labeling.taxonomy import Taxonomy
+from labeling.webdatasets import read_webdataset
 from pipelines.config import Config
 from pipelines.engine import Split, Tables
 
@@ -69,6 +70,8 @@ class ReadInputs:
         elif split.kind == "signals":
             signals = config.signals[number]
             yield from read_signals(base / paths, signals.columns, signals.source, locator)
+        elif split.kind == "webdataset":
+            yield from read_webdataset(base / paths, paths, config.webdataset[number].columns)
         elif split.kind == "links":
             yield from read_links(base / paths, config.links[number].columns)
         else:
@@ -103,18 +106,20 @@ def splits_of(config: Config) -> list[Split]:
         for start in range(0, len(pages), PAGES_PER_SPLIT):
             chunk = tuple(pages[start : start + PAGES_PER_SPLIT])
             splits.append(Split(f"site{number}-{start:09d}", "site", (number, chunk)))
-    for kind, inputs in _table_inputs(config):
+    for kind, suffixes, inputs in _file_inputs(config):
         for number, table in enumerate(inputs):
-            for place, path in enumerate(input_files(base, table, TABLE_SUFFIXES)):
+            for place, path in enumerate(input_files(base, table, suffixes)):
                 arguments = (number, path.relative_to(base).as_posix())
                 splits.append(Split(f"{kind}{number}-{place:09d}", kind, arguments))
     return splits
 
 
-def _table_inputs(config: Config) -> Iterator[tuple[str, Sequence[str]]]:
-    yield "signals", [table.path for table in config.signals]
-    yield "links", [table.path for table in config.links]
-    yield "feedback", [table.path for table in config.feedback]
+def _file_inputs(config: Config) -> Iterator[tuple[str, tuple[str, ...], Sequence[str]]]:
+    """Yield the kind of each input that is read file by file, its endings and its paths."""
+    yield "signals", TABLE_SUFFIXES, [table.path for table in config.signals]
+    yield "webdataset", (".tar",), [tars.path for tars in config.webdataset]
+    yield "links", TABLE_SUFFIXES, [table.path for table in config.links]
+    yield "feedback", TABLE_SUFFIXES, [table.path for table in config.feedback]
 
 
 @functools.lru_cache(maxsize=4)

@@ -26,7 +26,10 @@ from pipelines.talk import step
 BYTES_PER_ROW = 100
 """Bytes of input that are taken to make one signal, for the number of buckets."""
 
-_INPUT_KEYS = {"taxonomy", "site", "signals", "links", "feedback"}
+BYTES_PER_SAMPLE = 10_000
+"""Bytes of a tar that are taken to make one signal: most of them are pixels."""
+
+_INPUT_KEYS = {"taxonomy", "site", "signals", "webdataset", "links", "feedback"}
 
 Files = Mapping[str, list[Path]]
 """Paths of the files of each table."""
@@ -93,13 +96,17 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
 def _extract(
     config: Config, splits: Sequence[Split], out_dir: Path, beam_options: Sequence[str]
 ) -> None:
-    n_bytes = sum(path.stat().st_size for path in _input_paths(config, splits))
+    paths = _input_paths(config, splits)
+    n_rows = sum(
+        p.stat().st_size // (BYTES_PER_SAMPLE if p.suffix == ".tar" else BYTES_PER_ROW)
+        for p in paths
+    )
     with _scratch(out_dir) as work_dir:
         shuffle = Shuffle(
             read=extract.ReadInputs(config),
             keys=extract.KEYS,
             reduce=extract.reduce_inputs,
-            n_buckets=n_buckets_for(n_bytes // BYTES_PER_ROW),
+            n_buckets=n_buckets_for(n_rows),
             work_dir=str(work_dir),
             out_dir=str(out_dir),
         )
