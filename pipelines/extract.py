@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from labeling import ids
+from labeling.batches import TABLE_SUFFIXES
 from labeling.locate import Locator, input_files
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.sites import PAGE_SUFFIXES, read_site
-from labeling.tables import TABLE_SUFFIXES, read_feedback, read_links, read_signals
+from labeling.tables import read_feedback, read_links, read_signals
 from labeling.taxonomies import TaxonomyFiles, read_taxonomy
 from labeling.taxonomy import Taxonomy
 from labeling.webdatasets import read_webdataset
