@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.manifest import Stage, file_digest, open_stage, reuse, staged, write_parquet
+from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
 from labeling.schemas import FEEDBACK
@@ -61,7 +62,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
             with staged(run_dir, "candidates", inputs=inputs, config=settings) as work:
-                _run_passes(config, signals, work.dir, beam_options)
+                work.counts |= _run_passes(config, signals, work.dir, beam_options)
                 work.counts |= _count_candidates(work.dir)
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
         else:
@@ -114,8 +115,13 @@ def _extract(
     _fill_empty(out_dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
 
 
-def _run_passes(config: Config, signals: Stage, out_dir: Path, beam_options: Sequence[str]) -> None:
-    """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`."""
+def _run_passes(
+    config: Config, signals: Stage, out_dir: Path, beam_options: Sequence[str]
+) -> dict[str, int]:
+    """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`.
+
+    Returns how many signals were discounted, by reason.
+    """
     n_buckets = n_buckets_for(signals.counts["signals"] + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(_by_table(signals.paths(".parquet")))
@@ -136,6 +142,7 @@ def _run_passes(config: Config, signals: Stage, out_dir: Path, beam_options: Seq
             run(shuffle, passes.splits_for({t: files[t] for t in one.inputs}), beam_options)
             _fill_empty(to, one.outputs)
             files |= _by_table(to.glob("*.parquet"))
+        return _count_discounts(files["discounts"])
 
 
 @contextmanager
@@ -204,6 +211,14 @@ def _count_signals(directory: Path) -> dict[str, Any]:
     rejects = _read(directory, "rejects").column("reason").value_counts().to_pylist()
     by_reason = sorted((row["values"], row["counts"]) for row in rejects)
     return {**_count_rows(directory), "rejects_by_reason": dict(by_reason)}
+
+
+def _count_discounts(paths: Iterable[Path]) -> dict[str, int]:
+    rows = pa.concat_tables([pq.read_table(path) for path in paths])
+    return {
+        reason: pc.sum(rows.filter(pc.equal(rows["reason"], reason))["n_signals"]).as_py() or 0
+        for reason in REASONS
+    }
 
 
 def _count_candidates(directory: Path) -> dict[str, int]:

@@ -1,5 +1,6 @@
-"""The passes from signals to candidates, each one shuffle: by page, by page again, by image.
+"""The passes from signals to candidates, each one shuffle: by host, by page twice, by image.
 
+0. `read_for_hosts` → `reduce_hosts`: what stands on most pages of a host is discounted.
 1. `ReadForPages` → `reduce_pages`: texts are matched; each page's topics go to its neighbours.
 2. `ReadForImages` → `reduce_links`: what arrived at a page goes to the images that it shows.
 3. `ReadForMerge` → `Merge`: all evidence of an image, with the feedback, becomes its candidates.
@@ -15,11 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labeling import evidence, feedback, links
+from labeling import boilerplate, evidence, feedback, ids, links
 from labeling.matching import Matcher, compile_matcher
-from labeling.schemas import CANDIDATES, PLACEMENTS
+from labeling.schemas import CANDIDATES, PLACEMENTS, SIGNALS
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
@@ -49,6 +51,14 @@ def plan(
     """Return the passes in the order in which they run; the last makes the candidates."""
     return (
         Pass(
+            "hosts",
+            inputs=("signals", "placements"),
+            read=read_for_hosts,
+            keys=dict.fromkeys(("signals", "placements"), "host_key"),
+            reduce=reduce_hosts,
+            outputs={"signals": SIGNALS.arrow, "discounts": boilerplate.DISCOUNTS},
+        ),
+        Pass(
             "pages",
             inputs=("signals", "links"),
             read=ReadForPages(taxonomy_files),
@@ -73,6 +83,24 @@ def plan(
             outputs={"candidates": CANDIDATES.arrow},
         ),
     )
+
+
+def read_for_hosts(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    """Yield signals and placements by host; those without one are spread by their image."""
+    rows = pq.read_table(*split.arguments)
+    hosts = rows["host"].combine_chunks().dictionary_encode()
+    digests = pa.array([ids.digest(host) for host in hosts.dictionary.to_pylist()], pa.string())
+    key = pc.if_else(pc.equal(rows["host"], ""), rows["image_id"], digests.take(hosts.indices))
+    yield split.kind, rows.append_column("host_key", key)
+
+
+def reduce_hosts(tables: Tables) -> Tables:
+    """Discount the boilerplate of the hosts of a bucket."""
+    schemas = {"signals": SIGNALS.arrow, "placements": PLACEMENTS.arrow}
+    table_of = _tables_of(tables, schemas)
+    signals, placements = (table_of[n].select(s.names) for n, s in schemas.items())
+    found = boilerplate.discount(signals, placements)
+    return {"signals": _sorted(found.signals), "discounts": found.counts}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling import taxonomies
@@ -194,6 +194,7 @@ def test_many_parents_and_shared_names_are_legal(tmp_path: Path) -> None:
     assert {n for _, _, n in find(matcher, "jack")} == {20}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["t.jsonl", "t.csv", "t.csv.gz", "data.noun"]))
 def test_any_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str

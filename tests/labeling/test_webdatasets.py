@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling import ids, webdatasets
@@ -115,6 +115,7 @@ def test_a_cut_tar_is_refused(tmp_path: Path, cut: int) -> None:
         read(path, {"alt": "txt"})
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=2000))
 def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("tar") / "0.tar"
