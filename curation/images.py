@@ -40,6 +40,7 @@ BAD_IMAGE_REASONS = (
 _MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_PART = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})", re.DOTALL | re.ASCII)
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -134,8 +135,8 @@ def read_image(
     image_id
         Digest of the file's bytes (see `labeling.ids.digest`).
     location
-        Path of the file, relative to `data_dir`; or, for an image that a web archive holds, path
-        of the archive, ``#``, and the offset of its record.
+        Path of the file, relative to `data_dir`; for an image in a web archive, the archive's path,
+        ``#`` and the offset of its record; for one in a tar, ``<path>.tar#<offset>+<length>``.
     data_dir
         The run's data folder.
     limits
@@ -154,8 +155,11 @@ def read_image(
     path = PurePosixPath(name)
     if _SCHEME.match(location) or path.is_absolute() or ".." in path.parts or "\0" in location:
         raise BadImage("not_local")
+    part = _PART.fullmatch(location)
     if offset:
         data = _read_archived(data_dir / path, int(offset[:18]), limits)
+    elif part:
+        data = _read_part(data_dir, part, limits)
     else:
         data = _read_bounded(data_dir / path, limits)
     if digest(data) != image_id:
@@ -186,6 +190,20 @@ def _read_bounded(path: Path, limits: ImageLimits) -> bytes:
     if len(data) > limits.max_bytes:
         raise BadImage("too_large")
     return data
+
+
+def _read_part(data_dir: Path, part: re.Match[str], limits: ImageLimits) -> bytes:
+    path, offset, length = data_dir / part[1], int(part[2]), int(part[3])
+    if length > limits.max_bytes:
+        raise BadImage("too_large")
+    try:
+        if not path.is_file():
+            raise BadImage("image_missing")
+        with path.open("rb") as tar:
+            tar.seek(offset)
+            return tar.read(length)
+    except OSError as error:
+        raise BadImage("image_missing") from error
 
 
 @contextmanager

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import functools
-import gzip
-import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.errors import InputError
-from labeling.schemas import LABEL_ID, TAXONOMY
+from labeling.schemas import TAXONOMY
 
 Codes = npt.NDArray[np.int32]
 """``int32[n]``: position of a label in `Taxonomy.label_ids`."""
@@ -39,7 +34,7 @@ class Label:
 class Taxonomy:
     """All labels, sorted by id; a label's place in that order is its code.
 
-    Build it with `read_taxonomy` or `build_taxonomy`, which check it.
+    Build it with `labeling.taxonomies.read_taxonomy` or `build_taxonomy`, which check it.
     """
 
     label_ids: tuple[str, ...]
@@ -131,30 +126,6 @@ class Taxonomy:
         return pa.Table.from_pylist(rows, schema=TAXONOMY.arrow)
 
 
-def read_taxonomy(path: Path) -> Taxonomy:
-    """Read a taxonomy from JSON Lines (``.jsonl``, also with ``.gz``).
-
-    Each line is an object with ``id``, and optionally ``names`` (texts, or objects with ``name``
-    and ``lang``), ``parents`` (ids) and ``gloss``; other keys are ignored.
-
-    Raises
-    ------
-    InputError
-        For a line that is not such an object, an id twice, an unknown parent or a cycle.
-    """
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            labels = [_parse(line, n, path) for n, line in enumerate(lines, 1) if line.strip()]
-    except FileNotFoundError:
-        raise InputError("the taxonomy does not exist", facts={"file": path}) from None
-    except (UnicodeDecodeError, OSError, EOFError) as error:
-        raise InputError(
-            "the taxonomy cannot be read", facts={"file": path, "cause": error}
-        ) from error
-    return build_taxonomy(labels, str(path))
-
-
 def from_table(table: pa.Table) -> Taxonomy:
     """Return the taxonomy that `Taxonomy.to_table` wrote."""
     labels = [
@@ -191,7 +162,7 @@ def build_taxonomy(labels: Sequence[Label], where: str) -> Taxonomy:
                 raise InputError(
                     f"label {label.label_id} has a parent that is not in the taxonomy",
                     facts={"file": f"{where}:{label.line}", "parent": repr(parent)},
-                    help="add the parent as a line of its own, or take it out of `parents`",
+                    help="add the parent as a label of its own, or take it out",
                 )
     parents = [tuple(sorted({code_of[p] for p in label.parents})) for label in ordered]
     _refuse_cycle(ordered, parents, where)
@@ -200,50 +171,6 @@ def build_taxonomy(labels: Sequence[Label], where: str) -> Taxonomy:
         names=tuple(tuple(dict.fromkeys(label.names)) for label in ordered),
         parents=tuple(parents),
         glosses=tuple(label.gloss for label in ordered),
-    )
-
-
-def _parse(line: str, number: int, path: Path) -> Label:
-    where = f"{path}:{number}"
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise InputError(
-            "a line of the taxonomy is not JSON", facts={"where": where, "cause": error}
-        ) from error
-    if not isinstance(row, dict) or not isinstance(row.get("id"), str):
-        raise InputError(
-            "a line of the taxonomy is not an object with a text `id`",
-            facts={"where": where, "found": line.strip()[:200]},
-        )
-    if not re.match(LABEL_ID, row["id"]):
-        raise InputError(
-            "a label id holds characters that ids may not hold",
-            facts={"where": where, "id": repr(row["id"]), "allowed": "letters, digits, _ - :"},
-            help="shorten or rename the id; the names of a label may hold anything",
-        )
-    names = [_parse_name(name, where) for name in _parse_list(row, "names", where)]
-    parents = _parse_list(row, "parents", where)
-    return Label(row["id"], tuple(names), tuple(map(str, parents)), row.get("gloss"), number)
-
-
-def _parse_list(row: dict[str, Any], key: str, where: str) -> list[Any]:
-    value = row.get(key) or []
-    if not isinstance(value, list):
-        raise InputError(
-            f"`{key}` of a label is not a list", facts={"where": where, "found": repr(value)[:200]}
-        )
-    return value
-
-
-def _parse_name(name: object, where: str) -> tuple[str, str]:
-    if isinstance(name, str):
-        return name, ""
-    if isinstance(name, dict) and isinstance(name.get("name"), str):
-        return name["name"], str(name.get("lang") or "")
-    raise InputError(
-        "a name of a label is neither a text nor an object with `name`",
-        facts={"where": where, "found": repr(name)[:200]},
     )
 
 
@@ -269,7 +196,7 @@ def _refuse_cycle(labels: Sequence[Label], parents: Sequence[tuple[int, ...]], w
             raise InputError(
                 "the taxonomy has a cycle: a label would be a kind of itself",
                 facts={"file": where, "cycle": path},
-                help="take one of these out of its label's `parents`",
+                help="take one of these parents out",
             )
 
 

@@ -26,7 +26,13 @@ class _Section(BaseModel):
 class TaxonomyInput(_Section):
     """The labels."""
 
-    path: str = Field(description="JSON Lines file: id, names, parents, gloss")
+    path: str = Field(description="file of labels, also with .gz")
+    format: Literal["auto", "jsonl", "edges", "openimages", "tencent", "wordnet"] = Field(
+        "auto", description="format of the file; `auto` goes by its name and first line"
+    )
+    hierarchy: str | None = Field(
+        None, description="for Open Images: JSON file of which label is a kind of which"
+    )
 
 
 class SiteInput(_Section):
@@ -49,6 +55,16 @@ class SignalsInput(_Section):
     columns: dict[str, str] = Field(
         default={"image": "image", "text": "text"},
         description="our name = the file's: image, text, page, source, weight, lang",
+    )
+
+
+class WebdatasetInput(_Section):
+    """Images with their texts, in WebDataset tars such as img2dataset writes."""
+
+    path: str = Field(description="tar, or a folder of tars")
+    columns: dict[str, str] = Field(
+        default={"alt": "txt"},
+        description="labeling source = ending of a member, or `json.KEY`; also `page` and `lang`",
     )
 
 
@@ -148,6 +164,7 @@ class Config(_Section):
     site: tuple[SiteInput, ...] = Field((), description="folders of HTML pages")
     archive: tuple[ArchiveInput, ...] = Field((), description="web archives")
     signals: tuple[SignalsInput, ...] = Field((), description="tables of texts about images")
+    webdataset: tuple[WebdatasetInput, ...] = Field((), description="tars of images with texts")
     links: tuple[LinksInput, ...] = Field((), description="tables of links between pages")
     feedback: tuple[FeedbackInput, ...] = Field((), description="tables of what users did")
     label: LabelSettings = LabelSettings()

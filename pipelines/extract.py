@@ -12,11 +12,14 @@ import pyarrow as pa
 
 from labeling import ids
 from labeling.archives import INPUT_SUFFIXES, read_archive
+from labeling.batches import TABLE_SUFFIXES
 from labeling.locate import Locator, input_files
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.sites import PAGE_SUFFIXES, read_site
-from labeling.tables import TABLE_SUFFIXES, read_feedback, read_links, read_signals
-from labeling.taxonomy import Taxonomy, read_taxonomy
+from labeling.tables import read_feedback, read_links, read_signals
+from labeling.taxonomies import TaxonomyFiles, read_taxonomy
+from labeling.taxonomy import Taxonomy
+from labeling.webdatasets import read_webdataset
 from pipelines.config import Config
 from pipelines.engine import Split, Tables
 
@@ -71,10 +74,12 @@ class ReadInputs:
         elif split.kind == "signals":
             signals = config.signals[number]
             yield from read_signals(base / paths, signals.columns, signals.source, locator)
+        elif split.kind == "webdataset":
+            yield from read_webdataset(base / paths, paths, config.webdataset[number].columns)
         elif split.kind == "links":
             yield from read_links(base / paths, config.links[number].columns)
         else:
-            known = frozenset(taxonomy_at(str(base / config.taxonomy.path)).label_ids)
+            known = frozenset(taxonomy_at(taxonomy_files(config)).label_ids)
             columns = config.feedback[number].columns
             yield from read_feedback(base / paths, columns, locator, known.__contains__)
 
@@ -105,26 +110,35 @@ def splits_of(config: Config) -> list[Split]:
         for start in range(0, len(pages), PAGES_PER_SPLIT):
             chunk = tuple(pages[start : start + PAGES_PER_SPLIT])
             splits.append(Split(f"site{number}-{start:09d}", "site", (number, chunk)))
-    for kind, inputs, suffixes in _file_inputs(config):
-        for number, named in enumerate(inputs):
-            for place, path in enumerate(input_files(base, named, suffixes)):
+    for kind, suffixes, inputs in _file_inputs(config):
+        for number, table in enumerate(inputs):
+            for place, path in enumerate(input_files(base, table, suffixes)):
                 arguments = (number, path.relative_to(base).as_posix())
                 splits.append(Split(f"{kind}{number}-{place:09d}", kind, arguments))
     return splits
 
 
-def _file_inputs(config: Config) -> Iterator[tuple[str, Sequence[str], tuple[str, ...]]]:
-    """Yield the inputs of which each file is a split: kind, paths and endings."""
-    yield "archive", [archive.path for archive in config.archive], INPUT_SUFFIXES
-    yield "signals", [table.path for table in config.signals], TABLE_SUFFIXES
-    yield "links", [table.path for table in config.links], TABLE_SUFFIXES
-    yield "feedback", [table.path for table in config.feedback], TABLE_SUFFIXES
+def _file_inputs(config: Config) -> Iterator[tuple[str, tuple[str, ...], Sequence[str]]]:
+    """Yield the kind of each input that is read file by file, its endings and its paths."""
+    yield "archive", INPUT_SUFFIXES, [archive.path for archive in config.archive]
+    yield "signals", TABLE_SUFFIXES, [table.path for table in config.signals]
+    yield "webdataset", (".tar",), [tars.path for tars in config.webdataset]
+    yield "links", TABLE_SUFFIXES, [table.path for table in config.links]
+    yield "feedback", TABLE_SUFFIXES, [table.path for table in config.feedback]
 
 
 @functools.lru_cache(maxsize=4)
-def taxonomy_at(path: str) -> Taxonomy:
-    """Return the taxonomy of a file, read once in each process."""
-    return read_taxonomy(Path(path))
+def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
+    """Return the taxonomy of some files, read once in each process."""
+    return read_taxonomy(files)
+
+
+def taxonomy_files(config: Config) -> TaxonomyFiles:
+    """Return where the taxonomy of a configuration is."""
+    named = config.taxonomy
+    base = Path(config.base)
+    hierarchy = None if named.hierarchy is None else base / named.hierarchy
+    return TaxonomyFiles(base / named.path, named.format, hierarchy)
 
 
 def _digests(texts: pa.ChunkedArray) -> pa.Array:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.manifest import Stage, file_digest, open_stage, reuse, staged, write_parquet
+from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
 from labeling.schemas import FEEDBACK
@@ -26,7 +27,10 @@ from pipelines.talk import step
 BYTES_PER_ROW = 100
 """Bytes of input that are taken to make one signal, for the number of buckets."""
 
-_INPUT_KEYS = {"taxonomy", "site", "archive", "signals", "links", "feedback"}
+BYTES_PER_SAMPLE = 10_000
+"""Bytes of a tar that are taken to make one signal: most of them are pixels."""
+
+_INPUT_KEYS = {"taxonomy", "site", "archive", "signals", "webdataset", "links", "feedback"}
 
 Files = Mapping[str, list[Path]]
 """Paths of the files of each table."""
@@ -51,14 +55,14 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     """
     extract.taxonomy_at.cache_clear()
     passes.matcher_at.cache_clear()
-    taxonomy = extract.taxonomy_at(_taxonomy_path(config))
+    taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
     signals = _make_signals(config, run_dir, beam_options)
     inputs = {"signals": signals.content}
     settings = {"support_only": sorted(config.label.support_only)}
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
             with staged(run_dir, "candidates", inputs=inputs, config=settings) as work:
-                _run_passes(config, signals, work.dir, beam_options)
+                work.counts |= _run_passes(config, signals, work.dir, beam_options)
                 work.counts |= _count_candidates(work.dir)
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
         else:
@@ -70,10 +74,6 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
             f" on {counts['images']:,} images"
         )
     return stage
-
-
-def _taxonomy_path(config: Config) -> str:
-    return str(Path(config.base) / config.taxonomy.path)
 
 
 def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
@@ -97,13 +97,17 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
 def _extract(
     config: Config, splits: Sequence[Split], out_dir: Path, beam_options: Sequence[str]
 ) -> None:
-    n_bytes = sum(path.stat().st_size for path in _input_paths(config, splits))
+    paths = _input_paths(config, splits)
+    n_rows = sum(
+        p.stat().st_size // (BYTES_PER_SAMPLE if p.suffix == ".tar" else BYTES_PER_ROW)
+        for p in paths
+    )
     with _scratch(out_dir) as work_dir:
         shuffle = Shuffle(
             read=extract.ReadInputs(config),
             keys=extract.KEYS,
             reduce=extract.reduce_inputs,
-            n_buckets=n_buckets_for(n_bytes // BYTES_PER_ROW),
+            n_buckets=n_buckets_for(n_rows),
             work_dir=str(work_dir),
             out_dir=str(out_dir),
         )
@@ -111,12 +115,19 @@ def _extract(
     _fill_empty(out_dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
 
 
-def _run_passes(config: Config, signals: Stage, out_dir: Path, beam_options: Sequence[str]) -> None:
-    """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`."""
+def _run_passes(
+    config: Config, signals: Stage, out_dir: Path, beam_options: Sequence[str]
+) -> dict[str, int]:
+    """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`.
+
+    Returns how many signals were discounted, by reason.
+    """
     n_buckets = n_buckets_for(signals.counts["signals"] + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(_by_table(signals.paths(".parquet")))
-    plan = passes.plan(_taxonomy_path(config), tuple(rates.tolist()), config.label.support_only)
+    plan = passes.plan(
+        extract.taxonomy_files(config), tuple(rates.tolist()), config.label.support_only
+    )
     with _scratch(out_dir) as scratch:
         for one in plan:
             to = out_dir if one is plan[-1] else scratch / one.name
@@ -131,6 +142,7 @@ def _run_passes(config: Config, signals: Stage, out_dir: Path, beam_options: Seq
             run(shuffle, passes.splits_for({t: files[t] for t in one.inputs}), beam_options)
             _fill_empty(to, one.outputs)
             files |= _by_table(to.glob("*.parquet"))
+        return _count_discounts(files["discounts"])
 
 
 @contextmanager
@@ -162,7 +174,7 @@ def _by_table(paths: Iterable[Path]) -> Files:
 
 def _input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
     base = Path(config.base)
-    paths = [base / config.taxonomy.path]
+    paths = list(extract.taxonomy_files(config).paths)
     for split in splits:
         number, named = split.arguments
         if split.kind == "site":
@@ -199,6 +211,14 @@ def _count_signals(directory: Path) -> dict[str, Any]:
     rejects = _read(directory, "rejects").column("reason").value_counts().to_pylist()
     by_reason = sorted((row["values"], row["counts"]) for row in rejects)
     return {**_count_rows(directory), "rejects_by_reason": dict(by_reason)}
+
+
+def _count_discounts(paths: Iterable[Path]) -> dict[str, int]:
+    rows = pa.concat_tables([pq.read_table(path) for path in paths])
+    return {
+        reason: pc.sum(rows.filter(pc.equal(rows["reason"], reason))["n_signals"]).as_py() or 0
+        for reason in REASONS
+    }
 
 
 def _count_candidates(directory: Path) -> dict[str, int]:

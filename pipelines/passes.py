@@ -1,5 +1,6 @@
-"""The passes from signals to candidates, each one shuffle: by page, by page again, by image.
+"""The passes from signals to candidates, each one shuffle: by host, by page twice, by image.
 
+0. `read_for_hosts` → `reduce_hosts`: what stands on most pages of a host is discounted.
 1. `ReadForPages` → `reduce_pages`: texts are matched; each page's topics go to its neighbours.
 2. `ReadForImages` → `reduce_links`: what arrived at a page goes to the images that it shows.
 3. `ReadForMerge` → `Merge`: all evidence of an image, with the feedback, becomes its candidates.
@@ -15,11 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labeling import evidence, feedback, links
+from labeling import boilerplate, evidence, feedback, ids, links
 from labeling.matching import Matcher, compile_matcher
-from labeling.schemas import CANDIDATES, PLACEMENTS
+from labeling.schemas import CANDIDATES, PLACEMENTS, SIGNALS
+from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
 
@@ -43,14 +46,22 @@ class Pass(NamedTuple):
 
 
 def plan(
-    taxonomy_path: str, click_rates: tuple[float, ...], support_only: tuple[str, ...]
+    taxonomy_files: TaxonomyFiles, click_rates: tuple[float, ...], support_only: tuple[str, ...]
 ) -> tuple[Pass, ...]:
     """Return the passes in the order in which they run; the last makes the candidates."""
     return (
         Pass(
+            "hosts",
+            inputs=("signals", "placements"),
+            read=read_for_hosts,
+            keys=dict.fromkeys(("signals", "placements"), "host_key"),
+            reduce=reduce_hosts,
+            outputs={"signals": SIGNALS.arrow, "discounts": boilerplate.DISCOUNTS},
+        ),
+        Pass(
             "pages",
             inputs=("signals", "links"),
-            read=ReadForPages(taxonomy_path),
+            read=ReadForPages(taxonomy_files),
             keys=dict.fromkeys(("mentions", "edges", "anchors"), "page_id"),
             reduce=reduce_pages,
             outputs=PAGE_OUTPUTS,
@@ -66,24 +77,42 @@ def plan(
         Pass(
             "merge",
             inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
-            read=ReadForMerge(taxonomy_path),
+            read=ReadForMerge(taxonomy_files),
             keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
-            reduce=Merge(taxonomy_path, click_rates, support_only),
+            reduce=Merge(taxonomy_files, click_rates, support_only),
             outputs={"candidates": CANDIDATES.arrow},
         ),
     )
+
+
+def read_for_hosts(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    """Yield signals and placements by host; those without one are spread by their image."""
+    rows = pq.read_table(*split.arguments)
+    hosts = rows["host"].combine_chunks().dictionary_encode()
+    digests = pa.array([ids.digest(host) for host in hosts.dictionary.to_pylist()], pa.string())
+    key = pc.if_else(pc.equal(rows["host"], ""), rows["image_id"], digests.take(hosts.indices))
+    yield split.kind, rows.append_column("host_key", key)
+
+
+def reduce_hosts(tables: Tables) -> Tables:
+    """Discount the boilerplate of the hosts of a bucket."""
+    schemas = {"signals": SIGNALS.arrow, "placements": PLACEMENTS.arrow}
+    table_of = _tables_of(tables, schemas)
+    signals, placements = (table_of[n].select(s.names) for n, s in schemas.items())
+    found = boilerplate.discount(signals, placements)
+    return {"signals": _sorted(found.signals), "discounts": found.counts}
 
 
 @dataclass(frozen=True)
 class ReadForPages:
     """Match the texts of a file of signals, and the link texts of a file of links."""
 
-    taxonomy_path: str
+    taxonomy_files: TaxonomyFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield mentions, edges and anchors, by page."""
         rows = pq.read_table(*split.arguments)
-        matcher = matcher_at(self.taxonomy_path)
+        matcher = matcher_at(self.taxonomy_files)
         if split.kind == "signals":
             yield "mentions", evidence.mentions(rows, matcher)
         else:
@@ -126,7 +155,7 @@ def reduce_links(tables: Tables) -> Tables:
 class ReadForMerge:
     """Read what is known about images: mentions, linked evidence, coverage, feedback."""
 
-    taxonomy_path: str
+    taxonomy_files: TaxonomyFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield mentions, evidence, coverage and statements, by image."""
@@ -134,8 +163,8 @@ class ReadForMerge:
         if split.kind == "signals":
             yield "coverage", evidence.coverage(rows)
         elif split.kind == "feedback":
-            taxonomy = taxonomy_at(self.taxonomy_path)
-            said = feedback.statements(rows, matcher_at(self.taxonomy_path), taxonomy)
+            taxonomy = taxonomy_at(self.taxonomy_files)
+            said = feedback.statements(rows, matcher_at(self.taxonomy_files), taxonomy)
             yield "statements", said
         else:
             yield split.kind, rows
@@ -145,7 +174,7 @@ class ReadForMerge:
 class Merge:
     """Merge all evidence of the images of a bucket into their candidates."""
 
-    taxonomy_path: str
+    taxonomy_files: TaxonomyFiles
     click_rates: tuple[float, ...]
     support_only: tuple[str, ...]
 
@@ -163,7 +192,7 @@ class Merge:
             _unite_pages(table_of["evidence"]),
             feedback.evidence(table_of["statements"], rates),
         ]
-        taxonomy = taxonomy_at(self.taxonomy_path)
+        taxonomy = taxonomy_at(self.taxonomy_files)
         merged = evidence.merge(
             pa.concat_tables(rows), table_of["coverage"], taxonomy, self.support_only
         )
@@ -171,9 +200,9 @@ class Merge:
 
 
 @functools.lru_cache(maxsize=4)
-def matcher_at(path: str) -> Matcher:
-    """Return the matcher of a taxonomy's file, compiled once in each process."""
-    return compile_matcher(taxonomy_at(path))
+def matcher_at(files: TaxonomyFiles) -> Matcher:
+    """Return the matcher of a taxonomy, compiled once in each process."""
+    return compile_matcher(taxonomy_at(files))
 
 
 def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:

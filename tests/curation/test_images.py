@@ -289,6 +289,39 @@ def test_an_image_is_read_where_its_table_says(tmp_path: Path) -> None:
     assert read_image(digest(data), "a b/ä.png", tmp_path).jpeg == data
 
 
+def test_an_image_is_read_out_of_a_tar(tmp_path: Path) -> None:
+    data = saved(gradient(), "JPEG")
+    (tmp_path / "a.tar").write_bytes(bytes(512) + data + bytes(99))
+    location = f"a.tar#512+{len(data)}"
+    assert read_image(digest(data), location, tmp_path).jpeg == data
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("a.tar#511+{n}", "content_changed"),
+        ("a.tar#512+0", "content_changed"),
+        ("a.tar#99999999+{n}", "content_changed"),
+        ("a.tar#512+99999999999", "too_large"),
+        ("a.tar#9999999999999999999+1", "image_missing"),
+        ("b.tar#512+{n}", "image_missing"),
+        ("a.tar#-1+{n}", "image_missing"),
+        ("a.tar#٥+{n}", "image_missing"),
+        ("../a.tar#512+{n}", "not_local"),
+        ("/a.tar#512+{n}", "not_local"),
+        ("file:a.tar#512+{n}", "not_local"),
+        ("pipe.tar#0+{n}", "image_missing"),
+        (".tar#0+1", "image_missing"),
+    ],
+)
+def test_other_parts_of_tars_give_a_reason(tmp_path: Path, location: str, reason: str) -> None:
+    data = saved(gradient(), "JPEG")
+    (tmp_path / "a.tar").write_bytes(bytes(512) + data + bytes(99))
+    os.mkfifo(tmp_path / "pipe.tar")
+    with pytest.raises(BadImage, match=reason):
+        read_image(digest(data), location.format(n=len(data)), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("location", "reason"),
     [

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from labeling import ids
+from labeling import batches, ids
 from labeling.errors import InputError
 from labeling.locate import Locator, input_files, site_path
 from labeling.tables import read_feedback, read_links, read_signals
@@ -169,3 +171,57 @@ def test_missing_inputs_are_named(folder: Path) -> None:
         input_files(folder, "nowhere", (".csv",))
     with pytest.raises(InputError, match="no file that is read"):
         input_files(folder, "site", (".csv",))
+
+
+def everything(path: Path, columns: dict[str, str]) -> dict[str, pa.Table]:
+    found: dict[str, list[pa.Table]] = {}
+    for name, rows in read_signals(path, columns, "alt", Locator(path.parent, [])):
+        found.setdefault(name, []).append(rows)
+    return {name: pa.concat_tables(parts).combine_chunks() for name, parts in found.items()}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_a_file_is_read_in_batches_that_change_nothing(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / f"long.{kind}"
+    rows = [{"file": "no.jpg" if n % 7 == 0 else "a.jpg", "words": f"cat {n}"} for n in range(500)]
+    table = pa.Table.from_pylist(rows)
+    if kind == "csv":
+        pa.csv.write_csv(table, path)
+    elif kind == "parquet":
+        pq.write_table(table, path, row_group_size=90)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    whole = everything(path, BASIC)
+    monkeypatch.setattr(batches, "BATCH_ROWS", 33)
+    monkeypatch.setattr(batches, "BATCH_BYTES", 1000)
+    parts = [rows for _, rows in read_signals(path, BASIC, "alt", Locator(folder, []))]
+    assert max(map(len, parts)) < 100
+    assert everything(path, BASIC) == whole
+    assert whole["rejects"]["where"].to_pylist()[:2] == [f"long.{kind}:1", f"long.{kind}:8"]
+    assert len(whole["signals"]) == 500 - len(whole["rejects"])
+
+
+def test_a_bad_value_is_named_by_its_row_in_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_BYTES", 200)
+    good = ["none.jpg,x,1", *["a.jpg,x,1"] * 99]
+    text = "\n".join(["file,words,w", *good, "a.jpg,x,much"]) + "\n"
+    with pytest.raises(InputError, match="row 101: 'much'"):
+        signals(folder, text, BASIC | {"weight": "w"})
+
+
+def test_kinds_of_values_and_keys_may_change_within_json_lines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_BYTES", 10)
+    path = folder / "mixed.jsonl"
+    lines = [
+        '{"file": "a.jpg", "words": 1}',
+        '{"file": "a.jpg"}',
+        '{"file": "a.jpg", "words": "b"}',
+    ]
+    path.write_text("\n".join(lines))
+    assert everything(path, BASIC)["signals"]["text"].to_pylist() == ["1", "b"]

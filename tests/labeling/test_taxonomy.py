@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.errors import InputError
-from labeling.taxonomy import Label, build_taxonomy, from_table, read_taxonomy
+from labeling.taxonomies import read_taxonomy
+from labeling.taxonomy import Label, build_taxonomy, from_table
 
 
 def write(path: Path, *rows: object) -> Path:

@@ -14,7 +14,7 @@ from PIL import Image
 from labeling.ids import digest
 from labeling.locate import Locator
 from labeling.pages import Page, read_page
-from labeling.taxonomy import read_taxonomy
+from labeling.taxonomies import read_taxonomy
 from pipelines.demo.files import write_world
 from pipelines.demo.vocabulary import ENTRIES
 from pipelines.demo.world import World, WorldSettings, make_world
