@@ -29,7 +29,7 @@ __all__ = ["INFLECTED", "Matcher", "Matches", "compile_matcher", "find", "match_
 COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
 
-BATCH_BYTES = 1 << 21
+BATCH_BYTES = 1 << 20
 """Bytes of text that are matched together: enough to spread the cost of a call, little memory."""
 
 FILTER = (1 << 20) - 3

@@ -7,7 +7,8 @@ texts that repeat. Seconds are CPU seconds of one process. Peers do less: no inf
 no labels, only the names' places in text that is put in lower case for them, and they are read in
 the same order of rows; `words only` finds the names at word boundaries, longest first. A peer that
 is not installed is said to be absent.
-The last line is JSON; `ratio` is our speed by the fastest peer's.
+The last line is JSON; `ratio` is our speed by the fastest peer's, `ratio_words` by that of the
+fastest peer that minds word boundaries.
 """
 
 from __future__ import annotations
@@ -58,9 +59,11 @@ def main() -> None:
     for name, speed in sorted(speeds.items(), key=lambda item: -item[1]):
         print(f"{name:34} {speed:8.2f} MB/s")
     peers = {name: round(speed, 3) for name, speed in speeds.items() if name != "winnow"}
+    words = [speed for name, speed in peers.items() if "inside words" not in name]
     result = {
         "mb_per_s": round(speeds["winnow"], 2),
         "ratio": round(speeds["winnow"] / max(peers.values()), 2) if peers else None,
+        "ratio_words": round(speeds["winnow"] / max(words), 2) if words else None,
         "compile_s": round(compile_s, 2),
         "n_names": len(names),
         "n_bytes": pc.sum(pc.binary_length(column)).as_py(),

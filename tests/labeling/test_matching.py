@@ -292,9 +292,12 @@ def test_hostile_texts_take_little_time(text: str) -> None:
     matcher = compile_matcher(taxonomy(cat=["cat"], two=["cat cat"], three=["cat cat cat"]))
     list(find(matcher, "é"))
     texts = pa.array([text])
-    started = time.process_time()
-    match_texts(matcher, texts)
-    assert time.process_time() - started < 0.05 * max(1, len(text) / 100_000)
+    seconds = []
+    for _ in range(3):
+        started = time.process_time()
+        match_texts(matcher, texts)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.05 * max(1, len(text) / 100_000)
 
 
 def test_marks_are_kept_up_to_a_limit() -> None:
