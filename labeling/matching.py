@@ -1,48 +1,69 @@
 """Texts to labels: whole words, longest name first, light English inflection.
 
-Names and texts go through `normalise` alike, so that a name matches however it was typed. At each
-place of a text the longest name wins ("navy blue" is not "blue"). A name that several labels share
-gives evidence to each of them, divided by their number.
+Names and texts go through `labeling.words` alike, so that a name matches however it was typed. At
+each place of a text, from left to right, the longest name wins ("navy blue" is not "blue"). A name
+that several labels share gives evidence to each of them, divided by their number and weighted by
+context.
+
+The names are compiled to a trie over words, which is walked for all words of a column at once.
 """
 
 from __future__ import annotations
 
-import functools
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from labeling.context import Relatives, build_relatives, weigh
+from labeling.names import INFLECTED, readings, sound
 from labeling.taxonomy import Codes, Taxonomy
+from labeling.vocabulary import Longs, Vocabulary, build_vocabulary
+from labeling.words import Words, normalise, split_words
 
-MAX_TEXT = 10_000
-"""Characters of a text that are read; web texts beyond it are lists of keywords."""
-
-INFLECTED = 0.9
-"""Strength of a match that needed inflection ("short" for "shorts"), where an exact one has 1."""
+__all__ = ["INFLECTED", "Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
 
 COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
 
-_COMPOUND = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
-_PART = re.compile(r"[^\W_]+")
+BATCH_BYTES = 1 << 20
+"""Bytes of text that are matched together: enough to spread the cost of a call, little memory."""
+
+FILTER = (1 << 20) - 3
+"""Remainders that `Matcher.maybe` tells apart."""
+
+Ints = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """Names of a taxonomy, compiled: word sequences to the codes of the labels they name.
+    """Names of a taxonomy, compiled to a trie over words.
 
-    ``longest`` is the number of words that are looked up together.
+    ``root`` int32 is the state after a word at the start of a name, -1 for none, with one more -1
+    at its end; ``keys`` int64, sorted, are state * words + word, and ``after`` int32 the states
+    that they lead to; ``form`` int32 is the form that a state ends, or -1, and ``grows`` bool
+    whether longer names go on from it. Form f names ``labels[first[f]:first[f + 1]]`` with the
+    strength ``strength[f]``, before it is divided. ``maybe`` bool holds at key % FILTER whether a
+    key with this remainder exists, which spares most searches. No name has more than ``longest``
+    words. ``n_labels`` and ``relatives`` are of the taxonomy.
     """
 
-    exact: Mapping[tuple[str, ...], tuple[int, ...]]
-    inflected: Mapping[tuple[str, ...], tuple[int, ...]]
+    vocabulary: Vocabulary
+    root: Ints
+    keys: Longs
+    after: Ints
+    form: Ints
+    grows: npt.NDArray[np.bool_]
+    first: Longs
+    labels: Codes
+    strength: npt.NDArray[np.float32]
+    maybe: npt.NDArray[np.bool_]
     longest: int
+    n_labels: int
+    relatives: Relatives
 
 
 @dataclass(frozen=True)
@@ -59,38 +80,6 @@ class Matches:
     ambiguity: npt.NDArray[np.int16]
 
 
-def normalise(text: str) -> str:
-    r"""Return a text as it is compared: NFKC, format characters removed, case folded.
-
-    Examples
-    --------
-    >>> normalise("Ｎavy\u200b BLUE")
-    'navy blue'
-    """
-    folded = unicodedata.normalize("NFKC", text[:MAX_TEXT]).casefold()
-    if folded.isascii():
-        return folded
-    kept = "".join(c for c in folded if unicodedata.category(c) != "Cf")
-    return unicodedata.normalize("NFKC", kept)
-
-
-def singular(word: str) -> str:
-    """Return the word without an English plural ending.
-
-    Examples
-    --------
-    >>> [singular(w) for w in ("cherries", "buses", "apples", "glass", "bus", "is")]
-    ['cherry', 'bus', 'apple', 'glass', 'bus', 'is']
-    """
-    if len(word) <= 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zes", "uses")):
-        return word[:-2]
-    return word[:-1]
-
-
 def compile_matcher(taxonomy: Taxonomy) -> Matcher:
     """Compile every name of a taxonomy.
 
@@ -103,111 +92,200 @@ def compile_matcher(taxonomy: Taxonomy) -> Matcher:
     >>> [label for label, strength, ambiguity in find(matcher, "A Navy-Blue shirt, blues")]
     [1, 0]
     """
-    exact: dict[tuple[str, ...], set[int]] = defaultdict(set)
-    inflected: dict[tuple[str, ...], set[int]] = defaultdict(set)
-    for code, names in enumerate(taxonomy.names):
-        for name, _ in names:
-            for words in _readings(normalise(name)):
-                exact[words].add(code)
-                inflected[_singular_last(words)].add(code)
-    longest = max((len(words) for words in exact), default=0)
-    return Matcher(_freeze(exact), _freeze(inflected), max(longest, COMPOUND_PARTS))
-
-
-def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
-    """Yield (label code, strength, ambiguity) for each name found in a text, left to right."""
-    words, compounds = _words(normalise(text))
-    place = 0
-    while place < len(words):
-        for length in range(min(matcher.longest, len(words) - place), 0, -1):
-            labels, strength = _look_up(matcher, words, compounds, place, length)
-            if labels:
-                for label in labels:
-                    yield label, strength / len(labels), len(labels)
-                break
-        else:
-            length = 1
-        place += length
-
-
-def match_texts(matcher: Matcher, texts: pa.Array | pa.ChunkedArray) -> Matches:
-    """Return the labels named in each text; a label named twice in one text counts once.
-
-    Equal texts are matched once, however often they stand in the column; null matches nothing.
-    """
-    column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    encoded = column.dictionary_encode()
-    found = [_best(matcher, text) for text in encoded.dictionary.to_pylist()]
-    n_found = np.array([len(f) for f in found], np.int64)
-    flat = np.array([m for f in found for m in f], np.float64).reshape(-1, 3)
-    starts = np.concatenate([[0], np.cumsum(n_found)])
-    valid = np.flatnonzero(np.asarray(encoded.indices.is_valid(), bool))
-    text_of = np.asarray(encoded.indices.drop_null(), np.int64)
-    repeats = n_found[text_of] if len(text_of) else np.empty(0, np.int64)
-    row = np.repeat(valid, repeats)
-    within = np.arange(len(row)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    picked = flat[np.repeat(starts[text_of], repeats) + within] if len(row) else flat[:0]
-    return Matches(
-        row=row,
-        label=picked[:, 0].astype(np.int32),
-        strength=picked[:, 1].astype(np.float32),
-        ambiguity=picked[:, 2].astype(np.int16),
+    names = readings(taxonomy)
+    words = {word: n for n, word in enumerate(sorted({w for words in names for w in words}))}
+    state_of: dict[tuple[int, int], int] = {}
+    form_of: dict[int, int] = {}
+    for number, sequence in enumerate(names):
+        state = -1
+        for word in sequence:
+            state = state_of.setdefault((state, words[word]), len(state_of))
+        form_of[state] = number
+    root = np.full(len(words) + 1, -1, np.int32)
+    form = np.full(len(state_of), -1, np.int32)
+    form[list(form_of)] = list(form_of.values())
+    steps = np.array([(*key, state) for key, state in state_of.items()], np.int64).reshape(-1, 3)
+    opening = steps[:, 0] < 0
+    root[steps[opening, 1]] = steps[opening, 2]
+    grows = np.zeros(len(state_of), bool)
+    grows[steps[~opening, 0]] = True
+    keys = steps[~opening, 0] * len(words) + steps[~opening, 1]
+    order = np.argsort(keys)
+    maybe = np.zeros(FILTER, bool)
+    maybe[keys % FILTER] = True
+    return Matcher(
+        vocabulary=build_vocabulary(list(words)),
+        root=root,
+        keys=keys[order],
+        after=steps[~opening, 2][order].astype(np.int32),
+        form=form,
+        grows=grows,
+        first=np.cumsum([0, *(len(labels) for labels, _ in names.values())]),
+        labels=np.array([code for labels, _ in names.values() for code in labels], np.int32),
+        strength=np.array([strength for _, strength in names.values()], np.float32),
+        maybe=maybe,
+        longest=max(map(len, names), default=0),
+        n_labels=len(taxonomy),
+        relatives=build_relatives(taxonomy.parents),
     )
 
 
-def _best(matcher: Matcher, text: str) -> list[tuple[int, float, int]]:
-    best: dict[int, tuple[float, int]] = {}
-    for label, strength, ambiguity in find(matcher, text):
-        if label not in best or strength > best[label][0]:
-            best[label] = (strength, ambiguity)
-    return [(label, *best[label]) for label in sorted(best)]
+def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
+    """Yield (label code, strength, ambiguity) for each name found in a text, left to right.
+
+    The strength of a shared name is divided equally, whatever the context.
+    """
+    words = split_words(pa.array([sound(text)], pa.string()))
+    _, found = _named(matcher, words)
+    for form in found:
+        labels = matcher.labels[matcher.first[form] : matcher.first[form + 1]]
+        for label in labels.tolist():
+            strength = float(matcher.strength[form]) / len(labels)
+            yield label, round(strength, 7), len(labels)
 
 
-def _look_up(
-    matcher: Matcher, words: list[str], compounds: list[int], place: int, length: int
-) -> tuple[tuple[int, ...], float]:
-    span = tuple(words[place : place + length])
-    if span in matcher.exact:
-        return matcher.exact[span], 1.0
-    inflected = _singular_last(span)
-    if inflected in matcher.inflected:
-        return matcher.inflected[inflected], INFLECTED
-    if length > 1 and compounds[place] == compounds[place + length - 1]:
-        joined = ("".join(span),)
-        if joined in matcher.exact:
-            return matcher.exact[joined], 1.0
-        return matcher.inflected.get(_singular_last(joined), ()), INFLECTED
-    return (), 0.0
+def match_texts(matcher: Matcher, texts: pa.Array | pa.ChunkedArray) -> Matches:
+    """Return the labels named in each text, sorted by row and label; null matches nothing.
+
+    A label that is named twice in one text counts once, by the name that fewest labels share, and
+    among these by one that is not inflected. Senses of a shared name whose relatives the text names
+    are stronger than the others (`labeling.context`).
+    """
+    parts = [Matches(np.empty(0, np.int64), *(np.empty(0, t) for t in ("i4", "f4", "i2")))]
+    begin = 0
+    for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
+        for batch in _batches(matcher, chunk):
+            parts.append(_match_batch(matcher, batch, begin))
+            begin += len(batch)
+    return Matches(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Matches)))
 
 
-def _words(text: str) -> tuple[list[str], list[int]]:
-    """Return the words of a normalised text, and for each the compound that it is a part of."""
-    words: list[str] = []
-    compounds: list[int] = []
-    for number, compound in enumerate(_COMPOUND.findall(text)):
-        parts = _PART.findall(compound)
-        if len(parts) > 1 and parts[-1] == "s" and compound[-2] in "'’":
-            parts.pop()
-        words += parts
-        compounds += [number] * len(parts)
-    return words, compounds
+def _bits(matcher: Matcher) -> tuple[int, int]:
+    """Return how many bits hold a label and a form, in a sort key that the row fills up."""
+    return matcher.n_labels.bit_length(), len(matcher.strength).bit_length()
 
 
-def _readings(name: str) -> Iterator[tuple[str, ...]]:
-    """Yield a name's words, and for a hyphenated name also the one word it may be written as."""
-    words, compounds = _words(name)
-    if words:
-        yield tuple(words)
-    if len(words) > 1 and len(set(compounds)) == 1:
-        yield ("".join(words),)
+def _batches(matcher: Matcher, texts: pa.Array) -> Iterator[pa.Array]:
+    texts = texts.cast(pa.large_string())
+    max_rows = 1 << (62 - sum(_bits(matcher)))
+    n_bytes = np.asarray(pc.fill_null(pc.binary_length(texts), 0), np.int64)
+    reach = np.cumsum(n_bytes)
+    start = 0
+    while start < len(texts):
+        until = int(np.searchsorted(reach, reach[start] + BATCH_BYTES, "right"))
+        end = min(until, start + max_rows)
+        yield texts.slice(start, end - start)
+        start = end
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def _singular_last(words: tuple[str, ...]) -> tuple[str, ...]:
-    return (*words[:-1], singular(words[-1]))
+def _match_batch(matcher: Matcher, texts: pa.Array, begin: int) -> Matches:
+    row, label, form = _distinct(matcher, texts)
+    ambiguity = matcher.first[form + 1] - matcher.first[form]
+    strength = (matcher.strength[form] / ambiguity).astype(np.float32)
+    unclear = np.flatnonzero(_rows_with(row, ambiguity > 1))
+    supported = matcher.relatives.supported(row[unclear], label[unclear], form[unclear])
+    helped = np.zeros(len(row), bool)
+    helped[unclear] = supported & (ambiguity[unclear] > 1)
+    shared = np.flatnonzero(_rows_with(row, helped) & (ambiguity > 1))
+    strength[shared] = weigh(strength[shared], helped[shared], row[shared], form[shared])
+    return Matches(row + begin, label.astype(np.int32), strength, ambiguity.astype(np.int16))
 
 
-def _freeze(
-    index: Mapping[tuple[str, ...], set[int]],
-) -> dict[tuple[str, ...], tuple[int, ...]]:
-    return {words: tuple(sorted(codes)) for words, codes in index.items()}
+def _rows_with(row: Longs, holds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return for each match whether one of its row holds."""
+    found = np.zeros(int(row.max(initial=-1)) + 1, bool)
+    found[row[holds]] = True
+    return found[row]
+
+
+def _distinct(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs, Longs]:
+    """Return row, label and form of each label named, sorted by row and label."""
+    words = split_words(texts)
+    place, form = _named(matcher, words)
+    n_labels = matcher.first[form + 1] - matcher.first[form]
+    hit = np.repeat(np.arange(len(form)), n_labels)
+    offset = matcher.first[form] - (np.cumsum(n_labels) - n_labels)
+    label = matcher.labels[offset[hit] + np.arange(len(hit))]
+    label_bits, form_bits = _bits(matcher)
+    key = ((words.row[place] << (label_bits + form_bits)) | form)[hit]
+    key = np.sort(key | (label.astype(np.int64) << form_bits), kind="stable")
+    pair = key >> form_bits
+    new = np.flatnonzero(np.diff(pair, prepend=-1))
+    pair, best = pair[new], key[new] & np.int64((1 << form_bits) - 1)
+    return pair >> label_bits, pair & np.int64((1 << label_bits) - 1), best
+
+
+def _named(matcher: Matcher, words: Words) -> tuple[Longs, Ints]:
+    """Return the first word and the form of each name that the texts hold, none overlapping."""
+    code = matcher.vocabulary.codes(words.letters, words.offsets[:-1], np.diff(words.offsets))
+    form, length = _walk(matcher, words, code)
+    _join_compounds(matcher, words, form, length)
+    place = np.flatnonzero(form >= 0)
+    place = place[_leftmost(place, place + length[place])]
+    return place, form[place]
+
+
+def _walk(matcher: Matcher, words: Words, code: Ints) -> tuple[Ints, npt.NDArray[np.int8]]:
+    """Return the form and number of words of the longest name that begins at each word."""
+    form = np.full(len(code), -1, np.int32)
+    length = np.zeros(len(code), np.int8)
+    place = np.flatnonzero(matcher.root[code] >= 0)
+    state = matcher.root[code[place]]
+    for n_words in range(1, matcher.longest + 1):
+        ended = matcher.form[state] >= 0
+        form[place[ended]] = matcher.form[state[ended]]
+        length[place[ended]] = n_words
+        if n_words == matcher.longest:
+            break
+        going = matcher.grows[state]
+        going &= place < len(code) - n_words
+        place, state = place[going], state[going]
+        following = code[place + n_words]
+        going = following >= 0
+        going &= words.row[place] == words.row[place + n_words]
+        place, state, following = place[going], state[going], following[going]
+        key = state.astype(np.int64) * len(matcher.vocabulary) + following
+        going = matcher.maybe[key % FILTER]
+        place, key = place[going], key[going]
+        step = np.minimum(np.searchsorted(matcher.keys, key), len(matcher.keys) - 1)
+        going = matcher.keys[step] == key
+        place, state = place[going], matcher.after[step[going]]
+    return form, length
+
+
+def _join_compounds(
+    matcher: Matcher, words: Words, form: Ints, length: npt.NDArray[np.int8]
+) -> None:
+    """Look up parts of hyphenated words written as one word, where nothing as long is named."""
+    place = np.flatnonzero(words.glued) - 1
+    for n_parts in range(2, COMPOUND_PARTS + 1):
+        place = place[place + n_parts <= len(form)]
+        place = place[words.glued[place + n_parts - 1]]
+        starts = words.offsets[place]
+        lengths = words.offsets[place + n_parts] - starts
+        state = matcher.root[matcher.vocabulary.codes(words.letters, starts, lengths)]
+        named = np.where(state >= 0, matcher.form[state], -1)
+        better = (named >= 0) & (length[place] < n_parts)
+        form[place[better]] = named[better]
+        length[place[better]] = n_parts
+
+
+def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:
+    """Return which spans stay when each, from left to right, removes those that it overlaps.
+
+    The spans that stay are those that are reached from a span that nothing overlaps from the left,
+    going from each to the first that begins after its end; n steps take log n rounds.
+    """
+    if not len(starts):
+        return np.empty(0, bool)
+    stays = np.append(True, starts[1:] >= np.maximum.accumulate(ends)[:-1])
+    heads = np.flatnonzero(stays)
+    longest = int(np.diff(heads, append=len(starts)).max())
+    if longest == 1:
+        return stays
+    jump = np.append(np.searchsorted(starts, ends), len(starts))
+    stays = np.append(stays, False)
+    for _ in range(longest.bit_length()):
+        stays[jump[np.flatnonzero(stays)]] = True
+        jump = jump[jump]
+    return stays[:-1]

@@ -10,7 +10,9 @@ from labeling.matching import compile_matcher
 from labeling.schemas import CANDIDATES, SIGNALS, check
 from labeling.taxonomy import Label, build_taxonomy
 
-TAXONOMY = build_taxonomy([Label(x, ((x, ""),), (), None, n) for n, x in enumerate("abc")], "test")
+TAXONOMY = build_taxonomy(
+    [Label(x, ((x * 2, ""),), (), None, n) for n, x in enumerate("abc")], "test"
+)
 IMAGES = [ids.digest(f"image {n}") for n in range(3)]
 PAGES = [ids.digest(f"page {n}") for n in range(3)]
 
@@ -111,7 +113,7 @@ def test_mentions_carry_the_weight_of_their_signal() -> None:
     rows = [
         {"image_id": IMAGES[0], "page_id": PAGES[0], "host": "h", "source": "alt", "text": text}
         | {"weight": weight, "lang": None}
-        for text, weight in (("a and b", 0.5), ("nothing", 1.0), ("c", 0.25))
+        for text, weight in (("aa and bb", 0.5), ("nothing", 1.0), ("cc", 0.25))
     ]
     signals = pa.Table.from_pylist(rows, schema=SIGNALS.arrow)
     found = evidence.mentions(signals, compile_matcher(TAXONOMY))

@@ -1,15 +1,28 @@
 from __future__ import annotations
 
+import re
+import time
 import unicodedata
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.matching import INFLECTED, Matcher, compile_matcher, find, match_texts, normalise
+from labeling.matching import (
+    COMPOUND_PARTS,
+    INFLECTED,
+    Matcher,
+    compile_matcher,
+    find,
+    match_texts,
+    normalise,
+)
+from labeling.names import readings
 from labeling.taxonomy import Label, Taxonomy, build_taxonomy
+from labeling.words import MAX_MARKS, split_words
 
 
 def taxonomy(**names: list[str]) -> Taxonomy:
@@ -68,6 +81,22 @@ def test_a_shared_name_is_divided_among_its_labels() -> None:
     assert list(find(matcher, "a crane")) == [(0, 0.5, 2), (1, 0.5, 2)]
 
 
+def test_context_tells_the_senses_of_a_name_apart() -> None:
+    names = {"animal": [], "crane": ["crane"], "heron": ["heron"], "lift": ["crane"]}
+    parents = {"crane": ("animal",), "heron": ("animal",)}
+    labels = build_taxonomy(
+        [
+            Label(x, tuple((n, "en") for n in given), parents.get(x, ()), None, 1)
+            for x, given in names.items()
+        ],
+        "test",
+    )
+    matches = match_texts(compile_matcher(labels), pa.array(["a crane", "herons and a crane"]))
+    assert matches.label.tolist() == [1, 3, 1, 2, 3]
+    assert matches.strength.tolist() == pytest.approx([0.5, 0.5, 0.8, 0.9, 0.2])
+    assert matches.ambiguity.tolist() == [2, 2, 2, 1, 2]
+
+
 def test_equal_names_of_one_label_are_one() -> None:
     labels = taxonomy(cafe=["Café", "cafe\u0301", "CAFÉ"])
     assert list(find(compile_matcher(labels), "café")) == [(0, 1.0, 1)]
@@ -101,3 +130,175 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 @pytest.fixture
 def matcher() -> Matcher:
     return compile_matcher(taxonomy(cat=["cat"], dog=["dog"]))
+
+
+WORDS = st.sampled_from(["red", "navy", "blue", "shirt", "shirts", "man", "men", "of", "毛", "衣"])
+JOINTS = st.sampled_from([" ", " ", "-", "'", ", ", "_", "\u200b ", "'s "])
+PHRASES = st.lists(st.tuples(WORDS, JOINTS), min_size=1, max_size=4)
+
+
+def phrase(parts: list[tuple[str, str]]) -> str:
+    return "".join(word + joint for word, joint in parts[:-1]) + parts[-1][0]
+
+
+def slow_words(text: str) -> list[tuple[str, bool]]:
+    """Return words, and whether each is glued to the one before, character by character."""
+    words: list[tuple[str, bool]] = []
+    runs = re.findall(r"[毛衣]|[^\W_毛衣]+|[\W_]+", normalise(text))
+    for place, run in enumerate(runs):
+        if not run[0].isalnum():
+            continue
+        glued = place > 0 and runs[place - 1] in ("-", "'") and place > 1
+        possessive = glued and runs[place - 1] == "'" and run == "s"
+        if possessive and not (runs[place + 1 : place + 2] in (["-"], ["'"]) and runs[place + 2 :]):
+            continue
+        words.append((run, glued))
+    return words
+
+
+def slow_find(labels: Taxonomy, text: str) -> list[tuple[int, float, int]]:
+    """Look up every span of words, longest first, left to right."""
+    names = readings(labels)
+    words = slow_words(text)
+    found = []
+    place = 0
+    while place < len(words):
+        for length in range(len(words) - place, 0, -1):
+            span = words[place : place + length]
+            sequence = tuple(word for word, _ in span)
+            named = names.get(sequence)
+            if not named and 1 < length <= COMPOUND_PARTS and all(glued for _, glued in span[1:]):
+                named = names.get(("".join(sequence),))
+            if named:
+                codes, strength = named
+                found += [(c, pytest.approx(strength / len(codes)), len(codes)) for c in codes]
+                break
+        else:
+            length = 1
+        place += length
+    return found
+
+
+@settings(max_examples=400)
+@given(st.lists(st.lists(PHRASES, min_size=1, max_size=2), min_size=1, max_size=8), PHRASES)
+def test_equal_to_looking_up_every_span(names: Any, parts: Any) -> None:
+    given_names = {f"l{n}": [phrase(p) for p in one] for n, one in enumerate(names)}
+    labels = taxonomy(**given_names)
+    text = phrase(parts * 3)
+    assert list(find(compile_matcher(labels), text)) == slow_find(labels, text)
+
+
+@given(st.lists(st.text(alphabet="aé毛-' ́\u200b\n", max_size=8), max_size=12))
+def test_columns_split_as_their_texts_do(texts: list[str]) -> None:
+    together = split_words(pa.array(texts, pa.string()))
+    for row, text in enumerate(texts):
+        alone = split_words(pa.array([text], pa.string()))
+        mine = np.flatnonzero(together.row == row)
+        assert [together.texts()[i] for i in mine] == alone.texts()
+        assert together.glued[together.row == row].tolist() == alone.glued.tolist()
+
+
+def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch, matcher: Matcher) -> None:
+    texts = pa.chunked_array([["a cat", None, "", "dog cat é"] * 20, [], ["dogs"] * 3])
+    whole = match_texts(matcher, texts)
+    monkeypatch.setattr("labeling.matching.BATCH_BYTES", 16)
+    cut = match_texts(matcher, texts)
+    assert np.array_equal(whole.row, cut.row)
+    assert np.array_equal(whole.label, cut.label)
+    assert whole.row.tolist()[-3:] == [80, 81, 82]
+
+
+def test_a_slice_of_a_column_matches_as_its_texts_do(matcher: Matcher) -> None:
+    texts = pa.array(["cat", "é dog", None, "dog", "cat é"])
+    matches = match_texts(matcher, texts.slice(1, 3))
+    assert (matches.row.tolist(), matches.label.tolist()) == ([0, 2], [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("白い毛衣です", ["sweater"]),
+        ("毛", ["hair"]),
+        ("毛衣毛", ["sweater", "hair"]),
+        ("แมวน่ารัก", ["cat"]),
+        ("नमस्ते", ["hello"]),
+        ("नमस्तेनमस्ते", []),
+        ("שלום עולם", ["peace"]),
+        ("\u202eשלום\u202c", ["peace"]),
+    ],
+)
+def test_names_in_other_scripts(text: str, expected: list[str]) -> None:
+    names = {"hair": ["毛"], "sweater": ["毛衣"], "cat": ["แมว"]}
+    assert found(text, **names, hello=["नमस्ते"], peace=["שלום"]) == expected
+
+
+def test_only_english_names_are_inflected() -> None:
+    names = (("gatos", "es"),)
+    spanish = build_taxonomy([Label("cat", names, (), None, 1)], "test")
+    assert list(find(compile_matcher(spanish), "gato")) == []
+    assert found("two women, a fireman", woman=["woman"], fireman=["firemen"]) == [
+        "woman",
+        "fireman",
+    ]
+
+
+def test_function_words_name_nothing_alone() -> None:
+    names = {"inch": ["in", "inch"], "tin": ["can", "tin can"], "b": ["b"], "ear": ["in ear"]}
+    assert found("in an inch, can a tin can b in ear cans", **names) == [
+        "inch",
+        "tin",
+        "ear",
+        "tin",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat\x00dog",
+        "\u202ecat\u202c dog",
+        "c\u200ba\u2060t \ufeffdog",
+        "cat\U000e0041\U000e007f dog",
+        "\u206acat\u206f dog",
+        "\ud800 cat \udfff dog",
+    ],
+)
+def test_hidden_characters_do_not_hide_names(text: str, matcher: Matcher) -> None:
+    assert [code for code, _, _ in find(matcher, text)] == [0, 1]
+
+
+def test_columns_that_are_not_utf8_match_what_can_be_read(matcher: Matcher) -> None:
+    data = b"\xff cat\xed\xa0\x80 dog"
+    offsets = np.array([0, len(data)], np.int32)
+    texts = pa.StringArray.from_buffers(1, pa.py_buffer(offsets), pa.py_buffer(data))
+    assert match_texts(matcher, texts).label.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0301" * 5_000_000,
+        "a" + "\u0301\u0323" * 50_000,
+        "cat " * 25_000,
+        "cat-" * 25_000,
+        "a" * 100_000,
+        "'s" * 50_000,
+        "\ufdfa" * 33_000,
+        "\u0344" * 50_000,
+    ],
+    ids=lambda text: f"{text[:2]!a}",
+)
+def test_hostile_texts_take_little_time(text: str) -> None:
+    matcher = compile_matcher(taxonomy(cat=["cat"], two=["cat cat"], three=["cat cat cat"]))
+    list(find(matcher, "é"))
+    texts = pa.array([text])
+    seconds = []
+    for _ in range(3):
+        started = time.process_time()
+        match_texts(matcher, texts)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.05 * max(1, len(text) / 100_000)
+
+
+def test_marks_are_kept_up_to_a_limit() -> None:
+    assert normalise("a" + "\u0323" * 100) == "ạ" + "\u0323" * (MAX_MARKS - 1)
