@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 IRREGULAR = {
     "axes": "axe",
     "calves": "calf",
@@ -86,18 +84,17 @@ def singular(word: str) -> str:
     return word[:-1]
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def forms(word: str) -> tuple[str, ...]:
+def forms(word: str) -> list[str]:
     """Return every word that has the same singular, sorted: the word itself and its inflections.
 
     Examples
     --------
     >>> forms("shorts"), forms("cherry"), forms("man")
-    (('short', 'shorts'), ('cherries', 'cherry', 'cherrys'), ('man', 'mans', 'men'))
+    (['short', 'shorts'], ['cherries', 'cherry', 'cherrys'], ['man', 'mans', 'men'])
     """
     base = singular(word)
     tried = {word, base, base + "s", base + "es"}
     if base.endswith("y"):
         tried.add(base[:-1] + "ies")
     tried |= {base.removesuffix(one) + many for many, one in _ENDINGS if base.endswith(one)}
-    return tuple(sorted(w for w in tried if singular(w) == base))
+    return sorted(w for w in tried if singular(w) == base)

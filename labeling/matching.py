@@ -2,29 +2,31 @@
 
 Names and texts go through `labeling.words` alike, so that a name matches however it was typed. At
 each place of a text, from left to right, the longest name wins ("navy blue" is not "blue"). A name
-that several labels share gives evidence to each of them, divided by their number and weighted by
-context.
+that several labels share gives evidence to each of them, divided by their number.
 
 The names are compiled to a trie over words, which is walked for all words of a column at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labeling.context import Relatives, build_relatives, weigh
-from labeling.names import INFLECTED, readings, sound
+from labeling.inflection import FUNCTION_WORDS, forms
 from labeling.taxonomy import Codes, Taxonomy
 from labeling.vocabulary import Longs, Vocabulary, build_vocabulary
 from labeling.words import Words, normalise, split_words
 
 __all__ = ["INFLECTED", "Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
+
+INFLECTED = 0.9
+"""Strength of a match that needed inflection ("short" for "shorts"), where an exact one has 1."""
 
 COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
@@ -48,7 +50,7 @@ class Matcher:
     whether longer names go on from it. Form f names ``labels[first[f]:first[f + 1]]`` with the
     strength ``strength[f]``, before it is divided. ``maybe`` bool holds at key % FILTER whether a
     key with this remainder exists, which spares most searches. No name has more than ``longest``
-    words. ``n_labels`` and ``relatives`` are of the taxonomy.
+    words. ``n_labels`` is the taxonomy's number of labels.
     """
 
     vocabulary: Vocabulary
@@ -63,7 +65,6 @@ class Matcher:
     maybe: npt.NDArray[np.bool_]
     longest: int
     n_labels: int
-    relatives: Relatives
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class Matches:
     label: Codes
     strength: npt.NDArray[np.float32]
     ambiguity: npt.NDArray[np.int16]
+
+
+Names = Mapping[tuple[str, ...], tuple[tuple[int, ...], float]]
+"""Word sequences with the labels that they name, sorted, and the strength of doing so."""
 
 
 def compile_matcher(taxonomy: Taxonomy) -> Matcher:
@@ -126,16 +131,37 @@ def compile_matcher(taxonomy: Taxonomy) -> Matcher:
         maybe=maybe,
         longest=max(map(len, names), default=0),
         n_labels=len(taxonomy),
-        relatives=build_relatives(taxonomy.parents),
     )
 
 
-def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
-    """Yield (label code, strength, ambiguity) for each name found in a text, left to right.
+def readings(taxonomy: Taxonomy) -> Names:
+    """Return every word sequence that names a label, the clearest (fewest labels, exact) first.
 
-    The strength of a shared name is divided equally, whatever the context.
+    A hyphenated name may also be written as one word. The last word of an English name, or of one
+    whose language is not given, may be inflected, unless that is exactly another label's name. A
+    name that is a function word or a single letter or digit is left out.
     """
-    words = split_words(pa.array([sound(text)], pa.string()))
+    exact: dict[tuple[str, ...], set[int]] = defaultdict(set)
+    inflected: dict[tuple[str, ...], set[int]] = defaultdict(set)
+    rows = [(c, name, lang) for c, names in enumerate(taxonomy.names) for name, lang in names]
+    column = pa.array(
+        [name.encode("utf-8", "replace").decode() for _, name, _ in rows], pa.string()
+    )
+    for row, sequence in _sequences(split_words(column)):
+        code, _, language = rows[row]
+        exact[sequence].add(code)
+        if language == "" or language.startswith("en"):
+            for last in forms(sequence[-1]):
+                inflected[(*sequence[:-1], last)].add(code)
+    names = {words: (tuple(sorted(codes)), INFLECTED) for words, codes in inflected.items()}
+    names |= {words: (tuple(sorted(codes)), 1.0) for words, codes in exact.items()}
+    kept = [words for words in names if not _says_nothing(words)]
+    return {w: names[w] for w in sorted(kept, key=lambda w: (len(names[w][0]), -names[w][1], w))}
+
+
+def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
+    """Yield (label code, strength, ambiguity) for each name found in a text, left to right."""
+    words = split_words(pa.array([_sound(text)], pa.string()))
     _, found = _named(matcher, words)
     for form in found:
         labels = matcher.labels[matcher.first[form] : matcher.first[form + 1]]
@@ -148,16 +174,25 @@ def match_texts(matcher: Matcher, texts: pa.Array | pa.ChunkedArray) -> Matches:
     """Return the labels named in each text, sorted by row and label; null matches nothing.
 
     A label that is named twice in one text counts once, by the name that fewest labels share, and
-    among these by one that is not inflected. Senses of a shared name whose relatives the text names
-    are stronger than the others (`labeling.context`).
+    among these by one that is not inflected.
     """
-    parts = [Matches(np.empty(0, np.int64), *(np.empty(0, t) for t in ("i4", "f4", "i2")))]
+    rows, labels, forms_ = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     begin = 0
     for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
         for batch in _batches(matcher, chunk):
-            parts.append(_match_batch(matcher, batch, begin))
+            row, label, form = _match_batch(matcher, batch)
+            rows.append(row + begin)
+            labels.append(label)
+            forms_.append(form)
             begin += len(batch)
-    return Matches(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Matches)))
+    form = np.concatenate(forms_)
+    ambiguity = matcher.first[form + 1] - matcher.first[form]
+    return Matches(
+        row=np.concatenate(rows),
+        label=np.concatenate(labels).astype(np.int32),
+        strength=(matcher.strength[form] / ambiguity).astype(np.float32),
+        ambiguity=ambiguity.astype(np.int16),
+    )
 
 
 def _bits(matcher: Matcher) -> tuple[int, int]:
@@ -178,27 +213,7 @@ def _batches(matcher: Matcher, texts: pa.Array) -> Iterator[pa.Array]:
         start = end
 
 
-def _match_batch(matcher: Matcher, texts: pa.Array, begin: int) -> Matches:
-    row, label, form = _distinct(matcher, texts)
-    ambiguity = matcher.first[form + 1] - matcher.first[form]
-    strength = (matcher.strength[form] / ambiguity).astype(np.float32)
-    unclear = np.flatnonzero(_rows_with(row, ambiguity > 1))
-    supported = matcher.relatives.supported(row[unclear], label[unclear], form[unclear])
-    helped = np.zeros(len(row), bool)
-    helped[unclear] = supported & (ambiguity[unclear] > 1)
-    shared = np.flatnonzero(_rows_with(row, helped) & (ambiguity > 1))
-    strength[shared] = weigh(strength[shared], helped[shared], row[shared], form[shared])
-    return Matches(row + begin, label.astype(np.int32), strength, ambiguity.astype(np.int16))
-
-
-def _rows_with(row: Longs, holds: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return for each match whether one of its row holds."""
-    found = np.zeros(int(row.max(initial=-1)) + 1, bool)
-    found[row[holds]] = True
-    return found[row]
-
-
-def _distinct(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs, Longs]:
+def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs, Longs]:
     """Return row, label and form of each label named, sorted by row and label."""
     words = split_words(texts)
     place, form = _named(matcher, words)
@@ -289,3 +304,26 @@ def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:
         stays[jump[np.flatnonzero(stays)]] = True
         jump = jump[jump]
     return stays[:-1]
+
+
+def _sequences(words: Words) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield the words of each text with its row, and the word that a hyphenated one may become."""
+    texts = words.texts()
+    order = np.argsort(words.row, kind="stable")
+    starts = np.flatnonzero(np.diff(words.row[order], prepend=-1)).tolist()
+    for start, end in zip(starts, [*starts[1:], len(order)], strict=False):
+        sequence = tuple(texts[i] for i in order[start:end])
+        row = int(words.row[order[start]])
+        yield row, sequence
+        if len(sequence) > 1 and words.glued[order[start + 1 : end]].all():
+            yield row, ("".join(sequence),)
+
+
+def _sound(text: str) -> str:
+    """Return a text with lone surrogates, which UTF-8 cannot hold, replaced."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _says_nothing(sequence: tuple[str, ...]) -> bool:
+    word = sequence[0]
+    return len(sequence) == 1 and (word in FUNCTION_WORDS or (len(word) == 1 and word.isascii()))

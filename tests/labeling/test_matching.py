@@ -19,8 +19,8 @@ from labeling.matching import (
     find,
     match_texts,
     normalise,
+    readings,
 )
-from labeling.names import readings
 from labeling.taxonomy import Label, Taxonomy, build_taxonomy
 from labeling.words import MAX_MARKS, split_words
 
@@ -79,22 +79,6 @@ def test_an_exact_match_is_stronger_than_an_inflected_one() -> None:
 def test_a_shared_name_is_divided_among_its_labels() -> None:
     matcher = compile_matcher(taxonomy(bird=["crane"], machine=["crane"]))
     assert list(find(matcher, "a crane")) == [(0, 0.5, 2), (1, 0.5, 2)]
-
-
-def test_context_tells_the_senses_of_a_name_apart() -> None:
-    names = {"animal": [], "crane": ["crane"], "heron": ["heron"], "lift": ["crane"]}
-    parents = {"crane": ("animal",), "heron": ("animal",)}
-    labels = build_taxonomy(
-        [
-            Label(x, tuple((n, "en") for n in given), parents.get(x, ()), None, 1)
-            for x, given in names.items()
-        ],
-        "test",
-    )
-    matches = match_texts(compile_matcher(labels), pa.array(["a crane", "herons and a crane"]))
-    assert matches.label.tolist() == [1, 3, 1, 2, 3]
-    assert matches.strength.tolist() == pytest.approx([0.5, 0.5, 0.8, 0.9, 0.2])
-    assert matches.ambiguity.tolist() == [2, 2, 2, 1, 2]
 
 
 def test_equal_names_of_one_label_are_one() -> None:
