@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from urllib.parse import urldefrag, urljoin
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labeling.pages import MAX_LINKS, Link, PageImage, filename_words, read_page
+from labeling.urls import Resolver
 
 PAGE = """<!doctype html><html lang="en"><head><title> All about
  fruit </title><base href="/pics/"></head><body>
@@ -78,3 +83,51 @@ def test_deep_and_wide_pages_end() -> None:
 )
 def test_file_names_give_words_unless_a_machine_made_them(name: str, words: str) -> None:
     assert filename_words(f"https://a.org/x/{name}") == words
+
+
+RICH = b"""<head><meta name=Description content="A shop"><meta property=og:title content="Red mug">
+<meta property=og:image content=/og.png><meta property=og:image:alt content="a mug">
+<script type="application/ld+json">{"@graph": [{"@type": "Product", "name": "Blue cup",
+"image": {"@type": "ImageObject", "url": "/lazy.png", "caption": "cup, seen from above"}}]}</script>
+<script type="application/ld+json">{"broken</script></head><body>
+<a href=/cup title="see the cup"><img src="data:image/gif;base64,AA" data-src=/lazy.png></a>
+<picture><source srcset="s.png 1x, /l.png 2x"><img srcset="/m.png 300w, /n.png 900w"></picture>
+<aside><a href=/z rel="nofollow">z</a></aside><a href=/y>y</a></body>"""
+
+
+def test_metadata_lazy_images_and_links_around_images_are_read() -> None:
+    page = read_page(RICH, "https://a.org/")
+    lazy, picture, shared = page.images
+    assert (lazy.url, picture.url, shared.url) == tuple(
+        f"https://a.org/{name}.png" for name in ("lazy", "n", "og")
+    )
+    assert picture.others == ("https://a.org/l.png",)
+    assert texts_of(lazy)["link"] == "see the cup"
+    assert texts_of(lazy)["description"] == "A shop"
+    said = [text.text for text in lazy.texts if text.source == "json_ld"]
+    assert sorted(said) == ["Blue cup", "cup, seen from above"]
+    assert texts_of(shared)["og_title"] == "Red mug"
+    assert texts_of(shared)["og_alt"] == "a mug"
+    assert "og_title" not in texts_of(lazy)
+    assert page.links[1:] == (
+        Link("https://a.org/z", "z", "nofollow", True),
+        Link("https://a.org/y", "y", "", False),
+    )
+
+
+def test_nearer_words_weigh_more() -> None:
+    words = [f"w{number}" for number in range(100)]
+    html = f"<p>{' '.join(words[:50])} <img src=a.png> {' '.join(words[50:])}</p>"
+    texts = read_page(html.encode(), "https://a.org/").images[0].texts
+    near, *far = [text for text in texts if text.source == "surrounding"]
+    assert near.text.split() == words[40:60] and near.weight == 1
+    assert [text.text.split() for text in far] == [words[10:40], words[60:90]]
+    assert all(0 < text.weight < near.weight for text in far)
+
+
+@given(st.text(alphabet="/.?a=-_~%&:é ", min_size=1, max_size=20))
+def test_references_are_resolved_as_the_standard_library_does(reference: str) -> None:
+    base = "https://a.org/x/y.html?q=1"
+    expected = urldefrag(urljoin(base, reference.strip())).url
+    if expected.startswith("http"):
+        assert Resolver(base)(reference) == expected
