@@ -77,6 +77,13 @@ class LinksInput(_Section):
     )
 
 
+class GraphInput(_Section):
+    """Links between hosts or pages, as Common Crawl publishes its graphs."""
+
+    vertices: str = Field(description="text file of id, tab, reversed host or URL; also with .gz")
+    edges: str = Field(description="text file of two ids with a tab between; also with .gz")
+
+
 class FeedbackInput(_Section):
     """A table of what users did."""
 
@@ -166,6 +173,7 @@ class Config(_Section):
     signals: tuple[SignalsInput, ...] = Field((), description="tables of texts about images")
     webdataset: tuple[WebdatasetInput, ...] = Field((), description="tars of images with texts")
     links: tuple[LinksInput, ...] = Field((), description="tables of links between pages")
+    graph: tuple[GraphInput, ...] = Field((), description="graphs of hosts or pages")
     feedback: tuple[FeedbackInput, ...] = Field((), description="tables of what users did")
     label: LabelSettings = LabelSettings()
     audit: AuditSettings = AuditSettings()

@@ -13,6 +13,7 @@ import pyarrow as pa
 from labeling import ids
 from labeling.archives import INPUT_SUFFIXES, read_archive
 from labeling.batches import TABLE_SUFFIXES
+from labeling.graphs import read_graph
 from labeling.locate import Locator, input_files
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.sites import PAGE_SUFFIXES, read_site
@@ -24,6 +25,8 @@ from pipelines.config import Config
 from pipelines.engine import Split, Tables
 
 PAGES_PER_SPLIT = 500
+
+GRAPH_SUFFIXES = (".txt", ".tsv", ".gz")
 
 SCHEMAS = (SIGNALS, PLACEMENTS, LINKS, FEEDBACK, IMAGES, REJECTS)
 
@@ -76,6 +79,8 @@ class ReadInputs:
             yield from read_signals(base / paths, signals.columns, signals.source, locator)
         elif split.kind == "webdataset":
             yield from read_webdataset(base / paths, paths, config.webdataset[number].columns)
+        elif split.kind == "graph":
+            yield from read_graph(base / config.graph[number].vertices, base / paths)
         elif split.kind == "links":
             yield from read_links(base / paths, config.links[number].columns)
         else:
@@ -110,6 +115,8 @@ def splits_of(config: Config) -> list[Split]:
         for start in range(0, len(pages), PAGES_PER_SPLIT):
             chunk = tuple(pages[start : start + PAGES_PER_SPLIT])
             splits.append(Split(f"site{number}-{start:09d}", "site", (number, chunk)))
+    for graph in config.graph:
+        input_files(base, graph.vertices, GRAPH_SUFFIXES)
     for kind, suffixes, inputs in _file_inputs(config):
         for number, table in enumerate(inputs):
             for place, path in enumerate(input_files(base, table, suffixes)):
@@ -124,6 +131,7 @@ def _file_inputs(config: Config) -> Iterator[tuple[str, tuple[str, ...], Sequenc
     yield "signals", TABLE_SUFFIXES, [table.path for table in config.signals]
     yield "webdataset", (".tar",), [tars.path for tars in config.webdataset]
     yield "links", TABLE_SUFFIXES, [table.path for table in config.links]
+    yield "graph", GRAPH_SUFFIXES, [graph.edges for graph in config.graph]
     yield "feedback", TABLE_SUFFIXES, [table.path for table in config.feedback]
 
 

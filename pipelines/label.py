@@ -30,7 +30,16 @@ BYTES_PER_ROW = 100
 BYTES_PER_SAMPLE = 10_000
 """Bytes of a tar that are taken to make one signal: most of them are pixels."""
 
-_INPUT_KEYS = {"taxonomy", "site", "archive", "signals", "webdataset", "links", "feedback"}
+_INPUT_KEYS = {
+    "taxonomy",
+    "site",
+    "archive",
+    "signals",
+    "webdataset",
+    "links",
+    "graph",
+    "feedback",
+}
 
 Files = Mapping[str, list[Path]]
 """Paths of the files of each table."""
@@ -175,6 +184,7 @@ def _by_table(paths: Iterable[Path]) -> Files:
 def _input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
     base = Path(config.base)
     paths = list(extract.taxonomy_files(config).paths)
+    paths += [base / graph.vertices for graph in config.graph]
     for split in splits:
         number, named = split.arguments
         if split.kind == "site":

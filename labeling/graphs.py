@@ -1,0 +1,91 @@
+"""Host and page graphs as Common Crawl publishes them, to links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from labeling import ids
+from labeling.errors import InputError
+from labeling.locate import host_of
+from labeling.schemas import LINKS
+
+BLOCK_BYTES = 16 << 20
+
+
+def read_graph(vertices: Path, edges: Path) -> Iterator[tuple[str, pa.Table]]:
+    """Read a graph; the edges in blocks, the vertices whole: they have to fit into memory.
+
+    Parameters
+    ----------
+    vertices
+        Lines of id, tab, and a URL or a host with its parts reversed (``org.example.www``), which
+        stands for its home page; with ``.gz`` at the end of the name, packed.
+    edges
+        Lines of the ids of two vertices, from and to, with a tab between.
+
+    Yields
+    ------
+    name, table
+        ``links``, without anchors.
+
+    Raises
+    ------
+    InputError
+        For a file that cannot be read, or an edge whose vertex is unknown.
+    """
+    known = pa.concat_tables(_blocks(vertices, {"id": pa.int64(), "name": pa.string()}))
+    urls = [url_of_vertex(name) for name in known["name"].to_pylist()]
+    page = pa.array([ids.digest(url) for url in urls], pa.string())
+    host = pa.array([host_of(url) for url in urls], pa.string())
+    for block in _blocks(edges, {"from": pa.int64(), "to": pa.int64()}):
+        source, target = (_places(block[n], known["id"], edges) for n in ("from", "to"))
+        rows = {
+            "src_page": page.take(source),
+            "dst_page": page.take(target),
+            "src_host": host.take(source),
+            "anchor": pa.nulls(len(block), pa.string()),
+            "rel": pa.nulls(len(block), pa.string()),
+            "nav": pa.repeat(False, len(block)),
+        }
+        yield "links", pa.table(rows, schema=LINKS.arrow)
+
+
+def url_of_vertex(name: str) -> str:
+    """Return the URL of a vertex: itself, or the home page of a host with its parts reversed.
+
+    Examples
+    --------
+    >>> url_of_vertex("org.example.www"), url_of_vertex("https://example.org/x")
+    ('https://www.example.org/', 'https://example.org/x')
+    """
+    return name if "://" in name else f"https://{'.'.join(reversed(name.split('.')))}/"
+
+
+def _places(found: pa.ChunkedArray, known: pa.ChunkedArray, path: Path) -> pa.Array:
+    places = pc.index_in(found, value_set=known.combine_chunks()).combine_chunks()
+    if places.null_count:
+        unknown = found.filter(pc.is_null(places))
+        raise InputError(
+            "an edge of a graph has a vertex that is not in the file of vertices",
+            facts={"file": path, "unknown": f"{places.null_count:,}", "first": unknown[0]},
+        )
+    return places
+
+
+def _blocks(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
+    read = pa.csv.ReadOptions(column_names=list(types), block_size=BLOCK_BYTES)
+    parse = pa.csv.ParseOptions(delimiter="\t", quote_char=False)
+    convert = pa.csv.ConvertOptions(column_types=types, null_values=[])
+    try:
+        with pa.csv.open_csv(path, read, parse, convert) as reader:
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            "a file of a graph cannot be read", facts={"file": path, "cause": error}
+        ) from error
