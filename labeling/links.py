@@ -129,7 +129,7 @@ def linked_evidence(arrived: pa.Table, placements: pa.Table) -> tuple[pa.Table, 
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS` and `COVERAGE` of the images on these pages.
+        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE`.
     """
     senders = arrived.group_by("page_id").aggregate([("from_page", "count_distinct")])
     senders = senders.rename_columns(["page_id", "n_senders"])
@@ -145,7 +145,7 @@ def anchor_evidence(arrived: pa.Table, placements: pa.Table) -> tuple[pa.Table, 
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS` and `COVERAGE` of the images on these pages.
+        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE`.
     """
     sent = _sent(arrived.filter(pc.is_valid(arrived["label"])))
     return _to_images(sent, placements, "anchor"), _cover(arrived, placements, "anchor")
@@ -159,7 +159,8 @@ def page_evidence(mentions: pa.Table, placements: pa.Table) -> tuple[pa.Table, p
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS` and `COVERAGE` of the images on pages that show more than one.
+        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE` of the
+        images on pages that show more than one.
     """
     shown = placements.group_by(["page_id", "image_id", "host"]).aggregate([])
     n_shown = shown.group_by("page_id").aggregate([("image_id", "count")])
@@ -174,11 +175,22 @@ def page_evidence(mentions: pa.Table, placements: pa.Table) -> tuple[pa.Table, p
     n_others = pc.subtract(spoken["image_id_count"], 1).cast(pa.float32())
     spoken = spoken.append_column("strength", pc.divide(others.cast(pa.float32()), n_others))
     spoken = spoken.filter(pc.greater(others, 0))
-    united = spoken.group_by(["image_id", "label"]).aggregate(
-        [("strength", "max"), ("page_id", "count_distinct"), ("host", "count_distinct")]
+    ones = pa.array(np.ones(len(spoken), np.int16))
+    for name in ("n_pages", "n_hosts", "ambiguity"):
+        spoken = spoken.append_column(name, ones)
+    return _evidence_rows(spoken, "page"), _coverage_rows(shown["image_id"].unique(), "page")
+
+
+def unite(evidence: pa.Table) -> pa.Table:
+    """Unite what an image heard on several pages, given one row for each page that it is on.
+
+    Strength is the largest, ``n_pages`` the sum over these pages, ``n_hosts`` the largest of them.
+    """
+    united = evidence.group_by(["image_id", "label", "source"]).aggregate(
+        [("strength", "max"), ("n_pages", "sum"), ("n_hosts", "max"), ("ambiguity", "min")]
     )
-    united = united.append_column("ambiguity", pa.array(np.ones(len(united), np.int16)))
-    return _evidence_rows(united, "page"), _coverage_rows(shown["image_id"].unique(), "page")
+    names = ["image_id", "label", "source", "strength", "n_pages", "n_hosts", "ambiguity"]
+    return united.rename_columns(names).select(EVIDENCE_ROWS.names).cast(EVIDENCE_ROWS)
 
 
 def _sent(arrived: pa.Table) -> pa.Table:
@@ -196,18 +208,11 @@ def _sent(arrived: pa.Table) -> pa.Table:
 
 def _to_images(sent: pa.Table, placements: pa.Table, source: str) -> pa.Table:
     shown = placements.group_by(["page_id", "image_id"]).aggregate([])
-    joined = shown.join(sent, keys="page_id", join_type="inner")
-    united = joined.group_by(["image_id", "label"]).aggregate(
-        [("strength", "max"), ("n_pages", "max"), ("n_hosts", "max"), ("ambiguity", "min")]
-    )
-    return _evidence_rows(united, source)
+    return _evidence_rows(shown.join(sent, keys="page_id", join_type="inner"), source)
 
 
-def _evidence_rows(united: pa.Table, source: str) -> pa.Table:
-    """Name the columns (image, label, strength, pages, hosts, ambiguity) and add the source."""
-    names = ["image_id", "label", "strength", "n_pages", "n_hosts", "ambiguity"]
-    named = united.rename_columns(names)
-    named = named.append_column("source", pa.array([source] * len(united), pa.string()))
+def _evidence_rows(spoken: pa.Table, source: str) -> pa.Table:
+    named = spoken.append_column("source", pa.array([source] * len(spoken), pa.string()))
     return named.select(EVIDENCE_ROWS.names).cast(EVIDENCE_ROWS)
 
 

@@ -189,7 +189,7 @@ class Merge:
         rates = np.array(self.click_rates)
         rows = [
             evidence.from_mentions(table_of["mentions"]),
-            _unite_pages(table_of["evidence"]),
+            links.unite(table_of["evidence"]),
             feedback.evidence(table_of["statements"], rates),
         ]
         taxonomy = taxonomy_at(self.taxonomy_files)
@@ -221,15 +221,6 @@ def _tables_of(tables: Tables, schemas: Mapping[str, pa.Schema]) -> dict[str, pa
 
 def _distinct_edges(edges: pa.Table) -> pa.Table:
     return edges.group_by(links.EDGES.names).aggregate([]).cast(links.EDGES)
-
-
-def _unite_pages(rows: pa.Table) -> pa.Table:
-    """Unite what an image heard on several pages: the strongest, with the most pages."""
-    united = rows.group_by(["image_id", "label", "source"]).aggregate(
-        [("strength", "max"), ("n_pages", "max"), ("n_hosts", "max"), ("ambiguity", "min")]
-    )
-    names = ["image_id", "label", "source", "strength", "n_pages", "n_hosts", "ambiguity"]
-    return united.rename_columns(names).select(evidence.EVIDENCE_ROWS.names)
 
 
 def _sorted(rows: pa.Table) -> pa.Table:

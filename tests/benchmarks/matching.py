@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labeling.matching import compile_matcher, match_texts
-from labeling.taxonomy import read_taxonomy
+from labeling.taxonomies import read_taxonomy
 
 Run = Callable[[list[str]], int]
 

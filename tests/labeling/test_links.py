@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from labeling import evidence, ids, links
@@ -89,6 +90,22 @@ def test_other_images_of_the_page_speak_for_an_image() -> None:
         (image("3"), DOG): (0.5, 1, 1),
     }
     assert image("4") not in covered["image_id"].to_pylist()
+
+
+def test_pages_of_an_image_are_united_however_they_are_grouped() -> None:
+    mentions = mention_table(("p", "2", CAT), ("q", "3", CAT), ("q", "4", CAT))
+    shown = placement_table(("p", "1"), ("p", "2"), ("q", "1"), ("q", "3"), ("q", "4"))
+    found, _ = links.page_evidence(mentions, shown)
+    together = by_pair(links.unite(found))
+    assert together[image("1"), CAT] == (1.0, 2, 1)
+    apart = [
+        links.page_evidence(
+            mentions.filter(pc.equal(mentions["page_id"], page(p))),
+            shown.filter(pc.equal(shown["page_id"], page(p))),
+        )[0]
+        for p in ("p", "q")
+    ]
+    assert by_pair(links.unite(pa.concat_tables(apart))) == together
 
 
 def test_link_texts_speak_for_the_page_they_point_to() -> None:
