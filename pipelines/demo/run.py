@@ -45,12 +45,12 @@ truth = "truth.csv"  # answers the audit, so that the demo needs no person; leav
 
 [train]
 depth = 18
-width = 12
+width = 16
 stem = "small"
 image_size = 24
 steps = {steps}
 batch_size = 32
-learning_rate = 0.2
+learning_rate = 0.15
 
 [evaluate]
 truth = "truth.csv"
@@ -62,7 +62,7 @@ class DemoSettings:
     """How large the demo is: tests make it smaller."""
 
     world: WorldSettings = WorldSettings()
-    steps: int = 550
+    steps: int = 420
 
 
 def run_demo(out: Path, seed: int = 0, settings: DemoSettings = DemoSettings()) -> dict[str, Any]:

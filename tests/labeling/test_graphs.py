@@ -28,6 +28,8 @@ def test_edges_become_links_between_home_pages(tmp_path: Path) -> None:
         "dst_page": ids.digest("https://www.shop.com/"),
         "src_host": "example.org",
         "anchor": None,
+        "rel": None,
+        "nav": False,
     }
     assert (second["src_page"], second["src_host"]) == (ids.digest("https://a.org/x"), "a.org")
 
