@@ -9,7 +9,6 @@ Ids are text: ``image_id`` and ``page_id`` are 32 hexadecimal digits (see `label
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -388,8 +387,3 @@ def _conform_column(batch: Batch, field: Field, table: TableSchema, where: str) 
             f"table {table.name}: column {field.name} has the wrong type",
             facts={"where": where, "expected": field.type, "found": column.type, "cause": error},
         ) from error
-
-
-def names(tables: Sequence[TableSchema] = TABLES) -> tuple[str, ...]:
-    """Return the names of the tables, in the order of the data's way."""
-    return tuple(table.name for table in tables)
