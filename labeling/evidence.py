@@ -21,11 +21,13 @@ MENTIONS = pa.schema(
         ("host", pa.string()),
         ("label", pa.int32()),
         ("source", pa.string()),
+        ("name", pa.int32()),
         ("strength", pa.float32()),
         ("ambiguity", pa.int16()),
     ]
 )
-"""One label named in one text about one image; ``label`` is the taxonomy's code."""
+"""One label named in one text about one image; ``label`` is the taxonomy's code, ``name`` the
+matcher's number of the name."""
 
 EVIDENCE_ROWS = pa.schema(
     [
@@ -53,7 +55,7 @@ def mentions(signals: pa.Table, matcher: Matcher) -> pa.Table:
     rows = pa.array(found.row)
     weight = signals["weight"].to_numpy()[found.row]
     columns = [signals[name].take(rows) for name in ("image_id", "page_id", "host")]
-    columns += [pa.array(found.label), signals["source"].take(rows)]
+    columns += [pa.array(found.label), signals["source"].take(rows), pa.array(found.name)]
     columns += [pa.array(found.strength * weight, pa.float32()), pa.array(found.ambiguity)]
     return pa.Table.from_arrays(columns, schema=MENTIONS)
 

@@ -2,31 +2,38 @@
 
 Names and texts go through `labeling.words` alike, so that a name matches however it was typed. At
 each place of a text, from left to right, the longest name wins ("navy blue" is not "blue"). A name
-that several labels share gives evidence to each of them, divided by their number.
+that several labels share gives evidence to each of them, divided among them.
+
+The head of an English phrase is its end: of two alternatives (`labeling.kinds`) in one phrase, with
+no punctuation or function word between them, the first says what the second is like or is for
+("rock wall", "baseball cap", "Pepe Jeans sunglasses"; Quirk et al., A Comprehensive Grammar of the
+English Language, 1985, sections 17.94 and 17.104). It counts as half a mention.
 
 The names are compiled to a trie over words, which is walked for all words of a column at once.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labeling.inflection import FUNCTION_WORDS, forms
+from labeling.inflection import FUNCTION_WORDS
+from labeling.kinds import Kinds, find_kinds
+from labeling.names import MODIFIER, NO_USAGE, Usage, readings
 from labeling.taxonomy import Codes, Taxonomy
 from labeling.vocabulary import Longs, Vocabulary, build_vocabulary
 from labeling.words import Words, normalise, split_words
 
-__all__ = ["INFLECTED", "Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
+__all__ = ["Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
 
-INFLECTED = 0.9
-"""Strength of a match that needed inflection ("short" for "shorts"), where an exact one has 1."""
+MAX_AHEAD = 4
+"""Mentions after one, in the same phrase, that it may modify."""
 
 COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
@@ -47,10 +54,14 @@ class Matcher:
     ``root`` int32 is the state after a word at the start of a name, -1 for none, with one more -1
     at its end; ``keys`` int64, sorted, are state * words + word, and ``after`` int32 the states
     that they lead to; ``form`` int32 is the form that a state ends, or -1, and ``grows`` bool
-    whether longer names go on from it. Form f names ``labels[first[f]:first[f + 1]]`` with the
-    strength ``strength[f]``, before it is divided. ``maybe`` bool holds at key % FILTER whether a
-    key with this remainder exists, which spares most searches. No name has more than ``longest``
-    words. ``n_labels`` is the taxonomy's number of labels.
+    whether longer names go on from it. ``maybe`` bool holds at key % FILTER whether a key with this
+    remainder exists, which spares most searches. No name has more than ``longest`` words.
+
+    Form f has the entries first[f] to first[f + 1], one for each of its labels: ``labels`` and
+    ``ambiguity``, their number. An entry e of n stands also for the variant e + n, a modifier:
+    ``strength`` float32[2n] is by variant, and ``ranked`` int32[2n] are all variants, the strongest
+    first. ``closes`` bool by word, one more at its end for other words, is for function words,
+    which no phrase goes over. ``n_labels`` is the taxonomy's number of labels.
     """
 
     vocabulary: Vocabulary
@@ -61,9 +72,13 @@ class Matcher:
     grows: npt.NDArray[np.bool_]
     first: Longs
     labels: Codes
+    ambiguity: npt.NDArray[np.int16]
     strength: npt.NDArray[np.float32]
+    ranked: Ints
     maybe: npt.NDArray[np.bool_]
     longest: int
+    closes: npt.NDArray[np.bool_]
+    kinds: Kinds
     n_labels: int
 
 
@@ -71,22 +86,20 @@ class Matcher:
 class Matches:
     """Labels found in a column of texts, in the order of the texts.
 
-    ``row`` int64[m] is the text's place, ``label`` int32[m] the code, ``strength`` float32[m] in
-    (0, 1], ``ambiguity`` int16[m] the number of labels that share the matched name.
+    ``row`` int64[m] is the text's place, ``label`` int32[m] the code, ``name`` int32[m] the number
+    of the name, ``strength`` float32[m] in (0, 1], ``ambiguity`` int16[m] the number of labels that
+    share the name.
     """
 
     row: npt.NDArray[np.int64]
     label: Codes
+    name: Ints
     strength: npt.NDArray[np.float32]
     ambiguity: npt.NDArray[np.int16]
 
 
-Names = Mapping[tuple[str, ...], tuple[tuple[int, ...], float]]
-"""Word sequences with the labels that they name, sorted, and the strength of doing so."""
-
-
-def compile_matcher(taxonomy: Taxonomy) -> Matcher:
-    """Compile every name of a taxonomy.
+def compile_matcher(taxonomy: Taxonomy, usage: Usage = NO_USAGE) -> Matcher:
+    """Compile every name of a taxonomy, as `usage` says that they are used.
 
     Examples
     --------
@@ -97,8 +110,9 @@ def compile_matcher(taxonomy: Taxonomy) -> Matcher:
     >>> [label for label, strength, ambiguity in find(matcher, "A Navy-Blue shirt, blues")]
     [1, 0]
     """
-    names = readings(taxonomy)
-    words = {word: n for n, word in enumerate(sorted({w for words in names for w in words}))}
+    names = readings(taxonomy, usage)
+    spelled = {w for words in names for w in words} | FUNCTION_WORDS
+    words = {word: n for n, word in enumerate(sorted(spelled))}
     state_of: dict[tuple[int, int], int] = {}
     form_of: dict[int, int] = {}
     for number, sequence in enumerate(names):
@@ -118,6 +132,10 @@ def compile_matcher(taxonomy: Taxonomy) -> Matcher:
     order = np.argsort(keys)
     maybe = np.zeros(FILTER, bool)
     maybe[keys % FILTER] = True
+    closes = np.array([*(word in FUNCTION_WORDS for word in words), False])
+    n_labels = np.array([len(reading.labels) for reading in names.values()], np.int16)
+    strength = np.array([s for reading in names.values() for s in reading.strengths], np.float32)
+    strength = np.concatenate([strength, MODIFIER * strength])
     return Matcher(
         vocabulary=build_vocabulary(list(words)),
         root=root,
@@ -125,78 +143,55 @@ def compile_matcher(taxonomy: Taxonomy) -> Matcher:
         after=steps[~opening, 2][order].astype(np.int32),
         form=form,
         grows=grows,
-        first=np.cumsum([0, *(len(labels) for labels, _ in names.values())]),
-        labels=np.array([code for labels, _ in names.values() for code in labels], np.int32),
-        strength=np.array([strength for _, strength in names.values()], np.float32),
+        first=np.append(0, np.cumsum(n_labels, dtype=np.int64)),
+        labels=np.array([c for reading in names.values() for c in reading.labels], np.int32),
+        ambiguity=np.repeat(n_labels, n_labels),
+        strength=strength,
+        ranked=np.argsort(-strength, kind="stable").astype(np.int32),
         maybe=maybe,
         longest=max(map(len, names), default=0),
+        closes=closes,
+        kinds=find_kinds(taxonomy),
         n_labels=len(taxonomy),
     )
 
 
-def readings(taxonomy: Taxonomy) -> Names:
-    """Return every word sequence that names a label, the clearest (fewest labels, exact) first.
-
-    A hyphenated name may also be written as one word. The last word of an English name, or of one
-    whose language is not given, may be inflected, unless that is exactly another label's name. A
-    name that is a function word or a single letter or digit is left out.
-    """
-    exact: dict[tuple[str, ...], set[int]] = defaultdict(set)
-    inflected: dict[tuple[str, ...], set[int]] = defaultdict(set)
-    rows = [(c, name, lang) for c, names in enumerate(taxonomy.names) for name, lang in names]
-    column = pa.array(
-        [name.encode("utf-8", "replace").decode() for _, name, _ in rows], pa.string()
-    )
-    for row, sequence in _sequences(split_words(column)):
-        code, _, language = rows[row]
-        exact[sequence].add(code)
-        if language == "" or language.startswith("en"):
-            for last in forms(sequence[-1]):
-                inflected[(*sequence[:-1], last)].add(code)
-    names = {words: (tuple(sorted(codes)), INFLECTED) for words, codes in inflected.items()}
-    names |= {words: (tuple(sorted(codes)), 1.0) for words, codes in exact.items()}
-    kept = [words for words in names if not _says_nothing(words)]
-    return {w: names[w] for w in sorted(kept, key=lambda w: (len(names[w][0]), -names[w][1], w))}
-
-
 def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
     """Yield (label code, strength, ambiguity) for each name found in a text, left to right."""
-    words = split_words(pa.array([_sound(text)], pa.string()))
-    _, found = _named(matcher, words)
-    for form in found:
-        labels = matcher.labels[matcher.first[form] : matcher.first[form + 1]]
-        for label in labels.tolist():
-            strength = float(matcher.strength[form]) / len(labels)
-            yield label, round(strength, 7), len(labels)
+    _, mention = mentions_of(matcher, pa.array([_sound(text)], pa.string()))
+    _, variant = _variants(matcher, mention, _modifying(matcher, mention))
+    for v in variant.tolist():
+        entry = v % len(matcher.labels)
+        strength = round(float(matcher.strength[v]), 7)
+        yield int(matcher.labels[entry]), strength, int(matcher.ambiguity[entry])
 
 
 def match_texts(matcher: Matcher, texts: pa.Array | pa.ChunkedArray) -> Matches:
     """Return the labels named in each text, sorted by row and label; null matches nothing.
 
-    A label that is named twice in one text counts once, by the name that fewest labels share, and
-    among these by one that is not inflected.
+    A label that is named several times in one text counts once, as strongly as at best.
     """
-    rows, labels, forms_ = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    rows, variants = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     begin = 0
     for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
         for batch in _batches(matcher, chunk):
-            row, label, form = _match_batch(matcher, batch)
+            row, variant = _match_batch(matcher, batch)
             rows.append(row + begin)
-            labels.append(label)
-            forms_.append(form)
+            variants.append(variant)
             begin += len(batch)
-    form = np.concatenate(forms_)
-    ambiguity = matcher.first[form + 1] - matcher.first[form]
+    variant = np.concatenate(variants)
+    entry = variant % max(len(matcher.labels), 1)
     return Matches(
         row=np.concatenate(rows),
-        label=np.concatenate(labels).astype(np.int32),
-        strength=(matcher.strength[form] / ambiguity).astype(np.float32),
-        ambiguity=ambiguity.astype(np.int16),
+        label=matcher.labels[entry],
+        name=(np.searchsorted(matcher.first, entry, "right") - 1).astype(np.int32),
+        strength=matcher.strength[variant],
+        ambiguity=matcher.ambiguity[entry],
     )
 
 
 def _bits(matcher: Matcher) -> tuple[int, int]:
-    """Return how many bits hold a label and a form, in a sort key that the row fills up."""
+    """Return how many bits hold a label and a variant, in a sort key that the row fills up."""
     return matcher.n_labels.bit_length(), len(matcher.strength).bit_length()
 
 
@@ -213,31 +208,55 @@ def _batches(matcher: Matcher, texts: pa.Array) -> Iterator[pa.Array]:
         start = end
 
 
-def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs, Longs]:
-    """Return row, label and form of each label named, sorted by row and label."""
-    words = split_words(texts)
-    place, form = _named(matcher, words)
-    n_labels = matcher.first[form + 1] - matcher.first[form]
-    hit = np.repeat(np.arange(len(form)), n_labels)
-    offset = matcher.first[form] - (np.cumsum(n_labels) - n_labels)
-    label = matcher.labels[offset[hit] + np.arange(len(hit))]
-    label_bits, form_bits = _bits(matcher)
-    key = ((words.row[place] << (label_bits + form_bits)) | form)[hit]
-    key = np.sort(key | (label.astype(np.int64) << form_bits), kind="stable")
-    pair = key >> form_bits
+def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
+    """Return row and variant of each label named, sorted by row and label."""
+    words, mention = mentions_of(matcher, texts)
+    hit, variant = _variants(matcher, mention, _modifying(matcher, mention))
+    label = matcher.labels[variant % max(len(matcher.labels), 1)]
+    label_bits, variant_bits = _bits(matcher)
+    rank = np.empty(len(matcher.ranked), np.int64)
+    rank[matcher.ranked] = np.arange(len(matcher.ranked))
+    key = words.row[mention.place[hit]] << label_bits | label
+    key = np.sort(key << variant_bits | rank[variant], kind="stable")
+    pair = key >> variant_bits
     new = np.flatnonzero(np.diff(pair, prepend=-1))
-    pair, best = pair[new], key[new] & np.int64((1 << form_bits) - 1)
-    return pair >> label_bits, pair & np.int64((1 << label_bits) - 1), best
+    best = matcher.ranked[key[new] & np.int64((1 << variant_bits) - 1)]
+    return pair[new] >> label_bits, best.astype(np.int64)
 
 
-def _named(matcher: Matcher, words: Words) -> tuple[Longs, Ints]:
-    """Return the first word and the form of each name that the texts hold, none overlapping."""
+class Mentions(NamedTuple):
+    """Names that texts hold, none overlapping: first word, number of words, and form of each.
+
+    ``phrase`` numbers the phrases, by word; two words are of one phrase when it is equal.
+    """
+
+    phrase: Longs
+    place: Longs
+    n_words: npt.NDArray[np.int8]
+    form: Ints
+
+
+def mentions_of(matcher: Matcher, texts: pa.Array) -> tuple[Words, Mentions]:
+    """Return the words of some texts, and the names among them."""
+    words = split_words(texts)
     code = matcher.vocabulary.codes(words.letters, words.offsets[:-1], np.diff(words.offsets))
     form, length = _walk(matcher, words, code)
     _join_compounds(matcher, words, form, length)
     place = np.flatnonzero(form >= 0)
     place = place[_leftmost(place, place + length[place])]
-    return place, form[place]
+    phrase = np.cumsum(words.parted | matcher.closes[code], dtype=np.int64)
+    return words, Mentions(phrase, place, length[place], form[place])
+
+
+def _variants(
+    matcher: Matcher, mention: Mentions, modifies: npt.NDArray[np.bool_]
+) -> tuple[Longs, Longs]:
+    """Return the mention and the variant of each label that the mentions name."""
+    first = matcher.first[mention.form]
+    n_labels = matcher.first[mention.form + 1] - first
+    hit = np.repeat(np.arange(len(first)), n_labels)
+    entry = (first - (np.cumsum(n_labels) - n_labels))[hit] + np.arange(len(hit))
+    return hit, entry + len(matcher.labels) * modifies[hit]
 
 
 def _walk(matcher: Matcher, words: Words, code: Ints) -> tuple[Ints, npt.NDArray[np.int8]]:
@@ -285,6 +304,33 @@ def _join_compounds(
         length[place[better]] = n_parts
 
 
+def _modifying(matcher: Matcher, mention: Mentions) -> npt.NDArray[np.bool_]:
+    """Return which mentions modify a later one of their phrase."""
+    begins = mention.phrase[mention.place]
+    ends = mention.phrase[mention.place + mention.n_words - 1]
+    modifies = np.zeros(len(begins), bool)
+    for ahead in range(1, MAX_AHEAD + 1):
+        here = np.flatnonzero((begins[ahead:] == ends[:-ahead]) & ~modifies[:-ahead])
+        if not len(here):
+            break
+        modifies[here] = alternatives(matcher, mention.form[here], mention.form[here + ahead])
+    return modifies
+
+
+def alternatives(matcher: Matcher, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
+    """Return ``bool[n]``: which pairs of forms name alternatives, and nothing that is related."""
+    n_a, n_b = (matcher.first[form + 1] - matcher.first[form] for form in (a, b))
+    n_pairs = n_a * n_b
+    pair = np.repeat(np.arange(len(a)), n_pairs)
+    place = np.arange(len(pair)) - np.repeat(np.cumsum(n_pairs) - n_pairs, n_pairs)
+    of_a = matcher.labels[matcher.first[a][pair] + place // n_b[pair]]
+    of_b = matcher.labels[matcher.first[b][pair] + place % n_b[pair]]
+    related = np.bincount(pair[matcher.kinds.related(of_a, of_b)], minlength=len(a))
+    apart = np.bincount(pair[matcher.kinds.alternatives(of_a, of_b)], minlength=len(a))
+    result: npt.NDArray[np.bool_] = (related == 0) & (apart > 0)
+    return result
+
+
 def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:
     """Return which spans stay when each, from left to right, removes those that it overlaps.
 
@@ -306,24 +352,6 @@ def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:
     return stays[:-1]
 
 
-def _sequences(words: Words) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield the words of each text with its row, and the word that a hyphenated one may become."""
-    texts = words.texts()
-    order = np.argsort(words.row, kind="stable")
-    starts = np.flatnonzero(np.diff(words.row[order], prepend=-1)).tolist()
-    for start, end in zip(starts, [*starts[1:], len(order)], strict=False):
-        sequence = tuple(texts[i] for i in order[start:end])
-        row = int(words.row[order[start]])
-        yield row, sequence
-        if len(sequence) > 1 and words.glued[order[start + 1 : end]].all():
-            yield row, ("".join(sequence),)
-
-
 def _sound(text: str) -> str:
     """Return a text with lone surrogates, which UTF-8 cannot hold, replaced."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _says_nothing(sequence: tuple[str, ...]) -> bool:
-    word = sequence[0]
-    return len(sequence) == 1 and (word in FUNCTION_WORDS or (len(word) == 1 and word.isascii()))

@@ -197,6 +197,24 @@ CANDIDATES = TableSchema(
     key=("image_id", "label_id"),
 )
 
+PHRASE_REASONS = ("fixed_phrase", "stop_name")
+
+PHRASES = TableSchema(
+    "phrases",
+    "one phrase of the texts that does not mean what its words name",
+    (
+        Field("phrase", pa.string(), "its words, normalised, with a space between"),
+        Field(
+            "reason",
+            pa.string(),
+            "a fixed phrase counts as half a mention of its name, a stop name as none",
+            one_of=PHRASE_REASONS,
+        ),
+        Field("name", pa.string(), "the name that the fixed phrase begins with", nullable=True),
+    ),
+    key=("phrase",),
+)
+
 AUDITS = TableSchema(
     "audits",
     "one person's judgement of one (image, label)",
@@ -260,6 +278,7 @@ TABLES = (
     TAXONOMY,
     EVIDENCE,
     CANDIDATES,
+    PHRASES,
     AUDITS,
     SCORED,
     SELECTED,

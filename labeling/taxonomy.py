@@ -88,6 +88,16 @@ class Taxonomy:
                 level[code] = max(level[code], level[parent] + 1)
         return level
 
+    def above(self, code: int, n_levels: int) -> set[int]:
+        """Return the label and those above it, `n_levels` up at most."""
+        found = new = {code}
+        for _ in range(n_levels):
+            new = {parent for label in new for parent in self.parents[label]} - found
+            if not new:
+                break
+            found = found | new
+        return found
+
     def display_name(self, code: int) -> str:
         """Return the first name of a label, or its id where it has none."""
         names = self.names[code]

@@ -59,20 +59,26 @@ class Words:
 
     Word i is ``letters[offsets[i]:offsets[i + 1]]``, UTF-8, normalised; `vocabulary.PADDING` zero
     bytes follow the last. ``row`` int64[n] is the place of the text, ``glued`` bool[n] whether a
-    single hyphen or apostrophe joins the word to the one before it. The texts stand in no
-    particular order.
+    single hyphen or apostrophe joins the word to the one before it, ``parted`` bool[n] whether more
+    than a space or two, a hyphen or an apostrophe stands between them: no phrase goes over it. The
+    texts stand in no particular order.
     """
 
     letters: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
     row: npt.NDArray[np.int64]
     glued: npt.NDArray[np.bool_]
+    parted: npt.NDArray[np.bool_]
+
+    def to_arrow(self) -> pa.LargeStringArray:
+        """Return the words as a text column, without copying."""
+        offsets, letters = pa.py_buffer(self.offsets), pa.py_buffer(self.letters)
+        return pa.LargeStringArray.from_buffers(len(self.row), offsets, letters)
 
     def texts(self) -> list[str]:
         """Return the words as texts."""
-        bounds = self.offsets.tolist()
-        whole = self.letters.tobytes()
-        return [whole[a:b].decode() for a, b in zip(bounds, bounds[1:], strict=False)]
+        texts: list[str] = self.to_arrow().to_pylist()
+        return texts
 
 
 def normalise(text: str) -> str:
@@ -118,6 +124,7 @@ def split_words(texts: pa.Array) -> Words:
         np.concatenate([plain.offsets[:-1], plain.offsets[-1] + rich.offsets]),
         np.concatenate([rows[plain.row], others[rich.row]]),
         np.concatenate([plain.glued, rich.glued]),
+        np.concatenate([plain.parted, rich.parted]),
     )
 
 
@@ -149,10 +156,10 @@ def _split_ascii(texts: pa.Array) -> Words:
     cuts = cuts[np.diff(cuts, prepend=0) > 0]
     starts = np.sort(np.append(edges[::2], cuts), kind="stable")
     ends = np.sort(np.append(edges[1::2], cuts), kind="stable")
-    row, glued, kept = _trim(data, starts, ends, offsets)
+    row, glued, parted, kept = _trim(data, starts, ends, offsets)
     inside[starts[~kept]] = False
     letters = _ascii_lower()[data[inside]]
-    return _words(letters, (ends - starts)[kept], row[kept], glued[kept])
+    return _words(letters, (ends - starts)[kept], row[kept], glued[kept], parted[kept])
 
 
 def _split_unicode(texts: pa.Array) -> Words:
@@ -166,14 +173,14 @@ def _split_unicode(texts: pa.Array) -> Words:
     first = inside & _new_words(kind, inside)
     last = inside & np.append(~inside[1:] | first[1:], True)[: len(inside)]
     starts, ends = np.flatnonzero(first), np.flatnonzero(last) + 1
-    row, glued, kept = _trim(points, starts, ends, offsets)
+    row, glued, parted, kept = _trim(points, starts, ends, offsets)
     inside[starts[~kept]] = False
     letters = points[inside]
     n_bytes = 1 + (letters >= 0x80) + (letters >= 0x800) + (letters >= 0x10000).astype(np.int64)
     reach = np.concatenate([[0], np.cumsum(n_bytes)])
     lengths = np.diff(reach[np.concatenate([[0], np.cumsum((ends - starts)[kept])])])
     encoded = np.frombuffer(_to_text(letters).encode(), np.uint8)
-    return _words(encoded, lengths, row[kept], glued[kept])
+    return _words(encoded, lengths, row[kept], glued[kept], parted[kept])
 
 
 def _contents(texts: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
@@ -202,8 +209,10 @@ def _trim(
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
     offsets: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return the row of each word, whether it is glued, and whether it is kept (not a final 's)."""
+) -> tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]
+]:
+    """Return the row of each word, whether it is glued, parted, and kept (not a final 's)."""
     n_words = np.diff(np.searchsorted(starts, offsets))
     row = np.repeat(np.arange(len(n_words)), n_words)
     glued = np.zeros(len(starts), bool)
@@ -215,7 +224,21 @@ def _trim(
     possessive = possessive[(points[starts[possessive]] | 0x20) == ord("s")]
     kept = np.ones(len(starts), bool)
     kept[possessive] = np.append(glued, False)[possessive + 1]
-    return row, glued, kept
+    return row, glued, _parted(points, starts, ends, row), kept
+
+
+def _parted(
+    points: npt.NDArray[np.uint8] | npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    row: npt.NDArray[np.int64],
+) -> npt.NDArray[np.bool_]:
+    gap = starts[1:] - ends[:-1]
+    joins = _joins()
+    joined = joins[points[ends[:-1]]] & joins[points[starts[1:] - 1]] & (gap <= 2) | (gap == 0)
+    parted: npt.NDArray[np.bool_] = np.ones(len(starts), bool)
+    parted[1:] = ~joined | (row[1:] != row[:-1])
+    return parted
 
 
 def _words(
@@ -223,9 +246,10 @@ def _words(
     lengths: npt.NDArray[np.int64],
     row: npt.NDArray[np.int64],
     glued: npt.NDArray[np.bool_],
+    parted: npt.NDArray[np.bool_],
 ) -> Words:
     padded = np.append(letters, np.zeros(PADDING, np.uint8))
-    return Words(padded, np.append(0, np.cumsum(lengths)), row, glued)
+    return Words(padded, np.append(0, np.cumsum(lengths)), row, glued, parted)
 
 
 def _fold(text: str) -> npt.NDArray[np.uint32]:
@@ -274,6 +298,14 @@ def _kinds() -> Kinds:
     kinds[[ord("-"), 0x2010]] = _HYPHEN
     kinds[[ord("'"), 0x2019]] = _APOSTROPHE
     return kinds
+
+
+@functools.cache
+def _joins() -> npt.NDArray[np.bool_]:
+    """Return for every code point whether words with it between them may be of one phrase."""
+    joins: npt.NDArray[np.bool_] = np.isin(_kinds(), (_HYPHEN, _APOSTROPHE))
+    joins[[ord(" "), 0xA0]] = True
+    return joins
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from curation.manifest import Stage, file_digest, open_stage, reuse, staged, wri
 from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
-from labeling.schemas import FEEDBACK
+from labeling.schemas import FEEDBACK, PHRASE_REASONS
 from pipelines import extract, passes
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
@@ -129,15 +129,20 @@ def _run_passes(
 ) -> dict[str, int]:
     """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`.
 
-    Returns how many signals were discounted, by reason.
+    Returns how many signals were discounted, and how many phrases were, by reason.
     """
-    n_buckets = n_buckets_for(signals.counts["signals"] + signals.counts["links"])
+    n_signals = signals.counts["signals"]
+    n_buckets = n_buckets_for(n_signals + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(_by_table(signals.paths(".parquet")))
-    plan = passes.plan(
-        extract.taxonomy_files(config), tuple(rates.tolist()), config.label.support_only
-    )
     with _scratch(out_dir) as scratch:
+        plan = passes.plan(
+            extract.taxonomy_files(config),
+            tuple(rates.tolist()),
+            config.label.support_only,
+            n_signals,
+            scratch / "usage",
+        )
         for one in plan:
             to = out_dir if one is plan[-1] else scratch / one.name
             shuffle = Shuffle(
@@ -150,8 +155,11 @@ def _run_passes(
             )
             run(shuffle, passes.splits_for({t: files[t] for t in one.inputs}), beam_options)
             _fill_empty(to, one.outputs)
+            one.conclude(to)
             files |= _by_table(to.glob("*.parquet"))
-        return _count_discounts(files["discounts"])
+        (phrases,) = files["phrases"]
+        shutil.copy(phrases, out_dir)
+        return _count_discounts(files["discounts"]) | _count_phrases(phrases)
 
 
 @contextmanager
@@ -229,6 +237,11 @@ def _count_discounts(paths: Iterable[Path]) -> dict[str, int]:
         reason: pc.sum(rows.filter(pc.equal(rows["reason"], reason))["n_signals"]).as_py() or 0
         for reason in REASONS
     }
+
+
+def _count_phrases(path: Path) -> dict[str, int]:
+    reasons = pq.read_table(path)["reason"]
+    return {r: pc.sum(pc.equal(reasons, r)).as_py() or 0 for r in PHRASE_REASONS}
 
 
 def _count_candidates(directory: Path) -> dict[str, int]:

@@ -1,6 +1,7 @@
-"""The passes from signals to candidates, each one shuffle: by host, by page twice, by image.
+"""The passes from signals to candidates, each one shuffle: by host, text, page twice, and image.
 
 0. `read_for_hosts` → `reduce_hosts`: what stands on most pages of a host is discounted.
+   `ReadForUsage` → `CountUsage` → `judge_usage`: how the names are used in a sample of the texts.
 1. `ReadForPages` → `reduce_pages`: texts are matched; each page's topics go to its neighbours.
 2. `ReadForImages` → `reduce_links`: what arrived at a page goes to the images that it shows.
 3. `ReadForMerge` → `Merge`: all evidence of an image, with the feedback, becomes its candidates.
@@ -19,7 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labeling import boilerplate, evidence, feedback, ids, links
+from curation.manifest import write_parquet
+from labeling import boilerplate, evidence, feedback, ids, links, usage
+from labeling.context import in_context
 from labeling.matching import Matcher, compile_matcher
 from labeling.schemas import CANDIDATES, PLACEMENTS, SIGNALS
 from labeling.taxonomies import TaxonomyFiles
@@ -31,6 +34,7 @@ PAGE_OUTPUTS = {
     "messages": links.MESSAGES,
     "anchors": links.MESSAGES,
 }
+USAGE_OUTPUTS = {"names": usage.NAMES, "pairs": usage.PAIRS, "words": usage.WORDS}
 LINK_OUTPUTS = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAGE}
 
 
@@ -43,12 +47,30 @@ class Pass(NamedTuple):
     keys: Mapping[str, str]
     reduce: Callable[[Tables], Tables]
     outputs: Mapping[str, pa.Schema]
+    conclude: Callable[[Path], None] = lambda directory: None
+    """What is made of the output as a whole, in its folder."""
+
+
+@dataclass(frozen=True)
+class MatcherFiles:
+    """What a matcher is compiled from: a taxonomy, and the folder that says how names are used."""
+
+    taxonomy: TaxonomyFiles
+    usage_dir: Path | None = None
 
 
 def plan(
-    taxonomy_files: TaxonomyFiles, click_rates: tuple[float, ...], support_only: tuple[str, ...]
+    taxonomy_files: TaxonomyFiles,
+    click_rates: tuple[float, ...],
+    support_only: tuple[str, ...],
+    n_signals: int,
+    usage_dir: Path,
 ) -> tuple[Pass, ...]:
-    """Return the passes in the order in which they run; the last makes the candidates."""
+    """Return the passes in the order in which they run; the last makes the candidates.
+
+    The pass ``usage`` writes into `usage_dir`, and those after it read there.
+    """
+    files = MatcherFiles(taxonomy_files, usage_dir)
     return (
         Pass(
             "hosts",
@@ -59,11 +81,20 @@ def plan(
             outputs={"signals": SIGNALS.arrow, "discounts": boilerplate.DISCOUNTS},
         ),
         Pass(
+            "usage",
+            inputs=("signals",),
+            read=ReadForUsage(min(1.0, usage.SAMPLE / max(n_signals, 1))),
+            keys={"texts": "key"},
+            reduce=CountUsage(taxonomy_files),
+            outputs=USAGE_OUTPUTS,
+            conclude=functools.partial(judge_usage, taxonomy_files),
+        ),
+        Pass(
             "pages",
             inputs=("signals", "links"),
-            read=ReadForPages(taxonomy_files),
+            read=ReadForPages(files),
             keys=dict.fromkeys(("mentions", "edges", "anchors"), "page_id"),
-            reduce=reduce_pages,
+            reduce=ReducePages(taxonomy_files),
             outputs=PAGE_OUTPUTS,
         ),
         Pass(
@@ -77,7 +108,7 @@ def plan(
         Pass(
             "merge",
             inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
-            read=ReadForMerge(taxonomy_files),
+            read=ReadForMerge(files),
             keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
             reduce=Merge(taxonomy_files, click_rates, support_only),
             outputs={"candidates": CANDIDATES.arrow},
@@ -104,15 +135,55 @@ def reduce_hosts(tables: Tables) -> Tables:
 
 
 @dataclass(frozen=True)
+class ReadForUsage:
+    """Read the texts of a share of the images, those that were written as a whole."""
+
+    share: float
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        """Yield distinct texts."""
+        rows = pq.read_table(*split.arguments, columns=["image_id", "source", "text"])
+        drawn = ids.to_words(rows["image_id"])[:, 1] <= np.uint64(self.share * (2**64 - 2**11))
+        whole = pc.not_equal(rows["source"], "surrounding")
+        texts = rows["text"].filter(pc.and_(whole, pa.array(drawn))).unique()
+        keys = pa.array([ids.digest(text) for text in texts.to_pylist()], pa.string())
+        yield "texts", pa.table({"key": keys, "text": texts})
+
+
+@dataclass(frozen=True)
+class CountUsage:
+    """Count how names are used in the texts of a bucket."""
+
+    taxonomy_files: TaxonomyFiles
+
+    def __call__(self, tables: Tables) -> Tables:
+        """Return ``names``, ``pairs`` and ``words``."""
+        matcher = matcher_at(MatcherFiles(self.taxonomy_files))
+        return usage.count(tables["texts"]["text"].combine_chunks(), matcher)._asdict()
+
+
+def judge_usage(taxonomy_files: TaxonomyFiles, directory: Path) -> None:
+    """Add up what the buckets counted, and write what follows into the same folder."""
+    counted = [
+        pa.concat_tables([pq.read_table(path) for path in sorted(directory.glob(f"{name}-*"))])
+        for name in USAGE_OUTPUTS
+    ]
+    matcher = matcher_at(MatcherFiles(taxonomy_files))
+    found = usage.judge(usage.Used(*counted), matcher, taxonomy_at(taxonomy_files))
+    for name, table in usage.to_tables(found).items():
+        write_parquet(table, directory / f"{name}-00000-of-00001.parquet")
+
+
+@dataclass(frozen=True)
 class ReadForPages:
     """Match the texts of a file of signals, and the link texts of a file of links."""
 
-    taxonomy_files: TaxonomyFiles
+    files: MatcherFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield mentions, edges and anchors, by page."""
         rows = pq.read_table(*split.arguments)
-        matcher = matcher_at(self.taxonomy_files)
+        matcher = matcher_at(self.files)
         if split.kind == "signals":
             yield "mentions", evidence.mentions(rows, matcher)
         else:
@@ -120,15 +191,22 @@ class ReadForPages:
             yield "anchors", links.anchors(rows, matcher)
 
 
-def reduce_pages(tables: Tables) -> Tables:
-    """Keep the mentions, and send the topics of each page to its neighbours."""
-    table_of = _tables_of(tables, {**PAGE_OUTPUTS, "edges": links.EDGES})
-    topics = links.topics(table_of["mentions"])
-    return {
-        "mentions": _sorted(table_of["mentions"]),
-        "messages": _sorted(links.messages(topics, _distinct_edges(table_of["edges"]))),
-        "anchors": _sorted(table_of["anchors"]),
-    }
+@dataclass(frozen=True)
+class ReducePages:
+    """Read shared names by their page, and send the topics of each page to its neighbours."""
+
+    taxonomy_files: TaxonomyFiles
+
+    def __call__(self, tables: Tables) -> Tables:
+        """Return ``mentions``, ``messages`` and ``anchors``."""
+        table_of = _tables_of(tables, {**PAGE_OUTPUTS, "edges": links.EDGES})
+        mentions = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        topics = links.topics(mentions)
+        return {
+            "mentions": _sorted(mentions),
+            "messages": _sorted(links.messages(topics, _distinct_edges(table_of["edges"]))),
+            "anchors": _sorted(table_of["anchors"]),
+        }
 
 
 def read_for_images(split: Split) -> Iterator[tuple[str, pa.Table]]:
@@ -155,7 +233,7 @@ def reduce_links(tables: Tables) -> Tables:
 class ReadForMerge:
     """Read what is known about images: mentions, linked evidence, coverage, feedback."""
 
-    taxonomy_files: TaxonomyFiles
+    files: MatcherFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield mentions, evidence, coverage and statements, by image."""
@@ -163,8 +241,8 @@ class ReadForMerge:
         if split.kind == "signals":
             yield "coverage", evidence.coverage(rows)
         elif split.kind == "feedback":
-            taxonomy = taxonomy_at(self.taxonomy_files)
-            said = feedback.statements(rows, matcher_at(self.taxonomy_files), taxonomy)
+            taxonomy = taxonomy_at(self.files.taxonomy)
+            said = feedback.statements(rows, matcher_at(self.files), taxonomy)
             yield "statements", said
         else:
             yield split.kind, rows
@@ -200,9 +278,16 @@ class Merge:
 
 
 @functools.lru_cache(maxsize=4)
-def matcher_at(files: TaxonomyFiles) -> Matcher:
-    """Return the matcher of a taxonomy, compiled once in each process."""
-    return compile_matcher(taxonomy_at(files))
+def matcher_at(files: MatcherFiles) -> Matcher:
+    """Return the matcher of some files, compiled once in each process."""
+    taxonomy = taxonomy_at(files.taxonomy)
+    if files.usage_dir is None:
+        return compile_matcher(taxonomy)
+    tables = {
+        name: pq.read_table(files.usage_dir / f"{name}-00000-of-00001.parquet")
+        for name in ("phrases", "senses")
+    }
+    return compile_matcher(taxonomy, usage.from_tables(tables))
 
 
 def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:

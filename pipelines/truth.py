@@ -13,7 +13,7 @@ from labeling.taxonomy import Taxonomy
 
 
 def read_truth(path: Path, taxonomy: Taxonomy) -> pa.Table:
-    """Read the true labels of images, and add the labels above them.
+    """Read the true labels of images, and add the labels above them that have a name.
 
     Parameters
     ----------
@@ -29,7 +29,10 @@ def read_truth(path: Path, taxonomy: Taxonomy) -> pa.Table:
     """
     table = conform(read_pairs(path), TRUTH, str(path))
     codes = taxonomy.codes(table["label_id"])
-    closures = [np.array([code, *taxonomy.ancestors[code]]) for code in range(len(taxonomy))]
+    closures = [
+        np.array([code, *(above for above in taxonomy.ancestors[code] if taxonomy.names[above])])
+        for code in range(len(taxonomy))
+    ]
     n_each = np.array([len(closure) for closure in closures])[codes]
     rows = pa.array(np.repeat(np.arange(len(table)), n_each))
     labels = [closures[code] for code in codes]

@@ -7,7 +7,8 @@ writes into the folder ``fashion``:
 - ``images/``: the photos;
 - ``products.csv``: image, title, page: what the shop wrote under each photo;
 - ``links.csv``: each product page links to the three before and the three after it;
-- ``taxonomy.jsonl``: the shop's categories, colours, seasons and so on, as labels;
+- ``taxonomy.jsonl``: the shop's categories, colours, seasons and so on, as labels, each below a
+  label without names that says which of these it is;
 - ``truth.csv``: the labels that the shop's staff gave to each product, used to answer audits and
   to evaluate, never to label.
 """
@@ -98,12 +99,16 @@ def _write_taxonomy(products: list[Product], out: Path) -> None:
         for kind in (*CATEGORIES, *FACETS):
             if _given(product[kind]):
                 names[label_id(kind, product[kind])] = product[kind]
+        for kind in (CATEGORIES[0], *FACETS):
+            if _given(product[kind]):
+                parents[label_id(kind, product[kind])].add(kind)
         for above, below in zip(CATEGORIES, CATEGORIES[1:], strict=False):
             parents[label_id(below, product[below])].add(label_id(above, product[above]))
     lines = [
         json.dumps({"id": label, "names": [names[label]], "parents": sorted(parents[label])})
         for label in sorted(names)
     ]
+    lines += [json.dumps({"id": kind, "names": []}) for kind in (CATEGORIES[0], *FACETS)]
     (out / "taxonomy.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from labeling.matching import (
     COMPOUND_PARTS,
-    INFLECTED,
     Matcher,
     compile_matcher,
     find,
     match_texts,
     normalise,
-    readings,
 )
+from labeling.names import INFLECTED, readings
 from labeling.taxonomy import Label, Taxonomy, build_taxonomy
 from labeling.words import MAX_MARKS, split_words
 
@@ -154,8 +153,9 @@ def slow_find(labels: Taxonomy, text: str) -> list[tuple[int, float, int]]:
             if not named and 1 < length <= COMPOUND_PARTS and all(glued for _, glued in span[1:]):
                 named = names.get(("".join(sequence),))
             if named:
-                codes, strength = named
-                found += [(c, pytest.approx(strength / len(codes)), len(codes)) for c in codes]
+                found += [
+                    (c, pytest.approx(s), len(named.labels)) for c, s in zip(*named, strict=True)
+                ]
                 break
         else:
             length = 1

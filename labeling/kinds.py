@@ -1,0 +1,124 @@
+"""Which labels are alternatives: of the same kind, and neither a kind of the other.
+
+The kinds are what stands at the top of a taxonomy: the labels without parents, or, where one of
+these is above nearly all labels ("entity"), those right below it. "Red" and "brown" are
+alternatives, "jeans" and "sunglasses" as well; "red" and "jeans" are not, where colours and clothes
+have nothing above them in common, nor are "terrier" and "dog".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.taxonomy import Codes, Taxonomy
+
+MAX_LEVELS = 32
+"""Levels of the taxonomy beyond which a label is not known to be above another."""
+
+NEARLY_ALL = 0.9
+"""Share of the labels above which what stands above them says nothing of their kind."""
+
+Longs = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """The labels above each label, to be asked for many pairs at once.
+
+    ``above`` int64, sorted, holds label * n + other for each label and what is above it, itself
+    with it; ``maybe`` bool holds at key % its length whether a key with this remainder exists. The
+    kinds of label l are ``kinds[first[l]:first[l + 1]]``.
+    """
+
+    n: int
+    above: Longs
+    maybe: npt.NDArray[np.bool_]
+    first: Longs
+    kinds: Codes
+
+    def alternatives(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
+        """Return ``bool[n]``: which pairs are of one kind, and neither is above the other."""
+        n_kinds = self.first[a + 1] - self.first[a]
+        pair = np.repeat(np.arange(len(a)), n_kinds)
+        place = np.arange(len(pair)) - np.repeat(np.cumsum(n_kinds) - n_kinds, n_kinds)
+        shared = self._is_above(self.kinds[self.first[a][pair] + place], b[pair])
+        apart = ~self.related(a, b)
+        apart &= np.bincount(pair[shared], minlength=len(a)) > 0
+        return apart
+
+    def related(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
+        """Return ``bool[n]``: which pairs are equal, or one is above the other."""
+        related: npt.NDArray[np.bool_] = self._is_above(a, b) | self._is_above(b, a)
+        return related
+
+    def below(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return ``float64[n]``: the sum over each label and those below it."""
+        label, upper = np.divmod(self.above, self.n)
+        return np.bincount(upper, values[label], self.n).astype(np.float64)
+
+    def _is_above(self, upper: Codes, lower: Codes) -> npt.NDArray[np.bool_]:
+        key = lower.astype(np.int64) * self.n + upper
+        found: npt.NDArray[np.bool_] = self.maybe[key % len(self.maybe)]
+        asked = np.flatnonzero(found)
+        place = np.searchsorted(self.above, key[asked])
+        found[asked] = self.above[np.minimum(place, len(self.above) - 1)] == key[asked]
+        return found
+
+
+def find_kinds(taxonomy: Taxonomy) -> Kinds:
+    """Return the kinds of a taxonomy's labels.
+
+    Examples
+    --------
+    >>> from labeling.taxonomy import Label, build_taxonomy
+    >>> parents = {"blue": ("colour",), "colour": (), "navy": ("blue",), "red": ("colour",)}
+    >>> labels = [Label(name, (), above, None, 1) for name, above in parents.items()]
+    >>> kinds = find_kinds(build_taxonomy([*labels, Label("shirt", (), (), None, 1)], "doctest"))
+    >>> blue, colour, navy, red, shirt = range(5)
+    >>> kinds.alternatives(np.array([red] * 3), np.array([blue, navy, shirt])).tolist()
+    [True, True, False]
+    >>> kinds.alternatives(np.array([navy]), np.array([blue])).tolist()
+    [False]
+    """
+    n = len(taxonomy)
+    above = _above(taxonomy)
+    maybe = np.zeros(4 * len(above) + 1, bool)
+    maybe[above % len(maybe)] = True
+    tops = {code for code, parents in enumerate(taxonomy.parents) if not parents}
+    kinds = _kinds(taxonomy, tops)
+    for top in sorted(tops):
+        if sum(top in of_label for of_label in kinds) > NEARLY_ALL * n:
+            kinds = _kinds(taxonomy, (tops - {top}) | set(taxonomy.children[top]))
+    first = np.cumsum([0, *map(len, kinds)])
+    flat = np.array([kind for of_label in kinds for kind in sorted(of_label)], np.int32)
+    return Kinds(n, above, maybe, first, flat)
+
+
+def _kinds(taxonomy: Taxonomy, tops: Set[int]) -> list[frozenset[int]]:
+    """Return which of the tops each label is, or is below."""
+    kinds: list[frozenset[int]] = [frozenset()] * len(taxonomy)
+    for code in taxonomy.order:
+        own = frozenset((code,)) if code in tops else frozenset()
+        kinds[code] = own.union(*(kinds[parent] for parent in taxonomy.parents[code]))
+    return kinds
+
+
+def _above(taxonomy: Taxonomy) -> Longs:
+    """Return label * n + other, sorted, for the labels up to `MAX_LEVELS` above each."""
+    n = len(taxonomy)
+    n_parents = np.array([len(parents) for parents in taxonomy.parents])
+    parents = np.array([p for of_label in taxonomy.parents for p in of_label], np.int64)
+    first = np.append(0, np.cumsum(n_parents))
+    label = upper = np.arange(n)
+    keys = [label * n + upper]
+    for _ in range(MAX_LEVELS):
+        repeats = n_parents[upper]
+        place = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+        key = np.repeat(label, repeats) * n + parents[np.repeat(first[upper], repeats) + place]
+        keys.append(np.unique(key))
+        label, upper = np.divmod(keys[-1], n)
+    return np.unique(np.concatenate(keys))
