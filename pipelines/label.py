@@ -82,6 +82,9 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
             f"{counts['candidates']:,} candidates: {counts['labels']:,} of {len(taxonomy):,} labels"
             f" on {counts['images']:,} images"
         )
+        facts.append(
+            f"{counts['fixed_phrase']:,} fixed phrases and {counts['stop_name']:,} stop names"
+        )
     return stage
 
 

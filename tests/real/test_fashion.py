@@ -67,3 +67,12 @@ def test_every_photo_is_accounted_for(run_dir: Path) -> None:
     counts = export(config, run_dir, "selected").counts
     assert counts["in"] == counts["train"] + counts["heldout"] + sum(counts["dropped"].values())
     assert set(counts["dropped"]) <= {"no_kept_label"}
+
+
+def test_titles_alone_name_labels_more_precisely_than_a_naive_search(run_dir: Path) -> None:
+    compare = [sys.executable, ROOT / "tests/benchmarks/titles.py", run_dir.parent / "data"]
+    done = subprocess.run([*compare, "--audits"], check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["recall and no fixed phrases"] >= found["recall naive"]
+    wrong = {name: 1 - found[f"precision {name}"] for name in ("naive", "and no fixed phrases")}
+    assert wrong["and no fixed phrases"] < 0.7 * wrong["naive"]

@@ -1,0 +1,137 @@
+"""How well labels are found in the titles of the fashion recipe, beside a naive search for names.
+
+    python docs/recipes/fashion.py fashion_dev.tar.gz fashion
+    python tests/benchmarks/titles.py fashion
+
+Naive: every name as an exact word, in lower case. Ours: the mentions that are no modifiers of
+another, then candidates by the probability that audits taught (answered by the staff's attributes),
+as many as reach the recall of the naive search. Counted by (photo, label) against the attributes
+and the categories above them. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from curation.manifest import open_stage
+from curation.pairs import find_pairs
+from labeling import ids
+from labeling.matching import compile_matcher, match_texts
+from labeling.names import MODIFIER, Usage
+from labeling.schemas import CANDIDATES, SELECTED
+from labeling.taxonomies import read_taxonomy
+from labeling.taxonomy import Taxonomy
+from labeling.usage import count, judge
+from pipelines.config import AuditSettings, Config, SignalsInput, TaxonomyInput
+from pipelines.curate import select
+from pipelines.label import label
+from pipelines.truth import read_truth
+
+Pairs = set[tuple[str, str]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Compare labels from titles with naive ones.")
+    parser.add_argument("folder", type=Path, help="what docs/recipes/fashion.py wrote")
+    parser.add_argument("--audits", type=int, nargs="*", default=[500, 2000])
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
+    taxonomy = read_taxonomy(folder / "taxonomy.jsonl")
+    truth_table = read_truth(folder / "truth.csv", taxonomy)
+    truth = {(r["image_id"], r["label_id"]) for r in truth_table.to_pylist()}
+    titles = read_titles(folder)
+    result: dict[str, float] = {}
+    naive = search(titles, taxonomy)
+    tell(result, "naive", naive, truth)
+    matcher = compile_matcher(taxonomy)
+    usage = judge(count(pa.array([t for _, t in titles]), matcher), matcher, taxonomy)
+    for name, used, least in (
+        ("every mention", Usage(), 0.0),
+        ("no modifiers", Usage(), MODIFIER + 0.01),
+        ("and no fixed phrases", Usage(usage.stop, usage.phrases), MODIFIER + 0.01),
+    ):
+        tell(result, name, match(titles, taxonomy, used, least), truth)
+    for n in arguments.audits:
+        ranked = rank(folder, n)
+        right = np.cumsum([pair in truth for pair in ranked])
+        needed = int(np.searchsorted(right, len(naive & truth))) + 1
+        tell(result, f"{n} audits", set(ranked[:needed]), truth)
+    print(json.dumps({key: round(value, 4) for key, value in result.items()}))
+
+
+def tell(result: dict[str, float], name: str, found: Pairs, truth: Pairs) -> None:
+    right = len(found & truth)
+    result[f"precision {name}"] = right / len(found)
+    result[f"recall {name}"] = right / len(truth)
+    print(
+        f"{name:22} {len(found):6,} labels  precision {right / len(found):.4f}"
+        f"  recall {right / len(truth):.4f}"
+    )
+
+
+def read_titles(folder: Path) -> list[tuple[str, str]]:
+    with (folder / "products.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [(ids.digest((folder / r["image"]).read_bytes()), r["title"]) for r in rows]
+
+
+def search(titles: list[tuple[str, str]], taxonomy: Taxonomy) -> Pairs:
+    """Find every name as an exact word."""
+    labels_of = defaultdict(list)
+    for code, names in enumerate(taxonomy.names):
+        for name, _ in names:
+            labels_of[name.lower()].append(taxonomy.label_ids[code])
+    word = {name: re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") for name in labels_of}
+    return {
+        (image, label_id)
+        for image, title in titles
+        for name, labels in labels_of.items()
+        if name in title.lower() and word[name].search(title.lower())
+        for label_id in labels
+    }
+
+
+def match(titles: list[tuple[str, str]], taxonomy: Taxonomy, usage: Usage, least: float) -> Pairs:
+    """Find names by the matcher: mentions of a strength above `least` or of a shared name."""
+    found = match_texts(compile_matcher(taxonomy, usage), pa.array([t for _, t in titles]))
+    kept = found.strength * np.where(found.strength < 1, found.ambiguity, 1) >= least
+    return {
+        (titles[row][0], taxonomy.label_ids[code])
+        for row, code in zip(found.row[kept].tolist(), found.label[kept].tolist(), strict=True)
+    }
+
+
+def rank(folder: Path, n_audits: int) -> list[tuple[str, str]]:
+    """Label the photos by their titles alone, audit, and rank the candidates by probability."""
+    titles = SignalsInput(
+        path="products.csv", source="alt", columns={"image": "image", "text": "title"}
+    )
+    config = Config(
+        base=str(folder),
+        taxonomy=TaxonomyInput(path="taxonomy.jsonl"),
+        signals=(titles,),
+        audit=AuditSettings(n=n_audits, truth="truth.csv"),
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        run_dir = Path(scratch) / "run"
+        label(config, run_dir)
+        select(config, run_dir)
+        scored = open_stage(run_dir, "selected").table(SELECTED)
+        candidates = open_stage(run_dir, "candidates").table(CANDIDATES)
+    assert (find_pairs(candidates, scored) >= 0).all()
+    order = np.argsort(-scored["p_correct"].to_numpy(), kind="stable")
+    images, labels = (scored[name].to_pylist() for name in ("image_id", "label_id"))
+    return [(images[row], labels[row]) for row in order.tolist()]
+
+
+if __name__ == "__main__":
+    main()
