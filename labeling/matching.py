@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 
 from labeling.inflection import FUNCTION_WORDS, forms
 from labeling.taxonomy import Codes, Taxonomy
-from labeling.vocabulary import Longs, Vocabulary, build_vocabulary
+from labeling.trie import Trie, build_trie
+from labeling.vocabulary import Ints, Longs
 from labeling.words import Words, normalise, split_words
 
 __all__ = ["INFLECTED", "Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
@@ -28,43 +29,34 @@ __all__ = ["INFLECTED", "Matcher", "Matches", "compile_matcher", "find", "match_
 INFLECTED = 0.9
 """Strength of a match that needed inflection ("short" for "shorts"), where an exact one has 1."""
 
-COMPOUND_PARTS = 3
-"""Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
-
 BATCH_BYTES = 1 << 20
 """Bytes of text that are matched together: enough to spread the cost of a call, little memory."""
 
-FILTER = (1 << 20) - 3
-"""Remainders that `Matcher.maybe` tells apart."""
+WINDOW_BYTES = 1 << 24
+"""Bytes of text among which equal texts are matched once."""
 
-Ints = npt.NDArray[np.int32]
+SAMPLE = 16
+"""Classes of texts by their length, of which one is asked how many texts are equal."""
+
+DISTINCT = 0.8
+"""Share of distinct texts above which it takes longer to find equal ones than to match them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Matcher:
-    """Names of a taxonomy, compiled to a trie over words.
+    """Names of a taxonomy, compiled to a trie over words, with what each says.
 
-    ``root`` int32 is the state after a word at the start of a name, -1 for none, with one more -1
-    at its end; ``keys`` int64, sorted, are state * words + word, and ``after`` int32 the states
-    that they lead to; ``form`` int32 is the form that a state ends, or -1, and ``grows`` bool
-    whether longer names go on from it. Form f names ``labels[first[f]:first[f + 1]]`` with the
-    strength ``strength[f]``, before it is divided. ``maybe`` bool holds at key % FILTER whether a
-    key with this remainder exists, which spares most searches. No name has more than ``longest``
-    words. ``n_labels`` is the taxonomy's number of labels.
+    An entry is one name's evidence for one label. They are sorted by label, and among these the
+    best first: ``label`` int32, ``strength`` float32 in (0, 1], and ``ambiguity`` int16, the number
+    of labels that share the name. Name f has the entries ``entry[first[f]:first[f + 1]]``.
     """
 
-    vocabulary: Vocabulary
-    root: Ints
-    keys: Longs
-    after: Ints
-    form: Ints
-    grows: npt.NDArray[np.bool_]
+    trie: Trie
     first: Longs
-    labels: Codes
+    entry: Ints
+    label: Codes
     strength: npt.NDArray[np.float32]
-    maybe: npt.NDArray[np.bool_]
-    longest: int
-    n_labels: int
+    ambiguity: npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -98,39 +90,19 @@ def compile_matcher(taxonomy: Taxonomy) -> Matcher:
     [1, 0]
     """
     names = readings(taxonomy)
-    words = {word: n for n, word in enumerate(sorted({w for words in names for w in words}))}
-    state_of: dict[tuple[int, int], int] = {}
-    form_of: dict[int, int] = {}
-    for number, sequence in enumerate(names):
-        state = -1
-        for word in sequence:
-            state = state_of.setdefault((state, words[word]), len(state_of))
-        form_of[state] = number
-    root = np.full(len(words) + 1, -1, np.int32)
-    form = np.full(len(state_of), -1, np.int32)
-    form[list(form_of)] = list(form_of.values())
-    steps = np.array([(*key, state) for key, state in state_of.items()], np.int64).reshape(-1, 3)
-    opening = steps[:, 0] < 0
-    root[steps[opening, 1]] = steps[opening, 2]
-    grows = np.zeros(len(state_of), bool)
-    grows[steps[~opening, 0]] = True
-    keys = steps[~opening, 0] * len(words) + steps[~opening, 1]
-    order = np.argsort(keys)
-    maybe = np.zeros(FILTER, bool)
-    maybe[keys % FILTER] = True
+    n_labels = np.array([len(labels) for labels, _ in names.values()], np.int64)
+    label = np.array([code for labels, _ in names.values() for code in labels], np.int32)
+    strength = np.array([strength for _, strength in names.values()]) / n_labels
+    order = np.argsort(label, kind="stable")
+    entry = np.empty(len(label), np.int32)
+    entry[order] = np.arange(len(label))
     return Matcher(
-        vocabulary=build_vocabulary(list(words)),
-        root=root,
-        keys=keys[order],
-        after=steps[~opening, 2][order].astype(np.int32),
-        form=form,
-        grows=grows,
-        first=np.cumsum([0, *(len(labels) for labels, _ in names.values())]),
-        labels=np.array([code for labels, _ in names.values() for code in labels], np.int32),
-        strength=np.array([strength for _, strength in names.values()], np.float32),
-        maybe=maybe,
-        longest=max(map(len, names), default=0),
-        n_labels=len(taxonomy),
+        trie=build_trie(names),
+        first=np.append(0, np.cumsum(n_labels)),
+        entry=entry,
+        label=label[order],
+        strength=np.repeat(strength, n_labels)[order].astype(np.float32),
+        ambiguity=np.repeat(n_labels, n_labels)[order].astype(np.int16),
     )
 
 
@@ -161,13 +133,12 @@ def readings(taxonomy: Taxonomy) -> Names:
 
 def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
     """Yield (label code, strength, ambiguity) for each name found in a text, left to right."""
-    words = split_words(pa.array([_sound(text)], pa.string()))
-    _, found = _named(matcher, words)
-    for form in found:
-        labels = matcher.labels[matcher.first[form] : matcher.first[form + 1]]
-        for label in labels.tolist():
-            strength = float(matcher.strength[form]) / len(labels)
-            yield label, round(strength, 7), len(labels)
+    _, names = matcher.trie.find(split_words(pa.array([_sound(text)], pa.string())))
+    for name in names:
+        entries = matcher.entry[matcher.first[name] : matcher.first[name + 1]]
+        for entry in entries:
+            strength = round(float(matcher.strength[entry]), 7)
+            yield int(matcher.label[entry]), strength, int(matcher.ambiguity[entry])
 
 
 def match_texts(matcher: Matcher, texts: pa.Array | pa.ChunkedArray) -> Matches:
@@ -176,134 +147,89 @@ def match_texts(matcher: Matcher, texts: pa.Array | pa.ChunkedArray) -> Matches:
     A label that is named twice in one text counts once, by the name that fewest labels share, and
     among these by one that is not inflected.
     """
-    rows, labels, forms_ = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    rows, entries = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     begin = 0
-    for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
-        for batch in _batches(matcher, chunk):
-            row, label, form = _match_batch(matcher, batch)
-            rows.append(row + begin)
-            labels.append(label)
-            forms_.append(form)
-            begin += len(batch)
-    form = np.concatenate(forms_)
-    ambiguity = matcher.first[form + 1] - matcher.first[form]
+    for window in _pieces(_whole(texts), WINDOW_BYTES):
+        row, entry = _match_window(matcher, window)
+        rows.append(row + begin)
+        entries.append(entry)
+        begin += len(window)
+    entry = np.concatenate(entries)
     return Matches(
         row=np.concatenate(rows),
-        label=np.concatenate(labels).astype(np.int32),
-        strength=(matcher.strength[form] / ambiguity).astype(np.float32),
-        ambiguity=ambiguity.astype(np.int16),
+        label=matcher.label.take(entry),
+        strength=matcher.strength.take(entry),
+        ambiguity=matcher.ambiguity.take(entry),
     )
 
 
-def _bits(matcher: Matcher) -> tuple[int, int]:
-    """Return how many bits hold a label and a form, in a sort key that the row fills up."""
-    return matcher.n_labels.bit_length(), len(matcher.strength).bit_length()
-
-
-def _batches(matcher: Matcher, texts: pa.Array) -> Iterator[pa.Array]:
+def _whole(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array of texts, empty where it is null."""
     texts = texts.cast(pa.large_string())
-    max_rows = 1 << (62 - sum(_bits(matcher)))
-    n_bytes = np.asarray(pc.fill_null(pc.binary_length(texts), 0), np.int64)
-    reach = np.cumsum(n_bytes)
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    return texts.fill_null("") if texts.null_count else texts
+
+
+def _pieces(texts: pa.Array, n_bytes: int) -> Iterator[pa.Array]:
+    """Yield the texts in slices of about so many bytes."""
+    reach = np.cumsum(np.asarray(pc.binary_length(texts)))
     start = 0
     while start < len(texts):
-        until = int(np.searchsorted(reach, reach[start] + BATCH_BYTES, "right"))
-        end = min(until, start + max_rows)
+        begun = reach[start - 1] if start else 0
+        end = max(start + 1, int(np.searchsorted(reach, begun + n_bytes, "right")))
         yield texts.slice(start, end - start)
         start = end
 
 
-def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs, Longs]:
-    """Return row, label and form of each label named, sorted by row and label."""
+def _match_window(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
+    """Return row and entry of each label named, sorted by both; equal texts are matched once."""
+    if not _repeat(texts):
+        return _match_distinct(matcher, texts)
+    coded = texts.dictionary_encode()
+    row, entry = _match_distinct(matcher, coded.dictionary)
+    first = np.searchsorted(row, np.arange(len(coded.dictionary) + 1))
+    text = np.asarray(coded.indices)
+    repeated, place = _ranges(first.take(text), first.take(text + 1))
+    return repeated, entry.take(place)
+
+
+def _repeat(texts: pa.Array) -> bool:
+    """Return whether enough texts are equal that finding them pays: equal ones are as long."""
+    of_class = np.asarray(pc.binary_length(texts)) % SAMPLE
+    sample = texts.filter(pa.array(of_class == np.argmax(np.bincount(of_class))))
+    return len(pc.unique(sample)) <= DISTINCT * len(sample)
+
+
+def _match_distinct(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
+    rows, entries = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    begin = 0
+    for batch in _pieces(texts, BATCH_BYTES):
+        row, entry = _match_batch(matcher, batch)
+        rows.append(row + begin)
+        entries.append(entry)
+        begin += len(batch)
+    return np.concatenate(rows), np.concatenate(entries)
+
+
+def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     words = split_words(texts)
-    place, form = _named(matcher, words)
-    n_labels = matcher.first[form + 1] - matcher.first[form]
-    hit = np.repeat(np.arange(len(form)), n_labels)
-    offset = matcher.first[form] - (np.cumsum(n_labels) - n_labels)
-    label = matcher.labels[offset[hit] + np.arange(len(hit))]
-    label_bits, form_bits = _bits(matcher)
-    key = ((words.row[place] << (label_bits + form_bits)) | form)[hit]
-    key = np.sort(key | (label.astype(np.int64) << form_bits), kind="stable")
-    pair = key >> form_bits
-    new = np.flatnonzero(np.diff(pair, prepend=-1))
-    pair, best = pair[new], key[new] & np.int64((1 << form_bits) - 1)
-    return pair >> label_bits, pair & np.int64((1 << label_bits) - 1), best
+    place, name = matcher.trie.find(words)
+    found, at = _ranges(matcher.first.take(name), matcher.first.take(name + 1))
+    bits = len(matcher.label).bit_length()
+    key = (words.row.take(place) << bits).take(found) | matcher.entry.take(at)
+    key = np.sort(key, kind="stable")
+    row, entry = key >> bits, key & ((1 << bits) - 1)
+    label = matcher.label.take(entry)
+    best = np.flatnonzero((np.diff(label, prepend=-1) != 0) | (np.diff(row, prepend=-1) != 0))
+    return row.take(best), entry.take(best)
 
 
-def _named(matcher: Matcher, words: Words) -> tuple[Longs, Ints]:
-    """Return the first word and the form of each name that the texts hold, none overlapping."""
-    code = matcher.vocabulary.codes(words.letters, words.offsets[:-1], np.diff(words.offsets))
-    form, length = _walk(matcher, words, code)
-    _join_compounds(matcher, words, form, length)
-    place = np.flatnonzero(form >= 0)
-    place = place[_leftmost(place, place + length[place])]
-    return place, form[place]
-
-
-def _walk(matcher: Matcher, words: Words, code: Ints) -> tuple[Ints, npt.NDArray[np.int8]]:
-    """Return the form and number of words of the longest name that begins at each word."""
-    form = np.full(len(code), -1, np.int32)
-    length = np.zeros(len(code), np.int8)
-    place = np.flatnonzero(matcher.root[code] >= 0)
-    state = matcher.root[code[place]]
-    for n_words in range(1, matcher.longest + 1):
-        ended = matcher.form[state] >= 0
-        form[place[ended]] = matcher.form[state[ended]]
-        length[place[ended]] = n_words
-        if n_words == matcher.longest:
-            break
-        going = matcher.grows[state]
-        going &= place < len(code) - n_words
-        place, state = place[going], state[going]
-        following = code[place + n_words]
-        going = following >= 0
-        going &= words.row[place] == words.row[place + n_words]
-        place, state, following = place[going], state[going], following[going]
-        key = state.astype(np.int64) * len(matcher.vocabulary) + following
-        going = matcher.maybe[key % FILTER]
-        place, key = place[going], key[going]
-        step = np.minimum(np.searchsorted(matcher.keys, key), len(matcher.keys) - 1)
-        going = matcher.keys[step] == key
-        place, state = place[going], matcher.after[step[going]]
-    return form, length
-
-
-def _join_compounds(
-    matcher: Matcher, words: Words, form: Ints, length: npt.NDArray[np.int8]
-) -> None:
-    """Look up parts of hyphenated words written as one word, where nothing as long is named."""
-    place = np.flatnonzero(words.glued) - 1
-    for n_parts in range(2, COMPOUND_PARTS + 1):
-        place = place[place + n_parts <= len(form)]
-        place = place[words.glued[place + n_parts - 1]]
-        starts = words.offsets[place]
-        lengths = words.offsets[place + n_parts] - starts
-        state = matcher.root[matcher.vocabulary.codes(words.letters, starts, lengths)]
-        named = np.where(state >= 0, matcher.form[state], -1)
-        better = (named >= 0) & (length[place] < n_parts)
-        form[place[better]] = named[better]
-        length[place[better]] = n_parts
-
-
-def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:
-    """Return which spans stay when each, from left to right, removes those that it overlaps.
-
-    The spans that stay are those that are reached from a span that nothing overlaps from the left,
-    going from each to the first that begins after its end; n steps take log n rounds.
-    """
-    if not len(starts):
-        return np.empty(0, bool)
-    stays = np.append(True, starts[1:] >= np.maximum.accumulate(ends)[:-1])
-    heads = np.flatnonzero(stays)
-    longest = int(np.diff(heads, append=len(starts)).max())
-    if longest == 1:
-        return stays
-    jump = np.append(np.searchsorted(starts, ends), len(starts))
-    stays = np.append(stays, False)
-    for _ in range(longest.bit_length()):
-        stays[jump[np.flatnonzero(stays)]] = True
-        jump = jump[jump]
-    return stays[:-1]
+def _ranges(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:
+    """Return all numbers of some ranges, as the range's place and the number."""
+    n = ends - starts
+    which = np.repeat(np.arange(len(n)), n)
+    return which, np.arange(len(which)) + (starts - np.cumsum(n) + n).take(which)
 
 
 def _sequences(words: Words) -> Iterator[tuple[int, tuple[str, ...]]]:
