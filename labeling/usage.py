@@ -24,10 +24,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.kinds import Kinds
-from labeling.matching import Matcher, alternatives, mentions_of
+from labeling.matching import Matcher, alternatives, phrases
 from labeling.names import Phrase, Reading, Usage, readings
 from labeling.schemas import PHRASES
 from labeling.taxonomy import Taxonomy
+from labeling.trie import Found
+from labeling.words import split_words
 
 SAMPLE = 1_000_000
 """Texts that are looked at, about, of more."""
@@ -76,19 +78,19 @@ class Used(NamedTuple):
 
 def count(texts: pa.Array, matcher: Matcher) -> Used:
     """Count how the names of a matcher are used in some texts, each text once."""
-    words, mention = mentions_of(matcher, texts.unique().drop_null())
+    words = split_words(texts.unique().drop_null())
+    found = matcher.trie.find(words)
     n_words = len(words.row)
-    ends = mention.place + mention.n_words
+    ends = found.place + found.n_words
     after = np.minimum(ends, n_words - 1)
-    begun = np.bincount(mention.place, minlength=n_words + 1)
+    begun = np.bincount(found.place, minlength=n_words + 1)
     inside = np.cumsum(begun - np.bincount(ends, minlength=n_words + 1))[:-1] > 0
-    is_end = (ends == n_words) | (mention.phrase[after] != mention.phrase[ends - 1])
+    next_word = Found(after, np.ones_like(found.n_words), found.name, found.is_other)
+    is_end = (ends == n_words) | (phrases(words, next_word)[0] != phrases(words, found)[1])
     follows = ~is_end & ~inside[after]
     spelled = words.to_arrow()
-    names = pa.table({"name": mention.form, "n_ends": is_end.astype(np.int64)})
-    pairs = pa.table(
-        {"name": mention.form[follows], "word": spelled.take(pa.array(after[follows]))}
-    )
+    names = pa.table({"name": found.name, "n_ends": is_end.astype(np.int64)})
+    pairs = pa.table({"name": found.name[follows], "word": spelled.take(pa.array(after[follows]))})
     outside = pa.table({"word": spelled.filter(pa.array(~inside))})
     return Used(
         _sums(names.append_column("n", pa.repeat(1, len(names))), NAMES),
@@ -119,9 +121,8 @@ def judge(used: Used, matcher: Matcher, taxonomy: Taxonomy) -> Usage:
     n[number] = used.names["n"].to_numpy()
     n_ends[number] = used.names["n_ends"].to_numpy()
     own = np.zeros(len(taxonomy))
-    entry = np.flatnonzero(matcher.ambiguity == 1)
-    name_of_entry = np.repeat(np.arange(n_names), np.diff(matcher.first))
-    np.add.at(own, matcher.labels[entry], n[name_of_entry[entry]])
+    sole = np.flatnonzero(np.diff(matcher.first) == 1)
+    np.add.at(own, matcher.labels[matcher.first[sole]], n[sole])
     below = matcher.kinds.below(own)
     names = list(read)
     stop = _stop_names(names, list(read.values()), n, n_ends, below, taxonomy)

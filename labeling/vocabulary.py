@@ -1,7 +1,7 @@
 """A fixed set of words, looked up for all words of a column at once.
 
-A word's key is its first eight bytes, as a number; longer words mix in the rest and are compared
-in full when the keys are equal, so that an answer is exact whatever the words.
+A word's key is its first eight bytes, as a number; that of a longer word mixes in its length and
+its last eight. Longer words are compared in full, so that an answer is exact whatever the words.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 _MASKS = np.array([(1 << (8 * n)) - 1 for n in range(9)], np.uint64)
 
 Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
 _Keys = npt.NDArray[np.uint64]
 
@@ -28,61 +29,63 @@ _Keys = npt.NDArray[np.uint64]
 class Vocabulary:
     """Words by the slot that their key falls in.
 
-    Slot s holds the words ``code[first[s]:first[s + 1]]``, whose keys are ``key``; word ``code``
-    stands in ``letters`` at ``offsets[code]``. The longest has ``longest`` bytes.
+    Slot s holds the words ``code[first[s]:first[s + 1]]``, whose keys are ``key``, both with one
+    more entry that stands for no word; word ``code`` stands in ``letters`` at ``offsets[code]``.
     """
 
     letters: Bytes
     offsets: Longs
     key: _Keys
-    code: npt.NDArray[np.int32]
-    first: npt.NDArray[np.int32]
-    longest: int
+    code: Ints
+    first: Ints
 
     def __len__(self) -> int:
-        return len(self.code)
+        return len(self.code) - 1
 
-    def codes(self, letters: Bytes, starts: Longs, lengths: Longs) -> npt.NDArray[np.int32]:
+    def codes(self, letters: Bytes, starts: Longs, ends: Longs) -> Ints:
         """Return ``int32[n]``: the place of each word in the vocabulary, -1 for none.
 
         Parameters
         ----------
         letters
-            UTF-8 without zero bytes, followed by `PADDING` zero bytes.
-        starts, lengths
-            Where each word begins in `letters`, and its bytes, at least one.
+            UTF-8, followed by `PADDING` zero bytes.
+        starts, ends
+            Where each word begins and ends in `letters`; it has at least one byte, none of them 0.
         """
-        found = np.full(len(starts), -1, np.int32)
-        keys = _keys(letters, starts, lengths, self.longest)
-        slots = _slots(keys)
-        entry, end = self.first[slots], self.first[slots + 1]
-        asked = np.flatnonzero((entry < end) & (lengths <= self.longest))
-        entry, end, keys = entry[asked], end[asked], keys[asked]
+        keys = _keys(letters, starts, ends)
+        slot = _slots(keys)
+        entry, end = self.first.take(slot), self.first.take(slot + 1)
+        found = np.where(self.key.take(entry) == keys, self.code.take(entry), np.int32(-1))
+        self._drop_others(found, letters, starts, ends)
+        asked = np.flatnonzero((found < 0) & (end - entry > 1))
         while len(asked):
-            hit = keys == self.key[entry]
+            entry[asked] += 1
+            hit = asked[self.key[entry[asked]] == keys[asked]]
             code = self.code[entry[hit]]
-            same = self._same(code, letters, starts[asked[hit]], lengths[asked[hit]])
-            found[asked[hit][same]] = code[same]
-            entry = entry + 1
-            more = (entry < end) & (found[asked] < 0)
-            asked, entry, end, keys = asked[more], entry[more], end[more], keys[more]
+            self._drop_others(code, letters, starts[hit], ends[hit])
+            found[hit] = code
+            asked = asked[(found[asked] < 0) & (end[asked] - entry[asked] > 1)]
         return found
 
-    def _same(
-        self, code: npt.NDArray[np.int32], letters: Bytes, starts: Longs, lengths: Longs
-    ) -> npt.NDArray[np.bool_]:
-        """Compare words of equal keys with those of the vocabulary."""
-        begin = self.offsets[code]
-        same: npt.NDArray[np.bool_] = lengths == self.offsets[code + 1] - begin
-        place = np.flatnonzero(same & (lengths > 8))
-        done = 8
+    def _drop_others(self, code: Ints, letters: Bytes, starts: Longs, ends: Longs) -> None:
+        """Set to -1 the codes of words that have the key of these words but are others.
+
+        The key of a word of at most eight bytes is the word.
+        """
+        place = np.flatnonzero((code >= 0) & (ends - starts > PADDING))
+        begin, end = self.offsets[code[place]], self.offsets[code[place] + 1]
+        other = end - begin != (ends - starts)[place]
+        code[place[other]] = -1
+        ours, theirs = _eight(letters), _eight(self.letters)
+        place, begin, end = place[~other], begin[~other], end[~other]
+        done = 0
         while len(place):
-            mask = _MASKS[np.minimum(lengths[place] - done, 8)]
-            theirs = _eight(letters)[starts[place] + done] & mask
-            same[place] &= theirs == _eight(self.letters)[begin[place] + done] & mask
+            mask = _MASKS[np.minimum(end - begin - done, 8)]
+            other = (ours[starts[place] + done] ^ theirs[begin + done]) & mask != 0
+            code[place[other]] = -1
             done += 8
-            place = place[same[place] & (lengths[place] > done)]
-        return same
+            more = ~other & (end - begin > done)
+            place, begin, end = place[more], begin[more], end[more]
 
 
 def build_vocabulary(words: Sequence[str]) -> Vocabulary:
@@ -92,37 +95,33 @@ def build_vocabulary(words: Sequence[str]) -> Vocabulary:
     --------
     >>> vocabulary = build_vocabulary(["navy", "incommensurable"])
     >>> letters = np.frombuffer(b"navyblueincommensurable" + bytes(PADDING), np.uint8)
-    >>> vocabulary.codes(letters, np.array([0, 4, 8]), np.array([4, 4, 15])).tolist()
+    >>> vocabulary.codes(letters, np.array([0, 4, 8]), np.array([4, 8, 23])).tolist()
     [0, -1, 1]
     """
     encoded = [word.encode() for word in words]
     letters = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8)
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-    longest = max(map(len, encoded), default=0)
-    keys = _keys(letters, offsets[:-1], np.diff(offsets), longest)
+    keys = _keys(letters, offsets[:-1], offsets[1:])
     slots = _slots(keys)
     order = np.argsort(slots, kind="stable")
     counts = np.bincount(slots, minlength=1 << _SLOT_BITS)
     return Vocabulary(
         letters=letters,
         offsets=offsets,
-        key=keys[order],
-        code=order.astype(np.int32),
+        key=np.append(keys[order], np.uint64(0)),
+        code=np.append(order, -1).astype(np.int32),
         first=np.append(0, np.cumsum(counts)).astype(np.int32),
-        longest=longest,
     )
 
 
-def _keys(letters: Bytes, starts: Longs, lengths: Longs, longest: int) -> _Keys:
+def _keys(letters: Bytes, starts: Longs, ends: Longs) -> _Keys:
+    """Return the keys of words. That of a long one has a first byte of 0, that of no other has."""
     eight = _eight(letters)
-    keys = eight[starts] & _MASKS[np.minimum(lengths, 8)]
-    place = np.flatnonzero((lengths > 8) & (lengths <= longest))
-    done = 8
-    while len(place):
-        following = eight[starts[place] + done] & _MASKS[np.minimum(lengths[place] - done, 8)]
-        keys[place] = (keys[place] ^ (keys[place] >> np.uint64(29))) * _MIX + following
-        done += 8
-        place = place[lengths[place] > done]
+    lengths = ends - starts
+    keys = eight[starts] & _MASKS.take(lengths, mode="clip")
+    long = np.flatnonzero(lengths > 8)
+    tail = eight[ends.take(long) - 8] + lengths.take(long).astype(np.uint64)
+    keys[long] = ((keys.take(long) * _MIX) ^ tail) * _MIX << np.uint64(8)
     return keys
 
 

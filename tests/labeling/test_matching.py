@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.matching import (
-    COMPOUND_PARTS,
     Matcher,
     compile_matcher,
     find,
@@ -21,6 +20,7 @@ from labeling.matching import (
 )
 from labeling.names import INFLECTED, readings
 from labeling.taxonomy import Label, Taxonomy, build_taxonomy
+from labeling.trie import COMPOUND_PARTS
 from labeling.words import MAX_MARKS, split_words
 
 

@@ -1,0 +1,224 @@
+r"""Characters as they are compared: normalised, case folded, with what each does between words.
+
+Folding one text takes the tables of Unicode through several passes. Most characters fold to one
+character, whatever stands beside them: texts of these alone are folded by a table.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import unicodedata
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MAX_TEXT = 10_000
+"""Characters of a text that are read; web texts beyond it are lists of keywords."""
+
+MAX_MARKS = 30
+"""Marks in a row that are kept, as in Unicode's stream-safe text (Standard Annex 15, section 13):
+sorting longer runs takes time quadratic in their length."""
+
+_UNSPACED = (
+    (0x0E00, 0x0E7F),  # Thai
+    (0x0E80, 0x0EFF),  # Lao
+    (0x0F00, 0x0FFF),  # Tibetan
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x1950, 0x19DF),  # Tai Le, New Tai Lue
+    (0x1A20, 0x1AAF),  # Tai Tham
+    (0x2E80, 0x2FDF),  # Han radicals
+    (0x3005, 0x3007),
+    (0x3031, 0x303C),
+    (0x3041, 0x30FF),  # Hiragana, Katakana
+    (0x31F0, 0x31FF),
+    (0x3400, 0x9FFF),  # Han
+    (0xA9E0, 0xA9FF),  # Myanmar Extended-B
+    (0xAA60, 0xAADF),  # Myanmar Extended-A, Tai Viet
+    (0xF900, 0xFAFF),
+    (0x1B000, 0x1B16F),  # Kana Supplement and Extended
+    (0x20000, 0x3FFFF),  # Han
+)
+
+_JAMO = (0x1100, 0x11FF)
+"""Letters that make up Hangul syllables, which composition may join with what is before them."""
+
+_BREAK, _LETTER, _HYPHEN, _APOSTROPHE, _FORMAT, _MARK, _CHARACTER = range(7)
+
+_SIGNS = np.array([ord(c) for c in ". -' .. "], np.uint32)
+"""What stands for a character between words, by kind."""
+
+_HARD = 0xFFFFFFFF
+"""What `_easy` says of a character that does not fold to one character in every text."""
+
+Kinds = npt.NDArray[np.uint8]
+"""``uint8[n]``: what each character does at word boundaries, one of the kinds above."""
+
+Points = npt.NDArray[np.uint32]
+"""``uint32[n]``: the code points of a text."""
+
+
+def normalise(text: str) -> str:
+    r"""Return a text as it is compared: NFKC, format characters removed, case folded.
+
+    At most `MAX_TEXT` characters are read, and `MAX_MARKS` marks in a row.
+
+    Examples
+    --------
+    >>> normalise("Ｎavy\u200b BLUE")
+    'navy blue'
+    """
+    text = text[:MAX_TEXT]
+    return text.casefold() if text.isascii() else _to_text(_fold(text))
+
+
+def spellings(texts: pa.Array) -> Iterator[tuple[npt.NDArray[np.int64], bytes]]:
+    r"""Yield the texts in parts: which they are, and UTF-8 with a line for each, normalised.
+
+    ASCII letters may still be in upper case. Beyond ASCII, all is letters, digits and their marks.
+    Where words meet in a script without spaces, one is put between them.
+
+    Parameters
+    ----------
+    texts
+        ``large_string[n]`` without nulls; it may hold bytes that are not UTF-8.
+
+    Examples
+    --------
+    >>> [(rows.tolist(), part.decode()) for rows, part in spellings(
+    ...     pa.array(["ß—Größe", "T-shirt\n", "It’s 毛衣"], pa.large_string()))]
+    [([1], 'T-shirt\t'), ([2], "it's 毛 衣"), ([0], 'ss.grösse')]
+    """
+    is_ascii = np.asarray(pc.string_is_ascii(texts), bool)
+    if is_ascii.any():
+        yield np.flatnonzero(is_ascii), _lines(texts.filter(pa.array(is_ascii)))
+    if is_ascii.all():
+        return
+    others = np.flatnonzero(~is_ascii)
+    texts = _sound(texts.filter(pa.array(~is_ascii)))
+    points = _points(_lines(texts).decode())
+    hard = np.zeros(len(texts), bool)
+    hard_places = np.flatnonzero(_easy().take(points, mode="clip") == _HARD)
+    hard[np.searchsorted(np.flatnonzero(points == ord("\n")), hard_places)] = True
+    if not hard.all():
+        points = _points(_lines(texts.filter(pa.array(~hard))).decode())
+        yield others[~hard], _spell(_easy().take(points, mode="clip"))
+    if hard.any():
+        yield others[hard], _spell(_fold(_lines(texts.filter(pa.array(hard))).decode()))
+
+
+def _sound(texts: pa.Array) -> pa.Array:
+    """Return the texts with bytes that are not UTF-8 replaced."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = texts.cast(pa.large_binary()).to_pylist()
+        return pa.array([b.decode("utf-8", "replace") for b in raw], pa.large_string())
+    return texts
+
+
+def _lines(texts: pa.Array) -> bytes:
+    """Return texts, cut to `MAX_TEXT`, one a line."""
+    long = pc.greater(pc.binary_length(texts), MAX_TEXT)
+    if pc.any(long).as_py():
+        cut = pc.utf8_slice_codeunits(texts.filter(long), 0, MAX_TEXT)
+        texts = pc.replace_with_mask(texts, long, cut)
+    whole = pa.LargeListArray.from_arrays(pa.array([0, len(texts)], pa.int64()), texts)
+    lines: bytes = pc.binary_join(whole, pa.scalar("\n", pa.large_string()))[0].as_buffer()
+    lines = bytes(lines)
+    if lines.count(b"\n") < len(texts):
+        return lines
+    return _lines(pc.replace_substring(texts, "\n", "\t"))
+
+
+def _spell(points: Points) -> bytes:
+    """Return folded text as UTF-8, all that stands between words as ASCII."""
+    kind = _kinds().take(points)
+    inside = (kind == _LETTER) | (kind >= _MARK)
+    points = np.where(inside | (points < 0x80), points, _SIGNS.take(kind))
+    if (kind == _CHARACTER).any():
+        points = np.insert(points, np.flatnonzero(_parted(kind, inside)) + 1, ord(" "))
+    return _to_text(points).encode()
+
+
+def _parted(kind: Kinds, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return after which characters a word ends and another begins; a mark goes with its base."""
+    base = kind[np.maximum.accumulate(np.where(kind != _MARK, np.arange(len(kind)), 0))]
+    parted: npt.NDArray[np.bool_] = inside[:-1] & inside[1:] & (kind[1:] != _MARK)
+    parted &= (kind[1:] == _CHARACTER) | (base[:-1] == _CHARACTER)
+    return parted
+
+
+def _fold(text: str) -> Points:
+    points = _points(text)
+    points = _limit_marks(points[_kinds()[points] != _FORMAT])
+    composed = unicodedata.normalize("NFKC", _to_text(points))
+    return _limit_marks(_points(unicodedata.normalize("NFKC", composed.casefold())))
+
+
+def _limit_marks(points: Points) -> Points:
+    is_mark = _kinds()[points] == _MARK
+    if np.count_nonzero(is_mark) <= MAX_MARKS:
+        return points
+    place = np.arange(len(points))
+    base = np.maximum.accumulate(np.where(is_mark, -1, place))
+    return points[place - base <= MAX_MARKS]
+
+
+def _points(text: str) -> Points:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _to_text(points: Points) -> str:
+    return points.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+@functools.cache
+def _easy() -> Points:
+    """Return what each character folds to where that is one character in every text, or `_HARD`.
+
+    Marks and jamo may join with what is before them. The last entry is for all characters that the
+    table leaves out. Signs that stand for several ("…") are as good as one.
+    """
+    points = np.arange(0x20000, dtype=np.uint32)
+    left_out = (points == ord("\n")) | ((points >= 0xD800) & (points < 0xE000))
+    lines = _to_text(np.stack([np.where(left_out, ord(" "), points), np.full_like(points, 10)], 1))
+    composed = unicodedata.normalize("NFKC", lines)
+    folded = _points(unicodedata.normalize("NFKC", composed.casefold()))
+    starts = np.append(0, np.flatnonzero(folded == 10)[:-1] + 1)
+    one = np.diff(starts, append=len(folded)) == 2
+    kind = _kinds()[folded]
+    easy = np.where(one, folded[starts], _HARD).astype(np.uint32)
+    easy[np.logical_and.reduceat(kind == _BREAK, starts) & ~one] = ord(".")
+    easy[np.isin(_kinds()[points], (_FORMAT, _MARK)) | (kind[starts] == _MARK)] = _HARD
+    easy[(easy >= _JAMO[0]) & (easy <= _JAMO[1])] = _HARD
+    easy[left_out] = np.where(points[left_out] == 10, 10, _HARD)
+    return np.append(easy, np.uint32(_HARD))
+
+
+@functools.cache
+def _kinds() -> Kinds:
+    """Return the kind of every code point."""
+    of_category = {"L": _LETTER, "N": _LETTER, "M": _MARK}
+    kinds = np.array(
+        [of_category.get(unicodedata.category(chr(c))[0], _BREAK) for c in range(0x20000)]
+        + [_BREAK] * (sys.maxunicode + 1 - 0x20000),
+        np.uint8,
+    )
+    for low, high in _UNSPACED:
+        letters = kinds[low : high + 1] == _LETTER
+        kinds[low : high + 1][letters] = _CHARACTER
+    kinds[0x20000:0x40000] = _CHARACTER
+    for c in (*range(0x20000), *range(0xE0000, 0xE0200)):
+        category = unicodedata.category(chr(c))
+        if category == "Cf":
+            kinds[c] = _FORMAT
+        elif category[0] == "M":
+            kinds[c] = _MARK
+    kinds[[ord("-"), 0x2010]] = _HYPHEN
+    kinds[[ord("'"), 0x2019]] = _APOSTROPHE
+    return kinds
