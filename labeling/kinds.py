@@ -22,6 +22,8 @@ MAX_LEVELS = 32
 NEARLY_ALL = 0.9
 """Share of the labels above which what stands above them says nothing of their kind."""
 
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
 Longs = npt.NDArray[np.int64]
 
 
@@ -30,24 +32,27 @@ class Kinds:
     """The labels above each label, to be asked for many pairs at once.
 
     ``above`` int64, sorted, holds label * n + other for each label and what is above it, itself
-    with it; ``maybe`` bool holds at key % its length whether a key with this remainder exists. The
-    kinds of label l are ``kinds[first[l]:first[l + 1]]``.
+    with it; ``maybe`` bool has for some ``bits`` of a key whether a key with these exists. The kinds of
+    label l are ``kinds[first[l]:first[l + 1]]``, and ``only`` int32 is its kind if it has just one,
+    else -1 - l.
     """
 
     n: int
     above: Longs
+    bits: int
     maybe: npt.NDArray[np.bool_]
     first: Longs
     kinds: Codes
+    only: Codes
 
     def alternatives(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
         """Return ``bool[n]``: which pairs are of one kind, and neither is above the other."""
-        n_kinds = self.first[a + 1] - self.first[a]
-        pair = np.repeat(np.arange(len(a)), n_kinds)
-        place = np.arange(len(pair)) - np.repeat(np.cumsum(n_kinds) - n_kinds, n_kinds)
-        shared = self._is_above(self.kinds[self.first[a][pair] + place], b[pair])
-        apart = ~self.related(a, b)
-        apart &= np.bincount(pair[shared], minlength=len(a)) > 0
+        of_a, of_b = self.only.take(a), self.only.take(b)
+        apart: npt.NDArray[np.bool_] = of_a == of_b
+        several = np.flatnonzero((of_a < 0) | (of_b < 0))
+        apart[several] = self._share(a[several], b[several])
+        alike = np.flatnonzero(apart)
+        apart[alike] = ~self.related(a.take(alike), b.take(alike))
         return apart
 
     def related(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
@@ -60,12 +65,21 @@ class Kinds:
         label, upper = np.divmod(self.above, self.n)
         return np.bincount(upper, values[label], self.n).astype(np.float64)
 
+    def _share(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
+        """Return which pairs have a kind in common, looking at all kinds of each."""
+        n_kinds = self.first[a + 1] - self.first[a]
+        pair = np.repeat(np.arange(len(a)), n_kinds)
+        place = np.arange(len(pair)) - np.repeat(np.cumsum(n_kinds) - n_kinds, n_kinds)
+        shared = self._is_above(self.kinds[self.first[a][pair] + place], b[pair])
+        result: npt.NDArray[np.bool_] = np.bincount(pair[shared], minlength=len(a)) > 0
+        return result
+
     def _is_above(self, upper: Codes, lower: Codes) -> npt.NDArray[np.bool_]:
         key = lower.astype(np.int64) * self.n + upper
-        found: npt.NDArray[np.bool_] = self.maybe[key % len(self.maybe)]
+        found: npt.NDArray[np.bool_] = self.maybe.take(_hashed(key, self.bits))
         asked = np.flatnonzero(found)
-        place = np.searchsorted(self.above, key[asked])
-        found[asked] = self.above[np.minimum(place, len(self.above) - 1)] == key[asked]
+        key = key.take(asked)
+        found[asked] = self.above.take(np.searchsorted(self.above, key), mode="clip") == key
         return found
 
 
@@ -86,8 +100,9 @@ def find_kinds(taxonomy: Taxonomy) -> Kinds:
     """
     n = len(taxonomy)
     above = _above(taxonomy)
-    maybe = np.zeros(4 * len(above) + 1, bool)
-    maybe[above % len(maybe)] = True
+    bits = (16 * len(above)).bit_length()
+    maybe = np.zeros(1 << bits, bool)
+    maybe[_hashed(above, bits)] = True
     tops = {code for code, parents in enumerate(taxonomy.parents) if not parents}
     kinds = _kinds(taxonomy, tops)
     for top in sorted(tops):
@@ -95,7 +110,8 @@ def find_kinds(taxonomy: Taxonomy) -> Kinds:
             kinds = _kinds(taxonomy, (tops - {top}) | set(taxonomy.children[top]))
     first = np.cumsum([0, *map(len, kinds)])
     flat = np.array([kind for of_label in kinds for kind in sorted(of_label)], np.int32)
-    return Kinds(n, above, maybe, first, flat)
+    only = np.where(np.diff(first) == 1, np.append(flat, 0)[first[:-1]], -1 - np.arange(n))
+    return Kinds(n, above, bits, maybe, first, flat, only.astype(np.int32))
 
 
 def _kinds(taxonomy: Taxonomy, tops: Set[int]) -> list[frozenset[int]]:
@@ -122,3 +138,7 @@ def _above(taxonomy: Taxonomy) -> Longs:
         keys.append(np.unique(key))
         label, upper = np.divmod(keys[-1], n)
     return np.unique(np.concatenate(keys))
+
+
+def _hashed(keys: Longs, bits: int) -> Longs:
+    return (keys.view(np.uint64) * _MIX >> np.uint64(64 - bits)).view(np.int64)

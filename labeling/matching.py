@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 
 from labeling.inflection import FUNCTION_WORDS
 from labeling.kinds import Kinds, find_kinds
-from labeling.names import MODIFIER, NO_USAGE, Usage, readings
+from labeling.names import MODIFIER, NO_USAGE, Reading, Usage, readings
 from labeling.taxonomy import Codes, Taxonomy
 from labeling.trie import Found, Trie, build_trie
 from labeling.vocabulary import Ints, Longs
@@ -56,7 +56,7 @@ class Matcher:
     sorted by label, and among these the best first: ``label`` int32, ``strength`` float32 in
     (0, 1], ``ambiguity`` int16, the number of labels that share the name, and ``name`` int32. Name
     f speaks for ``labels[first[f]:first[f + 1]]``, with the entries ``entry`` as a mention and
-    ``modifier`` as a modifier.
+    ``modifier`` as a modifier; ``likeliest`` int32 is the one that it speaks for most.
     """
 
     trie: Trie
@@ -65,6 +65,7 @@ class Matcher:
     labels: Codes
     entry: Ints
     modifier: Ints
+    likeliest: Codes
     label: Codes
     strength: npt.NDArray[np.float32]
     ambiguity: npt.NDArray[np.int16]
@@ -115,11 +116,16 @@ def compile_matcher(taxonomy: Taxonomy, usage: Usage = NO_USAGE) -> Matcher:
         labels=labels,
         entry=entry[: len(labels)],
         modifier=entry[len(labels) :],
+        likeliest=np.array([_likeliest(reading) for reading in names.values()], np.int32),
         label=np.tile(labels, 2)[order],
         strength=strength[order].astype(np.float32),
         ambiguity=n_labels[of_name].astype(np.int16),
         name=of_name.astype(np.int32),
     )
+
+
+def _likeliest(reading: Reading) -> int:
+    return max(zip(reading.strengths, reading.labels, strict=True), key=lambda pair: pair[0])[1]
 
 
 def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
@@ -250,15 +256,8 @@ def phrases(words: Words, found: Found) -> tuple[Longs, Longs]:
 
 
 def alternatives(matcher: Matcher, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
-    """Return ``bool[n]``: which pairs of names name alternatives, and nothing that is related."""
-    n_a, n_b = (matcher.first.take(name + 1) - matcher.first.take(name) for name in (a, b))
-    pair, place = _ranges(np.zeros(len(a), np.int64), n_a * n_b)
-    of_a = matcher.labels[matcher.first[a][pair] + place // n_b[pair]]
-    of_b = matcher.labels[matcher.first[b][pair] + place % n_b[pair]]
-    related = np.bincount(pair[matcher.kinds.related(of_a, of_b)], minlength=len(a))
-    apart = np.bincount(pair[matcher.kinds.alternatives(of_a, of_b)], minlength=len(a))
-    result: npt.NDArray[np.bool_] = (related == 0) & (apart > 0)
-    return result
+    """Return ``bool[n]``: which pairs of names name alternatives, in their likeliest senses."""
+    return matcher.kinds.alternatives(matcher.likeliest.take(a), matcher.likeliest.take(b))
 
 
 def _ranges(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:

@@ -97,7 +97,8 @@ class Trie:
             place = place[words.glued[place + n_parts - 1]]
             code = self.vocabulary.codes(*words.joined(place, n_parts))
             opens = (code >= 0) & (code < self.n_openers)
-            named = np.where(opens, self.name[np.where(opens, code, 0)], -1)
+            named = np.full(len(code), -1, np.int32)
+            named[opens] = self.name[code[opens]]
             better = (named >= 0) & (length[place] < n_parts)
             name[place[better]] = named[better]
             length[place[better]] = n_parts
