@@ -32,9 +32,9 @@ class Kinds:
     """The labels above each label, to be asked for many pairs at once.
 
     ``above`` int64, sorted, holds label * n + other for each label and what is above it, itself
-    with it; ``maybe`` bool has for some ``bits`` of a key whether a key with these exists. The kinds of
-    label l are ``kinds[first[l]:first[l + 1]]``, and ``only`` int32 is its kind if it has just one,
-    else -1 - l.
+    with it; ``maybe`` bool has for some ``bits`` of a key whether a key with these exists. The
+    kinds of label l are ``kinds[first[l]:first[l + 1]]``, and ``only`` int32 is its kind if it has
+    just one, else -1 - l.
     """
 
     n: int
