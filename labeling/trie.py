@@ -26,8 +26,8 @@ class Trie:
     The state after one word is its code. The way from a state by one more word is a key of
     ``steps``, and ``after`` int64 the state that each leads to. By state, ``name`` int32 is the
     name that ends there, or -1, and ``grows`` bool whether longer ones go on. ``follows`` bool is
-    by word, with one more entry for others, whether it stands in a name after the first. No name
-    has more than ``longest`` words.
+    by word whether it stands in a name after the first. These have one more entry, at the end, for
+    other words. No name has more than ``longest`` words.
     """
 
     vocabulary: Vocabulary
@@ -79,7 +79,7 @@ class Trie:
         place = np.concatenate(places)
         n_parts = np.repeat(np.arange(len(places)) + 2, [len(some) for some in places])
         code = self.vocabulary.codes(*words.joined(place, n_parts))
-        named = np.where(code >= 0, self.name[code], -1)
+        named = self.name[code]
         better = (named >= 0) & (length[place] < n_parts)
         name[place[better]] = named[better]
         length[place[better]] = n_parts[better]
@@ -127,7 +127,7 @@ def _trie(
     steps = build_key_table(keys)
     after = np.empty(len(keys), np.int64)
     after[steps.find(keys)] = len(vocabulary) + np.arange(len(keys))
-    name = np.full(len(vocabulary) + len(keys), -1, np.int32)
+    name = np.full(len(vocabulary) + len(keys) + 1, -1, np.int32)
     name[ends] = np.arange(len(ends))
     grows = np.zeros(len(name), bool)
     grows[(keys // np.uint64(len(vocabulary) + 1)).astype(np.int64)] = True
