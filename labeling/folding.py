@@ -220,22 +220,16 @@ def _easy() -> Points:
 @functools.cache
 def _kinds() -> Kinds:
     """Return the kind of every code point."""
-    of_category = {"L": _LETTER, "N": _LETTER, "M": _MARK}
-    kinds = np.array(
-        [of_category.get(unicodedata.category(chr(c))[0], _BREAK) for c in range(0x20000)]
-        + [_BREAK] * (sys.maxunicode + 1 - 0x20000),
-        np.uint8,
-    )
+    of_category = {"L": _LETTER, "N": _LETTER, "M": _MARK, "Cf": _FORMAT}
+    kinds = np.full(sys.maxunicode + 1, _BREAK, np.uint8)
+    for points in (range(0x20000), range(0xE0000, 0xE0200)):
+        categories = map(unicodedata.category, map(chr, points))
+        found = [of_category.get(c) or of_category.get(c[0], _BREAK) for c in categories]
+        kinds[points.start : points.stop] = found
     for low, high in _UNSPACED:
         letters = kinds[low : high + 1] == _LETTER
         kinds[low : high + 1][letters] = _CHARACTER
     kinds[0x20000:0x40000] = _CHARACTER
-    for c in (*range(0x20000), *range(0xE0000, 0xE0200)):
-        category = unicodedata.category(chr(c))
-        if category == "Cf":
-            kinds[c] = _FORMAT
-        elif category[0] == "M":
-            kinds[c] = _MARK
     kinds[[ord("-"), 0x2010]] = _HYPHEN
     kinds[[ord("'"), 0x2019]] = _APOSTROPHE
     return kinds
