@@ -49,8 +49,8 @@ _JAMO = (0x1100, 0x11FF)
 
 _BREAK, _LETTER, _HYPHEN, _APOSTROPHE, _FORMAT, _MARK, _CHARACTER = range(7)
 
-_SIGNS = np.array([ord(c) for c in ". -' .. "], np.uint32)
-"""What stands for a character between words, by kind."""
+_SIGNS = np.array([ord(c) for c in ". -'.  "], np.uint32)
+"""What is written for a character of each kind that stands between words."""
 
 _HARD = 0xFFFFFFFF
 """What `_easy` says of a character that does not fold to one character in every text."""
@@ -76,11 +76,11 @@ def normalise(text: str) -> str:
     return text.casefold() if text.isascii() else _to_text(_fold(text))
 
 
-def spellings(texts: pa.Array) -> Iterator[tuple[npt.NDArray[np.int64], bytes]]:
-    r"""Yield the texts in parts: which they are, and UTF-8 with a line for each, normalised.
+def spellings(texts: pa.Array) -> Iterator[tuple[npt.NDArray[np.int64], pa.Buffer | bytes]]:
+    r"""Yield the texts in parts: which they are, and UTF-8, normalised, a line for each.
 
     ASCII letters may still be in upper case. Beyond ASCII, all is letters, digits and their marks.
-    Where words meet in a script without spaces, one is put between them.
+    Where words meet in a script without spaces, a space is put between them.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ def spellings(texts: pa.Array) -> Iterator[tuple[npt.NDArray[np.int64], bytes]]:
 
     Examples
     --------
-    >>> [(rows.tolist(), part.decode()) for rows, part in spellings(
-    ...     pa.array(["ß—Größe", "T-shirt\n", "It’s 毛衣"], pa.large_string()))]
-    [([1], 'T-shirt\t'), ([2], "it's 毛 衣"), ([0], 'ss.grösse')]
+    >>> texts = pa.array(["ß—Größe", "T-shirt", "It’s 毛衣"], pa.large_string())
+    >>> [(rows.tolist(), bytes(part).decode()) for rows, part in spellings(texts)]
+    [([1], 'T-shirt'), ([2], "it's 毛 衣"), ([0], 'ss.grösse')]
     """
     is_ascii = np.asarray(pc.string_is_ascii(texts), bool)
     if is_ascii.any():
@@ -99,16 +99,19 @@ def spellings(texts: pa.Array) -> Iterator[tuple[npt.NDArray[np.int64], bytes]]:
     if is_ascii.all():
         return
     others = np.flatnonzero(~is_ascii)
-    texts = _sound(texts.filter(pa.array(~is_ascii)))
-    points = _points(_lines(texts).decode())
-    hard = np.zeros(len(texts), bool)
-    hard_places = np.flatnonzero(_easy().take(points, mode="clip") == _HARD)
-    hard[np.searchsorted(np.flatnonzero(points == ord("\n")), hard_places)] = True
+    lines = _lines(_sound(texts.filter(pa.array(~is_ascii))))
+    points = _points(bytes(lines).decode() + "\n")
+    easy = _easy().take(points, mode="clip")
+    ends = np.flatnonzero(points == ord("\n"))
+    hard = np.zeros(len(others), bool)
+    hard[np.searchsorted(ends, np.flatnonzero(easy == _HARD))] = True
+    if not hard.any():
+        yield others, _spell(easy[:-1])
+        return
+    is_hard = np.repeat(hard, np.diff(ends, prepend=-1))
     if not hard.all():
-        points = _points(_lines(texts.filter(pa.array(~hard))).decode())
-        yield others[~hard], _spell(_easy().take(points, mode="clip"))
-    if hard.any():
-        yield others[hard], _spell(_fold(_lines(texts.filter(pa.array(hard))).decode()))
+        yield others[~hard], _spell(easy[~is_hard][:-1])
+    yield others[hard], _spell(_signed(_fold(_to_text(points[is_hard][:-1]))))
 
 
 def _sound(texts: pa.Array) -> pa.Array:
@@ -121,36 +124,49 @@ def _sound(texts: pa.Array) -> pa.Array:
     return texts
 
 
-def _lines(texts: pa.Array) -> bytes:
-    """Return texts, cut to `MAX_TEXT`, one a line."""
-    long = pc.greater(pc.binary_length(texts), MAX_TEXT)
-    if pc.any(long).as_py():
+def _lines(texts: pa.Array) -> pa.Buffer:
+    """Return texts, cut to `MAX_TEXT`, with a line feed between any two."""
+    n_bytes = pc.binary_length(texts)
+    if pc.max(n_bytes).as_py() > MAX_TEXT:
+        long = pc.greater(n_bytes, MAX_TEXT)
         cut = pc.utf8_slice_codeunits(texts.filter(long), 0, MAX_TEXT)
         texts = pc.replace_with_mask(texts, long, cut)
     whole = pa.LargeListArray.from_arrays(pa.array([0, len(texts)], pa.int64()), texts)
-    lines: bytes = pc.binary_join(whole, pa.scalar("\n", pa.large_string()))[0].as_buffer()
-    lines = bytes(lines)
-    if lines.count(b"\n") < len(texts):
-        return lines
-    return _lines(pc.replace_substring(texts, "\n", "\t"))
+    joined = pc.binary_join(whole, pa.scalar("\n", pa.large_string()))[0].as_buffer()
+    if np.count_nonzero(np.frombuffer(joined, np.uint8) == ord("\n")) >= len(texts):
+        return _lines(pc.replace_substring(texts, "\n", "\t"))
+    return joined
+
+
+def _signed(points: Points) -> Points:
+    """Return folded text with ASCII for all that stands between words."""
+    kind = _kinds().take(points)
+    return np.where(_is_inside(kind) | (points < 0x80), points, _SIGNS.take(kind))
 
 
 def _spell(points: Points) -> bytes:
-    """Return folded text as UTF-8, all that stands between words as ASCII."""
-    kind = _kinds().take(points)
-    inside = (kind == _LETTER) | (kind >= _MARK)
-    points = np.where(inside | (points < 0x80), points, _SIGNS.take(kind))
-    if (kind == _CHARACTER).any():
-        points = np.insert(points, np.flatnonzero(_parted(kind, inside)) + 1, ord(" "))
+    """Return folded, signed text as UTF-8, with spaces where words meet."""
+    if (points >= _UNSPACED[0][0]).any():
+        points = np.insert(points, _meetings(_kinds().take(points)), ord(" "))
     return _to_text(points).encode()
 
 
-def _parted(kind: Kinds, inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return after which characters a word ends and another begins; a mark goes with its base."""
-    base = kind[np.maximum.accumulate(np.where(kind != _MARK, np.arange(len(kind)), 0))]
-    parted: npt.NDArray[np.bool_] = inside[:-1] & inside[1:] & (kind[1:] != _MARK)
-    parted &= (kind[1:] == _CHARACTER) | (base[:-1] == _CHARACTER)
-    return parted
+def _meetings(kind: Kinds) -> npt.NDArray[np.int64]:
+    """Return where a word begins right after another; a mark goes with what is before it."""
+    is_character = kind == _CHARACTER
+    is_mark = kind == _MARK
+    if is_mark.any():
+        is_character = is_character[
+            np.maximum.accumulate(np.where(is_mark, 0, np.arange(len(kind))))
+        ]
+    near = np.flatnonzero(is_character[1:] | is_character[:-1]) + 1
+    meets = _is_inside(kind[near]) & _is_inside(kind[near - 1]) & ~is_mark[near]
+    return near[np.flatnonzero(meets)]
+
+
+def _is_inside(kind: Kinds) -> npt.NDArray[np.bool_]:
+    inside: npt.NDArray[np.bool_] = (kind == _LETTER) | (kind >= _MARK)
+    return inside
 
 
 def _fold(text: str) -> Points:
@@ -179,10 +195,10 @@ def _to_text(points: Points) -> str:
 
 @functools.cache
 def _easy() -> Points:
-    """Return what each character folds to where that is one character in every text, or `_HARD`.
+    """Return what each character folds to, signed, if that is one character in every text.
 
-    Marks and jamo may join with what is before them. The last entry is for all characters that the
-    table leaves out. Signs that stand for several ("…") are as good as one.
+    For others it is `_HARD`: marks and jamo may join with what is before them. Signs that stand for
+    several ("…") are as good as one. The last entry is for all characters that have none.
     """
     points = np.arange(0x20000, dtype=np.uint32)
     left_out = (points == ord("\n")) | ((points >= 0xD800) & (points < 0xE000))
@@ -197,28 +213,23 @@ def _easy() -> Points:
     easy[np.isin(_kinds()[points], (_FORMAT, _MARK)) | (kind[starts] == _MARK)] = _HARD
     easy[(easy >= _JAMO[0]) & (easy <= _JAMO[1])] = _HARD
     easy[left_out] = np.where(points[left_out] == 10, 10, _HARD)
+    easy[easy != _HARD] = _signed(easy[easy != _HARD])
     return np.append(easy, np.uint32(_HARD))
 
 
 @functools.cache
 def _kinds() -> Kinds:
     """Return the kind of every code point."""
-    of_category = {"L": _LETTER, "N": _LETTER, "M": _MARK}
-    kinds = np.array(
-        [of_category.get(unicodedata.category(chr(c))[0], _BREAK) for c in range(0x20000)]
-        + [_BREAK] * (sys.maxunicode + 1 - 0x20000),
-        np.uint8,
-    )
+    of_category = {"L": _LETTER, "N": _LETTER, "M": _MARK, "Cf": _FORMAT}
+    kinds = np.full(sys.maxunicode + 1, _BREAK, np.uint8)
+    for points in (range(0x20000), range(0xE0000, 0xE0200)):
+        categories = map(unicodedata.category, map(chr, points))
+        found = [of_category.get(c) or of_category.get(c[0], _BREAK) for c in categories]
+        kinds[points.start : points.stop] = found
     for low, high in _UNSPACED:
         letters = kinds[low : high + 1] == _LETTER
         kinds[low : high + 1][letters] = _CHARACTER
     kinds[0x20000:0x40000] = _CHARACTER
-    for c in (*range(0x20000), *range(0xE0000, 0xE0200)):
-        category = unicodedata.category(chr(c))
-        if category == "Cf":
-            kinds[c] = _FORMAT
-        elif category[0] == "M":
-            kinds[c] = _MARK
     kinds[[ord("-"), 0x2010]] = _HYPHEN
     kinds[[ord("'"), 0x2019]] = _APOSTROPHE
     return kinds

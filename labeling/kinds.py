@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keytable import KeyTable, build_key_table
 from labeling.taxonomy import Codes, Taxonomy
 
 MAX_LEVELS = 32
@@ -22,8 +23,6 @@ MAX_LEVELS = 32
 NEARLY_ALL = 0.9
 """Share of the labels above which what stands above them says nothing of their kind."""
 
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-
 Longs = npt.NDArray[np.int64]
 
 
@@ -31,16 +30,13 @@ Longs = npt.NDArray[np.int64]
 class Kinds:
     """The labels above each label, to be asked for many pairs at once.
 
-    ``above`` int64, sorted, holds label * n + other for each label and what is above it, itself
-    with it; ``maybe`` bool has for some ``bits`` of a key whether a key with these exists. The
-    kinds of label l are ``kinds[first[l]:first[l + 1]]``, and ``only`` int32 is its kind if it has
-    just one, else -1 - l.
+    ``above`` holds label * n + other for each label and what is above it, itself with it. The kinds
+    of label l are ``kinds[first[l]:first[l + 1]]``, and ``only`` int32 is its kind if it has just
+    one, else -1 - l.
     """
 
     n: int
-    above: Longs
-    bits: int
-    maybe: npt.NDArray[np.bool_]
+    above: KeyTable
     first: Longs
     kinds: Codes
     only: Codes
@@ -62,7 +58,7 @@ class Kinds:
 
     def below(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return ``float64[n]``: the sum over each label and those below it."""
-        label, upper = np.divmod(self.above, self.n)
+        label, upper = np.divmod(self.above.key[:-1].view(np.int64), self.n)
         return np.bincount(upper, values[label], self.n).astype(np.float64)
 
     def _share(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
@@ -76,11 +72,8 @@ class Kinds:
 
     def _is_above(self, upper: Codes, lower: Codes) -> npt.NDArray[np.bool_]:
         key = lower.astype(np.int64) * self.n + upper
-        found: npt.NDArray[np.bool_] = self.maybe.take(_hashed(key, self.bits))
-        asked = np.flatnonzero(found)
-        key = key.take(asked)
-        found[asked] = self.above.take(np.searchsorted(self.above, key), mode="clip") == key
-        return found
+        is_above: npt.NDArray[np.bool_] = self.above.find(key.view(np.uint64)) >= 0
+        return is_above
 
 
 def find_kinds(taxonomy: Taxonomy) -> Kinds:
@@ -99,10 +92,6 @@ def find_kinds(taxonomy: Taxonomy) -> Kinds:
     [False]
     """
     n = len(taxonomy)
-    above = _above(taxonomy)
-    bits = (16 * len(above)).bit_length()
-    maybe = np.zeros(1 << bits, bool)
-    maybe[_hashed(above, bits)] = True
     tops = {code for code, parents in enumerate(taxonomy.parents) if not parents}
     kinds = _kinds(taxonomy, tops)
     for top in sorted(tops):
@@ -111,7 +100,8 @@ def find_kinds(taxonomy: Taxonomy) -> Kinds:
     first = np.cumsum([0, *map(len, kinds)])
     flat = np.array([kind for of_label in kinds for kind in sorted(of_label)], np.int32)
     only = np.where(np.diff(first) == 1, np.append(flat, 0)[first[:-1]], -1 - np.arange(n))
-    return Kinds(n, above, bits, maybe, first, flat, only.astype(np.int32))
+    above = build_key_table(_above(taxonomy).view(np.uint64))
+    return Kinds(n, above, first, flat, only.astype(np.int32))
 
 
 def _kinds(taxonomy: Taxonomy, tops: Set[int]) -> list[frozenset[int]]:
@@ -138,7 +128,3 @@ def _above(taxonomy: Taxonomy) -> Longs:
         keys.append(np.unique(key))
         label, upper = np.divmod(keys[-1], n)
     return np.unique(np.concatenate(keys))
-
-
-def _hashed(keys: Longs, bits: int) -> Longs:
-    return (keys.view(np.uint64) * _MIX >> np.uint64(64 - bits)).view(np.int64)

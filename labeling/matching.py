@@ -216,7 +216,8 @@ def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     key = np.sort(key, kind="stable")
     row, entry = key >> bits, key & ((1 << bits) - 1)
     label = matcher.label.take(entry)
-    best = np.flatnonzero((np.diff(label, prepend=-1) != 0) | (np.diff(row, prepend=-1) != 0))
+    again = (label[1:] == label[:-1]) & (row[1:] == row[:-1])
+    best = np.append(0, np.flatnonzero(~again) + 1)[: len(row)]
     return row.take(best), entry.take(best)
 
 

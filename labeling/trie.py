@@ -12,14 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from labeling.vocabulary import Ints, Longs, Vocabulary, build_vocabulary
+from labeling.keytable import Keys, KeyTable, build_key_table
+from labeling.vocabulary import Ints, Longs, Vocabulary, build_vocabulary, spelled
 from labeling.words import Words
 
 COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
-
-_FILTER_BITS = 20
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Found(NamedTuple):
@@ -39,20 +37,19 @@ class Found(NamedTuple):
 class Trie:
     """Names by their words; a name's number is its place among those that were given.
 
-    The first ``n_openers`` words of the vocabulary are those that open a name: the state after one
-    is its code. State ``n_openers + i`` is reached by ``keys[i]``, which is state * (words + 1) +
-    word + 1; they are sorted. ``name`` int32 is the name that a state ends, or -1, and ``grows``
-    bool whether longer ones go on from it. ``maybe`` bool has for some bits of a key whether a key
-    with these exists, which spares most searches. No name has more than ``longest`` words.
-    ``is_other`` bool is by word, with one more for a word that is not known.
+    The state after one word is its code. The way from a state by one more word is a key of
+    ``steps``, and ``after`` int64 the state that each leads to. By state, ``name`` int32 is the
+    name that ends there, or -1, and ``grows`` bool whether longer ones go on. ``follows`` bool is
+    by word whether it stands in a name after the first. These have one more entry, at the end, for
+    other words. No name has more than ``longest`` words. ``is_other`` bool is by word, too.
     """
 
     vocabulary: Vocabulary
-    n_openers: int
-    keys: Longs
+    follows: npt.NDArray[np.bool_]
+    steps: KeyTable
+    after: Longs
     name: Ints
     grows: npt.NDArray[np.bool_]
-    maybe: npt.NDArray[np.bool_]
     longest: int
     is_other: npt.NDArray[np.bool_]
 
@@ -71,37 +68,37 @@ class Trie:
         name = np.full(len(code), -1, np.int32)
         length = np.zeros(len(code), np.int8)
         code = np.append(code, np.int32(-1))
-        place = np.flatnonzero((code >= 0) & (code < self.n_openers))
+        place = np.flatnonzero(code >= 0)
         state = code.take(place).astype(np.int64)
         for n_words in range(1, self.longest + 1):
+            if not len(place):
+                break
             named = self.name.take(state)
             ended = np.flatnonzero(named >= 0)
             name[place.take(ended)] = named.take(ended)
             length[place.take(ended)] = n_words
-            growing = np.flatnonzero(self.grows.take(state))
-            place, state = place.take(growing), state.take(growing)
-            key = state * (len(self.vocabulary) + 1) + code.take(place + n_words) + 1
-            going = np.flatnonzero(self.maybe.take(_hashed(key)))
-            place, key = place.take(going), key.take(going)
-            step = np.searchsorted(self.keys, key)
-            going = np.flatnonzero(self.keys.take(step, mode="clip") == key)
+            following = code.take(place + n_words)
+            going = np.flatnonzero(self.grows.take(state) & self.follows.take(following))
+            place, state, following = place.take(going), state.take(going), following.take(going)
+            step = self.steps.find(_step(state, following, len(self.vocabulary)))
+            going = np.flatnonzero(step >= 0)
             going = going[row[place[going]] == row[place[going] + n_words]]
-            place, state = place[going], self.n_openers + step[going]
+            place, state = place[going], self.after[step[going]]
         return name, length
 
     def _join_compounds(self, words: Words, name: Ints, length: npt.NDArray[np.int8]) -> None:
         """Look up parts of hyphenated words as one word, where nothing as long is named."""
-        place = np.flatnonzero(words.glued) - 1
-        for n_parts in range(2, COMPOUND_PARTS + 1):
-            place = place[place + n_parts <= len(name)]
-            place = place[words.glued[place + n_parts - 1]]
-            code = self.vocabulary.codes(*words.joined(place, n_parts))
-            opens = (code >= 0) & (code < self.n_openers)
-            named = np.full(len(code), -1, np.int32)
-            named[opens] = self.name[code[opens]]
-            better = (named >= 0) & (length[place] < n_parts)
-            name[place[better]] = named[better]
-            length[place[better]] = n_parts
+        glued = np.append(words.glued, False)
+        places = [np.flatnonzero(glued) - 1]
+        for n_words in range(2, COMPOUND_PARTS):
+            places.append(places[-1][glued[places[-1] + n_words]])
+        place = np.concatenate(places)
+        n_parts = np.repeat(np.arange(len(places)) + 2, [len(some) for some in places])
+        code = self.vocabulary.codes(*words.joined(place, n_parts))
+        named = self.name[code]
+        better = (named >= 0) & (length[place] < n_parts)
+        name[place[better]] = named[better]
+        length[place[better]] = n_parts[better]
 
 
 def build_trie(names: Iterable[tuple[str, ...]], others: Collection[str] = ()) -> Trie:
@@ -117,48 +114,49 @@ def build_trie(names: Iterable[tuple[str, ...]], others: Collection[str] = ()) -
     ([0, 3], [1, 0])
     """
     names = list(names)
-    openers = {words[0] for words in names}
-    later = {word for words in names for word in words}.union(others) - openers
-    spelled = [*sorted(openers), *sorted(later)]
-    code_of = {word: code for code, word in enumerate(spelled)}
-    codes = np.array([code_of[word] for words in names for word in words], np.int64)
+    known = {word for words in names for word in words}.union(others)
+    vocabulary = build_vocabulary(sorted(known))
+    codes = vocabulary.codes(*spelled([word for words in names for word in words]))
     lengths = np.array([len(words) for words in names], np.int64)
     first = np.cumsum(lengths) - lengths
-    state = codes[first]
-    keys = [np.empty(0, np.int64)]
-    n_states = len(openers)
+    follows = np.zeros(len(vocabulary) + 1, bool)
+    follows[np.delete(codes, first)] = True
+    is_other = np.zeros(len(vocabulary) + 1, bool)
+    is_other[vocabulary.codes(*spelled(sorted(others)))] = True
     longest = int(lengths.max(initial=1))
+    state, n_states = codes[first].astype(np.int64), len(vocabulary)
+    keys = [np.empty(0, np.uint64)]
     for depth in range(1, longest):
         longer = np.flatnonzero(lengths > depth)
-        key = state[longer] * (len(spelled) + 1) + codes[first[longer] + depth] + 1
-        distinct, which = np.unique(key, return_inverse=True)
+        step = _step(state[longer], codes[first[longer] + depth], len(vocabulary))
+        distinct, which = np.unique(step, return_inverse=True)
         state[longer] = n_states + which
         n_states += len(distinct)
         keys.append(distinct)
-    is_other = np.array([*(word in others for word in spelled), False])
-    return _trie(spelled, len(openers), np.concatenate(keys), state, longest, is_other)
+    return _trie(vocabulary, follows, np.concatenate(keys), state, longest, is_other)
 
 
 def _trie(
-    spelled: list[str],
-    n_openers: int,
-    keys: Longs,
+    vocabulary: Vocabulary,
+    follows: npt.NDArray[np.bool_],
+    keys: Keys,
     ends: Longs,
     longest: int,
     is_other: npt.NDArray[np.bool_],
 ) -> Trie:
-    name = np.full(n_openers + len(keys), -1, np.int32)
+    steps = build_key_table(keys)
+    after = np.empty(len(keys), np.int64)
+    after[steps.find(keys)] = len(vocabulary) + np.arange(len(keys))
+    name = np.full(len(vocabulary) + len(keys) + 1, -1, np.int32)
     name[ends] = np.arange(len(ends))
     grows = np.zeros(len(name), bool)
-    grows[keys // (len(spelled) + 1)] = True
-    maybe = np.zeros(1 << _FILTER_BITS, bool)
-    maybe[_hashed(keys)] = True
-    return Trie(build_vocabulary(spelled), n_openers, keys, name, grows, maybe, longest, is_other)
+    grows[(keys // np.uint64(len(vocabulary) + 1)).astype(np.int64)] = True
+    return Trie(vocabulary, follows, steps, after, name, grows, longest, is_other)
 
 
-def _hashed(keys: Longs) -> Longs:
-    mixed = keys.view(np.uint64) * _MIX
-    return (mixed >> np.uint64(64 - _FILTER_BITS)).view(np.int64)
+def _step(state: Longs, word: Ints, n_words: int) -> Keys:
+    """Return the key of going on from a state by a word, which may be -1."""
+    return (state * (n_words + 1) + word + 1).view(np.uint64)
 
 
 def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:

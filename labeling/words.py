@@ -18,10 +18,10 @@ from labeling.vocabulary import PADDING, Bytes, Longs
 
 __all__ = ["MAX_MARKS", "MAX_TEXT", "Words", "normalise", "split_words"]
 
-_OTHER, _HYPHEN, _APOSTROPHE, _SPACE = range(4)
+_OTHER, _SPACE, _HYPHEN, _APOSTROPHE, _LINE = range(5)
 """What a byte between words may be; letters and digits are greater."""
 
-_SIGNS = {"-": _HYPHEN, "'": _APOSTROPHE, " ": _SPACE}
+_SIGNS = {" ": _SPACE, "-": _HYPHEN, "'": _APOSTROPHE, "\n": _LINE}
 _OF_BYTE = bytes(
     byte if byte >= 0x80 or chr(byte).isalnum() else _SIGNS.get(chr(byte), _OTHER)
     for byte in bytes(range(256)).lower()
@@ -33,7 +33,7 @@ class Words:
     """The words of some texts, text by text, each from left to right.
 
     Word i is ``letters[starts[i]:ends[i]]``, UTF-8, normalised; between words stand bytes of at
-    most 3, and `vocabulary.PADDING` zero bytes follow the last. ``row`` int64[n] is the place of
+    most 4, and `vocabulary.PADDING` zero bytes follow the last. ``row`` int64[n] is the place of
     the text, ``glued`` bool[n] whether a single hyphen or apostrophe joins the word to the one
     before it. The texts stand in no particular order.
     """
@@ -64,12 +64,12 @@ class Words:
 
         These are all but spaces, hyphens and apostrophes, and hyphens after a space.
         """
-        ends = self.letters == _OTHER
+        ends = (self.letters == _OTHER) | (self.letters == _LINE)
         ends[1:] |= (self.letters[1:] == _HYPHEN) & (self.letters[:-1] == _SPACE)
         return np.cumsum(ends)
 
-    def joined(self, place: Longs, n_parts: int) -> tuple[Bytes, Longs, Longs]:
-        """Return words and the glued ones that follow, in all `n_parts`, as one word each.
+    def joined(self, place: Longs, n_parts: Longs) -> tuple[Bytes, Longs, Longs]:
+        """Return each word at `place` and the glued ones after it, in all `n_parts`, as one word.
 
         Returns
         -------
@@ -81,7 +81,7 @@ class Words:
         skipped = starts - np.cumsum(n_bytes) + n_bytes
         letters = self.letters[np.arange(n_bytes.sum()) + np.repeat(skipped, n_bytes)]
         ends = np.cumsum(n_bytes - (n_parts - 1))
-        letters = np.append(letters[letters > _SPACE], np.zeros(PADDING, np.uint8))
+        letters = np.append(letters[letters > _LINE], np.zeros(PADDING, np.uint8))
         return letters, np.append(0, ends)[:-1], ends
 
 
@@ -104,31 +104,26 @@ def split_words(texts: pa.Array) -> Words:
     parts = list(spellings(texts))
     whole = b"\n".join([b"", *(lines for _, lines in parts), bytes(PADDING)])
     letters = np.frombuffer(whole.translate(_OF_BYTE), np.uint8)
-    inside = letters > _SPACE
+    inside = letters > _LINE
+    signs = np.flatnonzero(letters - np.uint8(_HYPHEN) <= _LINE - _HYPHEN)
+    is_line = letters.take(signs) == _LINE
+    joints = _joints(letters, inside, signs[~is_line])
     edges = np.flatnonzero(inside[1:] != inside[:-1])
     starts, ends = edges[::2] + 1, edges[1::2] + 1
-    glued, kept = _glue(letters, starts, ends)
-    if not kept.all():
-        place = np.flatnonzero(kept)
-        starts, ends, glued = starts.take(place), ends.take(place), glued.take(place)
-    lines = np.flatnonzero(np.frombuffer(whole, np.uint8) == ord("\n"))
-    n_words = np.diff(np.searchsorted(starts, lines))
+    glued = np.zeros(len(starts), bool)
+    glued[np.searchsorted(starts, joints + 1)] = True
+    n_words = np.diff(np.searchsorted(starts, signs[is_line]))
     order = np.concatenate([rows for rows, _ in parts]) if parts else np.empty(0, np.int64)
     return Words(letters, starts, ends, np.repeat(order, n_words), glued)
 
 
-def _glue(
-    letters: Bytes, starts: Longs, ends: Longs
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return which words are glued, and which are kept: all but a final 's."""
-    before = letters.take(starts - 1)
-    joint = np.flatnonzero((before == _HYPHEN) | (before == _APOSTROPHE))
-    joint = joint[joint > 0]
-    joint = joint[starts[joint] - ends[joint - 1] == 1]
-    glued = np.zeros(len(starts) + 1, bool)
-    glued[joint] = True
-    possessive = joint[(before[joint] == _APOSTROPHE) & (letters[starts[joint]] == ord("s"))]
-    possessive = possessive[ends[possessive] - starts[possessive] == 1]
-    kept = np.ones(len(starts), bool)
-    kept[possessive] = glued[possessive + 1]
-    return glued[:-1], kept
+def _joints(letters: Bytes, inside: npt.NDArray[np.bool_], signs: Longs) -> Longs:
+    """Return which hyphens and apostrophes join words, and take each final 's out of `inside`."""
+    joints = signs[inside[signs - 1] & inside[signs + 1]]
+    after = letters[joints + 2]
+    goes_on = (after == _HYPHEN) | (after == _APOSTROPHE)
+    goes_on &= inside[joints + 3]
+    final = (letters[joints] == _APOSTROPHE) & (letters[joints + 1] == ord("s"))
+    final &= ~goes_on & ~inside[joints + 2]
+    inside[joints[final] + 1] = False
+    return joints[np.flatnonzero(~final)]

@@ -2,13 +2,14 @@
 
     python tests/benchmarks/matching.py imagenet21k_oewn.jsonl.gz laion_alt_10000.parquet
 
-Texts are the column TEXT, each with a word of its own at its end, so that nothing is gained from
-texts that repeat. Seconds are CPU seconds of one process. Peers do less: no inflection, no hyphens,
-no labels, only the names' places in text that is put in lower case for them, and they are read in
-the same order of rows; `words only` finds the names at word boundaries, longest first. A peer that
-is not installed is said to be absent.
+Texts are the column TEXT, twice: `repeated`, over and over, to a million rows, and `distinct`, each
+with a word of its own at its end, so that nothing is gained from texts that repeat. Seconds are CPU
+seconds of one process with one thread. Peers do less: no inflection, no hyphens, no labels, only
+the names' places in text that is put in lower case for them; `words only` finds the names at word
+boundaries, longest first. They match each text by itself, so that a sample is enough for their
+speed. A peer that is not installed is said to be absent.
 The last line is JSON; `ratio` is our speed by the fastest peer's, `ratio_words` by that of the
-fastest peer that minds word boundaries.
+fastest peer that minds word boundaries, and `..._distinct` the same for distinct texts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,60 +28,80 @@ from labeling.matching import compile_matcher, match_texts
 from labeling.taxonomies import read_taxonomy
 
 Run = Callable[[list[str]], int]
+Speeds = dict[str, float]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time the matcher and its peers.")
     parser.add_argument("taxonomy", type=Path)
     parser.add_argument("texts", type=Path)
-    parser.add_argument("--copies", type=int, default=10, help="times that the texts are repeated")
+    parser.add_argument("--copies", type=int, default=100, help="times that texts are repeated")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the best counts")
     arguments = parser.parse_args()
+    pa.set_cpu_count(1)
     taxonomy = read_taxonomy(arguments.taxonomy)
     names = sorted({name.lower() for names in taxonomy.names for name, _ in names if name.strip()})
-    base = pq.read_table(arguments.texts, columns=["TEXT"])["TEXT"].to_pylist()
-    texts = [f"{t} q{i}x{j}" for j in range(arguments.copies) for i, t in enumerate(base) if t]
-    column = pa.array(texts)
     started = time.process_time()
     matcher = compile_matcher(taxonomy)
     compile_s = time.process_time() - started
-    runs: dict[str, tuple[Run, list[str]]] = {}
-    few = texts[: len(base)]
-    for name, make in PEERS.items():
-        try:
-            runs[name] = (make(names), few)
-        except ImportError:
-            print(f"{name:34} absent")
-    speeds: dict[str, float] = {}
-    for _ in range(arguments.rounds):
-        keep(speeds, "winnow", timed(lambda: len(match_texts(matcher, column).row), texts))
-        for name, (run, sample) in runs.items():
-            keep(speeds, name, timed(lambda run=run, sample=sample: run(sample), sample))
-    for name, speed in sorted(speeds.items(), key=lambda item: -item[1]):
-        print(f"{name:34} {speed:8.2f} MB/s")
-    peers = {name: round(speed, 3) for name, speed in speeds.items() if name != "winnow"}
-    words = [speed for name, speed in peers.items() if "inside words" not in name]
-    result = {
-        "mb_per_s": round(speeds["winnow"], 2),
-        "ratio": round(speeds["winnow"] / max(peers.values()), 2) if peers else None,
-        "ratio_words": round(speeds["winnow"] / max(words), 2) if words else None,
-        "compile_s": round(compile_s, 2),
-        "n_names": len(names),
-        "n_bytes": pc.sum(pc.binary_length(column)).as_py(),
-        "peers": peers,
-    }
+    peers = dict(made(names))
+    table = pq.read_table(arguments.texts, columns=["TEXT"])["TEXT"]
+    base = [text for text in table.to_pylist() if text]
+    result: dict[str, object] = {"compile_s": round(compile_s, 2), "n_names": len(names)}
+    for ending, texts in (
+        ("", pa.chunked_array([base] * arguments.copies)),
+        ("_distinct", pa.array(distinct(base, max(1, arguments.copies // 10)))),
+    ):
+        sample = texts.slice(0, len(base)).to_pylist()
+        speeds: Speeds = {}
+        for _ in range(arguments.rounds):
+            n_bytes = pc.sum(pc.binary_length(texts)).as_py()
+            keep(
+                speeds, "winnow", n_bytes, lambda texts=texts: len(match_texts(matcher, texts).row)
+            )
+            for name, run in peers.items():
+                n_bytes = sum(len(text.encode()) for text in sample)
+                keep(speeds, name, n_bytes, lambda run=run, sample=sample: run(sample))
+        report(speeds, len(texts), ending)
+        result |= summary(speeds, ending)
     print(json.dumps(result))
 
 
-def timed(run: Callable[[], int], texts: list[str]) -> float:
-    """Return megabytes of text in a CPU second."""
-    n_bytes = sum(len(text.encode()) for text in texts)
+def distinct(texts: list[str], copies: int) -> list[str]:
+    return [f"{text} q{i}x{j}" for j in range(copies) for i, text in enumerate(texts)]
+
+
+def report(speeds: Speeds, n_rows: int, ending: str) -> None:
+    print(f"{n_rows} {ending.strip('_') or 'repeated'} texts")
+    for name, speed in sorted(speeds.items(), key=lambda item: -item[1]):
+        print(f"  {name:34} {speed:8.2f} MB/s")
+
+
+def summary(speeds: Speeds, ending: str) -> dict[str, object]:
+    ours = speeds["winnow"]
+    peers = {name: round(speed, 3) for name, speed in speeds.items() if name != "winnow"}
+    words = [speed for name, speed in peers.items() if "inside words" not in name]
+    return {
+        f"mb_per_s{ending}": round(ours, 2),
+        f"ratio{ending}": round(ours / max(peers.values()), 2) if peers else None,
+        f"ratio_words{ending}": round(ours / max(words), 2) if words else None,
+        f"peers{ending}": peers,
+    }
+
+
+def made(names: list[str]) -> Iterator[tuple[str, Run]]:
+    for name, make in PEERS.items():
+        try:
+            yield name, make(names)
+        except ImportError:
+            print(f"{name:34} absent")
+
+
+def keep(speeds: Speeds, name: str, n_bytes: int, run: Callable[[], int]) -> None:
+    """Keep the greatest speed, in megabytes of text in a CPU second."""
     started = time.process_time()
     assert run() > 0
-    return n_bytes / 1e6 / (time.process_time() - started)
-
-
-def keep(speeds: dict[str, float], name: str, speed: float) -> None:
+    speed = n_bytes / 1e6 / (time.process_time() - started)
     speeds[name] = max(speed, speeds.get(name, 0.0))
 
 

@@ -115,8 +115,11 @@ def matcher() -> Matcher:
     return compile_matcher(taxonomy(cat=["cat"], dog=["dog"]))
 
 
-WORDS = st.sampled_from(["red", "navy", "blue", "shirt", "shirts", "man", "men", "of", "毛", "衣"])
-JOINTS = st.sampled_from([" ", " ", "-", "'", ", ", "_", "\u200b ", "'s "])
+WORDS = st.sampled_from(
+    ["red", "navy", "blue", "shirt", "shirts", "man", "men", "of", "毛", "衣", "Café", "Straße"]
+)
+JOINTS = st.sampled_from([" ", " ", "-", "'", ", ", "_", "\u200b ", "'s ", "’", "‐", "…", "\n"])
+JOINING = ("-", "'", "’", "‐")
 PHRASES = st.lists(st.tuples(WORDS, JOINTS), min_size=1, max_size=4)
 
 
@@ -131,9 +134,10 @@ def slow_words(text: str) -> list[tuple[str, bool]]:
     for place, run in enumerate(runs):
         if not run[0].isalnum():
             continue
-        glued = place > 0 and runs[place - 1] in ("-", "'") and place > 1
-        possessive = glued and runs[place - 1] == "'" and run == "s"
-        if possessive and not (runs[place + 1 : place + 2] in (["-"], ["'"]) and runs[place + 2 :]):
+        glued = place > 1 and runs[place - 1] in JOINING
+        possessive = glued and runs[place - 1] in ("'", "’") and run == "s"
+        goes_on = place + 2 < len(runs) and runs[place + 1] in JOINING
+        if possessive and not goes_on:
             continue
         words.append((run, glued))
     return words
@@ -153,9 +157,7 @@ def slow_find(labels: Taxonomy, text: str) -> list[tuple[int, float, int]]:
             if not named and 1 < length <= COMPOUND_PARTS and all(glued for _, glued in span[1:]):
                 named = names.get(("".join(sequence),))
             if named:
-                found += [
-                    (c, pytest.approx(s), len(named.labels)) for c, s in zip(*named, strict=True)
-                ]
+                found += [(c, round(s, 7), len(named.labels)) for c, s in zip(*named, strict=True)]
                 break
         else:
             length = 1
@@ -163,13 +165,28 @@ def slow_find(labels: Taxonomy, text: str) -> list[tuple[int, float, int]]:
     return found
 
 
-@settings(max_examples=400)
-@given(st.lists(st.lists(PHRASES, min_size=1, max_size=2), min_size=1, max_size=8), PHRASES)
-def test_equal_to_looking_up_every_span(names: Any, parts: Any) -> None:
-    given_names = {f"l{n}": [phrase(p) for p in one] for n, one in enumerate(names)}
-    labels = taxonomy(**given_names)
-    text = phrase(parts * 3)
-    assert list(find(compile_matcher(labels), text)) == slow_find(labels, text)
+NAMES = st.lists(st.lists(PHRASES, min_size=1, max_size=2), min_size=1, max_size=8)
+
+
+@settings(max_examples=150)
+@given(NAMES, st.lists(PHRASES, min_size=1, max_size=4))
+def test_equal_to_looking_up_every_span(names: Any, texts: Any) -> None:
+    labels = taxonomy(**{f"l{n}": [phrase(p) for p in one] for n, one in enumerate(names)})
+    matcher = compile_matcher(labels)
+    column = [phrase(parts * 3) for parts in texts]
+    for text in column:
+        assert list(find(matcher, text)) == slow_find(labels, text)
+    matches = match_texts(matcher, pa.array(column + column[::-1]))
+    expected = [best(slow_find(labels, text)) for text in column + column[::-1]]
+    rows = zip(matches.row, matches.label, matches.strength, matches.ambiguity, strict=True)
+    assert [(label, pytest.approx(s), n) for _, label, s, n in rows] == sum(expected, [])
+    assert matches.row.tolist() == [row for row, one in enumerate(expected) for _ in one]
+
+
+def best(found: list[tuple[int, float, int]]) -> list[tuple[int, Any, int]]:
+    """Return the strongest of the mentions of each label."""
+    first = sorted(found, key=lambda one: (one[0], -one[1], one[2]))
+    return [one for n, one in enumerate(first) if n == 0 or first[n - 1][0] != one[0]]
 
 
 @given(st.lists(st.text(alphabet="aé毛-' ́\u200b\n", max_size=8), max_size=12))
@@ -190,6 +207,35 @@ def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch, matcher: Matcher) 
     assert np.array_equal(whole.row, cut.row)
     assert np.array_equal(whole.label, cut.label)
     assert whole.row.tolist()[-3:] == [80, 81, 82]
+
+
+@pytest.mark.parametrize("distinct", [-1.0, 1.0])
+def test_texts_that_repeat_do_not_show(
+    monkeypatch: pytest.MonkeyPatch, matcher: Matcher, distinct: float
+) -> None:
+    texts = ["a cat", None, "", "two dogs and a cat", "a cat", "é", "dog", None, "a cat"] * 3
+    alone = [match_texts(matcher, pa.array([text], pa.string())) for text in texts]
+    monkeypatch.setattr("labeling.matching.DISTINCT", distinct)
+    monkeypatch.setattr("labeling.matching.WINDOW_BYTES", 40)
+    together = match_texts(matcher, pa.array(texts))
+    assert together.row.tolist() == [n for n, one in enumerate(alone) for _ in one.row]
+    assert together.label.tolist() == [code for one in alone for code in one.label]
+    assert together.strength.tolist() == [strength for one in alone for strength in one.strength]
+
+
+def test_columns_may_be_coded_by_a_dictionary(matcher: Matcher) -> None:
+    matches = match_texts(matcher, pa.array(["a cat", None, "dog", "a cat"]).dictionary_encode())
+    assert (matches.row.tolist(), matches.label.tolist()) == ([0, 2, 3], [0, 1, 0])
+
+
+def test_an_empty_column_matches_nothing(matcher: Matcher) -> None:
+    assert len(match_texts(matcher, pa.array([], pa.string())).row) == 0
+    assert len(match_texts(matcher, pa.array([None, "", " "], pa.string())).row) == 0
+
+
+def test_a_taxonomy_without_names_matches_nothing() -> None:
+    nameless = compile_matcher(taxonomy(thing=[]))
+    assert len(match_texts(nameless, pa.array(["a thing", "T-shirt", "é"])).row) == 0
 
 
 def test_a_slice_of_a_column_matches_as_its_texts_do(matcher: Matcher) -> None:

@@ -1,0 +1,71 @@
+"""A fixed set of 64-bit keys, looked up many at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Keys = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int32]
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+@dataclass(frozen=True, eq=False)
+class KeyTable:
+    """Keys in the order of the slots that they fall in; none is the greatest number of 64 bits.
+
+    ``first`` int32 is the place of the first ``key`` of each slot, and ``last`` bool whether a key
+    is the last of its slot. One more entry, at the end, is no key.
+    """
+
+    first: Places
+    key: Keys
+    last: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.key) - 1
+
+    def find(self, keys: Keys) -> Places:
+        """Return ``int32[n]``: the place of each key in the table, -1 for none."""
+        place = self.first.take(_slots(keys, len(self.first)))
+        found = self._at(place, keys)
+        asked = np.flatnonzero((found < 0) & ~self.last.take(place))
+        while len(asked):
+            place[asked] += 1
+            found[asked] = self._at(place[asked], keys[asked])
+            asked = asked[(found[asked] < 0) & ~self.last[place[asked]]]
+        return found
+
+    def _at(self, place: Places, keys: Keys) -> Places:
+        found: Places = place | -(self.key.take(place) != keys).astype(np.int32)
+        return found
+
+
+def build_key_table(keys: Keys) -> KeyTable:
+    """Return a table of distinct keys.
+
+    Examples
+    --------
+    >>> table = build_key_table(np.array([7, 0, 1 << 40], np.uint64))
+    >>> found = table.find(np.array([1 << 40, 8, 0], np.uint64))
+    >>> (found >= 0).tolist(), table.key[found[found >= 0]].tolist()
+    ([True, False, True], [1099511627776, 0])
+    """
+    n_slots = 4 << max(2, len(keys).bit_length())
+    slots = _slots(keys, n_slots)
+    order = np.argsort(slots, kind="stable")
+    slots = slots[order]
+    return KeyTable(
+        first=np.searchsorted(slots, np.arange(n_slots)).astype(np.int32),
+        key=np.append(keys[order], _NO_KEY),
+        last=np.append(np.diff(slots, append=-1) != 0, True),
+    )
+
+
+def _slots(keys: Keys, n_slots: int) -> npt.NDArray[np.int64]:
+    mixed = (keys ^ (keys >> np.uint64(32))) * _MIX
+    return (mixed >> np.uint64(65 - n_slots.bit_length())).view(np.int64)
