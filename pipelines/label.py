@@ -144,7 +144,7 @@ def _run_passes(
             tuple(rates.tolist()),
             config.label.support_only,
             n_signals,
-            scratch / "usage",
+            scratch,
         )
         for one in plan:
             to = out_dir if one is plan[-1] else scratch / one.name

@@ -23,7 +23,9 @@ import pyarrow.parquet as pq
 from curation.manifest import write_parquet
 from labeling import boilerplate, evidence, feedback, ids, links, usage
 from labeling.context import in_context
-from labeling.matching import Matcher, compile_matcher
+from labeling.matcher_cache import cached_matcher
+from labeling.matching import Matcher
+from labeling.names import NO_USAGE
 from labeling.schemas import CANDIDATES, PLACEMENTS, SIGNALS
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Split, Tables
@@ -53,10 +55,14 @@ class Pass(NamedTuple):
 
 @dataclass(frozen=True)
 class MatcherFiles:
-    """What a matcher is compiled from: a taxonomy, and the folder that says how names are used."""
+    """What a matcher is compiled from: a taxonomy, and how names are used once that is known.
+
+    `work_dir` keeps the matcher in its folder ``matchers``, and the usage in ``usage``.
+    """
 
     taxonomy: TaxonomyFiles
-    usage_dir: Path | None = None
+    work_dir: Path
+    is_used: bool
 
 
 def plan(
@@ -64,13 +70,14 @@ def plan(
     click_rates: tuple[float, ...],
     support_only: tuple[str, ...],
     n_signals: int,
-    usage_dir: Path,
+    work_dir: Path,
 ) -> tuple[Pass, ...]:
     """Return the passes in the order in which they run; the last makes the candidates.
 
-    The pass ``usage`` writes into `usage_dir`, and those after it read there.
+    Each writes into the folder of its name in `work_dir`, but for the last.
     """
-    files = MatcherFiles(taxonomy_files, usage_dir)
+    plain = MatcherFiles(taxonomy_files, work_dir, is_used=False)
+    files = MatcherFiles(taxonomy_files, work_dir, is_used=True)
     return (
         Pass(
             "hosts",
@@ -85,9 +92,9 @@ def plan(
             inputs=("signals",),
             read=ReadForUsage(min(1.0, usage.SAMPLE / max(n_signals, 1))),
             keys={"texts": "key"},
-            reduce=CountUsage(taxonomy_files),
+            reduce=CountUsage(plain),
             outputs=USAGE_OUTPUTS,
-            conclude=functools.partial(judge_usage, taxonomy_files),
+            conclude=functools.partial(judge_usage, plain),
         ),
         Pass(
             "pages",
@@ -154,22 +161,22 @@ class ReadForUsage:
 class CountUsage:
     """Count how names are used in the texts of a bucket."""
 
-    taxonomy_files: TaxonomyFiles
+    files: MatcherFiles
 
     def __call__(self, tables: Tables) -> Tables:
         """Return ``names``, ``pairs`` and ``words``."""
-        matcher = matcher_at(MatcherFiles(self.taxonomy_files))
+        matcher = matcher_at(self.files)
         return usage.count(tables["texts"]["text"].combine_chunks(), matcher)._asdict()
 
 
-def judge_usage(taxonomy_files: TaxonomyFiles, directory: Path) -> None:
+def judge_usage(files: MatcherFiles, directory: Path) -> None:
     """Add up what the buckets counted, and write what follows into the same folder."""
     counted = [
         pa.concat_tables([pq.read_table(path) for path in sorted(directory.glob(f"{name}-*"))])
         for name in USAGE_OUTPUTS
     ]
-    matcher = matcher_at(MatcherFiles(taxonomy_files))
-    found = usage.judge(usage.Used(*counted), matcher, taxonomy_at(taxonomy_files))
+    taxonomy = taxonomy_at(files.taxonomy)
+    found = usage.judge(usage.Used(*counted), matcher_at(files), taxonomy)
     for name, table in usage.to_tables(found).items():
         write_parquet(table, directory / f"{name}-00000-of-00001.parquet")
 
@@ -279,15 +286,15 @@ class Merge:
 
 @functools.lru_cache(maxsize=4)
 def matcher_at(files: MatcherFiles) -> Matcher:
-    """Return the matcher of some files, compiled once in each process."""
-    taxonomy = taxonomy_at(files.taxonomy)
-    if files.usage_dir is None:
-        return compile_matcher(taxonomy)
-    tables = {
-        name: pq.read_table(files.usage_dir / f"{name}-00000-of-00001.parquet")
-        for name in ("phrases", "senses")
-    }
-    return compile_matcher(taxonomy, usage.from_tables(tables))
+    """Return the matcher of some files, compiled by the first process that asks."""
+    used = NO_USAGE
+    if files.is_used:
+        tables = {
+            name: pq.read_table(files.work_dir / "usage" / f"{name}-00000-of-00001.parquet")
+            for name in ("phrases", "senses")
+        }
+        used = usage.from_tables(tables)
+    return cached_matcher(taxonomy_at(files.taxonomy), files.work_dir / "matchers", used)
 
 
 def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
