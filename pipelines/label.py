@@ -94,6 +94,11 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
             with staged(run_dir, "signals", inputs=inputs, config=settings) as work:
                 _extract(config, splits, work.dir, beam_options)
                 work.counts |= _count_signals(work.dir)
+                work.facts["cut_archives"] = _cut_archives(work.dir, splits)
+                n_archives = sum(split.kind == "archive" for split in splits)
+                work.counts["archives"] = _limit_cut(
+                    n_archives, work.facts["cut_archives"], config.label.max_cut_share
+                )
                 _limit_rejects(work.dir, work.counts, config.label.max_reject_share)
         else:
             facts.append("unchanged")
@@ -242,6 +247,26 @@ def _read(directory: Path, table: str) -> pa.Table:
     columns = ["image_id", "label_id"] if table == "candidates" else None
     paths = sorted(directory.glob(f"{table}-*.parquet"))
     return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])
+
+
+def _cut_archives(directory: Path, splits: Sequence[Split]) -> list[str]:
+    """Return the archives with at least one record that is truncated."""
+    rejects = _read(directory, "rejects")
+    cut = rejects.filter(pc.equal(rejects["reason"], "truncated"))["where"].to_pylist()
+    archives = {split.arguments[1] for split in splits if split.kind == "archive"}
+    return sorted(archives & {where.rpartition("#")[0] for where in cut})
+
+
+def _limit_cut(n_archives: int, cut: Sequence[str], limit: float) -> dict[str, int]:
+    """Return how many archives are whole and cut, or raise where too many are cut."""
+    if len(cut) > limit * n_archives:
+        raise QualityError(
+            f"{len(cut):,} of {n_archives:,} archives are cut or damaged, more than"
+            " label.max_cut_share",
+            facts={"limit": limit, "first": ", ".join(cut[:3])},
+            help="fetch them anew, or raise label.max_cut_share to take what they hold",
+        )
+    return {"whole": n_archives - len(cut), "cut": len(cut)}
 
 
 def _limit_rejects(directory: Path, counts: Mapping[str, Any], limit: float) -> None:
