@@ -18,6 +18,7 @@ from curation.manifest import Stage, file_digest, open_stage, reuse, staged, wri
 from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
+from labeling.links import REASONS as CAPPED
 from labeling.schemas import FEEDBACK
 from pipelines import extract, passes
 from pipelines.config import Config
@@ -124,6 +125,7 @@ def _extract(
             n_buckets=n_buckets_for(n_rows),
             work_dir=str(work_dir),
             out_dir=str(out_dir),
+            combine=extract.combine_inputs,
         )
         run(shuffle, splits, beam_options)
     _fill_empty(out_dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
@@ -134,8 +136,9 @@ def _run_passes(
 ) -> dict[str, int]:
     """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`.
 
-    Returns how many signals were discounted, by reason.
+    Returns how many signals were discounted, and how many pages were capped, by reason.
     """
+    caps: list[Path] = []
     n_buckets = n_buckets_for(signals.counts["signals"] + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(_by_table(signals.paths(".parquet")))
@@ -152,11 +155,14 @@ def _run_passes(
                 n_buckets=n_buckets,
                 work_dir=str(scratch / f"{one.name}-work"),
                 out_dir=str(to),
+                combine=one.combine,
             )
             run(shuffle, passes.splits_for({t: files[t] for t in one.inputs}), beam_options)
             _fill_empty(to, one.outputs)
-            files |= _by_table(to.glob("*.parquet"))
-        return _count_discounts(files["discounts"])
+            made = _by_table(to.glob("*.parquet"))
+            caps += made.get("caps", [])
+            files |= made
+        return _sums(files["discounts"], "n_signals", REASONS) | _sums(caps, "n_pages", CAPPED)
 
 
 @contextmanager
@@ -228,11 +234,12 @@ def _count_signals(directory: Path) -> dict[str, Any]:
     return {**_count_rows(directory), "rejects_by_reason": dict(by_reason)}
 
 
-def _count_discounts(paths: Iterable[Path]) -> dict[str, int]:
+def _sums(paths: Iterable[Path], column: str, reasons: Sequence[str]) -> dict[str, int]:
+    """Return the sum of a column by reason, over tables of counts."""
     rows = pa.concat_tables([pq.read_table(path) for path in paths])
     return {
-        reason: pc.sum(rows.filter(pc.equal(rows["reason"], reason))["n_signals"]).as_py() or 0
-        for reason in REASONS
+        reason: pc.sum(rows.filter(pc.equal(rows["reason"], reason))[column]).as_py() or 0
+        for reason in reasons
     }
 
 
