@@ -24,7 +24,7 @@ Columns = Mapping[str, str]
 
 
 BATCH_ROWS = 50_000
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = 4 << 20
 """Rows or bytes of a file that are held at a time."""
 
 MAX_LINE_BYTES = 4 << 20

@@ -62,10 +62,12 @@ class Locator:
         if location.is_absolute() or ".." in location.parts:
             return None
         try:
-            content = (self._base / location).read_bytes()
+            if not (self._base / location).is_file():
+                return None
+            with (self._base / location).open("rb") as file:
+                return Located(ids.digest_file(file), str(location), file.tell())
         except (OSError, ValueError):
             return None
-        return Located(ids.digest(content), str(location), len(content))
 
 
 def site_path(url: str) -> str:
