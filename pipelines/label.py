@@ -19,17 +19,21 @@ from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
 from labeling.links import REASONS as CAPPED
+from labeling.lookalikes import odd_names
 from labeling.schemas import FEEDBACK
 from pipelines import extract, passes
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
-from pipelines.talk import step
+from pipelines.talk import say, step
 
 BYTES_PER_ROW = 100
 """Bytes of input that are taken to make one signal, for the number of buckets."""
 
 BYTES_PER_SAMPLE = 10_000
 """Bytes of a tar that are taken to make one signal: most of them are pixels."""
+
+MAX_SAID = 10
+"""Odd names of labels that are printed."""
 
 _INPUT_KEYS = {
     "taxonomy",
@@ -66,6 +70,8 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     extract.taxonomy_at.cache_clear()
     passes.matcher_at.cache_clear()
     taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
+    odd = odd_names(taxonomy)
+    _say_odd(odd)
     signals = _make_signals(config, run_dir, beam_options)
     inputs = {"signals": signals.content}
     settings = {"support_only": sorted(config.label.support_only)}
@@ -74,6 +80,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
             with staged(run_dir, "candidates", inputs=inputs, config=settings) as work:
                 work.counts |= _run_passes(config, signals, work.dir, beam_options)
                 work.counts |= _count_candidates(work.dir)
+                work.facts["odd_names"] = odd
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
         else:
             facts.append("unchanged")
@@ -84,6 +91,15 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
             f" on {counts['images']:,} images"
         )
     return stage
+
+
+def _say_odd(names: Sequence[str]) -> None:
+    if names:
+        say(f"{len(names):,} names of labels may be taken for others; they are kept apart:")
+    for sentence in names[:MAX_SAID]:
+        say(f"  {sentence}")
+    if len(names) > MAX_SAID:
+        say("  … the rest is in the manifest of the candidates, as odd_names")
 
 
 def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
