@@ -143,7 +143,9 @@ def _send(request: dict[str, Any], stream: IO[bytes]) -> None:
     most = max(FREE_BYTES, MAX_RATIO * request["n_bytes"])
     n_sent = 0
     with pa.ipc.new_stream(stream, schema) as writer:
-        writer.write_batch(pa.RecordBatch.from_pylist([], schema))
+        # Not an empty list, for which Arrow would import pandas.
+        nothing = [pa.nulls(0, pa.string()) for _ in columns]
+        writer.write_batch(pa.RecordBatch.from_arrays(nothing, schema=schema))
         for batch in read_here(path, columns, request["batch_rows"], request["batch_bytes"]):
             n_sent += batch.nbytes
             if n_sent > most:

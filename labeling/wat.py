@@ -10,8 +10,11 @@ from typing import Any
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from labeling.pages import MAX_IMAGES, MAX_LINKS, Link, Page, PageImage, Text, filename_words
-from labeling.records import MAX_BYTES, Broken, read_warc
+from labeling.records import Broken, read_warc
 from labeling.urls import Resolver
+
+MAX_METADATA_BYTES = 8 << 20
+"""Bytes of the metadata of a page; larger ones are not read, for JSON grows when it is parsed."""
 
 WAT_SUFFIXES = (".wat", ".wat.gz")
 
@@ -32,7 +35,7 @@ def read_wat(path: Path) -> Iterator[Page | Broken]:
 def _read(record: WarcRecord) -> Page | Broken | None:
     offset, length = record.stream_pos, record.content_length
     url = record.headers.get("WARC-Target-URI") or ""
-    if length > MAX_BYTES:
+    if length > MAX_METADATA_BYTES:
         return Broken(offset, "too_large", url)
     content = record.reader.read()
     if len(content) < length or record.headers.get("Content-Length") is None:

@@ -28,8 +28,8 @@ from labeling.taxonomies import read_taxonomy
 from labeling.webdatasets import read_webdataset
 from tests.labeling.warcs import Response, arc_head, http, members, record
 
-N_BYTES = 256 << 20
-MOST_MB = 7 * MAX_BYTES >> 20
+N_BYTES = 192 << 20
+MOST_MB = 5 * MAX_BYTES >> 20
 
 LENGTH = b"Content-Length: %d\r\n\r\n" % N_BYTES
 ARC_HEAD = b"http://a.org/ 1.2.3.4 20080430204825 text/html %d\n" % N_BYTES
@@ -53,6 +53,7 @@ def write_bombs(folder: Path) -> None:
         coded("gzip, gzip", gzip.compress(once * 4)),
         coded("br", pa.compress(zeros, "brotli", asbytes=True)),
         coded("zstd", pa.compress(zeros, "zstd", asbytes=True)),
+        coded("gzip, " * 9, b"x"),
         record(PAGE),
     ]
     (folder / "bodies.warc.gz").write_bytes(members(bodies))
@@ -62,6 +63,9 @@ def write_bombs(folder: Path) -> None:
     (folder / "record.arc.gz").write_bytes(members([arc_head()]) + packed(ARC_HEAD, once * 4))
     head = b"WARC/1.0\r\nWARC-Type: metadata\r\n" + LENGTH
     (folder / "record.wat.gz").write_bytes(packed(head, once * 4))
+    nested = b"[" + b"[]," * 1_300_000 + b"{}]"
+    head = b"WARC/1.0\r\nWARC-Type: metadata\r\nContent-Length: %d\r\n\r\n" % len(nested)
+    (folder / "json.wat.gz").write_bytes(gzip.compress(head + nested, 1))
     (folder / "line.txt.gz").write_bytes(packed(b"1\t", once * 4))
     block = b"".join(b"1\t1\n" for _ in range(1 << 18))
     (folder / "lines.txt.gz").write_bytes(gzip.compress(block * 64, 1))
@@ -117,10 +121,11 @@ def report(folder: str) -> None:
 
 
 EXPECTED = [
-    "bodies.warc.gz" + " too_large" * 4,
+    "bodies.warc.gz" + " too_large" * 5,
     "head.warc.gz truncated",
     "record.arc.gz too_large" + " truncated" * 4,
     "record.warc.gz too_large",
+    "json.wat.gz bad_record",
     "record.wat.gz too_large",
     "line.txt.gz a file of a graph cannot be read",
     "lines.txt.gz a file of a graph unpacks to more than 200 times its size",

@@ -64,7 +64,8 @@ def write_rows(path: Path, rows: list[list[str]]) -> None:
 
 
 def test_pages_images_users_and_events_of_any_name_become_digests(tmp_path: Path) -> None:
-    (tmp_path / "t.jsonl").write_text('{"id": "con", "names": ["cat"]}\n')
+    labels = [{"id": "con", "names": ["cat"]}, {"id": "twin", "names": ["c\u0430t"]}]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, labels)))
     names = [name for name in HOSTILE if "\x00" not in name] + [""]
     images = [f"https://a.org/{name}" for name in names]
     texts = [[image, "a cat", page] for image, page in zip(images, names, strict=True)]
@@ -79,6 +80,7 @@ def test_pages_images_users_and_events_of_any_name_become_digests(tmp_path: Path
     )
     stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
     assert set(stage.table(CANDIDATES)["image_id"].to_pylist()) == set(map(ids.digest, images))
+    assert len(stage.manifest["facts"]["odd_names"]) == 2
     signals = open_stage(tmp_path / "run", "signals")
     assert len(signals.table(SIGNALS)) == len(names)
     assert sorted(signals.table(FEEDBACK)["user_id"].to_pylist()) == sorted(names)
