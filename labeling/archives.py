@@ -48,8 +48,9 @@ def read_archive(
     ------
     name, table
         Tables of `labeling.schemas` by name: signals, placements, links, images and rejects.
-        Rejects are ``truncated``, ``too_large`` and ``bad_record`` for records, and those of
-        `labeling.pages` for parts of pages.
+        Rejects are the reasons of `labeling.records.Broken` for records, and those of
+        `labeling.pages` for parts of pages. Of an archive with a ``shared_member`` no image is
+        taken from the archive, for it could not be found again.
     """
     stored = _Stored()
     if path.name.lower().endswith(WAT_SUFFIXES):
@@ -118,6 +119,8 @@ def _stored(path: Path, name: str) -> _Stored:
         elif found.redirect:
             target = Resolver(found.url)(found.redirect)
             result.redirects.setdefault(_key(found.url), _key(target))
+    if any(found.reason == "shared_member" for found in result.broken):
+        result.images.clear()
     return result
 
 

@@ -14,7 +14,15 @@ from labeling.errors import InputError
 from labeling.locate import host_of
 from labeling.schemas import LINKS
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 2 << 20
+BLOCK_ROWS = 100_000
+"""Bytes or rows of a file that are held at a time."""
+
+MAX_RATIO = 200
+"""Bytes that a byte of a file may give; the graphs that are published give about ten."""
+
+FREE_BYTES = 16 << 20
+"""Bytes that any file may give."""
 
 
 def read_graph(vertices: Path, edges: Path) -> Iterator[tuple[str, pa.Table]]:
@@ -38,16 +46,16 @@ def read_graph(vertices: Path, edges: Path) -> Iterator[tuple[str, pa.Table]]:
     InputError
         For a file that cannot be read, or an edge whose vertex is unknown.
     """
-    known = pa.concat_tables(_blocks(vertices, {"id": pa.int64(), "name": pa.string()}))
-    urls = [url_of_vertex(name) for name in known["name"].to_pylist()]
-    page = pa.array([ids.digest(url) for url in urls], pa.string())
-    host = pa.array([host_of(url) for url in urls], pa.string())
+    known = pa.concat_tables(
+        map(_pages, _blocks(vertices, {"id": pa.int64(), "name": pa.string()}))
+    )
+    known = known.combine_chunks()
     for block in _blocks(edges, {"from": pa.int64(), "to": pa.int64()}):
         source, target = (_places(block[n], known["id"], edges) for n in ("from", "to"))
         rows = {
-            "src_page": page.take(source),
-            "dst_page": page.take(target),
-            "src_host": host.take(source),
+            "src_page": known["page"].take(source),
+            "dst_page": known["page"].take(target),
+            "src_host": known["host"].take(source),
             "anchor": pa.nulls(len(block), pa.string()),
             "rel": pa.nulls(len(block), pa.string()),
             "nav": pa.repeat(False, len(block)),
@@ -66,6 +74,14 @@ def url_of_vertex(name: str) -> str:
     return name if "://" in name else f"https://{'.'.join(reversed(name.split('.')))}/"
 
 
+def _pages(vertices: pa.Table) -> pa.Table:
+    """Return the id, the digest of the page and the host of some vertices."""
+    urls = [url_of_vertex(name) for name in vertices["name"].to_pylist()]
+    page = pa.array([ids.digest(url) for url in urls], pa.string())
+    host = pa.array([host_of(url) for url in urls], pa.string())
+    return pa.table({"id": vertices["id"], "page": page, "host": host})
+
+
 def _places(found: pa.ChunkedArray, known: pa.ChunkedArray, path: Path) -> pa.Array:
     places = pc.index_in(found, value_set=known.combine_chunks()).combine_chunks()
     if places.null_count:
@@ -81,10 +97,20 @@ def _blocks(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
     read = pa.csv.ReadOptions(column_names=list(types), block_size=BLOCK_BYTES)
     parse = pa.csv.ParseOptions(delimiter="\t", quote_char=False)
     convert = pa.csv.ConvertOptions(column_types=types, null_values=[])
+    n_bytes = 0
     try:
+        most = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
         with pa.csv.open_csv(path, read, parse, convert) as reader:
             for batch in reader:
-                yield pa.Table.from_batches([batch])
+                n_bytes += batch.nbytes
+                if n_bytes > most:
+                    raise InputError(
+                        f"a file of a graph unpacks to more than {MAX_RATIO} times its size",
+                        facts={"file": path},
+                        help="do not trust the file; fetch it anew",
+                    )
+                for start in range(0, len(batch), BLOCK_ROWS):
+                    yield pa.Table.from_batches([batch.slice(start, BLOCK_ROWS)])
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             "a file of a graph cannot be read", facts={"file": path, "cause": error}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from io import BufferedReader
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,11 @@ def digest(content: bytes | str) -> str:
     """
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     return hashlib.sha256(data).hexdigest()[:32]
+
+
+def digest_file(file: BufferedReader) -> str:
+    """Return `digest` of what a file holds, without holding it."""
+    return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def to_words(ids: pa.Array | pa.ChunkedArray) -> Words:

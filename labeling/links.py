@@ -23,6 +23,20 @@ TOP_TOPICS = 16
 MAX_DEGREE = 256
 """Links of a page that are followed; a page with more keeps those of the lowest digest."""
 
+MAX_SENDERS = 1_024
+"""Pages that a page hears of over its links; of more, those of the lowest digest."""
+
+MAX_HEARD = 256
+"""Labels that a page hands on to its images, the strongest."""
+
+MAX_IMAGES = 5_000
+"""Images of a page that hear what it has to say; of more, those of the lowest digest."""
+
+REASONS = ("too_many_links", "too_many_senders", "too_many_images")
+
+CAPS = pa.schema([("reason", pa.string()), ("n_pages", pa.int64())])
+"""How many pages had more of something than is kept, by one of `REASONS`."""
+
 EDGES = pa.schema([("page_id", pa.string()), ("other_page", pa.string())])
 """One neighbour of a page, linked in either direction."""
 
@@ -49,6 +63,42 @@ MESSAGES = pa.schema(
 )
 """One label that ``from_page`` sends to ``page_id``: a topic of its own, or named in the text of a
 link. A null label says only that the sender could have named one."""
+
+
+def lowest(rows: pa.Table, member: str, n: int) -> pa.Table:
+    """Return the rows of the `n` lowest distinct members of each page, in no particular order.
+
+    Doing so first with parts of the rows changes nothing: pages are capped alike whatever the
+    order in which their rows come.
+    """
+    is_many = _has_more_rows(rows, n)
+    if is_many is None:
+        return rows
+    of_many = rows.filter(is_many)
+    kept = of_many.group_by(["page_id", member]).aggregate([])
+    kept = kept.sort_by([("page_id", "ascending"), (member, "ascending")])
+    kept = kept.filter(pa.array(_rank_within(kept["page_id"]) < n))
+    capped = of_many.join(kept, keys=["page_id", member], join_type="left semi")
+    capped = capped.select(rows.column_names).cast(rows.schema)
+    return pa.concat_tables([rows.filter(pc.invert(is_many)), capped])
+
+
+def count_over(rows: pa.Table, member: str, n: int, reason: str) -> pa.Table:
+    """Return, as a row of `CAPS`, how many pages have more than `n` distinct members."""
+    is_many = _has_more_rows(rows, n)
+    of_many = rows.filter(is_many) if is_many is not None else rows.slice(0, 0)
+    counts = of_many.group_by("page_id").aggregate([(member, "count_distinct")])
+    n_pages = pc.sum(pc.greater(counts[f"{member}_count_distinct"], n)).as_py() or 0
+    return pa.table([[reason], [n_pages]], schema=CAPS)
+
+
+def _has_more_rows(rows: pa.Table, n: int) -> pa.ChunkedArray | None:
+    """Return which rows are of a page that has more than `n`, or None where no page has."""
+    if len(rows) <= n:
+        return None
+    counts = rows["page_id"].value_counts()
+    many = counts.field("values").filter(pc.greater(counts.field("counts"), n))
+    return pc.is_in(rows["page_id"], value_set=many) if len(many) else None
 
 
 def edges(links: pa.Table) -> pa.Table:
@@ -89,15 +139,7 @@ def topics(mentions: pa.Table) -> pa.Table:
     )
     columns = ["page_id", "host_min", "label", "image_id_count_distinct", "strength_max"]
     table = named.select(columns).rename_columns(TOPICS.names).cast(TOPICS)
-    table = table.sort_by(
-        [
-            ("page_id", "ascending"),
-            ("n_images", "descending"),
-            ("strength", "descending"),
-            ("label", "ascending"),
-        ]
-    )
-    return table.filter(pa.array(_rank_within(table["page_id"]) < TOP_TOPICS))
+    return _strongest(table, "n_images", TOP_TOPICS)
 
 
 def messages(page_topics: pa.Table, page_edges: pa.Table) -> pa.Table:
@@ -115,7 +157,8 @@ def messages(page_topics: pa.Table, page_edges: pa.Table) -> pa.Table:
     Table
         `MESSAGES`, one for each topic and neighbour.
     """
-    joined = _cap_degree(page_edges).join(page_topics, keys="page_id", join_type="inner")
+    followed = lowest(page_edges, "other_page", MAX_DEGREE)
+    joined = followed.join(page_topics, keys="page_id", join_type="inner")
     columns = [joined[n] for n in ("other_page", "page_id", "host", "label", "strength")]
     columns.append(pa.array(np.ones(len(joined), np.int16)))
     return pa.Table.from_arrays(columns, schema=MESSAGES)
@@ -193,6 +236,13 @@ def unite(evidence: pa.Table) -> pa.Table:
     return united.rename_columns(names).select(EVIDENCE_ROWS.names).cast(EVIDENCE_ROWS)
 
 
+def _strongest(rows: pa.Table, weight: str, n: int) -> pa.Table:
+    """Return `n` labels of each page, by a count, then strength, then the label's code."""
+    downwards = [(weight, "descending"), ("strength", "descending")]
+    rows = rows.sort_by([("page_id", "ascending"), *downwards, ("label", "ascending")])
+    return rows.filter(pa.array(_rank_within(rows["page_id"]) < n))
+
+
 def _sent(arrived: pa.Table) -> pa.Table:
     sent = arrived.group_by(["page_id", "label"]).aggregate(
         [
@@ -207,6 +257,8 @@ def _sent(arrived: pa.Table) -> pa.Table:
 
 
 def _to_images(sent: pa.Table, placements: pa.Table, source: str) -> pa.Table:
+    if _has_more_rows(sent, MAX_HEARD) is not None:
+        sent = _strongest(sent, "n_pages", MAX_HEARD)
     shown = placements.group_by(["page_id", "image_id"]).aggregate([])
     return _evidence_rows(shown.join(sent, keys="page_id", join_type="inner"), source)
 
@@ -225,12 +277,6 @@ def _cover(arrived: pa.Table, placements: pa.Table, source: str) -> pa.Table:
 def _coverage_rows(images: pa.Array, source: str) -> pa.Table:
     columns = [images, pa.array([source] * len(images), pa.string())]
     return pa.Table.from_arrays(columns, schema=COVERAGE)
-
-
-def _cap_degree(page_edges: pa.Table) -> pa.Table:
-    """Keep `MAX_DEGREE` neighbours of each page: those with the lowest digest, in any order."""
-    table = page_edges.sort_by([("page_id", "ascending"), ("other_page", "ascending")])
-    return table.filter(pa.array(_rank_within(table["page_id"]) < MAX_DEGREE))
 
 
 def _rank_within(sorted_ids: pa.ChunkedArray) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -9,6 +10,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from labeling import ids
 from labeling.errors import InputError
+
+MAX_REMEMBERED = 50_000
+"""Images that a `Locator` remembers."""
 
 
 class Located(NamedTuple):
@@ -20,7 +24,7 @@ class Located(NamedTuple):
 
 
 class Locator:
-    """Finds the image that a reference means, and remembers what it found.
+    """Finds the image that a reference means, and remembers the last ones that it found.
 
     Parameters
     ----------
@@ -34,7 +38,7 @@ class Locator:
     def __init__(self, base: Path, sites: Sequence[str]) -> None:
         self._base = base
         self._sites = sites
-        self._found: dict[str, Located | None] = {}
+        self._remembered = functools.lru_cache(maxsize=MAX_REMEMBERED)(self._locate)
 
     def locate(self, reference: str) -> Located | None:
         """Return the image that a URL or a path means.
@@ -42,9 +46,7 @@ class Locator:
         The id is the digest of the bytes where the file is here; else, for a URL, the digest of
         the URL; a path without a file is no image.
         """
-        if reference not in self._found:
-            self._found[reference] = self._locate(reference)
-        return self._found[reference]
+        return self._remembered(reference)
 
     def _locate(self, reference: str) -> Located | None:
         if "://" not in reference:
@@ -60,10 +62,12 @@ class Locator:
         if location.is_absolute() or ".." in location.parts:
             return None
         try:
-            content = (self._base / location).read_bytes()
+            if not (self._base / location).is_file():
+                return None
+            with (self._base / location).open("rb") as file:
+                return Located(ids.digest_file(file), str(location), file.tell())
         except (OSError, ValueError):
             return None
-        return Located(ids.digest(content), str(location), len(content))
 
 
 def site_path(url: str) -> str:

@@ -7,13 +7,15 @@ ask (ISO 28500, annex D); the offset of a record is that of its member.
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
@@ -58,7 +60,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Broken:
-    """A record that was put aside: ``truncated``, ``too_large`` or ``bad_record``."""
+    """What was put aside: a record that is ``truncated``, ``too_large`` or a ``bad_record``.
+
+    ``shared_member`` says of a compressed file that records share a gzip member, so that those
+    behind the first have no offset to be found at.
+    """
 
     offset: int
     reason: str
@@ -68,7 +74,8 @@ class Broken:
 Wanted = Callable[[int, str], bool]
 """Whether the body of a response of this status and content type is to be read."""
 
-_Run = Generator[Record | Broken, None, int | None]
+_Found = TypeVar("_Found")
+_Run = Generator[_Found | Broken, None, int | None]
 
 
 class Head(NamedTuple):
@@ -116,11 +123,29 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
     InputError
         If the file cannot be opened.
     """
-    run = _arc_run if path.name.lower().endswith((".arc", ".arc.gz")) else _warc_run
+    if path.name.lower().endswith((".arc", ".arc.gz")):
+        return _runs(path, functools.partial(_arc_run, wanted=wanted), start)
+    return read_warc(path, functools.partial(_read_warc, wanted=wanted), start)
+
+
+def read_warc(
+    path: Path, read: Callable[[WarcRecord], _Found | Broken | None], start: int = 0
+) -> Iterator[_Found | Broken]:
+    """Read a WARC file by a function of its records; None leaves a record out.
+
+    A record that the function finds ``truncated`` is a break: reading goes on behind it, at the
+    next place that looks like the beginning of a record. The rest is as for `read_records`.
+    """
+    return _runs(path, functools.partial(_warc_run, read=read), start)
+
+
+def _runs(
+    path: Path, run: Callable[[BinaryIO, int], _Run[_Found]], start: int
+) -> Iterator[_Found | Broken]:
     try:
         with path.open("rb") as file:
             for _ in range(MAX_BREAKS):
-                resumed = yield from run(file, start, wanted)
+                resumed = yield from run(file, start)
                 if resumed is None:
                     return
                 start = resumed
@@ -145,16 +170,22 @@ def _next_start(file: BinaryIO, after: int) -> int | None:
     return None
 
 
-def _warc_run(file: BinaryIO, start: int, wanted: Wanted) -> _Run:
+def _warc_run(
+    file: BinaryIO, start: int, read: Callable[[WarcRecord], _Found | Broken | None]
+) -> _Run[_Found]:
     """Read records up to the first break; return where to go on."""
     compressed = _is_compressed(file)
     file.seek(start)
-    n_read, last = 0, start
+    n_read, last, shared = 0, start, False
     try:
         for record in ArchiveIterator(file, parse_http=False):
-            n_read, last = n_read + 1, record.stream_pos
+            offset = record.stream_pos
+            if compressed and n_read and not shared and not _begins_member(file, offset, last):
+                shared = True
+                yield Broken(offset, "shared_member", "records share a gzip member")
+            n_read, last = n_read + 1, offset
             oversized = record.content_length > MAX_BYTES
-            found = _read_warc(record, wanted)
+            found = read(record)
             if found is not None:
                 yield found
             is_cut = isinstance(found, Broken) and found.reason == "truncated"
@@ -165,6 +196,10 @@ def _warc_run(file: BinaryIO, start: int, wanted: Wanted) -> _Run:
             yield Broken(last, "truncated", str(error))
         return _next_start(file, last)
     return None
+
+
+def _begins_member(file: BinaryIO, offset: int, last: int) -> bool:
+    return offset > last and os.pread(file.fileno(), len(_GZIP), offset) == _GZIP
 
 
 def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Broken | None:
@@ -201,7 +236,7 @@ def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Broken | None:
     return _decoded(offset, url, head, stored, wanted)
 
 
-def _arc_run(file: BinaryIO, start: int, wanted: Wanted) -> _Run:
+def _arc_run(file: BinaryIO, start: int, wanted: Wanted) -> _Run[Record]:
     """Read the records of an ARC file (version 1 and 2) up to the first break."""
     compressed = _is_compressed(file)
     entries = _gzip_entries(file, start) if compressed else _plain_entries(file, start)
@@ -221,10 +256,13 @@ def _arc_run(file: BinaryIO, start: int, wanted: Wanted) -> _Run:
         elif len(stored) < length:
             yield Broken(last, "truncated", url)
             return _next_start(file, last) if compressed else None
-        elif url.startswith("http"):
-            found = _read_arc(last, url, mime, stored, wanted)
-            if found is not None:
-                yield found
+        else:
+            if compressed and entry[header.end() + length :].strip():
+                yield Broken(last, "shared_member", "records behind the first are not read")
+            if url.startswith("http"):
+                found = _read_arc(last, url, mime, stored, wanted)
+                if found is not None:
+                    yield found
     return None
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from labeling.gather import Gathered
 from labeling.locate import Locator
-from labeling.pages import read_page
+from labeling.pages import MAX_PAGE_BYTES, read_page
 
 PAGE_SUFFIXES = (".html", ".htm")
 
@@ -33,6 +33,8 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
     """
     gathered = Gathered(locator.locate)
     for path in pages:
-        page = read_page((root / path).read_bytes(), f"https://{path}")
+        with (root / path).open("rb") as file:
+            content = file.read(MAX_PAGE_BYTES + 1)
+        page = read_page(content, f"https://{path}")
         gathered.add(page, path.split("/", 1)[0].lower(), missing_is_reject=True)
     yield from gathered.tables()

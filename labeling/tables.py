@@ -26,6 +26,12 @@ from labeling.schemas import (
     check,
 )
 
+MAX_SECONDS = 2**40
+"""Seconds before or after 1970, some thirty thousand years, beyond which a time is none."""
+
+MAX_NUMBER = 2**31
+"""Numbers as large as this are taken for infinite."""
+
 
 def read_signals(
     path: Path, columns: Columns, source: str, locator: Locator
@@ -200,19 +206,18 @@ def _seconds(batch: Batch, path: Path) -> pa.Array:
     parsed = pd.to_datetime(
         texts.where(numeric.isna()), errors="coerce", utc=True, format="ISO8601"
     )
-    epoch = pd.Timestamp(0, tz="UTC")
-    seconds = numeric.fillna((parsed - epoch) // pd.Timedelta(seconds=1))
-    _refuse_first(seconds.isna().to_numpy(), batch, "time", path, "a time")
-    return pa.array(seconds.to_numpy().astype(np.int64))
+    since = parsed.dt.as_unit("s") - pd.Timestamp(0, tz="UTC").as_unit("s")
+    seconds = numeric.fillna(since.dt.total_seconds()).to_numpy().astype(np.float64)
+    _refuse_first(~(np.abs(seconds) < MAX_SECONDS), batch, "time", path, "a time")
+    return pa.array(np.floor(seconds).astype(np.int64))
 
 
 def _numbers(
     batch: Batch, name: str, path: Path, dtype: type[np.float32] | type[np.int32]
 ) -> pa.Array:
     texts = pd.Series(_texts(batch.table, name), dtype=str)
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy()
-    bad = ~np.isfinite(numbers.astype(np.float64))
-    _refuse_first(bad, batch, name, path, "a finite number")
+    numbers = pd.to_numeric(texts, errors="coerce").to_numpy().astype(np.float64)
+    _refuse_first(~(np.abs(numbers) < MAX_NUMBER), batch, name, path, "a finite number")
     return pa.array(numbers.astype(dtype))
 
 

@@ -22,6 +22,9 @@ from labeling.taxonomy import Label, Taxonomy, build_taxonomy
 MAX_BYTES = 1 << 30
 """Bytes of a taxonomy's file, unpacked, beyond which it is refused: a gzip file may hold a bomb."""
 
+MAX_LINE_BYTES = 64 << 20
+"""Bytes of a line; the hierarchy of Open Images may be a single one."""
+
 _OPEN_IMAGES = re.compile(r"LabelName,|/[a-z]+/[^,]+,")
 
 _READERS: Mapping[str, Callable[[formats.Lines, str], Iterator[Label]]] = {
@@ -113,12 +116,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     n_bytes = 0
     try:
         with _open(path) as file:
-            for number, line in enumerate(iter(lambda: file.readline(MAX_BYTES), b""), 1):
+            for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), 1):
                 n_bytes += len(line)
-                if n_bytes >= MAX_BYTES:
+                if n_bytes >= MAX_BYTES or len(line) == MAX_LINE_BYTES:
+                    largest = f"{MAX_BYTES:,} bytes, {MAX_LINE_BYTES:,} of a line"
                     raise InputError(
                         "the taxonomy is too large",
-                        facts={"file": f"{path}:{number}", "largest": f"{MAX_BYTES:,} bytes"},
+                        facts={"file": f"{path}:{number}", "largest": largest},
                     )
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 if text.strip():

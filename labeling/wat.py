@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fastwarc.warc import ArchiveIterator, WarcRecordType
+from fastwarc.warc import WarcRecord, WarcRecordType
 
 from labeling.pages import MAX_IMAGES, MAX_LINKS, Link, Page, PageImage, Text, filename_words
-from labeling.records import MAX_BYTES, Broken
+from labeling.records import Broken, read_warc
 from labeling.urls import Resolver
+
+MAX_METADATA_BYTES = 8 << 20
+"""Bytes of the metadata of a page; larger ones are not read, for JSON grows when it is parsed."""
 
 WAT_SUFFIXES = (".wat", ".wat.gz")
 
@@ -19,28 +22,30 @@ WAT_SUFFIXES = (".wat", ".wat.gz")
 def read_wat(path: Path) -> Iterator[Page | Broken]:
     """Read the pages of a WAT file: images with their alternative texts, links, title.
 
-    A break in the file ends it: what is left is told as one `Broken`.
+    What is damaged is told as `Broken`, and reading goes on behind it.
     """
-    last = 0
+    # Nothing of a WAT file is looked up by its offset, so records may share a gzip member.
+    return (
+        found
+        for found in read_warc(path, _read)
+        if not isinstance(found, Broken) or found.reason != "shared_member"
+    )
+
+
+def _read(record: WarcRecord) -> Page | Broken | None:
+    offset, length = record.stream_pos, record.content_length
+    url = record.headers.get("WARC-Target-URI") or ""
+    if length > MAX_METADATA_BYTES:
+        return Broken(offset, "too_large", url)
+    content = record.reader.read()
+    if len(content) < length or record.headers.get("Content-Length") is None:
+        return Broken(offset, "truncated", url)
+    if record.record_type != WarcRecordType.metadata:
+        return None
     try:
-        for record in ArchiveIterator(str(path), WarcRecordType.metadata, parse_http=False):
-            last = record.stream_pos
-            if record.content_length > MAX_BYTES:
-                yield Broken(last, "too_large", record.headers.get("WARC-Target-URI") or "")
-                continue
-            content = record.reader.read()
-            if len(content) < record.content_length:
-                yield Broken(last, "truncated", record.headers.get("WARC-Target-URI") or "")
-                return
-            try:
-                page = _page(json.loads(content))
-            except (ValueError, RecursionError, AttributeError, TypeError) as error:
-                yield Broken(last, "bad_record", str(error))
-                continue
-            if page is not None:
-                yield page
-    except OSError as error:
-        yield Broken(last, "truncated", str(error))
+        return _page(json.loads(content))
+    except (ValueError, RecursionError, AttributeError, TypeError) as error:
+        return Broken(offset, "bad_record", str(error))
 
 
 def _page(content: dict[str, Any]) -> Page | None:

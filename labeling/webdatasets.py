@@ -81,7 +81,10 @@ def read_webdataset(
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    return (member for member in tar if member.isreg() and not member.issparse())
+    for member in tar:
+        tar.members = []  # type: ignore[attr-defined]  # else it remembers every one
+        if member.isreg() and not member.issparse():
+            yield member
 
 
 def _key_of(member: tarfile.TarInfo) -> str:

@@ -248,14 +248,16 @@ def _next(command: str) -> None:
 
 
 def _print_error(error: WinnowError) -> None:
+    from labeling.lookalikes import visible
+
     head, *rest = error.message.splitlines()
-    click.secho(f"error: {head}", bold=True, err=True)
+    click.secho(f"error: {visible(head)}", bold=True, err=True)
     for line in rest:
-        click.echo(f"       {line}", err=True)
+        click.echo(f"       {visible(line)}", err=True)
     for name, value in error.facts.items():
-        click.echo(f"  {name}: {value}", err=True)
+        click.echo(f"  {visible(name)}: {visible(value)}", err=True)
     if error.help:
-        click.echo(f"  help: {error.help}", err=True)
+        click.echo(f"  help: {visible(error.help)}", err=True)
 
 
 def _quiet_libraries() -> None:

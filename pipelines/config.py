@@ -107,6 +107,9 @@ class LabelSettings(_Section):
     max_reject_share: float = Field(
         0.1, ge=0, le=1, description="share of input rows put aside beyond which the run fails"
     )
+    max_cut_share: float = Field(
+        0.01, ge=0, le=1, description="share of archives that are cut beyond which the run fails"
+    )
 
 
 class AuditSettings(_Section):

@@ -13,6 +13,7 @@ one terminal branch. Errors and rows put aside are written as files by the step 
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
@@ -34,11 +35,22 @@ from labeling.errors import ConfigError, WinnowError
 
 Tables = Mapping[str, pa.Table]
 
+Combine = Callable[[str, pa.Table], pa.Table]
+"""Name of a table and some of its rows, to fewer rows of the same columns."""
+
 ROWS_PER_BUCKET = 300_000
 """Rows for which a bucket's kernel is fastest (80,000 to 600,000 are nearly as good)."""
 
+ROWS_AT_ONCE = 500_000
+"""Rows of a bucket's table that are collected before they are combined for the first time."""
+
 EMBEDDED = "FnApiRunner"
 """Beam's embedded runner by its own name: ``DirectRunner`` would first try to download another."""
+
+
+def keep_all(table: str, rows: pa.Table) -> pa.Table:
+    """Combine nothing."""
+    return rows
 
 
 class Split(NamedTuple):
@@ -78,6 +90,10 @@ class Shuffle(beam.PTransform):
         A power of two.
     work_dir, out_dir
         Folders that all workers share: for segment files and errors, and for the output.
+    combine
+        Makes fewer rows of a table's rows, so that a key with very many of them does not fill the
+        memory: run before they are written, and on what is collected of a bucket. It may be run
+        any number of times and on any part of the rows first.
     """
 
     read: Callable[[Split], Iterable[tuple[str, pa.Table]]]
@@ -86,16 +102,16 @@ class Shuffle(beam.PTransform):
     n_buckets: int
     work_dir: str
     out_dir: str
+    combine: Combine = keep_all
 
     def expand(self, splits: beam.PCollection) -> beam.PCollection:
         """Apply the shuffle."""
         return (
             splits
             | "Spread" >> beam.Reshuffle()
-            | "Map" >> beam.ParDo(_Map(self.read, self.keys, self.n_buckets, self.work_dir))
+            | "Map" >> beam.ParDo(_Map(self))
             | "Group" >> beam.GroupByKey()
-            | "Reduce"
-            >> beam.ParDo(_Reduce(self.reduce, self.n_buckets, self.work_dir, self.out_dir))
+            | "Reduce" >> beam.ParDo(_Reduce(self))
         )
 
 
@@ -149,17 +165,12 @@ def n_buckets_for(n_rows: int) -> int:
 
 
 class _Map(beam.DoFn):
-    def __init__(
-        self,
-        read: Callable[[Split], Iterable[tuple[str, pa.Table]]],
-        keys: Mapping[str, str],
-        n_buckets: int,
-        work_dir: str,
-    ) -> None:
-        self._read = read
-        self._keys = dict(keys)
-        self._n_buckets = n_buckets
-        self._work_dir = Path(work_dir)
+    def __init__(self, shuffle: Shuffle) -> None:
+        self._read = shuffle.read
+        self._keys = dict(shuffle.keys)
+        self._combine = shuffle.combine
+        self._n_buckets = shuffle.n_buckets
+        self._work_dir = Path(shuffle.work_dir)
 
     def process(self, split: Split) -> Iterator[tuple[int, Part]]:
         split = Split(*split)
@@ -178,6 +189,7 @@ class _Map(beam.DoFn):
     def _partition(self, table: str, rows: pa.Table) -> Iterator[tuple[int, pa.Buffer]]:
         if len(rows) == 0:
             return
+        rows = self._combine(table, rows)
         bucket = ids.bucket(ids.to_words(rows[self._keys[table]]), self._n_buckets)
         order = np.argsort(bucket, kind="stable")
         starts = np.searchsorted(bucket[order], np.arange(self._n_buckets + 1))
@@ -188,18 +200,17 @@ class _Map(beam.DoFn):
 
 
 class _Reduce(beam.DoFn):
-    def __init__(
-        self, reduce: Callable[[Tables], Tables], n_buckets: int, work_dir: str, out_dir: str
-    ) -> None:
-        self._reduce = reduce
-        self._n_buckets = n_buckets
-        self._work_dir = Path(work_dir)
-        self._out_dir = Path(out_dir)
+    def __init__(self, shuffle: Shuffle) -> None:
+        self._reduce = shuffle.reduce
+        self._combine = shuffle.combine
+        self._n_buckets = shuffle.n_buckets
+        self._work_dir = Path(shuffle.work_dir)
+        self._out_dir = Path(shuffle.out_dir)
 
     def process(self, element: tuple[int, Iterable[Part]]) -> Iterator[int]:
         bucket, parts = element
         try:
-            output = self._reduce(_read_parts(parts))
+            output = self._reduce(_read_parts(parts, self._combine))
         except WinnowError as error:
             _write_error(self._work_dir, f"reduce-{bucket:05d}", error)
             return
@@ -211,17 +222,28 @@ class _Reduce(beam.DoFn):
         yield bucket
 
 
-def _read_parts(parts: Iterable[Part]) -> dict[str, pa.Table]:
-    by_table: dict[str, dict[tuple[str, int], pa.Table]] = {}
-    for part in sorted(Part(*p) for p in parts):
+def _read_parts(parts: Iterable[Part], combine: Combine) -> dict[str, pa.Table]:
+    """Return the rows of a bucket by table; a part that a retry has written again counts once."""
+    distinct = {(p.table, p.split_id, p.offset): p for p in sorted(Part(*p) for p in parts)}
+    tables = {}
+    for table, of_table in itertools.groupby(distinct.values(), key=lambda part: part.table):
+        tables[table] = _collect(table, of_table, combine)
+    return tables
+
+
+def _collect(table: str, parts: Iterable[Part], combine: Combine) -> pa.Table:
+    waiting: list[pa.Table] = []
+    n_rows, most = 0, ROWS_AT_ONCE
+    for part in parts:
         with pa.memory_map(part.path) as segment:
             content = segment.read_at(part.length, part.offset)
-        rows = pa.ipc.open_stream(content).read_all()
-        by_table.setdefault(part.table, {})[part.split_id, part.offset] = rows
-    return {
-        table: pa.concat_tables(chunks.values()).combine_chunks()
-        for table, chunks in by_table.items()
-    }
+        waiting.append(pa.ipc.open_stream(content).read_all())
+        n_rows += len(waiting[-1])
+        if n_rows > most:
+            waiting = [combine(table, pa.concat_tables(waiting)).combine_chunks()]
+            n_rows = len(waiting[0])
+            most = max(ROWS_AT_ONCE, 2 * n_rows)
+    return combine(table, pa.concat_tables(waiting)).combine_chunks()
 
 
 def _to_ipc(rows: pa.Table) -> pa.Buffer:

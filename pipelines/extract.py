@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labeling import ids
 from labeling.archives import INPUT_SUFFIXES, read_archive
@@ -25,6 +26,9 @@ from pipelines.config import Config
 from pipelines.engine import Split, Tables
 
 PAGES_PER_SPLIT = 500
+
+MAX_ROWS = 100_000
+"""Rows of a table that one image, page or user may have; of more, the first in `_ORDER`."""
 
 GRAPH_SUFFIXES = (".txt", ".tsv", ".gz")
 
@@ -89,17 +93,30 @@ class ReadInputs:
             yield from read_feedback(base / paths, columns, locator, known.__contains__)
 
 
+def combine_inputs(table: str, rows: pa.Table) -> pa.Table:
+    """Keep `MAX_ROWS` of each image, page and user, and one more to tell that there were more."""
+    return rows if table == "rejects" else _first_rows(table, rows, MAX_ROWS + 1)
+
+
 def reduce_inputs(tables: Tables) -> Tables:
-    """Sort the rows of a bucket, and leave out images and placements met before."""
+    """Sort the rows of a bucket, and leave out images and placements met before.
+
+    What has more than `MAX_ROWS` is a reject, ``too_many_rows``.
+    """
     reduced = {}
+    rejects = [tables.get("rejects", REJECTS.empty()).select(REJECTS.arrow.names)]
     for schema in SCHEMAS:
-        if schema.name in tables:
-            order = [(column, "ascending") for column in _ORDER[schema.name]]
-            rows = tables[schema.name].select(schema.arrow.names).sort_by(order)
+        if schema.name in tables and schema is not REJECTS:
+            rows = combine_inputs(schema.name, tables[schema.name])
+            rejects.append(_too_many(schema.name, rows))
+            rows = _first_rows(schema.name, rows, MAX_ROWS)
+            rows = _sorted(schema.name, rows.select(schema.arrow.names))
             if schema.name in ("images", "placements"):
                 key = ["image_id"] if schema.name == "images" else ["image_id", "page_id"]
                 rows = _distinct(rows, key)
             reduced[schema.name] = rows.cast(schema.arrow)
+    if any(map(len, rejects)):
+        reduced["rejects"] = _sorted("rejects", pa.concat_tables(rejects)).cast(REJECTS.arrow)
     return reduced
 
 
@@ -151,6 +168,40 @@ def taxonomy_files(config: Config) -> TaxonomyFiles:
 
 def _digests(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array([ids.digest(t) for t in texts.to_pylist()], pa.string())
+
+
+def _sorted(table: str, rows: pa.Table) -> pa.Table:
+    return rows.sort_by([(column, "ascending") for column in _ORDER[table]])
+
+
+def _crowded(table: str, rows: pa.Table, n: int) -> pa.Array:
+    """Return the keys with more than `n` rows."""
+    if len(rows) <= n:
+        return pa.array([], pa.string())
+    counts = rows[KEYS[table]].value_counts()
+    return counts.field("values").filter(pc.greater(counts.field("counts"), n))
+
+
+def _first_rows(table: str, rows: pa.Table, n: int) -> pa.Table:
+    """Return the first `n` rows of each key in the table's order, of equal ones only the first."""
+    crowded = _crowded(table, rows, n)
+    if not len(crowded):
+        return rows
+    is_crowded = pc.is_in(rows[KEYS[table]], value_set=crowded)
+    parts = [rows.filter(pc.invert(is_crowded))]
+    for key in crowded.to_pylist():
+        of_key = rows.filter(pc.equal(rows[KEYS[table]], key))
+        parts.append(_distinct(_sorted(table, of_key), _ORDER[table]).slice(0, n))
+    return pa.concat_tables(parts)
+
+
+def _too_many(table: str, rows: pa.Table) -> pa.Table:
+    value = f"{table} beyond {MAX_ROWS:,}"
+    found = [
+        {"where": key, "reason": "too_many_rows", "value": value}
+        for key in _crowded(table, rows, MAX_ROWS).to_pylist()
+    ]
+    return pa.Table.from_pylist(found, schema=REJECTS.arrow)
 
 
 def _distinct(rows: pa.Table, key: list[str]) -> pa.Table:

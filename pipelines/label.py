@@ -18,17 +18,22 @@ from curation.manifest import Stage, file_digest, open_stage, reuse, staged, wri
 from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
+from labeling.links import REASONS as CAPPED
+from labeling.lookalikes import odd_names
 from labeling.schemas import FEEDBACK, PHRASE_REASONS
 from pipelines import extract, passes
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
-from pipelines.talk import step
+from pipelines.talk import say, step
 
 BYTES_PER_ROW = 100
 """Bytes of input that are taken to make one signal, for the number of buckets."""
 
 BYTES_PER_SAMPLE = 10_000
 """Bytes of a tar that are taken to make one signal: most of them are pixels."""
+
+MAX_SAID = 10
+"""Odd names of labels that are printed."""
 
 _INPUT_KEYS = {
     "taxonomy",
@@ -65,6 +70,8 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     extract.taxonomy_at.cache_clear()
     passes.matcher_at.cache_clear()
     taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
+    odd = odd_names(taxonomy)
+    _say_odd(odd)
     signals = _make_signals(config, run_dir, beam_options)
     inputs = {"signals": signals.content}
     settings = {"support_only": sorted(config.label.support_only)}
@@ -73,6 +80,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
             with staged(run_dir, "candidates", inputs=inputs, config=settings) as work:
                 work.counts |= _run_passes(config, signals, work.dir, beam_options)
                 work.counts |= _count_candidates(work.dir)
+                work.facts["odd_names"] = odd
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
         else:
             facts.append("unchanged")
@@ -88,6 +96,15 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     return stage
 
 
+def _say_odd(names: Sequence[str]) -> None:
+    if names:
+        say(f"{len(names):,} names of labels may be taken for others; they are kept apart:")
+    for sentence in names[:MAX_SAID]:
+        say(f"  {sentence}")
+    if len(names) > MAX_SAID:
+        say("  … the rest is in the manifest of the candidates, as odd_names")
+
+
 def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     splits = extract.splits_of(config)
     inputs = _input_digests(config, splits)
@@ -97,6 +114,11 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
             with staged(run_dir, "signals", inputs=inputs, config=settings) as work:
                 _extract(config, splits, work.dir, beam_options)
                 work.counts |= _count_signals(work.dir)
+                work.facts["cut_archives"] = _cut_archives(work.dir, splits)
+                n_archives = sum(split.kind == "archive" for split in splits)
+                work.counts["archives"] = _limit_cut(
+                    n_archives, work.facts["cut_archives"], config.label.max_cut_share
+                )
                 _limit_rejects(work.dir, work.counts, config.label.max_reject_share)
         else:
             facts.append("unchanged")
@@ -122,6 +144,7 @@ def _extract(
             n_buckets=n_buckets_for(n_rows),
             work_dir=str(work_dir),
             out_dir=str(out_dir),
+            combine=extract.combine_inputs,
         )
         run(shuffle, splits, beam_options)
     _fill_empty(out_dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
@@ -132,8 +155,9 @@ def _run_passes(
 ) -> dict[str, int]:
     """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`.
 
-    Returns how many signals were discounted, and how many phrases were, by reason.
+    Returns how many signals were discounted, pages capped and phrases found, by reason.
     """
+    caps: list[Path] = []
     n_signals = signals.counts["signals"]
     n_buckets = n_buckets_for(n_signals + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
@@ -155,14 +179,21 @@ def _run_passes(
                 n_buckets=n_buckets,
                 work_dir=str(scratch / f"{one.name}-work"),
                 out_dir=str(to),
+                combine=one.combine,
             )
             run(shuffle, passes.splits_for({t: files[t] for t in one.inputs}), beam_options)
             _fill_empty(to, one.outputs)
             one.conclude(to)
-            files |= _by_table(to.glob("*.parquet"))
+            made = _by_table(to.glob("*.parquet"))
+            caps += made.get("caps", [])
+            files |= made
         (phrases,) = files["phrases"]
         shutil.copy(phrases, out_dir)
-        return _count_discounts(files["discounts"]) | _count_phrases(phrases)
+        return {
+            **_sums(files["discounts"], "n_signals", REASONS),
+            **_sums(caps, "n_pages", CAPPED),
+            **_count_phrases(phrases),
+        }
 
 
 @contextmanager
@@ -234,11 +265,12 @@ def _count_signals(directory: Path) -> dict[str, Any]:
     return {**_count_rows(directory), "rejects_by_reason": dict(by_reason)}
 
 
-def _count_discounts(paths: Iterable[Path]) -> dict[str, int]:
+def _sums(paths: Iterable[Path], column: str, reasons: Sequence[str]) -> dict[str, int]:
+    """Return the sum of a column by reason, over tables of counts."""
     rows = pa.concat_tables([pq.read_table(path) for path in paths])
     return {
-        reason: pc.sum(rows.filter(pc.equal(rows["reason"], reason))["n_signals"]).as_py() or 0
-        for reason in REASONS
+        reason: pc.sum(rows.filter(pc.equal(rows["reason"], reason))[column]).as_py() or 0
+        for reason in reasons
     }
 
 
@@ -258,6 +290,26 @@ def _read(directory: Path, table: str) -> pa.Table:
     columns = ["image_id", "label_id"] if table == "candidates" else None
     paths = sorted(directory.glob(f"{table}-*.parquet"))
     return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])
+
+
+def _cut_archives(directory: Path, splits: Sequence[Split]) -> list[str]:
+    """Return the archives with at least one record that is truncated."""
+    rejects = _read(directory, "rejects")
+    cut = rejects.filter(pc.equal(rejects["reason"], "truncated"))["where"].to_pylist()
+    archives = {split.arguments[1] for split in splits if split.kind == "archive"}
+    return sorted(archives & {where.rpartition("#")[0] for where in cut})
+
+
+def _limit_cut(n_archives: int, cut: Sequence[str], limit: float) -> dict[str, int]:
+    """Return how many archives are whole and cut, or raise where too many are cut."""
+    if len(cut) > limit * n_archives:
+        raise QualityError(
+            f"{len(cut):,} of {n_archives:,} archives are cut or damaged, more than"
+            " label.max_cut_share",
+            facts={"limit": limit, "first": ", ".join(cut[:3])},
+            help="fetch them anew, or raise label.max_cut_share to take what they hold",
+        )
+    return {"whole": n_archives - len(cut), "cut": len(cut)}
 
 
 def _limit_rejects(directory: Path, counts: Mapping[str, Any], limit: float) -> None:

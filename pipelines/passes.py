@@ -28,7 +28,7 @@ from labeling.matching import Matcher
 from labeling.names import NO_USAGE
 from labeling.schemas import CANDIDATES, PLACEMENTS, SIGNALS
 from labeling.taxonomies import TaxonomyFiles
-from pipelines.engine import Split, Tables
+from pipelines.engine import Combine, Split, Tables, keep_all
 from pipelines.extract import taxonomy_at
 
 PAGE_OUTPUTS = {
@@ -37,6 +37,7 @@ PAGE_OUTPUTS = {
     "anchors": links.MESSAGES,
 }
 USAGE_OUTPUTS = {"names": usage.NAMES, "pairs": usage.PAIRS, "words": usage.WORDS}
+CAPS = {"caps": links.CAPS}
 LINK_OUTPUTS = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAGE}
 
 
@@ -49,6 +50,7 @@ class Pass(NamedTuple):
     keys: Mapping[str, str]
     reduce: Callable[[Tables], Tables]
     outputs: Mapping[str, pa.Schema]
+    combine: Combine = keep_all
     conclude: Callable[[Path], None] = lambda directory: None
     """What is made of the output as a whole, in its folder."""
 
@@ -102,7 +104,8 @@ def plan(
             read=ReadForPages(files),
             keys=dict.fromkeys(("mentions", "edges", "anchors"), "page_id"),
             reduce=ReducePages(taxonomy_files),
-            outputs=PAGE_OUTPUTS,
+            outputs={**PAGE_OUTPUTS, **CAPS},
+            combine=combine_for_pages,
         ),
         Pass(
             "links",
@@ -110,7 +113,8 @@ def plan(
             read=read_for_images,
             keys=dict.fromkeys(("mentions", "messages", "anchors", "placements"), "page_id"),
             reduce=reduce_links,
-            outputs=LINK_OUTPUTS,
+            outputs={**LINK_OUTPUTS, **CAPS},
+            combine=combine_for_images,
         ),
         Pass(
             "merge",
@@ -119,6 +123,7 @@ def plan(
             keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
             reduce=Merge(taxonomy_files, click_rates, support_only),
             outputs={"candidates": CANDIDATES.arrow},
+            combine=combine_for_merge,
         ),
     )
 
@@ -198,6 +203,13 @@ class ReadForPages:
             yield "anchors", links.anchors(rows, matcher)
 
 
+def combine_for_pages(table: str, rows: pa.Table) -> pa.Table:
+    """Keep no more neighbours of a page than are followed, and one to tell that it has more."""
+    if table != "edges":
+        return rows
+    return links.lowest(_distinct_edges(rows), "other_page", links.MAX_DEGREE + 1)
+
+
 @dataclass(frozen=True)
 class ReducePages:
     """Read shared names by their page, and send the topics of each page to its neighbours."""
@@ -207,12 +219,14 @@ class ReducePages:
     def __call__(self, tables: Tables) -> Tables:
         """Return ``mentions``, ``messages`` and ``anchors``."""
         table_of = _tables_of(tables, {**PAGE_OUTPUTS, "edges": links.EDGES})
+        edges = combine_for_pages("edges", table_of["edges"])
         mentions = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
         topics = links.topics(mentions)
         return {
             "mentions": _sorted(mentions),
-            "messages": _sorted(links.messages(topics, _distinct_edges(table_of["edges"]))),
+            "messages": _sorted(links.messages(topics, edges)),
             "anchors": _sorted(table_of["anchors"]),
+            "caps": links.count_over(edges, "other_page", links.MAX_DEGREE, "too_many_links"),
         }
 
 
@@ -221,19 +235,45 @@ def read_for_images(split: Split) -> Iterator[tuple[str, pa.Table]]:
     yield split.kind, pq.read_table(*split.arguments)
 
 
+def combine_for_images(table: str, rows: pa.Table) -> pa.Table:
+    """Keep no more of a page than is heard: senders of messages, images; and one to tell."""
+    if table == "messages":
+        return links.lowest(rows, "from_page", links.MAX_SENDERS + 1)
+    if table in ("mentions", "placements"):
+        return links.lowest(rows, "image_id", links.MAX_IMAGES + 1)
+    return rows
+
+
 def reduce_links(tables: Tables) -> Tables:
     """Hand what pages have heard to the images that they show."""
     table_of = _tables_of(tables, {**PAGE_OUTPUTS, "placements": PLACEMENTS.arrow})
-    shown = table_of["placements"]
+    shown = links.lowest(table_of["placements"], "image_id", links.MAX_IMAGES)
+    messages = links.lowest(table_of["messages"], "from_page", links.MAX_SENDERS)
+    mentions = links.lowest(table_of["mentions"], "image_id", links.MAX_IMAGES)
     spoken = [
-        links.linked_evidence(table_of["messages"], shown),
+        links.linked_evidence(messages, shown),
         links.anchor_evidence(table_of["anchors"], shown),
-        links.page_evidence(table_of["mentions"], shown),
+        links.page_evidence(mentions, shown),
     ]
     return {
         "evidence": _sorted(pa.concat_tables([rows for rows, _ in spoken])),
         "coverage": _sorted(pa.concat_tables([covered for _, covered in spoken])),
+        "caps": pa.concat_tables(
+            [
+                links.count_over(
+                    table_of["messages"], "from_page", links.MAX_SENDERS, "too_many_senders"
+                ),
+                links.count_over(
+                    table_of["placements"], "image_id", links.MAX_IMAGES, "too_many_images"
+                ),
+            ]
+        ),
     }
+
+
+def combine_for_merge(table: str, rows: pa.Table) -> pa.Table:
+    """Unite what the pages of an image have said, which is once for each of them."""
+    return links.unite(rows) if table == "evidence" else rows
 
 
 @dataclass(frozen=True)

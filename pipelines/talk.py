@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from labeling.lookalikes import visible
+
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
@@ -16,7 +18,7 @@ _EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
 
 def say(text: str) -> None:
     """Print one line of talk."""
-    console.print(text, markup=False)
+    console.print(visible(text), markup=False)
 
 
 @contextmanager

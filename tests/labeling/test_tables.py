@@ -73,6 +73,7 @@ def test_reads_parquet_and_json_lines_alike(folder: Path, kind: str) -> None:
         ("file,words\na.jpg,x\n", {"image": "nofile", "text": "words"}, "no column 'nofile'"),
         ("file,words,w\na.jpg,x,nan\n", BASIC | {"weight": "w"}, "row 1: 'nan'"),
         ("file,words,w\na.jpg,x,1\na.jpg,x,much\n", BASIC | {"weight": "w"}, "row 2: 'much'"),
+        ("file,words,w\na.jpg,x,1e39\n", BASIC | {"weight": "w"}, "row 1: '1e39'"),
         ("file,words,w\na.jpg,x,-1\n", BASIC | {"weight": "w"}, "below 0"),
         ("file,words\na.jpg\n", BASIC, "cannot be read"),
         ("", BASIC, "cannot be read"),
@@ -132,14 +133,15 @@ def test_feedback_is_read_and_unknown_things_are_put_aside(folder: Path) -> None
         folder,
         "e1,a.jpg,cat,,up,u,,2024-01-01T00:00:10Z\n"
         "e2,a.jpg,,big cats,click,u,3,1704067200\n"
+        "e7,a.jpg,cat,,up,u,,9999-12-31\n"
         "e3,none.jpg,cat,,up,u,,0\n"
         "e4,a.jpg,cow,,up,u,,0\n"
         "e5,a.jpg,cat,,like,u,,0\n"
         "e6,a.jpg,,,up,u,,0\n",
     )
-    assert tables["feedback"]["event_id"].to_pylist() == ["e1", "e2"]
-    assert tables["feedback"]["time"].to_pylist() == [1704067210, 1704067200]
-    assert tables["feedback"]["position"].to_pylist() == [None, 3]
+    assert tables["feedback"]["event_id"].to_pylist() == ["e1", "e2", "e7"]
+    assert tables["feedback"]["time"].to_pylist() == [1704067210, 1704067200, 253402214400]
+    assert tables["feedback"]["position"].to_pylist() == [None, 3, None]
     assert tables["rejects"]["reason"].to_pylist() == [
         "image_missing",
         "unknown_kind",
@@ -155,6 +157,9 @@ def test_feedback_is_read_and_unknown_things_are_put_aside(folder: Path) -> None
         ("e1,a.jpg,cat,,up,u,first,0\n", "are not a finite number"),
         ("e1,a.jpg,cat,,up,u,0,0\n", "below 1"),
         ("e1,a.jpg,cat,,up,u,,-5\n", "below 0"),
+        ("e1,a.jpg,cat,,up,u,,inf\n", "are not a time"),
+        ("e1,a.jpg,cat,,up,u,,1e300\n", "are not a time"),
+        ("e1,a.jpg,cat,,up,u,1e300,0\n", "are not a finite number"),
     ],
 )
 def test_bad_feedback_is_refused(folder: Path, row: str, expected: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,6 +31,19 @@ def record(response: Response, length: int | None = None) -> bytes:
         "Content-Type: application/http; msgtype=response\r\n"
         f"Content-Length: {len(block) if length is None else length}\r\n\r\n"
     )
+    return head.encode() + block + b"\r\n\r\n"
+
+
+def wat_record(url: str, n_images: int = 1) -> bytes:
+    """Return a record of a WAT file: a page of some images."""
+    links = [{"path": "IMG@/src", "url": f"/{i}.png", "alt": "apple"} for i in range(n_images)]
+    html = {"Head": {"Title": "Fruit"}, "Links": links}
+    envelope = {
+        "WARC-Header-Metadata": {"WARC-Target-URI": url},
+        "Payload-Metadata": {"HTTP-Response-Metadata": {"HTML-Metadata": html}},
+    }
+    block = json.dumps({"Envelope": envelope}).encode()
+    head = f"WARC/1.0\r\nWARC-Type: metadata\r\nContent-Length: {len(block)}\r\n\r\n"
     return head.encode() + block + b"\r\n\r\n"
 
 

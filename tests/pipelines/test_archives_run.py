@@ -51,6 +51,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     (folder / "truth.csv").write_text("\n".join(truth))
     (folder / "winnow.toml").write_text(
         '[taxonomy]\npath = "taxonomy.jsonl"\n[[archive]]\npath = "web"\n'
+        "[label]\nmax_cut_share = 0.5\n"
         '[audit]\nn = 60\ntruth = "truth.csv"\n'
     )
     return read_config(folder / "winnow.toml")
@@ -60,6 +61,8 @@ def test_archives_go_all_the_way_to_shards(config: Config, tmp_path: Path) -> No
     label(config, tmp_path)
     signals = open_stage(tmp_path, "signals")
     assert signals.table(REJECTS)["reason"].to_pylist() == ["truncated"]
+    assert signals.counts["archives"] == {"whole": 1, "cut": 1}
+    assert signals.manifest["facts"]["cut_archives"] == ["web/b.warc"]
     images = signals.table(IMAGES)
     assert len(images) == N_IMAGES
     select(config, tmp_path)

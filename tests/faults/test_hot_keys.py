@@ -1,0 +1,183 @@
+"""Pages, images and users with very many rows, and links of every odd shape: row 20 of the faults.
+
+What is kept of a page is decided by digests alone, so it is the same whatever the order of the
+rows; and no more rows than that are held at a time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from curation.manifest import open_stage
+from labeling import evidence, ids, links
+from labeling.schemas import CANDIDATES, LINKS, PLACEMENTS
+from pipelines import engine, extract, passes
+from pipelines.config import read_config
+from pipelines.engine import Shuffle, Split, Tables, run
+from pipelines.label import label
+
+HOT = "7" * 32
+KEPT = 100
+
+
+def members(table: pa.Table) -> list[tuple[str, str]]:
+    return sorted((row["page_id"], row["other_page"]) for row in table.to_pylist())
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30))), st.integers(1, 6), st.integers(0, 9)
+)
+def test_capping_parts_first_changes_nothing(
+    pairs: list[tuple[int, int]], n: int, cut: int
+) -> None:
+    rows = [{"page_id": ids.digest(str(a)), "other_page": ids.digest(str(b))} for a, b in pairs]
+    table = pa.Table.from_pylist(rows, schema=links.EDGES)
+    parts = [table.slice(0, cut), table.slice(cut)]
+    capped = pa.concat_tables([links.lowest(part, "other_page", n) for part in parts])
+    assert members(links.lowest(capped, "other_page", n)) == members(
+        links.lowest(table, "other_page", n)
+    )
+    for page in {row["page_id"] for row in rows}:
+        others = {row["other_page"] for row in rows if row["page_id"] == page}
+        kept = {b for a, b in members(links.lowest(table, "other_page", n)) if a == page}
+        assert kept == set(sorted(others)[:n])
+
+
+def read_hot(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    others = [ids.digest(f"{split.split_id} {n}") for n in range(300)]
+    yield "edges", pa.table({"page_id": [HOT] * 300, "other_page": others}, schema=links.EDGES)
+
+
+def combine_few(table: str, rows: pa.Table) -> pa.Table:
+    assert len(rows) <= engine.ROWS_AT_ONCE + KEPT
+    return links.lowest(rows, "other_page", KEPT)
+
+
+def reduce_few(tables: Tables) -> Tables:
+    assert len(tables["edges"]) == KEPT
+    return {"edges": tables["edges"].sort_by("other_page")}
+
+
+def test_a_key_that_holds_all_rows_is_never_held_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "ROWS_AT_ONCE", 500)
+    splits = [Split(f"{n:03d}", "hot", ()) for n in range(40)]
+    found = []
+    for order in (splits, splits[::-1]):
+        out = tmp_path / order[0].split_id
+        keys = {"edges": "page_id"}
+        run(
+            Shuffle(read_hot, keys, reduce_few, 2, str(out / "w"), str(out / "o"), combine_few),
+            order,
+        )
+        (path,) = (out / "o").iterdir()
+        found.append(pq.read_table(path)["other_page"].to_pylist())
+    everything = [ids.digest(f"{split.split_id} {n}") for split in splits for n in range(300)]
+    assert found == [sorted(everything)[:KEPT]] * 2
+
+
+def link_rows(sources: list[str], anchor: str = "a cat") -> pa.Table:
+    rows = [
+        {"src_page": ids.digest(s), "dst_page": HOT, "src_host": s, "anchor": anchor, "nav": False}
+        for s in sources
+    ]
+    return pa.Table.from_pylist(rows, schema=LINKS.arrow)
+
+
+def test_a_page_that_very_many_link_to_keeps_the_same_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(extract, "MAX_ROWS", 10)
+    sources = [f"h{n}.org" for n in range(60)]
+    results = []
+    for seed in (0, 1):
+        random.Random(seed).shuffle(sources)
+        parts = [link_rows(sources[start : start + 20]) for start in range(0, 60, 20)]
+        rows = pa.concat_tables([extract.combine_inputs("links", part) for part in parts])
+        assert len(rows) == 33
+        results.append(extract.reduce_inputs({"links": rows}))
+    assert results[0] == results[1]
+    expected = sorted(ids.digest(source) for source in sources)[:10]
+    assert results[0]["links"]["src_page"].to_pylist() == expected
+    (reject,) = results[0]["rejects"].to_pylist()
+    assert reject == {"where": HOT, "reason": "too_many_rows", "value": "links beyond 10"}
+
+
+def test_copies_of_one_link_crowd_out_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extract, "MAX_ROWS", 10)
+    sources = [f"h{n}.org" for n in range(5)]
+    copies = pa.concat_tables([link_rows(["h0.org"] * 1_000), link_rows(sources)])
+    reduced = extract.reduce_inputs({"links": extract.combine_inputs("links", copies)})
+    assert sorted(reduced["links"]["src_host"].to_pylist()) == sources
+    assert "rejects" not in reduced
+
+
+def test_a_page_with_very_many_images_speaks_for_some_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(links, "MAX_IMAGES", 10)
+    images = sorted(ids.digest(str(n)) for n in range(300))
+    shown = {"image_id": images, "page_id": [HOT] * 300, "host": ["h.org"] * 300}
+    named = {**shown, "label": [3] * 300, "source": ["alt"] * 300, "strength": [1.0] * 300}
+    tables = {
+        "placements": pa.table(shown, schema=PLACEMENTS.arrow),
+        "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.MENTIONS),
+    }
+    found = passes.reduce_links(tables)
+    assert found["evidence"]["image_id"].to_pylist() == images[:10]
+    combined = {name: passes.combine_for_images(name, rows) for name, rows in tables.items()}
+    assert {len(rows) for rows in combined.values()} == {11}
+    again = passes.reduce_links(combined)
+    assert all(again[name].equals(found[name]) for name in found)
+    assert {"reason": "too_many_images", "n_pages": 1} in found["caps"].to_pylist()
+
+
+def odd_links() -> list[tuple[str, str]]:
+    """A star in both directions, a clique, self-links, and copies of one link."""
+    leaves = [f"https://leaf{n}.org/" for n in range(12)]
+    star = [("https://hub.org/", leaf) for leaf in leaves[:6]]
+    star += [(leaf, "https://hub.org/") for leaf in leaves]
+    clique = [(a, b) for a in leaves[:5] for b in leaves[:5]]
+    return star + clique + [("https://hub.org/", "https://hub.org/")] * 5 + [star[0]] * 50
+
+
+def test_odd_links_give_the_same_candidates_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "MAX_DEGREE", 3)
+    monkeypatch.setattr(links, "MAX_SENDERS", 4)
+    (tmp_path / "t.jsonl").write_text('{"id": "cat", "names": ["cat"]}\n{"id": "dog"}\n')
+    pages = ["https://hub.org/", *(f"https://leaf{n}.org/" for n in range(12))]
+    texts = [f"https://i.org/{n}.jpg,a cat,{page}\n" for n, page in enumerate(pages)]
+    (tmp_path / "texts.csv").write_text("image,text,page\n" + "".join(texts))
+    (tmp_path / "links").mkdir()
+    config = tmp_path / "run.toml"
+    config.write_text(
+        '[taxonomy]\npath = "t.jsonl"\n[[signals]]\npath = "texts.csv"\n'
+        'columns = { image = "image", text = "text", page = "page" }\n'
+        '[[links]]\npath = "links"\n'
+    )
+    results = []
+    for rows_per_bucket in (engine.ROWS_PER_BUCKET, 20):
+        monkeypatch.setattr(engine, "ROWS_PER_BUCKET", rows_per_bucket)
+        rows = [f"{a},{b}\n" for a, b in odd_links()]
+        random.Random(rows_per_bucket).shuffle(rows)
+        for number in range(3):
+            text = "src,dst\n" + "".join(rows[number::3])
+            (tmp_path / "links" / f"{number}.csv").write_text(text)
+        label(read_config(config), tmp_path / f"run{rows_per_bucket}")
+        results.append(open_stage(tmp_path / f"run{rows_per_bucket}", "candidates"))
+    first, second = results
+    assert first.table(CANDIDATES).equals(second.table(CANDIDATES))
+    for stage in results:
+        assert stage.counts["too_many_links"] == 6
+        assert stage.counts["too_many_images"] == 0

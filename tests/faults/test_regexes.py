@@ -1,0 +1,159 @@
+"""No text makes a pattern slow: row 22 of the faults.
+
+Every pattern in the sources is found by itself, and met by texts made to send a backtracking
+matcher back and forth. What people write (names of labels) is never taken for a pattern.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pytest
+
+from labeling.matching import compile_matcher, match_texts
+from labeling.taxonomy import Label, build_taxonomy
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [p for d in ("labeling", "curation", "pipelines") for p in (ROOT / d).rglob("*.py")]
+SOURCES += list((ROOT / "training").rglob("*.py"))
+
+MOST_SECONDS = 0.05
+SIZES = (1_000, 10_000, 100_000)
+"""The first would take for ever where time grows exponentially, the second where quadratically."""
+
+PUMPED = (
+    "a",
+    "0",
+    "-",
+    "/",
+    ".",
+    " ",
+    "\n",
+    "#",
+    '"',
+    "{",
+    "f0",
+    "a.",
+    "/a",
+    "a ",
+    "0 ",
+    "a:",
+    "é",
+)
+BEGINNINGS = (
+    "http:x x 12345678 x ",
+    "http:x x 12345678 x x x x 1 x ",
+    "HTTP/1.1",
+    "charset=",
+    "00000000 00 n 00 ",
+    "/m/0a",
+    "data:image/png;base64,",
+    "x.tar#1+",
+    "1;",
+    "[[a",
+    'a = "',
+)
+ENDS = ("", "\x00")
+
+
+class Found(NamedTuple):
+    where: str
+    pattern: re.Pattern[Any]
+    method: str
+
+
+def uses(path: Path) -> Iterator[Found]:
+    """Yield each pattern of a module with the methods that it is used with."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    compiled: dict[str, re.Pattern[Any]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and called(node.value) == ("re", "compile"):
+            assert isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name)
+            compiled[node.targets[0].id] = pattern_of(node.value)
+    for node in ast.walk(tree):
+        owner, method = called(node)
+        if owner == "re" and method not in ("compile", "escape"):
+            assert isinstance(node, ast.Call)
+            if isinstance(node.args[0], ast.Constant):
+                yield Found(f"{path.name}:{node.lineno}", pattern_of(node), method)
+        elif owner in compiled:
+            yield Found(f"{path.name}:{owner}", compiled[owner], method)
+
+
+def called(node: ast.AST) -> tuple[str, str]:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        owner = node.func.value
+        return (owner.id if isinstance(owner, ast.Name) else "", node.func.attr)
+    return "", ""
+
+
+def pattern_of(call: ast.Call) -> re.Pattern[Any]:
+    flags = [a for a in call.args[1:] if ast.unparse(a).startswith("re.")]
+    flags += [k.value for k in call.keywords if k.arg == "flags"]
+    value = 0
+    for flag in flags:
+        value |= eval(ast.unparse(flag), {"re": re})
+    return re.compile(ast.literal_eval(call.args[0]), value)
+
+
+FOUND = sorted({found for path in SOURCES for found in uses(path)}, key=str)
+
+
+def hostile(size: int) -> Iterator[str]:
+    for beginning in ("", *BEGINNINGS) if size < SIZES[-1] else ("",):
+        for pumped in PUMPED:
+            for end in ENDS if size < SIZES[-1] else ENDS[-1:]:
+                yield beginning + pumped * (size // len(pumped)) + end
+
+
+def apply(found: Found) -> Callable[[str], object]:
+    as_bytes = isinstance(found.pattern.pattern, bytes)
+    replacement: tuple[Any, ...] = ((b"" if as_bytes else ""),) if found.method == "sub" else ()
+    method = getattr(found.pattern, found.method)
+    return lambda text: method(*replacement, text.encode() if as_bytes else text)
+
+
+def seconds(function: Callable[[str], object], text: str) -> float:
+    best = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        function(text)
+        best = min(best, time.perf_counter() - started)
+        if best < MOST_SECONDS:
+            break
+    return best
+
+
+def test_patterns_are_found() -> None:
+    names = {found.where.partition(":")[0] for found in FOUND}
+    assert {"records.py", "pages.py", "urls.py", "config.py", "images.py"} <= names
+    assert len(FOUND) > 20
+
+
+@pytest.mark.parametrize("found", FOUND, ids=lambda found: f"{found.where}-{found.method}")
+def test_no_text_makes_a_pattern_slow(found: Found) -> None:
+    function = apply(found)
+    for size in SIZES:
+        for text in hostile(size):
+            taken = seconds(function, text)
+            assert taken < MOST_SECONDS, f"{text[:40]!r} … {size} characters: {taken:.2f} s"
+
+
+def test_the_search_for_slow_patterns_finds_one() -> None:
+    slow = Found("here", re.compile(r"a*b"), "search")
+    with pytest.raises(AssertionError, match="characters"):
+        test_no_text_makes_a_pattern_slow(slow)
+
+
+def test_names_of_labels_are_no_patterns() -> None:
+    names = ["(a+)+$", ".*", "[a-z]", "a|b", "^", "a{1000}"]
+    labels = [Label(f"l{n}", ((name, ""),), (), None, n) for n, name in enumerate(names)]
+    matcher = compile_matcher(build_taxonomy(labels, "test"))
+    found = match_texts(matcher, pa.array(["a" * 50_000, "z b c", "a a"]))
+    assert {(r, int(x)) for r, x in zip(found.row, found.label, strict=True)} <= {(2, 0)}
