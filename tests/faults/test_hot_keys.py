@@ -127,7 +127,8 @@ def test_a_page_with_very_many_images_speaks_for_some_of_them(
     monkeypatch.setattr(links, "MAX_IMAGES", 10)
     images = sorted(ids.digest(str(n)) for n in range(300))
     shown = {"image_id": images, "page_id": [HOT] * 300, "host": ["h.org"] * 300}
-    named = {**shown, "label": [3] * 300, "source": ["alt"] * 300, "strength": [1.0] * 300}
+    named = {**shown, "label": [3] * 300, "source": ["alt"] * 300}
+    named |= {"name": [3] * 300, "strength": [1.0] * 300}
     tables = {
         "placements": pa.table(shown, schema=PLACEMENTS.arrow),
         "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.MENTIONS),
