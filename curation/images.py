@@ -22,6 +22,7 @@ from labeling.archives import read_stored
 from labeling.errors import InputError
 from labeling.ids import digest
 from labeling.records import ARCHIVE_SUFFIXES
+from labeling.zips import read_zipped
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 """Formats that are decoded, by Pillow's names."""
@@ -41,6 +42,7 @@ _MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", r
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _PART = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})", re.DOTALL | re.ASCII)
+_ZIPPED = re.compile(r"(.+?\.zip)#(.+)", re.DOTALL | re.IGNORECASE)
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -136,7 +138,8 @@ def read_image(
         Digest of the file's bytes (see `labeling.ids.digest`).
     location
         Path of the file, relative to `data_dir`; for an image in a web archive, the archive's path,
-        ``#`` and the offset of its record; for one in a tar, ``<path>.tar#<offset>+<length>``.
+        ``#`` and the offset of its record; for one in a tar, ``<path>.tar#<offset>+<length>``; for
+        one in a zip file, ``<path>.zip#<name>``.
     data_dir
         The run's data folder.
     limits
@@ -155,11 +158,13 @@ def read_image(
     path = PurePosixPath(name)
     if _SCHEME.match(location) or path.is_absolute() or ".." in path.parts or "\0" in location:
         raise BadImage("not_local")
-    part = _PART.fullmatch(location)
+    part, zipped = _PART.fullmatch(location), _ZIPPED.fullmatch(location)
     if offset:
         data = _read_archived(data_dir / path, int(offset[:18]), limits)
     elif part:
         data = _read_part(data_dir, part, limits)
+    elif zipped and (data_dir / zipped[1]).is_file():
+        data = _read_zipped(data_dir / zipped[1], zipped[2], limits)
     else:
         data = _read_bounded(data_dir / path, limits)
     if digest(data) != image_id:
@@ -187,6 +192,15 @@ def _read_bounded(path: Path, limits: ImageLimits) -> bytes:
             data = file.read(limits.max_bytes + 1)
     except OSError as error:
         raise BadImage("image_missing") from error
+    if len(data) > limits.max_bytes:
+        raise BadImage("too_large")
+    return data
+
+
+def _read_zipped(path: Path, name: str, limits: ImageLimits) -> bytes:
+    data = read_zipped(path, name, limits.max_bytes + 1)
+    if data is None:
+        raise BadImage("image_missing")
     if len(data) > limits.max_bytes:
         raise BadImage("too_large")
     return data

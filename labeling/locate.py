@@ -10,9 +10,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from labeling import ids
 from labeling.errors import InputError
+from labeling.zips import ZIP_SUFFIX, read_zipped
 
 MAX_REMEMBERED = 50_000
 """Images that a `Locator` remembers."""
+
+MAX_ZIPPED_BYTES = 64 * 1024 * 1024
+"""Bytes of an image in a zip file; a larger one is not taken."""
 
 
 class Located(NamedTuple):
@@ -31,8 +35,8 @@ class Locator:
     base
         The data folder: paths start from it.
     sites
-        Folders below `base` that hold a folder for each host: ``https://a.org/x.jpg`` is looked
-        for at ``<site>/a.org/x.jpg``.
+        Folders or zip files below `base` that hold a folder for each host: ``https://a.org/x.jpg``
+        is looked for at ``<site>/a.org/x.jpg``.
     """
 
     def __init__(self, base: Path, sites: Sequence[str]) -> None:
@@ -52,10 +56,18 @@ class Locator:
         if "://" not in reference:
             return self._read(reference)
         for site in self._sites:
-            found = self._read(f"{site}/{site_path(reference)}")
+            path = site_path(reference)
+            zipped = site.lower().endswith(ZIP_SUFFIX) and (self._base / site).is_file()
+            found = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
             if found is not None:
                 return found
         return Located(ids.digest(reference), reference, 0)
+
+    def _unpack(self, site: str, path: str) -> Located | None:
+        content = read_zipped(self._base / site, path, MAX_ZIPPED_BYTES + 1)
+        if content is None or len(content) > MAX_ZIPPED_BYTES:
+            return None
+        return Located(ids.digest(content), f"{site}#{path}", len(content))
 
     def _read(self, path: str) -> Located | None:
         location = PurePosixPath(path)

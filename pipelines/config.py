@@ -36,9 +36,9 @@ class TaxonomyInput(_Section):
 
 
 class SiteInput(_Section):
-    """A folder of HTML pages with their images beside them."""
+    """HTML pages with their images beside them."""
 
-    path: str = Field(description="folder that holds a folder for each host")
+    path: str = Field(description="folder or zip file that holds a folder for each host")
 
 
 class ArchiveInput(_Section):
@@ -171,7 +171,7 @@ class Config(_Section):
 
     base: str = Field(".", description="data folder; itself relative to the configuration file")
     taxonomy: TaxonomyInput
-    site: tuple[SiteInput, ...] = Field((), description="folders of HTML pages")
+    site: tuple[SiteInput, ...] = Field((), description="folders and zip files of HTML pages")
     archive: tuple[ArchiveInput, ...] = Field((), description="web archives")
     signals: tuple[SignalsInput, ...] = Field((), description="tables of texts about images")
     webdataset: tuple[WebdatasetInput, ...] = Field((), description="tars of images with texts")

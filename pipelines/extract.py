@@ -17,7 +17,7 @@ from labeling.batches import TABLE_SUFFIXES
 from labeling.graphs import read_graph
 from labeling.locate import Locator, input_files
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
-from labeling.sites import PAGE_SUFFIXES, read_site
+from labeling.sites import read_site, site_pages
 from labeling.tables import read_feedback, read_links, read_signals
 from labeling.taxonomies import TaxonomyFiles, read_taxonomy
 from labeling.taxonomy import Taxonomy
@@ -125,10 +125,7 @@ def splits_of(config: Config) -> list[Split]:
     base = Path(config.base)
     splits = []
     for number, site in enumerate(config.site):
-        root = base / site.path
-        pages = [
-            p.relative_to(root).as_posix() for p in input_files(base, site.path, PAGE_SUFFIXES)
-        ]
+        pages = site_pages(base, site.path)
         for start in range(0, len(pages), PAGES_PER_SPLIT):
             chunk = tuple(pages[start : start + PAGES_PER_SPLIT])
             splits.append(Split(f"site{number}-{start:09d}", "site", (number, chunk)))

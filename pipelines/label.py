@@ -230,7 +230,8 @@ def _input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
     for split in splits:
         number, named = split.arguments
         if split.kind == "site":
-            paths += [base / config.site[number].path / page for page in named]
+            root = base / config.site[number].path
+            paths += [root] if root.is_file() else [root / page for page in named]
         else:
             paths.append(base / named)
     return paths

@@ -4,6 +4,7 @@ import os
 import struct
 import time
 import warnings
+import zipfile
 import zlib
 from collections.abc import Iterator
 from io import BytesIO
@@ -351,3 +352,19 @@ def test_other_locations_give_a_reason(tmp_path: Path, location: str, reason: st
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(BadImage, match=reason):
         read_image(digest(data), location, tmp_path, ImageLimits(max_bytes=len(data)))
+
+
+def test_an_image_in_a_zip_file_is_read_by_its_name(tmp_path: Path) -> None:
+    data = saved(gradient(), "JPEG")
+    with zipfile.ZipFile(tmp_path / "web.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("a.org/x#1.jpg", data)
+    assert read_image(digest(data), "web.zip#a.org/x#1.jpg", tmp_path).jpeg == data
+    for location, limits, reason in (
+        ("web.zip#a.org/y.jpg", DEFAULT, "image_missing"),
+        ("web.zip#../x.jpg", DEFAULT, "not_local"),
+        ("other.zip#a.org/x#1.jpg", DEFAULT, "image_missing"),
+        ("web.zip#a.org/x#1.jpg", ImageLimits(max_bytes=len(data) - 1), "too_large"),
+    ):
+        with pytest.raises(BadImage) as refused:
+            read_image(digest(data), location, tmp_path, limits)
+        assert refused.value.reason == reason
