@@ -18,7 +18,8 @@ from labeling import ids
 from labeling.gather import Gathered
 from labeling.locate import Located, host_of
 from labeling.pages import Page, read_page
-from labeling.records import ARCHIVE_SUFFIXES, Broken, Record, read_records
+from labeling.records import ARCHIVE_SUFFIXES, read_records
+from labeling.responses import Broken, Record
 from labeling.urls import Resolver
 from labeling.wat import WAT_SUFFIXES, read_wat
 
@@ -48,7 +49,7 @@ def read_archive(
     ------
     name, table
         Tables of `labeling.schemas` by name: signals, placements, links, images and rejects.
-        Rejects are the reasons of `labeling.records.Broken` for records, and those of
+        Rejects are the reasons of `labeling.responses.Broken` for records, and those of
         `labeling.pages` for parts of pages. Of an archive with a ``shared_member`` no image is
         taken from the archive, for it could not be found again.
     """

@@ -10,7 +10,8 @@ from typing import Any
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from labeling.pages import MAX_IMAGES, MAX_LINKS, Link, Page, PageImage, Text, filename_words
-from labeling.records import Broken, read_warc
+from labeling.records import read_warc
+from labeling.responses import Broken
 from labeling.urls import Resolver
 
 MAX_METADATA_BYTES = 8 << 20

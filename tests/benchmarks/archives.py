@@ -73,7 +73,8 @@ def winnow(path: Path) -> dict[str, int]:
 
 
 def pages_bytes(path: Path) -> list[int]:
-    from labeling.records import Record, read_records
+    from labeling.records import read_records
+    from labeling.responses import Record
 
     found = read_records(path, lambda status, mime: status == 200 and mime == "text/html")
     return [len(r.body) for r in found if isinstance(r, Record) and r.body]

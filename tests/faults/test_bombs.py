@@ -22,14 +22,14 @@ from labeling.archives import read_archive
 from labeling.errors import InputError
 from labeling.graphs import read_graph
 from labeling.locate import Locator
-from labeling.records import MAX_BYTES
+from labeling.responses import MAX_BYTES
 from labeling.sites import read_site
 from labeling.taxonomies import read_taxonomy
 from labeling.webdatasets import read_webdataset
 from tests.labeling.warcs import Response, arc_head, http, members, record
 
-N_BYTES = 192 << 20
-MOST_MB = 5 * MAX_BYTES >> 20
+N_BYTES = 224 << 20
+MOST_MB = 6 * MAX_BYTES >> 20
 
 LENGTH = b"Content-Length: %d\r\n\r\n" % N_BYTES
 ARC_HEAD = b"http://a.org/ 1.2.3.4 20080430204825 text/html %d\n" % N_BYTES

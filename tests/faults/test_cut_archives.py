@@ -12,7 +12,7 @@ from labeling import ids
 from labeling.archives import read_archive
 from labeling.errors import QualityError
 from labeling.locate import Located
-from labeling.records import Broken
+from labeling.responses import Broken
 from labeling.wat import read_wat
 from pipelines.config import read_config
 from pipelines.label import label

@@ -132,7 +132,7 @@ def seconds(function: Callable[[str], object], text: str) -> float:
 
 def test_patterns_are_found() -> None:
     names = {found.where.partition(":")[0] for found in FOUND}
-    assert {"records.py", "pages.py", "urls.py", "config.py", "images.py"} <= names
+    assert {"arcs.py", "responses.py", "pages.py", "urls.py", "config.py", "images.py"} <= names
     assert len(FOUND) > 20
 
 

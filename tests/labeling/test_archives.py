@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from labeling import ids
 from labeling.archives import read_archive, read_stored
 from labeling.locate import Located
-from labeling.records import Broken, Record, read_records
+from labeling.records import read_records
+from labeling.responses import Broken, Record
 from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS, check
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record
 

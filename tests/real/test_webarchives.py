@@ -16,7 +16,8 @@ from labeling import ids
 from labeling.archives import read_archive
 from labeling.locate import Located, Locator
 from labeling.pages import Page, read_page
-from labeling.records import Broken, Record, read_records
+from labeling.records import read_records
+from labeling.responses import Broken, Record
 from labeling.sites import read_site
 from tests.labeling.warcs import Response, members, record
 

@@ -1,0 +1,126 @@
+"""What archives hold: HTTP responses, and their bodies free of codings.
+
+Nothing is decoded beyond `MAX_BYTES`, whatever a header promises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import NamedTuple
+
+from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
+
+MAX_BYTES = 32 * 1024 * 1024
+"""Bytes of a record, as stored and again when decoded; a larger one is not read."""
+
+MAX_CODINGS = 3
+"""Codings of a body, one in the other."""
+
+GZIP = b"\x1f\x8b\x08"
+
+_CHUNK = re.compile(rb"[0-9a-fA-F]+[ \t]*(;[^\r\n]*)?\r?\n")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A stored HTTP response: where it lies, what the header says, and its decoded body.
+
+    ``redirect`` is the Location header of a response that has one; ``mime`` is lower case.
+    """
+
+    offset: int
+    url: str
+    status: int
+    mime: str
+    charset: str | None
+    redirect: str | None
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What was put aside: a record that is ``truncated``, ``too_large`` or a ``bad_record``.
+
+    ``shared_member`` says of a compressed file that records share a gzip member, so that those
+    behind the first have no offset to be found at.
+    """
+
+    offset: int
+    reason: str
+    value: str
+
+
+Wanted = Callable[[int, str], bool]
+"""Whether the body of a response of this status and content type is to be read."""
+
+
+class Head(NamedTuple):
+    """What the header of a response says."""
+
+    status: int
+    mime: str
+    charset: str | None
+    redirect: str | None = None
+    codings: Sequence[str] = ()
+
+
+def _reader(make: Callable[[BytesIO], WarcReader]) -> Callable[[bytes], bytes]:
+    return lambda body: make(BytesIO(body)).read(MAX_BYTES + 1)
+
+
+_READERS = {
+    "chunked": _reader(ChunkedReader),
+    "gzip": _reader(GzipReader),
+    "deflate": _reader(lambda body: GzipReader(body, zlib=True)),
+    "br": _reader(BrotliReader),
+    "zstd": _reader(ZstdReader),
+}
+
+
+def decoded(
+    offset: int, url: str, head: Head, stored: bytes, wanted: Wanted
+) -> Record | Broken | None:
+    """Return a record with its body free of transfer and content codings, where it is wanted."""
+    body: bytes | None = b""
+    if wanted(head.status, head.mime):
+        body = _decode(stored, [c for coding in head.codings for c in coding.lower().split(",")])
+    elif head.redirect is None:
+        return None
+    if body is None:
+        return Broken(offset, "too_large", url)
+    return Record(offset, url, head.status, head.mime, head.charset, head.redirect, body)
+
+
+def _decode(stored: bytes, codings: list[str]) -> bytes | None:
+    """Undo the codings, the last first; None where the body is too large or coded too often.
+
+    Many archives hold the body decoded, under the header that it came with: a coding is undone
+    only where the body looks like it. What is damaged ends where the damage begins.
+    """
+    names = [name for name in (c.strip().removeprefix("x-") for c in codings) if name in _READERS]
+    if len(names) > MAX_CODINGS:
+        return None
+    transfer = [name for name in names if name == "chunked"]
+    body = stored
+    for name in transfer + [n for n in reversed(names) if n != "chunked"]:
+        if name == "chunked" and not _CHUNK.match(body):
+            continue
+        if name == "gzip" and not body.startswith(GZIP):
+            continue
+        try:
+            body = _READERS[name](body)
+        except (OSError, ValueError):
+            continue
+        if len(body) > MAX_BYTES:
+            return None
+    return body
+
+
+def content_type(header: str | None) -> tuple[str, str | None]:
+    """Return the media type in lower case, and the charset."""
+    mime, _, parameters = (header or "").partition(";")
+    charset = re.search(r"charset=[\"']?([\w.:-]+)", parameters, re.IGNORECASE)
+    return mime.strip().lower(), charset[1] if charset else None
