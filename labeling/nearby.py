@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 from labeling.markup import unescaped, without_tags
 
@@ -17,7 +18,8 @@ FAR_WEIGHT = 0.5
 REACH = 5000
 """Characters of the page's source that are looked at on either side of an image."""
 
-_FIRST_LOOK = 600
+_MAX_STEPS = 150
+_LOOKS = (600, 2000, REACH)
 _BLOCKS = frozenset(("p", "li", "td", "figure", "div", "section", "article", "main", "body"))
 _LISTS = frozenset(("ul", "ol", "table"))
 _STARTS = _BLOCKS | _LISTS
@@ -46,7 +48,8 @@ def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]
     """
     before: list[str] = []
     after: list[str] = []
-    back, on = _steps_back(page, start), _steps_on(page, stop)
+    back: Steps = islice(_steps_back(page, start), _MAX_STEPS)
+    on: Steps = islice(_steps_on(page, stop), _MAX_STEPS)
     siblings: set[str] = set()
     around = ["img"]
     while around[0] and not (before or after):
@@ -119,28 +122,28 @@ def _leave(elements: list[str], name: str) -> None:
 
 
 def _steps_back(page: str, place: int) -> Steps:
-    low = place
-    for reach in (_FIRST_LOOK, REACH):
-        high, low = low, _start_of_tag(page, max(place - reach, 0), low)
+    """Yield the steps before a place; it is looked at little by little, since few are used."""
+    low, start = place, place
+    for look in _LOOKS:
+        first = max(start - look, 0)
+        found = page.find("<", first, low)
+        high, low = low, found if found >= 0 else low
         for tag in reversed(list(_SHAPE.finditer(page, low, high))):
             yield page[tag.end() : place], tag[1].lower()
             place = tag.start()
-    yield page[low:place], ""
-
-
-def _start_of_tag(page: str, low: int, high: int) -> int:
-    """Return where the first tag from `low` on starts; 0 where the page starts."""
-    found = page.find("<", low, high) if low else 0
-    return found if found >= 0 else high
+    yield page[first:low].rpartition(">")[2] + page[low:place], ""
 
 
 def _steps_on(page: str, place: int) -> Steps:
     high = place + REACH
+    if high < len(page) and (found := page.rfind("<", place, high)) >= 0:
+        high = found
     for tag in _SHAPE.finditer(page, place, high):
         yield page[place : tag.start()], tag[1].lower()
         place = tag.end()
     yield page[place:high], ""
 
 
-def _words(written: str) -> list[str]:
-    return unescaped(without_tags(written)).split()
+@functools.lru_cache(maxsize=1000)
+def _words(written: str) -> Sequence[str]:
+    return tuple(unescaped(without_tags(written)).split())

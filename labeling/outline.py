@@ -27,6 +27,7 @@ _BLOCK_END = re.compile(
 )
 _WITH_ROLE = re.compile(r"<([a-z][a-z0-9]*+)(\s[^<>]*?navigation[^<>]*+)", re.ASCII | re.IGNORECASE)
 _MAX_NESTED = 100
+_MAX_NAMES = 10
 
 
 class Tag(NamedTuple):
@@ -114,8 +115,8 @@ class Outline:
     def navigation(self) -> list[Element]:
         """Return the outermost elements that are navigation, by their names or their role."""
         by_role = self._with_role("navigation")
-        names = {tag.name for tag in by_role} - {*_NAVIGATION}
-        others = self._named(sorted(names)) if names else []
+        names = list(dict.fromkeys(tag.name for tag in by_role if tag.name not in _NAVIGATION))
+        others = self._named(names[:_MAX_NAMES]) if names else []
         starts = {tag.start for tag in by_role}
         opened: dict[str, list[bool]] = defaultdict(list)
         found, outermost, n_around = [], None, 0

@@ -153,7 +153,8 @@ def _links(
     if len(links) <= MAX_LINKS:
         return wide, tuple(links)
     losses.append(("too_many_links", f"{len(links)} links"))
-    rank = sorted(range(len(links)), key=lambda i: (ids.digest(links[i].url), i))
+    digests = {url: ids.digest(url) for url in {link.url for link in links}}
+    rank = sorted(range(len(links)), key=lambda i: (digests[links[i].url], i))
     return wide, tuple(links[i] for i in sorted(rank[:MAX_LINKS]))
 
 
@@ -189,14 +190,15 @@ def _images(
 ) -> _Images:
     of_page, described, shared = _page_texts(markup, outline)
     images = _Images()
-    for tag in outline.tags("img"):
+    tags = outline.tags("img")
+    for n_before, tag in enumerate(tags):
+        if len(images.found) == MAX_IMAGES:
+            losses.append(("too_many_images", f"{len(tags) - n_before} more"))
+            break
         image = attributes_of(tag.attributes)
         references = _references(image, surroundings.sources(tag))
         urls = [url for url in map(resolver, references) if url]
         if not urls:
-            continue
-        if len(images.found) == MAX_IMAGES:
-            losses.append(("too_many_images", urls[0]))
             continue
         texts = [Text("alt", clean(image.get("alt", "")))]
         texts.append(Text("tooltip", clean(image.get("title", ""))))
