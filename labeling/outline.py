@@ -10,8 +10,12 @@ from typing import NamedTuple
 
 from labeling.markup import attributes_of
 
-ANCHOR = re.compile(r"<a(?=[\s/>])([^>]*+)>([^<]*+)(</a[\s>])?+", re.ASCII | re.IGNORECASE)
-"""The tag of a link with its attributes, the text behind it, and its end where that is next."""
+ANCHOR = re.compile(
+    r"""<a(?=[\s/>])((?:\s++href="([^"&>]*+)"\s*+)?+([^>]*+))>([^<]*+)(</a[\s>])?+""",
+    re.ASCII | re.IGNORECASE,
+)
+"""The tag of a link: its attributes, a plain ``href`` that is the first of them, the others, the
+text behind the tag, and the end of the link where it is next."""
 
 _HEADINGS = ("h1", "h2", "h3", "h4")
 _NAVIGATION = ("nav", "header", "footer", "aside")
@@ -63,7 +67,7 @@ def anchor_element(page: str, anchor: re.Match[str]) -> Element:
     It ends at its end tag, or at the next link; of one that is never closed, what is behind the
     block that it stands in is no part.
     """
-    inner = anchor.start(2)
+    inner = anchor.start(4)
     edge = _ANCHOR_EDGE.search(page, inner)
     stop = edge.start() if edge is not None else len(page)
     if edge is None or edge[0] == "<a":

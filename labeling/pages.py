@@ -136,17 +136,17 @@ def _links(
     losses: list[tuple[str, str]],
 ) -> tuple[list[Element], tuple[Link, ...]]:
     """Return the elements that may hold images, and the links, both in the order of the page."""
-    targets: dict[str, tuple[str, str]] = {}
     wide, links = [], []
     for anchor in ANCHOR.finditer(markup.page):
-        written, said, end = anchor.groups()
+        written, href, others, said, end = anchor.groups()
         if end is None:
             wide.append(anchor_element(markup.page, anchor))
             said = without_tags(markup.page[wide[-1].inner : wide[-1].stop][: 4 * MAX_TEXT])
-        if written not in targets:
+        rel = ""
+        if href is None or others:
             found = attributes_of(written)
-            targets[written] = resolver(found.get("href")), found.get("rel", "")
-        url, rel = targets[written]
+            href, rel = found.get("href"), found.get("rel", "")
+        url = resolver(href)
         if url:
             nav = bool(navigation) and innermost(navigation, anchor.start()) is not None
             links.append(Link(url, clean(said), rel, nav))
