@@ -1,9 +1,4 @@
-"""HTML pages to texts about their images, and links.
-
-Nodes come from `resiliparse`. Three of its traps are kept away from here: a list of nodes is taken
-by slice (going through it one by one is quadratic), the text of the document node is never asked
-for (it crashes), and no climb or walk in the tree is longer than a constant.
-"""
+"""HTML pages to texts about their images, and links."""
 
 from __future__ import annotations
 
@@ -13,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
-from resiliparse.parse.html import DocumentNode, ElementNode, HTMLTree
+from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
 
 from labeling import ids
+from labeling.markup import MAX_TEXT, Markup, attributes_of, clean, read_markup, without_tags
 from labeling.metadata import described_images, open_graph
+from labeling.outline import ANCHOR, Element, Outline, anchor_element, innermost
 from labeling.surroundings import Surroundings
 from labeling.urls import Resolver, best_of_srcset
 
@@ -30,11 +26,6 @@ MAX_LINKS = 20_000
 MAX_IMAGES = 5_000
 """Images of a page that are read, in the order of the page."""
 
-MAX_DEPTH = 500
-"""Depth in the tree of a page beyond which an image is not read."""
-
-_NAVIGATION = ("nav", "header", "footer", "aside", "[role=navigation]")
-_HEADINGS = ("h1", "h2", "h3", "h4")
 _LAZY = ("data-src", "data-original", "data-lazy-src")
 _HASH = re.compile(r"^(?=.*\d)[0-9a-f]{8,}$", re.IGNORECASE)
 _CAMERA = re.compile(r"^(img|dsc|dscn|dscf|pict|p|image|photo|mvi|screenshot)?\d+$", re.IGNORECASE)
@@ -99,20 +90,15 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     [('alt', 'A!'), ('filename', 'red apple'), ('heading', 'Fruit'), ('surrounding', 'Fruit')]
     """
     losses = [("too_large", url)] if len(content) > MAX_PAGE_BYTES else []
-    content = content[:MAX_PAGE_BYTES]
-    tree = HTMLTree.parse_from_bytes(content, _encoding(content, charset))
-    document = tree.document
-    root = document.document_element if document is not None else None
-    if document is None or root is None:
-        return Page(url, losses=tuple(losses))
-    resolver = Resolver(_base_url(document, url))
-    links = _links(document, resolver, losses)
-    images = _images(document, _clean(tree.title), resolver, losses)
-    if b"ld+json" in content:
-        scripts = document.query_selector_all('script[type="application/ld+json"]')[:]
-        for reference, text in described_images(node.text or "" for node in scripts):
-            images.add(resolver(reference), [Text("json_ld", text)])
-    return Page(url, root.getattr("lang") or None, images.freeze(), links, tuple(losses))
+    markup = read_markup(_decoded(content[:MAX_PAGE_BYTES], charset))
+    outline = Outline(markup.page)
+    resolver = Resolver(Resolver(url)(_first(outline, "base", "href")) or url)
+    around_images, links = _links(markup, outline.navigation(), resolver, losses)
+    surroundings = Surroundings(markup, outline, around_images)
+    images = _images(markup, outline, surroundings, resolver, losses)
+    for reference, text in described_images(markup.linked_data):
+        images.add(resolver(reference), [Text("json_ld", text)])
+    return Page(url, _first(outline, "html", "lang") or None, images.freeze(), links, tuple(losses))
 
 
 def filename_words(url: str) -> str:
@@ -131,39 +117,45 @@ def filename_words(url: str) -> str:
     return " ".join(w for w in words if w and not w.isdigit() and not _HASH.match(w))
 
 
-def _encoding(content: bytes, charset: str | None) -> str:
+def _decoded(content: bytes, charset: str | None) -> str:
     declared = map_encoding_to_html5(charset, fallback_utf8=False) if charset else None
-    return declared or detect_encoding(content, from_html_meta=True) or "utf-8"
+    encoding = declared or detect_encoding(content, from_html_meta=True) or "utf-8"
+    return bytes_to_str(content, encoding)
 
 
-def _base_url(document: DocumentNode, url: str) -> str:
-    base = document.query_selector("base[href]")
-    return (Resolver(url)(base.getattr("href")) if base is not None else "") or url
+def _first(outline: Outline, name: str, attribute: str) -> str:
+    """Return an attribute of the first element that has it, of those with a name."""
+    found = (attributes_of(tag.attributes).get(attribute) for tag in outline.tags(name))
+    return next((value for value in found if value is not None), "")
 
 
 def _links(
-    document: DocumentNode, resolver: Resolver, losses: list[tuple[str, str]]
-) -> tuple[Link, ...]:
-    """Return the links in the order of the page, which those of navigation are found in too."""
-    navigation = iter(document.query_selector_all(_all_of(_NAVIGATION, " a[href]"))[:])
-    next_nav = next(navigation, None)
-    links = []
-    for node in document.query_selector_all("a[href]")[:]:
-        nav = next_nav is not None and node == next_nav
-        if nav:
-            next_nav = next(navigation, None)
-        target = resolver(node.getattr("href"))
-        if target:
-            links.append(Link(target, _clean(node.text), node.getattr("rel") or "", nav))
+    markup: Markup,
+    navigation: Sequence[Element],
+    resolver: Resolver,
+    losses: list[tuple[str, str]],
+) -> tuple[list[Element], tuple[Link, ...]]:
+    """Return the elements that may hold images, and the links, both in the order of the page."""
+    wide, links = [], []
+    for anchor in ANCHOR.finditer(markup.page):
+        written, href, others, said, end = anchor.groups()
+        if end is None:
+            wide.append(anchor_element(markup.page, anchor))
+            said = without_tags(markup.page[wide[-1].inner : wide[-1].stop][: 4 * MAX_TEXT])
+        rel = ""
+        if href is None or others:
+            found = attributes_of(written)
+            href, rel = found.get("href"), found.get("rel", "")
+        url = resolver(href)
+        if url:
+            nav = bool(navigation) and innermost(navigation, anchor.start()) is not None
+            links.append(Link(url, clean(said), rel, nav))
     if len(links) <= MAX_LINKS:
-        return tuple(links)
+        return wide, tuple(links)
     losses.append(("too_many_links", f"{len(links)} links"))
-    rank = sorted(range(len(links)), key=lambda i: (ids.digest(links[i].url), i))
-    return tuple(links[i] for i in sorted(rank[:MAX_LINKS]))
-
-
-def _all_of(containers: Sequence[str], selector: str) -> str:
-    return ",".join(container + selector for container in containers)
+    digests = {url: ids.digest(url) for url in {link.url for link in links}}
+    rank = sorted(range(len(links)), key=lambda i: (digests[links[i].url], i))
+    return wide, tuple(links[i] for i in sorted(rank[:MAX_LINKS]))
 
 
 @dataclass
@@ -190,80 +182,52 @@ class _Images:
 
 
 def _images(
-    document: DocumentNode, title: str, resolver: Resolver, losses: list[tuple[str, str]]
+    markup: Markup,
+    outline: Outline,
+    surroundings: Surroundings,
+    resolver: Resolver,
+    losses: list[tuple[str, str]],
 ) -> _Images:
-    metas = document.query_selector_all("meta[content]")[:]
-    of_page, described, shared = _page_texts(metas, title)
+    of_page, described, shared = _page_texts(markup, outline)
     images = _Images()
-    surroundings = Surroundings()
-    heading = ""
-    for node in document.query_selector_all("img, h1, h2, h3, h4")[:]:
-        if node.tag in _HEADINGS:
-            heading = _clean(node.text)
-            continue
-        urls = [url for url in map(resolver, _references(node)) if url]
+    tags = outline.tags("img")
+    for n_before, tag in enumerate(tags):
+        if len(images.found) == MAX_IMAGES:
+            losses.append(("too_many_images", f"{len(tags) - n_before} more"))
+            break
+        image = attributes_of(tag.attributes)
+        references = _references(image, surroundings.sources(tag))
+        urls = [url for url in map(resolver, references) if url]
         if not urls:
             continue
-        if len(images.found) == MAX_IMAGES or _too_deep(node):
-            reason = "too_deep" if len(images.found) < MAX_IMAGES else "too_many_images"
-            losses.append((reason, urls[0]))
-            continue
-        texts = [*_own_texts(node, urls[0]), Text("heading", heading), *of_page]
-        texts += [Text("surrounding", text, w) for text, w in surroundings.around(node)]
+        texts = [Text("alt", clean(image.get("alt", "")))]
+        texts.append(Text("tooltip", clean(image.get("title", ""))))
+        texts.append(Text("filename", filename_words(urls[0])))
+        texts += [Text(*said) for said in surroundings.texts(tag)] + of_page
         images.append(urls[0], [text for text in texts if text.text], tuple(urls[1:]))
     if shared:
         images.add(resolver(shared), described)
     return images
 
 
-def _page_texts(
-    metas: Sequence[ElementNode], title: str
-) -> tuple[list[Text], list[Text], str | None]:
-    """Return texts about all images, texts about the OpenGraph image, and its reference."""
-    named = ((meta.getattr("name") or "", meta) for meta in metas)
-    description = next((meta for name, meta in named if name.lower() == "description"), None)
-    of_page = [Text("title", title)]
-    if description is not None:
-        of_page.append(Text("description", _clean(description.getattr("content"))))
-    shared, graph = open_graph((m.getattr("property"), m.getattr("content")) for m in metas)
-    texts = [Text(source, _clean(text)) for source, text in graph]
-    return (of_page, texts, shared) if shared else (of_page + texts, [], None)
-
-
-def _own_texts(node: ElementNode, url: str) -> Iterator[Text]:
-    yield Text("alt", _clean(node.getattr("alt")))
-    yield Text("tooltip", _clean(node.getattr("title")))
-    figure = node.closest("figure")
-    caption = figure.query_selector("figcaption") if figure is not None else None
-    yield Text("caption", _clean(caption.text) if caption is not None else "")
-    yield Text("filename", filename_words(url))
-    link = node.closest("a[href]")
-    if link is not None:
-        said = _clean(link.text) or link.getattr("title") or link.getattr("aria-label")
-        yield Text("link", _clean(said))
-
-
-def _references(node: ElementNode) -> Iterator[str]:
+def _references(image: dict[str, str], sources: Sequence[dict[str, str]]) -> Iterator[str]:
     """Yield what an ``<img>`` refers to, the best first: a lazily loaded image hides behind src."""
     for name in _LAZY:
-        yield node.getattr(name) or ""
-    yield best_of_srcset(node.getattr("data-srcset") or "")
-    yield node.getattr("src") or ""
-    yield best_of_srcset(node.getattr("srcset") or "")
-    parent = node.parent_element
-    if parent is not None and parent.tag == "picture":
-        for source in parent.query_selector_all("source")[:10]:
-            yield best_of_srcset(source.getattr("srcset") or source.getattr("data-srcset") or "")
+        yield image.get(name, "")
+    yield best_of_srcset(image.get("data-srcset", ""))
+    yield image.get("src", "")
+    yield best_of_srcset(image.get("srcset", ""))
+    for source in sources:
+        yield best_of_srcset(source.get("srcset") or source.get("data-srcset", ""))
 
 
-def _too_deep(node: ElementNode) -> bool:
-    parent = node.parent_element
-    for _ in range(MAX_DEPTH):
-        if parent is None:
-            return False
-        parent = parent.parent_element
-    return True
-
-
-def _clean(text: str | None) -> str:
-    return " ".join((text or "").split())
+def _page_texts(markup: Markup, outline: Outline) -> tuple[list[Text], list[Text], str | None]:
+    """Return texts about all images, texts about the OpenGraph image, and its reference."""
+    metas = [attributes_of(tag.attributes) for tag in outline.tags("meta")]
+    title = outline.title()
+    of_page = [Text("title", markup.text(title.inner, title.stop))] if title is not None else []
+    named = (meta for meta in metas if meta.get("name", "").lower() == "description")
+    of_page += [Text("description", clean(meta.get("content", ""))) for meta in named][:1]
+    shared, graph = open_graph((meta.get("property"), meta.get("content")) for meta in metas)
+    texts = [Text(source, clean(text)) for source, text in graph]
+    return (of_page, texts, shared) if shared else (of_page + texts, [], None)

@@ -1,68 +1,68 @@
-"""The words around an image, and how near they are."""
+"""What stands around an image: its caption, link, heading, the words nearby, and other sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 
-from resiliparse.parse.html import ElementNode, Node
+from labeling.markup import Markup, attributes_of, clean
+from labeling.nearby import words_around
+from labeling.outline import Element, Outline, Tag, innermost
 
-NEAR, FAR = 10, 40
-"""Words on either side of an image that are near to it, and that are around it at all."""
-
-FAR_WEIGHT = 0.5
-"""Weight of the words that are not near; near ones have 1."""
-
-_MAX_STEPS = 100
-_MAX_CHARACTERS = 32 * 1024 * 1024
-_BLOCKS = frozenset(("p", "li", "td", "figure", "div", "section", "article", "main", "body"))
-_SILENT = frozenset(("script", "style", "noscript", "template", "#comment"))
+_MAX_SOURCES = 10
 
 
 class Surroundings:
-    """Reads the words around the images of one page, within a budget for the whole page."""
+    """Finds what stands around the images of one page; each text is read once."""
 
-    def __init__(self) -> None:
-        self._left = _MAX_CHARACTERS
+    def __init__(self, markup: Markup, outline: Outline, anchors: Sequence[Element]) -> None:
+        self._markup = markup
+        self._anchors = anchors
+        self._figures = outline.figures()
+        self._captions = outline.captions()
+        self._headings = outline.headings()
+        self._pictures = outline.pictures()
+        self._sources = outline.tags("source")
+        self._texts: dict[int, str] = {}
 
-    def around(self, image: ElementNode) -> Iterator[tuple[str, float]]:
-        """Yield texts of the nearest block that has words outside the image's figure, and weights.
+    def texts(self, image: Tag) -> Iterator[tuple[str, str, float]]:
+        """Yield labeling source, text and weight of what is said around an image."""
+        figure = innermost(self._figures, image.start)
+        yield "caption", self._caption(figure), 1.0
+        yield "link", self._link(innermost(self._anchors, image.start)), 1.0
+        heading = bisect_left(self._headings, (image.start,))
+        yield "heading", self._text(self._headings[heading - 1]) if heading else "", 1.0
+        start, stop = image.start, image.stop
+        if figure is not None and figure.stop < len(self._markup.page):
+            start, stop = figure.start, self._markup.page.find(">", figure.stop) + 1
+        for text, weight in words_around(self._markup.page, start, stop):
+            yield "surrounding", text, weight
 
-        Words up to `NEAR` on both sides are one text with weight 1; those up to `FAR` are one text
-        on each side with `FAR_WEIGHT`.
-        """
-        before, after = self._words(image.closest("figure") or image)
-        near = before[:NEAR][::-1] + after[:NEAR]
-        if near:
-            yield " ".join(near), 1.0
-        for words in (before[NEAR:][::-1], after[NEAR:]):
-            if words:
-                yield " ".join(words), FAR_WEIGHT
+    def sources(self, image: Tag) -> list[dict[str, str]]:
+        """Return the attributes of each ``<source>`` for an image in a ``<picture>``."""
+        picture = innermost(self._pictures, image.start)
+        if picture is None:
+            return []
+        first = bisect_left(self._sources, picture.start, key=lambda tag: tag.start)
+        found = self._sources[first : first + _MAX_SOURCES]
+        return [attributes_of(tag.attributes) for tag in found if tag.start < image.start]
 
-    def _words(self, start: Node) -> tuple[list[str], list[str]]:
-        """Return up to `FAR` words before (nearest first) and after a node."""
-        before: list[str] = []
-        after: list[str] = []
-        node: Node | None = start
-        for _ in range(_MAX_STEPS):
-            parent = node.parent_element if node is not None else None
-            if node is None or parent is None:
-                break
-            self._collect(node, lambda n: n.prev, -1, before)
-            self._collect(node, lambda n: n.next, 1, after)
-            node = parent
-            if (before or after) and parent.tag in _BLOCKS:
-                break
-        return before, after
+    def _caption(self, figure: Element | None) -> str:
+        """Return the first caption in a figure."""
+        if figure is None:
+            return ""
+        place = bisect_left(self._captions, (figure.start,))
+        inside = [c for c in self._captions[place : place + 1] if c.start < figure.stop]
+        return self._text(inside[0]) if inside else ""
 
-    def _collect(
-        self, node: Node, step: Callable[[Node], Node | None], order: int, words: list[str]
-    ) -> None:
-        sibling = step(node)
-        for _ in range(_MAX_STEPS):
-            if sibling is None or len(words) >= FAR or self._left <= 0:
-                break
-            if sibling.tag not in _SILENT:
-                text = sibling.text or ""
-                self._left -= len(text)
-                words += text.split()[::order][: FAR - len(words)]
-            sibling = step(sibling)
+    def _link(self, anchor: Element | None) -> str:
+        """Return the words of a link, or else what its attributes say."""
+        written = attributes_of(anchor.attributes) if anchor is not None else {}
+        if anchor is None or "href" not in written:
+            return ""
+        return self._text(anchor) or clean(written.get("title") or written.get("aria-label", ""))
+
+    def _text(self, element: Element) -> str:
+        if element.start not in self._texts:
+            self._texts[element.start] = self._markup.text(element.inner, element.stop)
+        return self._texts[element.start]

@@ -12,7 +12,8 @@ _SCHEMES = ("http", "https")
 # A path from the root without dot segments, which is what most references are: `urljoin` takes
 # twenty times as long for it.
 _PLAIN_PATH = re.compile(
-    r"/(?!/)(?:[\w\-~%/]|(?<!/)\.){0,2000}(?:\?[\w\-~%/.=&+,]{1,2000})?", re.ASCII
+    r"(/(?!/)[\w\-~%/]*+(?:(?<!/)\.[\w\-~%/]*+)*+(?:\?[\w\-~%/.=&+,]++)?+)(?:#.*+)?+",
+    re.ASCII | re.DOTALL,
 )
 
 
@@ -33,14 +34,16 @@ class Resolver:
 
     def __call__(self, reference: str | None) -> str:
         """Return the absolute URL without its fragment; nothing where it is not of the web."""
-        if reference not in self._known:
-            self._known[reference] = self._resolve(reference or "")
-        return self._known[reference]
+        found = self._known.get(reference)
+        if found is None:
+            found = self._known[reference] = self._resolve(reference or "")
+        return found
 
     def _resolve(self, reference: str) -> str:
+        plain = _PLAIN_PATH.fullmatch(reference) if len(reference) <= MAX_URL // 2 else None
+        if plain is not None:
+            return self._origin + plain[1]
         reference = reference.strip().split("#", 1)[0]
-        if _PLAIN_PATH.fullmatch(reference):
-            return self._origin + reference
         try:
             url = urljoin(self._base, reference)
             is_web = len(url) <= MAX_URL and urlsplit(url).scheme in _SCHEMES

@@ -1,0 +1,151 @@
+"""HTML in a regular form, in which tags are found by searching for them.
+
+In the regular form of a page every ``<`` begins a tag and the next ``>`` ends it: comments and the
+contents of scripts and styles are taken out, ``<`` elsewhere and ``>`` in attributes are written as
+references. The grammar is
+that of the tokens of HTML (WHATWG HTML, section 13.2.5): quotes count behind an equals sign only,
+and a tag that the end of the page cuts off is none.
+
+No tree is built, because a tree is not bounded by the length of its page: HTML takes up open
+formatting elements anew in every paragraph, so that 54 KiB of ``<b id=1><b id=2>…`` and ``<p>``
+have nine million nodes. Here all work is linear, since no pattern goes back.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from html.entities import html5
+
+MAX_TEXT = 10_000
+"""Characters of a text that are kept."""
+
+_FLAGS = re.ASCII | re.DOTALL | re.IGNORECASE | re.VERBOSE
+_NAME_ENDS = r"(?=[\s/>]|\Z)"
+_RAW = rf"(?:script|style|title|textarea|template|iframe|noembed|noframes|xmp){_NAME_ENDS}"
+_ATTRIBUTES = r"""
+    [^>=]*+ (?: = \s*+ (?: "[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s"'>][^\s>]*+ )?+ [^>=]*+ )*+
+"""
+# Texts, and tags that are regular already: most pages are little else.
+_REGULAR = rf"""
+    [^<]*+
+    (?: < (?: [a-hj-moqru-wyz] | t[dhr] | /[a-z] | (?!{_RAW})[a-z] ) [^<>=]*+
+        (?: = (?: "[^"<>]*+"
+                | \s*+ (?: "[^"<>]*+" | '[^'<>]*+' | [^\s"'<>][^\s<>]*+ | (?=>) ) ) [^<>=]*+ )*+
+        > [^<]*+ )*+
+"""
+_TOKEN = re.compile(
+    rf"""
+    (?P<regular> {_REGULAR} )
+    (?: \Z
+      | < (?P<lone> (?![a-z/!?]) (?: < (?![a-z/!?]) )*+ )
+      | <!-- (?P<comment> -?> | .*? (?: --!?> | \Z ) )
+      | < (?P<declaration> (?: [!?] | /(?![a-z]) ) [^>]*+ >?+ )
+      | < (?P<raw> {_RAW} ) (?P<head> {_ATTRIBUTES} )
+        (?: > (?P<content> [^<]*+ (?: < (?! /(?P=raw){_NAME_ENDS} ) [^<]*+ )*+ ) | \Z )
+      | < (?P<tag> [a-z/] {_ATTRIBUTES} ) (?: (?P<end> > ) | \Z )
+    )
+    """,
+    re.ASCII | re.DOTALL | re.IGNORECASE | re.VERBOSE,
+)
+
+_INLINE = "abbr|a|big|bd[io]|b|cite|code|em|font|ins|i|mark|q|small|span|strike|strong|sub|sup|s|u"
+_INLINE_TAG = re.compile(rf"</?(?:(?:{_INLINE})(?=[\s/>])|!)[^>]*+>", re.ASCII | re.IGNORECASE)
+_TAG = re.compile(r"<[^>]*+(?:>|\Z)")
+_ONE_ATTRIBUTE = re.compile(r'\s*+([a-z]++)="([^"&]*+)"\s*+', re.ASCII)
+_ATTRIBUTE = re.compile(
+    r"""([^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>][^\s>]*+)))?+""", re.ASCII
+)
+_REFERENCE = re.compile(r"&(?:#[0-9a-fA-FxX]{1,9};?|([a-zA-Z][a-zA-Z0-9]*+(?:;|(?![=a-zA-Z0-9]))))")
+
+
+@dataclass(frozen=True)
+class Markup:
+    """A page in the regular form, and what its scripts of linked data hold."""
+
+    page: str
+    linked_data: tuple[str, ...]
+
+    def text(self, start: int, stop: int) -> str:
+        """Return the words between two places, at most `MAX_TEXT` characters of them."""
+        return clean(without_tags(self.page[start : min(stop, start + 4 * MAX_TEXT)]))
+
+
+def read_markup(page: str) -> Markup:
+    """Bring a page into the regular form.
+
+    Examples
+    --------
+    >>> read_markup('<p>1 < 2<!-- <b> --><IMG alt="a>b"><script>"<p>"</script>').page
+    '<p>1 &lt; 2<!><IMG alt="a&gt;b"><script></script>'
+    """
+    linked_data, parts = [], []
+    for token in _TOKEN.finditer(page):
+        kind = token.lastgroup
+        parts.append(token["regular"])
+        if kind == "lone":
+            parts.append("&lt;" * (1 + len(token["lone"])))
+        elif kind == "end":
+            parts.append(f"<{_escaped(token['tag'])}>")
+        elif kind == "content":
+            name = token["raw"].lower()
+            parts.append(f"<{name}>" + (_escaped(token["content"]) if name == "title" else ""))
+            if name == "script" and "ld+json" in token["head"]:
+                linked_data.append(token["content"])
+        elif kind != "regular":
+            parts.append("<!>")
+    return Markup("".join(parts), tuple(linked_data))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;").replace(">", "&gt;")
+
+
+def without_tags(written: str) -> str:
+    """Return a text of the regular form without its tags; those within words leave no space."""
+    if "<" not in written:
+        return written
+    return _TAG.sub(" ", _INLINE_TAG.sub("", written))
+
+
+def attributes_of(written: str) -> dict[str, str]:
+    """Return attributes by their names in lower case; of several with a name, the first counts.
+
+    Examples
+    --------
+    >>> attributes_of(" SRC=a.png?x=1&copy=2 alt='A &amp; B' hidden alt=C")
+    {'alt': 'A & B', 'hidden': '', 'src': 'a.png?x=1&copy=2'}
+    """
+    single = _ONE_ATTRIBUTE.fullmatch(written)
+    if single is not None:
+        return {single[1]: single[2]}
+    found = reversed(_ATTRIBUTE.findall(written))
+    values = {name.lower(): double or quoted or bare for name, double, quoted, bare in found}
+    return {n: _resolved(v) for n, v in values.items()} if "&" in written else values
+
+
+def _resolved(value: str) -> str:
+    """Return an attribute's value with its character references resolved."""
+    return _REFERENCE.sub(_character, value)
+
+
+def _character(reference: re.Match[str]) -> str:
+    if reference[1] is None:
+        return html.unescape(reference[0])
+    return html5.get(reference[1], reference[0])
+
+
+def clean(text: str) -> str:
+    """Return the words of a text, with character references resolved and cut to `MAX_TEXT`."""
+    if "&" in text:
+        text = unescaped(text[: 4 * MAX_TEXT])
+    return " ".join(text.split())[:MAX_TEXT]
+
+
+def unescaped(text: str) -> str:
+    """Return a text with character references resolved; a number with too many digits stays."""
+    try:
+        return html.unescape(text) if "&" in text else text
+    except ValueError:
+        return text
