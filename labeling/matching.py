@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from labeling.inflection import FUNCTION_WORDS, forms
 from labeling.taxonomy import Codes, Taxonomy
-from labeling.trie import Trie, build_trie
+from labeling.trie import Trie, build_trie, ranges
 from labeling.vocabulary import Ints, Longs
 from labeling.words import Words, normalise, split_words
 
@@ -190,7 +190,7 @@ def _match_window(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     row, entry = _match_distinct(matcher, coded.dictionary)
     first = np.searchsorted(row, np.arange(len(coded.dictionary) + 1))
     text = np.asarray(coded.indices)
-    repeated, place = _ranges(first.take(text), first.take(text + 1))
+    repeated, place = ranges(first.take(text), first.take(text + 1))
     return repeated, entry.take(place)
 
 
@@ -215,7 +215,7 @@ def _match_distinct(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
 def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     words = split_words(texts)
     place, name = matcher.trie.find(words)
-    found, at = _ranges(matcher.first.take(name), matcher.first.take(name + 1))
+    found, at = ranges(matcher.first.take(name), matcher.first.take(name + 1))
     bits = len(matcher.label).bit_length()
     key = (words.row.take(place) << bits).take(found) | matcher.entry.take(at)
     key = np.sort(key, kind="stable")
@@ -224,13 +224,6 @@ def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     again = (label[1:] == label[:-1]) & (row[1:] == row[:-1])
     best = np.append(0, np.flatnonzero(~again) + 1)[: len(row)]
     return row.take(best), entry.take(best)
-
-
-def _ranges(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:
-    """Return all numbers of some ranges, as the range's place and the number."""
-    n = ends - starts
-    which = np.repeat(np.arange(len(n)), n)
-    return which, np.arange(len(which)) + (starts - np.cumsum(n) + n).take(which)
 
 
 def _sequences(words: Words) -> Iterator[tuple[int, tuple[str, ...]]]:

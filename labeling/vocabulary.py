@@ -40,8 +40,8 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.table)
 
-    def codes(self, letters: Bytes, starts: Longs, ends: Longs) -> Ints:
-        """Return ``int32[n]``: the place of each word in the vocabulary, -1 for none.
+    def codes(self, letters: Bytes, starts: Longs, ends: Longs) -> Longs:
+        """Return ``int64[n]``: the place of each word in the vocabulary, its length for none.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class Vocabulary:
         long = long[code.take(long) >= 0]
         same = self._same(code[long], letters, starts[long], ends[long])
         code[long[~same]] = -1
-        return code
+        return np.minimum(code.view(np.uint32), len(self)).astype(np.int64)
 
     def _same(
         self, code: Ints, letters: Bytes, starts: Longs, ends: Longs
@@ -84,7 +84,7 @@ def build_vocabulary(words: Collection[str]) -> Vocabulary:
     >>> vocabulary = build_vocabulary(["navy", "incommensurable"])
     >>> codes = vocabulary.codes(*spelled(["incommensurable", "commensurable", "navy"]))
     >>> sorted(codes.tolist())
-    [-1, 0, 1]
+    [0, 1, 2]
     """
     letters, starts, ends = spelled(words)
     seed = 0
