@@ -314,6 +314,7 @@ def test_columns_that_are_not_utf8_match_what_can_be_read(matcher: Matcher) -> N
         "cat " * 25_000,
         "cat-" * 25_000,
         "a" * 100_000,
+        "cats " * 1000 + ("a" * 9_000 + " ") * 11,
         "'s" * 50_000,
         "\ufdfa" * 33_000,
         "\u0344" * 50_000,
