@@ -20,16 +20,16 @@ import pyarrow.compute as pc
 
 from labeling.inflection import FUNCTION_WORDS, forms
 from labeling.taxonomy import Codes, Taxonomy
-from labeling.trie import Trie, build_trie, ranges
+from labeling.trie import Trie, build_trie
 from labeling.vocabulary import Ints, Longs
-from labeling.words import Words, normalise, split_words
+from labeling.words import Words, normalise, ranges, split_words
 
 __all__ = ["INFLECTED", "Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
 
 INFLECTED = 0.9
 """Strength of a match that needed inflection ("short" for "shorts"), where an exact one has 1."""
 
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 3 << 19
 """Bytes of text that are matched together: enough to spread the cost of a call, little memory."""
 
 WINDOW_BYTES = 1 << 24

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from labeling.keytable import Keys, KeyTable, build_key_table
 from labeling.vocabulary import Ints, Longs, Vocabulary, build_vocabulary, spelled
-from labeling.words import Words
+from labeling.words import Words, ranges
 
 COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
@@ -75,13 +75,8 @@ class Trie:
 
     def _join_compounds(self, words: Words, name: Ints, length: Ints) -> None:
         """Look up parts of hyphenated words as one word, where nothing as long is named."""
-        glued = np.append(words.glued, False)
-        places = [np.flatnonzero(glued) - 1]
-        for n_words in range(2, COMPOUND_PARTS):
-            places.append(places[-1][glued[places[-1] + n_words]])
-        place = np.concatenate(places)
-        n_parts = np.repeat(np.arange(len(places)) + 2, [len(some) for some in places])
-        code = self.vocabulary.codes(*words.joined(place, n_parts))
+        place, n_parts, spelling = words.compounds(COMPOUND_PARTS)
+        code = self.vocabulary.codes(*spelling)
         named = self.name[code]
         better = (named >= 0) & (length[place] < n_parts)
         name[place[better]] = named[better]
@@ -141,20 +136,6 @@ def _trie(
 def _step(state: Longs, word: Longs, vocabulary: Vocabulary) -> Keys:
     """Return the key of the way from a state by one more word."""
     return (state * len(vocabulary) + word).view(np.uint64)
-
-
-def ranges(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:
-    """Return all numbers of some ranges: the range's place and the number.
-
-    Examples
-    --------
-    >>> which, number = ranges(np.array([5, 0, 7]), np.array([7, 0, 8]))
-    >>> which.tolist(), number.tolist()
-    ([0, 0, 2], [5, 6, 7])
-    """
-    n = ends - starts
-    which = np.repeat(np.arange(len(n)), n)
-    return which, np.arange(len(which)) + (starts - np.cumsum(n) + n).take(which)
 
 
 def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:

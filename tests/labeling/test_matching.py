@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeling.folding import MAX_MARKS
 from labeling.matching import (
     INFLECTED,
     Matcher,
@@ -22,7 +23,7 @@ from labeling.matching import (
 )
 from labeling.taxonomy import Label, Taxonomy, build_taxonomy
 from labeling.trie import COMPOUND_PARTS
-from labeling.words import MAX_MARKS, split_words
+from labeling.words import split_words
 
 
 def taxonomy(**names: list[str]) -> Taxonomy:
