@@ -92,7 +92,8 @@ def compile_matcher(taxonomy: Taxonomy) -> Matcher:
     names = readings(taxonomy)
     n_labels = np.array([len(labels) for labels, _ in names.values()], np.int64)
     label = np.array([code for labels, _ in names.values() for code in labels], np.int32)
-    strength = np.array([strength for _, strength in names.values()]) / n_labels
+    ambiguity = np.repeat(n_labels, n_labels)
+    strength = np.repeat([strength for _, strength in names.values()], n_labels) / ambiguity
     order = np.argsort(label, kind="stable")
     entry = np.empty(len(label), np.int32)
     entry[order] = np.arange(len(label))
@@ -101,8 +102,8 @@ def compile_matcher(taxonomy: Taxonomy) -> Matcher:
         first=np.append(0, np.cumsum(n_labels)),
         entry=entry,
         label=label[order],
-        strength=np.repeat(strength, n_labels)[order].astype(np.float32),
-        ambiguity=np.repeat(n_labels, n_labels)[order].astype(np.int16),
+        strength=strength[order].astype(np.float32),
+        ambiguity=ambiguity[order].astype(np.int16),
     )
 
 

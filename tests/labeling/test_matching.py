@@ -241,6 +241,13 @@ def test_a_taxonomy_without_names_matches_nothing() -> None:
     assert len(match_texts(nameless, pa.array(["a thing", "T-shirt", "é"])).row) == 0
 
 
+def test_words_that_name_nothing_hide_shorter_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {("rock",): ((0,), 1.0), ("rock", "band"): ((), 1.0)}
+    monkeypatch.setattr("labeling.matching.readings", lambda labels: names)
+    matcher = compile_matcher(taxonomy(stone=["rock"]))
+    assert match_texts(matcher, pa.array(["a rock band", "a rock"])).row.tolist() == [1]
+
+
 def test_a_slice_of_a_column_matches_as_its_texts_do(matcher: Matcher) -> None:
     texts = pa.array(["cat", "é dog", None, "dog", "cat é"])
     matches = match_texts(matcher, texts.slice(1, 3))
