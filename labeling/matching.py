@@ -28,14 +28,14 @@ from labeling.names import MODIFIER, NO_USAGE, Reading, Usage, readings
 from labeling.taxonomy import Codes, Taxonomy
 from labeling.trie import Found, Trie, build_trie
 from labeling.vocabulary import Ints, Longs
-from labeling.words import Words, normalise, split_words
+from labeling.words import Words, normalise, ranges, split_words
 
 __all__ = ["Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
 
 MAX_AHEAD = 4
 """Mentions after one, in the same phrase, that it may modify."""
 
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 3 << 19
 """Bytes of text that are matched together: enough to spread the cost of a call, little memory."""
 
 WINDOW_BYTES = 1 << 24
@@ -185,7 +185,7 @@ def _match_window(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     row, entry = _match_distinct(matcher, coded.dictionary)
     first = np.searchsorted(row, np.arange(len(coded.dictionary) + 1))
     text = np.asarray(coded.indices)
-    repeated, place = _ranges(first.take(text), first.take(text + 1))
+    repeated, place = ranges(first.take(text), first.take(text + 1))
     return repeated, entry.take(place)
 
 
@@ -223,7 +223,7 @@ def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
 
 def _entries(matcher: Matcher, words: Words, found: Found) -> tuple[Longs, Longs]:
     """Return the mention and the entry of each label that is named."""
-    mention, at = _ranges(matcher.first.take(found.name), matcher.first.take(found.name + 1))
+    mention, at = ranges(matcher.first.take(found.name), matcher.first.take(found.name + 1))
     entry = matcher.entry.take(at)
     modifies = np.flatnonzero(_modifying(matcher, words, found).take(mention))
     entry[modifies] = matcher.modifier.take(at.take(modifies))
@@ -259,13 +259,6 @@ def phrases(words: Words, found: Found) -> tuple[Longs, Longs]:
 def alternatives(matcher: Matcher, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
     """Return ``bool[n]``: which pairs of names name alternatives, in their likeliest senses."""
     return matcher.kinds.alternatives(matcher.likeliest.take(a), matcher.likeliest.take(b))
-
-
-def _ranges(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:
-    """Return all numbers of some ranges, as the range's place and the number."""
-    n = ends - starts
-    which = np.repeat(np.arange(len(n)), n)
-    return which, np.arange(len(which)) + (starts - np.cumsum(n) + n).take(which)
 
 
 def _sound(text: str) -> str:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from labeling.keytable import Keys, KeyTable, build_key_table
 from labeling.vocabulary import Ints, Longs, Vocabulary, build_vocabulary, spelled
-from labeling.words import Words
+from labeling.words import Words, ranges
 
 COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
@@ -23,12 +23,12 @@ COMPOUND_PARTS = 3
 class Found(NamedTuple):
     """Names in a column of words, none overlapping, by first word.
 
-    ``place`` int64[m] is the first word, ``n_words`` int8[m] their number and ``name`` int32[m] the
-    name's number. ``is_other`` bool[n] is by word: whether it is one of the trie's other words.
+    ``place`` int64[m] is the first word, ``n_words`` int32[m] their number and ``name`` int32[m]
+    the name's number. ``is_other`` bool[n] is by word: whether it is of the trie's other words.
     """
 
     place: Longs
-    n_words: npt.NDArray[np.int8]
+    n_words: Ints
     name: Ints
     is_other: npt.NDArray[np.bool_]
 
@@ -37,11 +37,11 @@ class Found(NamedTuple):
 class Trie:
     """Names by their words; a name's number is its place among those that were given.
 
-    The state after one word is its code. The way from a state by one more word is a key of
-    ``steps``, and ``after`` int64 the state that each leads to. By state, ``name`` int32 is the
-    name that ends there, or -1, and ``grows`` bool whether longer ones go on. ``follows`` bool is
-    by word whether it stands in a name after the first. These have one more entry, at the end, for
-    other words. No name has more than ``longest`` words. ``is_other`` bool is by word, too.
+    The state after one word is its code, also where that is the code of other words. The way from
+    a state by one more word is a key of ``steps``, and ``after`` int64 the state that each leads
+    to. By state, ``name`` int32 is the name that ends there, or -1, and ``grows`` bool whether
+    longer ones go on. ``follows`` bool is by word whether it stands in a name after the first. No
+    name has more than ``longest`` words. ``is_other`` bool is by word, too.
     """
 
     vocabulary: Vocabulary
@@ -58,43 +58,40 @@ class Trie:
         code = self.vocabulary.codes(words.letters, words.starts, words.ends)
         name, length = self._walk(code, words.row)
         self._join_compounds(words, name, length)
+        long = np.flatnonzero(length > 1)
+        ends = long + length.take(long)
+        chosen = _leftmost(long, ends)
+        _, covered = ranges(long[chosen] + 1, ends[chosen])
+        name[covered] = -1
         place = np.flatnonzero(name >= 0)
-        place = place.take(np.flatnonzero(_leftmost(place, place + length.take(place))))
-        is_other = self.is_other.take(code, mode="wrap")
-        return Found(place, length.take(place), name.take(place), is_other)
+        return Found(place, length.take(place), name.take(place), self.is_other.take(code))
 
-    def _walk(self, code: Ints, row: Longs) -> tuple[Ints, npt.NDArray[np.int8]]:
-        """Return the number and the length in words of the longest name from each word on."""
-        name = np.full(len(code), -1, np.int32)
-        length = np.zeros(len(code), np.int8)
-        code = np.append(code, np.int32(-1))
-        place = np.flatnonzero(code >= 0)
-        state = code.take(place).astype(np.int64)
-        for n_words in range(1, self.longest + 1):
+    def _walk(self, code: Longs, row: Longs) -> tuple[Ints, Ints]:
+        """Return the longest name from each word on, or -1, and its length in words, or 1."""
+        name = self.name.take(code)
+        length = np.ones(len(code), np.int32)
+        code = np.append(code, len(self.vocabulary))
+        place = np.flatnonzero(self.grows.take(code))
+        place = place.take(np.flatnonzero(self.follows.take(code.take(place + 1))))
+        state = code.take(place)
+        for n_words in range(2, self.longest + 1):
+            step = self.steps.find(_step(state, code[place + n_words - 1], self.vocabulary))
+            going = np.flatnonzero(step >= 0)
+            going = going[row[place[going]] == row[place[going] + n_words - 1]]
+            place, state = place[going], self.after[step[going]]
+            ended = np.flatnonzero(self.name[state] >= 0)
+            name[place[ended]] = self.name[state[ended]]
+            length[place[ended]] = n_words
+            going = np.flatnonzero(self.grows[state] & self.follows[code[place + n_words]])
+            place, state = place[going], state[going]
             if not len(place):
                 break
-            named = self.name.take(state)
-            ended = np.flatnonzero(named >= 0)
-            name[place.take(ended)] = named.take(ended)
-            length[place.take(ended)] = n_words
-            following = code.take(place + n_words)
-            going = np.flatnonzero(self.grows.take(state) & self.follows.take(following))
-            place, state, following = place.take(going), state.take(going), following.take(going)
-            step = self.steps.find(_step(state, following, len(self.vocabulary)))
-            going = np.flatnonzero(step >= 0)
-            going = going[row[place[going]] == row[place[going] + n_words]]
-            place, state = place[going], self.after[step[going]]
         return name, length
 
-    def _join_compounds(self, words: Words, name: Ints, length: npt.NDArray[np.int8]) -> None:
+    def _join_compounds(self, words: Words, name: Ints, length: Ints) -> None:
         """Look up parts of hyphenated words as one word, where nothing as long is named."""
-        glued = np.append(words.glued, False)
-        places = [np.flatnonzero(glued) - 1]
-        for n_words in range(2, COMPOUND_PARTS):
-            places.append(places[-1][glued[places[-1] + n_words]])
-        place = np.concatenate(places)
-        n_parts = np.repeat(np.arange(len(places)) + 2, [len(some) for some in places])
-        code = self.vocabulary.codes(*words.joined(place, n_parts))
+        place, n_parts, spelling = words.compounds(COMPOUND_PARTS)
+        code = self.vocabulary.codes(*spelling)
         named = self.name[code]
         better = (named >= 0) & (length[place] < n_parts)
         name[place[better]] = named[better]
@@ -124,11 +121,11 @@ def build_trie(names: Iterable[tuple[str, ...]], others: Collection[str] = ()) -
     is_other = np.zeros(len(vocabulary) + 1, bool)
     is_other[vocabulary.codes(*spelled(sorted(others)))] = True
     longest = int(lengths.max(initial=1))
-    state, n_states = codes[first].astype(np.int64), len(vocabulary)
+    state, n_states = codes[first], len(vocabulary) + 1
     keys = [np.empty(0, np.uint64)]
     for depth in range(1, longest):
         longer = np.flatnonzero(lengths > depth)
-        step = _step(state[longer], codes[first[longer] + depth], len(vocabulary))
+        step = _step(state[longer], codes[first[longer] + depth], vocabulary)
         distinct, which = np.unique(step, return_inverse=True)
         state[longer] = n_states + which
         n_states += len(distinct)
@@ -146,38 +143,31 @@ def _trie(
 ) -> Trie:
     steps = build_key_table(keys)
     after = np.empty(len(keys), np.int64)
-    after[steps.find(keys)] = len(vocabulary) + np.arange(len(keys))
+    after[steps.find(keys)] = len(vocabulary) + 1 + np.arange(len(keys))
     name = np.full(len(vocabulary) + len(keys) + 1, -1, np.int32)
     name[ends] = np.arange(len(ends))
     grows = np.zeros(len(name), bool)
-    grows[(keys // np.uint64(len(vocabulary) + 1)).astype(np.int64)] = True
+    if len(keys):
+        grows[(keys // np.uint64(len(vocabulary))).astype(np.int64)] = True
     return Trie(vocabulary, follows, steps, after, name, grows, longest, is_other)
 
 
-def _step(state: Longs, word: Ints, n_words: int) -> Keys:
-    """Return the key of going on from a state by a word, which may be -1."""
-    return (state * (n_words + 1) + word + 1).view(np.uint64)
+def _step(state: Longs, word: Longs, vocabulary: Vocabulary) -> Keys:
+    """Return the key of the way from a state by one more word."""
+    return (state * len(vocabulary) + word).view(np.uint64)
 
 
 def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:
-    """Return which spans stay when each, from left to right, removes those that it overlaps."""
-    stays = starts >= np.append(0, np.maximum.accumulate(ends)[:-1])[: len(starts)]
-    crowded = np.flatnonzero(~stays | ~np.append(stays[1:], True)[: len(starts)])
-    if len(crowded):
-        stays[crowded] = _chosen(starts[crowded], ends[crowded], stays[crowded])
-    return stays
+    """Return which spans stay when each, from left to right, removes those that it overlaps.
 
-
-def _chosen(starts: Longs, ends: Longs, free: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Return which spans stay, where ``free`` are those that no earlier one overlaps.
-
-    They are those that are reached from a free one, going from each span to the first that begins
-    after its end; n steps take log n rounds.
+    They are those that are reached from a span that no earlier one overlaps, going from each to the
+    first that begins after its end; n steps take log n rounds.
     """
-    longest = int(np.diff(np.flatnonzero(free), append=len(starts)).max())
+    stays = starts >= np.append(0, np.maximum.accumulate(ends)[:-1])[: len(starts)]
+    longest = int(np.diff(np.flatnonzero(stays), append=len(starts)).max(initial=1))
     jump = np.append(np.searchsorted(starts, ends), len(starts))
-    stays = np.append(free, False)
-    for _ in range(longest.bit_length()):
+    stays = np.append(stays, False)
+    for _ in range((longest - 1).bit_length()):
         stays[jump[np.flatnonzero(stays)]] = True
         jump = jump[jump]
     return stays[:-1]

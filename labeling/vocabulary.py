@@ -29,19 +29,21 @@ Longs = npt.NDArray[np.int64]
 class Vocabulary:
     """Words in the order of the table of their keys: c is ``letters[offsets[c]:offsets[c + 1]]``.
 
-    The keys of long words are mixed with ``seed``, with which no two are equal.
+    The keys of long words are mixed with ``seed``, with which no two are equal. The longest has
+    ``longest`` bytes.
     """
 
     letters: Bytes
     offsets: Longs
     table: KeyTable
     seed: int
+    longest: int
 
     def __len__(self) -> int:
         return len(self.table)
 
-    def codes(self, letters: Bytes, starts: Longs, ends: Longs) -> Ints:
-        """Return ``int32[n]``: the place of each word in the vocabulary, -1 for none.
+    def codes(self, letters: Bytes, starts: Longs, ends: Longs) -> Longs:
+        """Return ``int64[n]``: the place of each word in the vocabulary, its length for none.
 
         Parameters
         ----------
@@ -50,12 +52,12 @@ class Vocabulary:
         starts, ends
             Where each word begins and ends in `letters`; it has at least one byte, none of them 0.
         """
-        keys, long = _keys(letters, starts, ends, self.seed)
+        keys, long = _keys(letters, starts, ends, self.seed, self.longest)
         code = self.table.find(keys)
         long = long[code.take(long) >= 0]
         same = self._same(code[long], letters, starts[long], ends[long])
         code[long[~same]] = -1
-        return code
+        return np.minimum(code.view(np.uint32), len(self)).astype(np.int64)
 
     def _same(
         self, code: Ints, letters: Bytes, starts: Longs, ends: Longs
@@ -84,20 +86,21 @@ def build_vocabulary(words: Collection[str]) -> Vocabulary:
     >>> vocabulary = build_vocabulary(["navy", "incommensurable"])
     >>> codes = vocabulary.codes(*spelled(["incommensurable", "commensurable", "navy"]))
     >>> sorted(codes.tolist())
-    [-1, 0, 1]
+    [0, 1, 2]
     """
     letters, starts, ends = spelled(words)
+    longest = int((ends - starts).max(initial=0))
     seed = 0
-    keys, _ = _keys(letters, starts, ends, seed)
+    keys, _ = _keys(letters, starts, ends, seed, longest)
     while len(np.unique(keys)) < len(keys):
         seed += 1
-        keys, _ = _keys(letters, starts, ends, seed)
+        keys, _ = _keys(letters, starts, ends, seed, longest)
     table = build_key_table(keys)
     place = np.empty(len(keys), np.int32)
     place[table.find(keys)] = np.arange(len(keys))
     words = list(words)
     letters, starts, ends = spelled([words[i] for i in place])
-    return Vocabulary(letters, np.append(starts, ends[-1:]), table, seed)
+    return Vocabulary(letters, np.append(starts, ends[-1:]), table, seed, longest)
 
 
 def spelled(words: Collection[str]) -> tuple[Bytes, Longs, Longs]:
@@ -108,11 +111,13 @@ def spelled(words: Collection[str]) -> tuple[Bytes, Longs, Longs]:
     return letters, np.append(0, ends)[:-1], ends
 
 
-def _keys(letters: Bytes, starts: Longs, ends: Longs, seed: int) -> tuple[Keys, Longs]:
+def _keys(
+    letters: Bytes, starts: Longs, ends: Longs, seed: int, longest: int
+) -> tuple[Keys, Longs]:
     """Return the keys of words, and which words are longer than eight bytes.
 
     The lowest byte of a key is 0, with which no word begins, where the word is long; else the key
-    is the word.
+    is the word. Words longer than the `longest` that are known are not read through.
     """
     eight = _eight(letters)
     lengths = ends - starts
@@ -120,7 +125,7 @@ def _keys(letters: Bytes, starts: Longs, ends: Longs, seed: int) -> tuple[Keys, 
     long = np.flatnonzero(lengths > 8)
     starts, ends, lengths = starts.take(long), ends.take(long), lengths.take(long)
     mixed = _mix(keys.take(long) + lengths.view(np.uint64), seed) ^ eight[ends - 8]
-    longer = np.flatnonzero(lengths > 16)
+    longer = np.flatnonzero((lengths > 16) & (lengths <= longest))
     done = 8
     while len(longer):
         mixed[longer] = _mix(mixed[longer], seed) ^ eight[starts[longer] + done]

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labeling.folding import MAX_MARKS, MAX_TEXT, normalise, spellings
+from labeling.folding import normalise, spellings
 from labeling.vocabulary import PADDING, Bytes, Longs
 
-__all__ = ["MAX_MARKS", "MAX_TEXT", "Words", "normalise", "split_words"]
+__all__ = ["Words", "normalise", "ranges", "split_words"]
 
 _OTHER, _SPACE, _HYPHEN, _APOSTROPHE, _LINE = range(5)
 """What a byte between words may be; letters and digits are greater."""
@@ -68,21 +68,31 @@ class Words:
         ends[1:] |= (self.letters[1:] == _HYPHEN) & (self.letters[:-1] == _SPACE)
         return np.cumsum(ends)
 
-    def joined(self, place: Longs, n_parts: Longs) -> tuple[Bytes, Longs, Longs]:
-        """Return each word at `place` and the glued ones after it, in all `n_parts`, as one word.
+    def compounds(self, n_parts: int) -> tuple[Longs, Longs, tuple[Bytes, Longs, Longs]]:
+        """Return glued words, from two to `n_parts` of them together, as one word each.
 
         Returns
         -------
-        letters, starts, ends
-            As of a column of words, one for each place.
+        place, n_words
+            The first of the words, and how many they are, the fewest first.
+        spelling
+            Letters, starts and ends of the words that they make.
         """
-        starts = self.starts[place]
-        n_bytes = self.ends[place + (n_parts - 1)] - starts
-        skipped = starts - np.cumsum(n_bytes) + n_bytes
-        letters = self.letters[np.arange(n_bytes.sum()) + np.repeat(skipped, n_bytes)]
-        ends = np.cumsum(n_bytes - (n_parts - 1))
+        glued = np.append(self.glued, False)
+        first = np.flatnonzero(~glued[:-1] & glued[1:])
+        last = np.flatnonzero(glued[:-1] & ~glued[1:])
+        _, at = ranges(self.starts[first], self.ends[last])
+        letters = self.letters[at]
         letters = np.append(letters[letters > _LINE], np.zeros(PADDING, np.uint8))
-        return letters, np.append(0, ends)[:-1], ends
+        run, place = ranges(first, last + 1)
+        lengths = self.ends[place] - self.starts[place]
+        ends = np.cumsum(lengths)
+        sizes = range(2, n_parts + 1)
+        begins = [np.flatnonzero(run[n - 1 :] == run[: len(run) - n + 1]) for n in sizes]
+        begin = np.concatenate(begins)
+        n_words = np.repeat(np.array(sizes), [len(some) for some in begins])
+        end = ends[begin + n_words - 1]
+        return place[begin], n_words, (letters, (ends - lengths)[begin], end)
 
 
 def split_words(texts: pa.Array) -> Words:
@@ -127,3 +137,18 @@ def _joints(letters: Bytes, inside: npt.NDArray[np.bool_], signs: Longs) -> Long
     final &= ~goes_on & ~inside[joints + 2]
     inside[joints[final] + 1] = False
     return joints[np.flatnonzero(~final)]
+
+
+def ranges(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:
+    """Return all numbers of some ranges: the range's place and the number.
+
+    Examples
+    --------
+    >>> which, number = ranges(np.array([5, 0, 7]), np.array([7, 0, 8]))
+    >>> which.tolist(), number.tolist()
+    ([0, 0, 2], [5, 6, 7])
+    """
+    n = ends - starts
+    number = np.repeat(starts - np.cumsum(n) + n, n)
+    number += np.arange(len(number))
+    return np.repeat(np.arange(len(n)), n), number

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeling.folding import MAX_MARKS
 from labeling.matching import (
     Matcher,
     compile_matcher,
@@ -21,7 +22,7 @@ from labeling.matching import (
 from labeling.names import INFLECTED, readings
 from labeling.taxonomy import Label, Taxonomy, build_taxonomy
 from labeling.trie import COMPOUND_PARTS
-from labeling.words import MAX_MARKS, split_words
+from labeling.words import split_words
 
 
 def taxonomy(**names: list[str]) -> Taxonomy:
@@ -312,6 +313,7 @@ def test_columns_that_are_not_utf8_match_what_can_be_read(matcher: Matcher) -> N
         "cat " * 25_000,
         "cat-" * 25_000,
         "a" * 100_000,
+        "cats " * 1000 + ("a" * 9_000 + " ") * 11,
         "'s" * 50_000,
         "\ufdfa" * 33_000,
         "\u0344" * 50_000,
