@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.taxonomy import Codes, Taxonomy
+from labeling.words import ranges
 
 NEAR = 2
 """Levels up to a label that relatives are both below: siblings and cousins, not further. What only
@@ -63,13 +64,10 @@ def _near(page: Longs, label: Codes, taxonomy: Taxonomy) -> tuple[Longs, Longs]:
         sorted(upper for upper in taxonomy.above(code, NEAR) if taxonomy.parents[upper])
         for code in codes.tolist()
     ]
-    n_above = np.array([len(of_label) for of_label in above], np.int64)
-    first = np.cumsum(n_above) - n_above
+    first = np.cumsum([0, *map(len, above)])
     flat = np.array([upper for of_label in above for upper in of_label], np.int64)
-    repeats = n_above[which]
-    rows = np.repeat(np.arange(len(page)), repeats)
-    place = np.arange(len(rows)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    return rows, page[rows] * n + flat[first[which][rows] + place]
+    rows, place = ranges(first[which], first[which + 1])
+    return rows, page[rows] * n + flat[place]
 
 
 def _codes(table: pa.Table, columns: list[str]) -> Longs:

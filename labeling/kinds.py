@@ -8,6 +8,7 @@ have nothing above them in common, nor are "terrier" and "dog".
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from labeling.keytable import KeyTable, build_key_table
 from labeling.taxonomy import Codes, Taxonomy
+from labeling.words import ranges
 
 MAX_LEVELS = 32
 """Levels of the taxonomy beyond which a label is not known to be above another."""
@@ -63,10 +65,8 @@ class Kinds:
 
     def _share(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
         """Return which pairs have a kind in common, looking at all kinds of each."""
-        n_kinds = self.first[a + 1] - self.first[a]
-        pair = np.repeat(np.arange(len(a)), n_kinds)
-        place = np.arange(len(pair)) - np.repeat(np.cumsum(n_kinds) - n_kinds, n_kinds)
-        shared = self._is_above(self.kinds[self.first[a][pair] + place], b[pair])
+        pair, place = ranges(self.first[a], self.first[a + 1])
+        shared = self._is_above(self.kinds[place], b[pair])
         result: npt.NDArray[np.bool_] = np.bincount(pair[shared], minlength=len(a)) > 0
         return result
 
@@ -94,9 +94,10 @@ def find_kinds(taxonomy: Taxonomy) -> Kinds:
     n = len(taxonomy)
     tops = {code for code, parents in enumerate(taxonomy.parents) if not parents}
     kinds = _kinds(taxonomy, tops)
-    for top in sorted(tops):
-        if sum(top in of_label for of_label in kinds) > NEARLY_ALL * n:
-            kinds = _kinds(taxonomy, (tops - {top}) | set(taxonomy.children[top]))
+    n_below = Counter(kind for of_label in kinds for kind in of_label)
+    wide = {top for top in tops if n_below[top] > NEARLY_ALL * n}
+    if wide:
+        kinds = _kinds(taxonomy, (tops - wide).union(*(taxonomy.children[top] for top in wide)))
     first = np.cumsum([0, *map(len, kinds)])
     flat = np.array([kind for of_label in kinds for kind in sorted(of_label)], np.int32)
     only = np.where(np.diff(first) == 1, np.append(flat, 0)[first[:-1]], -1 - np.arange(n))
@@ -122,9 +123,8 @@ def _above(taxonomy: Taxonomy) -> Longs:
     label = upper = np.arange(n)
     keys = [label * n + upper]
     for _ in range(MAX_LEVELS):
-        repeats = n_parents[upper]
-        place = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-        key = np.repeat(label, repeats) * n + parents[np.repeat(first[upper], repeats) + place]
+        pair, place = ranges(first[upper], first[upper + 1])
+        key = label[pair] * n + parents[place]
         keys.append(np.unique(key))
         label, upper = np.divmod(keys[-1], n)
     return np.unique(np.concatenate(keys))
