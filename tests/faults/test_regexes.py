@@ -7,6 +7,7 @@ matcher back and forth. What people write (names of labels) is never taken for a
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -45,6 +46,13 @@ PUMPED = (
     "0 ",
     "a:",
     "é",
+    "<",
+    "<a ",
+    "</a",
+    "<!--",
+    "='",
+    "&",
+    "&#1",
 )
 BEGINNINGS = (
     "http:x x 12345678 x ",
@@ -58,8 +66,13 @@ BEGINNINGS = (
     "1;",
     "[[a",
     'a = "',
+    "<a href='",
+    "<img ",
 )
 ENDS = ("", "\x00")
+
+TAGS = ("_INLINE_TAG", "ANCHOR")
+"""Patterns that meet pages only, which are cut behind the end of their last tag beforehand."""
 
 
 class Found(NamedTuple):
@@ -71,11 +84,8 @@ class Found(NamedTuple):
 def uses(path: Path) -> Iterator[Found]:
     """Yield each pattern of a module with the methods that it is used with."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    compiled: dict[str, re.Pattern[Any]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and called(node.value) == ("re", "compile"):
-            assert isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name)
-            compiled[node.targets[0].id] = pattern_of(node.value)
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    compiled = {n: value for n, value in vars(module).items() if isinstance(value, re.Pattern)}
     for node in ast.walk(tree):
         owner, method = called(node)
         if owner == "re" and method not in ("compile", "escape"):
@@ -116,7 +126,9 @@ def apply(found: Found) -> Callable[[str], object]:
     as_bytes = isinstance(found.pattern.pattern, bytes)
     replacement: tuple[Any, ...] = ((b"" if as_bytes else ""),) if found.method == "sub" else ()
     method = getattr(found.pattern, found.method)
-    return lambda text: method(*replacement, text.encode() if as_bytes else text)
+    end = ">" if found.where.partition(":")[2] in TAGS else ""
+    whole: Callable[[Any], object] = list if found.method == "finditer" else bool
+    return lambda text: whole(method(*replacement, text.encode() if as_bytes else text + end))
 
 
 def seconds(function: Callable[[str], object], text: str) -> float:
