@@ -37,7 +37,7 @@ def slow_words(text: str) -> list[str]:
     text = slow_normalise(text)
     for place, c in enumerate(text):
         category = kind(c)
-        unspaced = category in "LN" and any(low <= ord(c) <= high for low, high in _UNSPACED)
+        unspaced = is_unspaced(c)
         if category not in "LNM":
             gap += c
         elif gap or unspaced or (alone and category != "M"):
@@ -45,8 +45,8 @@ def slow_words(text: str) -> list[str]:
             words.append("" if possessive else c)
         else:
             words[-1] += c
-        if category in "LNM":
-            gap, alone = "", unspaced or (alone and category == "M")
+        alone = unspaced or (alone and category == "M")
+        gap = "" if category in "LNM" else gap
     return [word for word in words if word]
 
 
@@ -55,10 +55,16 @@ def kind(c: str) -> str:
     return "L" if 0x20000 <= ord(c) < 0x40000 else unicodedata.category(c)[0]
 
 
+def is_unspaced(c: str) -> bool:
+    return kind(c) in "LN" and any(low <= ord(c) <= high for low, high in _UNSPACED)
+
+
 def goes_on(rest: str) -> bool:
     """Return whether a word that may be a final s is longer, or glued to one that follows."""
     inside = [kind(c) in "LNM" for c in rest[:2]]
-    return inside[:1] == [True] or (inside == [False, True] and rest[0] in "-'‐’")
+    if inside[:1] == [True]:
+        return not is_unspaced(rest[0])
+    return inside == [False, True] and rest[0] in "-'‐’"
 
 
 def columns_words(texts: list[str]) -> list[list[str]]:
