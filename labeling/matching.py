@@ -243,17 +243,19 @@ def _modifying(matcher: Matcher, words: Words, found: Found) -> npt.NDArray[np.b
     return modifies
 
 
-def phrases(words: Words, found: Found) -> tuple[Longs, Longs]:
+def phrases(words: Words, found: Found) -> tuple[Ints, Ints]:
     """Return for each mention the phrase in which it begins and in which it ends.
 
     Words are of one phrase if these numbers are equal: no punctuation and no function word stands
     between them.
     """
-    closed = np.cumsum(found.is_other)
-    last = found.place + found.n_words - 1
-    parts = words.parts()
+    closed, parts = np.cumsum(found.is_other, dtype=np.int32), words.parts()
     begins = parts.take(words.starts.take(found.place)) + closed.take(found.place)
-    return begins, parts.take(words.starts.take(last)) + closed.take(last)
+    ends = begins.copy()
+    long = np.flatnonzero(found.n_words > 1)
+    last = found.place[long] + found.n_words[long] - 1
+    ends[long] = parts[words.starts[last]] + closed[last]
+    return begins, ends
 
 
 def alternatives(matcher: Matcher, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.folding import normalise, spellings
-from labeling.vocabulary import PADDING, Bytes, Longs
+from labeling.vocabulary import PADDING, Bytes, Ints, Longs
 
 __all__ = ["Words", "normalise", "ranges", "split_words"]
 
@@ -59,14 +59,14 @@ class Words:
         buffers = pa.py_buffer(offsets), pa.py_buffer(letters)
         return pa.LargeStringArray.from_buffers(len(self.row), *buffers)
 
-    def parts(self) -> Longs:
+    def parts(self) -> Ints:
         """Return by letter the number of signs up to it that end a phrase, also ends of texts.
 
         These are all but spaces, hyphens and apostrophes, and hyphens after a space.
         """
         ends = (self.letters == _OTHER) | (self.letters == _LINE)
         ends[1:] |= (self.letters[1:] == _HYPHEN) & (self.letters[:-1] == _SPACE)
-        return np.cumsum(ends)
+        return np.cumsum(ends, dtype=np.int32)
 
     def compounds(self, n_parts: int) -> tuple[Longs, Longs, tuple[Bytes, Longs, Longs]]:
         """Return glued words, from two to `n_parts` of them together, as one word each.
