@@ -92,8 +92,8 @@ class Shuffle(beam.PTransform):
         Folders that all workers share: for segment files and errors, and for the output.
     combine
         Makes fewer rows of a table's rows, so that a key with very many of them does not fill the
-        memory: run before they are written, and on what is collected of a bucket. It may be run
-        any number of times and on any part of the rows first.
+        memory: run on what has been collected of a bucket whenever that is more than
+        `ROWS_AT_ONCE`. The kernel gets the same whether it ran or not.
     """
 
     read: Callable[[Split], Iterable[tuple[str, pa.Table]]]
@@ -168,7 +168,6 @@ class _Map(beam.DoFn):
     def __init__(self, shuffle: Shuffle) -> None:
         self._read = shuffle.read
         self._keys = dict(shuffle.keys)
-        self._combine = shuffle.combine
         self._n_buckets = shuffle.n_buckets
         self._work_dir = Path(shuffle.work_dir)
 
@@ -189,7 +188,6 @@ class _Map(beam.DoFn):
     def _partition(self, table: str, rows: pa.Table) -> Iterator[tuple[int, pa.Buffer]]:
         if len(rows) == 0:
             return
-        rows = self._combine(table, rows)
         bucket = ids.bucket(ids.to_words(rows[self._keys[table]]), self._n_buckets)
         order = np.argsort(bucket, kind="stable")
         starts = np.searchsorted(bucket[order], np.arange(self._n_buckets + 1))
@@ -243,7 +241,7 @@ def _collect(table: str, parts: Iterable[Part], combine: Combine) -> pa.Table:
             waiting = [combine(table, pa.concat_tables(waiting)).combine_chunks()]
             n_rows = len(waiting[0])
             most = max(ROWS_AT_ONCE, 2 * n_rows)
-    return combine(table, pa.concat_tables(waiting)).combine_chunks()
+    return pa.concat_tables(waiting).combine_chunks()
 
 
 def _to_ipc(rows: pa.Table) -> pa.Buffer:

@@ -123,7 +123,6 @@ def plan(
             keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
             reduce=Merge(taxonomy_files, click_rates, support_only),
             outputs={"candidates": CANDIDATES.arrow},
-            combine=combine_for_merge,
         ),
     )
 
@@ -269,11 +268,6 @@ def reduce_links(tables: Tables) -> Tables:
             ]
         ),
     }
-
-
-def combine_for_merge(table: str, rows: pa.Table) -> pa.Table:
-    """Unite what the pages of an image have said, which is once for each of them."""
-    return links.unite(rows) if table == "evidence" else rows
 
 
 @dataclass(frozen=True)
