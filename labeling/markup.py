@@ -25,7 +25,9 @@ _FLAGS = re.ASCII | re.DOTALL | re.IGNORECASE | re.VERBOSE
 _NAME_ENDS = r"(?=[\s/>]|\Z)"
 _RAW = rf"(?:script|style|title|textarea|template|iframe|noembed|noframes|xmp){_NAME_ENDS}"
 _ATTRIBUTES = r"""
-    [^>=]*+ (?: = \s*+ (?: "[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s"'>][^\s>]*+ )?+ [^>=]*+ )*+
+    (?: [\s/]++
+      | [^\s/>][^\s/>=]*+
+        (?: \s*+ = \s*+ (?: "[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s"'>][^\s>]*+ )?+ )?+ )*+
 """
 # Texts, and tags that are regular already: most pages are little else.
 _REGULAR = rf"""
@@ -44,7 +46,7 @@ _TOKEN = re.compile(
       | < (?P<declaration> (?: [!?] | /(?![a-z]) ) [^>]*+ >?+ )
       | < (?P<raw> {_RAW} ) (?P<head> {_ATTRIBUTES} )
         (?: > (?P<content> [^<]*+ (?: < (?! /(?P=raw){_NAME_ENDS} ) [^<]*+ )*+ ) | \Z )
-      | < (?P<tag> [a-z/] {_ATTRIBUTES} ) (?: (?P<end> > ) | \Z )
+      | < (?P<tag> /?[a-z][^\s/>]*+ {_ATTRIBUTES} ) (?: (?P<end> > ) | \Z )
     )
     """,
     re.ASCII | re.DOTALL | re.IGNORECASE | re.VERBOSE,
