@@ -70,8 +70,8 @@ def _go_back(steps: Steps, siblings: set[str], words: list[str]) -> list[str]:
     """Collect words, the nearest first, back to where a block starts.
 
     Returns the block (without a name: the page) and the lists and tables between it and the words.
-    ``siblings`` are blocks that end where another one of their kind starts: where one has been
-    left, the starts of others before it are not around the image.
+    ``siblings`` are blocks that end where another one of their kind starts, as paragraphs do at any
+    block: where one has been left, the starts of others before it are not around the image.
     """
     closed: list[str] = []
     lists: list[str] = []
@@ -84,10 +84,10 @@ def _go_back(steps: Steps, siblings: set[str], words: list[str]) -> list[str]:
         elif name in closed:
             _leave(closed, name)
         elif name in _LISTS and not closed:
-            siblings.clear()
+            siblings.intersection_update(("p",))
             lists.append(name)
         elif name in _BLOCKS and not closed and name not in siblings:
-            siblings.update({name} & _ENDED_BY.keys())
+            siblings.update({name, "p"} & _ENDED_BY.keys())
             return [name, *reversed(lists)]
         elif name.endswith("noscript"):
             is_silent = name == "/noscript"
@@ -111,7 +111,7 @@ def _go_on(steps: Steps, around: list[str], words: list[str]) -> str:
                 _leave(opened, _ENDS[name])
                 if not opened:
                     return ""
-            elif block in _ENDED_BY or _ENDS[name] not in _PASSED_OVER:
+            elif block in _ENDED_BY or not (block == "body" or _ENDS[name] in _PASSED_OVER):
                 return name
         elif name.endswith("noscript"):
             is_silent = name == "noscript"
