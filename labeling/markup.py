@@ -2,9 +2,8 @@
 
 In the regular form of a page every ``<`` begins a tag and the next ``>`` ends it: comments and the
 contents of scripts and styles are taken out, ``<`` elsewhere and ``>`` in attributes are written as
-references. The grammar is
-that of the tokens of HTML (WHATWG HTML, section 13.2.5): quotes count behind an equals sign only,
-and a tag that the end of the page cuts off is none.
+references. The grammar is that of the tokens of HTML (WHATWG HTML, section 13.2.5): quotes count
+behind an equals sign only, and a tag that the end of the page cuts off is none.
 
 No tree is built, because a tree is not bounded by the length of its page: HTML takes up open
 formatting elements anew in every paragraph, so that 54 KiB of ``<b id=1><b id=2>…`` and ``<p>``
@@ -21,11 +20,12 @@ from html.entities import html5
 MAX_TEXT = 10_000
 """Characters of a text that are kept."""
 
-_FLAGS = re.ASCII | re.DOTALL | re.IGNORECASE | re.VERBOSE
 _NAME_ENDS = r"(?=[\s/>]|\Z)"
 _RAW = rf"(?:script|style|title|textarea|template|iframe|noembed|noframes|xmp){_NAME_ENDS}"
 _ATTRIBUTES = r"""
-    [^>=]*+ (?: = \s*+ (?: "[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s"'>][^\s>]*+ )?+ [^>=]*+ )*+
+    (?: [\s/]++
+      | [^\s/>][^\s/>=]*+
+        (?: \s*+ = \s*+ (?: "[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s"'>][^\s>]*+ )?+ )?+ )*+
 """
 # Texts, and tags that are regular already: most pages are little else.
 _REGULAR = rf"""
@@ -44,7 +44,7 @@ _TOKEN = re.compile(
       | < (?P<declaration> (?: [!?] | /(?![a-z]) ) [^>]*+ >?+ )
       | < (?P<raw> {_RAW} ) (?P<head> {_ATTRIBUTES} )
         (?: > (?P<content> [^<]*+ (?: < (?! /(?P=raw){_NAME_ENDS} ) [^<]*+ )*+ ) | \Z )
-      | < (?P<tag> [a-z/] {_ATTRIBUTES} ) (?: (?P<end> > ) | \Z )
+      | < (?P<tag> /?[a-z][^\s/>]*+ {_ATTRIBUTES} ) (?: (?P<end> > ) | \Z )
     )
     """,
     re.ASCII | re.DOTALL | re.IGNORECASE | re.VERBOSE,
@@ -122,12 +122,9 @@ def attributes_of(written: str) -> dict[str, str]:
         return {single[1]: single[2]}
     found = reversed(_ATTRIBUTE.findall(written))
     values = {name.lower(): double or quoted or bare for name, double, quoted, bare in found}
-    return {n: _resolved(v) for n, v in values.items()} if "&" in written else values
-
-
-def _resolved(value: str) -> str:
-    """Return an attribute's value with its character references resolved."""
-    return _REFERENCE.sub(_character, value)
+    if "&" in written:
+        return {name: _REFERENCE.sub(_character, value) for name, value in values.items()}
+    return values
 
 
 def _character(reference: re.Match[str]) -> str:
@@ -138,9 +135,7 @@ def _character(reference: re.Match[str]) -> str:
 
 def clean(text: str) -> str:
     """Return the words of a text, with character references resolved and cut to `MAX_TEXT`."""
-    if "&" in text:
-        text = unescaped(text[: 4 * MAX_TEXT])
-    return " ".join(text.split())[:MAX_TEXT]
+    return " ".join(unescaped(text[: 4 * MAX_TEXT]).split())[:MAX_TEXT]
 
 
 def unescaped(text: str) -> str:

@@ -19,6 +19,7 @@ REACH = 5000
 """Characters of the page's source that are looked at on either side of an image."""
 
 _MAX_STEPS = 150
+_MAX_BLOCKS = 10
 _LOOKS = (600, 2000, REACH)
 _BLOCKS = frozenset(("p", "li", "td", "figure", "div", "section", "article", "main", "body"))
 _LISTS = frozenset(("ul", "ol", "table"))
@@ -51,10 +52,12 @@ def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]
     back: Steps = islice(_steps_back(page, start), _MAX_STEPS)
     on: Steps = islice(_steps_on(page, stop), _MAX_STEPS)
     siblings: set[str] = set()
-    around = ["img"]
-    while around[0] and not (before or after):
+    around, left = ["img"], ""
+    for _ in range(_MAX_BLOCKS):
+        if before or after or not around[0]:
+            break
         around = _go_back(back, siblings, before)
-        on = _go_on(on, around, after)
+        left = _go_on(chain([("", left)], on), around, after)
     near = before[:NEAR][::-1] + after[:NEAR]
     if near:
         yield " ".join(near), 1.0
@@ -67,8 +70,8 @@ def _go_back(steps: Steps, siblings: set[str], words: list[str]) -> list[str]:
     """Collect words, the nearest first, back to where a block starts.
 
     Returns the block (without a name: the page) and the lists and tables between it and the words.
-    ``siblings`` are blocks that end where another one of their kind starts: where one has been
-    left, the starts of others before it are not around the image.
+    ``siblings`` are blocks that end where another one of their kind starts, as paragraphs do at any
+    block: where one has been left, the starts of others before it are not around the image.
     """
     closed: list[str] = []
     lists: list[str] = []
@@ -81,18 +84,18 @@ def _go_back(steps: Steps, siblings: set[str], words: list[str]) -> list[str]:
         elif name in closed:
             _leave(closed, name)
         elif name in _LISTS and not closed:
-            siblings.clear()
+            siblings.intersection_update(("p",))
             lists.append(name)
         elif name in _BLOCKS and not closed and name not in siblings:
-            siblings.update({name} & _ENDED_BY.keys())
+            siblings.update({name, "p"} & _ENDED_BY.keys())
             return [name, *reversed(lists)]
         elif name.endswith("noscript"):
             is_silent = name == "/noscript"
     return ["", *reversed(lists)]
 
 
-def _go_on(steps: Steps, around: list[str], words: list[str]) -> Steps:
-    """Collect words, on to where a block ends; return the steps behind it."""
+def _go_on(steps: Steps, around: list[str], words: list[str]) -> str:
+    """Collect words, on to where a block ends; return the tag there where it is not its own."""
     block = around[0]
     opened = [*around]
     is_silent = False
@@ -101,18 +104,18 @@ def _go_on(steps: Steps, around: list[str], words: list[str]) -> Steps:
             words += _words(text)[: FAR - len(words)]
         if name in _STARTS:
             if len(opened) == 1 and name in _ENDED_BY.get(block, ()):
-                return chain([("", name)], steps)
+                return name
             opened.append(name)
         elif name in _ENDS:
             if _ENDS[name] in opened:
                 _leave(opened, _ENDS[name])
                 if not opened:
-                    return steps
-            elif block in _ENDED_BY or _ENDS[name] not in _PASSED_OVER:
-                return chain([("", name)], steps)
+                    return ""
+            elif block in _ENDED_BY or not (block == "body" or _ENDS[name] in _PASSED_OVER):
+                return name
         elif name.endswith("noscript"):
             is_silent = name == "noscript"
-    return iter(())
+    return ""
 
 
 def _leave(elements: list[str], name: str) -> None:

@@ -70,7 +70,7 @@ def anchor_element(page: str, anchor: re.Match[str]) -> Element:
     inner = anchor.start(4)
     edge = _ANCHOR_EDGE.search(page, inner)
     stop = edge.start() if edge is not None else len(page)
-    if edge is None or edge[0] == "<a":
+    if edge is None or not edge[0].startswith("</"):
         block = _BLOCK_END.search(page, inner, stop)
         stop = block.start() if block is not None else stop
     return Element(anchor.start(), inner, stop, anchor[1])

@@ -97,7 +97,7 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     surroundings = Surroundings(markup, outline, around_images)
     images = _images(markup, outline, surroundings, resolver, losses)
     for reference, text in described_images(markup.linked_data):
-        images.add(resolver(reference), [Text("json_ld", text)])
+        images.add(resolver(reference), [Text("json_ld", text[:MAX_TEXT])])
     return Page(url, _first(outline, "html", "lang") or None, images.freeze(), links, tuple(losses))
 
 

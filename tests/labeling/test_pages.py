@@ -131,3 +131,29 @@ def test_references_are_resolved_as_the_standard_library_does(reference: str) ->
     expected = urldefrag(urljoin(base, reference.strip())).url
     if expected.startswith("http"):
         assert Resolver(base)(reference) == expected
+
+
+LINKED = """<a href="/1">a <b>b</b></a> <A HREF=/2 rel=next>c <p>d</p> e <a name=x>no</a>
+<td><a class=y href='/3?a=1&amp;b=2'>f</td> g <div role=navigation><div><a href=/4><img src=i.png
+alt=x></a></div><a href=/5>h<br>i</a></div><a href=/6>j"""
+
+
+def test_links_end_where_they_should() -> None:
+    page = read_page(LINKED.encode(), "https://a.org/")
+    assert [(link.url[13:], link.text, link.nav) for link in page.links] == [
+        ("/1", "a b", False),
+        ("/2", "c d", False),
+        ("/3?a=1&b=2", "f", False),
+        ("/4", "", True),
+        ("/5", "h i", True),
+        ("/6", "j", False),
+    ]
+    assert page.links[1].rel == "next"
+
+
+def test_figures_and_headings_may_be_nested_or_left_open() -> None:
+    html = """<h2>A<img src=1.png></h3><figure><figure><img src=2.png><figcaption>b</figure>
+    <figure><img src=3.png></figure></figure><h1>c<img src=4.png><p>d"""
+    found = [texts_of(image) for image in read_page(html.encode(), "https://a.org/").images]
+    assert [texts.get("caption") for texts in found] == [None, "b", None, None]
+    assert [texts["heading"] for texts in found] == ["A", "A", "A", "c d"]
