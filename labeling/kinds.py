@@ -60,8 +60,26 @@ class Kinds:
 
     def below(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return ``float64[n]``: the sum over each label and those below it."""
-        label, upper = np.divmod(self.above.key[:-1].view(np.int64), self.n)
+        label, upper = self._pairs()
         return np.bincount(upper, values[label], self.n).astype(np.float64)
+
+    def alternatives_sum(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return ``float64[n]``: the sum over the alternatives of each label.
+
+        An alternative that shares several kinds with it counts as often.
+        """
+        label, upper = self._pairs()
+        above = np.bincount(label, values[upper], self.n)
+        related = self.below(values) + above - values
+        of_entry = np.repeat(np.arange(self.n), np.diff(self.first))
+        of_kind = np.bincount(self.kinds, values[of_entry], self.n)
+        alike = np.bincount(of_entry, of_kind[self.kinds], self.n)
+        return np.maximum(alike - related, 0)
+
+    def _pairs(self) -> tuple[Longs, Longs]:
+        """Return each label with each that is above it."""
+        label, upper = np.divmod(self.above.key[:-1].view(np.int64), self.n)
+        return label, upper
 
     def _share(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
         """Return which pairs have a kind in common, looking at all kinds of each."""

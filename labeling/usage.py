@@ -182,17 +182,28 @@ def _fixed_phrases(
         pc.greater_equal(pairs["n"], pc.multiply(pairs["n_of_word"], BOUND)),
     )
     spelled = pc.invert(pc.match_substring_regex(pairs["word"], r"\d"))
-    for pair in pairs.filter(pc.and_(often, spelled)).to_pylist():
-        rivals = pairs.filter(pc.equal(pairs["word"], pair["word"]))
-        here = np.zeros(len(n))
-        here[rivals["name"].to_numpy()] = rivals["n"].to_numpy()
-        every = np.arange(len(n), dtype=np.int32)
-        others = alternatives(matcher, np.full_like(every, pair["name"]), every)
-        share = pair["n"] / (pair["n"] + here[others].sum())
-        expected = n[pair["name"]] / (n[pair["name"]] + n[others].sum())
-        if others.any() and share >= ALONE and share >= LIFT * expected:
-            name = names[pair["name"]]
-            yield (*name, pair["word"]), name
+    asked = pairs.filter(pc.and_(often, spelled)).sort_by("word")
+    asked = asked.append_column("row", pa.array(np.arange(len(asked))))
+    rivals = asked.join(used.pairs, "word", join_type="inner", right_suffix="_rival")
+    name, rival = (rivals[column].to_numpy() for column in ("name", "name_rival"))
+    is_other = alternatives(matcher, name, rival)
+    n_others = np.bincount(
+        rivals["row"].to_numpy(), rivals["n_rival"].to_numpy() * is_other, len(asked)
+    )
+    name, n_here = asked["name"].to_numpy(), asked["n"].to_numpy()
+    share = n_here / (n_here + n_others)
+    n_elsewhere = _of_alternatives(n, matcher)[name]
+    expected = n[name] / (n[name] + n_elsewhere)
+    is_fixed = (n_elsewhere > 0) & (share >= ALONE) & (share >= LIFT * expected)
+    for row in np.flatnonzero(is_fixed).tolist():
+        phrase = names[name[row]]
+        yield (*phrase, asked["word"][row].as_py()), phrase
+
+
+def _of_alternatives(n: Counts, matcher: Matcher) -> Counts:
+    """Return for each name how often its alternatives are named."""
+    by_label = np.bincount(matcher.likeliest, n, matcher.kinds.n).astype(np.float64)
+    return matcher.kinds.alternatives_sum(by_label)[matcher.likeliest]
 
 
 def _families(below: Counts, kinds: Kinds, taxonomy: Taxonomy) -> Counts:

@@ -64,6 +64,18 @@ def test_below_sums_what_is_below(parents: list[set[int]]) -> None:
     assert np.allclose(find_kinds(taxonomy).below(values), expected)
 
 
+@given(GRAPHS)
+def test_alternatives_are_summed_once_for_each_kind_in_common(parents: list[set[int]]) -> None:
+    kinds = find_kinds(graph(parents))
+    n = kinds.n
+    a, b = np.divmod(np.arange(n * n), n)
+    of_label = [set(kinds.kinds[kinds.first[c] : kinds.first[c + 1]].tolist()) for c in range(n)]
+    if all(len(some) == 1 for some in of_label):
+        values = np.arange(1.0, n + 1)
+        expected = (kinds.alternatives(a, b) * values[b]).reshape(n, n).sum(axis=1)
+        assert np.allclose(kinds.alternatives_sum(values), expected)
+
+
 def test_a_long_chain_is_no_trouble() -> None:
     chain = graph([set(), *({n - 1} for n in range(1, 20_000))])
     kinds = find_kinds(chain)
