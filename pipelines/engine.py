@@ -18,10 +18,14 @@ import json
 import logging
 import math
 import os
+import signal
+import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -132,13 +136,41 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     ------
     WinnowError
         The first error, by split id, that reading or reducing met.
+    KeyboardInterrupt
+        If the process was interrupted, whatever Beam makes of that.
     """
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     Path(shuffle.work_dir).mkdir(parents=True, exist_ok=True)
     Path(shuffle.out_dir).mkdir(parents=True, exist_ok=True)
-    with _pipeline(beam_options) as pipeline:
+    with _interruptible(), _pipeline(beam_options) as pipeline:
         _ = pipeline | beam.Create(list(splits)) | shuffle
     _raise_first(Path(shuffle.work_dir))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` at the end where one was wrapped or lost: Beam does both."""
+    interrupts: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception as error:
+        if interrupts:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
+        raise KeyboardInterrupt
 
 
 def _pipeline(beam_options: Sequence[str]) -> beam.Pipeline:

@@ -139,7 +139,7 @@ def test_the_estimated_precision_is_not_biased_upward():
     cold, task = cold_scores(table), make_task(table)
     band = bands(table.pairs, cold).astype(int)
     honest, naive, hits = [], [], 0
-    for seed in range(16):
+    for seed in range(10):
         audits = answer(sample(table.pairs, cold, 300, seed), world.truth)
         row, p_inclusion = find_pairs(audits, table.pairs), np.asarray(audits["p_inclusion"])
         weight = (1 / p_inclusion) / np.mean(1 / p_inclusion)
@@ -158,7 +158,7 @@ def test_the_estimated_precision_is_not_biased_upward():
             hits += errors is honest and interval.low <= truth <= interval.high
     assert abs(np.mean(honest)) < 0.025
     assert np.mean(naive) > 0.05
-    assert hits >= 14
+    assert hits >= 9
 
 
 def test_scores_are_deterministic_and_do_not_depend_on_the_order_of_rows():

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,6 +45,17 @@ def refuse(split: Split) -> Iterator[tuple[str, pa.Table]]:
     if "3" in split.split_id:
         raise InputError("a row is bad", facts={"split": split.split_id}, help="mend it")
     yield from read_numbers(split)
+
+
+def interrupt(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    yield from read_numbers(split)
+
+
+def interrupt_unheard(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    with contextlib.suppress(KeyboardInterrupt):
+        yield from interrupt(split)
 
 
 def splits(n: int) -> list[Split]:
@@ -98,3 +114,13 @@ def test_the_first_error_is_raised_with_all_it_says(tmp_path: Path) -> None:
         run(shuffle, splits(40))
     assert caught.value.facts == {"split": "003"}
     assert caught.value.help == "mend it"
+
+
+@pytest.mark.parametrize("read", [interrupt, interrupt_unheard])
+def test_an_interrupt_arrives_whatever_becomes_of_it(tmp_path: Path, read: Any) -> None:
+    keys = {"numbers": "key", "squares": "key"}
+    shuffle = Shuffle(read, keys, sum_by_key, 4, str(tmp_path / "work"), str(tmp_path / "out"))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(shuffle, splits(1))
+    assert signal.getsignal(signal.SIGINT) is before
