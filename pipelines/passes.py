@@ -180,7 +180,8 @@ def judge_usage(files: MatcherFiles, directory: Path) -> None:
         for name in USAGE_OUTPUTS
     ]
     taxonomy = taxonomy_at(files.taxonomy)
-    found = usage.judge(usage.Used(*counted), matcher_at(files), taxonomy)
+    used = usage.add([usage.Used(*counted)])
+    found = usage.judge(used, matcher_at(files), taxonomy)
     for name, table in usage.to_tables(found).items():
         write_parquet(table, directory / f"{name}-00000-of-00001.parquet")
 
