@@ -112,10 +112,17 @@ def test_a_second_run_in_one_folder_is_refused(run_dir: Path) -> None:
     assert winnow("report", run_dir).returncode == 0
 
 
+def hear_interrupts() -> None:
+    """Undo that a shell has its background ignore SIGINT, which the tests would inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_with_130_and_no_half_output(run_dir: Path, tmp_path: Path) -> None:
     shop, out = run_dir.parent / "shop", tmp_path / "run"
     command = [WINNOW, "label", str(shop / "run.toml"), "--out", str(out)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+    ) as running:
         while not (out / ".staging").exists() and running.poll() is None:
             time.sleep(0.01)
         running.send_signal(signal.SIGINT)

@@ -116,11 +116,20 @@ def test_the_first_error_is_raised_with_all_it_says(tmp_path: Path) -> None:
     assert caught.value.help == "mend it"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT heard, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("read", [interrupt, interrupt_unheard])
-def test_an_interrupt_arrives_whatever_becomes_of_it(tmp_path: Path, read: Any) -> None:
+def test_an_interrupt_arrives_whatever_becomes_of_it(
+    tmp_path: Path, read: Any, interruptible: None
+) -> None:
     keys = {"numbers": "key", "squares": "key"}
     shuffle = Shuffle(read, keys, sum_by_key, 4, str(tmp_path / "work"), str(tmp_path / "out"))
-    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         run(shuffle, splits(1))
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
