@@ -31,8 +31,6 @@ from labeling.taxonomy import Taxonomy
 HEADER = 64
 """Bytes before the Arrow file, which keep its arrays aligned."""
 
-_Columns = dict[str, pa.Array]
-
 
 def cached_matcher(taxonomy: Taxonomy, directory: Path, usage: Usage = NO_USAGE) -> Matcher:
     """Return the matcher of a taxonomy, from its file in `directory` if that is whole.
