@@ -1,4 +1,8 @@
-"""Ids: 128-bit digests, written as 32 hexadecimal digits and computed with as two integers."""
+"""Ids: 128-bit digests, written as 32 hexadecimal digits and computed with as two integers.
+
+Tables that people and other programs read hold the digits; tables on their way through the passes
+hold the 16 bytes (`BINARY`), half the size and sorted alike.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ import pyarrow as pa
 
 Words = npt.NDArray[np.uint64]
 """``uint64[n, 2]``: high and low half of each id."""
+
+BINARY = pa.binary(16)
+"""Arrow type of an id inside the passes."""
 
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
@@ -33,7 +40,7 @@ def digest_file(file: BufferedReader) -> str:
 
 
 def to_words(ids: pa.Array | pa.ChunkedArray) -> Words:
-    """Return checked hexadecimal ids as ``uint64[n, 2]``, in the order of the text.
+    """Return checked ids, hexadecimal or `BINARY`, as ``uint64[n, 2]``, in their order.
 
     Examples
     --------
@@ -43,6 +50,9 @@ def to_words(ids: pa.Array | pa.ChunkedArray) -> Words:
     column = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
     if len(column) == 0:
         return np.empty((0, 2), np.uint64)
+    if column.type == BINARY:
+        content = np.frombuffer(column.buffers()[1], ">u8").reshape(-1, 2)
+        return content[column.offset : column.offset + len(column)].astype(np.uint64)
     offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset :]
     start, stop = int(offsets[0]), int(offsets[len(column)])
     text = np.frombuffer(column.buffers()[2], np.uint8)[start:stop].reshape(len(column), 32)
@@ -67,6 +77,23 @@ def from_words(words: Words) -> pa.Array:
     return pa.StringArray.from_buffers(
         len(words), pa.py_buffer(offsets), pa.py_buffer(text.tobytes())
     )
+
+
+def to_binary(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return checked hexadecimal ids as `BINARY`.
+
+    Examples
+    --------
+    >>> to_binary(pa.array(["0000000000000001" + "00000000000000ff"])).to_pylist()[0].hex()
+    '000000000000000100000000000000ff'
+    """
+    return words_to_binary(to_words(ids))
+
+
+def words_to_binary(words: Words) -> pa.Array:
+    """Return ``uint64[n, 2]`` as an Arrow array of `BINARY`."""
+    content = pa.py_buffer(np.ascontiguousarray(words.astype(">u8")))
+    return pa.FixedSizeBinaryArray.from_buffers(BINARY, len(words), [None, content])
 
 
 def bucket(words: Words, n_buckets: int) -> npt.NDArray[np.int64]:

@@ -21,9 +21,11 @@ from labeling.feedback import click_rates
 from labeling.links import REASONS as CAPPED
 from labeling.lookalikes import odd_names
 from labeling.schemas import FEEDBACK, PHRASE_REASONS
-from pipelines import extract, passes
+from pipelines import extract
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
+from pipelines.passes.matchers import matcher_at
+from pipelines.passes.plan import plan, splits_for
 from pipelines.talk import say, step
 
 BYTES_PER_ROW = 100
@@ -68,7 +70,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
         The candidates, with the taxonomy that they refer to.
     """
     extract.taxonomy_at.cache_clear()
-    passes.matcher_at.cache_clear()
+    matcher_at.cache_clear()
     taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
     odd = odd_names(taxonomy)
     _say_odd(odd)
@@ -153,7 +155,7 @@ def _extract(
 def _run_passes(
     config: Config, signals: Stage, out_dir: Path, beam_options: Sequence[str]
 ) -> dict[str, int]:
-    """Run `pipelines.passes.plan`; only what the last pass makes is left in `out_dir`.
+    """Run `pipelines.passes.plan.plan`; only what the last pass makes is left in `out_dir`.
 
     Returns how many signals were discounted, pages capped and phrases found, by reason.
     """
@@ -163,15 +165,15 @@ def _run_passes(
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(_by_table(signals.paths(".parquet")))
     with _scratch(out_dir) as scratch:
-        plan = passes.plan(
+        passes = plan(
             extract.taxonomy_files(config),
             tuple(rates.tolist()),
             config.label.support_only,
             n_signals,
             scratch,
         )
-        for one in plan:
-            to = out_dir if one is plan[-1] else scratch / one.name
+        for one in passes:
+            to = out_dir if one is passes[-1] else scratch / one.name
             shuffle = Shuffle(
                 read=one.read,
                 keys=one.keys,
@@ -181,7 +183,7 @@ def _run_passes(
                 out_dir=str(to),
                 combine=one.combine,
             )
-            run(shuffle, passes.splits_for({t: files[t] for t in one.inputs}), beam_options)
+            run(shuffle, splits_for({t: files[t] for t in one.inputs}), beam_options)
             _fill_empty(to, one.outputs)
             one.conclude(to)
             made = _by_table(to.glob("*.parquet"))

@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from curation.manifest import open_stage
 from labeling import evidence, ids, links
 from labeling.schemas import CANDIDATES, LINKS, PLACEMENTS
-from pipelines import engine, extract, passes
+from pipelines import engine, extract
 from pipelines.config import read_config
 from pipelines.engine import Shuffle, Split, Tables, run
 from pipelines.label import label
+from pipelines.passes.images import combine_for_images, reduce_links
 
 HOT = "7" * 32
 KEPT = 100
@@ -133,11 +134,11 @@ def test_a_page_with_very_many_images_speaks_for_some_of_them(
         "placements": pa.table(shown, schema=PLACEMENTS.arrow),
         "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.MENTIONS),
     }
-    found = passes.reduce_links(tables)
+    found = reduce_links(tables)
     assert found["evidence"]["image_id"].to_pylist() == images[:10]
-    combined = {name: passes.combine_for_images(name, rows) for name, rows in tables.items()}
+    combined = {name: combine_for_images(name, rows) for name, rows in tables.items()}
     assert {len(rows) for rows in combined.values()} == {11}
-    again = passes.reduce_links(combined)
+    again = reduce_links(combined)
     assert all(again[name].equals(found[name]) for name in found)
     assert {"reason": "too_many_images", "n_pages": 1} in found["caps"].to_pylist()
 

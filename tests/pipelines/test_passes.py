@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.taxonomies import TaxonomyFiles
-from pipelines.passes import CountUsage, MatcherFiles, judge_usage
+from pipelines.passes.matchers import MatcherFiles
+from pipelines.passes.names import CountUsage, judge_usage
 
 LABELS = [
     {"id": "colour"},

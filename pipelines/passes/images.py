@@ -1,0 +1,57 @@
+"""The second pass by page: what arrived at a page goes to the images that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labeling import evidence, links
+from labeling.schemas import PLACEMENTS
+from pipelines.engine import Split, Tables
+from pipelines.passes.pages import PAGE_OUTPUTS
+from pipelines.passes.tables import in_order, tables_of
+
+LINK_OUTPUTS = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAGE}
+
+
+def read_for_images(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the rows of a file as they are, under the name of their table."""
+    yield split.kind, pq.read_table(*split.arguments)
+
+
+def combine_for_images(table: str, rows: pa.Table) -> pa.Table:
+    """Keep no more of a page than is heard: senders of messages, images; and one to tell."""
+    if table == "messages":
+        return links.lowest(rows, "from_page", links.MAX_SENDERS + 1)
+    if table in ("mentions", "placements"):
+        return links.lowest(rows, "image_id", links.MAX_IMAGES + 1)
+    return rows
+
+
+def reduce_links(tables: Tables) -> Tables:
+    """Hand what pages have heard to the images that they show."""
+    table_of = tables_of(tables, {**PAGE_OUTPUTS, "placements": PLACEMENTS.arrow})
+    shown = links.lowest(table_of["placements"], "image_id", links.MAX_IMAGES)
+    messages = links.lowest(table_of["messages"], "from_page", links.MAX_SENDERS)
+    mentions = links.lowest(table_of["mentions"], "image_id", links.MAX_IMAGES)
+    spoken = [
+        links.linked_evidence(messages, shown),
+        links.anchor_evidence(table_of["anchors"], shown),
+        links.page_evidence(mentions, shown),
+    ]
+    return {
+        "evidence": in_order(pa.concat_tables([rows for rows, _ in spoken])),
+        "coverage": in_order(pa.concat_tables([covered for _, covered in spoken])),
+        "caps": pa.concat_tables(
+            [
+                links.count_over(
+                    table_of["messages"], "from_page", links.MAX_SENDERS, "too_many_senders"
+                ),
+                links.count_over(
+                    table_of["placements"], "image_id", links.MAX_IMAGES, "too_many_images"
+                ),
+            ]
+        ),
+    }

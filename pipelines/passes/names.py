@@ -1,0 +1,61 @@
+"""The pass by text: how names are used in a sample of the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.manifest import write_parquet
+from labeling import ids, usage
+from pipelines.engine import Split, Tables
+from pipelines.extract import taxonomy_at
+from pipelines.passes.matchers import MatcherFiles, matcher_at
+
+USAGE_OUTPUTS = {"names": usage.NAMES, "pairs": usage.PAIRS, "words": usage.WORDS}
+
+
+@dataclass(frozen=True)
+class ReadForUsage:
+    """Read the texts of a share of the images, those that were written as a whole."""
+
+    share: float
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        """Yield distinct texts."""
+        rows = pq.read_table(*split.arguments, columns=["image_id", "source", "text"])
+        drawn = ids.to_words(rows["image_id"])[:, 1] <= np.uint64(self.share * (2**64 - 2**11))
+        whole = pc.not_equal(rows["source"], "surrounding")
+        texts = rows["text"].filter(pc.and_(whole, pa.array(drawn))).unique()
+        keys = pa.array([ids.digest(text) for text in texts.to_pylist()], pa.string())
+        yield "texts", pa.table({"key": keys, "text": texts})
+
+
+@dataclass(frozen=True)
+class CountUsage:
+    """Count how names are used in the texts of a bucket."""
+
+    files: MatcherFiles
+
+    def __call__(self, tables: Tables) -> Tables:
+        """Return ``names``, ``pairs`` and ``words``."""
+        matcher = matcher_at(self.files)
+        return usage.count(tables["texts"]["text"].combine_chunks(), matcher)._asdict()
+
+
+def judge_usage(files: MatcherFiles, directory: Path) -> None:
+    """Add up what the buckets counted, and write what follows into the same folder."""
+    counted = [
+        pa.concat_tables([pq.read_table(path) for path in sorted(directory.glob(f"{name}-*"))])
+        for name in USAGE_OUTPUTS
+    ]
+    taxonomy = taxonomy_at(files.taxonomy)
+    used = usage.add([usage.Used(*counted)])
+    found = usage.judge(used, matcher_at(files), taxonomy)
+    for name, table in usage.to_tables(found).items():
+        write_parquet(table, directory / f"{name}-00000-of-00001.parquet")

@@ -1,0 +1,71 @@
+"""The first pass by page: texts are matched; each page's topics go to its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labeling import evidence, links
+from labeling.context import in_context
+from labeling.taxonomies import TaxonomyFiles
+from pipelines.engine import Split, Tables
+from pipelines.extract import taxonomy_at
+from pipelines.passes.matchers import MatcherFiles, matcher_at
+from pipelines.passes.tables import in_order, tables_of
+
+PAGE_OUTPUTS = {
+    "mentions": evidence.MENTIONS,
+    "messages": links.MESSAGES,
+    "anchors": links.MESSAGES,
+}
+
+
+@dataclass(frozen=True)
+class ReadForPages:
+    """Match the texts of a file of signals, and the link texts of a file of links."""
+
+    files: MatcherFiles
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        """Yield mentions, edges and anchors, by page."""
+        rows = pq.read_table(*split.arguments)
+        matcher = matcher_at(self.files)
+        if split.kind == "signals":
+            yield "mentions", evidence.mentions(rows, matcher)
+        else:
+            yield "edges", links.edges(rows)
+            yield "anchors", links.anchors(rows, matcher)
+
+
+def combine_for_pages(table: str, rows: pa.Table) -> pa.Table:
+    """Keep no more neighbours of a page than are followed, and one to tell that it has more."""
+    if table != "edges":
+        return rows
+    return links.lowest(_distinct_edges(rows), "other_page", links.MAX_DEGREE + 1)
+
+
+@dataclass(frozen=True)
+class ReducePages:
+    """Read shared names by their page, and send the topics of each page to its neighbours."""
+
+    taxonomy_files: TaxonomyFiles
+
+    def __call__(self, tables: Tables) -> Tables:
+        """Return ``mentions``, ``messages`` and ``anchors``."""
+        table_of = tables_of(tables, {**PAGE_OUTPUTS, "edges": links.EDGES})
+        edges = combine_for_pages("edges", table_of["edges"])
+        mentions = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        topics = links.topics(mentions)
+        return {
+            "mentions": in_order(mentions),
+            "messages": in_order(links.messages(topics, edges)),
+            "anchors": in_order(table_of["anchors"]),
+            "caps": links.count_over(edges, "other_page", links.MAX_DEGREE, "too_many_links"),
+        }
+
+
+def _distinct_edges(edges: pa.Table) -> pa.Table:
+    return edges.group_by(links.EDGES.names).aggregate([]).cast(links.EDGES)

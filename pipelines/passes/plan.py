@@ -1,0 +1,106 @@
+"""The passes in their order, and the splits that they read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from labeling import boilerplate, links, usage
+from labeling.schemas import CANDIDATES, SIGNALS
+from labeling.taxonomies import TaxonomyFiles
+from pipelines.engine import Combine, Split, Tables, keep_all
+from pipelines.passes.hosts import read_for_hosts, reduce_hosts
+from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
+from pipelines.passes.matchers import MatcherFiles
+from pipelines.passes.merge import Merge, ReadForMerge
+from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judge_usage
+from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
+
+CAPS = {"caps": links.CAPS}
+
+
+class Pass(NamedTuple):
+    """One shuffle: the tables that it reads, by what it shuffles, and the tables it makes."""
+
+    name: str
+    inputs: tuple[str, ...]
+    read: Callable[[Split], Iterator[tuple[str, pa.Table]]]
+    keys: Mapping[str, str]
+    reduce: Callable[[Tables], Tables]
+    outputs: Mapping[str, pa.Schema]
+    combine: Combine = keep_all
+    conclude: Callable[[Path], None] = lambda directory: None
+    """What is made of the output as a whole, in its folder."""
+
+
+def plan(
+    taxonomy_files: TaxonomyFiles,
+    click_rates: tuple[float, ...],
+    support_only: tuple[str, ...],
+    n_signals: int,
+    work_dir: Path,
+) -> tuple[Pass, ...]:
+    """Return the passes in the order in which they run; the last makes the candidates.
+
+    Each writes into the folder of its name in `work_dir`, but for the last.
+    """
+    plain = MatcherFiles(taxonomy_files, work_dir, is_used=False)
+    files = MatcherFiles(taxonomy_files, work_dir, is_used=True)
+    return (
+        Pass(
+            "hosts",
+            inputs=("signals", "placements"),
+            read=read_for_hosts,
+            keys=dict.fromkeys(("signals", "placements"), "host_key"),
+            reduce=reduce_hosts,
+            outputs={"signals": SIGNALS.arrow, "discounts": boilerplate.DISCOUNTS},
+        ),
+        Pass(
+            "usage",
+            inputs=("signals",),
+            read=ReadForUsage(min(1.0, usage.SAMPLE / max(n_signals, 1))),
+            keys={"texts": "key"},
+            reduce=CountUsage(plain),
+            outputs=USAGE_OUTPUTS,
+            conclude=functools.partial(judge_usage, plain),
+        ),
+        Pass(
+            "pages",
+            inputs=("signals", "links"),
+            read=ReadForPages(files),
+            keys=dict.fromkeys(("mentions", "edges", "anchors"), "page_id"),
+            reduce=ReducePages(taxonomy_files),
+            outputs={**PAGE_OUTPUTS, **CAPS},
+            combine=combine_for_pages,
+        ),
+        Pass(
+            "links",
+            inputs=("mentions", "messages", "anchors", "placements"),
+            read=read_for_images,
+            keys=dict.fromkeys(("mentions", "messages", "anchors", "placements"), "page_id"),
+            reduce=reduce_links,
+            outputs={**LINK_OUTPUTS, **CAPS},
+            combine=combine_for_images,
+        ),
+        Pass(
+            "merge",
+            inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
+            read=ReadForMerge(files),
+            keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
+            reduce=Merge(taxonomy_files, click_rates, support_only),
+            outputs={"candidates": CANDIDATES.arrow},
+        ),
+    )
+
+
+def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
+    """Return one split for each file, by the kind of its table."""
+    return [
+        Split(f"{kind}-{number:06d}", kind, (str(path),))
+        for kind, paths in files.items()
+        for number, path in enumerate(paths)
+    ]
