@@ -19,7 +19,7 @@ from labeling import ids
 from labeling.compact import SOURCE
 from labeling.taxonomies import TaxonomyFiles
 from pipelines import engine, segments
-from pipelines.engine import Carrier, Shuffle, Split, Tables, run
+from pipelines.engine import UNITED, Carrier, Shuffle, Split, Tables, run, united
 from pipelines.passes.plan import plan
 
 N_ROWS = 300
@@ -86,7 +86,7 @@ def cut(n_splits: int, n_yields: int, order: random.Random) -> list[Split]:
 STRAIGHT: dict[int, dict[str, bytes]] = {}
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     n_buckets=st.sampled_from([1, 4, 128]),
     n_splits=st.integers(1, 9),
@@ -116,6 +116,13 @@ def test_the_bytes_are_equal_whatever_carries_the_rows(
         parts = cut(n_splits, n_yields, order)
         found = result(parts, n_buckets, carrier, threads if n_workers > 1 else ())
     assert found == STRAIGHT[n_buckets]
+
+
+def test_splits_together_give_what_they_give_alone() -> None:
+    parts = cut(7, 2, random.Random(1))
+    together = [united(parts[:3]), united(parts[3:4]), united(parts[4:])]
+    assert [split.kind for split in together] == [UNITED, "rows", UNITED]
+    assert result(together, 4) == result(parts, 4)
 
 
 @given(
