@@ -39,10 +39,11 @@ import pyarrow as pa
 
 from curation.manifest import parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
-from pipelines import failures, markers, runners, segments, storage
+from pipelines import failures, markers, partition, runners, segments, storage
+from pipelines.gather import Combine, Tables
 from pipelines.markers import File, Marker
 from pipelines.progress import told
-from pipelines.segments import Carried, Combine, Segment, Tables
+from pipelines.segments import Carried, Segment
 
 __all__ = ["Combine", "Shuffle", "Split", "Tables", "keep_all", "n_buckets_for", "run", "united"]
 
@@ -179,7 +180,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
         markers.begin(shuffle.work_dir, job)
         with told(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets):
             _run_pipeline(shuffle, splits, beam_options)
-        failures.raise_first(shuffle.work_dir, _needed(shuffle.work_dir))
+        failures.raise_first(shuffle.work_dir, markers.needed(shuffle.work_dir))
         _check_all_done(shuffle)
     markers.conclude(shuffle.work_dir)
 
@@ -190,8 +191,8 @@ def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Seque
         with runners.interruptible(), pipeline:
             _ = pipeline | beam.Create(list(splits)) | shuffle
     except Exception as error:
-        failures.raise_first(shuffle.work_dir, _needed(shuffle.work_dir))
-        known = failures.from_engine(error, shuffle.work_dir, _needed(shuffle.work_dir))
+        failures.raise_first(shuffle.work_dir, markers.needed(shuffle.work_dir))
+        known = failures.from_engine(error, shuffle.work_dir, markers.needed(shuffle.work_dir))
         if known is not None:
             raise known from error
         raise
@@ -207,16 +208,6 @@ def _job(shuffle: Shuffle, splits: Sequence[Split]) -> dict[str, Any]:
         "n_buckets": shuffle.n_buckets,
         "digest": digest,
     }
-
-
-def _needed(work_dir: str) -> int:
-    """Return about how many more bytes the segments will take, by those that are there."""
-    done = markers.finished(work_dir)
-    if done is None or not done.splits:
-        return 0
-    folder = storage.join(work_dir, "segments")
-    sizes = [storage.size(storage.join(folder, name)) or 0 for name in storage.names(folder)]
-    return sum(sizes) * (done.n_splits - done.splits) // done.splits
 
 
 def _check_all_done(shuffle: Shuffle) -> None:
@@ -258,11 +249,11 @@ class _Map(beam.DoFn):
         except (WinnowError, OSError) as error:
             failures.write_error(self._shuffle.work_dir, f"map-{split.split_id}", error)
 
-    def _chunks(self, split: Split) -> Iterator[segments.Chunk]:
+    def _chunks(self, split: Split) -> Iterator[partition.Chunk]:
         splits = split.arguments if split.kind == UNITED else (split,)
         read = (self._shuffle.read(Split(*one)) for one in splits)
         rows = itertools.chain.from_iterable(read)
-        return segments.chunks(rows, self._shuffle.keys, self._shuffle.n_buckets)
+        return partition.chunks(rows, self._shuffle.keys, self._shuffle.n_buckets)
 
     def _segment(self, split: Split) -> Segment:
         """Write the segment of a split, unless a whole one is there."""
@@ -296,7 +287,7 @@ class _Reduce(beam.DoFn):
             for bucket in range(first, last):
                 if self._is_finished(bucket):
                     continue
-                reader = reader or segments.Reader(of_split.values(), self._shuffle.n_buckets, last)
+                reader = reader or segments.Reader(of_split.values(), first, last)
                 failures.retried(functools.partial(self._finish, bucket, reader))
                 yield bucket
         except (WinnowError, OSError) as error:

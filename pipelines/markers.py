@@ -133,6 +133,16 @@ def found(work_dir: str, kind: str, known: Mapping[str, int] | None = None) -> d
     return rows
 
 
+def needed(work_dir: str) -> int:
+    """Return about how many more bytes the segments will take, by those that are there."""
+    done = finished(work_dir)
+    if done is None or not done.splits:
+        return 0
+    folder = storage.join(work_dir, "segments")
+    sizes = [storage.size(storage.join(folder, name)) or 0 for name in storage.names(folder)]
+    return sum(sizes) * (done.n_splits - done.splits) // done.splits
+
+
 def begin(work_dir: str, job: Mapping[str, Any]) -> None:
     """Make the work folder ready for a job: what is left of another one is removed."""
     if read_json(storage.join(work_dir, "job.json")) != job:

@@ -48,6 +48,6 @@ class _Watch:
         if progress is None:
             self._progress[kind] = progress = Progress(self._name, kind, before=len(known))
         self._rows[kind] = markers.found(self._work_dir, kind, known)
-        if len(self._rows[kind]) > len(known):
-            n_rows = sum(self._rows[kind].values())
-            progress(len(self._rows[kind]), self._total[kind], f", {n_rows:,} rows")
+        done, total = len(self._rows[kind]), self._total[kind]
+        if len(known) < total:
+            progress(done, total, f", {sum(self._rows[kind].values()):,} rows")

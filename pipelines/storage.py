@@ -90,6 +90,12 @@ def read_range(handle: BinaryIO, offset: int, length: int) -> bytes:
     return b"".join(parts)
 
 
+def expect(handle: BinaryIO, offset: int, length: int) -> None:
+    """Tell the system that a range of an open file will be read soon, in smaller ones."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(handle.fileno(), offset, length, os.POSIX_FADV_WILLNEED)
+
+
 def make_folder(path: str) -> None:
     """Make a folder and those above it, where they are missing."""
     os.makedirs(path, exist_ok=True)

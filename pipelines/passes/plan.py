@@ -14,13 +14,13 @@ from labeling import boilerplate, links, usage
 from labeling.schemas import CANDIDATES, SIGNALS
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Combine, Split, Tables, keep_all, united
+from pipelines.partition import CHUNK_ROWS
 from pipelines.passes.hosts import read_for_hosts, reduce_hosts
 from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
 from pipelines.passes.matchers import MatcherFiles
 from pipelines.passes.merge import Merge, ReadForMerge
 from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judge_usage
 from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
-from pipelines.segments import CHUNK_ROWS
 
 CAPS = {"caps": links.CAPS}
 

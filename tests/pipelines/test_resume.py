@@ -16,7 +16,7 @@ from labeling.errors import InputError
 from pipelines import failures, markers, storage
 from pipelines.engine import Carrier, Shuffle, Split, Tables, run
 
-N_SPLITS, N_BUCKETS = 5, 8
+N_SPLITS, N_BUCKETS = 3, 4
 
 CALLS: Counter[str] = Counter()
 
@@ -103,7 +103,7 @@ def test_finished_splits_and_buckets_are_not_done_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broken_at = 0
-    for k in range(2, 100, 8):
+    for k in range(2, 100, 5):
         folder = tmp_path / str(k)
         CALLS.clear()
         if not break_off(folder, k, monkeypatch, carrier):
@@ -129,16 +129,16 @@ def test_a_finished_shuffle_is_not_run_again(tmp_path: Path) -> None:
     assert not CALLS
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
     done = markers.finished(str(tmp_path / "work"))
-    assert done == (N_SPLITS, N_BUCKETS, N_SPLITS, N_BUCKETS, 1000, 1000, True)
+    assert done == (N_SPLITS, N_BUCKETS, N_SPLITS, N_BUCKETS, 600, 600, True)
     assert storage.names(str(tmp_path / "work" / "segments")) == []
 
 
 def test_another_job_in_the_same_folder_begins_anew(tmp_path: Path) -> None:
     run(shuffle_in(tmp_path), SPLITS, ONE)
     CALLS.clear()
-    run(shuffle_in(tmp_path), SPLITS[:3], ONE)
+    run(shuffle_in(tmp_path), SPLITS[:2], ONE)
     assert CALLS["reduce"] == N_BUCKETS
-    assert sum(CALLS.values()) == N_BUCKETS + 3
+    assert sum(CALLS.values()) == N_BUCKETS + 2
 
 
 def damage(path: Path, how: str) -> None:
@@ -162,13 +162,13 @@ def test_damaged_work_is_done_again(
         run(shuffle_in(tmp_path), SPLITS, ONE)
     work = tmp_path / "work"
     damage(work / "segments" / "001", how)
-    damage(work / "splits" / "003.json", how)
-    damage(tmp_path / "out" / "texts-00002-of-00008.parquet", how)
-    damage(work / "buckets" / "00005.json", how)
+    damage(work / "splits" / "002.json", how)
+    damage(tmp_path / "out" / "texts-00002-of-00004.parquet", how)
+    damage(work / "buckets" / "00003.json", how)
     CALLS.clear()
     run(shuffle_in(tmp_path), SPLITS, ONE)
     assert contents(tmp_path) == undisturbed
-    assert CALLS == {"read 001": 1, "read 003": 1, "reduce": 2}
+    assert CALLS == {"read 001": 1, "read 002": 1, "reduce": 2}
 
 
 @pytest.mark.parametrize("carrier", ["files", "engine"])
