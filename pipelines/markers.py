@@ -134,13 +134,20 @@ def found(work_dir: str, kind: str, known: Mapping[str, int] | None = None) -> d
 
 
 def needed(work_dir: str) -> int:
-    """Return about how many more bytes the segments will take, by those that are there."""
+    """Return about how many more bytes the shuffle will write, by what is there; 0: unknown."""
     done = finished(work_dir)
     if done is None or not done.splits:
         return 0
     folder = storage.join(work_dir, "segments")
-    sizes = [storage.size(storage.join(folder, name)) or 0 for name in storage.names(folder)]
-    return sum(sizes) * (done.n_splits - done.splits) // done.splits
+    segments = sum(storage.size(storage.join(folder, name)) or 0 for name in storage.names(folder))
+    all_segments = segments * done.n_splits // done.splits
+    if not done.buckets:
+        return 2 * all_segments - segments
+    folder = storage.join(work_dir, "buckets")
+    markers = [_parse(storage.join(folder, name)) for name in storage.names(folder)]
+    written = sum(file.n_bytes for marker in markers if marker for file in marker.files)
+    missing = written * (done.n_buckets - done.buckets) // done.buckets
+    return missing + all_segments - segments
 
 
 def begin(work_dir: str, job: Mapping[str, Any]) -> None:

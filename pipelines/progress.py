@@ -30,7 +30,7 @@ class _Watch:
         self._total = {"splits": n_splits, "buckets": n_buckets}
         self._rows = {kind: markers.found(work_dir, kind) for kind in self._total}
         self._name = name
-        self._progress: dict[str, Progress] = {}
+        self._progress = {"splits": Progress(name, "splits", before=len(self._rows["splits"]))}
         for kind, there in self._rows.items():
             if there:
                 say(f"{name}: {len(there):,} of {self._total[kind]:,} {kind} were there already")

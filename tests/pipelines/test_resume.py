@@ -199,3 +199,21 @@ def test_a_fault_that_stays_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Input/output error") as caught:
         run(shuffle_in(tmp_path), SPLITS, ONE)
     assert caught.value.facts == {"file": "disk"}
+
+
+def test_a_full_disk_tells_how_much_is_needed(tmp_path: Path) -> None:
+    work = str(tmp_path)
+    markers.begin(work, {"n_splits": 4, "n_buckets": 8})
+    assert markers.needed(work) == 0
+
+    def mark(path: str, n_bytes: int) -> None:
+        done = markers.Marker((markers.File("file", n_bytes, ""),), {}, {})
+        markers.write_marker(path, done, f"{work}/partial")
+
+    (tmp_path / "segments").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "segments" / name).write_bytes(bytes(1000))
+        mark(markers.split_marker(work, name), 1000)
+    assert markers.needed(work) == 2000 + 4000
+    mark(markers.bucket_marker(work, 3), 300)
+    assert markers.needed(work) == 2000 + 7 * 300
