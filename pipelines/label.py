@@ -24,6 +24,7 @@ from labeling.schemas import FEEDBACK, PHRASE_REASONS
 from pipelines import extract
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
+from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.matchers import matcher_at
 from pipelines.passes.plan import plan, splits_for
 from pipelines.talk import say, step
@@ -71,6 +72,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     """
     extract.taxonomy_at.cache_clear()
     matcher_at.cache_clear()
+    boilerplate_in.cache_clear()
     taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
     odd = odd_names(taxonomy)
     _say_odd(odd)

@@ -10,10 +10,16 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from labeling import boilerplate, links, usage
-from labeling.schemas import CANDIDATES, SIGNALS
+from labeling.schemas import CANDIDATES
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Combine, Split, Tables, keep_all
-from pipelines.passes.hosts import read_for_hosts, reduce_hosts
+from pipelines.passes.hosts import (
+    HOST_OUTPUTS,
+    combine_for_hosts,
+    judge_hosts,
+    read_for_hosts,
+    reduce_hosts,
+)
 from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
 from pipelines.passes.matchers import MatcherFiles
 from pipelines.passes.merge import Merge, ReadForMerge
@@ -55,9 +61,11 @@ def plan(
             "hosts",
             inputs=("signals", "placements"),
             read=read_for_hosts,
-            keys=dict.fromkeys(("signals", "placements"), "host_key"),
+            keys=dict.fromkeys(HOST_OUTPUTS, "key"),
             reduce=reduce_hosts,
-            outputs={"signals": SIGNALS.arrow, "discounts": boilerplate.DISCOUNTS},
+            outputs=HOST_OUTPUTS,
+            combine=combine_for_hosts,
+            conclude=judge_hosts,
         ),
         Pass(
             "usage",
@@ -72,9 +80,9 @@ def plan(
             "pages",
             inputs=("signals", "links"),
             read=ReadForPages(files),
-            keys=dict.fromkeys(("mentions", "edges", "anchors"), "page_id"),
+            keys=dict.fromkeys(("discounts", "mentions", "edges", "anchors"), "page_id"),
             reduce=ReducePages(taxonomy_files),
-            outputs={**PAGE_OUTPUTS, **CAPS},
+            outputs={**PAGE_OUTPUTS, **CAPS, "discounts": boilerplate.DISCOUNTS},
             combine=combine_for_pages,
         ),
         Pass(
