@@ -19,6 +19,7 @@ from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
 from labeling.links import REASONS as CAPPED
+from labeling.locate import named
 from labeling.lookalikes import odd_names
 from labeling.schemas import FEEDBACK, PHRASE_REASONS
 from pipelines import extract
@@ -249,10 +250,10 @@ def _input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     """
     base = Path(config.base)
     paths = _input_paths(config, splits)
-    digests = {path.relative_to(base).as_posix(): file_digest(path) for path in paths}
+    digests = {named(base, path): file_digest(path) for path in paths}
     for site in config.site:
         files = sorted(p for p in (base / site.path).rglob("*") if p.is_file())
-        sizes = [(p.relative_to(base).as_posix(), p.stat().st_size) for p in files]
+        sizes = [(named(base, p), p.stat().st_size) for p in files]
         digests[f"{site.path}/**"] = str(sizes)
     return digests
 
