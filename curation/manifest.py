@@ -11,7 +11,8 @@ sha256 of its manifest::
 `staged` writes an output: into ``run/.staging`` first, then fsync, digests, manifest, a read-back,
 one rename, and last the pointer. A reader starts from ``CURRENT``, goes by the manifest and opens
 only files that the manifest lists, so it sees the whole old output or the whole new one.
-Nothing is ever deleted.
+Nothing is ever deleted but from ``.staging``, where long work leaves what it has finished until a
+rerun has come to its end.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import socket
@@ -104,9 +106,11 @@ class Staging:
     """An output that is being written: put files into `dir`, and counts into `counts`.
 
     Where `counts` holds ``in``, it must equal ``out`` plus the sum of ``dropped`` by reason.
+    `scratch` is for what is thrown away at the end; the one who needs it makes it.
     """
 
     dir: Path
+    scratch: Path
     counts: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -217,6 +221,7 @@ def staged(
     inputs: Mapping[str, str],
     config: Mapping[str, Any],
     seed: int = 0,
+    resume: bool = False,
 ) -> Iterator[Staging]:
     """Write one output of a stage so that it is committed whole or not at all.
 
@@ -232,18 +237,27 @@ def staged(
         The settings that the output depends on.
     seed
         Seed of whatever was random.
+    resume
+        Whether the block goes on with what an attempt before it, which did not come to its end,
+        has left in both folders.
 
     Yields
     ------
     Staging
-        Its folder is committed when the block ends without an error, and removed otherwise.
+        Its folder is committed when the block ends without an error. After an error it is removed,
+        or, where the block resumes, left with its scratch for the next attempt. What attempts with
+        other inputs, settings or code have left of this stage is removed first.
     """
     print_id = fingerprint(stage, inputs, config)
-    work = Staging(run_dir / ".staging" / f"{stage}-{print_id}")
-    shutil.rmtree(work.dir, ignore_errors=True)
+    staging = run_dir / ".staging"
+    work = Staging(staging / f"{stage}-{print_id}", staging / f"{stage}-{print_id}.work")
+    keep = {work.dir, work.scratch} if resume else set()
+    for left in _left_behind(staging, stage) - keep:
+        shutil.rmtree(left, ignore_errors=True)
     started, clock = time.time(), time.perf_counter()
     try:
-        work.dir.mkdir(parents=True)
+        work.dir.mkdir(parents=True, exist_ok=resume)
+        (work.dir / "manifest.json").unlink(missing_ok=True)
         yield work
         _check_counts(stage, work.counts)
         manifest = {
@@ -259,10 +273,18 @@ def staged(
             "run": _describe_run(started, time.perf_counter() - clock),
         }
         _commit(run_dir / stage, work.dir, manifest)
+        keep = set()
     except OSError as error:
         raise _as_input_error(error, stage, work.dir) from error
     finally:
-        shutil.rmtree(work.dir, ignore_errors=True)
+        for folder in {work.dir, work.scratch} - keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left_behind(staging: Path, stage: str) -> set[Path]:
+    """Return the folders of attempts at a stage."""
+    named = re.compile(rf"{re.escape(stage)}-[0-9a-f]{{12}}(\.work)?")
+    return {path for path in staging.glob(f"{stage}-*") if named.fullmatch(path.name)}
 
 
 @contextmanager
@@ -313,6 +335,13 @@ def write_text(path: Path, text: str) -> None:
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write a table as Parquet with the settings that all of winnow's tables share."""
     pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+
+
+def parquet_bytes(table: pa.Table) -> pa.Buffer:
+    """Return what `write_parquet` would write."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return sink.getvalue()
 
 
 def _read_manifest(directory: Path) -> Mapping[str, Any]:

@@ -1,55 +1,62 @@
 """The shuffle that every labeling pass runs on: splits in, sorted files out, on Apache Beam.
 
 A *split* is a part of the input that one worker reads at a time. Its rows are partitioned by the
-high bits of a key into *buckets* and written once, as Arrow, into a segment file; only pointers to
-the parts go through Beam's ``GroupByKey``, so memory stays flat on the embedded runner, which keeps
-all elements of a stage in lists. Each bucket is then reduced by a vectorised kernel and written as
-one Parquet file a table. Parts are taken in the order of their splits, so that the output is equal
-byte for byte whatever the number of workers and the order of bundles.
+high bits of a key into *buckets*; each bucket is then reduced by a vectorised kernel and written as
+one Parquet file a table. There are two carriers of the rows from one to the other:
 
-The pipeline uses only what every runner does right: Create, Reshuffle, ParDo and GroupByKey, with
-one terminal branch. Errors and rows put aside are written as files by the step that finds them.
+``files``
+    Each split writes its rows once, ordered by bucket, into a segment file, and only pointers go
+    through Beam's ``GroupByKey``: memory stays flat on the embedded runner, which keeps all
+    elements of a stage in lists. For whatever shares a disk.
+``engine``
+    The same bytes go through the engine's own ``GroupByKey``.
+
+The output is equal byte for byte with either, whatever the number of workers and the order of
+bundles: a bucket's rows come to its kernel by table, then in the order of the split ids, then as
+they were read. Where the inputs are cut into splits otherwise, that order differs; a kernel whose
+output must not depend on it goes by the rows as a set, and sorts.
+
+A finished split and a finished bucket are never done again: see `pipelines.markers` for what is
+kept of them, and where. The pipeline uses only what every runner does right: Create, Reshuffle,
+ParDo and GroupByKey, with one terminal branch. Errors and rows put aside are written as files by
+the step that finds them.
 """
 
 from __future__ import annotations
 
-import itertools
+import functools
+import hashlib
 import json
 import logging
 import math
-import os
-import signal
-import threading
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
-import numpy as np
 import pyarrow as pa
-from apache_beam.options.pipeline_options import PipelineOptions
 
-from curation.manifest import write_parquet
-from labeling import errors, ids
-from labeling.errors import ConfigError, WinnowError
+from curation.manifest import parquet_bytes
+from labeling.errors import IntegrityError, WinnowError
+from pipelines import failures, markers, runners, segments, storage
+from pipelines.markers import File, Marker
+from pipelines.progress import told
+from pipelines.segments import Carried, Combine, Segment, Tables
 
-Tables = Mapping[str, pa.Table]
+__all__ = ["Combine", "Shuffle", "Split", "Tables", "keep_all", "n_buckets_for", "run"]
 
-Combine = Callable[[str, pa.Table], pa.Table]
-"""Name of a table and some of its rows, to fewer rows of the same columns."""
+Carrier = Literal["files", "engine"]
 
 ROWS_PER_BUCKET = 300_000
 """Rows for which a bucket's kernel is fastest (80,000 to 600,000 are nearly as good)."""
 
+MAX_BUCKETS = 1 << 16
+
 ROWS_AT_ONCE = 500_000
 """Rows of a bucket's table that are collected before they are combined for the first time."""
 
-EMBEDDED = "FnApiRunner"
-"""Beam's embedded runner by its own name: ``DirectRunner`` would first try to download another."""
+N_GROUPS = 64
+"""Groups of consecutive buckets: a segment has one pointer for each, not one for each bucket."""
 
 
 def keep_all(table: str, rows: pa.Table) -> pa.Table:
@@ -65,16 +72,6 @@ class Split(NamedTuple):
     arguments: tuple[Any, ...]
 
 
-class Part(NamedTuple):
-    """Where the rows of one table, split and bucket lie in a segment file."""
-
-    table: str
-    split_id: str
-    path: str
-    offset: int
-    length: int
-
-
 @dataclass(eq=False)
 class Shuffle(beam.PTransform):
     """Read splits, shuffle their tables by key, reduce each bucket to files.
@@ -84,20 +81,27 @@ class Shuffle(beam.PTransform):
     Parameters
     ----------
     read
-        Returns (table name, rows) for a split, any number of times; runs in the worker.
+        Returns (table name, rows) for a split, any number of times; runs in the worker. It yields
+        the same for the same split whenever it runs. No more rows than one yields are held.
     keys
         For each table name the column that it is shuffled by, of ids (see `labeling.ids`).
     reduce
         Kernel: all rows of one bucket by table name, in the order of the splits, to output tables.
-        Tables without rows in the bucket are absent.
+        Tables without rows in the bucket are absent, and buckets without rows have no output.
+        Kernels run in threads.
     n_buckets
         A power of two.
     work_dir, out_dir
-        Folders that all workers share: for segment files and errors, and for the output.
+        Folders that all workers share, on one file system: for what `pipelines.markers` describes,
+        and for the output.
     combine
         Makes fewer rows of a table's rows, so that a key with very many of them does not fill the
         memory: run on what has been collected of a bucket whenever that is more than
         `ROWS_AT_ONCE`. The kernel gets the same whether it ran or not.
+    carrier
+        What takes the rows from `read` to `reduce`.
+    name
+        What to call it while it runs.
     """
 
     read: Callable[[Split], Iterable[tuple[str, pa.Table]]]
@@ -107,6 +111,10 @@ class Shuffle(beam.PTransform):
     work_dir: str
     out_dir: str
     combine: Combine = keep_all
+    carrier: Carrier = "files"
+    name: str = "shuffle"
+    n_splits: int = 0
+    """Set by `run`: a bucket is reduced when so many splits have come together."""
 
     def expand(self, splits: beam.PCollection) -> beam.PCollection:
         """Apply the shuffle."""
@@ -118,9 +126,21 @@ class Shuffle(beam.PTransform):
             | "Reduce" >> beam.ParDo(_Reduce(self))
         )
 
+    @property
+    def partial_dir(self) -> str:
+        """Where files are until they are whole."""
+        return storage.join(self.work_dir, "partial")
+
+    @property
+    def groups(self) -> list[tuple[int, int]]:
+        """Ranges of consecutive buckets that are reduced one after the other by one worker."""
+        n = min(self.n_buckets, N_GROUPS) if self.carrier == "files" else self.n_buckets
+        size = self.n_buckets // n
+        return [(first, first + size) for first in range(0, self.n_buckets, size)]
+
 
 def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] = ()) -> None:
-    """Run a shuffle to its end.
+    """Run a shuffle to its end, or go on behind what an earlier run of the same has finished.
 
     Parameters
     ----------
@@ -136,53 +156,67 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     ------
     WinnowError
         The first error, by split id, that reading or reducing met.
+    IntegrityError
+        If Beam reports success and not all was done.
     KeyboardInterrupt
         If the process was interrupted, whatever Beam makes of that.
     """
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    Path(shuffle.work_dir).mkdir(parents=True, exist_ok=True)
-    Path(shuffle.out_dir).mkdir(parents=True, exist_ok=True)
-    with _interruptible(), _pipeline(beam_options) as pipeline:
-        _ = pipeline | beam.Create(list(splits)) | shuffle
-    _raise_first(Path(shuffle.work_dir))
+    shuffle.n_splits = len(splits)
+    storage.make_folder(shuffle.out_dir)
+    job = _job(shuffle, splits)
+    if not markers.is_done(shuffle.work_dir, shuffle.out_dir, job):
+        markers.begin(shuffle.work_dir, job)
+        with told(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets):
+            _run_pipeline(shuffle, splits, beam_options)
+        failures.raise_first(shuffle.work_dir, _needed(shuffle.work_dir))
+        _check_all_done(shuffle)
+    markers.conclude(shuffle.work_dir)
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` at the end where one was wrapped or lost: Beam does both."""
-    interrupts: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-
-    def note(number: int, frame: FrameType | None) -> None:
-        interrupts.append(number)
-        before(number, frame)
-
-    signal.signal(signal.SIGINT, note)
+def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str]) -> None:
+    pipeline = runners.pipeline(beam_options, len(splits))
     try:
-        yield
+        with runners.interruptible(), pipeline:
+            _ = pipeline | beam.Create(list(splits)) | shuffle
     except Exception as error:
-        if interrupts:
-            raise KeyboardInterrupt from error
+        failures.raise_first(shuffle.work_dir, _needed(shuffle.work_dir))
+        known = failures.from_engine(error, shuffle.work_dir, _needed(shuffle.work_dir))
+        if known is not None:
+            raise known from error
         raise
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if interrupts:
-        raise KeyboardInterrupt
 
 
-def _pipeline(beam_options: Sequence[str]) -> beam.Pipeline:
-    named = any(option.startswith("--runner") for option in beam_options)
-    options = beam_options if named else [*beam_options, f"--runner={EMBEDDED}"]
-    try:
-        return beam.Pipeline(options=PipelineOptions(list(options)))
-    except (ValueError, TypeError, ImportError, AttributeError) as error:
-        raise ConfigError(
-            "Beam refuses the runner or its options",
-            facts={"options": " ".join(options), "cause": error},
-        ) from error
+def _job(shuffle: Shuffle, splits: Sequence[Split]) -> dict[str, Any]:
+    parts = [sorted(shuffle.keys.items()), sorted(splits)]
+    digest = hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+    return {
+        "name": shuffle.name,
+        "carrier": shuffle.carrier,
+        "n_splits": len(splits),
+        "n_buckets": shuffle.n_buckets,
+        "digest": digest,
+    }
+
+
+def _needed(work_dir: str) -> int:
+    """Return about how many more bytes the segments will take, by those that are there."""
+    done = markers.finished(work_dir)
+    if done is None or not done.splits:
+        return 0
+    folder = storage.join(work_dir, "segments")
+    sizes = [storage.size(storage.join(folder, name)) or 0 for name in storage.names(folder)]
+    return sum(sizes) * (done.n_splits - done.splits) // done.splits
+
+
+def _check_all_done(shuffle: Shuffle) -> None:
+    done = markers.finished(shuffle.work_dir)
+    if shuffle.n_splits and (done is None or done.buckets != shuffle.n_buckets):
+        raise IntegrityError(
+            "Beam reports success, but not all buckets are there",
+            facts={"work": shuffle.work_dir, "buckets": shuffle.n_buckets, "found": done},
+            help="give the same command again; if that does not help, try another runner",
+        )
 
 
 def n_buckets_for(n_rows: int) -> int:
@@ -193,109 +227,86 @@ def n_buckets_for(n_rows: int) -> int:
     >>> [n_buckets_for(n) for n in (0, 300_000, 10_000_000, 1_000_000_000)]
     [1, 1, 32, 4096]
     """
-    return 1 << max(0, round(math.log2(max(n_rows, 1) / ROWS_PER_BUCKET)))
+    return min(MAX_BUCKETS, 1 << max(0, round(math.log2(max(n_rows, 1) / ROWS_PER_BUCKET))))
 
 
 class _Map(beam.DoFn):
     def __init__(self, shuffle: Shuffle) -> None:
-        self._read = shuffle.read
-        self._keys = dict(shuffle.keys)
-        self._n_buckets = shuffle.n_buckets
-        self._work_dir = Path(shuffle.work_dir)
+        self._shuffle = shuffle
 
-    def process(self, split: Split) -> Iterator[tuple[int, Part]]:
+    def process(self, split: Split) -> Iterator[tuple[int, Any]]:
         split = Split(*split)
-        path = self._work_dir / f"segment-{split.split_id}-{uuid.uuid4().hex}.arrow"
+        groups = list(enumerate(self._shuffle.groups))
         try:
-            with path.open("wb") as segment:
-                for table, rows in self._read(split):
-                    for bucket, content in self._partition(table, rows):
-                        offset = segment.tell()
-                        segment.write(content)
-                        part = Part(table, split.split_id, str(path), offset, len(content))
-                        yield bucket, part
-        except WinnowError as error:
-            _write_error(self._work_dir, f"map-{split.split_id}", error)
+            if self._shuffle.carrier == "files":
+                segment = failures.retried(functools.partial(self._segment, split))
+                yield from ((number, segment) for number, _ in groups)
+            else:
+                parts = failures.retried(lambda: list(self._chunks(split)))
+                for number, (first, last) in groups:
+                    yield number, segments.carry(split.split_id, parts, first, last)
+        except (WinnowError, OSError) as error:
+            failures.write_error(self._shuffle.work_dir, f"map-{split.split_id}", error)
 
-    def _partition(self, table: str, rows: pa.Table) -> Iterator[tuple[int, pa.Buffer]]:
-        if len(rows) == 0:
-            return
-        bucket = ids.bucket(ids.to_words(rows[self._keys[table]]), self._n_buckets)
-        order = np.argsort(bucket, kind="stable")
-        starts = np.searchsorted(bucket[order], np.arange(self._n_buckets + 1))
-        ordered = rows.take(pa.array(order))
-        for number in np.flatnonzero(np.diff(starts)):
-            part = ordered.slice(starts[number], starts[number + 1] - starts[number])
-            yield int(number), _to_ipc(part)
+    def _chunks(self, split: Split) -> Iterator[segments.Chunk]:
+        rows = self._shuffle.read(split)
+        return segments.chunks(rows, self._shuffle.keys, self._shuffle.n_buckets)
+
+    def _segment(self, split: Split) -> Segment:
+        """Write the segment of a split, unless a whole one is there."""
+        work_dir, partial_dir = self._shuffle.work_dir, self._shuffle.partial_dir
+        folder = storage.join(work_dir, "segments")
+        path = storage.join(folder, split.split_id)
+        marker_path = markers.split_marker(work_dir, split.split_id)
+        marker = markers.read_marker(marker_path, folder)
+        if marker is None:
+            with storage.writing(path, partial_dir) as writer:
+                footer, n_rows = segments.write_segment(writer, self._chunks(split))
+            file = File(split.split_id, writer.n_bytes, writer.sha256)
+            marker = Marker((file,), n_rows, {"footer": footer})
+            markers.write_marker(marker_path, marker, partial_dir)
+        return Segment(split.split_id, path, marker.facts["footer"], marker.files[0].n_bytes)
 
 
 class _Reduce(beam.DoFn):
     def __init__(self, shuffle: Shuffle) -> None:
-        self._reduce = shuffle.reduce
-        self._combine = shuffle.combine
-        self._n_buckets = shuffle.n_buckets
-        self._work_dir = Path(shuffle.work_dir)
-        self._out_dir = Path(shuffle.out_dir)
+        self._shuffle = shuffle
 
-    def process(self, element: tuple[int, Iterable[Part]]) -> Iterator[int]:
-        bucket, parts = element
+    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[int]:
+        group, pointers = element
+        first, last = self._shuffle.groups[group]
+        kind = Segment if self._shuffle.carrier == "files" else Carried
+        of_split = {pointer[0]: kind(*pointer) for pointer in pointers}
+        if len(of_split) < self._shuffle.n_splits:
+            return  # a split has failed, and written its error
         try:
-            output = self._reduce(_read_parts(parts, self._combine))
-        except WinnowError as error:
-            _write_error(self._work_dir, f"reduce-{bucket:05d}", error)
-            return
+            reader = None
+            for bucket in range(first, last):
+                if self._is_finished(bucket):
+                    continue
+                reader = reader or segments.Reader(of_split.values(), self._shuffle.n_buckets, last)
+                failures.retried(functools.partial(self._finish, bucket, reader))
+                yield bucket
+        except (WinnowError, OSError) as error:
+            failures.write_error(self._shuffle.work_dir, f"reduce-{bucket:05d}", error)
+
+    def _is_finished(self, bucket: int) -> bool:
+        path = markers.bucket_marker(self._shuffle.work_dir, bucket)
+        return markers.read_marker(path, self._shuffle.out_dir) is not None
+
+    def _finish(self, bucket: int, reader: segments.Reader) -> None:
+        """Reduce a bucket and commit what comes of it."""
+        shuffle = self._shuffle
+        tables = reader.tables(bucket, shuffle.combine, ROWS_AT_ONCE)
+        output = shuffle.reduce(tables) if tables else {}
+        del tables
+        files = []
         for table, rows in output.items():
-            path = self._out_dir / f"{table}-{bucket:05d}-of-{self._n_buckets:05d}.parquet"
-            partial = self._work_dir / f"{path.name}.{uuid.uuid4().hex}"
-            write_parquet(rows, partial)
-            os.replace(partial, path)
-        yield bucket
-
-
-def _read_parts(parts: Iterable[Part], combine: Combine) -> dict[str, pa.Table]:
-    """Return the rows of a bucket by table; a part that a retry has written again counts once."""
-    distinct = {(p.table, p.split_id, p.offset): p for p in sorted(Part(*p) for p in parts)}
-    tables = {}
-    for table, of_table in itertools.groupby(distinct.values(), key=lambda part: part.table):
-        tables[table] = _collect(table, of_table, combine)
-    return tables
-
-
-def _collect(table: str, parts: Iterable[Part], combine: Combine) -> pa.Table:
-    waiting: list[pa.Table] = []
-    n_rows, most = 0, ROWS_AT_ONCE
-    for part in parts:
-        with pa.memory_map(part.path) as segment:
-            content = segment.read_at(part.length, part.offset)
-        waiting.append(pa.ipc.open_stream(content).read_all())
-        n_rows += len(waiting[-1])
-        if n_rows > most:
-            waiting = [combine(table, pa.concat_tables(waiting)).combine_chunks()]
-            n_rows = len(waiting[0])
-            most = max(ROWS_AT_ONCE, 2 * n_rows)
-    return pa.concat_tables(waiting).combine_chunks()
-
-
-def _to_ipc(rows: pa.Table) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_table(rows.combine_chunks())
-    return sink.getvalue()
-
-
-def _write_error(work_dir: Path, name: str, error: WinnowError) -> None:
-    facts = {key: str(value) for key, value in error.facts.items()}
-    content = {
-        "type": type(error).__name__,
-        "message": error.message,
-        "facts": facts,
-        "help": error.help,
-    }
-    (work_dir / f"error-{name}.json").write_text(json.dumps(content), encoding="utf-8")
-
-
-def _raise_first(work_dir: Path) -> None:
-    for path in sorted(work_dir.glob("error-*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        kind: type[WinnowError] = getattr(errors, content["type"])
-        raise kind(content["message"], facts=content["facts"], help=content["help"])
+            name = f"{table}-{bucket:05d}-of-{shuffle.n_buckets:05d}.parquet"
+            path = storage.join(shuffle.out_dir, name)
+            with storage.writing(path, shuffle.partial_dir) as writer:
+                writer.write(parquet_bytes(rows))
+            files.append(File(name, writer.n_bytes, writer.sha256))
+        n_rows = {table: len(rows) for table, rows in output.items()}
+        path = markers.bucket_marker(shuffle.work_dir, bucket)
+        markers.write_marker(path, Marker(tuple(files), n_rows, {}), shuffle.partial_dir)

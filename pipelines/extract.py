@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from labeling.taxonomy import Taxonomy
 from labeling.webdatasets import read_webdataset
 from pipelines.config import Config
 from pipelines.engine import Split, Tables
+from pipelines.once import Once
 
 PAGES_PER_SPLIT = 500
 
@@ -149,7 +149,7 @@ def _file_inputs(config: Config) -> Iterator[tuple[str, tuple[str, ...], Sequenc
     yield "feedback", TABLE_SUFFIXES, [table.path for table in config.feedback]
 
 
-@functools.lru_cache(maxsize=4)
+@Once
 def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
     """Return the taxonomy of some files, read once in each process."""
     return read_taxonomy(files)

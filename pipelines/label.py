@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.manifest import Stage, file_digest, open_stage, reuse, staged, write_parquet
+from curation.manifest import (
+    Stage,
+    Staging,
+    file_digest,
+    open_stage,
+    reuse,
+    staged,
+    write_parquet,
+)
 from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
@@ -82,8 +88,8 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     settings = {"support_only": sorted(config.label.support_only)}
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
-            with staged(run_dir, "candidates", inputs=inputs, config=settings) as work:
-                work.counts |= _run_passes(config, signals, work.dir, beam_options)
+            with staged(run_dir, "candidates", inputs=inputs, config=settings, resume=True) as work:
+                work.counts |= _run_passes(config, signals, work, beam_options)
                 work.counts |= _count_candidates(work.dir)
                 work.facts["odd_names"] = odd
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
@@ -116,8 +122,8 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
     settings = config.model_dump(mode="json", include=_INPUT_KEYS)
     with step("signals") as facts:
         if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
-            with staged(run_dir, "signals", inputs=inputs, config=settings) as work:
-                _extract(config, splits, work.dir, beam_options)
+            with staged(run_dir, "signals", inputs=inputs, config=settings, resume=True) as work:
+                _extract(config, splits, work, beam_options)
                 work.counts |= _count_signals(work.dir)
                 work.facts["cut_archives"] = _cut_archives(work.dir, splits)
                 n_archives = sum(split.kind == "archive" for split in splits)
@@ -134,31 +140,31 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
 
 
 def _extract(
-    config: Config, splits: Sequence[Split], out_dir: Path, beam_options: Sequence[str]
+    config: Config, splits: Sequence[Split], work: Staging, beam_options: Sequence[str]
 ) -> None:
     paths = _input_paths(config, splits)
     n_rows = sum(
         p.stat().st_size // (BYTES_PER_SAMPLE if p.suffix == ".tar" else BYTES_PER_ROW)
         for p in paths
     )
-    with _scratch(out_dir) as work_dir:
-        shuffle = Shuffle(
-            read=extract.ReadInputs(config),
-            keys=extract.KEYS,
-            reduce=extract.reduce_inputs,
-            n_buckets=n_buckets_for(n_rows),
-            work_dir=str(work_dir),
-            out_dir=str(out_dir),
-            combine=extract.combine_inputs,
-        )
-        run(shuffle, splits, beam_options)
-    _fill_empty(out_dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
+    shuffle = Shuffle(
+        read=extract.ReadInputs(config),
+        keys=extract.KEYS,
+        reduce=extract.reduce_inputs,
+        n_buckets=n_buckets_for(n_rows),
+        work_dir=str(work.scratch),
+        out_dir=str(work.dir),
+        combine=extract.combine_inputs,
+        name="inputs",
+    )
+    run(shuffle, splits, beam_options)
+    _fill_empty(work.dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
 
 
 def _run_passes(
-    config: Config, signals: Stage, out_dir: Path, beam_options: Sequence[str]
+    config: Config, signals: Stage, work: Staging, beam_options: Sequence[str]
 ) -> dict[str, int]:
-    """Run `pipelines.passes.plan.plan`; only what the last pass makes is left in `out_dir`.
+    """Run `pipelines.passes.plan.plan`; only what the last pass makes is left in the output.
 
     Returns how many signals were discounted, pages capped and phrases found, by reason.
     """
@@ -167,48 +173,38 @@ def _run_passes(
     n_buckets = n_buckets_for(n_signals + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(_by_table(signals.paths(".parquet")))
-    with _scratch(out_dir) as scratch:
-        passes = plan(
-            extract.taxonomy_files(config),
-            tuple(rates.tolist()),
-            config.label.support_only,
-            n_signals,
-            scratch,
+    passes = plan(
+        extract.taxonomy_files(config),
+        tuple(rates.tolist()),
+        config.label.support_only,
+        n_signals,
+        work.scratch,
+    )
+    for one in passes:
+        to = work.dir if one is passes[-1] else work.scratch / one.name
+        shuffle = Shuffle(
+            read=one.read,
+            keys=one.keys,
+            reduce=one.reduce,
+            n_buckets=n_buckets,
+            work_dir=str(work.scratch / f"{one.name}.work"),
+            out_dir=str(to),
+            combine=one.combine,
+            name=one.name,
         )
-        for one in passes:
-            to = out_dir if one is passes[-1] else scratch / one.name
-            shuffle = Shuffle(
-                read=one.read,
-                keys=one.keys,
-                reduce=one.reduce,
-                n_buckets=n_buckets,
-                work_dir=str(scratch / f"{one.name}-work"),
-                out_dir=str(to),
-                combine=one.combine,
-            )
-            run(shuffle, splits_for({t: files[t] for t in one.inputs}), beam_options)
-            _fill_empty(to, one.outputs)
-            one.conclude(to)
-            made = _by_table(to.glob("*.parquet"))
-            caps += made.get("caps", [])
-            files |= made
-        (phrases,) = files["phrases"]
-        shutil.copy(phrases, out_dir)
-        return {
-            **_sums(files["discounts"], "n_signals", REASONS),
-            **_sums(caps, "n_pages", CAPPED),
-            **_count_phrases(phrases),
-        }
-
-
-@contextmanager
-def _scratch(out_dir: Path) -> Iterator[Path]:
-    """Yield a folder beside `out_dir` for what is thrown away afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=out_dir.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        run(shuffle, splits_for({t: files[t] for t in one.inputs}), beam_options)
+        _fill_empty(to, one.outputs)
+        one.conclude(to)
+        made = _by_table(to.glob("*.parquet"))
+        caps += made.get("caps", [])
+        files |= made
+    (phrases,) = files["phrases"]
+    shutil.copy(phrases, work.dir)
+    return {
+        **_sums(files["discounts"], "n_signals", REASONS),
+        **_sums(caps, "n_pages", CAPPED),
+        **_count_phrases(phrases),
+    }
 
 
 def _fill_empty(directory: Path, schemas: Mapping[str, pa.Schema]) -> None:

@@ -13,7 +13,8 @@ from labeling.lookalikes import visible
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-_EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
+EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
+"""Seconds between two words about how far a step is."""
 
 
 def say(text: str) -> None:
@@ -40,21 +41,25 @@ def step(name: str) -> Iterator[list[str]]:
 
 
 class Progress:
-    """Tells how far a long step is, from finished work: in place on a terminal, else rarely."""
+    """Tells how far a long step is, from finished work: in place on a terminal, else rarely.
 
-    def __init__(self, name: str, unit: str) -> None:
+    Of the units, `before` were finished before it began, and say nothing of the rate.
+    """
+
+    def __init__(self, name: str, unit: str, before: int = 0) -> None:
         self._name = name
         self._unit = unit
+        self._before = before
         self._started = time.perf_counter()
         self._told = self._started
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         """Tell that `done` of `total` units are finished."""
         now = time.perf_counter()
-        if now - self._told < _EVERY_SECONDS or done == 0:
+        if now - self._told < EVERY_SECONDS or done <= self._before:
             return
         self._told = now
-        rate = done / (now - self._started)
+        rate = (done - self._before) / (now - self._started)
         left = (total - done) / rate
         text = (
             f"{self._name}: {done:,} of {total:,} {self._unit}, {rate:,.0f}/s, {left:,.0f} s left"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from labeling.matching import Matcher
 from labeling.names import NO_USAGE
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.extract import taxonomy_at
+from pipelines.once import Once
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class MatcherFiles:
     is_used: bool
 
 
-@functools.lru_cache(maxsize=4)
+@Once
 def matcher_at(files: MatcherFiles) -> Matcher:
     """Return the matcher of some files, compiled by the first process that asks."""
     used = NO_USAGE

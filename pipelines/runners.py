@@ -1,0 +1,86 @@
+"""Which of Beam's runners runs a shuffle, and with how many workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from labeling.errors import ConfigError
+
+EMBEDDED = "FnApiRunner"
+"""Beam's embedded runner by its own name: ``DirectRunner`` would first try to download another."""
+
+MAX_WORKERS = 4
+"""Threads of the embedded runner: each holds a chunk or a bucket in memory."""
+
+
+def pipeline(beam_options: Sequence[str], n_elements: int) -> beam.Pipeline:
+    """Return a pipeline for options as on Beam's command line.
+
+    Without ``--runner`` it is the embedded one, in as many threads as there are cores for this
+    process, `MAX_WORKERS` and `n_elements` at most; kernels release the interpreter's lock.
+
+    Raises
+    ------
+    ConfigError
+        If Beam refuses the options.
+    """
+    options = list(beam_options)
+    if not _names(options, "--runner"):
+        options.append(f"--runner={EMBEDDED}")
+        n_workers = min(n_cores(), MAX_WORKERS, n_elements)
+        threads = ("--direct_num_workers", "--direct_running_mode")
+        if n_workers > 1 and not any(_names(options, option) for option in threads):
+            options += [f"--direct_num_workers={n_workers}"]
+            options += ["--direct_running_mode=multi_threading"]
+    try:
+        return beam.Pipeline(options=PipelineOptions(options))
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        raise ConfigError(
+            "Beam refuses the runner or its options",
+            facts={"options": " ".join(options), "cause": error},
+        ) from error
+
+
+def n_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _names(options: Sequence[str], option: str) -> bool:
+    return any(given.partition("=")[0] == option for given in options)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` at the end where one was wrapped or lost: Beam does both."""
+    interrupts: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except Exception as error:
+        if interrupts:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
+        raise KeyboardInterrupt

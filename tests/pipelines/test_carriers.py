@@ -1,0 +1,221 @@
+"""Both carriers give the same bytes, for any workers, order of splits and size of splits."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pytest
+from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling import ids
+from labeling.taxonomies import TaxonomyFiles
+from pipelines import engine, segments
+from pipelines.engine import Carrier, Shuffle, Split, Tables, run
+from pipelines.passes.plan import plan
+
+N_ROWS = 300
+
+COLUMNS = {
+    "fixed": pa.schema(
+        [("key", ids.BINARY), ("a", pa.int8()), ("b", pa.uint16()), ("c", pa.float64())]
+    ),
+    "mixed": pa.schema(
+        [("key", pa.string()), ("texts", pa.list_(pa.string())), ("flag", pa.bool_())]
+    ),
+    "nulls": pa.schema([("key", ids.BINARY), ("value", pa.int32())]),
+}
+
+
+def row(table: str, n: int) -> dict[str, object]:
+    digits = ids.digest(f"{n % 90}")
+    key = digits if table == "mixed" else bytes.fromhex(digits)
+    if table == "fixed":
+        return {"key": key, "a": n % 100 - 50, "b": n, "c": n / 7}
+    if table == "mixed":
+        texts = [f"text {n}"] * (n % 3)
+        return {"key": key, "texts": texts if n % 5 else None, "flag": n % 2 == 0}
+    return {"key": key, "value": n if n % 4 else None}
+
+
+def read(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    for numbers in split.arguments:
+        for table, schema in COLUMNS.items():
+            rows = [row(table, n) for n in numbers]
+            yield table, pa.Table.from_pylist(rows, schema=schema)
+
+
+def sort(tables: Tables) -> Tables:
+    """Sort the rows by all that they hold: what comes out depends on them as a set alone."""
+    output = {}
+    for name, rows in tables.items():
+        text = [repr(r) for r in rows.to_pylist()]
+        output[name] = rows.take(pa.array(np.argsort(np.array(text), kind="stable")))
+    return output
+
+
+def result(
+    parts: list[Split], n_buckets: int, carrier: Carrier = "files", options: tuple[str, ...] = ()
+) -> dict[str, bytes]:
+    keys = dict.fromkeys(COLUMNS, "key")
+    with tempfile.TemporaryDirectory() as folder:
+        work, out = f"{folder}/work", f"{folder}/out"
+        run(Shuffle(read, keys, sort, n_buckets, work, out, carrier=carrier), parts, options)
+        return {path.name: path.read_bytes() for path in Path(out).iterdir()}
+
+
+def cut(n_splits: int, n_yields: int, order: random.Random) -> list[Split]:
+    numbers = list(range(N_ROWS))
+    order.shuffle(numbers)
+    splits = []
+    for n in range(n_splits):
+        of_split = numbers[n::n_splits]
+        parts = tuple(tuple(of_split[m::n_yields]) for m in range(n_yields))
+        splits.append(Split(f"{n:03d}", "rows", parts))
+    order.shuffle(splits)
+    return splits
+
+
+STRAIGHT: dict[int, dict[str, bytes]] = {}
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    n_buckets=st.sampled_from([1, 4, 128]),
+    n_splits=st.integers(1, 9),
+    n_yields=st.integers(1, 3),
+    order=st.randoms(use_true_random=False),
+    carrier=st.sampled_from(["files", "engine"]),
+    n_workers=st.integers(1, 2),
+    chunk_rows=st.sampled_from([7, 1000]),
+    window=st.sampled_from([1, 1 << 20]),
+)
+def test_the_bytes_are_equal_whatever_carries_the_rows(
+    n_buckets: int,
+    n_splits: int,
+    n_yields: int,
+    order: random.Random,
+    carrier: Carrier,
+    n_workers: int,
+    chunk_rows: int,
+    window: int,
+) -> None:
+    if n_buckets not in STRAIGHT:
+        STRAIGHT[n_buckets] = result(cut(1, 1, random.Random(0)), n_buckets)
+    threads = (f"--direct_num_workers={n_workers}", "--direct_running_mode=multi_threading")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "CHUNK_ROWS", chunk_rows)
+        patch.setattr(segments, "WINDOW_BYTES", window)
+        parts = cut(n_splits, n_yields, order)
+        found = result(parts, n_buckets, carrier, threads if n_workers > 1 else ())
+    assert found == STRAIGHT[n_buckets]
+
+
+@given(
+    st.lists(st.integers(0, 2**128 - 1), min_size=1, max_size=60),
+    st.integers(0, 12),
+    st.integers(0, 5),
+)
+def test_a_partition_holds_every_row_in_its_bucket_and_order(
+    numbers: list[int], bits: int, offset: int
+) -> None:
+    keys = pa.array([n.to_bytes(16, "big") for n in numbers], ids.BINARY)
+    rows = pa.table({"key": keys, "row": np.arange(len(keys), dtype=np.int16)}).slice(offset)
+    chunk = segments.partition("t", rows, "key", 1 << bits)
+    carried = segments.carry("s", [chunk], 0, 1 << bits)
+    reader = segments.Reader([carried], 1 << bits, 1 << bits)
+    found = {}
+    for bucket in range(1 << bits) if len(rows) else ():
+        tables = reader.tables(bucket, engine.keep_all, 1000)
+        if tables:
+            found[bucket] = tables["t"].to_pylist()
+    expected: dict[int, list[object]] = {}
+    for one in rows.to_pylist():
+        expected.setdefault(int.from_bytes(one["key"], "big") >> (128 - bits), []).append(one)
+    assert found == expected
+
+
+def test_dictionaries_arrive_as_what_they_stand_for() -> None:
+    keys = pa.array([bytes(16)] * 3, ids.BINARY)
+    rows = pa.table({"key": keys, "name": pa.array(["a", "b", "a"]).dictionary_encode()})
+    chunk = segments.partition("t", rows, "key", 2)
+    reader = segments.Reader([segments.carry("s", [chunk], 0, 2)], 2, 2)
+    assert reader.tables(0, engine.keep_all, 9)["t"]["name"].to_pylist() == ["a", "b", "a"]
+
+
+# The shape of the pipeline
+
+RIGHT_EVERYWHERE = (beam.Create, beam.Reshuffle, beam.GroupByKey, beam.ParDo)
+
+LIFECYCLE = ("setup", "start_bundle", "finish_bundle", "teardown", "process_batch")
+
+
+class Walk(PipelineVisitor):
+    """Notes the transforms of a pipeline, without what Beam makes the four known ones of."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.made: list[object] = []
+        self.used: list[object] = []
+        self._within: list[AppliedPTransform] = []
+
+    def enter_composite_transform(self, node: AppliedPTransform) -> None:
+        if isinstance(node.transform, RIGHT_EVERYWHERE):
+            self._note(node)
+            self._within.append(node)
+
+    def leave_composite_transform(self, node: AppliedPTransform) -> None:
+        if self._within and self._within[-1] is node:
+            self._within.pop()
+
+    def visit_transform(self, node: AppliedPTransform) -> None:
+        self._note(node)
+
+    def _note(self, node: AppliedPTransform) -> None:
+        if self._within:
+            return
+        self.names.append(type(node.transform).__name__)
+        self.made += node.outputs.values()
+        self.used += node.inputs
+        assert list(node.outputs) == [None]
+        assert not node.side_inputs
+        if isinstance(node.transform, beam.ParDo):
+            for name in LIFECYCLE:
+                assert getattr(type(node.transform.fn), name) is getattr(beam.DoFn, name), name
+
+
+def walk(shuffle: Shuffle) -> Walk:
+    pipeline = beam.Pipeline()
+    _ = pipeline | beam.Create([Split("0", "any", ())]) | shuffle
+    found = Walk()
+    pipeline.visit(found)
+    return found
+
+
+@pytest.mark.parametrize("carrier", ["files", "engine"])
+def test_every_pass_is_built_of_what_all_runners_do_right(tmp_path: Path, carrier: Carrier) -> None:
+    passes = plan(TaxonomyFiles(tmp_path / "t.jsonl"), (1.0,), (), 10, tmp_path)
+    assert passes
+    for one in passes:
+        folders = str(tmp_path / "work"), str(tmp_path / "out")
+        found = walk(Shuffle(one.read, one.keys, one.reduce, 4, *folders, carrier=carrier))
+        assert found.names == ["Create", "Reshuffle", "ParDo", "GroupByKey", "ParDo"]
+        (terminal,) = [made for made in found.made if made not in found.used]
+        assert terminal is found.made[-1]
+
+
+def test_the_walk_finds_what_is_not_right_everywhere() -> None:
+    pipeline = beam.Pipeline()
+    numbers = pipeline | beam.Create([1])
+    _ = numbers | beam.Map(int) | beam.CombineGlobally(sum)
+    found = Walk()
+    with pytest.raises(AssertionError):
+        pipeline.visit(found)
+        assert set(found.names) <= {"Create", "Reshuffle", "ParDo", "GroupByKey"}
