@@ -17,7 +17,7 @@ from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_order, tables_of
 
 PAGE_OUTPUTS = {
-    "mentions": evidence.MENTIONS,
+    "mentions": evidence.SPOKEN,
     "messages": links.MESSAGES,
     "anchors": links.MESSAGES,
 }
@@ -55,9 +55,11 @@ class ReducePages:
 
     def __call__(self, tables: Tables) -> Tables:
         """Return ``mentions``, ``messages`` and ``anchors``."""
-        table_of = tables_of(tables, {**PAGE_OUTPUTS, "edges": links.EDGES})
+        schemas = {**PAGE_OUTPUTS, "mentions": evidence.MENTIONS, "edges": links.EDGES}
+        table_of = tables_of(tables, schemas)
         edges = combine_for_pages("edges", table_of["edges"])
-        mentions = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        named = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        mentions = evidence.per_page(named)
         topics = links.topics(mentions)
         return {
             "mentions": in_order(mentions),
