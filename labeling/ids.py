@@ -127,7 +127,7 @@ def _order(words: Words) -> npt.NDArray[np.int64]:
     spare = max(0, int(lead.max()).bit_length() + n_bits - 64)
     key = lead >> np.uint64(spare) << np.uint64(n_bits) | np.arange(len(words), dtype=np.uint64)
     key.sort()
-    order = (key & np.uint64((1 << n_bits) - 1)).astype(np.int64)
+    order: npt.NDArray[np.int64] = (key & np.uint64((1 << n_bits) - 1)).astype(np.int64)
     key >>= np.uint64(n_bits)
     same = np.flatnonzero(key[1:] == key[:-1])
     if (words[order[same]] != words[order[same + 1]]).any():
