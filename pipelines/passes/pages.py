@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling import evidence, links
+from labeling import evidence, ids, links
 from labeling.boilerplate import Discounted, count_reasons, discount
 from labeling.context import in_context
 from labeling.taxonomies import TaxonomyFiles
@@ -19,13 +19,12 @@ from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_order, tables_of
 
 PAGE_OUTPUTS = {
-    "mentions": evidence.MENTIONS,
+    "mentions": evidence.SPOKEN,
     "messages": links.MESSAGES,
     "anchors": links.MESSAGES,
 }
 
-
-REASONS = pa.schema([("page_id", pa.string()), ("reason", pa.int8())])
+REASONS = pa.schema([("page_id", ids.BINARY), ("reason", pa.int8())])
 """One signal that was discounted."""
 
 
@@ -63,10 +62,16 @@ class ReducePages:
 
     def __call__(self, tables: Tables) -> Tables:
         """Return ``mentions``, ``messages``, ``anchors``, and counts of discounts and caps."""
-        inputs = {**PAGE_OUTPUTS, "edges": links.EDGES, "discounts": REASONS}
+        inputs = {
+            **PAGE_OUTPUTS,
+            "mentions": evidence.MENTIONS,
+            "edges": links.EDGES,
+            "discounts": REASONS,
+        }
         table_of = tables_of(tables, inputs)
         edges = combine_for_pages("edges", table_of["edges"])
-        mentions = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        named = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        mentions = evidence.per_page(named)
         topics = links.topics(mentions)
         return {
             "mentions": in_order(mentions),
@@ -79,7 +84,8 @@ class ReducePages:
 
 def _reasons(found: Discounted) -> pa.Table:
     rows = pa.array(found.reason >= 0)
-    columns = [found.signals["page_id"].filter(rows), pa.array(found.reason).filter(rows)]
+    page_id = ids.to_binary(found.signals["page_id"].filter(rows))
+    columns = [page_id, pa.array(found.reason).filter(rows)]
     return pa.Table.from_arrays(columns, schema=REASONS)
 
 
