@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from labeling import boilerplate, links, usage
 from labeling.schemas import CANDIDATES
 from labeling.taxonomies import TaxonomyFiles
-from pipelines.engine import Combine, Split, Tables, keep_all
+from pipelines.engine import Combine, Split, Tables, keep_all, united
 from pipelines.passes.hosts import (
     HOST_OUTPUTS,
     combine_for_hosts,
@@ -25,8 +26,12 @@ from pipelines.passes.matchers import MatcherFiles
 from pipelines.passes.merge import Merge, ReadForMerge
 from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judge_usage
 from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
+from pipelines.segments import CHUNK_ROWS
 
 CAPS = {"caps": links.CAPS}
+
+MAX_SPLITS = 512
+"""Files up to which each is a split by itself."""
 
 
 class Pass(NamedTuple):
@@ -106,9 +111,25 @@ def plan(
 
 
 def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
-    """Return one split for each file, by the kind of its table."""
-    return [
+    """Return a split for each file, by the kind of its table; of very many files some together.
+
+    A split of few rows would have but a few hundred of them for each of very many buckets.
+    """
+    splits = [
         Split(f"{kind}-{number:06d}", kind, (str(path),))
         for kind, paths in files.items()
         for number, path in enumerate(paths)
     ]
+    if len(splits) <= MAX_SPLITS:
+        return splits
+    n_rows = [pq.read_metadata(split.arguments[0]).num_rows for split in splits]
+    most = min(CHUNK_ROWS, sum(n_rows) // MAX_SPLITS)
+    together: list[list[Split]] = []
+    room = -1
+    for split, n in zip(splits, n_rows, strict=True):
+        if n > room:
+            together.append([])
+            room = most
+        together[-1].append(split)
+        room -= n
+    return [united(some) for some in together]
