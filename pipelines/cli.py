@@ -240,6 +240,7 @@ def report(config: Config, run: Path) -> None:
     _next(f"open {path}")
 
 
+main.add_command(looking.plan)
 main.add_command(looking.status)
 main.add_command(looking.inspect)
 

@@ -16,6 +16,35 @@ _run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=
 
 
 @click.command()
+@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--out",
+    "run",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Run folder that is meant for the job: tells what of it is done, and the space there.",
+)
+@click.option(
+    "-o",
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a key of the configuration (repeatable).",
+)
+def plan(config: Path, run: Path | None, overrides: tuple[str, ...]) -> None:
+    """Show what `winnow label CONFIG` would do: inputs, passes, disk, memory, what is done.
+
+    Looks at names, sizes and the footers of Parquet files, and writes nothing.
+    """
+    from pipelines.config import read_config
+    from pipelines.planning import plan as write_plan
+
+    with _output() as out:
+        write_plan(read_config(config, overrides), run, out)
+        click.echo(f"next: winnow label {config} --out {run or 'RUN'}", err=True)
+
+
+@click.command()
 @_run_argument
 def status(run: Path) -> None:
     """Show how far a run is: what is there, stale, unfinished or damaged, and what comes next.

@@ -41,8 +41,9 @@ def list_tables(run_dir: Path, out: IO[str]) -> None:
     require_run(run_dir)
     seen = survey(run_dir)
     lines = [("table", "rows", "size", "columns")]
-    for one in tables(seen):
-        lines.append((one.name, f"{one.n_rows:,}", size(one.n_bytes), _columns(one)))
+    lines += [
+        (one.name, f"{one.n_rows:,}", size(one.n_bytes), _columns(one)) for one in tables(seen)
+    ]
     for line in table(lines, right=(1, 2), width=fits_terminal()):
         out.write(f"{line}\n")
     refuse_damaged(seen)

@@ -146,8 +146,8 @@ def _remarks(seen: Sequence[Seen]) -> Iterator[str]:
 
 
 def _unfinished(begun: Sequence[Attempt], by: Holder | None) -> Iterator[str]:
-    is_alive = by is not None and by.is_alive
     for one in begun:
+        is_alive = by is not None and by.is_alive is True and one is begun[-1]
         word = "being made" if is_alive else "unfinished"
         yield f"{word}: {one.stage}, {size(one.n_bytes)} in {one.folder}"
         for each in one.shuffles:

@@ -75,11 +75,13 @@ def attempts(run_dir: Path) -> list[Attempt]:
 def _shuffles(folder: Path) -> Iterator[Begun]:
     jobs = sorted(folder.glob("**/job.json"), key=_when)
     for job in jobs:
-        work_dir = str(job.parent)
-        done = markers.finished(work_dir)
+        try:
+            done = markers.finished(str(job.parent))
+            told = markers.read_json(str(job))
+        except (KeyError, TypeError, OSError):
+            continue
         if done is None:
             continue
-        told = markers.read_json(str(job))
         yield Begun(
             str(told.get("name", job.parent.name)),
             done.splits,
