@@ -45,7 +45,7 @@ BYTES_PER_SAMPLE = 10_000
 MAX_SAID = 10
 """Odd names of labels that are printed."""
 
-_INPUT_KEYS = {
+INPUT_KEYS = {
     "taxonomy",
     "site",
     "archive",
@@ -119,7 +119,7 @@ def _say_odd(names: Sequence[str]) -> None:
 def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     splits = extract.splits_of(config)
     inputs = _input_digests(config, splits)
-    settings = config.model_dump(mode="json", include=_INPUT_KEYS)
+    settings = config.model_dump(mode="json", include=INPUT_KEYS)
     with step("signals") as facts:
         if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
             with staged(run_dir, "signals", inputs=inputs, config=settings, resume=True) as work:
@@ -142,16 +142,12 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
 def _extract(
     config: Config, splits: Sequence[Split], work: Staging, beam_options: Sequence[str]
 ) -> None:
-    paths = _input_paths(config, splits)
-    n_rows = sum(
-        p.stat().st_size // (BYTES_PER_SAMPLE if p.suffix == ".tar" else BYTES_PER_ROW)
-        for p in paths
-    )
+    paths = input_paths(config, splits)
     shuffle = Shuffle(
         read=extract.ReadInputs(config),
         keys=extract.KEYS,
         reduce=extract.reduce_inputs,
-        n_buckets=n_buckets_for(n_rows),
+        n_buckets=n_buckets_for(sum(map(rows_taken, paths))),
         work_dir=str(work.scratch),
         out_dir=str(work.dir),
         combine=extract.combine_inputs,
@@ -224,7 +220,14 @@ def _by_table(paths: Iterable[Path]) -> Files:
     return tables
 
 
-def _input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
+def rows_taken(path: Path) -> int:
+    """Return how many signals a file of an input is taken to make, by its size."""
+    per_row = BYTES_PER_SAMPLE if path.suffix == ".tar" else BYTES_PER_ROW
+    return path.stat().st_size // per_row
+
+
+def input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
+    """Return the files that the signals are made from, in an order that the settings decide."""
     base = Path(config.base)
     paths = list(extract.taxonomy_files(config).paths)
     paths += [base / graph.vertices for graph in config.graph]
@@ -245,8 +248,14 @@ def _input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     into shards; reading them here too would double the work of a rerun.
     """
     base = Path(config.base)
-    paths = _input_paths(config, splits)
-    digests = {named(base, path): file_digest(path) for path in paths}
+    paths = input_paths(config, splits)
+    return {named(base, path): file_digest(path) for path in paths} | images_beside(config)
+
+
+def images_beside(config: Config) -> dict[str, str]:
+    """Return the name and size of every file of each site, as the signals' manifest has it."""
+    base = Path(config.base)
+    digests = {}
     for site in config.site:
         files = sorted(p for p in (base / site.path).rglob("*") if p.is_file())
         sizes = [(named(base, p), p.stat().st_size) for p in files]
