@@ -9,16 +9,13 @@ from contextlib import contextmanager
 from pipelines import dask_cluster
 
 RUNNERS = {
-    "embedded": "FnApiRunner",
+    "embedded": "",
     "dask": "apache_beam.runners.dask.dask_runner.DaskRunner",
     "flink": "FlinkRunner",
     "spark": "SparkRunner",
     "dataflow": "DataflowRunner",
 }
-"""Beam's runner for each name; Beam's own names are taken, too.
-
-The embedded one is named ``FnApiRunner``: ``DirectRunner`` would first try to download another.
-"""
+"""Beam's runner for each name, empty for the one by default; Beam's own names are taken, too."""
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from labeling.schemas import FEEDBACK, PHRASE_REASONS
 from pipelines import extract
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
+from pipelines.engines import ready
 from pipelines.passes.matchers import matcher_at
 from pipelines.passes.plan import plan, splits_for
 from pipelines.talk import say, step
@@ -68,13 +69,18 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     run_dir
         The run folder.
     beam_options
-        Options for Beam, such as ``--runner=FlinkRunner``.
+        Options for Beam, such as ``--runner=flink`` (see `pipelines.engines`).
 
     Returns
     -------
     Stage
         The candidates, with the taxonomy that they refer to.
     """
+    with ready(beam_options) as options:
+        return _label(config, run_dir, options)
+
+
+def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     extract.taxonomy_at.cache_clear()
     matcher_at.cache_clear()
     taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))

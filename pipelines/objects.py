@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Any
 
 from labeling.errors import ConfigError
@@ -117,23 +116,6 @@ def remove(path: str) -> None:
         there.append(path)
     if there:
         _system(path).delete(there)
-
-
-def fetch(path: str, to: Path) -> str:
-    """Copy an object into a file of this machine, and return the digest of its bytes."""
-    digest = hashlib.sha256()
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with reading(path) as handle, to.open("wb") as file:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-            file.write(block)
-    return digest.hexdigest()
-
-
-def send(file: Path, path: str) -> None:
-    """Copy a file of this machine into an object."""
-    with file.open("rb") as content, writing(path) as handle:
-        shutil.copyfileobj(content, handle, 1 << 20)
 
 
 def _match(pattern: str) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from test_engine import contents, read_numbers, refuse, splits, sum_by_key
 
 from labeling.errors import ConfigError, InputError
-from pipelines.engine import Shuffle, Split, Tables, run
+from pipelines.engine import Carrier, Shuffle, Split, Tables, run
 from pipelines.engines import ready
 
 pytestmark = pytest.mark.engine
@@ -74,10 +74,12 @@ def shuffled(
     options: Sequence[str],
     read: Callable[[Split], Iterator[tuple[str, pa.Table]]] = read_numbers,
     reduce: Callable[[Tables], Tables] = sum_by_key,
+    carrier: Carrier = "files",
 ) -> dict[str, bytes]:
-    work, out = folder / "work", folder / "out"
-    run(Shuffle(read, KEYS, reduce, N_BUCKETS, str(work), str(out)), splits(N_SPLITS), options)
-    return contents(out)
+    work, out = str(folder / "work"), str(folder / "out")
+    shuffle = Shuffle(read, KEYS, reduce, N_BUCKETS, work, out, carrier=carrier)
+    run(shuffle, splits(N_SPLITS), options)
+    return contents(folder / "out")
 
 
 @pytest.fixture(scope="module")
@@ -91,25 +93,35 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return shuffled(tmp_path_factory.mktemp("embedded"), ())
 
 
+@pytest.mark.parametrize("carrier", ["files", "engine"])
 def test_files_equal_those_of_the_embedded_runner(
-    tmp_path: Path, dask: list[str], expected: dict[str, bytes]
+    tmp_path: Path, dask: list[str], expected: dict[str, bytes], carrier: Carrier
 ) -> None:
-    assert shuffled(tmp_path, dask) == expected
+    assert shuffled(tmp_path, dask, carrier=carrier) == expected
 
 
-@pytest.mark.parametrize("moment", ["first split", "last split", "bucket"])
+@pytest.mark.parametrize(
+    ("moment", "carrier"),
+    [
+        ("first split", "files"),
+        ("last split", "files"),
+        ("bucket", "files"),
+        ("last split", "engine"),
+        ("bucket", "engine"),
+    ],
+)
 def test_files_are_the_same_after_a_worker_was_killed(
-    tmp_path: Path, dask: list[str], expected: dict[str, bytes], moment: str
+    tmp_path: Path, dask: list[str], expected: dict[str, bytes], moment: str, carrier: Carrier
 ) -> None:
     gate = Gate(tmp_path / "gate")
     gate.folder.mkdir()
     killer = threading.Thread(target=gate.kill_first_visitor)
     killer.start()
     if moment == "bucket":
-        found = shuffled(tmp_path, dask, reduce=GatedReduce(gate))
+        found = shuffled(tmp_path, dask, reduce=GatedReduce(gate), carrier=carrier)
     else:
         split_id = f"{0 if moment == 'first split' else N_SPLITS - 1:03d}"
-        found = shuffled(tmp_path, dask, read=GatedRead(gate, split_id))
+        found = shuffled(tmp_path, dask, read=GatedRead(gate, split_id), carrier=carrier)
     killer.join()
     assert found == expected
     assert len(gate.visitors()) > 1

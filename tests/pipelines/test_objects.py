@@ -7,7 +7,7 @@ import pytest
 from stores import ROOT, Shelf
 
 from labeling.errors import ConfigError
-from pipelines import objects
+from pipelines import objects, storage
 
 assert Shelf.scheme() == "shelf"
 
@@ -63,10 +63,11 @@ def test_after_an_error_there_is_no_object(shelf: Path) -> None:
 
 def test_files_go_to_the_store_and_come_back(shelf: Path, tmp_path: Path) -> None:
     (tmp_path / "here").write_bytes(b"content")
-    objects.send(tmp_path / "here", "shelf://b/there")
-    digest = objects.fetch("shelf://b/there", tmp_path / "new" / "back")
+    storage.send(tmp_path / "here", "shelf://b/there", "shelf://b/partial")
+    digest = storage.fetch("shelf://b/there", tmp_path / "new" / "back")
     assert (tmp_path / "new" / "back").read_bytes() == b"content"
     assert digest == hashlib.sha256(b"content").hexdigest()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["back"]
 
 
 @pytest.mark.parametrize(
