@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Pass(NamedTuple):
     reduce: Callable[[Tables], Tables]
     outputs: Mapping[str, pa.Schema]
     combine: Combine = keep_all
-    conclude: Callable[[Path], None] = lambda directory: None
+    conclude: Callable[[Path], None] | None = None
     """What is made of the output as a whole, in its folder."""
 
 
@@ -97,10 +97,10 @@ def plan(
     )
 
 
-def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
+def splits_for(files: Mapping[str, Sequence[str]]) -> list[Split]:
     """Return one split for each file, by the kind of its table."""
     return [
-        Split(f"{kind}-{number:06d}", kind, (str(path),))
+        Split(f"{kind}-{number:06d}", kind, (path,))
         for kind, paths in files.items()
         for number, path in enumerate(paths)
     ]
