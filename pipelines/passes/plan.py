@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from labeling import boilerplate, links, usage
 from labeling.schemas import CANDIDATES
 from labeling.taxonomies import TaxonomyFiles
+from pipelines import storage
 from pipelines.engine import Combine, Split, Tables, keep_all, united
 from pipelines.passes.hosts import (
     HOST_OUTPUTS,
@@ -26,12 +26,14 @@ from pipelines.passes.matchers import MatcherFiles
 from pipelines.passes.merge import Merge, ReadForMerge
 from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judge_usage
 from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
-from pipelines.segments import CHUNK_ROWS
 
 CAPS = {"caps": links.CAPS}
 
 MAX_SPLITS = 512
 """Files up to which each is a split by itself."""
+
+MAX_BYTES = 64 << 20
+"""Bytes of files beyond which no more of them are one split."""
 
 
 class Pass(NamedTuple):
@@ -44,7 +46,7 @@ class Pass(NamedTuple):
     reduce: Callable[[Tables], Tables]
     outputs: Mapping[str, pa.Schema]
     combine: Combine = keep_all
-    conclude: Callable[[Path], None] = lambda directory: None
+    conclude: Callable[[Path], None] | None = None
     """What is made of the output as a whole, in its folder."""
 
 
@@ -110,26 +112,26 @@ def plan(
     )
 
 
-def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
+def splits_for(files: Mapping[str, Sequence[str]]) -> list[Split]:
     """Return a split for each file, by the kind of its table; of very many files some together.
 
     A split of few rows would have but a few hundred of them for each of very many buckets.
     """
     splits = [
-        Split(f"{kind}-{number:06d}", kind, (str(path),))
+        Split(f"{kind}-{number:06d}", kind, (path,))
         for kind, paths in files.items()
         for number, path in enumerate(paths)
     ]
     if len(splits) <= MAX_SPLITS:
         return splits
-    n_rows = [pq.read_metadata(split.arguments[0]).num_rows for split in splits]
-    most = min(CHUNK_ROWS, sum(n_rows) // MAX_SPLITS)
+    sizes = [storage.size(split.arguments[0]) or 0 for split in splits]
+    most = min(MAX_BYTES, sum(sizes) // MAX_SPLITS)
     together: list[list[Split]] = []
     room = -1
-    for split, n in zip(splits, n_rows, strict=True):
-        if n > room:
+    for split, n_bytes in zip(splits, sizes, strict=True):
+        if n_bytes > room:
             together.append([])
             room = most
         together[-1].append(split)
-        room -= n
+        room -= n_bytes
     return [united(some) for some in together]

@@ -217,7 +217,8 @@ def run_winnow(work: Path, n_rows: int, form: str) -> None:
         work_dir=str(work / "winnow" / "work"),
         out_dir=str(work / "winnow" / "out"),
     )
-    run(shuffle, splits_for({"mentions": sorted((work / "input").iterdir())}))
+    paths = sorted(str(path) for path in (work / "input").iterdir())
+    run(shuffle, splits_for({"mentions": paths}))
 
 
 def flatten(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
