@@ -39,7 +39,7 @@ import pyarrow as pa
 
 from curation.manifest import parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
-from pipelines import failures, markers, partition, runners, segments, storage
+from pipelines import engines, failures, markers, partition, runners, segments, storage
 from pipelines.gather import Combine, Tables
 from pipelines.markers import File, Marker
 from pipelines.progress import told
@@ -161,7 +161,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
         The input; split ids are distinct.
     beam_options
         Options for Beam as on its command line, such as ``--runner=FlinkRunner``; without a runner
-        the embedded one is used.
+        the embedded one is used. See `pipelines.engines` for short names.
 
     Raises
     ------
@@ -178,8 +178,11 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     job = _job(shuffle, splits)
     if not markers.is_done(shuffle.work_dir, shuffle.out_dir, job):
         markers.begin(shuffle.work_dir, job)
-        with told(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets):
-            _run_pipeline(shuffle, splits, beam_options)
+        with (
+            engines.ready(beam_options) as options,
+            told(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets),
+        ):
+            _run_pipeline(shuffle, splits, options)
         failures.raise_first(shuffle.work_dir, markers.needed(shuffle.work_dir))
         _check_all_done(shuffle)
     markers.conclude(shuffle.work_dir)
