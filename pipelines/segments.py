@@ -2,9 +2,10 @@
 
 A split's rows are cut into *chunks* of bounded size. A chunk holds rows of one table ordered by
 bucket, and an index: where each bucket begins. Columns of fixed width without nulls are laid down
-as they are, one after the other; a bucket is then one range of each, and neither writing nor
-reading does anything for a single bucket but copy its bytes. Rows with texts, lists or nulls are an
-Arrow record batch a bucket instead, without the schema, which the chunk holds once.
+as they are, one after the other, texts of a dictionary as the numbers of names that the schema
+tells; a bucket is then one range of each, and neither writing nor reading does anything for a
+single bucket but copy its bytes. Rows with other texts, lists or nulls are an Arrow record batch a
+bucket instead, without the schema, which the chunk holds once.
 
 The file::
 
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labeling import ids
 from pipelines import storage
@@ -35,6 +37,9 @@ CHUNK_BYTES = 48 << 20
 
 WINDOW_BYTES = 24 << 20
 """Bytes of consecutive buckets that are fetched at once, where they are small."""
+
+NAMES = b"names"
+"""Metadata of a column of numbers: the texts that they stand for, as JSON."""
 
 Tables = Mapping[str, pa.Table]
 
@@ -134,7 +139,7 @@ def partition(table: str, rows: pa.Table, key: str, n_buckets: int) -> Chunk:
     order = np.argsort(buckets, kind="stable")
     counts = np.bincount(buckets, minlength=n_buckets)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    rows = _decoded(rows)
+    rows = _numbered(rows)
     schema = rows.schema.serialize().to_pybytes()
     if all(map(_is_raw, rows.columns)):
         widths = tuple(field.type.bit_width // 8 for field in rows.schema)
@@ -164,12 +169,30 @@ def bucket_of(key: pa.ChunkedArray, n_buckets: int) -> npt.NDArray[np.unsignedin
     return (octets.astype(np.uint16) >> np.uint16(16 - bits)).astype(least)
 
 
-def _decoded(rows: pa.Table) -> pa.Table:
-    """Return the rows without dictionaries, which record batches alone do not hold."""
+def _numbered(rows: pa.Table) -> pa.Table:
+    """Return the rows with numbers for the texts of dictionaries, which the schema then names."""
     for number, field in enumerate(rows.schema):
         if pa.types.is_dictionary(field.type):
-            plain = rows.column(number).cast(field.type.value_type)
-            rows = rows.set_column(number, field.with_type(field.type.value_type), plain)
+            column = rows.column(number).unify_dictionaries().combine_chunks()
+            place = pc.array_sort_indices(column.dictionary)
+            names = json.dumps(column.dictionary.take(place).to_pylist())
+            codes = np.empty(len(place), np.int16)
+            codes[place.to_numpy()] = np.arange(len(place))
+            numbered = pa.array(codes).take(column.indices)
+            rows = rows.set_column(
+                number, pa.field(field.name, pa.int16(), metadata={NAMES: names}), numbered
+            )
+    return rows
+
+
+def _named(rows: pa.Table) -> pa.Table:
+    """Undo `_numbered`."""
+    for number, field in enumerate(rows.schema):
+        if field.metadata and NAMES in field.metadata:
+            names = pa.array(json.loads(field.metadata[NAMES]), pa.string())
+            codes = rows.column(number).combine_chunks()
+            named = pa.DictionaryArray.from_arrays(codes, names)
+            rows = rows.set_column(number, field.name, named)
     return rows
 
 
@@ -330,7 +353,7 @@ def _piece(rows: Rows, begin: int, end: int) -> _Piece:
         return _Piece(end - begin, None, rows.schema, columns)
     schema = pa.ipc.read_schema(pa.py_buffer(rows.schema))
     batch = pa.ipc.read_record_batch(pa.py_buffer(columns[0]), schema)
-    return _Piece(batch.num_rows, pa.Table.from_batches([batch]), b"", ())
+    return _Piece(batch.num_rows, _named(pa.Table.from_batches([batch])), b"", ())
 
 
 def _table(pieces: Sequence[_Piece]) -> pa.Table:
@@ -350,4 +373,4 @@ def _joined(schema: bytes, pieces: Sequence[_Piece]) -> pa.Table:
         )
         for i, field in enumerate(fields)
     ]
-    return pa.Table.from_arrays(arrays, schema=fields)
+    return _named(pa.Table.from_arrays(arrays, schema=fields))
