@@ -119,6 +119,8 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
         if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
             with staged(run_dir, "signals", inputs=inputs, config=settings, resume=True) as work:
                 place = place_for(config, run_dir, work)
+                if place.is_remote:  # the inputs are on this machine
+                    place, beam_options = Place(work.dir, work.scratch), ()
                 _extract(config, splits, place, beam_options)
                 work.counts |= _count_signals(work.dir)
                 work.facts["cut_archives"] = _cut_archives(work.dir, splits)
@@ -172,7 +174,7 @@ def _run_passes(
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(place.share(_by_table(signals.paths(".parquet"))))
     passes = plan(
-        extract.taxonomy_files(config),
+        place.taxonomy(extract.taxonomy_files(config)),
         tuple(rates.tolist()),
         config.label.support_only,
         n_signals,
