@@ -190,6 +190,7 @@ def _run_passes(
             work_dir=place.work_dir(one.name),
             out_dir=place.out_dir(one.name, is_last),
             combine=one.combine,
+            carrier=place.carrier,
             name=one.name,
         )
         run(shuffle, splits_for({t: files[t] for t in one.inputs}), beam_options)

@@ -23,7 +23,7 @@ from labeling.errors import IntegrityError
 from labeling.taxonomies import TaxonomyFiles
 from pipelines import markers, objects, storage
 from pipelines.config import Config
-from pipelines.engine import Split, Tables
+from pipelines.engine import Carrier, Split, Tables
 
 Files = Mapping[str, list[str]]
 """Names of the files of each table."""
@@ -83,6 +83,11 @@ class Place:
     def is_remote(self) -> bool:
         """Whether the shared folder is in an object store: workers may see no disk of ours."""
         return objects.is_object(self.shared)
+
+    @property
+    def carrier(self) -> Carrier:
+        """What carries the rows of a pass: a bucket would be very many small reads of objects."""
+        return "engine" if self.is_remote else "files"
 
     def taxonomy(self, files: TaxonomyFiles) -> TaxonomyFiles:
         """Return where the workers find the taxonomy: in their scratch, if they see no disk."""
