@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeling.errors import WinnowError
+from pipelines import looking
 
 if TYPE_CHECKING:
     from pipelines.config import Config
@@ -242,6 +243,11 @@ def report(config: Config, run: Path) -> None:
     path = write_report(config, run)
     click.echo(f"report  {path}")
     _next(f"open {path}")
+
+
+main.add_command(looking.plan)
+main.add_command(looking.status)
+main.add_command(looking.inspect)
 
 
 def _with_labels(command: str, label_set: str) -> str:

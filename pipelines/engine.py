@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import math
@@ -43,7 +44,7 @@ from pipelines.markers import File, Marker
 from pipelines.progress import told
 from pipelines.segments import Carried, Combine, Segment, Tables
 
-__all__ = ["Combine", "Shuffle", "Split", "Tables", "keep_all", "n_buckets_for", "run"]
+__all__ = ["Combine", "Shuffle", "Split", "Tables", "keep_all", "n_buckets_for", "run", "united"]
 
 Carrier = Literal["files", "engine"]
 
@@ -70,6 +71,15 @@ class Split(NamedTuple):
     split_id: str
     kind: str
     arguments: tuple[Any, ...]
+
+
+UNITED = "united"
+"""Kind of a split that stands for several, its arguments."""
+
+
+def united(splits: Sequence[Split]) -> Split:
+    """Return one split for several small ones: their rows are written into one segment."""
+    return splits[0] if len(splits) == 1 else Split(splits[0].split_id, UNITED, tuple(splits))
 
 
 @dataclass(eq=False)
@@ -178,7 +188,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
 
 
 def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str]) -> None:
-    pipeline = runners.pipeline(beam_options, len(splits))
+    pipeline = runners.pipeline(beam_options, min(len(splits), shuffle.n_buckets))
     try:
         with runners.interruptible(), pipeline:
             _ = pipeline | beam.Create(list(splits)) | shuffle
@@ -252,7 +262,9 @@ class _Map(beam.DoFn):
             failures.write_error(self._shuffle.work_dir, f"map-{split.split_id}", error)
 
     def _chunks(self, split: Split) -> Iterator[segments.Chunk]:
-        rows = self._shuffle.read(split)
+        splits = split.arguments if split.kind == UNITED else (split,)
+        read = (self._shuffle.read(Split(*one)) for one in splits)
+        rows = itertools.chain.from_iterable(read)
         return segments.chunks(rows, self._shuffle.keys, self._shuffle.n_buckets)
 
     def _segment(self, split: Split) -> Segment:

@@ -17,12 +17,14 @@ from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
 from labeling.links import REASONS as CAPPED
+from labeling.locate import named
 from labeling.lookalikes import odd_names
 from labeling.schemas import FEEDBACK, PHRASE_REASONS
 from pipelines import extract
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
 from pipelines.engines import ready
+from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.matchers import matcher_at
 from pipelines.passes.plan import plan, splits_for
 from pipelines.places import Place, place_for
@@ -37,7 +39,7 @@ BYTES_PER_SAMPLE = 10_000
 MAX_SAID = 10
 """Odd names of labels that are printed."""
 
-_INPUT_KEYS = {
+INPUT_KEYS = {
     "taxonomy",
     "site",
     "archive",
@@ -73,6 +75,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
 def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     extract.taxonomy_at.cache_clear()
     matcher_at.cache_clear()
+    boilerplate_in.cache_clear()
     taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
     odd = odd_names(taxonomy)
     _say_odd(odd)
@@ -114,7 +117,7 @@ def _say_odd(names: Sequence[str]) -> None:
 def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     splits = extract.splits_of(config)
     inputs = _input_digests(config, splits)
-    settings = config.model_dump(mode="json", include=_INPUT_KEYS)
+    settings = config.model_dump(mode="json", include=INPUT_KEYS)
     with step("signals") as facts:
         if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
             with staged(run_dir, "signals", inputs=inputs, config=settings, resume=True) as work:
@@ -141,16 +144,12 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
 def _extract(
     config: Config, splits: Sequence[Split], place: Place, beam_options: Sequence[str]
 ) -> None:
-    paths = _input_paths(config, splits)
-    n_rows = sum(
-        p.stat().st_size // (BYTES_PER_SAMPLE if p.suffix == ".tar" else BYTES_PER_ROW)
-        for p in paths
-    )
+    paths = input_paths(config, splits)
     shuffle = Shuffle(
         read=extract.ReadInputs(config),
         keys=extract.KEYS,
         reduce=extract.reduce_inputs,
-        n_buckets=n_buckets_for(n_rows),
+        n_buckets=n_buckets_for(sum(map(rows_taken, paths))),
         work_dir=place.work_dir("inputs"),
         out_dir=place.out_dir("inputs", is_last=True),
         combine=extract.combine_inputs,
@@ -214,7 +213,14 @@ def _by_table(paths: Iterable[Path]) -> dict[str, list[Path]]:
     return tables
 
 
-def _input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
+def rows_taken(path: Path) -> int:
+    """Return how many signals a file of an input is taken to make, by its size."""
+    per_row = BYTES_PER_SAMPLE if path.suffix == ".tar" else BYTES_PER_ROW
+    return path.stat().st_size // per_row
+
+
+def input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
+    """Return the files that the signals are made from, in an order that the settings decide."""
     base = Path(config.base)
     paths = list(extract.taxonomy_files(config).paths)
     paths += [base / graph.vertices for graph in config.graph]
@@ -235,11 +241,17 @@ def _input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     into shards; reading them here too would double the work of a rerun.
     """
     base = Path(config.base)
-    paths = _input_paths(config, splits)
-    digests = {path.relative_to(base).as_posix(): file_digest(path) for path in paths}
+    paths = input_paths(config, splits)
+    return {named(base, path): file_digest(path) for path in paths} | images_beside(config)
+
+
+def images_beside(config: Config) -> dict[str, str]:
+    """Return the name and size of every file of each site, as the signals' manifest has it."""
+    base = Path(config.base)
+    digests = {}
     for site in config.site:
         files = sorted(p for p in (base / site.path).rglob("*") if p.is_file())
-        sizes = [(p.relative_to(base).as_posix(), p.stat().st_size) for p in files]
+        sizes = [(named(base, p), p.stat().st_size) for p in files]
         digests[f"{site.path}/**"] = str(sizes)
     return digests
 
@@ -272,16 +284,20 @@ def _count_phrases(path: Path) -> dict[str, int]:
 
 
 def _count_candidates(directory: Path) -> dict[str, int]:
-    pairs = _read(directory, "candidates")
-    n_images = pc.count_distinct(pairs["image_id"]).as_py()
-    n_labels = pc.count_distinct(pairs["label_id"]).as_py()
-    return {"candidates": len(pairs), "images": n_images, "labels": n_labels}
+    """Count candidates, images and labels, a file at a time: no image is in two of them."""
+    n_rows, n_images = 0, 0
+    labels: set[str] = set()
+    for path in sorted(directory.glob("candidates-*.parquet")):
+        pairs = pq.read_table(path, columns=["image_id", "label_id"])
+        n_rows += len(pairs)
+        n_images += pc.count_distinct(pairs["image_id"]).as_py()
+        labels.update(pairs["label_id"].unique().to_pylist())
+    return {"candidates": n_rows, "images": n_images, "labels": len(labels)}
 
 
 def _read(directory: Path, table: str) -> pa.Table:
-    columns = ["image_id", "label_id"] if table == "candidates" else None
     paths = sorted(directory.glob(f"{table}-*.parquet"))
-    return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])
+    return pa.concat_tables([pq.read_table(path) for path in paths])
 
 
 def _cut_archives(directory: Path, splits: Sequence[Split]) -> list[str]:
