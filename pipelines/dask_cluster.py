@@ -41,7 +41,7 @@ QUIET = {
 """What the workers log: nothing, as their errors arrive here."""
 
 SETTINGS: dict[str, Any] = {
-    # Dask has workers hand back freed memory in steps of 64 KiB, which costs a third of the time.
+    # Dask has workers hand back freed memory in steps of 64 KiB, which costs a quarter of it all.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "distributed.scheduler.allowed-failures": MAX_DEATHS,

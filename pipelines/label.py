@@ -122,6 +122,8 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
         if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
             with staged(run_dir, "signals", inputs=inputs, config=settings, resume=True) as work:
                 place = place_for(config, run_dir, work)
+                if place.is_remote:  # the inputs are on this machine
+                    place, beam_options = Place(work.dir, work.scratch), ()
                 _extract(config, splits, place, beam_options)
                 work.counts |= _count_signals(work.dir)
                 work.facts["cut_archives"] = _cut_archives(work.dir, splits)
@@ -171,7 +173,7 @@ def _run_passes(
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(place.share(_by_table(signals.paths(".parquet"))))
     passes = plan(
-        extract.taxonomy_files(config),
+        place.taxonomy(extract.taxonomy_files(config)),
         tuple(rates.tolist()),
         config.label.support_only,
         n_signals,
@@ -187,6 +189,7 @@ def _run_passes(
             work_dir=place.work_dir(one.name),
             out_dir=place.out_dir(one.name, is_last),
             combine=one.combine,
+            carrier=place.carrier,
             name=one.name,
         )
         run(shuffle, splits_for({t: files[t] for t in one.inputs}), beam_options)

@@ -13,16 +13,17 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from curation.manifest import Staging, write_parquet
 from labeling.errors import IntegrityError
+from labeling.taxonomies import TaxonomyFiles
 from pipelines import markers, objects, storage
 from pipelines.config import Config
-from pipelines.engine import Split, Tables
+from pipelines.engine import Carrier, Split, Tables
 
 Files = Mapping[str, list[str]]
 """Names of the files of each table."""
@@ -77,6 +78,23 @@ class Place:
         return {
             table: [self._send(path, "given") for path in paths] for table, paths in files.items()
         }
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the shared folder is in an object store: workers may see no disk of ours."""
+        return objects.is_object(self.shared)
+
+    @property
+    def carrier(self) -> Carrier:
+        """What carries the rows of a pass: a bucket would be very many small reads of objects."""
+        return "engine" if self.is_remote else "files"
+
+    def taxonomy(self, files: TaxonomyFiles) -> TaxonomyFiles:
+        """Return where the workers find the taxonomy: in their scratch, if they see no disk."""
+        if not self.is_remote:
+            return files
+        hierarchy = files.hierarchy and self._copy(files.hierarchy, "hierarchy")
+        return replace(files, path=self._copy(files.path, "taxonomy"), hierarchy=hierarchy)
 
     def conclude(
         self,
@@ -139,6 +157,14 @@ class Place:
 
     def _here(self, name: str, is_last: bool) -> Path:
         return self.out if is_last else self.scratch / name
+
+    def _copy(self, path: Path, name: str) -> Path:
+        """Have a file of this machine in the scratch of every worker."""
+        to = self.scratch / name / path.name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, to)
+        self._copies.append((self._send(to, name), str(to)))
+        return to
 
     def _send(self, path: Path, name: str) -> str:
         """Copy a file of this machine to the shared folder; its name says what it holds."""

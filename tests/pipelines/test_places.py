@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import stores
 
 from curation.manifest import Stage, current
 from labeling.errors import ConfigError, IntegrityError
-from pipelines import objects, storage
+from labeling.taxonomies import TaxonomyFiles
+from pipelines import storage
 from pipelines.config import Config, read_config
+from pipelines.engine import Split
 from pipelines.label import label
+from pipelines.places import Place
 
 
 def files_of(run_dir: Path) -> dict[str, str]:
@@ -50,10 +54,6 @@ def compare(
     assert not any((tmp_path / "tmp").glob("winnow-*"))
 
 
-def test_an_object_store_may_be_between_the_passes(shop: Path, tmp_path: Path, shelf: Path) -> None:
-    compare(shop, tmp_path, shelf, "shelf://bucket/work")
-
-
 @pytest.mark.engine
 def test_another_disk_may_be_between_the_passes(shop: Path, tmp_path: Path, shelf: Path) -> None:
     compare(shop, tmp_path, shelf, str(shelf))
@@ -69,14 +69,14 @@ def test_workers_of_dask_share_an_object_store(
         compare(shop, tmp_path, shelf, "shelf://bucket/work", ["--runner=dask"])
 
 
-def test_a_run_that_was_cut_short_goes_on_in_the_store(
+def test_a_run_in_an_object_store_that_was_cut_short_goes_on(
     shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
     send = storage.send
 
     def failing(file: Path, path: str, partial_dir: str) -> None:
-        if len(sent) == 3:
+        if len(sent) == 7:
             raise KeyboardInterrupt
         sent.append(path)
         send(file, path, partial_dir)
@@ -84,18 +84,37 @@ def test_a_run_that_was_cut_short_goes_on_in_the_store(
     config = settings(shop, "shelf://bucket/work")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(storage, "send", failing)
-        label(config, tmp_path / "run")
-    left = objects.names("shelf://bucket")
-    assert left == []
+        label(config, tmp_path / "shared")
     assert any(shelf.iterdir())
     with monkeypatch.context() as patch:
         again: list[str] = []
-        patch.setattr(
-            storage, "send", lambda file, path, to: (again.append(path), send(file, path, to))
-        )
-        label(config, tmp_path / "run")
-    assert not set(sent) & set(again)
-    assert not any(shelf.iterdir())
+        patch.setattr(storage, "send", lambda f, path, to: (again.append(path), send(f, path, to)))
+        compare(shop, tmp_path, shelf, "shelf://bucket/work")
+    assert not {path for path in sent if "/given/" in path} & set(again)
+
+
+def read_text(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    yield "text", pa.table({"text": [Path(path).read_text() for path in split.arguments]})
+
+
+def test_workers_that_see_no_disk_of_ours_get_what_they_open(tmp_path: Path, shelf: Path) -> None:
+    place = Place(tmp_path / "out", tmp_path / "scratch", "shelf://bucket/work")
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text("labels")
+    files = place.taxonomy(TaxonomyFiles(labels))
+
+    def conclude(folder: Path) -> None:
+        (folder / "made-0.parquet").write_text("made of the whole")
+
+    made = place.conclude("first", {}, conclude)
+    read = place.read(read_text)
+    reduce = place.reduce(lambda tables: {"t": pa.table({"text": [files.path.read_text()]})})
+    labels.unlink()
+    (tmp_path / "scratch").rename(tmp_path / "elsewhere")
+    assert reduce({})["t"]["text"].to_pylist() == ["labels"]
+    ((_, rows),) = read(Split("0", "made", tuple(made["made"])))
+    assert rows["text"].to_pylist() == ["made of the whole"]
+    assert (tmp_path / "scratch/first/made-0.parquet").read_text() == "made of the whole"
 
 
 def test_a_file_that_changed_on_the_way_is_noticed(
