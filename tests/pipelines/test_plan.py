@@ -151,7 +151,7 @@ def test_why_signals_will_be_made_again_is_told(config: Path) -> None:
     commit_as_label_would(config, run_dir)
     changed = plan(config, "--out", run_dir, "-o", "taxonomy.format=jsonl").stdout
     assert "settings have changed: taxonomy" in changed
-    shutil.copy(config.parent / "texts" / "2.parquet", config.parent / "texts" / "3.parquet")
+    shutil.copy2(config.parent / "texts" / "2.parquet", config.parent / "texts" / "3.parquet")
     (config.parent / "texts" / "0.parquet").unlink()
     os.utime(config.parent / "links.csv", (2e9, 2e9))
     manifest = next((run_dir / "signals").glob("*/manifest.json"))
