@@ -163,10 +163,10 @@ def _done(
     why = [] if signals is None else why_candidates_again(config, signals.content, run_dir)
     if signals is None or why is None:
         yield "candidates: will be made"
-    elif again or why:
-        yield f"candidates: will be made again: {'; '.join(why or ['after the signals'])}"
+    elif why:
+        yield f"candidates: will be made again: {'; '.join(why)}"
     else:
-        yield "candidates: there, and used again if the signals are"
+        yield "candidates: there, and used again if the signals are as they were"
     for attempt in attempts(run_dir):
         yield (
             f"unfinished: {attempt.stage}, {size(attempt.n_bytes)}; gone on with if inputs,"

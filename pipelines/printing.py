@@ -64,10 +64,10 @@ def table(
 
     Examples
     --------
-    >>> for line in table([("kept", "images"), ("3,673", "a dog")], right=[0], width=12):
+    >>> for line in table([("label", "n"), ("a dog on a lawn", "3,673")], right=[1], width=16):
     ...     print(line)
-     kept  image…
-    3,673  a dog
+    label          n
+    a dog on…  3,673
     """
     shown = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]

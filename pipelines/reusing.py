@@ -83,7 +83,7 @@ def _input_reasons(
 
 def _newer(manifest: Mapping[str, Any], paths: Sequence[Path]) -> Iterator[str]:
     started = time.strptime(manifest["run"]["started"], "%Y-%m-%dT%H:%M:%SZ")
-    since = calendar.timegm(started)
+    since = calendar.timegm(started) + 1  # it is cut to whole seconds
     n_newer = sum(path.stat().st_mtime > since for path in paths)
     if n_newer:
-        yield f"{n_newer:,} inputs are newer"
+        yield "an input is newer" if n_newer == 1 else f"{n_newer:,} inputs are newer"

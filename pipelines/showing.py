@@ -105,8 +105,8 @@ def show(
     shown = itertools.count()
     rows = (row for row, _ in zip(_rows(chosen, wanted, mask, limit, names), shown, strict=False))
     _WRITERS[form](wanted, schema, rows, out)
-    if form == "table" and next(shown) == limit:
-        _say_more(chosen, mask, limit)
+    if form == "table":
+        _say_rest(chosen, mask, next(shown), limit)
 
 
 def _wanted(
@@ -125,11 +125,13 @@ def _say_stale(one: Seen) -> None:
         say(f"stale: the {one.name} were made from other {', '.join(one.stale)} than are in force")
 
 
-def _say_more(chosen: RunTable, mask: Mask | None, limit: int) -> None:
-    if mask is not None:
-        say(f"the first {limit:,} that match: --limit for more, --count for their number")
-    elif limit < chosen.n_rows:
-        say(f"the first {limit:,} of {chosen.n_rows:,} rows: --limit for more")
+def _say_rest(chosen: RunTable, mask: Mask | None, n_shown: int, limit: int | None) -> None:
+    if n_shown == 0 and limit != 0:
+        say("no row" if mask is None else "no row matches")
+    elif mask is not None and n_shown == limit:
+        say(f"the first {n_shown:,} that match: --limit for more, --count for their number")
+    elif n_shown < chosen.n_rows and mask is None:
+        say(f"the first {n_shown:,} of {chosen.n_rows:,} rows: --limit for more")
 
 
 def _rows(
