@@ -17,6 +17,7 @@ from curation.manifest import (
     Staging,
     file_digest,
     open_stage,
+    parquet_bytes,
     reuse,
     staged,
     write_parquet,
@@ -27,7 +28,7 @@ from labeling.feedback import click_rates
 from labeling.links import REASONS as CAPPED
 from labeling.lookalikes import odd_names
 from labeling.schemas import FEEDBACK, PHRASE_REASONS
-from pipelines import extract
+from pipelines import extract, storage
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
 from pipelines.passes.matchers import matcher_at
@@ -155,7 +156,7 @@ def _extract(
         name="inputs",
     )
     run(shuffle, splits, beam_options)
-    _fill_empty(work.dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
+    _fill_empty(work.dir, {schema.name: schema.arrow for schema in extract.SCHEMAS}, work.scratch)
 
 
 def _run_passes(
@@ -165,6 +166,8 @@ def _run_passes(
 
     Returns how many signals were discounted, pages capped and phrases found, by reason.
     """
+    for copied in work.dir.glob("phrases-*.parquet"):
+        copied.unlink()  # by an attempt that broke off behind the last pass
     caps: list[Path] = []
     n_signals = signals.counts["signals"]
     n_buckets = n_buckets_for(n_signals + signals.counts["links"])
@@ -190,7 +193,7 @@ def _run_passes(
             name=one.name,
         )
         run(shuffle, splits_for({t: files[t] for t in one.inputs}), beam_options)
-        _fill_empty(to, one.outputs)
+        _fill_empty(to, one.outputs, work.scratch)
         one.conclude(to)
         made = _by_table(to.glob("*.parquet"))
         caps += made.get("caps", [])
@@ -204,13 +207,14 @@ def _run_passes(
     }
 
 
-def _fill_empty(directory: Path, schemas: Mapping[str, pa.Schema]) -> None:
-    """Write an empty file for each table that no bucket has a row of."""
+def _fill_empty(directory: Path, schemas: Mapping[str, pa.Schema], scratch: Path) -> None:
+    """Write an empty file for each table that no bucket has a row of: whole or not at all."""
     there = _by_table(directory.glob("*.parquet"))
     for name, schema in schemas.items():
         if name not in there:
             path = directory / f"{name}-00000-of-00001.parquet"
-            write_parquet(schema.empty_table(), path)
+            with storage.writing(str(path), str(scratch / "partial")) as writer:
+                writer.write(parquet_bytes(schema.empty_table()))
 
 
 def _by_table(paths: Iterable[Path]) -> Files:
