@@ -124,7 +124,7 @@ class Place:
         out_dir = self.out_dir(name, is_last)
         digests = self._fetch(name, here, is_last or conclude is not None) if self.shared else {}
         there = {*storage.names(out_dir), *(path.name for path in here.iterdir())}
-        _fill_empty(here, outputs, _by_table(there))
+        self._fill_empty(here, outputs, _by_table(there))
         if conclude is not None:
             conclude(here)
         if self.shared and not is_last:
@@ -165,6 +165,15 @@ class Place:
         shutil.copyfile(path, to)
         self._copies.append((self._send(to, name), str(to)))
         return to
+
+    def _fill_empty(self, here: Path, schemas: Mapping[str, pa.Schema], there: Files) -> None:
+        """Write an empty file for each table that no bucket has a row of, whole or not at all."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        for name, schema in schemas.items():
+            if name not in there:
+                partial = self.scratch / f"{name}.partial"
+                write_parquet(schema.empty_table(), partial)
+                os.replace(partial, here / f"{name}-00000-of-00001.parquet")
 
     def _send(self, path: Path, name: str) -> str:
         """Copy a file of this machine to the shared folder; its name says what it holds."""
@@ -255,13 +264,6 @@ def _committed(work_dir: str) -> dict[str, str]:
     found = [markers.read_json(storage.join(folder, name)) for name in storage.names(folder)]
     files = (markers.File(*file) for marker in found if marker for file in marker["files"])
     return {file.name: file.sha256 for file in files}
-
-
-def _fill_empty(directory: Path, schemas: Mapping[str, pa.Schema], there: Files) -> None:
-    """Write an empty file for each table that no bucket has a row of."""
-    for name, schema in schemas.items():
-        if name not in there:
-            write_parquet(schema.empty_table(), directory / f"{name}-00000-of-00001.parquet")
 
 
 def _by_table(names: Iterable[str]) -> Files:
