@@ -8,7 +8,7 @@ number of workers, and every client is closed.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -47,7 +47,6 @@ SETTINGS: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": MAX_DEATHS,
     "distributed.comm.timeouts.connect": f"{TIMEOUT}s",
     "distributed.comm.timeouts.tcp": "120s",
-    "logging": {"distributed": "critical", "distributed.client": "critical"},
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING": str(QUIET),
 }
 """What a cluster that is started here differs in from Dask's defaults."""
@@ -70,12 +69,17 @@ def connected(options: Sequence[str]) -> Iterator[list[str]]:
     InputError
         If workers died over the same part again and again.
     """
-    if importlib.util.find_spec("distributed") is None:
+    try:
+        import dask
+
+        # Before the settings: what Dask loads of its own while they hold is lost with them.
+        importlib.import_module("distributed")
+    except ImportError as error:
         raise ConfigError(
             "Dask is not installed", help="install it with: pip install 'winnow[dask]'"
-        )
-    import dask
-
+        ) from error
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     asked, others = _parser().parse_known_args(options)
     with dask.config.set(SETTINGS), _client(asked) as client, _explained():
         n_threads = sum(client.nthreads().values())

@@ -63,6 +63,7 @@ def test_another_disk_may_be_between_the_passes(shop: Path, tmp_path: Path, shel
 def test_workers_of_dask_share_an_object_store(
     shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("distributed")
     dask = pytest.importorskip("dask")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     with dask.config.set({"distributed.worker.preload": [stores.__file__]}):
