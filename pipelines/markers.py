@@ -23,6 +23,9 @@ from typing import Any, NamedTuple
 
 from pipelines import storage
 
+SHARED = "shared"
+"""File in a stage's scratch folder that names the shared one, for those who look from outside."""
+
 
 class File(NamedTuple):
     """One file of a marker."""

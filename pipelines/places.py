@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.manifest import Staging, write_parquet
+from curation.manifest import Staging, write_parquet, write_text
 from labeling.errors import IntegrityError
 from labeling.taxonomies import TaxonomyFiles
 from pipelines import markers, objects, storage
@@ -217,6 +217,8 @@ def place_for(config: Config, run_dir: Path, work: Staging) -> Place:
     owner = f"{socket.gethostname()}:{run_dir.resolve()}"
     name = f"{work.dir.name}-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
     scratch = Path(tempfile.gettempdir(), f"winnow-{name}")
+    work.scratch.mkdir(exist_ok=True)
+    write_text(work.scratch / markers.SHARED, storage.join(shared, name))
     return Place(work.dir, scratch, storage.join(shared, name))
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines import markers
+from pipelines import markers, storage
 
 STAGING = ".staging"
 RATE_SECONDS = 300.0
@@ -72,25 +71,44 @@ def attempts(run_dir: Path) -> list[Attempt]:
     return sorted(found, key=lambda one: _when(one.folder))
 
 
-def _shuffles(folder: Path) -> Iterator[Begun]:
-    jobs = sorted(folder.glob("**/job.json"), key=_when)
-    for job in jobs:
-        try:
-            done = markers.finished(str(job.parent))
-            told = markers.read_json(str(job))
-        except (KeyError, TypeError, OSError):
-            continue
-        if done is None:
-            continue
-        yield Begun(
-            str(told.get("name", job.parent.name)),
-            done.splits,
-            done.n_splits,
-            done.buckets,
-            done.n_buckets,
-            done.is_done,
-            tuple(map(_when, job.parent.glob("[sb]*/*.json"))),
-        )
+def _shuffles(folder: Path) -> list[Begun]:
+    """Return the shuffles of a scratch folder, and of the shared one that it names, as they began.
+
+    Markers are whole or absent, so that their names are enough.
+    """
+    jobs = [str(path.parent) for path in sorted(folder.glob("**/job.json"), key=_when)]
+    try:
+        shared = (folder / markers.SHARED).read_text(encoding="utf-8")
+        jobs += [storage.join(shared, n) for n in storage.names(shared) if n.endswith(".work")]
+    except (OSError, UnicodeDecodeError):
+        pass
+    begun = (_begun(work_dir) for work_dir in jobs)
+    return [one for one in begun if one is not None]
+
+
+def _begun(work_dir: str) -> Begun | None:
+    try:
+        job = markers.read_json(storage.join(work_dir, "job.json"))
+        n_splits, n_buckets = int(job["n_splits"]), int(job["n_buckets"])
+        done = {kind: _markers(work_dir, kind) for kind in ("splits", "buckets")}
+        is_done = storage.size(storage.join(work_dir, "done.json")) is not None
+    except (KeyError, TypeError, ValueError, OSError):
+        return None
+    times = [_when(Path(path)) for paths in done.values() for path in paths]
+    return Begun(
+        name=str(job.get("name", work_dir.rpartition("/")[2])),
+        splits=len(done["splits"]),
+        n_splits=n_splits,
+        buckets=len(done["buckets"]),
+        n_buckets=n_buckets,
+        is_done=is_done,
+        times=tuple(times),
+    )
+
+
+def _markers(work_dir: str, kind: str) -> list[str]:
+    folder = storage.join(work_dir, kind)
+    return [storage.join(folder, n) for n in storage.names(folder) if n.endswith(".json")]
 
 
 def _n_bytes(folder: Path) -> int:

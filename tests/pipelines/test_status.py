@@ -15,7 +15,7 @@ from runfolders import write_run, write_signals
 from curation.manifest import locked
 from pipelines.cli import main
 from pipelines.lockfile import holder
-from pipelines.markers import File, Marker, begin, bucket_marker, split_marker, write_marker
+from pipelines.markers import SHARED, File, Marker, begin, bucket_marker, split_marker, write_marker
 
 
 @pytest.fixture
@@ -99,6 +99,15 @@ def test_an_unfinished_shuffle_is_told_by_its_markers(run_dir: Path) -> None:
     for damaged in ("[", "[]", "{}"):
         (work / "job.json").write_text(damaged)
         assert status(run_dir).exit_code == 0
+
+
+def test_a_shuffle_in_a_shared_folder_is_told_too(run_dir: Path, tmp_path: Path) -> None:
+    scratch = run_dir / ".staging" / "signals-0123456789ab.work"
+    scratch.mkdir(parents=True)
+    (scratch / SHARED).write_text(str(tmp_path / "shared"))
+    job = {"name": "inputs", "n_splits": 3, "n_buckets": 1}
+    begin(str(tmp_path / "shared" / "inputs.work"), job)
+    assert "inputs: 0 of 3 splits, 0 of 1 buckets\n" in status(run_dir).stdout
 
 
 def test_the_holder_of_the_lock_is_told_and_not_disturbed(run_dir: Path) -> None:
