@@ -1,35 +1,35 @@
 """All evidence of some images to their candidates.
 
-One sort of a packed integer puts the rows in order; what is left is differences of neighbours and
+One sort of integers puts the rows in order; what is left is differences of neighbours and
 reductions of runs. Nothing depends on the order of the rows: strengths are compared, counts are
 integers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from labeling import ids
+from labeling.orders import Longs, sizes_of, starts_of
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 from labeling.taxonomy import Taxonomy
+from labeling.words import ranges
 
-Longs = npt.NDArray[np.int64]
-
-LABEL_BITS = 31
-"""Bits of a label's code."""
+Codes = npt.NDArray[np.int16]
 
 
 class _United(NamedTuple):
     """What one source says about one (image, label), a row each, sorted."""
 
-    pair: Longs
-    """The image's rank, shifted by `LABEL_BITS`, and the label's code."""
-    source: Longs
+    image: Longs
+    """Row of the distinct images."""
+    label: npt.NDArray[np.int32]
+    source: npt.NDArray[np.int16]
     strength: npt.NDArray[np.float32]
     n_pages: npt.NDArray[np.int32]
     n_hosts: npt.NDArray[np.int32]
@@ -69,147 +69,130 @@ def merge(
         `labeling.schemas.CANDIDATES`, sorted by image and label: the same whatever the order of
         the rows.
     """
-    tables = (spoken, heard, covered)
-    names, sources = _numbered([table["source"] for table in tables])
-    words = np.concatenate([ids.to_words(table["image_id"]) for table in tables])
-    rank, images = ids.rank(words)
-    n_rows = len(spoken) + len(heard)
-    supports = np.isin(names, sorted(support_only))
-    united = _opened(_unite(spoken, heard, rank[:n_rows], np.concatenate(sources[:2])), supports)
-    first = _starts(united.pair)
-    pair = united.pair[first]
-    quiet = np.zeros((len(images), max(8, -(-len(names) // 8) * 8)), bool)
-    quiet[rank[n_rows:], sources[2]] = True
-    image, label = pair >> LABEL_BITS, pair & ((1 << LABEL_BITS) - 1)
-    silent = quiet[image]
-    silent[np.repeat(np.arange(len(first)), _sizes(first, len(united.pair))), united.source] = False
-    sources_by_code = pa.array(names.tolist(), pa.string())
+    names, sources = _numbered([table["source"] for table in (spoken, heard, covered)])
+    united, images = _unite(spoken, heard, np.concatenate(sources[:2]), len(names))
+    united = _opened(united, np.isin(names, sorted(support_only)))
+    first = starts_of(united.image, united.label)
+    image = united.image[first]
+    by_image = _covered(images, ids.to_words(covered["image_id"]), sources[2], len(names))
+    silent = np.take(by_image, image, axis=0)
+    candidate = np.repeat(np.arange(len(first)), sizes_of(first, len(united.image)))
+    np.put(silent, candidate * silent.shape[1] + united.source, False)
+    source_names = pa.array(names.tolist(), pa.string())
     columns = [
         ids.from_words(images).take(pa.array(image)),
-        taxonomy.ids_of(label.astype(np.int32)),
-        _evidence_lists(united, first, sources_by_code),
-        _silent_lists(silent, sources_by_code),
-        pa.array(_reduce(np.minimum, united.ambiguity, first)),
+        taxonomy.ids_of(united.label[first]),
+        _evidence_lists(united, first, source_names),
+        _silent_lists(silent, source_names),
+        pa.array(_least(united.ambiguity, first)),
     ]
     return pa.Table.from_arrays(columns, schema=CANDIDATES.arrow)
 
 
-def _numbered(columns: list[pa.ChunkedArray]) -> tuple[npt.NDArray[np.str_], list[Longs]]:
+def _numbered(columns: list[pa.ChunkedArray]) -> tuple[npt.NDArray[np.str_], list[Codes]]:
     """Return the distinct sources, sorted, and each row's place among them for each column."""
     coded = [column.combine_chunks() for column in columns]
     spelled = [column.dictionary.to_pylist() for column in coded]
     names = np.array(sorted({name for some in spelled for name in some}), dtype=np.str_)
     codes = []
     for column, some in zip(coded, spelled, strict=True):
-        place = np.searchsorted(names, np.array(some, dtype=np.str_)).astype(np.int64)
+        place = np.searchsorted(names, np.array(some, dtype=np.str_)).astype(np.int16)
         codes.append(place[column.indices.to_numpy()])
     return names, codes
 
 
-def _unite(spoken: pa.Table, heard: pa.Table, rank: Longs, source: Longs) -> _United:
-    labels = [table["label"].to_numpy() for table in (spoken, heard)]
-    pair = rank << LABEL_BITS | np.concatenate(labels)
-    order, pair, source = _sorted(pair, source)
-    starts = _starts(pair, source)
-    sizes = _sizes(starts, len(pair))
-    ones = np.ones(len(spoken), np.int32)
-    n_pages = np.concatenate([ones, heard["n_pages"].to_numpy()])
-    n_hosts = np.concatenate([ones, heard["n_hosts"].to_numpy()])
-    host = np.concatenate([spoken["host"].to_numpy(), np.zeros(len(heard), np.int64)])
-    by_name = {
-        name: np.concatenate([table[name].to_numpy() for table in (spoken, heard)])
-        for name in ("strength", "ambiguity")
-    }
-    # Most are said once, so only the runs of several rows are reduced.
+def _unite(
+    spoken: pa.Table, heard: pa.Table, source: Codes, n_sources: int
+) -> tuple[_United, ids.Words]:
+    """Return what each source says about each pair, and the images in their order."""
+    label = _joined("label", spoken, heard)
+    words = np.concatenate([ids.to_words(table["image_id"]) for table in (spoken, heard)])
+    source_bits = max(n_sources - 1, 0).bit_length()
+    said = label.astype(np.uint64) << np.uint64(source_bits) | source.astype(np.uint64)
+    order = ids.order_with(words, said, int(said.max(initial=0)).bit_length())
+    said, words = said[order], ids.taken(words, order)
+    new = ids.changes(words)
+    image = np.cumsum(new) - 1
+    starts = starts_of(image, said)
     first = order[starts]
-    several = sizes > 1
-    rows = order[np.repeat(several, sizes)]
-    runs = np.cumsum(sizes[several]) - sizes[several]
+    ones = np.ones(len(spoken), np.int32)
+    columns = {
+        "strength": _joined("strength", spoken, heard),
+        "n_pages": np.concatenate([ones, heard["n_pages"].to_numpy()]),
+        "n_hosts": np.concatenate([ones, heard["n_hosts"].to_numpy()]),
+        "ambiguity": _joined("ambiguity", spoken, heard),
+    }
     united = _United(
-        pair[starts],
-        source[starts],
-        by_name["strength"][first],
-        n_pages[first],
-        n_hosts[first],
-        by_name["ambiguity"][first],
+        image[starts], label[first], source[first], *(values[first] for values in columns.values())
     )
-    if len(rows):
-        united.strength[several] = np.maximum.reduceat(by_name["strength"][rows], runs)
-        united.n_pages[several] = np.add.reduceat(n_pages[rows], runs)
-        largest = np.maximum.reduceat(n_hosts[rows], runs)
-        said = rows < len(spoken)
-        run = np.repeat(np.arange(len(runs)), sizes[several])
-        distinct = _count_distinct(run[said], host[rows[said]], len(runs))
-        united.n_hosts[several] = np.maximum(largest, distinct)
-        united.ambiguity[several] = np.minimum.reduceat(by_name["ambiguity"][rows], runs)
-    return united
+    _reduce(united, order, starts, columns, spoken["host"].to_numpy())
+    return united, words[new]
 
 
-def _sorted(pair: Longs, source: Longs) -> tuple[Longs, Longs, Longs]:
-    """Return the order of the rows by pair and source, and both in that order.
+def _joined(name: str, *tables: pa.Table) -> npt.NDArray[Any]:
+    return np.concatenate([table[name].to_numpy() for table in tables])
 
-    Everything, with the row's number, is packed into one integer where it fits: integers are
-    sorted several times as fast as places.
+
+def _reduce(
+    united: _United,
+    order: Longs,
+    starts: Longs,
+    columns: Mapping[str, npt.NDArray[Any]],
+    host: Longs,
+) -> None:
+    """Put what several rows say together into `united`, which holds what the first of them says.
+
+    Most are said once, so only the runs of several rows are looked at.
     """
-    n_bits = max(len(pair) - 1, 0).bit_length()
-    source_bits = int(source.max(initial=0)).bit_length()
-    image = pair >> LABEL_BITS
-    label = pair & ((1 << LABEL_BITS) - 1)
-    label_bits = int(label.max(initial=0)).bit_length()
-    if int(image.max(initial=0)).bit_length() + label_bits + source_bits + n_bits > 63:
-        order = np.lexsort((source, pair))
-        return order, pair[order], source[order]
-    key = ((image << label_bits | label) << source_bits | source) << n_bits
-    key |= np.arange(len(pair))
-    key.sort()
-    order = key & ((1 << n_bits) - 1)
-    key >>= n_bits
-    source = key & ((1 << source_bits) - 1)
-    key >>= source_bits
-    return order, key >> label_bits << LABEL_BITS | key & ((1 << label_bits) - 1), source
-
-
-def _starts(*columns: Longs) -> Longs:
-    """Return the first row of each run of rows that are equal in all columns."""
-    new = np.ones(len(columns[0]), bool)
-    np.not_equal(columns[0][1:], columns[0][:-1], out=new[1:])
-    for column in columns[1:]:
-        new[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(new)
-
-
-def _sizes(starts: Longs, n_rows: int) -> Longs:
-    return np.diff(starts, append=n_rows)
+    sizes = sizes_of(starts, len(order))
+    several = np.flatnonzero(sizes > 1)
+    if not len(several):
+        return
+    sizes = sizes[several]
+    rows = order[ranges(starts[several], starts[several] + sizes)[1]]
+    runs = np.cumsum(sizes) - sizes
+    united.strength[several] = np.maximum.reduceat(columns["strength"][rows], runs)
+    united.n_pages[several] = np.add.reduceat(columns["n_pages"][rows], runs)
+    united.ambiguity[several] = np.minimum.reduceat(columns["ambiguity"][rows], runs)
+    largest = np.maximum.reduceat(columns["n_hosts"][rows], runs)
+    is_spoken = rows < len(host)
+    run = np.repeat(np.arange(len(runs)), sizes)[is_spoken]
+    distinct = _count_distinct(run, host[rows[is_spoken]], len(runs))
+    united.n_hosts[several] = np.maximum(largest, distinct)
 
 
 def _count_distinct(run: Longs, value: Longs, n_runs: int) -> Longs:
     """Return how many distinct values each run has."""
-    _, code = np.unique(value, return_inverse=True)
-    keys = run * (int(code.max(initial=0)) + 1) + code
-    keys.sort()
-    new = np.ones(len(keys), bool)
-    new[1:] = keys[1:] != keys[:-1]
-    return np.bincount(keys[new] // (int(code.max(initial=0)) + 1), minlength=n_runs)
+    order = np.lexsort((value, run))
+    return np.bincount(run[order[starts_of(run[order], value[order])]], minlength=n_runs)
 
 
-def _reduce(
-    function: np.ufunc, values: npt.NDArray[np.int16], starts: Longs
-) -> npt.NDArray[np.int16]:
-    return np.asarray(function.reduceat(values, starts)) if len(starts) else values
+def _least(values: npt.NDArray[np.int16], starts: Longs) -> npt.NDArray[np.int16]:
+    return np.minimum.reduceat(values, starts) if len(starts) else values
+
+
+def _covered(
+    images: ids.Words, of_rows: ids.Words, source: Codes, n_sources: int
+) -> npt.NDArray[np.bool_]:
+    """Return ``bool[n_images, n]``: which sources cover the image; `n` is a multiple of eight."""
+    place, distinct = ids.rank(np.concatenate([images, of_rows]))
+    covered = np.zeros((len(distinct), 8 * max(1, -(-n_sources // 8))), bool)
+    covered[place[len(images) :], source] = True
+    return covered[place[: len(images)]]
 
 
 def _opened(united: _United, supports: npt.NDArray[np.bool_]) -> _United:
     """Return the rows of pairs that some source opens."""
-    if not supports.any() or not len(united.pair):
+    if not supports.any() or not len(united.image):
         return united
-    starts = _starts(united.pair)
+    starts = starts_of(united.image, united.label)
     opens = np.logical_or.reduceat(~supports[united.source], starts)
-    kept = np.repeat(opens, _sizes(starts, len(united.pair)))
+    kept = np.repeat(opens, sizes_of(starts, len(united.image)))
     return _United(*(column[kept] for column in united))
 
 
 def _evidence_lists(united: _United, first: Longs, names: pa.Array) -> pa.ListArray:
-    offsets = pa.array(np.append(first, len(united.pair)).astype(np.int32))
+    offsets = pa.array(np.append(first, len(united.image)).astype(np.int32))
     by_name = {
         "source": names.take(pa.array(united.source)),
         "strength": pa.array(united.strength),

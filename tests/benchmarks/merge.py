@@ -168,6 +168,7 @@ def generate(work: Path, n_rows: int) -> int:
             work / "input" / f"mentions-{number:05d}.parquet",
             compression="zstd",
             row_group_size=ROWS_PER_GROUP,
+            use_dictionary=["label", "source", "strength", "ambiguity"],
         )
     return rows_and_bytes(work / "input")[1]
 

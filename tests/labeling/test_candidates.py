@@ -139,16 +139,15 @@ def test_there_may_be_any_number_of_sources(n_sources: int) -> None:
     assert merged(said, [], covered).equals(plainly(said, [], covered))
 
 
-def test_large_codes_are_sorted_although_they_do_not_fit_into_one_integer() -> None:
+def test_ids_are_sorted_with_an_integer_that_leaves_them_few_bits() -> None:
     draw = np.random.default_rng(5)
-    pair = draw.integers(0, 2**62, 1_000)
-    pair[::3] = pair[0]
-    source = draw.integers(0, 40, 1_000)
-    order, pairs, sources = candidates._sorted(pair, source)
-    expected = np.lexsort((source, pair))
-    assert (pairs == pair[expected]).all()
-    assert (sources == source[expected]).all()
-    assert (pair[order] == pairs).all()
+    words = draw.integers(0, 2**64, (1_000, 2), np.uint64)
+    words[::3] = words[0]
+    words[:500, 0] |= words[500:, 0] & ~np.uint64(2**20 - 1)
+    more = draw.integers(0, 2**62, 1_000, np.uint64)
+    more[::2] &= np.uint64(1)
+    order = ids.order_with(words, more, 62)
+    assert order.tolist() == np.lexsort((more, words[:, 1], words[:, 0])).tolist()
 
 
 @pytest.mark.parametrize(
