@@ -10,17 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling import ids
+from labeling.compact import HOST, SOURCE, compact
 from labeling.matching import Matcher, match_texts
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 from labeling.taxonomy import Codes, Taxonomy
 
 MENTIONS = pa.schema(
     [
-        ("image_id", pa.string()),
-        ("page_id", pa.string()),
-        ("host", pa.string()),
+        ("image_id", ids.BINARY),
+        ("page_id", ids.BINARY),
+        ("host", HOST),
         ("label", pa.int32()),
-        ("source", pa.string()),
+        ("source", SOURCE),
         ("name", pa.int32()),
         ("strength", pa.float32()),
         ("ambiguity", pa.int16()),
@@ -31,9 +32,9 @@ matcher's number of the name."""
 
 EVIDENCE_ROWS = pa.schema(
     [
-        ("image_id", pa.string()),
+        ("image_id", ids.BINARY),
         ("label", pa.int32()),
-        ("source", pa.string()),
+        ("source", SOURCE),
         ("strength", pa.float32()),
         ("n_pages", pa.int32()),
         ("n_hosts", pa.int32()),
@@ -42,7 +43,7 @@ EVIDENCE_ROWS = pa.schema(
 )
 """`labeling.schemas.EVIDENCE` with the label's code, on its way to the merge."""
 
-COVERAGE = pa.schema([("image_id", pa.string()), ("source", pa.string())])
+COVERAGE = pa.schema([("image_id", ids.BINARY), ("source", SOURCE)])
 """One source that could have spoken about an image."""
 
 
@@ -54,15 +55,16 @@ def mentions(signals: pa.Table, matcher: Matcher) -> pa.Table:
     found = match_texts(matcher, signals["text"])
     rows = pa.array(found.row)
     weight = signals["weight"].to_numpy()[found.row]
-    columns = [signals[name].take(rows) for name in ("image_id", "page_id", "host")]
-    columns += [pa.array(found.label), signals["source"].take(rows), pa.array(found.name)]
+    named = compact(signals.select(["image_id", "page_id", "host", "source"])).take(rows)
+    columns = [named[name] for name in ("image_id", "page_id", "host")]
+    columns += [pa.array(found.label), named["source"], pa.array(found.name)]
     columns += [pa.array(found.strength * weight, pa.float32()), pa.array(found.ambiguity)]
     return pa.Table.from_arrays(columns, schema=MENTIONS)
 
 
 def coverage(signals: pa.Table) -> pa.Table:
     """Return which sources could have spoken about each image: those that gave it a text."""
-    return signals.group_by(COVERAGE.names).aggregate([]).cast(COVERAGE)
+    return compact(signals.group_by(COVERAGE.names).aggregate([])).cast(COVERAGE)
 
 
 def from_mentions(found: pa.Table) -> pa.Table:
@@ -118,6 +120,7 @@ def merge(
         `labeling.schemas.CANDIDATES`, sorted by image and label: the same whatever the order of
         the rows.
     """
+    evidence, covered = _named(evidence), _named(covered)
     evidence = evidence.sort_by([(n, "ascending") for n in ("image_id", "label", "source")])
     evidence = _opened(evidence, support_only)
     words, label, starts = _pairs(evidence)
@@ -125,17 +128,21 @@ def merge(
     items = pa.StructArray.from_arrays(
         [evidence[f.name].combine_chunks() for f in EVIDENCE_ITEM], fields=list(EVIDENCE_ITEM)
     )
-    first = pa.array(starts)
     ambiguity = evidence["ambiguity"].to_numpy()
     least = np.minimum.reduceat(ambiguity, starts) if len(starts) else ambiguity
     columns = [
-        evidence["image_id"].take(first),
+        ids.from_words(words[starts]),
         taxonomy.ids_of(label[starts]),
         pa.ListArray.from_arrays(offsets, items),
         _silent(words, starts, evidence["source"], covered),
         pa.array(least, pa.int16()),
     ]
     return pa.Table.from_arrays(columns, schema=CANDIDATES.arrow)
+
+
+def _named(rows: pa.Table) -> pa.Table:
+    place = rows.column_names.index("source")
+    return rows.set_column(place, "source", rows["source"].cast(pa.string()))
 
 
 def _pairs(evidence: pa.Table) -> tuple[ids.Words, Codes, npt.NDArray[np.int64]]:

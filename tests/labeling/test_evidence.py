@@ -13,15 +13,16 @@ from labeling.taxonomy import Label, build_taxonomy
 TAXONOMY = build_taxonomy(
     [Label(x, ((x * 2, ""),), (), None, n) for n, x in enumerate("abc")], "test"
 )
-IMAGES = [ids.digest(f"image {n}") for n in range(3)]
-PAGES = [ids.digest(f"page {n}") for n in range(3)]
+HEX = [ids.digest(f"image {n}") for n in range(3)]
+IMAGES = [bytes.fromhex(digits) for digits in HEX]
+PAGES = [bytes.fromhex(ids.digest(f"page {n}")) for n in range(3)]
 
 
 def mention(image: int, label: int, source: str, page: int, strength: float) -> dict[str, object]:
     return {
         "image_id": IMAGES[image],
         "page_id": PAGES[page],
-        "host": f"h{page % 2}",
+        "host": page % 2,
         "label": label,
         "source": source,
         "strength": strength,
@@ -31,9 +32,8 @@ def mention(image: int, label: int, source: str, page: int, strength: float) -> 
 
 def merged(rows: list[dict[str, object]], covered: list[tuple[int, str]]) -> pa.Table:
     found = pa.Table.from_pylist(rows, schema=evidence.MENTIONS)
-    coverage = pa.table(
-        {"image_id": [IMAGES[i] for i, _ in covered], "source": [s for _, s in covered]},
-        schema=evidence.COVERAGE,
+    coverage = pa.Table.from_pylist(
+        [{"image_id": IMAGES[i], "source": s} for i, s in covered], schema=evidence.COVERAGE
     )
     return evidence.merge(evidence.from_mentions(found), coverage, TAXONOMY)
 
@@ -111,11 +111,12 @@ def test_the_order_of_rows_does_not_matter(
 
 def test_mentions_carry_the_weight_of_their_signal() -> None:
     rows = [
-        {"image_id": IMAGES[0], "page_id": PAGES[0], "host": "h", "source": "alt", "text": text}
+        {"image_id": HEX[0], "page_id": HEX[1], "host": "h", "source": "alt", "text": text}
         | {"weight": weight, "lang": None}
         for text, weight in (("aa and bb", 0.5), ("nothing", 1.0), ("cc", 0.25))
     ]
     signals = pa.Table.from_pylist(rows, schema=SIGNALS.arrow)
     found = evidence.mentions(signals, compile_matcher(TAXONOMY))
+    assert found["image_id"].to_pylist() == [IMAGES[0]] * 3
     assert found["label"].to_pylist() == [0, 1, 2]
     assert np.allclose(found["strength"].to_numpy(), [0.5, 0.5, 0.25])
