@@ -93,7 +93,13 @@ def test_a_key_that_holds_all_rows_is_never_held_whole(
 
 def link_rows(sources: list[str], anchor: str = "a cat") -> pa.Table:
     rows = [
-        {"src_page": ids.digest(s), "dst_page": HOT.hex(), "src_host": s, "anchor": anchor, "nav": False}
+        {
+            "src_page": ids.digest(s),
+            "dst_page": HOT.hex(),
+            "src_host": s,
+            "anchor": anchor,
+            "nav": False,
+        }
         for s in sources
     ]
     return pa.Table.from_pylist(rows, schema=LINKS.arrow)
