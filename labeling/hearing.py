@@ -53,7 +53,8 @@ def hear(
     """Return what the neighbours of each node say after all rounds but the last.
 
     A node does not hear its own seed: what a neighbour has from the node itself is taken out, and a
-    neighbour that has nothing else to say does not count.
+    neighbour that has nothing else to say does not count. In two rounds nothing of it comes back;
+    in three it can over a triangle, damped twice.
 
     Parameters
     ----------
