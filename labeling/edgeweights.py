@@ -24,17 +24,19 @@ PRIOR_PAIRS = 20
 
 
 class Agreement(NamedTuple):
-    """Edges by kind, and how many have ends of one label."""
+    """Edges by kind, and how many have ends of one label; labels may be drawn several times."""
 
     n_pairs: Longs
     """``int64[n_kinds]``."""
     n_agree: Longs
     """``int64[n_kinds]``."""
     n_ends: Longs
-    """``int64[n_labels]``: ends of edges with each label."""
+    """``int64[n_draws, n_labels]``: ends of edges with each label."""
 
 
-def count_agreement(kind: Longs, one: Longs, other: Longs, n_kinds: int) -> Agreement:
+def count_agreement(
+    kind: Longs, one: Longs, other: Longs, n_kinds: int, n_labels: int
+) -> Agreement:
     """Count some edges.
 
     Parameters
@@ -42,15 +44,22 @@ def count_agreement(kind: Longs, one: Longs, other: Longs, n_kinds: int) -> Agre
     kind
         ``int64[m]`` in [0, n_kinds).
     one, other
-        ``int64[m]``: label of each end, negative where we are not confident of one.
+        ``int64[m, n_draws]``: labels of each end in [0, n_labels), negative where we are not
+        confident of one.
+    n_kinds, n_labels
+        How many kinds and labels there are.
     """
     known = (one >= 0) & (other >= 0)
     agree = known & (one == other)
-    ends = np.concatenate([one[known], other[known]])
+    kinds = np.broadcast_to(kind[:, None], one.shape)
+    ends = [
+        np.bincount(np.concatenate([a[k], b[k]]), minlength=n_labels)
+        for a, b, k in zip(one.T, other.T, known.T, strict=True)
+    ]
     return Agreement(
-        np.bincount(kind[known], minlength=n_kinds),
-        np.bincount(kind[agree], minlength=n_kinds),
-        np.bincount(ends),
+        np.bincount(kinds[known], minlength=n_kinds),
+        np.bincount(kinds[agree], minlength=n_kinds),
+        np.array(ends),
     )
 
 
@@ -64,16 +73,16 @@ def edge_weights(counted: Agreement) -> Floats:
 
     Examples
     --------
-    >>> counted = Agreement(np.array([1000, 1000, 0]), np.array([900, 500, 0]), np.array([9, 9]))
+    >>> counted = Agreement(np.array([1000, 1000, 0]), np.array([900, 500, 0]), np.array([[9, 9]]))
     >>> edge_weights(counted).round(2).tolist()
     [1.0, 0.01, 0.5]
     """
-    n_ends = max(int(counted.n_ends.sum()), 1)
-    chance = float(((counted.n_ends / n_ends) ** 2).sum())
-    room = max(1 - chance, 1 / n_ends)
+    n_ends = np.maximum(counted.n_ends.sum(axis=1, keepdims=True), 1)
+    chance = float(((counted.n_ends / n_ends) ** 2).sum(axis=1).mean())
+    room = max(1 - chance, 1 / float(n_ends.max()))
     above = counted.n_agree - counted.n_pairs * chance
     together = (above.sum() / room + PRIOR * PRIOR_PAIRS) / (counted.n_pairs.sum() + PRIOR_PAIRS)
-    each = (above / room + together * PRIOR_PAIRS) / (counted.n_pairs + PRIOR_PAIRS)
+    each = (above / room + max(together, 0) * PRIOR_PAIRS) / (counted.n_pairs + PRIOR_PAIRS)
     each = np.maximum(each, 0)
     weights: Floats = each / max(float(each.max(initial=0)), 1e-300)
     return weights

@@ -187,7 +187,8 @@ def worth_of_yes(flickr: Flickr) -> npt.NDArray[np.float64]:
     target = flickr.edges[edge, 1]
     first = np.where(names[target].any(axis=1), names[target].argmax(axis=1), -1)
     other = np.where(names[target, one], one, first)
-    return edge_weights(count_agreement(kind[edge], one, other, 4))[kind]
+    ends = one[:, None], other[:, None]
+    return edge_weights(count_agreement(kind[edge], *ends, 4, names.shape[1]))[kind]
 
 
 def ranked(

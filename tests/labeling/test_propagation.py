@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from labeling.edgeweights import Agreement, count_agreement, edge_weights
@@ -70,6 +71,7 @@ def plain(some: Edges, given_seeds: Seeds, settings: Settings) -> npt.NDArray[np
     return state
 
 
+@limits(deadline=None)
 @given(edges, seeds)
 def test_it_is_what_dense_matrices_give(some: Edges, given_seeds: Given) -> None:
     start = seeds_of(given_seeds)
@@ -78,6 +80,7 @@ def test_it_is_what_dense_matrices_give(some: Edges, given_seeds: Given) -> None
         assert np.allclose(found, plain(some, start, settings), atol=1e-6)
 
 
+@limits(deadline=None)
 @given(edges, seeds, st.permutations(range(N)), st.randoms())
 def test_the_order_of_nodes_and_edges_changes_nothing(
     some: Edges, given_seeds: Given, names: list[int], random: object
@@ -94,6 +97,7 @@ def test_the_order_of_nodes_and_edges_changes_nothing(
         assert np.array_equal(two[names], one)
 
 
+@limits(deadline=None)
 @given(edges, seeds)
 def test_shares_add_up_to_at_most_one_and_silent_nodes_stay_silent(
     some: Edges, given_seeds: Given
@@ -141,19 +145,22 @@ def test_equal_shares_are_kept_by_the_code_of_the_label() -> None:
     assert unpack(state)[0][0].tolist() == [1, 2]
 
 
+@limits(deadline=None)
 @given(st.lists(st.tuples(*[st.integers(-1, 3)] * 2, st.integers(0, 2)), max_size=60))
 def test_weights_of_edges_are_shares_of_the_largest(rows: list[tuple[int, int, int]]) -> None:
-    one, other, kind = np.array(rows, np.int64).reshape(-1, 3).T
-    weights = edge_weights(count_agreement(kind, one, other, 3))
+    table = np.array(rows, np.int64).reshape(-1, 3)
+    one, other, kind = table[:, :1], table[:, 1:2], table[:, 2]
+    weights = edge_weights(count_agreement(kind, one, other, 3, 4))
     assert ((weights >= 0) & (weights <= 1)).all()
-    assert np.array_equal(weights, edge_weights(count_agreement(kind, other, one, 3)))
+    assert np.array_equal(weights, edge_weights(count_agreement(kind, other, one, 3, 4)))
 
 
 def test_edges_that_predict_weigh_more_and_few_are_taken_for_all() -> None:
-    ends = np.full(10, 100)
+    ends = np.full((1, 10), 100)
     weights = edge_weights(Agreement(np.array([500, 500, 2]), np.array([450, 50, 2]), ends))
     assert weights[0] == 1
     assert weights[1] < 0.05
     assert weights[1] < weights[2] < weights[0]
-    unknown = edge_weights(count_agreement(*(np.empty(0, np.int64),) * 3, 3))
+    nothing = np.empty((0, 1), np.int64)
+    unknown = edge_weights(count_agreement(nothing[:, 0], nothing, nothing, 3, 10))
     assert unknown.tolist() == [1, 1, 1]
