@@ -19,8 +19,8 @@ Longs = npt.NDArray[np.int64]
 PRIOR = 0.25
 """Agreement above chance that is assumed of edges of which nothing is known."""
 
-PRIOR_PAIRS = 20
-"""Pairs that an assumption counts for."""
+PRIOR_PAIRS = 200
+"""Pairs of drawn labels that an assumption counts for."""
 
 
 class Agreement(NamedTuple):
@@ -75,7 +75,7 @@ def edge_weights(counted: Agreement) -> Floats:
     --------
     >>> counted = Agreement(np.array([1000, 1000, 0]), np.array([900, 500, 0]), np.array([[9, 9]]))
     >>> edge_weights(counted).round(2).tolist()
-    [1.0, 0.01, 0.5]
+    [1.0, 0.09, 0.53]
     """
     n_ends = np.maximum(counted.n_ends.sum(axis=1, keepdims=True), 1)
     chance = float(((counted.n_ends / n_ends) ** 2).sum(axis=1).mean())

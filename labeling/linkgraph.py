@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from labeling import ids
 from labeling.compact import HOST, compact
-from labeling.links import MAX_DEGREE, MAX_SENDERS, TOP_TOPICS, lowest
+from labeling.links import MAX_DEGREE, MAX_SENDERS, TOP_TOPICS, count_over, lowest
 from labeling.toplabels import State, pack, unpack
 
 LINK, NAV, OF_HOST, OF_IMAGE = 1, 2, 4, 8
@@ -96,6 +96,18 @@ def kept_edges(edges: pa.Table, spare: int = 0) -> pa.Table:
         [
             lowest(linked, "other_page", MAX_DEGREE + spare),
             lowest(held, "other_page", MAX_SENDERS + spare),
+        ]
+    )
+
+
+def count_capped(edges: pa.Table) -> pa.Table:
+    """Return `labeling.links.CAPS`: how many nodes have more neighbours than they keep."""
+    is_link = pc.less_equal(edges["kind"], NAV)
+    linked, held = edges.filter(is_link), edges.filter(pc.invert(is_link))
+    return pa.concat_tables(
+        [
+            count_over(linked, "other_page", MAX_DEGREE, "too_many_links"),
+            count_over(held, "other_page", MAX_SENDERS, "too_many_senders"),
         ]
     )
 

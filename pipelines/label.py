@@ -176,6 +176,7 @@ def _run_passes(
         config.label.support_only,
         n_signals,
         work.scratch,
+        n_edges=signals.counts["links"] + signals.counts["placements"],
     )
     for one in passes:
         to = work.dir if one is passes[-1] else work.scratch / one.name
@@ -183,7 +184,7 @@ def _run_passes(
             read=one.read,
             keys=one.keys,
             reduce=one.reduce,
-            n_buckets=n_buckets,
+            n_buckets=one.n_buckets or n_buckets,
             work_dir=str(work.scratch / f"{one.name}.work"),
             out_dir=str(to),
             combine=one.combine,

@@ -1,4 +1,4 @@
-"""The first pass by page: texts are matched; each page's topics go to its neighbours."""
+"""The first pass by page: texts are matched, and each page gets its topics and neighbours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling import evidence, links
+from labeling import evidence, ids, linkgraph, links
+from labeling.compact import HOST
 from labeling.context import in_context
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Split, Tables
@@ -18,54 +19,58 @@ from pipelines.passes.tables import in_order, tables_of
 
 PAGE_OUTPUTS = {
     "mentions": evidence.MENTIONS,
-    "messages": links.MESSAGES,
+    "nodes": linkgraph.NODES,
+    "ends": linkgraph.ENDS,
     "anchors": links.MESSAGES,
 }
+
+_HOSTS = pa.schema([("page_id", ids.BINARY), ("host", HOST)])
 
 
 @dataclass(frozen=True)
 class ReadForPages:
-    """Match the texts of a file of signals, and the link texts of a file of links."""
+    """Match the texts of signals and links, and find what holds pages together."""
 
     files: MatcherFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        """Yield mentions, edges and anchors, by page."""
+        """Yield mentions, edges, hosts and anchors, by page."""
         rows = pq.read_table(*split.arguments)
-        matcher = matcher_at(self.files)
         if split.kind == "signals":
-            yield "mentions", evidence.mentions(rows, matcher)
+            yield "mentions", evidence.mentions(rows, matcher_at(self.files))
+        elif split.kind == "links":
+            yield "edges", linkgraph.link_edges(rows)
+            yield "hosts", linkgraph.hosts_of(rows)
+            yield "anchors", links.anchors(rows, matcher_at(self.files))
         else:
-            yield "edges", links.edges(rows)
-            yield "anchors", links.anchors(rows, matcher)
+            yield "edges", linkgraph.held_edges(rows)
+            yield "hosts", linkgraph.hosts_of(rows)
 
 
 def combine_for_pages(table: str, rows: pa.Table) -> pa.Table:
-    """Keep no more neighbours of a page than are followed, and one to tell that it has more."""
-    if table != "edges":
-        return rows
-    return links.lowest(_distinct_edges(rows), "other_page", links.MAX_DEGREE + 1)
+    """Keep no more neighbours of a page than are kept, and one to tell that it has more."""
+    if table == "hosts":
+        return rows.group_by(_HOSTS.names).aggregate([]).cast(_HOSTS)
+    return linkgraph.kept_edges(rows, spare=1) if table == "edges" else rows
 
 
 @dataclass(frozen=True)
 class ReducePages:
-    """Read shared names by their page, and send the topics of each page to its neighbours."""
+    """Read shared names by their page, and keep the topics and neighbours of each page."""
 
     taxonomy_files: TaxonomyFiles
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return ``mentions``, ``messages`` and ``anchors``."""
-        table_of = tables_of(tables, {**PAGE_OUTPUTS, "edges": links.EDGES})
-        edges = combine_for_pages("edges", table_of["edges"])
+        """Return `PAGE_OUTPUTS`, and how many nodes have more neighbours than are kept."""
+        table_of = tables_of(tables, {**PAGE_OUTPUTS, "edges": linkgraph.EDGES, "hosts": _HOSTS})
         mentions = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
-        topics = links.topics(mentions)
+        nodes = linkgraph.nodes(links.topics(mentions))
+        edges = table_of["edges"]
+        ends = linkgraph.ends(linkgraph.kept_edges(edges), nodes, table_of["hosts"])
         return {
             "mentions": in_order(mentions),
-            "messages": in_order(links.messages(topics, edges)),
+            "nodes": nodes,
+            "ends": in_order(ends),
             "anchors": in_order(table_of["anchors"]),
-            "caps": links.count_over(edges, "other_page", links.MAX_DEGREE, "too_many_links"),
+            "caps": linkgraph.count_capped(edges),
         }
-
-
-def _distinct_edges(edges: pa.Table) -> pa.Table:
-    return edges.group_by(links.EDGES.names).aggregate([]).cast(links.EDGES)

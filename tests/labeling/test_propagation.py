@@ -157,7 +157,9 @@ def test_weights_of_edges_are_shares_of_the_largest(rows: list[tuple[int, int, i
 
 def test_edges_that_predict_weigh_more_and_few_are_taken_for_all() -> None:
     ends = np.full((1, 10), 100)
-    weights = edge_weights(Agreement(np.array([500, 500, 2]), np.array([450, 50, 2]), ends))
+    weights = edge_weights(
+        Agreement(np.array([50_000, 50_000, 2]), np.array([45_000, 5_000, 2]), ends)
+    )
     assert weights[0] == 1
     assert weights[1] < 0.05
     assert weights[1] < weights[2] < weights[0]
