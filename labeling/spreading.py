@@ -31,6 +31,10 @@ from labeling.toplabels import Longs, State, unpack
 
 SETTINGS = Settings(rounds=2, damping=0.5)
 
+LEAST_SHARE = 0.1
+"""The least share of its neighbours that a page hears: what fewer say, or say from afar, is right
+too seldom to be told, and is most of what goes around."""
+
 SENT = pa.schema(
     [
         ("page_id", ids.BINARY),
@@ -170,8 +174,9 @@ def _with_none(rows: State) -> State:
 
 def _to_heard(names: ids.Words, heard: Heard) -> pa.Table:
     label, share = unpack(heard.state)
-    row, place = np.nonzero(label >= 0)
-    strength = np.minimum(share[row, place] * TOP_TOPICS, 1)
+    shares = np.minimum(share * TOP_TOPICS, 1)
+    row, place = np.nonzero((label >= 0) & (shares >= LEAST_SHARE))
+    strength = shares[row, place]
     columns = [ids.words_to_binary(names[row]), label[row, place], strength]
     columns += [heard.n_senders[row, place], heard.n_origins[row, place]]
     return _table(columns, HEARD)
