@@ -178,6 +178,7 @@ def _run_passes(
         config.label.support_only,
         n_signals,
         place.scratch,
+        n_edges=signals.counts["links"] + signals.counts["placements"],
     )
     for one in passes:
         is_last = one is passes[-1]
@@ -185,7 +186,7 @@ def _run_passes(
             read=place.read(one.read),
             keys=one.keys,
             reduce=place.reduce(one.reduce),
-            n_buckets=n_buckets,
+            n_buckets=one.n_buckets or n_buckets,
             work_dir=place.work_dir(one.name),
             out_dir=place.out_dir(one.name, is_last),
             combine=one.combine,

@@ -8,6 +8,7 @@ from labeling import evidence, ids, links
 from labeling.compact import PLACED
 from labeling.matching import compile_matcher
 from labeling.schemas import LINKS
+from labeling.spreading import HEARD
 from labeling.taxonomy import Label, build_taxonomy
 
 CAT, DOG = 0, 1
@@ -68,18 +69,17 @@ def by_pair(table: pa.Table) -> dict[tuple[bytes, int], tuple[float, int, int]]:
     }
 
 
-def test_topics_of_linked_pages_reach_images_in_both_directions() -> None:
-    topics = links.topics(
-        mention_table(("p", "1", CAT), ("q", "2", CAT), ("q", "2", DOG), ("r", "3", DOG))
+def test_what_pages_hear_reaches_their_images() -> None:
+    rows = [("p", CAT, 1.0, 1, 1), ("p", DOG, 0.5, 3, 2), ("r", DOG, 1.0, 1, 1)]
+    heard = pa.Table.from_pylist(
+        [dict(zip(HEARD.names, (page(p), *row), strict=True)) for p, *row in rows], schema=HEARD
     )
-    edges = links.edges(link_table(("p", "q"), ("q", "p"), ("r", "q"), ("r", "r")))
-    sent = links.messages(topics, edges)
-    found, covered = links.linked_evidence(sent, placement_table(("p", "1"), ("q", "2")))
+    shown = placement_table(("p", "1"), ("p", "2"), ("q", "2"), ("q", "3"))
+    found, covered = links.linked_evidence(heard, shown)
     assert by_pair(found) == {
-        (image("1"), CAT): (1.0, 1, 1),
-        (image("1"), DOG): (1.0, 1, 1),
-        (image("2"), CAT): (0.5, 1, 1),
-        (image("2"), DOG): (0.5, 1, 1),
+        (image(i), label): of_page
+        for i in "12"
+        for label, of_page in ((CAT, (1.0, 1, 1)), (DOG, (0.5, 3, 2)))
     }
     assert sorted(covered["image_id"].to_pylist()) == sorted([image("1"), image("2")])
     assert set(covered["source"].to_pylist()) == {"linked"}
@@ -138,15 +138,3 @@ def test_a_page_keeps_its_strongest_topics(monkeypatch: pytest.MonkeyPatch) -> N
     topics = links.topics(mention_table(*rows))
     assert topics["label"].to_pylist() == [3, 2]
     assert topics["n_images"].to_pylist() == [4, 3]
-
-
-def test_a_hub_follows_the_same_links_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "MAX_DEGREE", 3)
-    pairs = [("hub", f"leaf {n}") for n in range(10)]
-    topics = links.topics(mention_table(("hub", "1", CAT)))
-    ways = []
-    for order in (pairs, pairs[::-1]):
-        sent = links.messages(topics, links.edges(link_table(*order)))
-        ways.append(sorted(sent["page_id"].to_pylist()))
-    assert ways[0] == ways[1]
-    assert len(ways[0]) == 3
