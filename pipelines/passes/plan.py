@@ -14,6 +14,20 @@ from labeling.schemas import CANDIDATES
 from labeling.taxonomies import TaxonomyFiles
 from pipelines import storage
 from pipelines.engine import Combine, Split, Tables, keep_all, united
+from pipelines.passes.feedback import (
+    EVENT_OUTPUTS,
+    SAID_OUTPUTS,
+    SAMPLE,
+    USER_OUTPUTS,
+    ReadEvents,
+    ReduceSaid,
+    combine_acts,
+    fit_trust,
+    read_rows,
+    read_statements,
+    reduce_events,
+    reduce_users,
+)
 from pipelines.passes.hosts import (
     HOST_OUTPUTS,
     combine_for_hosts,
@@ -23,7 +37,7 @@ from pipelines.passes.hosts import (
 )
 from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
 from pipelines.passes.matchers import MatcherFiles
-from pipelines.passes.merge import Merge, ReadForMerge
+from pipelines.passes.merge import Merge, read_for_merge
 from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judge_usage
 from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
 
@@ -52,9 +66,9 @@ class Pass(NamedTuple):
 
 def plan(
     taxonomy_files: TaxonomyFiles,
-    click_rates: tuple[float, ...],
     support_only: tuple[str, ...],
     n_signals: int,
+    n_events: int,
     work_dir: Path,
 ) -> tuple[Pass, ...]:
     """Return the passes in the order in which they run; the last makes the candidates.
@@ -101,13 +115,45 @@ def plan(
             outputs={**LINK_OUTPUTS, **CAPS},
             combine=combine_for_images,
         ),
+        *(_of_feedback(files, n_events) if n_events else ()),
         Pass(
             "merge",
-            inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
-            read=ReadForMerge(files),
-            keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
-            reduce=Merge(taxonomy_files, click_rates, support_only),
+            inputs=("signals", "mentions", "evidence", "coverage", *(["said"] if n_events else [])),
+            read=read_for_merge,
+            keys=dict.fromkeys(("mentions", "evidence", "coverage", "said"), "image_id"),
+            reduce=Merge(taxonomy_files, work_dir / "said", support_only),
             outputs={"candidates": CANDIDATES.arrow},
+        ),
+    )
+
+
+def _of_feedback(files: MatcherFiles, n_events: int) -> tuple[Pass, ...]:
+    return (
+        Pass(
+            "events",
+            inputs=("feedback",),
+            read=ReadEvents(files),
+            keys={"acts": "event"},
+            reduce=reduce_events,
+            outputs=EVENT_OUTPUTS,
+        ),
+        Pass(
+            "users",
+            inputs=("acts",),
+            read=read_rows,
+            keys={"acts": "user"},
+            reduce=reduce_users,
+            outputs=USER_OUTPUTS,
+            combine=combine_acts,
+        ),
+        Pass(
+            "said",
+            inputs=("statements",),
+            read=read_statements,
+            keys={"said": "image_id", "hours": "key"},
+            reduce=ReduceSaid(min(1.0, SAMPLE / n_events)),
+            outputs=SAID_OUTPUTS,
+            conclude=fit_trust,
         ),
     )
 
