@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,7 +172,7 @@ def tell(directory: Path, tally: Sequence[Path], taxonomy: Taxonomy) -> Told:
         {
             "label_id": taxonomy.label_ids[row["label"]],
             "what": "clicks" if row["clicks"] else "votes",
-            "time": row["window"] * bursts.WINDOW,
+            "time": datetime.fromtimestamp(row["window"] * bursts.WINDOW, UTC).isoformat(),
             "n": round((row["new"] + row["old"]) / bursts.MASS),
             "n_new": round(row["new"] / bursts.MASS),
             "usual": row["usual"],
