@@ -16,6 +16,20 @@ from labeling.taxonomies import TaxonomyFiles
 from pipelines import storage
 from pipelines.engine import Combine, Split, Tables, keep_all, united
 from pipelines.passes.arcs import ARC_OUTPUTS, judge_edges, read_for_arcs, reduce_arcs
+from pipelines.passes.feedback import (
+    EVENT_OUTPUTS,
+    SAID_OUTPUTS,
+    SAMPLE,
+    USER_OUTPUTS,
+    ReadEvents,
+    ReduceSaid,
+    combine_acts,
+    fit_trust,
+    read_rows,
+    read_statements,
+    reduce_events,
+    reduce_users,
+)
 from pipelines.passes.hosts import (
     HOST_OUTPUTS,
     combine_for_hosts,
@@ -25,7 +39,7 @@ from pipelines.passes.hosts import (
 )
 from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
 from pipelines.passes.matchers import MatcherFiles
-from pipelines.passes.merge import Merge, ReadForMerge
+from pipelines.passes.merge import Merge, read_for_merge
 from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judge_usage
 from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
 from pipelines.passes.rounds import (
@@ -64,9 +78,9 @@ class Pass(NamedTuple):
 
 def plan(
     taxonomy_files: TaxonomyFiles,
-    click_rates: tuple[float, ...],
     support_only: tuple[str, ...],
     n_signals: int,
+    n_events: int,
     work_dir: Path,
     n_edges: int = 0,
 ) -> tuple[Pass, ...]:
@@ -125,12 +139,13 @@ def plan(
             outputs={**LINK_OUTPUTS, **CAPS},
             combine=combine_for_images,
         ),
+        *(_of_feedback(files, n_events) if n_events else ()),
         Pass(
             "merge",
-            inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
-            read=ReadForMerge(files),
-            keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
-            reduce=Merge(taxonomy_files, click_rates, support_only),
+            inputs=("signals", "mentions", "evidence", "coverage", *(["said"] if n_events else [])),
+            read=read_for_merge,
+            keys=dict.fromkeys(("mentions", "evidence", "coverage", "said"), "image_id"),
+            reduce=Merge(taxonomy_files, work_dir / "said", support_only),
             outputs={"candidates": CANDIDATES.arrow},
         ),
     )
@@ -167,6 +182,37 @@ def _spread(arcs_dir: Path, n_edges: int) -> Iterator[Pass]:
         keys=dict.fromkeys(("sent", "before"), "page_id"),
         reduce=reduce_heard,
         outputs={"heard": HEARD},
+    )
+
+
+def _of_feedback(files: MatcherFiles, n_events: int) -> tuple[Pass, ...]:
+    return (
+        Pass(
+            "events",
+            inputs=("feedback",),
+            read=ReadEvents(files),
+            keys={"acts": "event"},
+            reduce=reduce_events,
+            outputs=EVENT_OUTPUTS,
+        ),
+        Pass(
+            "users",
+            inputs=("acts",),
+            read=read_rows,
+            keys={"acts": "user"},
+            reduce=reduce_users,
+            outputs=USER_OUTPUTS,
+            combine=combine_acts,
+        ),
+        Pass(
+            "said",
+            inputs=("statements",),
+            read=read_statements,
+            keys={"said": "image_id", "hours": "key"},
+            reduce=ReduceSaid(min(1.0, SAMPLE / n_events)),
+            outputs=SAID_OUTPUTS,
+            conclude=fit_trust,
+        ),
     )
 
 
