@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling import ids
+from labeling.compact import compact, one_source
 from labeling.evidence import EVIDENCE_ROWS
 from labeling.matching import Matcher, match_texts
 from labeling.taxonomy import Taxonomy
@@ -32,7 +34,7 @@ MAX_POSITION = 50
 
 STATEMENTS = pa.schema(
     [
-        ("image_id", pa.string()),
+        ("image_id", ids.BINARY),
         ("label", pa.int32()),
         ("kind", pa.string()),
         ("position", pa.int32()),
@@ -63,7 +65,7 @@ def statements(feedback: pa.Table, matcher: Matcher, taxonomy: Taxonomy) -> pa.T
     """
     events = _first_of(feedback.sort_by("event_id"), ["event_id"])
     rows, label, ambiguity = _labels(events, matcher, taxonomy)
-    said = events.take(pa.array(rows)).select(["image_id", "user_id", "kind", "position"])
+    said = compact(events.select(["image_id", "user_id", "kind", "position"])).take(pa.array(rows))
     said = said.append_column("label", pa.array(label))
     said = said.append_column("ambiguity", pa.array(ambiguity))
     said = _first_of(said, ["user_id", "image_id", "label", "kind"])
@@ -126,7 +128,7 @@ def _sum_pairs(said: pa.Table, a: Rates, b: Rates, source: str) -> pa.Table:
     )
     sums = sums.rename_columns(["image_id", "label", "a", "b", "n_pages", "ambiguity"])
     sums = sums.append_column("n_hosts", pa.array(np.ones(len(sums), np.int32)))
-    return sums.append_column("source", pa.array([source] * len(sums), pa.string()))
+    return sums.append_column("source", one_source(source, len(sums)))
 
 
 def _shrunken_share(sums: pa.Table, prior: float) -> pa.Array:

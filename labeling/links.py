@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling import ids
+from labeling.compact import HOST, compact, one_source
 from labeling.evidence import COVERAGE, EVIDENCE_ROWS
 from labeling.matching import Matcher, match_texts
 
@@ -37,13 +38,13 @@ REASONS = ("too_many_links", "too_many_senders", "too_many_images")
 CAPS = pa.schema([("reason", pa.string()), ("n_pages", pa.int64())])
 """How many pages had more of something than is kept, by one of `REASONS`."""
 
-EDGES = pa.schema([("page_id", pa.string()), ("other_page", pa.string())])
+EDGES = pa.schema([("page_id", ids.BINARY), ("other_page", ids.BINARY)])
 """One neighbour of a page, linked in either direction."""
 
 TOPICS = pa.schema(
     [
-        ("page_id", pa.string()),
-        ("host", pa.string()),
+        ("page_id", ids.BINARY),
+        ("host", HOST),
         ("label", pa.int32()),
         ("n_images", pa.int32()),
         ("strength", pa.float32()),
@@ -53,9 +54,9 @@ TOPICS = pa.schema(
 
 MESSAGES = pa.schema(
     [
-        ("page_id", pa.string()),
-        ("from_page", pa.string()),
-        ("from_host", pa.string()),
+        ("page_id", ids.BINARY),
+        ("from_page", ids.BINARY),
+        ("from_host", HOST),
         ("label", pa.int32()),
         ("strength", pa.float32()),
         ("ambiguity", pa.int16()),
@@ -106,6 +107,7 @@ def edges(links: pa.Table) -> pa.Table:
 
     Links of a page to itself are left out.
     """
+    links = compact(links.select(["src_page", "dst_page"]))
     links = links.filter(pc.not_equal(links["src_page"], links["dst_page"]))
     forward = [links["src_page"], links["dst_page"]]
     both = pa.concat_tables(
@@ -120,7 +122,8 @@ def anchors(links: pa.Table, matcher: Matcher) -> pa.Table:
     found = match_texts(matcher, spoken["anchor"])
     silent = np.setdiff1d(np.arange(len(spoken)), found.row)
     rows = pa.array(np.concatenate([found.row, silent]))
-    columns = [spoken[name].take(rows) for name in ("dst_page", "src_page", "src_host")]
+    named = compact(spoken.select(["dst_page", "src_page", "src_host"])).take(rows)
+    columns = list(named.columns)
     columns += [
         pa.concat_arrays([pa.array(found.label), pa.nulls(len(silent), pa.int32())]),
         pa.array(np.concatenate([found.strength, np.zeros(len(silent), np.float32)])),
@@ -264,7 +267,7 @@ def _to_images(sent: pa.Table, placements: pa.Table, source: str) -> pa.Table:
 
 
 def _evidence_rows(spoken: pa.Table, source: str) -> pa.Table:
-    named = spoken.append_column("source", pa.array([source] * len(spoken), pa.string()))
+    named = spoken.append_column("source", one_source(source, len(spoken)))
     return named.select(EVIDENCE_ROWS.names).cast(EVIDENCE_ROWS)
 
 
@@ -275,7 +278,7 @@ def _cover(arrived: pa.Table, placements: pa.Table, source: str) -> pa.Table:
 
 
 def _coverage_rows(images: pa.Array, source: str) -> pa.Table:
-    columns = [images, pa.array([source] * len(images), pa.string())]
+    columns = [images, one_source(source, len(images))]
     return pa.Table.from_arrays(columns, schema=COVERAGE)
 
 

@@ -23,6 +23,9 @@ from typing import Any, NamedTuple
 
 from pipelines import storage
 
+SHARED = "shared"
+"""File in a stage's scratch folder that names the shared one, for those who look from outside."""
+
 
 class File(NamedTuple):
     """One file of a marker."""
@@ -131,6 +134,23 @@ def found(work_dir: str, kind: str, known: Mapping[str, int] | None = None) -> d
             if marker is not None:
                 rows[name] = sum(marker.n_rows.values())
     return rows
+
+
+def needed(work_dir: str) -> int:
+    """Return about how many more bytes the shuffle will write, by what is there; 0: unknown."""
+    done = finished(work_dir)
+    if done is None or not done.splits:
+        return 0
+    folder = storage.join(work_dir, "segments")
+    segments = sum(storage.size(storage.join(folder, name)) or 0 for name in storage.names(folder))
+    all_segments = segments * done.n_splits // done.splits
+    if not done.buckets:
+        return 2 * all_segments - segments
+    folder = storage.join(work_dir, "buckets")
+    markers = [_parse(storage.join(folder, name)) for name in storage.names(folder)]
+    written = sum(file.n_bytes for marker in markers if marker for file in marker.files)
+    missing = written * (done.n_buckets - done.buckets) // done.buckets
+    return missing + all_segments - segments
 
 
 def begin(work_dir: str, job: Mapping[str, Any]) -> None:

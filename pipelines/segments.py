@@ -1,63 +1,28 @@
-"""Segments: the rows of a split, ordered by bucket, in one file written once from end to end.
-
-A split's rows are cut into *chunks* of bounded size. A chunk holds rows of one table ordered by
-bucket, and an index: where each bucket begins. Columns of fixed width without nulls are laid down
-as they are, one after the other; a bucket is then one range of each, and neither writing nor
-reading does anything for a single bucket but copy its bytes. Rows with texts, lists or nulls are an
-Arrow record batch a bucket instead, without the schema, which the chunk holds once.
+"""Segments: what a split holds for all buckets, in one file written once from end to end.
 
 The file::
 
     index of chunk 0 | its columns … | index of chunk 1 | its columns … | footer (JSON: the chunks)
 
 Readers fetch ranges, some buckets at a time, and never map the file. An engine that carries the
-rows itself gets the same bytes: `carry` cuts them out of the chunks.
+rows itself gets the same bytes: `carry` cuts them out of the chunks (see `pipelines.partition`).
 """
 
 from __future__ import annotations
 
 import base64
-import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
-from labeling import ids
 from pipelines import storage
-
-CHUNK_ROWS = 1_000_000
-CHUNK_BYTES = 48 << 20
-"""Rows are collected up to either before they are partitioned: memory of a worker."""
+from pipelines.gather import Combine, Rows, Tables, collect
+from pipelines.partition import Chunk, Layout, Starts
 
 WINDOW_BYTES = 24 << 20
 """Bytes of consecutive buckets that are fetched at once, where they are small."""
-
-Tables = Mapping[str, pa.Table]
-
-Combine = Callable[[str, pa.Table], pa.Table]
-"""Name of a table and some of its rows, to fewer rows of the same columns."""
-
-Starts = npt.NDArray[np.int64]
-
-
-class Chunk(NamedTuple):
-    """Rows of one table in the order of their buckets.
-
-    `starts` has one number more than there are buckets: where the bucket begins in each column, in
-    units of the column's width. `columns` are bytes: raw columns, or record batches back to back.
-    """
-
-    table: str
-    schema: bytes
-    is_raw: bool
-    widths: tuple[int, ...]
-    n_rows: int
-    starts: Starts
-    columns: tuple[Any, ...]
 
 
 class Segment(NamedTuple):
@@ -78,125 +43,19 @@ class Carried(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Where some rows of one table and split are: in a segment, or at hand as a chunk."""
+    """The rows of one table and split for the buckets from `first` on, in one chunk.
+
+    Its columns are at hand, or begin at these bytes of the file at `path`.
+    """
 
     table: str
     split_id: str
     number: int
-    place: Segment | int
-    chunk: Any
-
-
-class Rows(NamedTuple):
-    """The bytes of a part for some consecutive buckets, and where each begins in its columns."""
-
-    table: str
-    schema: bytes
-    is_raw: bool
-    widths: tuple[int, ...]
+    first: int
     starts: Starts
+    layout: Layout
     columns: tuple[Any, ...]
-
-
-# Partitioning
-
-
-def chunks(
-    rows: Iterable[tuple[str, pa.Table]], keys: Mapping[str, str], n_buckets: int
-) -> Iterator[Chunk]:
-    """Collect the rows of each table, and yield them partitioned."""
-    waiting: dict[str, list[pa.Table]] = {}
-    for table, some in rows:
-        for part in _cut(some):
-            of_table = waiting.setdefault(table, [])
-            of_table.append(part)
-            if _is_full(of_table):
-                yield partition(table, pa.concat_tables(of_table), keys[table], n_buckets)
-                waiting[table] = []
-    for table in sorted(waiting):
-        if waiting[table]:
-            yield partition(table, pa.concat_tables(waiting[table]), keys[table], n_buckets)
-
-
-def _cut(rows: pa.Table) -> Iterator[pa.Table]:
-    for start in range(0, len(rows), CHUNK_ROWS):
-        yield rows.slice(start, CHUNK_ROWS)
-
-
-def _is_full(tables: Sequence[pa.Table]) -> bool:
-    n_rows = sum(map(len, tables))
-    return n_rows >= CHUNK_ROWS or sum(t.get_total_buffer_size() for t in tables) >= CHUNK_BYTES
-
-
-def partition(table: str, rows: pa.Table, key: str, n_buckets: int) -> Chunk:
-    """Return rows in the order of their buckets; within one they keep their order."""
-    buckets = bucket_of(rows[key], n_buckets)
-    order = np.argsort(buckets, kind="stable")
-    counts = np.bincount(buckets, minlength=n_buckets)
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    rows = _decoded(rows)
-    schema = rows.schema.serialize().to_pybytes()
-    if all(map(_is_raw, rows.columns)):
-        widths = tuple(field.type.bit_width // 8 for field in rows.schema)
-        columns = tuple(_taken(column, order) for column in rows.columns)
-        return Chunk(table, schema, True, widths, len(rows), starts, columns)
-    ordered = rows.take(pa.array(order)).combine_chunks()
-    batches = [_batch(ordered, *ends) for ends in zip(starts[:-1], starts[1:], strict=True)]
-    sizes = [0 if batch is None else batch.size for batch in batches]
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    content = b"".join(batch for batch in batches if batch is not None)
-    return Chunk(table, schema, False, (1,), len(rows), starts, (content,))
-
-
-def bucket_of(key: pa.ChunkedArray, n_buckets: int) -> npt.NDArray[np.unsignedinteger]:
-    """Return the bucket of each id by its first bits; ``n_buckets`` is a power of two to 2**16.
-
-    They are of the least width that holds them, which makes sorting them cheap.
-    """
-    least = np.dtype(np.uint8 if n_buckets <= 256 else np.uint16)
-    bits = n_buckets.bit_length() - 1
-    if bits == 0:
-        return np.zeros(len(key), least)
-    if key.type != ids.BINARY:
-        return ids.bucket(ids.to_words(key), n_buckets).astype(least)
-    column = key.combine_chunks()
-    octets = np.frombuffer(column.buffers()[1], ">u2")[8 * column.offset :: 8][: len(column)]
-    return (octets.astype(np.uint16) >> np.uint16(16 - bits)).astype(least)
-
-
-def _decoded(rows: pa.Table) -> pa.Table:
-    """Return the rows without dictionaries, which record batches alone do not hold."""
-    for number, field in enumerate(rows.schema):
-        if pa.types.is_dictionary(field.type):
-            plain = rows.column(number).cast(field.type.value_type)
-            rows = rows.set_column(number, field.with_type(field.type.value_type), plain)
-    return rows
-
-
-def _is_raw(column: pa.ChunkedArray) -> bool:
-    kind = column.type
-    fixed = pa.types.is_primitive(kind) or pa.types.is_fixed_size_binary(kind)
-    return fixed and not pa.types.is_boolean(kind) and column.null_count == 0
-
-
-def _taken(column: pa.ChunkedArray, order: npt.NDArray[np.int64]) -> memoryview:
-    array = column.combine_chunks()
-    width = array.type.bit_width // 8
-    item = np.dtype(f"V{width}") if width not in (1, 2, 4, 8) else np.dtype(f"u{width}")
-    values = np.frombuffer(array.buffers()[1], np.uint8)
-    start = array.offset * width
-    items = values[start : start + len(array) * width].view(item)
-    return np.take(items, order, mode="clip").view(np.uint8).data
-
-
-def _batch(ordered: pa.Table, start: int, stop: int) -> pa.Buffer | None:
-    if start == stop:
-        return None
-    (batch,) = ordered.slice(start, stop - start).to_batches()
-    return batch.serialize()
-
-
-# Carrying
+    path: str = ""
 
 
 def write_segment(writer: storage.Writer, parts: Iterable[Chunk]) -> tuple[int, dict[str, int]]:
@@ -206,8 +65,8 @@ def write_segment(writer: storage.Writer, parts: Iterable[Chunk]) -> tuple[int, 
     for chunk in parts:
         index = writer.write(chunk.starts.tobytes())
         columns = [writer.write(column) for column in chunk.columns]
-        schema = base64.b64encode(chunk.schema).decode()
-        described.append([chunk.table, schema, chunk.is_raw, chunk.widths, index, columns])
+        schema = base64.b64encode(chunk.layout.schema).decode()
+        described.append([chunk.table, schema, *chunk.layout[1:], index, columns])
         n_rows[chunk.table] = n_rows.get(chunk.table, 0) + chunk.n_rows
     footer = writer.write(json.dumps(described).encode())
     return footer, n_rows
@@ -220,39 +79,51 @@ def carry(split_id: str, parts: Iterable[Chunk], first: int, last: int) -> Carri
         starts = chunk.starts[first : last + 1]
         columns = tuple(
             bytes(memoryview(column)[starts[0] * width : starts[-1] * width])
-            for column, width in zip(chunk.columns, chunk.widths, strict=True)
+            for column, width in zip(chunk.columns, chunk.layout.widths, strict=True)
         )
         cut.append(chunk._replace(starts=starts - starts[0], columns=columns))
     return Carried(split_id, first, tuple(cut))
 
 
-# Collecting
-
-
-def parts_of(found: Iterable[Segment | Carried]) -> list[Part]:
+def parts_of(found: Iterable[Segment | Carried], first: int, last: int) -> list[Part]:
     """Return the parts in the order in which kernels get them: by table, split and place in it."""
-    parts = []
+    parts: list[Part] = []
     for one in found:
-        if isinstance(one, Carried):
-            for number, carried in enumerate(one.parts):
-                chunk = Chunk(*carried)
-                parts.append(Part(chunk.table, one.split_id, number, one.first, chunk))
-        else:
-            with storage.reading(one.path) as file:
-                footer = storage.read_range(file, one.footer, one.n_bytes - one.footer)
-            for number, described in enumerate(json.loads(footer)):
-                parts.append(Part(described[0], one.split_id, number, one, described))
+        parts += _carried(one) if isinstance(one, Carried) else _stored(one, first, last)
     return sorted(parts, key=lambda part: part[:3])
+
+
+def _carried(one: Carried) -> Iterator[Part]:
+    for number, carried in enumerate(one.parts):
+        chunk = Chunk(*carried)
+        layout = Layout(*chunk.layout)
+        key = (chunk.table, one.split_id, number)
+        yield Part(*key, one.first, chunk.starts, layout, chunk.columns)
+
+
+def _stored(one: Segment, first: int, last: int) -> Iterator[Part]:
+    with storage.reading(one.path) as file:
+        footer = storage.read_range(file, one.footer, one.n_bytes - one.footer)
+        for number, described in enumerate(json.loads(footer)):
+            table, schema, is_raw, widths, dictionaries, index, columns = described
+            content = storage.read_range(file, index + 8 * first, 8 * (last - first + 1))
+            starts = np.frombuffer(content, np.int64)
+            for at, width in zip(columns, widths, strict=True):
+                begin, end = int(starts[0]), int(starts[-1])
+                storage.expect(file, at + begin * width, (end - begin) * width)
+            values = tuple(None if d is None else tuple(d) for d in dictionaries)
+            layout = Layout(base64.b64decode(schema), is_raw, tuple(widths), values)
+            key = (table, one.split_id, number)
+            yield Part(*key, first, starts, layout, tuple(columns), one.path)
 
 
 class Reader:
     """Reads what splits hold for consecutive buckets, as many of them at a time as are small."""
 
-    def __init__(self, found: Iterable[Segment | Carried], n_buckets: int, last: int) -> None:
-        found = list(found)
-        n_bytes = sum(one.n_bytes for one in found if isinstance(one, Segment))
-        self._parts = parts_of(found)
-        self._window = max(1, WINDOW_BYTES * n_buckets // max(n_bytes, 1))
+    def __init__(self, found: Iterable[Segment | Carried], first: int, last: int) -> None:
+        self._parts = parts_of(found, first, last)
+        n_bytes = sum(map(_n_bytes, self._parts))
+        self._window = max(1, WINDOW_BYTES * (last - first) // max(n_bytes, 1))
         self._last = last
         self._fetched: list[Rows] = []
         self._range = range(0)
@@ -269,85 +140,21 @@ class Reader:
         return collect(self._fetched, bucket - self._range.start, combine, most)
 
 
+def _n_bytes(part: Part) -> int:
+    """Return how much there is to fetch of a part."""
+    n = int(part.starts[-1] - part.starts[0])
+    return n * sum(part.layout.widths) if part.path else 0
+
+
 def fetch(part: Part, first: int, last: int) -> Rows:
     """Return what a part holds for the buckets from `first` up to `last`."""
-    if isinstance(part.place, int):
-        chunk = part.chunk
-        starts = chunk.starts[first - part.place : last - part.place + 1]
-        return Rows(part.table, chunk.schema, chunk.is_raw, chunk.widths, starts, chunk.columns)
-    table, schema, is_raw, widths, index, columns = part.chunk
-    with storage.reading(part.place.path) as file:
-        content = storage.read_range(file, index + 8 * first, 8 * (last - first + 1))
-        starts = np.frombuffer(content, np.int64)
-        begin, end = int(starts[0]), int(starts[-1])
+    starts = part.starts[first - part.first : last - part.first + 1]
+    if not part.path:
+        return Rows(part.table, part.layout, starts, part.columns)
+    begin, n = int(starts[0]), int(starts[-1] - starts[0])
+    with storage.reading(part.path) as file:
         fetched = tuple(
-            storage.read_range(file, at + begin * width, (end - begin) * width)
-            for at, width in zip(columns, widths, strict=True)
+            storage.read_range(file, at + begin * width, n * width)
+            for at, width in zip(part.columns, part.layout.widths, strict=True)
         )
-    return Rows(table, base64.b64decode(schema), is_raw, widths, starts - begin, fetched)
-
-
-def collect(found: Iterable[Rows], number: int, combine: Combine, most: int) -> Tables:
-    """Return the rows of the bucket at place `number` of what was fetched, by table.
-
-    Whenever more than `most` rows of a table have come together, `combine` makes fewer of them.
-    """
-    tables = {}
-    for table, of_table in itertools.groupby(found, key=lambda rows: rows.table):
-        pieces: list[_Piece] = []
-        n_rows, limit = 0, most
-        for rows in of_table:
-            begin, end = int(rows.starts[number]), int(rows.starts[number + 1])
-            if begin == end:
-                continue
-            pieces.append(_piece(rows, begin, end))
-            n_rows += pieces[-1].n_rows
-            if n_rows > limit:
-                combined = combine(table, _table(pieces)).combine_chunks()
-                n_rows = len(combined)
-                pieces = [_Piece(n_rows, combined, b"", ())]
-                limit = max(most, 2 * n_rows)
-        if pieces:
-            tables[table] = _table(pieces)
-    return tables
-
-
-class _Piece(NamedTuple):
-    """Rows of a bucket from one part: a table, or the bytes of columns."""
-
-    n_rows: int
-    rows: pa.Table | None
-    schema: bytes
-    columns: tuple[memoryview, ...]
-
-
-def _piece(rows: Rows, begin: int, end: int) -> _Piece:
-    columns = tuple(
-        memoryview(column)[begin * width : end * width]
-        for column, width in zip(rows.columns, rows.widths, strict=True)
-    )
-    if rows.is_raw:
-        return _Piece(end - begin, None, rows.schema, columns)
-    schema = pa.ipc.read_schema(pa.py_buffer(rows.schema))
-    batch = pa.ipc.read_record_batch(pa.py_buffer(columns[0]), schema)
-    return _Piece(batch.num_rows, pa.Table.from_batches([batch]), b"", ())
-
-
-def _table(pieces: Sequence[_Piece]) -> pa.Table:
-    alike = itertools.groupby(pieces, key=lambda piece: piece.schema)
-    tables = [_joined(schema, list(of_schema)) for schema, of_schema in alike]
-    return pa.concat_tables(tables).combine_chunks()
-
-
-def _joined(schema: bytes, pieces: Sequence[_Piece]) -> pa.Table:
-    if not schema:
-        return pa.concat_tables([piece.rows for piece in pieces])
-    fields = pa.ipc.read_schema(pa.py_buffer(schema))
-    n_rows = sum(piece.n_rows for piece in pieces)
-    arrays = [
-        pa.Array.from_buffers(
-            field.type, n_rows, [None, pa.py_buffer(b"".join(p.columns[i] for p in pieces))]
-        )
-        for i, field in enumerate(fields)
-    ]
-    return pa.Table.from_arrays(arrays, schema=fields)
+    return Rows(part.table, part.layout, starts - begin, fetched)

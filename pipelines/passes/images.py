@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling import evidence, links
-from labeling.schemas import PLACEMENTS
+from labeling.compact import PLACED, compact
 from pipelines.engine import Split, Tables
 from pipelines.passes.pages import PAGE_OUTPUTS
 from pipelines.passes.tables import in_order, tables_of
@@ -17,8 +17,9 @@ LINK_OUTPUTS = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAG
 
 
 def read_for_images(split: Split) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the rows of a file as they are, under the name of their table."""
-    yield split.kind, pq.read_table(*split.arguments)
+    """Yield the rows of a file under the name of their table."""
+    rows = pq.read_table(*split.arguments)
+    yield split.kind, compact(rows) if split.kind == "placements" else rows
 
 
 def combine_for_images(table: str, rows: pa.Table) -> pa.Table:
@@ -32,7 +33,7 @@ def combine_for_images(table: str, rows: pa.Table) -> pa.Table:
 
 def reduce_links(tables: Tables) -> Tables:
     """Hand what pages have heard to the images that they show."""
-    table_of = tables_of(tables, {**PAGE_OUTPUTS, "placements": PLACEMENTS.arrow})
+    table_of = tables_of(tables, {**PAGE_OUTPUTS, "placements": PLACED})
     shown = links.lowest(table_of["placements"], "image_id", links.MAX_IMAGES)
     messages = links.lowest(table_of["messages"], "from_page", links.MAX_SENDERS)
     mentions = links.lowest(table_of["mentions"], "image_id", links.MAX_IMAGES)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from labeling import boilerplate, links, usage
-from labeling.schemas import CANDIDATES, SIGNALS
+from labeling.schemas import CANDIDATES
 from labeling.taxonomies import TaxonomyFiles
-from pipelines.engine import Combine, Split, Tables, keep_all
-from pipelines.passes.hosts import read_for_hosts, reduce_hosts
+from pipelines import storage
+from pipelines.engine import Combine, Split, Tables, keep_all, united
+from pipelines.passes.hosts import (
+    HOST_OUTPUTS,
+    combine_for_hosts,
+    judge_hosts,
+    read_for_hosts,
+    reduce_hosts,
+)
 from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
 from pipelines.passes.matchers import MatcherFiles
 from pipelines.passes.merge import Merge, ReadForMerge
@@ -21,6 +28,12 @@ from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judg
 from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
 
 CAPS = {"caps": links.CAPS}
+
+MAX_SPLITS = 512
+"""Files up to which each is a split by itself."""
+
+MAX_BYTES = 64 << 20
+"""Bytes of files beyond which no more of them are one split."""
 
 
 class Pass(NamedTuple):
@@ -33,7 +46,7 @@ class Pass(NamedTuple):
     reduce: Callable[[Tables], Tables]
     outputs: Mapping[str, pa.Schema]
     combine: Combine = keep_all
-    conclude: Callable[[Path], None] = lambda directory: None
+    conclude: Callable[[Path], None] | None = None
     """What is made of the output as a whole, in its folder."""
 
 
@@ -55,9 +68,11 @@ def plan(
             "hosts",
             inputs=("signals", "placements"),
             read=read_for_hosts,
-            keys=dict.fromkeys(("signals", "placements"), "host_key"),
+            keys=dict.fromkeys(HOST_OUTPUTS, "key"),
             reduce=reduce_hosts,
-            outputs={"signals": SIGNALS.arrow, "discounts": boilerplate.DISCOUNTS},
+            outputs=HOST_OUTPUTS,
+            combine=combine_for_hosts,
+            conclude=judge_hosts,
         ),
         Pass(
             "usage",
@@ -72,9 +87,9 @@ def plan(
             "pages",
             inputs=("signals", "links"),
             read=ReadForPages(files),
-            keys=dict.fromkeys(("mentions", "edges", "anchors"), "page_id"),
+            keys=dict.fromkeys(("discounts", "mentions", "edges", "anchors"), "page_id"),
             reduce=ReducePages(taxonomy_files),
-            outputs={**PAGE_OUTPUTS, **CAPS},
+            outputs={**PAGE_OUTPUTS, **CAPS, "discounts": boilerplate.DISCOUNTS},
             combine=combine_for_pages,
         ),
         Pass(
@@ -97,10 +112,26 @@ def plan(
     )
 
 
-def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
-    """Return one split for each file, by the kind of its table."""
-    return [
-        Split(f"{kind}-{number:06d}", kind, (str(path),))
+def splits_for(files: Mapping[str, Sequence[str]]) -> list[Split]:
+    """Return a split for each file, by the kind of its table; of very many files some together.
+
+    A split of few rows would have but a few hundred of them for each of very many buckets.
+    """
+    splits = [
+        Split(f"{kind}-{number:06d}", kind, (path,))
         for kind, paths in files.items()
         for number, path in enumerate(paths)
     ]
+    if len(splits) <= MAX_SPLITS:
+        return splits
+    sizes = [storage.size(split.arguments[0]) or 0 for split in splits]
+    most = min(MAX_BYTES, sum(sizes) // MAX_SPLITS)
+    together: list[list[Split]] = []
+    room = -1
+    for split, n_bytes in zip(splits, sizes, strict=True):
+        if n_bytes > room:
+            together.append([])
+            room = most
+        together[-1].append(split)
+        room -= n_bytes
+    return [united(some) for some in together]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.engine import Tables
 
@@ -16,4 +17,9 @@ def tables_of(tables: Tables, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.
 
 def in_order(rows: pa.Table) -> pa.Table:
     """Return the rows in an order that only their content decides."""
-    return rows.sort_by([(name, "ascending") for name in rows.column_names])
+    rows = rows.combine_chunks()
+    keys = pa.Table.from_arrays(
+        [c.cast(c.type.value_type) if pa.types.is_dictionary(c.type) else c for c in rows.columns],
+        names=rows.column_names,
+    )
+    return rows.take(pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names]))

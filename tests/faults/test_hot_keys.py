@@ -18,18 +18,23 @@ from hypothesis import strategies as st
 
 from curation.manifest import open_stage
 from labeling import evidence, ids, links
-from labeling.schemas import CANDIDATES, LINKS, PLACEMENTS
+from labeling.compact import PLACED
+from labeling.schemas import CANDIDATES, LINKS
 from pipelines import engine, extract
 from pipelines.config import read_config
 from pipelines.engine import Shuffle, Split, Tables, run
 from pipelines.label import label
 from pipelines.passes.images import combine_for_images, reduce_links
 
-HOT = "7" * 32
+HOT = bytes([7] * 16)
 KEPT = 100
 
 
-def members(table: pa.Table) -> list[tuple[str, str]]:
+def digest(name: str) -> bytes:
+    return bytes.fromhex(ids.digest(name))
+
+
+def members(table: pa.Table) -> list[tuple[bytes, bytes]]:
     return sorted((row["page_id"], row["other_page"]) for row in table.to_pylist())
 
 
@@ -39,7 +44,7 @@ def members(table: pa.Table) -> list[tuple[str, str]]:
 def test_capping_parts_first_changes_nothing(
     pairs: list[tuple[int, int]], n: int, cut: int
 ) -> None:
-    rows = [{"page_id": ids.digest(str(a)), "other_page": ids.digest(str(b))} for a, b in pairs]
+    rows = [{"page_id": digest(str(a)), "other_page": digest(str(b))} for a, b in pairs]
     table = pa.Table.from_pylist(rows, schema=links.EDGES)
     parts = [table.slice(0, cut), table.slice(cut)]
     capped = pa.concat_tables([links.lowest(part, "other_page", n) for part in parts])
@@ -53,7 +58,7 @@ def test_capping_parts_first_changes_nothing(
 
 
 def read_hot(split: Split) -> Iterator[tuple[str, pa.Table]]:
-    others = [ids.digest(f"{split.split_id} {n}") for n in range(300)]
+    others = [digest(f"{split.split_id} {n}") for n in range(300)]
     yield "edges", pa.table({"page_id": [HOT] * 300, "other_page": others}, schema=links.EDGES)
 
 
@@ -82,13 +87,19 @@ def test_a_key_that_holds_all_rows_is_never_held_whole(
         )
         (path,) = (out / "o").iterdir()
         found.append(pq.read_table(path)["other_page"].to_pylist())
-    everything = [ids.digest(f"{split.split_id} {n}") for split in splits for n in range(300)]
+    everything = [digest(f"{split.split_id} {n}") for split in splits for n in range(300)]
     assert found == [sorted(everything)[:KEPT]] * 2
 
 
 def link_rows(sources: list[str], anchor: str = "a cat") -> pa.Table:
     rows = [
-        {"src_page": ids.digest(s), "dst_page": HOT, "src_host": s, "anchor": anchor, "nav": False}
+        {
+            "src_page": ids.digest(s),
+            "dst_page": HOT.hex(),
+            "src_host": s,
+            "anchor": anchor,
+            "nav": False,
+        }
         for s in sources
     ]
     return pa.Table.from_pylist(rows, schema=LINKS.arrow)
@@ -110,7 +121,7 @@ def test_a_page_that_very_many_link_to_keeps_the_same_of_them(
     expected = sorted(ids.digest(source) for source in sources)[:10]
     assert results[0]["links"]["src_page"].to_pylist() == expected
     (reject,) = results[0]["rejects"].to_pylist()
-    assert reject == {"where": HOT, "reason": "too_many_rows", "value": "links beyond 10"}
+    assert reject == {"where": HOT.hex(), "reason": "too_many_rows", "value": "links beyond 10"}
 
 
 def test_copies_of_one_link_crowd_out_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,12 +137,12 @@ def test_a_page_with_very_many_images_speaks_for_some_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(links, "MAX_IMAGES", 10)
-    images = sorted(ids.digest(str(n)) for n in range(300))
-    shown = {"image_id": images, "page_id": [HOT] * 300, "host": ["h.org"] * 300}
+    images = sorted(digest(str(n)) for n in range(300))
+    shown = {"image_id": images, "page_id": [HOT] * 300, "host": [1] * 300}
     named = {**shown, "label": [3] * 300, "source": ["alt"] * 300}
     named |= {"name": [3] * 300, "strength": [1.0] * 300}
     tables = {
-        "placements": pa.table(shown, schema=PLACEMENTS.arrow),
+        "placements": pa.table(shown, schema=PLACED),
         "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.MENTIONS),
     }
     found = reduce_links(tables)

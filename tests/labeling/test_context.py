@@ -28,9 +28,9 @@ SHARED = (("crane-bird", 0.5), ("crane-machine", 0.5))
 def rows(page: str, *named: tuple[str, float], ambiguity: int = 1) -> list[dict[str, object]]:
     return [
         {
-            "image_id": ids.digest(f"image of {page}"),
-            "page_id": ids.digest(page),
-            "host": "h",
+            "image_id": bytes.fromhex(ids.digest(f"image of {page}")),
+            "page_id": bytes.fromhex(ids.digest(page)),
+            "host": 1,
             "label": TAXONOMY.code(label),
             "source": "alt",
             "name": 7 if ambiguity > 1 else TAXONOMY.code(label),
@@ -71,7 +71,7 @@ def test_other_pages_do_not_count() -> None:
 def test_the_order_of_the_rows_does_not_matter() -> None:
     drawn = rows("p", *SHARED, ambiguity=2) + rows("p", ("heron", 1.0)) + rows("q", ("drill", 1.0))
     drawn += rows("q", *SHARED, ambiguity=2)
-    order = [(name, "ascending") for name in MENTIONS.names]
+    order = [(name, "ascending") for name in MENTIONS.names if name != "source"]
     straight = in_context(pa.Table.from_pylist(drawn, schema=MENTIONS), TAXONOMY).sort_by(order)
     Random(3).shuffle(drawn)
     again = in_context(pa.Table.from_pylist(drawn, schema=MENTIONS), TAXONOMY).sort_by(order)

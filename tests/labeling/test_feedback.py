@@ -35,7 +35,10 @@ def evidence_of(events: list[dict[str, object]]) -> dict[tuple[str, str, str], t
     said = feedback.statements(table, MATCHER, TAXONOMY)
     rows = feedback.evidence(said, NO_RATES).to_pylist()
     return {
-        (r["image_id"], TAXONOMY.label_ids[r["label"]], r["source"]): (r["strength"], r["n_pages"])
+        (r["image_id"].hex(), TAXONOMY.label_ids[r["label"]], r["source"]): (
+            r["strength"],
+            r["n_pages"],
+        )
         for r in rows
     }
 

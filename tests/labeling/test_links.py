@@ -5,24 +5,31 @@ import pyarrow.compute as pc
 import pytest
 
 from labeling import evidence, ids, links
+from labeling.compact import PLACED
 from labeling.matching import compile_matcher
-from labeling.schemas import LINKS, PLACEMENTS
+from labeling.schemas import LINKS
 from labeling.taxonomy import Label, build_taxonomy
 
 CAT, DOG = 0, 1
 
 
-def page(name: str) -> str:
-    return ids.digest(f"page {name}")
+def page(name: str) -> bytes:
+    return bytes.fromhex(ids.digest(f"page {name}"))
 
 
-def image(name: str) -> str:
-    return ids.digest(f"image {name}")
+def image(name: str) -> bytes:
+    return bytes.fromhex(ids.digest(f"image {name}"))
 
 
 def link_table(*pairs: tuple[str, str], anchor: str | None = None) -> pa.Table:
     rows = [
-        {"src_page": page(a), "dst_page": page(b), "src_host": a, "anchor": anchor, "nav": False}
+        {
+            "src_page": page(a).hex(),
+            "dst_page": page(b).hex(),
+            "src_host": a,
+            "anchor": anchor,
+            "nav": False,
+        }
         for a, b in pairs
     ]
     return pa.Table.from_pylist(rows, schema=LINKS.arrow)
@@ -35,7 +42,7 @@ def mention_table(*rows: tuple[str, str, int]) -> pa.Table:
             {
                 "image_id": image(i),
                 "page_id": page(p),
-                "host": p,
+                "host": ord(p[0]),
                 "label": label,
                 "source": "alt",
                 "strength": 1.0,
@@ -49,12 +56,12 @@ def mention_table(*rows: tuple[str, str, int]) -> pa.Table:
 
 def placement_table(*rows: tuple[str, str]) -> pa.Table:
     return pa.Table.from_pylist(
-        [{"image_id": image(i), "page_id": page(p), "host": p} for p, i in rows],
-        schema=PLACEMENTS.arrow,
+        [{"image_id": image(i), "page_id": page(p), "host": ord(p[0])} for p, i in rows],
+        schema=PLACED,
     )
 
 
-def by_pair(table: pa.Table) -> dict[tuple[str, int], tuple[float, int, int]]:
+def by_pair(table: pa.Table) -> dict[tuple[bytes, int], tuple[float, int, int]]:
     return {
         (r["image_id"], r["label"]): (round(r["strength"], 4), r["n_pages"], r["n_hosts"])
         for r in table.to_pylist()

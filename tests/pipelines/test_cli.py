@@ -43,6 +43,14 @@ def test_results_go_to_stdout_and_talk_to_stderr(run_dir: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
+def test_commands_that_look_agree_with_what_was_done(run_dir: Path) -> None:
+    planned = winnow("plan", run_dir.parent / "shop" / "run.toml", "--out", run_dir)
+    assert "signals: there, and used again if" in planned.stdout
+    assert "candidates: there, and used again if" in planned.stdout
+    n_candidates = int(winnow("inspect", run_dir, "candidates", "--count").stdout)
+    assert f"{n_candidates:,} candidates" in winnow("status", run_dir).stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [

@@ -16,7 +16,7 @@ from labeling.errors import InputError
 from pipelines import failures, markers, storage
 from pipelines.engine import Carrier, Shuffle, Split, Tables, run
 
-N_SPLITS, N_BUCKETS = 5, 8
+N_SPLITS, N_BUCKETS = 3, 4
 
 CALLS: Counter[str] = Counter()
 
@@ -103,7 +103,7 @@ def test_finished_splits_and_buckets_are_not_done_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broken_at = 0
-    for k in range(0, 100, 3):
+    for k in range(2, 100, 5):
         folder = tmp_path / str(k)
         CALLS.clear()
         if not break_off(folder, k, monkeypatch, carrier):
@@ -118,7 +118,7 @@ def test_finished_splits_and_buckets_are_not_done_again(
         n_read = sum(n for call, n in CALLS.items() if call.startswith("read"))
         assert n_read == N_SPLITS - n_splits
         assert CALLS["reduce"] == N_BUCKETS - n_buckets
-    assert broken_at >= 8
+    assert broken_at >= 3
 
 
 def test_a_finished_shuffle_is_not_run_again(tmp_path: Path) -> None:
@@ -129,16 +129,16 @@ def test_a_finished_shuffle_is_not_run_again(tmp_path: Path) -> None:
     assert not CALLS
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
     done = markers.finished(str(tmp_path / "work"))
-    assert done == (N_SPLITS, N_BUCKETS, N_SPLITS, N_BUCKETS, 1000, 1000, True)
+    assert done == (N_SPLITS, N_BUCKETS, N_SPLITS, N_BUCKETS, 600, 600, True)
     assert storage.names(str(tmp_path / "work" / "segments")) == []
 
 
 def test_another_job_in_the_same_folder_begins_anew(tmp_path: Path) -> None:
     run(shuffle_in(tmp_path), SPLITS, ONE)
     CALLS.clear()
-    run(shuffle_in(tmp_path), SPLITS[:3], ONE)
+    run(shuffle_in(tmp_path), SPLITS[:2], ONE)
     assert CALLS["reduce"] == N_BUCKETS
-    assert sum(CALLS.values()) == N_BUCKETS + 3
+    assert sum(CALLS.values()) == N_BUCKETS + 2
 
 
 def damage(path: Path, how: str) -> None:
@@ -162,13 +162,13 @@ def test_damaged_work_is_done_again(
         run(shuffle_in(tmp_path), SPLITS, ONE)
     work = tmp_path / "work"
     damage(work / "segments" / "001", how)
-    damage(work / "splits" / "003.json", how)
-    damage(tmp_path / "out" / "texts-00002-of-00008.parquet", how)
-    damage(work / "buckets" / "00005.json", how)
+    damage(work / "splits" / "002.json", how)
+    damage(tmp_path / "out" / "texts-00002-of-00004.parquet", how)
+    damage(work / "buckets" / "00003.json", how)
     CALLS.clear()
     run(shuffle_in(tmp_path), SPLITS, ONE)
     assert contents(tmp_path) == undisturbed
-    assert CALLS == {"read 001": 1, "read 003": 1, "reduce": 2}
+    assert CALLS == {"read 001": 1, "read 002": 1, "reduce": 2}
 
 
 @pytest.mark.parametrize("carrier", ["files", "engine"])
@@ -199,3 +199,21 @@ def test_a_fault_that_stays_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Input/output error") as caught:
         run(shuffle_in(tmp_path), SPLITS, ONE)
     assert caught.value.facts == {"file": "disk"}
+
+
+def test_a_full_disk_tells_how_much_is_needed(tmp_path: Path) -> None:
+    work = str(tmp_path)
+    markers.begin(work, {"n_splits": 4, "n_buckets": 8})
+    assert markers.needed(work) == 0
+
+    def mark(path: str, n_bytes: int) -> None:
+        done = markers.Marker((markers.File("file", n_bytes, ""),), {}, {})
+        markers.write_marker(path, done, f"{work}/partial")
+
+    (tmp_path / "segments").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "segments" / name).write_bytes(bytes(1000))
+        mark(markers.split_marker(work, name), 1000)
+    assert markers.needed(work) == 2000 + 4000
+    mark(markers.bucket_marker(work, 3), 300)
+    assert markers.needed(work) == 2000 + 7 * 300
