@@ -34,7 +34,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -210,6 +210,8 @@ def reuse(
     found = current(run_dir, stage)
     if found is None or found.dir != target:
         _point_to(target)
+    for left in _left_behind(run_dir / ".staging", stage):  # by one that died after its commit
+        shutil.rmtree(left, ignore_errors=True)
     return Stage(stage, target, _read_manifest(target))
 
 
@@ -257,7 +259,8 @@ def staged(
     started, clock = time.time(), time.perf_counter()
     try:
         work.dir.mkdir(parents=True, exist_ok=resume)
-        (work.dir / "manifest.json").unlink(missing_ok=True)
+        for unfinished in work.dir.glob("*manifest.json*"):
+            unfinished.unlink()
         yield work
         _check_counts(stage, work.counts)
         manifest = {
@@ -288,31 +291,48 @@ def _left_behind(staging: Path, stage: str) -> set[Path]:
 
 
 @contextmanager
-def locked(run_dir: Path) -> Iterator[None]:
+def locked(run_dir: Path) -> Iterator[str]:
     """Hold the run folder for one process; another one is refused at once with `BusyError`.
 
-    The lock belongs to the process, so one that dies leaves none behind.
+    The lock belongs to the process, so one that dies leaves none behind, whatever the file says.
+
+    Yields
+    ------
+    str
+        Process, host and time of a holder that died, or nothing.
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
-        handle = (run_dir / ".lock").open("a+")
+        handle = (run_dir / ".lock").open("a+", encoding="utf-8", errors="replace")
     except OSError as error:
         raise _as_input_error(error, "run folder", run_dir) from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            handle.seek(0)
             raise BusyError(
                 "another winnow is working in this folder",
-                facts={"run": run_dir, "holder": handle.read().strip() or "unknown"},
+                facts={"run": run_dir, "holder": _holder(handle) or "unknown"},
                 help="wait for it, or choose another folder with --out",
             ) from error
-        handle.truncate(0)
+        dead = _holder(handle)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
-        handle.write(f"process {os.getpid()} on {socket.gethostname()} since {now}\n")
-        handle.flush()
-        yield
+        try:
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} on {socket.gethostname()} since {now}\n")
+            handle.flush()
+        except OSError as error:
+            raise _as_input_error(error, "run folder", run_dir) from error
+        try:
+            yield dead
+        finally:
+            handle.truncate(0)
+
+
+def _holder(handle: TextIO) -> str:
+    """Return what a lock file says: nothing after its holder came to an end by itself."""
+    handle.seek(0)
+    return handle.read(200).strip()
 
 
 def file_digest(path: Path) -> str:

@@ -143,10 +143,13 @@ def label(
     from pipelines.config import read_config
     from pipelines.label import label as make_candidates
     from pipelines.runs import save_config
+    from pipelines.talk import say
 
     settings = read_config(config, overrides)
     for_runner = (f"--runner={runner}",) if runner else ()
-    with locked(out):
+    with locked(out) as dead:
+        if dead:
+            say(f"an earlier run broke off here ({dead}): going on behind what it has finished")
         stage = make_candidates(settings, out, (*for_runner, *beam_options))
         save_config(settings, out)
     click.echo(f"candidates  {stage.counts['candidates']}")

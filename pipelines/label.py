@@ -170,6 +170,8 @@ def _run_passes(
     Returns the bursts of feedback, and how many signals were discounted, pages capped and phrases
     found, by reason.
     """
+    for copied in place.out.glob("phrases-*.parquet"):
+        copied.unlink()  # by an attempt that broke off behind the last pass
     caps: list[Path] = []
     tally: list[Path] = []
     n_signals = signals.counts["signals"]

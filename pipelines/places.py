@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.manifest import Staging, write_parquet, write_text
+from curation.manifest import Staging, parquet_bytes, write_text
 from labeling.errors import IntegrityError
 from labeling.taxonomies import TaxonomyFiles
 from pipelines import markers, objects, storage
@@ -168,12 +168,11 @@ class Place:
 
     def _fill_empty(self, here: Path, schemas: Mapping[str, pa.Schema], there: Files) -> None:
         """Write an empty file for each table that no bucket has a row of, whole or not at all."""
-        self.scratch.mkdir(parents=True, exist_ok=True)
         for name, schema in schemas.items():
             if name not in there:
-                partial = self.scratch / f"{name}.partial"
-                write_parquet(schema.empty_table(), partial)
-                os.replace(partial, here / f"{name}-00000-of-00001.parquet")
+                path = str(here / f"{name}-00000-of-00001.parquet")
+                with storage.writing(path, str(self.scratch / "partial")) as writer:
+                    writer.write(parquet_bytes(schema.empty_table()))
 
     def _send(self, path: Path, name: str) -> str:
         """Copy a file of this machine to the shared folder; its name says what it holds."""
