@@ -142,7 +142,7 @@ def linked_evidence(heard: pa.Table, placements: pa.Table) -> tuple[pa.Table, pa
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE`.
+        `EVIDENCE_ROWS`, one for each page that an image is on, and `COVERAGE`.
     """
     said = heard.append_column("ambiguity", pa.array(np.ones(len(heard), np.int16)))
     return _to_images(said, placements, "linked"), _cover(heard, placements, "linked")
@@ -154,7 +154,7 @@ def anchor_evidence(arrived: pa.Table, placements: pa.Table) -> tuple[pa.Table, 
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE`.
+        `EVIDENCE_ROWS`, one for each page that an image is on, and `COVERAGE`.
     """
     sent = _sent(arrived.filter(pc.is_valid(arrived["label"])))
     return _to_images(sent, placements, "anchor"), _cover(arrived, placements, "anchor")
@@ -168,7 +168,7 @@ def page_evidence(mentions: pa.Table, placements: pa.Table) -> tuple[pa.Table, p
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE` of the
+        `EVIDENCE_ROWS`, one for each page that an image is on, and `COVERAGE` of the
         images on pages that show more than one.
     """
     shown = placements.group_by(["page_id", "image_id", "host"]).aggregate([])
@@ -188,18 +188,6 @@ def page_evidence(mentions: pa.Table, placements: pa.Table) -> tuple[pa.Table, p
     for name in ("n_pages", "n_hosts", "ambiguity"):
         spoken = spoken.append_column(name, ones)
     return _evidence_rows(spoken, "page"), _coverage_rows(shown["image_id"].unique(), "page")
-
-
-def unite(evidence: pa.Table) -> pa.Table:
-    """Unite what an image heard on several pages, given one row for each page that it is on.
-
-    Strength is the largest, ``n_pages`` the sum over these pages, ``n_hosts`` the largest of them.
-    """
-    united = evidence.group_by(["image_id", "label", "source"]).aggregate(
-        [("strength", "max"), ("n_pages", "sum"), ("n_hosts", "max"), ("ambiguity", "min")]
-    )
-    names = ["image_id", "label", "source", "strength", "n_pages", "n_hosts", "ambiguity"]
-    return united.rename_columns(names).select(EVIDENCE_ROWS.names).cast(EVIDENCE_ROWS)
 
 
 def _strongest(rows: pa.Table, weight: str, n: int) -> pa.Table:
