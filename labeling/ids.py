@@ -96,6 +96,45 @@ def words_to_binary(words: Words) -> pa.Array:
     return pa.FixedSizeBinaryArray.from_buffers(BINARY, len(words), [None, content])
 
 
+def rank(words: Words) -> tuple[npt.NDArray[np.int64], Words]:
+    """Return the place of each id among the distinct ones, and the distinct ones, sorted.
+
+    Examples
+    --------
+    >>> place, distinct = rank(np.array([[7, 1], [5, 0], [7, 1]], np.uint64))
+    >>> place.tolist(), distinct.tolist()
+    ([1, 0, 1], [[5, 0], [7, 1]])
+    """
+    order = _order(words)
+    ordered = words[order]
+    new = np.ones(len(words), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    place = np.empty(len(words), np.int64)
+    place[order] = np.cumsum(new) - 1
+    return place, ordered[new]
+
+
+def _order(words: Words) -> npt.NDArray[np.int64]:
+    """Return an order in which equal ids are neighbours, and the ids are sorted.
+
+    The leading bits of an id, with the row's number behind them, are sorted as one integer, which
+    is several times as fast as sorting places. Where they do not tell ids apart, all bits are.
+    """
+    if not len(words):
+        return np.empty(0, np.int64)
+    n_bits = (len(words) - 1).bit_length()
+    lead = words[:, 0] - words[:, 0].min()
+    spare = max(0, int(lead.max()).bit_length() + n_bits - 64)
+    key = lead >> np.uint64(spare) << np.uint64(n_bits) | np.arange(len(words), dtype=np.uint64)
+    key.sort()
+    order: npt.NDArray[np.int64] = (key & np.uint64((1 << n_bits) - 1)).astype(np.int64)
+    key >>= np.uint64(n_bits)
+    same = np.flatnonzero(key[1:] == key[:-1])
+    if (words[order[same]] != words[order[same + 1]]).any():
+        return np.asarray(np.lexsort((words[:, 1], words[:, 0])))
+    return order
+
+
 def bucket(words: Words, n_buckets: int) -> npt.NDArray[np.int64]:
     """Return the bucket of each id by its high bits: buckets are ordered as the ids are.
 

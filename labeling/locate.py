@@ -111,6 +111,17 @@ def _split(url: str) -> SplitResult:
         return urlsplit("")
 
 
+def named(base: Path, path: Path) -> str:
+    """Return a path as it is told and written: from `base`, or as it is where it lies elsewhere.
+
+    Examples
+    --------
+    >>> named(Path("/data"), Path("/data/a/b.csv")), named(Path("/data"), Path("/etc/b.csv"))
+    ('a/b.csv', '/etc/b.csv')
+    """
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+
+
 def input_files(base: Path, path: str, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the file at `path`, or the files below it with one of the endings, sorted.
 

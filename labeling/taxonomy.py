@@ -118,9 +118,13 @@ class Taxonomy:
             raise _unknown_label(label_ids[first].as_py())
         return np.asarray(found, dtype=np.int32)
 
+    @functools.cached_property
+    def _id_column(self) -> pa.Array:
+        return pa.array(self.label_ids, pa.string())
+
     def ids_of(self, codes: Codes) -> pa.Array:
         """Return the label id of each code as an Arrow text array."""
-        return pa.array(self.label_ids, pa.string()).take(pa.array(codes))
+        return self._id_column.take(pa.array(codes))
 
     def to_table(self) -> pa.Table:
         """Return the taxonomy as a table of `labeling.schemas.TAXONOMY`."""

@@ -69,7 +69,7 @@ def read_parquet(
     }
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
-            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=_environment()
+            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=environment()
         )
         assert child.stdin is not None and child.stdout is not None
         try:
@@ -94,7 +94,7 @@ def _received(stream: IO[bytes]) -> Iterator[pa.Table]:
         return
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return an environment in which the child imports what is imported here, and is small."""
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -118,7 +118,7 @@ def _raise(path: Path, status: int, said: IO[bytes]) -> NoReturn:
 def _serve() -> int:
     """Answer the request on stdin: rows to stdout, or an error as JSON to stderr."""
     request = json.load(sys.stdin)
-    _limit(request["n_bytes"])
+    limit(request["n_bytes"])
     try:
         _send(request, sys.stdout.buffer)
     except InputError as error:
@@ -129,7 +129,8 @@ def _serve() -> int:
     return 0
 
 
-def _limit(n_bytes: int) -> None:
+def limit(n_bytes: int) -> None:
+    """Give this process the time and the memory that a file of so many bytes may take."""
     seconds = _SECONDS + n_bytes // _BYTES_PER_SECOND
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

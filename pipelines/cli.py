@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeling.errors import WinnowError
+from pipelines import looking
 
 if TYPE_CHECKING:
     from pipelines.config import Config
@@ -119,7 +120,11 @@ def demo(out: Path, seed: int) -> None:
     required=True,
     help="Run folder; made where there is none, gone on with where there is one.",
 )
-@click.option("--runner", help="Beam runner; the embedded one by default.")
+@click.option(
+    "--runner",
+    metavar="NAME",
+    help="embedded (the default), dask, flink, spark, dataflow, or any of Beam's names.",
+)
 @_set_option
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED)
 def label(
@@ -131,7 +136,8 @@ def label(
 ) -> None:
     """Make candidates from the inputs that CONFIG names.
 
-    What stands behind a lone -- is handed to Beam: -- --direct_num_workers=2
+    What stands behind a lone -- is handed to Beam: -- --direct_num_workers=2, or with Dask
+    -- --dask_workers=8 for processes here, -- --dask_client_address=tcp://host:8786 for a cluster.
     """
     from curation.manifest import locked
     from pipelines.config import read_config
@@ -237,6 +243,11 @@ def report(config: Config, run: Path) -> None:
     path = write_report(config, run)
     click.echo(f"report  {path}")
     _next(f"open {path}")
+
+
+main.add_command(looking.plan)
+main.add_command(looking.status)
+main.add_command(looking.inspect)
 
 
 def _with_labels(command: str, label_set: str) -> str:

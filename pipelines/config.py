@@ -104,6 +104,11 @@ class LabelSettings(_Section):
         ("linked", "page"),
         description="sources that support a candidate but do not open one by themselves",
     )
+    work_dir: str | None = Field(
+        None,
+        description="folder that the workers of an engine share, such as `s3://bucket/winnow`;"
+        " where it is not set they share the run folder",
+    )
     max_reject_share: float = Field(
         0.1, ge=0, le=1, description="share of input rows put aside beyond which the run fails"
     )

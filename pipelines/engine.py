@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import logging
 import math
@@ -38,12 +39,12 @@ import pyarrow as pa
 
 from curation.manifest import parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
-from pipelines import failures, markers, runners, segments, storage
+from pipelines import engines, failures, markers, runners, segments, storage
 from pipelines.markers import File, Marker
 from pipelines.progress import told
 from pipelines.segments import Carried, Combine, Segment, Tables
 
-__all__ = ["Combine", "Shuffle", "Split", "Tables", "keep_all", "n_buckets_for", "run"]
+__all__ = ["Combine", "Shuffle", "Split", "Tables", "keep_all", "n_buckets_for", "run", "united"]
 
 Carrier = Literal["files", "engine"]
 
@@ -70,6 +71,15 @@ class Split(NamedTuple):
     split_id: str
     kind: str
     arguments: tuple[Any, ...]
+
+
+UNITED = "united"
+"""Kind of a split that stands for several, its arguments."""
+
+
+def united(splits: Sequence[Split]) -> Split:
+    """Return one split for several small ones: their rows are written into one segment."""
+    return splits[0] if len(splits) == 1 else Split(splits[0].split_id, UNITED, tuple(splits))
 
 
 @dataclass(eq=False)
@@ -150,7 +160,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
         The input; split ids are distinct.
     beam_options
         Options for Beam as on its command line, such as ``--runner=FlinkRunner``; without a runner
-        the embedded one is used.
+        the embedded one is used. See `pipelines.engines` for short names.
 
     Raises
     ------
@@ -167,15 +177,18 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     job = _job(shuffle, splits)
     if not markers.is_done(shuffle.work_dir, shuffle.out_dir, job):
         markers.begin(shuffle.work_dir, job)
-        with told(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets):
-            _run_pipeline(shuffle, splits, beam_options)
+        with (
+            engines.ready(beam_options) as options,
+            told(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets),
+        ):
+            _run_pipeline(shuffle, splits, options)
         failures.raise_first(shuffle.work_dir, _needed(shuffle.work_dir))
         _check_all_done(shuffle)
     markers.conclude(shuffle.work_dir)
 
 
 def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str]) -> None:
-    pipeline = runners.pipeline(beam_options, len(splits))
+    pipeline = runners.pipeline(beam_options, min(len(splits), shuffle.n_buckets))
     try:
         with runners.interruptible(), pipeline:
             _ = pipeline | beam.Create(list(splits)) | shuffle
@@ -249,7 +262,9 @@ class _Map(beam.DoFn):
             failures.write_error(self._shuffle.work_dir, f"map-{split.split_id}", error)
 
     def _chunks(self, split: Split) -> Iterator[segments.Chunk]:
-        rows = self._shuffle.read(split)
+        splits = split.arguments if split.kind == UNITED else (split,)
+        read = (self._shuffle.read(Split(*one)) for one in splits)
+        rows = itertools.chain.from_iterable(read)
         return segments.chunks(rows, self._shuffle.keys, self._shuffle.n_buckets)
 
     def _segment(self, split: Split) -> Segment:

@@ -14,7 +14,7 @@ from labeling import ids
 from labeling.archives import INPUT_SUFFIXES, read_archive
 from labeling.batches import TABLE_SUFFIXES
 from labeling.graphs import read_graph
-from labeling.locate import Locator, input_files
+from labeling.locate import Locator, input_files, named
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.sites import read_site, site_pages
 from labeling.tables import read_feedback, read_links, read_signals
@@ -134,7 +134,7 @@ def splits_of(config: Config) -> list[Split]:
     for kind, suffixes, inputs in _file_inputs(config):
         for number, table in enumerate(inputs):
             for place, path in enumerate(input_files(base, table, suffixes)):
-                arguments = (number, path.relative_to(base).as_posix())
+                arguments = (number, named(base, path))
                 splits.append(Split(f"{kind}{number}-{place:09d}", kind, arguments))
     return splits
 

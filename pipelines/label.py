@@ -12,26 +12,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.manifest import (
-    Stage,
-    Staging,
-    file_digest,
-    open_stage,
-    reuse,
-    staged,
-    write_parquet,
-)
+from curation.manifest import Stage, file_digest, open_stage, reuse, staged, write_parquet
 from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.feedback import click_rates
 from labeling.links import REASONS as CAPPED
+from labeling.locate import named
 from labeling.lookalikes import odd_names
 from labeling.schemas import FEEDBACK, PHRASE_REASONS
 from pipelines import extract
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
+from pipelines.engines import ready
+from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.matchers import matcher_at
 from pipelines.passes.plan import plan, splits_for
+from pipelines.places import Place, place_for
 from pipelines.talk import say, step
 
 BYTES_PER_ROW = 100
@@ -43,7 +39,7 @@ BYTES_PER_SAMPLE = 10_000
 MAX_SAID = 10
 """Odd names of labels that are printed."""
 
-_INPUT_KEYS = {
+INPUT_KEYS = {
     "taxonomy",
     "site",
     "archive",
@@ -53,9 +49,6 @@ _INPUT_KEYS = {
     "graph",
     "feedback",
 }
-
-Files = Mapping[str, list[Path]]
-"""Paths of the files of each table."""
 
 
 def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> Stage:
@@ -68,15 +61,21 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     run_dir
         The run folder.
     beam_options
-        Options for Beam, such as ``--runner=FlinkRunner``.
+        Options for Beam, such as ``--runner=flink`` (see `pipelines.engines`).
 
     Returns
     -------
     Stage
         The candidates, with the taxonomy that they refer to.
     """
+    with ready(beam_options) as options:
+        return _label(config, run_dir, options)
+
+
+def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     extract.taxonomy_at.cache_clear()
     matcher_at.cache_clear()
+    boilerplate_in.cache_clear()
     taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
     odd = odd_names(taxonomy)
     _say_odd(odd)
@@ -86,10 +85,12 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
             with staged(run_dir, "candidates", inputs=inputs, config=settings, resume=True) as work:
-                work.counts |= _run_passes(config, signals, work, beam_options)
+                place = place_for(config, run_dir, work)
+                work.counts |= _run_passes(config, signals, place, beam_options)
                 work.counts |= _count_candidates(work.dir)
                 work.facts["odd_names"] = odd
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
+            place.close()
         else:
             facts.append("unchanged")
         stage = open_stage(run_dir, "candidates")
@@ -116,11 +117,12 @@ def _say_odd(names: Sequence[str]) -> None:
 def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     splits = extract.splits_of(config)
     inputs = _input_digests(config, splits)
-    settings = config.model_dump(mode="json", include=_INPUT_KEYS)
+    settings = config.model_dump(mode="json", include=INPUT_KEYS)
     with step("signals") as facts:
         if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
             with staged(run_dir, "signals", inputs=inputs, config=settings, resume=True) as work:
-                _extract(config, splits, work, beam_options)
+                place = place_for(config, run_dir, work)
+                _extract(config, splits, place, beam_options)
                 work.counts |= _count_signals(work.dir)
                 work.facts["cut_archives"] = _cut_archives(work.dir, splits)
                 n_archives = sum(split.kind == "archive" for split in splits)
@@ -128,6 +130,7 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
                     n_archives, work.facts["cut_archives"], config.label.max_cut_share
                 )
                 _limit_rejects(work.dir, work.counts, config.label.max_reject_share)
+            place.close()
         else:
             facts.append("unchanged")
         stage = open_stage(run_dir, "signals")
@@ -137,29 +140,26 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
 
 
 def _extract(
-    config: Config, splits: Sequence[Split], work: Staging, beam_options: Sequence[str]
+    config: Config, splits: Sequence[Split], place: Place, beam_options: Sequence[str]
 ) -> None:
-    paths = _input_paths(config, splits)
-    n_rows = sum(
-        p.stat().st_size // (BYTES_PER_SAMPLE if p.suffix == ".tar" else BYTES_PER_ROW)
-        for p in paths
-    )
+    paths = input_paths(config, splits)
     shuffle = Shuffle(
         read=extract.ReadInputs(config),
         keys=extract.KEYS,
         reduce=extract.reduce_inputs,
-        n_buckets=n_buckets_for(n_rows),
-        work_dir=str(work.scratch),
-        out_dir=str(work.dir),
+        n_buckets=n_buckets_for(sum(map(rows_taken, paths))),
+        work_dir=place.work_dir("inputs"),
+        out_dir=place.out_dir("inputs", is_last=True),
         combine=extract.combine_inputs,
         name="inputs",
     )
     run(shuffle, splits, beam_options)
-    _fill_empty(work.dir, {schema.name: schema.arrow for schema in extract.SCHEMAS})
+    outputs = {schema.name: schema.arrow for schema in extract.SCHEMAS}
+    place.conclude("inputs", outputs, None, is_last=True)
 
 
 def _run_passes(
-    config: Config, signals: Stage, work: Staging, beam_options: Sequence[str]
+    config: Config, signals: Stage, place: Place, beam_options: Sequence[str]
 ) -> dict[str, int]:
     """Run `pipelines.passes.plan.plan`; only what the last pass makes is left in the output.
 
@@ -169,52 +169,41 @@ def _run_passes(
     n_signals = signals.counts["signals"]
     n_buckets = n_buckets_for(n_signals + signals.counts["links"])
     rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
-    files = dict(_by_table(signals.paths(".parquet")))
+    files = dict(place.share(_by_table(signals.paths(".parquet"))))
     passes = plan(
         extract.taxonomy_files(config),
         tuple(rates.tolist()),
         config.label.support_only,
         n_signals,
-        work.scratch,
+        place.scratch,
         n_edges=signals.counts["links"] + signals.counts["placements"],
     )
     for one in passes:
-        to = work.dir if one is passes[-1] else work.scratch / one.name
+        is_last = one is passes[-1]
         shuffle = Shuffle(
-            read=one.read,
+            read=place.read(one.read),
             keys=one.keys,
-            reduce=one.reduce,
+            reduce=place.reduce(one.reduce),
             n_buckets=one.n_buckets or n_buckets,
-            work_dir=str(work.scratch / f"{one.name}.work"),
-            out_dir=str(to),
+            work_dir=place.work_dir(one.name),
+            out_dir=place.out_dir(one.name, is_last),
             combine=one.combine,
             name=one.name,
         )
         run(shuffle, splits_for({t: files[t] for t in one.inputs}), beam_options)
-        _fill_empty(to, one.outputs)
-        one.conclude(to)
-        made = _by_table(to.glob("*.parquet"))
-        caps += made.get("caps", [])
+        made = place.conclude(one.name, one.outputs, one.conclude, is_last)
+        caps += place.here(made.get("caps", []))
         files |= made
-    (phrases,) = files["phrases"]
-    shutil.copy(phrases, work.dir)
+    (phrases,) = place.here(files["phrases"])
+    shutil.copy(phrases, place.out)
     return {
-        **_sums(files["discounts"], "n_signals", REASONS),
+        **_sums(place.here(files["discounts"]), "n_signals", REASONS),
         **_sums(caps, "n_pages", CAPPED),
         **_count_phrases(phrases),
     }
 
 
-def _fill_empty(directory: Path, schemas: Mapping[str, pa.Schema]) -> None:
-    """Write an empty file for each table that no bucket has a row of."""
-    there = _by_table(directory.glob("*.parquet"))
-    for name, schema in schemas.items():
-        if name not in there:
-            path = directory / f"{name}-00000-of-00001.parquet"
-            write_parquet(schema.empty_table(), path)
-
-
-def _by_table(paths: Iterable[Path]) -> Files:
+def _by_table(paths: Iterable[Path]) -> dict[str, list[Path]]:
     """Return the files of each table by its name, sorted."""
     tables: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(paths):
@@ -222,7 +211,14 @@ def _by_table(paths: Iterable[Path]) -> Files:
     return tables
 
 
-def _input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
+def rows_taken(path: Path) -> int:
+    """Return how many signals a file of an input is taken to make, by its size."""
+    per_row = BYTES_PER_SAMPLE if path.suffix == ".tar" else BYTES_PER_ROW
+    return path.stat().st_size // per_row
+
+
+def input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
+    """Return the files that the signals are made from, in an order that the settings decide."""
     base = Path(config.base)
     paths = list(extract.taxonomy_files(config).paths)
     paths += [base / graph.vertices for graph in config.graph]
@@ -243,11 +239,17 @@ def _input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     into shards; reading them here too would double the work of a rerun.
     """
     base = Path(config.base)
-    paths = _input_paths(config, splits)
-    digests = {path.relative_to(base).as_posix(): file_digest(path) for path in paths}
+    paths = input_paths(config, splits)
+    return {named(base, path): file_digest(path) for path in paths} | images_beside(config)
+
+
+def images_beside(config: Config) -> dict[str, str]:
+    """Return the name and size of every file of each site, as the signals' manifest has it."""
+    base = Path(config.base)
+    digests = {}
     for site in config.site:
         files = sorted(p for p in (base / site.path).rglob("*") if p.is_file())
-        sizes = [(p.relative_to(base).as_posix(), p.stat().st_size) for p in files]
+        sizes = [(named(base, p), p.stat().st_size) for p in files]
         digests[f"{site.path}/**"] = str(sizes)
     return digests
 
@@ -280,16 +282,20 @@ def _count_phrases(path: Path) -> dict[str, int]:
 
 
 def _count_candidates(directory: Path) -> dict[str, int]:
-    pairs = _read(directory, "candidates")
-    n_images = pc.count_distinct(pairs["image_id"]).as_py()
-    n_labels = pc.count_distinct(pairs["label_id"]).as_py()
-    return {"candidates": len(pairs), "images": n_images, "labels": n_labels}
+    """Count candidates, images and labels, a file at a time: no image is in two of them."""
+    n_rows, n_images = 0, 0
+    labels: set[str] = set()
+    for path in sorted(directory.glob("candidates-*.parquet")):
+        pairs = pq.read_table(path, columns=["image_id", "label_id"])
+        n_rows += len(pairs)
+        n_images += pc.count_distinct(pairs["image_id"]).as_py()
+        labels.update(pairs["label_id"].unique().to_pylist())
+    return {"candidates": n_rows, "images": n_images, "labels": len(labels)}
 
 
 def _read(directory: Path, table: str) -> pa.Table:
-    columns = ["image_id", "label_id"] if table == "candidates" else None
     paths = sorted(directory.glob(f"{table}-*.parquet"))
-    return pa.concat_tables([pq.read_table(path, columns=columns) for path in paths])
+    return pa.concat_tables([pq.read_table(path) for path in paths])
 
 
 def _cut_archives(directory: Path, splits: Sequence[Split]) -> list[str]:

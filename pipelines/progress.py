@@ -29,18 +29,25 @@ class _Watch:
         self._work_dir = work_dir
         self._total = {"splits": n_splits, "buckets": n_buckets}
         self._rows = {kind: markers.found(work_dir, kind) for kind in self._total}
-        self._progress = {
-            kind: Progress(name, kind, before=len(self._rows[kind])) for kind in self._total
-        }
+        self._name = name
+        self._progress: dict[str, Progress] = {}
         for kind, there in self._rows.items():
             if there:
                 say(f"{name}: {len(there):,} of {self._total[kind]:,} {kind} were there already")
 
     def run(self, stop: threading.Event) -> None:
         while not stop.wait(EVERY_SECONDS):
-            for kind, total in self._total.items():
-                known = self._rows[kind]
-                self._rows[kind] = markers.found(self._work_dir, kind, known)
-                if len(self._rows[kind]) > len(known):
-                    n_rows = sum(self._rows[kind].values())
-                    self._progress[kind](len(self._rows[kind]), total, f", {n_rows:,} rows")
+            self.look("splits")
+            if len(self._rows["splits"]) == self._total["splits"] or self._rows["buckets"]:
+                self.look("buckets")
+
+    def look(self, kind: str) -> None:
+        """Tell of what was finished since the last look; the first begins to take the time."""
+        known = self._rows[kind]
+        progress = self._progress.get(kind)
+        if progress is None:
+            self._progress[kind] = progress = Progress(self._name, kind, before=len(known))
+        self._rows[kind] = markers.found(self._work_dir, kind, known)
+        if len(self._rows[kind]) > len(known):
+            n_rows = sum(self._rows[kind].values())
+            progress(len(self._rows[kind]), self._total[kind], f", {n_rows:,} rows")

@@ -4,7 +4,9 @@ A split's rows are cut into *chunks* of bounded size. A chunk holds rows of one 
 bucket, and an index: where each bucket begins. Columns of fixed width without nulls are laid down
 as they are, one after the other; a bucket is then one range of each, and neither writing nor
 reading does anything for a single bucket but copy its bytes. Rows with texts, lists or nulls are an
-Arrow record batch a bucket instead, without the schema, which the chunk holds once.
+Arrow record batch a bucket instead, without the schema, which the chunk holds once. Of a dictionary
+column the indices are laid down, and the chunk holds its dictionary; it comes out with the values
+that the bucket has, sorted, so that it depends on the rows alone.
 
 The file::
 
@@ -41,6 +43,9 @@ Tables = Mapping[str, pa.Table]
 Combine = Callable[[str, pa.Table], pa.Table]
 """Name of a table and some of its rows, to fewer rows of the same columns."""
 
+Dictionary = tuple[str, ...] | None
+"""Values of a dictionary column; None for other columns."""
+
 Starts = npt.NDArray[np.int64]
 
 
@@ -55,6 +60,7 @@ class Chunk(NamedTuple):
     schema: bytes
     is_raw: bool
     widths: tuple[int, ...]
+    dictionaries: tuple[Dictionary, ...]
     n_rows: int
     starts: Starts
     columns: tuple[Any, ...]
@@ -94,6 +100,7 @@ class Rows(NamedTuple):
     schema: bytes
     is_raw: bool
     widths: tuple[int, ...]
+    dictionaries: tuple[Dictionary, ...]
     starts: Starts
     columns: tuple[Any, ...]
 
@@ -134,18 +141,19 @@ def partition(table: str, rows: pa.Table, key: str, n_buckets: int) -> Chunk:
     order = np.argsort(buckets, kind="stable")
     counts = np.bincount(buckets, minlength=n_buckets)
     starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    rows = _decoded(rows)
     schema = rows.schema.serialize().to_pybytes()
-    if all(map(_is_raw, rows.columns)):
-        widths = tuple(field.type.bit_width // 8 for field in rows.schema)
-        columns = tuple(_taken(column, order) for column in rows.columns)
-        return Chunk(table, schema, True, widths, len(rows), starts, columns)
-    ordered = rows.take(pa.array(order)).combine_chunks()
+    coded = list(map(_coded, rows.columns))
+    if all(_is_raw(column) for column, _ in coded):
+        widths = tuple(column.type.bit_width // 8 for column, _ in coded)
+        columns = tuple(_taken(column, order) for column, _ in coded)
+        dictionaries = tuple(dictionary for _, dictionary in coded)
+        return Chunk(table, schema, True, widths, dictionaries, len(rows), starts, columns)
+    ordered = rows.cast(_plain(rows.schema)).take(pa.array(order)).combine_chunks()
     batches = [_batch(ordered, *ends) for ends in zip(starts[:-1], starts[1:], strict=True)]
     sizes = [0 if batch is None else batch.size for batch in batches]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     content = b"".join(batch for batch in batches if batch is not None)
-    return Chunk(table, schema, False, (1,), len(rows), starts, (content,))
+    return Chunk(table, schema, False, (1,), (None,), len(rows), starts, (content,))
 
 
 def bucket_of(key: pa.ChunkedArray, n_buckets: int) -> npt.NDArray[np.unsignedinteger]:
@@ -164,13 +172,22 @@ def bucket_of(key: pa.ChunkedArray, n_buckets: int) -> npt.NDArray[np.unsignedin
     return (octets.astype(np.uint16) >> np.uint16(16 - bits)).astype(least)
 
 
-def _decoded(rows: pa.Table) -> pa.Table:
-    """Return the rows without dictionaries, which record batches alone do not hold."""
-    for number, field in enumerate(rows.schema):
-        if pa.types.is_dictionary(field.type):
-            plain = rows.column(number).cast(field.type.value_type)
-            rows = rows.set_column(number, field.with_type(field.type.value_type), plain)
-    return rows
+def _coded(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Dictionary]:
+    """Return the indices and values of a dictionary of texts, other columns as they are."""
+    if not pa.types.is_dictionary(column.type) or column.type.value_type != pa.string():
+        return column, None
+    array = column.unify_dictionaries().combine_chunks()
+    if array.dictionary.null_count:
+        return column, None
+    return pa.chunked_array([array.indices]), tuple(array.dictionary.to_pylist())
+
+
+def _plain(schema: pa.Schema) -> pa.Schema:
+    """Return a schema without dictionaries, which record batches alone do not hold."""
+    return pa.schema(
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in schema
+    )
 
 
 def _is_raw(column: pa.ChunkedArray) -> bool:
@@ -207,7 +224,8 @@ def write_segment(writer: storage.Writer, parts: Iterable[Chunk]) -> tuple[int, 
         index = writer.write(chunk.starts.tobytes())
         columns = [writer.write(column) for column in chunk.columns]
         schema = base64.b64encode(chunk.schema).decode()
-        described.append([chunk.table, schema, chunk.is_raw, chunk.widths, index, columns])
+        about = [chunk.table, schema, chunk.is_raw, chunk.widths, chunk.dictionaries]
+        described.append([*about, index, columns])
         n_rows[chunk.table] = n_rows.get(chunk.table, 0) + chunk.n_rows
     footer = writer.write(json.dumps(described).encode())
     return footer, n_rows
@@ -274,8 +292,9 @@ def fetch(part: Part, first: int, last: int) -> Rows:
     if isinstance(part.place, int):
         chunk = part.chunk
         starts = chunk.starts[first - part.place : last - part.place + 1]
-        return Rows(part.table, chunk.schema, chunk.is_raw, chunk.widths, starts, chunk.columns)
-    table, schema, is_raw, widths, index, columns = part.chunk
+        about = (part.table, chunk.schema, chunk.is_raw, chunk.widths, chunk.dictionaries)
+        return Rows(*about, starts, chunk.columns)
+    table, schema, is_raw, widths, dictionaries, index, columns = part.chunk
     with storage.reading(part.place.path) as file:
         content = storage.read_range(file, index + 8 * first, 8 * (last - first + 1))
         starts = np.frombuffer(content, np.int64)
@@ -284,7 +303,8 @@ def fetch(part: Part, first: int, last: int) -> Rows:
             storage.read_range(file, at + begin * width, (end - begin) * width)
             for at, width in zip(columns, widths, strict=True)
         )
-    return Rows(table, base64.b64decode(schema), is_raw, widths, starts - begin, fetched)
+    values = tuple(None if d is None else tuple(d) for d in dictionaries)
+    return Rows(table, base64.b64decode(schema), is_raw, widths, values, starts - begin, fetched)
 
 
 def collect(found: Iterable[Rows], number: int, combine: Combine, most: int) -> Tables:
@@ -305,7 +325,7 @@ def collect(found: Iterable[Rows], number: int, combine: Combine, most: int) -> 
             if n_rows > limit:
                 combined = combine(table, _table(pieces)).combine_chunks()
                 n_rows = len(combined)
-                pieces = [_Piece(n_rows, combined, b"", ())]
+                pieces = [_Piece(n_rows, combined, b"", (), ())]
                 limit = max(most, 2 * n_rows)
         if pieces:
             tables[table] = _table(pieces)
@@ -319,6 +339,7 @@ class _Piece(NamedTuple):
     rows: pa.Table | None
     schema: bytes
     columns: tuple[memoryview, ...]
+    dictionaries: tuple[Dictionary, ...]
 
 
 def _piece(rows: Rows, begin: int, end: int) -> _Piece:
@@ -327,16 +348,25 @@ def _piece(rows: Rows, begin: int, end: int) -> _Piece:
         for column, width in zip(rows.columns, rows.widths, strict=True)
     )
     if rows.is_raw:
-        return _Piece(end - begin, None, rows.schema, columns)
+        return _Piece(end - begin, None, rows.schema, columns, rows.dictionaries)
     schema = pa.ipc.read_schema(pa.py_buffer(rows.schema))
-    batch = pa.ipc.read_record_batch(pa.py_buffer(columns[0]), schema)
-    return _Piece(batch.num_rows, pa.Table.from_batches([batch]), b"", ())
+    batch = pa.ipc.read_record_batch(pa.py_buffer(columns[0]), _plain(schema))
+    table = pa.Table.from_batches([batch])
+    for number, field in enumerate(schema):
+        if pa.types.is_dictionary(field.type):
+            column = table.column(number).dictionary_encode().cast(field.type)
+            table = table.set_column(number, field, column)
+    return _Piece(len(table), table, b"", (), ())
 
 
 def _table(pieces: Sequence[_Piece]) -> pa.Table:
     alike = itertools.groupby(pieces, key=lambda piece: piece.schema)
     tables = [_joined(schema, list(of_schema)) for schema, of_schema in alike]
-    return pa.concat_tables(tables).combine_chunks()
+    table = pa.concat_tables(tables).combine_chunks()
+    for number, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(number, field, _in_use(table.column(number)))
+    return table
 
 
 def _joined(schema: bytes, pieces: Sequence[_Piece]) -> pa.Table:
@@ -344,10 +374,40 @@ def _joined(schema: bytes, pieces: Sequence[_Piece]) -> pa.Table:
         return pa.concat_tables([piece.rows for piece in pieces])
     fields = pa.ipc.read_schema(pa.py_buffer(schema))
     n_rows = sum(piece.n_rows for piece in pieces)
-    arrays = [
-        pa.Array.from_buffers(
-            field.type, n_rows, [None, pa.py_buffer(b"".join(p.columns[i] for p in pieces))]
-        )
-        for i, field in enumerate(fields)
-    ]
+    arrays = []
+    for i, field in enumerate(fields):
+        if pa.types.is_dictionary(field.type):
+            arrays.append(_united(field.type, [(p.columns[i], p.dictionaries[i]) for p in pieces]))
+        else:
+            content = pa.py_buffer(b"".join(piece.columns[i] for piece in pieces))
+            arrays.append(pa.Array.from_buffers(field.type, n_rows, [None, content]))
     return pa.Table.from_arrays(arrays, schema=fields)
+
+
+def _united(kind: pa.DataType, coded: Sequence[tuple[memoryview, Dictionary]]) -> pa.Array:
+    """Return the indices of several parts as one array, with one dictionary."""
+    dtype = kind.index_type.to_pandas_dtype()
+    dictionaries = {values for _, values in coded if values is not None}
+    united = sorted({value for values in dictionaries for value in values})
+    place = {value: number for number, value in enumerate(united)}
+    places = {values: np.array([place[v] for v in values], dtype) for values in dictionaries}
+    codes = [places[values][np.frombuffer(part, dtype)] for part, values in coded if values]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(np.concatenate(codes)), pa.array(united, kind.value_type)
+    )
+
+
+def _in_use(column: pa.ChunkedArray) -> pa.Array:
+    """Return a dictionary column with the values that it has, sorted."""
+    array = column.unify_dictionaries().combine_chunks()
+    values = array.dictionary.to_pylist()
+    indices = array.indices.fill_null(0).to_numpy()
+    counts = np.bincount(indices[array.is_valid().to_numpy(zero_copy_only=False)])
+    used = sorted(np.flatnonzero(counts), key=values.__getitem__)
+    place = np.zeros(max(len(values), 1), indices.dtype)
+    place[used] = np.arange(len(used))
+    mask = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    return pa.DictionaryArray.from_arrays(
+        pa.array(place[indices], mask=mask),
+        array.dictionary.take(pa.array(np.array(used, np.int64))),
+    )

@@ -1,26 +1,31 @@
 """Where a shuffle keeps its files: the few things that it asks of a disk or an object store.
 
-Folders and files are named by strings, so that a name can also be that of an object. A file is
-either there whole or not at all, also after a loss of power: it is written under a temporary name,
-synced and renamed.
+Folders and files are named by strings, so that a name can also be that of an object, which
+`pipelines.objects` takes care of. A file is either there whole or not at all, also after a loss of
+power: it is written under a temporary name, synced and renamed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
+
+from pipelines import objects
+from pipelines.objects import is_object
 
 
 class Writer:
     """A file on its way: counts and digests what goes into it."""
 
-    def __init__(self, handle: BinaryIO) -> None:
+    def __init__(self, handle: IO[bytes]) -> None:
         self._handle = handle
         self._digest = hashlib.sha256()
         self.n_bytes = 0
@@ -45,6 +50,10 @@ def writing(path: str, partial_dir: str) -> Iterator[Writer]:
 
     Until then it is in `partial_dir`, on the same file system. After an error nothing is left.
     """
+    if is_object(path):
+        with objects.writing(path) as handle:
+            yield Writer(handle)
+        return
     os.makedirs(partial_dir, exist_ok=True)
     partial = Path(partial_dir, f"{Path(path).name}.{uuid.uuid4().hex}")
     try:
@@ -61,21 +70,27 @@ def writing(path: str, partial_dir: str) -> Iterator[Writer]:
 
 def read(path: str) -> bytes:
     """Return the whole of a file."""
-    return Path(path).read_bytes()
+    return objects.read(path) if is_object(path) else Path(path).read_bytes()
 
 
 @contextmanager
-def reading(path: str) -> Iterator[BinaryIO]:
+def reading(path: str) -> Iterator[IO[bytes]]:
     """Open a file of which ranges are read with `read_range`."""
-    with Path(path).open("rb", buffering=0) as handle:
-        yield handle
+    if is_object(path):
+        with objects.reading(path) as handle:
+            yield handle
+    else:
+        with Path(path).open("rb", buffering=0) as handle:
+            yield handle
 
 
-def read_range(handle: BinaryIO, offset: int, length: int) -> bytes:
+def read_range(handle: IO[bytes], offset: int, length: int) -> bytes:
     """Return `length` bytes of an open file from `offset` on.
 
     They are read, not mapped: the pages of a map would count as memory of the process.
     """
+    if not isinstance(handle, io.FileIO):
+        return objects.read_range(handle, offset, length)
     content = os.pread(handle.fileno(), length, offset)
     if len(content) == length:
         return content
@@ -92,11 +107,14 @@ def read_range(handle: BinaryIO, offset: int, length: int) -> bytes:
 
 def make_folder(path: str) -> None:
     """Make a folder and those above it, where they are missing."""
-    os.makedirs(path, exist_ok=True)
+    if not is_object(path):
+        os.makedirs(path, exist_ok=True)
 
 
 def names(folder: str) -> list[str]:
     """Return the sorted names of what is in a folder: nothing where there is none."""
+    if is_object(folder):
+        return objects.names(folder)
     try:
         return sorted(os.listdir(folder))
     except FileNotFoundError:
@@ -105,6 +123,8 @@ def names(folder: str) -> list[str]:
 
 def size(path: str) -> int | None:
     """Return the bytes of a file, or None where there is none."""
+    if is_object(path):
+        return objects.size(path)
     try:
         return os.stat(path).st_size
     except FileNotFoundError:
@@ -113,21 +133,41 @@ def size(path: str) -> int | None:
 
 def sha256(path: str) -> str:
     """Return the digest of a file's bytes as 64 hexadecimal digits."""
+    if is_object(path):
+        return objects.sha256(path)
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def free(folder: str) -> int:
-    """Return how many bytes there is room for."""
-    return shutil.disk_usage(folder).free
+    """Return how many bytes there is room for; an object needs it while it is written."""
+    return shutil.disk_usage(tempfile.gettempdir() if is_object(folder) else folder).free
 
 
 def remove(path: str) -> None:
     """Remove a file, or a folder with all that is in it, if it is there."""
-    if os.path.isdir(path):
+    if is_object(path):
+        objects.remove(path)
+    elif os.path.isdir(path):
         shutil.rmtree(path, ignore_errors=True)
     else:
         Path(path).unlink(missing_ok=True)
+
+
+def fetch(path: str, to: Path) -> str:
+    """Copy a file to a path of this machine, and return the digest of its bytes."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with reading(path) as handle, writing(str(to), str(to.parent)) as writer:
+        while block := handle.read(1 << 20):
+            writer.write(block)
+    return writer.sha256
+
+
+def send(file: Path, path: str, partial_dir: str) -> None:
+    """Copy a file of this machine to where the others see it."""
+    with file.open("rb") as handle, writing(path, partial_dir) as writer:
+        while block := handle.read(1 << 20):
+            writer.write(block)
 
 
 def join(folder: str, *parts: str) -> str:

@@ -61,9 +61,8 @@ class Progress:
         self._told = now
         rate = (done - self._before) / (now - self._started)
         left = (total - done) / rate
-        text = (
-            f"{self._name}: {done:,} of {total:,} {self._unit}, {rate:,.0f}/s, {left:,.0f} s left"
-        )
+        speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
+        text = f"{self._name}: {done:,} of {total:,} {self._unit}, {speed}, {left:,.0f} s left"
         end = "\r" if console.is_terminal else "\n"
         console.print(f"{text}{note}", end=end, markup=False)
         sys.stderr.flush()

@@ -1,32 +1,57 @@
-"""The pass by host: what stands on most pages of a host is discounted."""
+"""The pass by host: which texts and images stand on most pages of theirs."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labeling import boilerplate, ids
-from labeling.schemas import PLACEMENTS, SIGNALS
+from curation.manifest import write_parquet
+from labeling import boilerplate
 from pipelines.engine import Split, Tables
-from pipelines.passes.tables import in_order, tables_of
+from pipelines.passes.tables import tables_of
+
+HOST_OUTPUTS = {"things": boilerplate.COUNTS, "hosts": boilerplate.COUNTS}
+
+_FILE = "boilerplate-00000-of-00001.parquet"
 
 
 def read_for_hosts(split: Split) -> Iterator[tuple[str, pa.Table]]:
-    """Yield signals and placements by host; those without one are spread by their image."""
+    """Yield the texts, or the images and pages, of a file."""
     rows = pq.read_table(*split.arguments)
-    hosts = rows["host"].combine_chunks().dictionary_encode()
-    digests = pa.array([ids.digest(host) for host in hosts.dictionary.to_pylist()], pa.string())
-    key = pc.if_else(pc.equal(rows["host"], ""), rows["image_id"], digests.take(hosts.indices))
-    yield split.kind, rows.append_column("host_key", key)
+    if split.kind == "signals":
+        yield "things", boilerplate.texts(rows)
+    else:
+        yield "things", boilerplate.images(rows)
+        yield "hosts", boilerplate.pages(rows)
+
+
+def combine_for_hosts(table: str, rows: pa.Table) -> pa.Table:
+    """Keep one of equal rows."""
+    return boilerplate.distinct(rows)
 
 
 def reduce_hosts(tables: Tables) -> Tables:
-    """Discount the boilerplate of the hosts of a bucket."""
-    schemas = {"signals": SIGNALS.arrow, "placements": PLACEMENTS.arrow}
-    table_of = tables_of(tables, schemas)
-    signals, placements = (table_of[n].select(s.names) for n, s in schemas.items())
-    found = boilerplate.discount(signals, placements)
-    return {"signals": in_order(found.signals), "discounts": found.counts}
+    """Count the pages of the texts and images of a bucket, and of its hosts."""
+    seen = tables_of(tables, dict.fromkeys(HOST_OUTPUTS, boilerplate.SEEN))
+    return {name: boilerplate.count(rows) for name, rows in seen.items()}
+
+
+def judge_hosts(directory: Path) -> None:
+    """Write which of the things that all buckets counted are boilerplate into the same folder."""
+    hosts, things = (
+        pa.concat_tables([pq.read_table(path) for path in sorted(directory.glob(f"{name}-*"))])
+        for name in ("hosts", "things")
+    )
+    found = boilerplate.judge(things, hosts)
+    write_parquet(pa.table({"thing": found}), directory / _FILE)
+
+
+@functools.lru_cache(maxsize=4)
+def boilerplate_in(directory: Path) -> boilerplate.Hashes:
+    """Return what `judge_hosts` has written, read once in each process."""
+    found: boilerplate.Hashes = pq.read_table(directory / _FILE)["thing"].to_numpy()
+    return found

@@ -31,7 +31,7 @@ def combine_for_images(table: str, rows: pa.Table) -> pa.Table:
 
 def reduce_links(tables: Tables) -> Tables:
     """Hand what pages have heard to the images that they show."""
-    schemas = {"mentions": evidence.MENTIONS, "anchors": links.MESSAGES}
+    schemas = {"mentions": evidence.SPOKEN, "anchors": links.MESSAGES}
     table_of = tables_of(tables, {**schemas, "heard": HEARD, "placements": PLACED})
     shown = links.lowest(table_of["placements"], "image_id", links.MAX_IMAGES)
     mentions = links.lowest(table_of["mentions"], "image_id", links.MAX_IMAGES)

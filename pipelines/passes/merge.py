@@ -9,13 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling import evidence, feedback, links
+from labeling import candidates, evidence, feedback
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
 from pipelines.passes.images import LINK_OUTPUTS
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import tables_of
+
+SPOKEN_COLUMNS = [name for name in evidence.SPOKEN.names if name != "page_id"]
+"""What the merge needs of a page is its host."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,9 @@ class ReadForMerge:
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield mentions, evidence, coverage and statements, by image."""
+        if split.kind == "mentions":
+            yield "mentions", pq.read_table(*split.arguments, columns=SPOKEN_COLUMNS)
+            return
         rows = pq.read_table(*split.arguments)
         if split.kind == "signals":
             yield "coverage", evidence.coverage(rows)
@@ -48,19 +54,17 @@ class Merge:
     def __call__(self, tables: Tables) -> Tables:
         """Return ``candidates``."""
         schemas = {
-            "mentions": evidence.MENTIONS,
+            "mentions": evidence.SPOKEN,
             "statements": feedback.STATEMENTS,
             **LINK_OUTPUTS,
         }
         table_of = tables_of(tables, schemas)
-        rates = np.array(self.click_rates)
-        rows = [
-            evidence.from_mentions(table_of["mentions"]),
-            links.unite(table_of["evidence"]),
-            feedback.evidence(table_of["statements"], rates),
-        ]
-        taxonomy = taxonomy_at(self.taxonomy_files)
-        merged = evidence.merge(
-            pa.concat_tables(rows), table_of["coverage"], taxonomy, self.support_only
+        voted = feedback.evidence(table_of["statements"], np.array(self.click_rates))
+        merged = candidates.merge(
+            table_of["mentions"],
+            pa.concat_tables([table_of["evidence"], voted]),
+            table_of["coverage"],
+            taxonomy_at(self.taxonomy_files),
+            self.support_only,
         )
         return {"candidates": merged}

@@ -9,20 +9,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling import evidence, ids, linkgraph, links
+from labeling.boilerplate import Discounted, count_reasons, discount
 from labeling.compact import HOST
 from labeling.context import in_context
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
+from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_order, tables_of
 
 PAGE_OUTPUTS = {
-    "mentions": evidence.MENTIONS,
+    "mentions": evidence.SPOKEN,
     "nodes": linkgraph.NODES,
     "ends": linkgraph.ENDS,
     "anchors": links.MESSAGES,
 }
+
+REASONS = pa.schema([("page_id", ids.BINARY), ("reason", pa.int8())])
+"""One signal that was discounted."""
 
 _HOSTS = pa.schema([("page_id", ids.BINARY), ("host", HOST)])
 
@@ -34,10 +39,12 @@ class ReadForPages:
     files: MatcherFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        """Yield mentions, edges, hosts and anchors, by page."""
+        """Yield discounts, mentions, edges, hosts and anchors, by page."""
         rows = pq.read_table(*split.arguments)
         if split.kind == "signals":
-            yield "mentions", evidence.mentions(rows, matcher_at(self.files))
+            found = discount(rows, boilerplate_in(self.files.work_dir / "hosts"))
+            yield "discounts", _reasons(found)
+            yield "mentions", evidence.mentions(found.signals, matcher_at(self.files))
         elif split.kind == "links":
             yield "edges", linkgraph.link_edges(rows)
             yield "hosts", linkgraph.hosts_of(rows)
@@ -61,9 +68,17 @@ class ReducePages:
     taxonomy_files: TaxonomyFiles
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return `PAGE_OUTPUTS`, and how many nodes have more neighbours than are kept."""
-        table_of = tables_of(tables, {**PAGE_OUTPUTS, "edges": linkgraph.EDGES, "hosts": _HOSTS})
-        mentions = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        """Return `PAGE_OUTPUTS`, and counts of discounts and caps."""
+        inputs = {
+            "mentions": evidence.MENTIONS,
+            "edges": linkgraph.EDGES,
+            "hosts": _HOSTS,
+            "anchors": links.MESSAGES,
+            "discounts": REASONS,
+        }
+        table_of = tables_of(tables, inputs)
+        named = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        mentions = evidence.per_page(named)
         nodes = linkgraph.nodes(links.topics(mentions))
         edges = table_of["edges"]
         ends = linkgraph.ends(linkgraph.kept_edges(edges), nodes, table_of["hosts"])
@@ -73,4 +88,12 @@ class ReducePages:
             "ends": in_order(ends),
             "anchors": in_order(table_of["anchors"]),
             "caps": linkgraph.count_capped(edges),
+            "discounts": count_reasons(table_of["discounts"]),
         }
+
+
+def _reasons(found: Discounted) -> pa.Table:
+    rows = pa.array(found.reason >= 0)
+    page_id = ids.to_binary(found.signals["page_id"].filter(rows))
+    columns = [page_id, pa.array(found.reason).filter(rows)]
+    return pa.Table.from_arrays(columns, schema=REASONS)

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from labeling import boilerplate, links, usage
-from labeling.schemas import CANDIDATES, SIGNALS
+from labeling.schemas import CANDIDATES
 from labeling.spreading import HEARD, SETTINGS
 from labeling.taxonomies import TaxonomyFiles
-from pipelines.engine import Combine, Split, Tables, keep_all
+from pipelines import storage
+from pipelines.engine import Combine, Split, Tables, keep_all, united
 from pipelines.passes.arcs import ARC_OUTPUTS, judge_edges, read_for_arcs, reduce_arcs
-from pipelines.passes.hosts import read_for_hosts, reduce_hosts
+from pipelines.passes.hosts import (
+    HOST_OUTPUTS,
+    combine_for_hosts,
+    judge_hosts,
+    read_for_hosts,
+    reduce_hosts,
+)
 from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
 from pipelines.passes.matchers import MatcherFiles
 from pipelines.passes.merge import Merge, ReadForMerge
@@ -32,6 +39,12 @@ from pipelines.passes.rounds import (
 
 CAPS = {"caps": links.CAPS}
 
+MAX_SPLITS = 512
+"""Files up to which each is a split by itself."""
+
+MAX_BYTES = 64 << 20
+"""Bytes of files beyond which no more of them are one split."""
+
 
 class Pass(NamedTuple):
     """One shuffle: the tables that it reads, by what it shuffles, and the tables it makes."""
@@ -43,7 +56,7 @@ class Pass(NamedTuple):
     reduce: Callable[[Tables], Tables]
     outputs: Mapping[str, pa.Schema]
     combine: Combine = keep_all
-    conclude: Callable[[Path], None] = lambda directory: None
+    conclude: Callable[[Path], None] | None = None
     """What is made of the output as a whole, in its folder."""
     n_buckets: int | None = None
     """Buckets, where it is not for the number of rows to say."""
@@ -69,9 +82,11 @@ def plan(
             "hosts",
             inputs=("signals", "placements"),
             read=read_for_hosts,
-            keys=dict.fromkeys(("signals", "placements"), "host_key"),
+            keys=dict.fromkeys(HOST_OUTPUTS, "key"),
             reduce=reduce_hosts,
-            outputs={"signals": SIGNALS.arrow, "discounts": boilerplate.DISCOUNTS},
+            outputs=HOST_OUTPUTS,
+            combine=combine_for_hosts,
+            conclude=judge_hosts,
         ),
         Pass(
             "usage",
@@ -86,9 +101,9 @@ def plan(
             "pages",
             inputs=("signals", "links", "placements"),
             read=ReadForPages(files),
-            keys=dict.fromkeys(("mentions", "edges", "hosts", "anchors"), "page_id"),
+            keys=dict.fromkeys(("discounts", "mentions", "edges", "hosts", "anchors"), "page_id"),
             reduce=ReducePages(taxonomy_files),
-            outputs={**PAGE_OUTPUTS, **CAPS},
+            outputs={**PAGE_OUTPUTS, **CAPS, "discounts": boilerplate.DISCOUNTS},
             combine=combine_for_pages,
         ),
         Pass(
@@ -155,10 +170,26 @@ def _spread(arcs_dir: Path, n_edges: int) -> Iterator[Pass]:
     )
 
 
-def splits_for(files: Mapping[str, list[Path]]) -> list[Split]:
-    """Return one split for each file, by the kind of its table."""
-    return [
-        Split(f"{kind}-{number:06d}", kind, (str(path),))
+def splits_for(files: Mapping[str, Sequence[str]]) -> list[Split]:
+    """Return a split for each file, by the kind of its table; of very many files some together.
+
+    A split of few rows would have but a few hundred of them for each of very many buckets.
+    """
+    splits = [
+        Split(f"{kind}-{number:06d}", kind, (path,))
         for kind, paths in files.items()
         for number, path in enumerate(paths)
     ]
+    if len(splits) <= MAX_SPLITS:
+        return splits
+    sizes = [storage.size(split.arguments[0]) or 0 for split in splits]
+    most = min(MAX_BYTES, sum(sizes) // MAX_SPLITS)
+    together: list[list[Split]] = []
+    room = -1
+    for split, n_bytes in zip(splits, sizes, strict=True):
+        if n_bytes > room:
+            together.append([])
+            room = most
+        together[-1].append(split)
+        room -= n_bytes
+    return [united(some) for some in together]

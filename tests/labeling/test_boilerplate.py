@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling import ids
-from labeling.boilerplate import DISCOUNT, discount
+from labeling import boilerplate, ids
+from labeling.boilerplate import DISCOUNT, REASONS, Discounted
 from labeling.schemas import PLACEMENTS, SIGNALS
 
 
@@ -35,6 +35,16 @@ def site(host: str, n_pages: int, n_slogans: int) -> list[tuple[str, int, str, s
     return rows + [(host, n, f"{host}-{n}", "title", slogan) for n in range(n_slogans)]
 
 
+def discount(signals: pa.Table, placements: pa.Table) -> Discounted:
+    seen = pa.concat_tables([boilerplate.texts(signals), boilerplate.images(placements)])
+    hosts = boilerplate.count(boilerplate.pages(placements))
+    return boilerplate.discount(signals, boilerplate.judge(boilerplate.count(seen), hosts))
+
+
+def counts(found: Discounted) -> dict[str, int]:
+    return {r: n for i, r in enumerate(REASONS) if (n := int((found.reason == i).sum()))}
+
+
 def discounted(signals: pa.Table, placements: pa.Table) -> list[tuple[str, str]]:
     found = discount(signals, placements).signals.to_pylist()
     return [(r["host"], r["text"]) for r in found if r["weight"] < 0.5]
@@ -49,8 +59,7 @@ def test_a_text_on_most_pages_is_discounted(n_pages: int, n_slogans: int, expect
     weights = found.signals["weight"].to_numpy()
     assert (weights == np.float32(0.5) * np.float32(DISCOUNT)).sum() == expected
     assert (weights == 0.5).sum() == n_pages + n_slogans - expected
-    counts = {row["reason"]: row["n_signals"] for row in found.counts.to_pylist()}
-    assert counts == ({"boilerplate_text": expected} if expected else {})
+    assert counts(found) == ({"boilerplate_text": expected} if expected else {})
 
 
 def test_many_signals_of_one_page_are_one_page() -> None:
@@ -76,13 +85,33 @@ def test_a_logo_is_discounted_with_all_that_is_said_about_it() -> None:
     rows += [("a.org", n, "logo", "alt", f"apple pie {n}") for n in range(10)]
     found = discount(*tables(rows))
     assert discounted(*tables(rows)) == [("a.org", f"apple pie {n}") for n in range(10)]
-    assert found.counts.to_pylist() == [{"reason": "boilerplate_image", "n_signals": 10}]
+    assert counts(found) == {"boilerplate_image": 10}
 
 
 def test_nothing_gives_nothing() -> None:
     found = discount(SIGNALS.empty(), PLACEMENTS.empty())
     assert found.signals.equals(SIGNALS.empty())
-    assert len(found.counts) == 0
+    assert len(found.reason) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=60), st.integers(1, 4))
+def test_pages_are_counted_once_however_the_things_are_divided(
+    rows: list[tuple[int, int]], n_parts: int
+) -> None:
+    words = np.array(rows, np.uint64).reshape(-1, 2)
+    key = ids.words_to_binary(words)
+    seen = pa.Table.from_arrays(
+        [key, pa.array(words[:, 0] * np.uint64(7))], schema=boilerplate.SEEN
+    )
+    part = words[:, 0] % np.uint64(n_parts)
+    counted = [boilerplate.count(seen.filter(pa.array(part == n))) for n in range(n_parts)]
+    expected = {
+        (thing, 7 * thing, n)
+        for thing in range(3)
+        if (n := len({page for t, page in rows if t == thing})) >= boilerplate.MIN_PAGES
+    }
+    found = pa.concat_tables(counted).to_pylist()
+    assert {(r["thing"], r["host"], r["n_pages"]) for r in found} == expected
 
 
 row = st.tuples(

@@ -1,14 +1,41 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from shops import write_shop
 
+from pipelines.config import read_config
+from pipelines.curate import select
+from pipelines.label import label
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the shop and label and select it, for all tests that copy it; return its folder."""
+    folder = tmp_path_factory.mktemp("made-once")
+    write_shop(folder / "shop")
+    config = read_config(folder / "shop" / "run.toml")
+    label(config, folder / "labelled")
+    shutil.copytree(folder / "labelled", folder / "selected")
+    select(config, folder / "selected")
+    return folder
+
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """Write the shop and return the path of its configuration."""
-    folder = tmp_path / "shop"
-    write_shop(folder)
-    return folder / "run.toml"
+def shop(made_once: Path, tmp_path: Path) -> Path:
+    """Return the path of the configuration of a shop of the test's own."""
+    return Path(shutil.copytree(made_once / "shop", tmp_path / "shop")) / "run.toml"
+
+
+@pytest.fixture
+def labelled(made_once: Path, tmp_path: Path) -> Path:
+    """Return a run folder of the test's own, with the candidates of the shop."""
+    return Path(shutil.copytree(made_once / "labelled", tmp_path / "run"))
+
+
+@pytest.fixture
+def selected(made_once: Path, tmp_path: Path) -> Path:
+    """Return a run folder of the test's own, with candidates, scores, audits and a selection."""
+    return Path(shutil.copytree(made_once / "selected", tmp_path / "run"))

@@ -16,21 +16,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling import ids
+from labeling.compact import SOURCE
 from labeling.taxonomies import TaxonomyFiles
 from pipelines import engine, segments
-from pipelines.engine import Carrier, Shuffle, Split, Tables, run
+from pipelines.engine import UNITED, Carrier, Shuffle, Split, Tables, run, united
 from pipelines.passes.plan import plan
 
 N_ROWS = 300
 
 COLUMNS = {
-    "fixed": pa.schema(
-        [("key", ids.BINARY), ("a", pa.int8()), ("b", pa.uint16()), ("c", pa.float64())]
-    ),
+    "fixed": pa.schema([("key", ids.BINARY), ("a", pa.int8()), ("b", pa.float64()), ("c", SOURCE)]),
     "mixed": pa.schema(
         [("key", pa.string()), ("texts", pa.list_(pa.string())), ("flag", pa.bool_())]
     ),
-    "nulls": pa.schema([("key", ids.BINARY), ("value", pa.int32())]),
+    "nulls": pa.schema([("key", ids.BINARY), ("value", pa.int32()), ("c", SOURCE)]),
 }
 
 
@@ -38,11 +37,12 @@ def row(table: str, n: int) -> dict[str, object]:
     digits = ids.digest(f"{n % 90}")
     key = digits if table == "mixed" else bytes.fromhex(digits)
     if table == "fixed":
-        return {"key": key, "a": n % 100 - 50, "b": n, "c": n / 7}
+        return {"key": key, "a": n % 100 - 50, "b": n / 7, "c": f"source {n % 9}"}
     if table == "mixed":
         texts = [f"text {n}"] * (n % 3)
         return {"key": key, "texts": texts if n % 5 else None, "flag": n % 2 == 0}
-    return {"key": key, "value": n if n % 4 else None}
+    source = f"source {n % 7}" if n % 3 else None
+    return {"key": key, "value": n if n % 4 else None, "c": source}
 
 
 def read(split: Split) -> Iterator[tuple[str, pa.Table]]:
@@ -86,7 +86,7 @@ def cut(n_splits: int, n_yields: int, order: random.Random) -> list[Split]:
 STRAIGHT: dict[int, dict[str, bytes]] = {}
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     n_buckets=st.sampled_from([1, 4, 128]),
     n_splits=st.integers(1, 9),
@@ -118,6 +118,13 @@ def test_the_bytes_are_equal_whatever_carries_the_rows(
     assert found == STRAIGHT[n_buckets]
 
 
+def test_splits_together_give_what_they_give_alone() -> None:
+    parts = cut(7, 2, random.Random(1))
+    together = [united(parts[:3]), united(parts[3:4]), united(parts[4:])]
+    assert [split.kind for split in together] == [UNITED, "rows", UNITED]
+    assert result(together, 4) == result(parts, 4)
+
+
 @given(
     st.lists(st.integers(0, 2**128 - 1), min_size=1, max_size=60),
     st.integers(0, 12),
@@ -142,12 +149,20 @@ def test_a_partition_holds_every_row_in_its_bucket_and_order(
     assert found == expected
 
 
-def test_dictionaries_arrive_as_what_they_stand_for() -> None:
-    keys = pa.array([bytes(16)] * 3, ids.BINARY)
-    rows = pa.table({"key": keys, "name": pa.array(["a", "b", "a"]).dictionary_encode()})
-    chunk = segments.partition("t", rows, "key", 2)
-    reader = segments.Reader([segments.carry("s", [chunk], 0, 2)], 2, 2)
-    assert reader.tables(0, engine.keep_all, 9)["t"]["name"].to_pylist() == ["a", "b", "a"]
+@pytest.mark.parametrize("text", [False, True])
+def test_a_dictionary_arrives_sorted_with_the_values_in_use(text: bool) -> None:
+    cut = []
+    for n, names in enumerate((["b", "z", "a"], ["c", "b", None])):
+        keys = pa.array([bytes(16), b"\xff" * 16, bytes(16)], ids.BINARY)
+        column = pa.array(names if text else names[:2] + ["a"]).dictionary_encode()
+        rows = pa.table({"key": keys, "name": column.cast(SOURCE)})
+        if text:
+            rows = rows.append_column("text", pa.array(["x", "y", "z"]))
+        cut.append(segments.carry(f"{n}", [segments.partition("t", rows, "key", 2)], 0, 2))
+    found = segments.Reader(cut, 2, 2).tables(0, engine.keep_all, 9)["t"]["name"]
+    assert found.type == SOURCE
+    assert found.to_pylist() == ["b", "a", "c", None if text else "a"]
+    assert found.chunk(0).dictionary.to_pylist() == ["a", "b", "c"]
 
 
 # The shape of the pipeline

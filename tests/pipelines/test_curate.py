@@ -18,12 +18,6 @@ from pipelines.stages import taxonomy_of
 from pipelines.truth import read_truth
 
 
-@pytest.fixture
-def run_dir(shop: Path, tmp_path: Path) -> Path:
-    label(read_config(shop), tmp_path / "run")
-    return tmp_path / "run"
-
-
 def without_truth(shop: Path) -> Config:
     config = read_config(shop)
     return config.model_copy(update={"audit": config.audit.model_copy(update={"truth": None})})
@@ -38,13 +32,13 @@ def fill_in(sheet: Path, shop: Path, run_dir: Path) -> pd.DataFrame:
     return rows
 
 
-def test_a_share_is_kept_with_its_precision(shop: Path, run_dir: Path) -> None:
+def test_a_share_is_kept_with_its_precision(shop: Path, labelled: Path) -> None:
     config = read_config(shop)
-    stage = select(config, run_dir)
+    stage = select(config, labelled)
     selected = stage.table(SELECTED)
     kept = np.asarray(selected["kept"])
     assert kept.sum() == stage.counts["out"] == round(len(selected) / 3)
-    truth = read_truth(shop.parent / "truth.csv", taxonomy_of(open_stage(run_dir, "candidates")))
+    truth = read_truth(shop.parent / "truth.csv", taxonomy_of(open_stage(labelled, "candidates")))
     right = find_pairs(selected, truth) >= 0
     facts = stage.manifest["facts"]
     assert facts["precision_low"] <= facts["precision"] <= facts["precision_high"]
@@ -52,54 +46,54 @@ def test_a_share_is_kept_with_its_precision(shop: Path, run_dir: Path) -> None:
     assert facts["precision_low"] <= right[kept].mean() <= facts["precision_high"]
 
 
-def test_selecting_again_with_another_share_keeps_the_scores(shop: Path, run_dir: Path) -> None:
+def test_selecting_again_with_another_share_keeps_the_scores(shop: Path, labelled: Path) -> None:
     config = read_config(shop)
-    select(config, run_dir)
-    scored = open_stage(run_dir, "scored")
-    stage = select(with_overrides(config, ["select.keep=0.1"]), run_dir)
+    select(config, labelled)
+    scored = open_stage(labelled, "scored")
+    stage = select(with_overrides(config, ["select.keep=0.1"]), labelled)
     assert stage.counts["out"] == round(0.1 * stage.counts["in"])
-    assert open_stage(run_dir, "scored").manifest == scored.manifest
+    assert open_stage(labelled, "scored").manifest == scored.manifest
     assert len(scored.table(SCORED)) == stage.counts["in"]
 
 
-def test_without_audits_no_precision_is_stated(shop: Path, run_dir: Path) -> None:
+def test_without_audits_no_precision_is_stated(shop: Path, labelled: Path) -> None:
     with pytest.raises(InputError, match="precision cannot be shown") as caught:
-        select(without_truth(shop), run_dir)
+        select(without_truth(shop), labelled)
     assert "winnow audit" in caught.value.help
 
 
-def test_a_person_can_audit_by_sheet(shop: Path, run_dir: Path) -> None:
+def test_a_person_can_audit_by_sheet(shop: Path, labelled: Path) -> None:
     config = without_truth(shop)
-    sheet, n_pairs = draw_audits(config, run_dir)
-    rows = fill_in(sheet, shop, run_dir)
+    sheet, n_pairs = draw_audits(config, labelled)
+    rows = fill_in(sheet, shop, labelled)
     assert len(rows) == n_pairs == config.audit.n
     assert (rows["image"].map(lambda name: (shop.parent / name).is_file())).all()
-    stage = answer_audits(config, run_dir, sheet)
+    stage = answer_audits(config, labelled, sheet)
     by_hand = stage.table(AUDITS)
-    by_truth = answer_audits(read_config(shop), run_dir, None).table(AUDITS)
+    by_truth = answer_audits(read_config(shop), labelled, None).table(AUDITS)
     for column in ("image_id", "label_id", "verdict", "stratum"):
         assert by_hand[column].to_pylist() == by_truth[column].to_pylist()
     assert np.allclose(by_hand["p_inclusion"].to_numpy(), by_truth["p_inclusion"].to_numpy())
 
 
-def test_a_sheet_answered_in_part_still_counts(shop: Path, run_dir: Path) -> None:
+def test_a_sheet_answered_in_part_still_counts(shop: Path, labelled: Path) -> None:
     config = without_truth(shop)
-    sheet, _ = draw_audits(config, run_dir)
-    rows = fill_in(sheet, shop, run_dir)
+    sheet, _ = draw_audits(config, labelled)
+    rows = fill_in(sheet, shop, labelled)
     rows.loc[100:, "verdict"] = ""
     rows.to_csv(sheet, index=False)
-    audits = answer_audits(config, run_dir, sheet).table(AUDITS)
+    audits = answer_audits(config, labelled, sheet).table(AUDITS)
     assert len(audits) == 100
-    n_candidates = open_stage(run_dir, "candidates").counts["candidates"]
+    n_candidates = open_stage(labelled, "candidates").counts["candidates"]
     assert (1 / audits["p_inclusion"].to_numpy()).sum() == pytest.approx(n_candidates)
 
 
-def test_a_sheet_is_never_written_over(shop: Path, run_dir: Path) -> None:
+def test_a_sheet_is_never_written_over(shop: Path, labelled: Path) -> None:
     config = without_truth(shop)
-    sheet, _ = draw_audits(config, run_dir)
+    sheet, _ = draw_audits(config, labelled)
     before = sheet.read_bytes()
     with pytest.raises(InputError, match="may hold answers"):
-        draw_audits(config, run_dir)
+        draw_audits(config, labelled)
     assert sheet.read_bytes() == before
 
 
@@ -112,24 +106,24 @@ def test_a_sheet_is_never_written_over(shop: Path, run_dir: Path) -> None:
     ],
 )
 def test_wrong_answers_are_refused_with_their_line(
-    shop: Path, run_dir: Path, tmp_path: Path, line: str, expected: str
+    shop: Path, labelled: Path, tmp_path: Path, line: str, expected: str
 ) -> None:
-    first = open_stage(run_dir, "candidates").paths(".parquet", "candidates-")[0]
+    first = open_stage(labelled, "candidates").paths(".parquet", "candidates-")[0]
     row = pd.read_parquet(first, columns=["image_id", "label_id"]).iloc[0]
     path = tmp_path / "answers.csv"
     text = line.format(image=row["image_id"], label=row["label_id"])
     path.write_text(f"image_id,label_id,verdict\n{text}\n")
     with pytest.raises(InputError, match=expected):
-        answer_audits(without_truth(shop), run_dir, path)
+        answer_audits(without_truth(shop), labelled, path)
 
 
-def test_audits_of_other_candidates_are_not_used(shop: Path, run_dir: Path) -> None:
+def test_audits_of_other_candidates_are_not_used(shop: Path, labelled: Path) -> None:
     config = without_truth(shop)
-    sheet, _ = draw_audits(config, run_dir)
-    fill_in(sheet, shop, run_dir)
-    answer_audits(config, run_dir, sheet)
+    sheet, _ = draw_audits(config, labelled)
+    fill_in(sheet, shop, labelled)
+    answer_audits(config, labelled, sheet)
     path = shop.parent / "products.csv"
     path.write_text(path.read_text() + "images/0.jpg,a yellow thing,https://x.example/\n")
-    label(config, run_dir)
+    label(config, labelled)
     with pytest.raises(InputError, match="made from other candidates"):
-        select(config, run_dir)
+        select(config, labelled)

@@ -62,6 +62,18 @@ def test_neither_buckets_nor_link_rounds_apart_change_the_candidates(
     assert second.table(CANDIDATES).equals(first.table(CANDIDATES))
 
 
+def test_inputs_may_lie_outside_the_data_folder(shop: Path, tmp_path: Path) -> None:
+    first = label(read_config(shop), tmp_path / "one")
+    text = shop.read_text(encoding="utf-8")
+    for name in ("taxonomy.jsonl", "captions.jsonl", "links.csv", "feedback.csv"):
+        elsewhere = tmp_path / f"elsewhere-{name}"
+        (shop.parent / name).rename(elsewhere)
+        text = text.replace(f'"{name}"', f'"{elsewhere}"')
+    shop.write_text(text, encoding="utf-8")
+    second = label(read_config(shop), tmp_path / "two")
+    assert second.table(CANDIDATES).equals(first.table(CANDIDATES))
+
+
 def test_a_changed_input_is_noticed(shop: Path, tmp_path: Path) -> None:
     first = label(read_config(shop), tmp_path / "run")
     path = shop.parent / "products.csv"

@@ -12,32 +12,23 @@ from curation.manifest import Stage, open_stage
 from labeling.errors import ConfigError, InputError
 from pipelines.config import read_config, with_overrides
 from pipelines.curate import select
-from pipelines.label import label
 from pipelines.publish import evaluate, export, train
 from pipelines.reporting import report
 
 
-@pytest.fixture
-def run_dir(shop: Path, tmp_path: Path) -> Path:
-    config = read_config(shop)
-    label(config, tmp_path / "run")
-    select(config, tmp_path / "run")
-    return tmp_path / "run"
-
-
-def test_the_whole_line_from_selection_to_report(shop: Path, run_dir: Path) -> None:
+def test_the_whole_line_from_selection_to_report(shop: Path, selected: Path) -> None:
     config = read_config(shop)
     for label_set in ("selected", "all"):
-        shards = export(config, run_dir, label_set)
+        shards = export(config, selected, label_set)
         assert shards.counts["in"] == shards.counts["out"] + sum(shards.counts["dropped"].values())
-        model = train(config, run_dir, label_set)
+        model = train(config, selected, label_set)
         assert model.counts["steps"] == 30
-        measured = evaluate(config, run_dir, label_set).manifest["facts"]
+        measured = evaluate(config, selected, label_set).manifest["facts"]
         assert 0 < measured["map"] <= 1
-    page = report(config, run_dir)
-    facts = json.loads((run_dir / "report.json").read_text())
+    page = report(config, selected)
+    facts = json.loads((selected / "report.json").read_text())
     assert facts["map_selected"] == pytest.approx(
-        open_stage(run_dir, "evaluation").manifest["facts"]["map"], abs=1e-5
+        open_stage(selected, "evaluation").manifest["facts"]["map"], abs=1e-5
     )
     assert facts["true_precision"] > facts["true_precision_all"]
     assert {row["source"] for row in facts["sources"]} == {"alt", "caption", "linked", "vote"}
@@ -60,8 +51,8 @@ def read_with_webdataset(shards: Stage) -> list[tuple[str, list[int], dict[str, 
     return samples
 
 
-def test_shards_are_plain_webdataset_and_trace_every_label(shop: Path, run_dir: Path) -> None:
-    shards = export(read_config(shop), run_dir, "selected")
+def test_shards_are_plain_webdataset_and_trace_every_label(shop: Path, selected: Path) -> None:
+    shards = export(read_config(shop), selected, "selected")
     samples = read_with_webdataset(shards)
     assert len(samples) == shards.counts["train"]
     for key, size, told in samples:
@@ -74,40 +65,38 @@ def test_shards_are_plain_webdataset_and_trace_every_label(shop: Path, run_dir: 
         assert len(names) == len(set(names))
 
 
-def test_unselected_labels_are_taken_at_their_word(shop: Path, run_dir: Path) -> None:
-    shards = export(read_config(shop), run_dir, "all")
+def test_unselected_labels_are_taken_at_their_word(shop: Path, selected: Path) -> None:
+    shards = export(read_config(shop), selected, "all")
     for _, _, told in read_with_webdataset(shards):
         assert {row["p_correct"] for row in told["labels"]} == {1.0}
         assert told["unknown"] == []
 
 
-def test_shards_made_of_another_selection_are_not_trained_on(shop: Path, run_dir: Path) -> None:
+def test_shards_made_of_another_selection_are_not_trained_on(shop: Path, selected: Path) -> None:
     config = read_config(shop)
-    export(config, run_dir, "selected")
-    select(with_overrides(config, ["select.keep=0.2"]), run_dir)
+    export(config, selected, "selected")
+    select(with_overrides(config, ["select.keep=0.2"]), selected)
     with pytest.raises(InputError, match="made from other selected"):
-        train(config, run_dir, "selected")
+        train(config, selected, "selected")
 
 
-def test_stages_that_are_missing_are_named(shop: Path, run_dir: Path) -> None:
+def test_stages_that_are_missing_are_named(shop: Path, selected: Path) -> None:
     config = read_config(shop)
     with pytest.raises(InputError, match="no shards yet") as caught:
-        train(config, run_dir, "selected")
+        train(config, selected, "selected")
     assert "winnow export" in caught.value.help
     with pytest.raises(ConfigError, match=r"evaluate\.truth"):
         evaluate(
             config.model_copy(
                 update={"evaluate": config.evaluate.model_copy(update={"truth": None})}
             ),
-            run_dir,
+            selected,
             "selected",
         )
 
 
-def test_a_report_tells_what_there_is(shop: Path, tmp_path: Path) -> None:
-    config = read_config(shop)
-    label(config, tmp_path / "new")
-    report(config, tmp_path / "new")
-    facts = json.loads((tmp_path / "new" / "report.json").read_text())
+def test_a_report_tells_what_there_is(shop: Path, labelled: Path) -> None:
+    report(read_config(shop), labelled)
+    facts = json.loads((labelled / "report.json").read_text())
     assert facts["candidates"] > 0
     assert "precision" not in facts

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from test_engine import contents, read_numbers, refuse, splits, sum_by_key
+
+from labeling.errors import ConfigError, InputError
+from pipelines.engine import Carrier, Shuffle, Split, Tables, run
+from pipelines.engines import ready
+
+pytestmark = pytest.mark.engine
+
+KEYS = {"numbers": "key", "squares": "key"}
+N_SPLITS, N_BUCKETS = 24, 8
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A place where a worker writes down its process and waits until it is let through."""
+
+    folder: Path
+
+    def __call__(self) -> None:
+        (self.folder / f"at-{os.getpid()}").touch()
+        deadline = time.monotonic() + PATIENCE
+        while not (self.folder / "open").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def visitors(self) -> set[int]:
+        return {int(path.name[3:]) for path in self.folder.glob("at-*")}
+
+    def kill_first_visitor(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self.visitors():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(min(self.visitors()), signal.SIGKILL)
+        (self.folder / "open").touch()
+
+
+@dataclass(frozen=True)
+class GatedRead:
+    gate: Gate
+    split_id: str
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        for number, rows in enumerate(read_numbers(split)):
+            if split.split_id == self.split_id and number == 1:
+                self.gate()
+            yield rows
+
+
+@dataclass(frozen=True)
+class GatedReduce:
+    gate: Gate
+
+    def __call__(self, tables: Tables) -> Tables:
+        self.gate()
+        return sum_by_key(tables)
+
+
+def shuffled(
+    folder: Path,
+    options: Sequence[str],
+    read: Callable[[Split], Iterator[tuple[str, pa.Table]]] = read_numbers,
+    reduce: Callable[[Tables], Tables] = sum_by_key,
+    carrier: Carrier = "files",
+) -> dict[str, bytes]:
+    work, out = str(folder / "work"), str(folder / "out")
+    shuffle = Shuffle(read, KEYS, reduce, N_BUCKETS, work, out, carrier=carrier)
+    run(shuffle, splits(N_SPLITS), options)
+    return contents(folder / "out")
+
+
+@pytest.fixture(scope="module")
+def dask() -> Iterator[list[str]]:
+    with ready(["--runner=Dask", "--dask_workers=2"]) as options:
+        yield options
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return shuffled(tmp_path_factory.mktemp("embedded"), ())
+
+
+@pytest.mark.parametrize("carrier", ["files", "engine"])
+def test_files_equal_those_of_the_embedded_runner(
+    tmp_path: Path, dask: list[str], expected: dict[str, bytes], carrier: Carrier
+) -> None:
+    assert shuffled(tmp_path, dask, carrier=carrier) == expected
+
+
+@pytest.mark.parametrize(
+    ("moment", "carrier"),
+    [
+        ("first split", "files"),
+        ("last split", "files"),
+        ("bucket", "files"),
+        ("last split", "engine"),
+        ("bucket", "engine"),
+    ],
+)
+def test_files_are_the_same_after_a_worker_was_killed(
+    tmp_path: Path, dask: list[str], expected: dict[str, bytes], moment: str, carrier: Carrier
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    gate.folder.mkdir()
+    killer = threading.Thread(target=gate.kill_first_visitor)
+    killer.start()
+    if moment == "bucket":
+        found = shuffled(tmp_path, dask, reduce=GatedReduce(gate), carrier=carrier)
+    else:
+        split_id = f"{0 if moment == 'first split' else N_SPLITS - 1:03d}"
+        found = shuffled(tmp_path, dask, read=GatedRead(gate, split_id), carrier=carrier)
+    killer.join()
+    assert found == expected
+    assert len(gate.visitors()) > 1
+
+
+def test_an_error_in_a_worker_arrives_with_all_it_says(tmp_path: Path, dask: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        shuffled(tmp_path, dask, read=refuse)
+    assert caught.value.facts == {"split": "003"}
+    assert caught.value.help == "mend it"
+
+
+def test_a_scheduler_that_does_not_answer_is_told() -> None:
+    address = "--dask_client_address=tcp://127.0.0.1:1"
+    with (
+        pytest.raises(ConfigError, match="no Dask scheduler answers"),
+        ready(["--runner=dask", address, "--dask_connection_timeout=1"]),
+    ):
+        pass

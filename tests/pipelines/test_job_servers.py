@@ -1,0 +1,101 @@
+"""The same bytes from the engines that Beam reaches through a job server, or in a cloud.
+
+Beam's own job server, in Python, is started here: what is submitted to it goes the way of a job for
+Flink or Spark. For those and for Dataflow the environment has to name one:
+
+``WINNOW_FLINK_JOB_ENDPOINT``, ``WINNOW_SPARK_JOB_ENDPOINT``
+    host:port of a job server that reaches this machine, and sees its disk or runs on it.
+``WINNOW_DATAFLOW_OPTIONS``, ``WINNOW_DATAFLOW_FOLDER``
+    Beam's options (project, region, temp_location, sdk_container_image, …), and a ``gs://`` folder.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import test_engine
+from apache_beam.internal.cloudpickle import cloudpickle
+from test_engine import read_numbers, splits, sum_by_key
+
+from pipelines import storage
+from pipelines.engine import Shuffle, run
+
+pytestmark = pytest.mark.engine
+
+
+def shuffled(folder: str, options: Sequence[str]) -> dict[str, bytes]:
+    keys = {"numbers": "key", "squares": "key"}
+    work, out = storage.join(folder, "work"), storage.join(folder, "out")
+    run(Shuffle(read_numbers, keys, sum_by_key, 8, work, out), splits(11), options)
+    return {name: storage.read(storage.join(out, name)) for name in storage.names(out)}
+
+
+def submitted(runner: str, endpoint: str) -> list[str]:
+    return [f"--runner={runner}", f"--job_endpoint={endpoint}", "--environment_type=LOOPBACK"]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return shuffled(str(tmp_path_factory.mktemp("embedded")), ())
+
+
+@pytest.fixture
+def job_server() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    module = "apache_beam.runners.portability.local_job_service_main"
+    with subprocess.Popen(
+        [sys.executable, "-m", module, "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as server:
+        try:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("localhost", port)) == 0:
+                        break
+                time.sleep(0.1)
+            yield f"localhost:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.mark.parametrize("runner", ["portable", "flink", "spark"])
+def test_a_job_server_gets_the_job(
+    tmp_path: Path, job_server: str, expected: dict[str, bytes], runner: str
+) -> None:
+    assert shuffled(str(tmp_path), submitted(runner, job_server)) == expected
+
+
+@pytest.mark.parametrize("runner", ["flink", "spark"])
+def test_an_engine_behind_a_job_server(
+    tmp_path: Path, expected: dict[str, bytes], runner: str
+) -> None:
+    variable = f"WINNOW_{runner.upper()}_JOB_ENDPOINT"
+    if variable not in os.environ:
+        pytest.skip(f"no job server: {variable} is not set")
+    assert shuffled(str(tmp_path), submitted(runner, os.environ[variable])) == expected
+
+
+def test_dataflow(expected: dict[str, bytes]) -> None:
+    options = os.environ.get("WINNOW_DATAFLOW_OPTIONS")
+    folder = os.environ.get("WINNOW_DATAFLOW_FOLDER")
+    if options is None or folder is None:
+        pytest.skip("no cloud: WINNOW_DATAFLOW_OPTIONS or WINNOW_DATAFLOW_FOLDER is not set")
+    cloudpickle.register_pickle_by_value(test_engine)
+    own = storage.join(folder, uuid.uuid4().hex)
+    try:
+        assert shuffled(own, ["--runner=dataflow", *options.split()]) == expected
+    finally:
+        cloudpickle.unregister_pickle_by_value(test_engine)
+        storage.remove(own)
