@@ -68,12 +68,12 @@ class ReducePages:
     taxonomy_files: TaxonomyFiles
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return `PAGE_OUTPUTS`, and counts of discounts and of nodes with too many neighbours."""
+        """Return `PAGE_OUTPUTS`, and counts of discounts and caps."""
         inputs = {
-            **PAGE_OUTPUTS,
             "mentions": evidence.MENTIONS,
             "edges": linkgraph.EDGES,
             "hosts": _HOSTS,
+            "anchors": links.MESSAGES,
             "discounts": REASONS,
         }
         table_of = tables_of(tables, inputs)

@@ -14,8 +14,8 @@ from pipelines.engine import Split, Tables
 from pipelines.passes.arcs import weights_path
 from pipelines.passes.tables import in_order, tables_of
 
-MAX_EDGES = 4_000_000
-"""Links and placements for which the whole graph is held by one worker, in about 2 GB."""
+MAX_EDGES = 1_000_000
+"""Links and placements for which the whole graph is held by one worker, in about 600 MB."""
 
 ROUND_OUTPUTS = {
     "states": spreading.STATES,
