@@ -124,7 +124,12 @@ def commit_as_label_would(config: Path, run_dir: Path) -> None:
     inputs = {path.relative_to(config.parent).as_posix(): "digest" for path in paths}
     of_inputs = settings.model_dump(mode="json", include=INPUT_KEYS)
     with staged(run_dir, "signals", inputs=inputs, config=of_inputs) as work:
-        work.counts |= {"signals": 5_000_000, "links": 3_000_000}
+        work.counts |= {
+            "signals": 5_000_000,
+            "links": 3_000_000,
+            "placements": 4_000_000,
+            "feedback": 0,
+        }
     inputs = {"signals": open_stage(run_dir, "signals").content}
     of_labels = {"support_only": sorted(settings.label.support_only)}
     with staged(run_dir, "candidates", inputs=inputs, config=of_labels):
