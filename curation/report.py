@@ -61,7 +61,8 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         ``threshold_table`` (rows of ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``,
         ``high``); ``labels`` (``label_id``, ``name``, ``n_candidates``, ``n_kept``, perhaps
         ``precision``); ``sources`` (``source``, ``n_candidates``, perhaps ``n_audits`` and
-        ``precision``); ``rejects`` (number by reason); ``thumbnails`` (``kept_lowest`` and
+        ``precision``); ``bursts`` (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``);
+        ``rejects`` (number by reason); ``thumbnails`` (``kept_lowest`` and
         ``dropped_highest``, each of ``data_uri``, ``label``, ``p_correct``); ``stages``
         (``fingerprint`` and ``counts`` by name); and ``run``, the only one that may depend on the
         time, the machine or how long things took.
@@ -96,6 +97,7 @@ def render_report(facts: Facts) -> str:
         n_labels=len(labels),
         sources=facts.get("sources") or (),
         thumbnails=_thumbnails(facts.get("thumbnails") or {}),
+        bursts=facts.get("bursts") or (),
         rejects=_rejects(facts.get("rejects") or {}),
         stages=_stages(facts.get("stages") or {}),
         run=_flat(facts.get("run") or {}),

@@ -1,10 +1,9 @@
-"""Feedback to evidence: votes and clicks, with repeated and crowded voices held down.
+"""Feedback to statements: what each user did to each (image, label), said once and capped.
 
-An event counts once however often it is replayed, and a user says one thing once about one image.
-A user with more than `USER_CAP` statements shares that weight among them, so that nobody's weight
-grows by voting more. Clicks are compared with what their positions lead one to expect (clicks over
-expected clicks: Zhang & Jones 2007, "Comparing Click Logs and Editorial Labels for Training Query
-Rewriting"), and every rate is shrunk towards what is usual.
+An event counts once however often it is replayed, and a user says one thing once about one image;
+of their votes on a pair the last counts. A user with more than `USER_CAP` statements shares that
+weight among them, so that nobody's weight grows by voting more. What the statements come to is
+worked out in `labeling.trust`.
 """
 
 from __future__ import annotations
@@ -15,146 +14,190 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling import ids
-from labeling.compact import compact, one_source
-from labeling.evidence import EVIDENCE_ROWS
 from labeling.matching import Matcher, match_texts
 from labeling.taxonomy import Taxonomy
 
 USER_CAP = 50.0
 """Statements of one user that count in full; more of them share this weight."""
 
-VOTE_PRIOR = 2.0
-"""Votes, half of them for, that every pair is taken to have already."""
+MAX_ACTS = 100_000
+"""Acts of a user that are kept, those whose events have the lowest digests."""
 
-CLICK_PRIOR = 2.0
-"""Clicks, as many as expected, that every pair is taken to have already."""
+VOTES = ("up", "down", "flag")
 
-MAX_POSITION = 50
-"""Positions beyond this one are taken to be this one."""
+ACTS = pa.schema(
+    [
+        ("event", ids.BINARY),
+        ("user", ids.BINARY),
+        ("image_id", ids.BINARY),
+        ("label", pa.int32()),
+        ("kind", pa.string()),
+        ("position", pa.int32()),
+        ("time", pa.int64()),
+        ("ambiguity", pa.int16()),
+    ]
+)
+"""One event about one label that it gives or that its query names; event and user are digests."""
 
 STATEMENTS = pa.schema(
     [
         ("image_id", ids.BINARY),
         ("label", pa.int32()),
+        ("user", ids.BINARY),
         ("kind", pa.string()),
         ("position", pa.int32()),
+        ("time", pa.int64()),
+        ("since", pa.int64()),
         ("weight", pa.float32()),
         ("ambiguity", pa.int16()),
+        ("early", pa.bool_()),
     ]
 )
-"""One thing that one user did to one (image, label), with what it weighs."""
-
-Rates = npt.NDArray[np.float64]
-"""``float64[MAX_POSITION + 1]``: share of the impressions at each position that were clicked."""
+"""One thing that one user did to one (image, label), with what it weighs, when the user was first
+seen, and whether the image had not been shown to anybody before (see `mark_early`)."""
 
 
-def statements(feedback: pa.Table, matcher: Matcher, taxonomy: Taxonomy) -> pa.Table:
-    """Return what users said about labels, replays and repetitions left out.
+def acts(feedback: pa.Table, matcher: Matcher, taxonomy: Taxonomy) -> pa.Table:
+    """Return what events say about labels.
 
     Parameters
     ----------
     feedback
-        `labeling.schemas.FEEDBACK`, all events of some users.
+        `labeling.schemas.FEEDBACK`, any events.
     matcher, taxonomy
         For events about a query, which counts for every label that it names.
 
     Returns
     -------
     Table
-        `STATEMENTS`, in the order of the event ids.
+        `ACTS`, in the order of the events.
     """
-    events = _first_of(feedback.sort_by("event_id"), ["event_id"])
-    rows, label, ambiguity = _labels(events, matcher, taxonomy)
-    said = compact(events.select(["image_id", "user_id", "kind", "position"])).take(pa.array(rows))
-    said = said.append_column("label", pa.array(label))
-    said = said.append_column("ambiguity", pa.array(ambiguity))
-    said = _first_of(said, ["user_id", "image_id", "label", "kind"])
-    said = said.append_column("weight", pa.array(_weights(said)))
-    return said.select(STATEMENTS.names).cast(STATEMENTS)
+    row, label, ambiguity = _labels(feedback, matcher, taxonomy)
+    columns = {
+        "event": _digests(feedback["event_id"]),
+        "user": _digests(feedback["user_id"]),
+        "image_id": ids.to_binary(feedback["image_id"]),
+        "kind": feedback["kind"],
+        "position": feedback["position"],
+        "time": feedback["time"],
+    }
+    found = pa.table(columns).take(pa.array(row))
+    found = found.append_column("label", pa.array(label))
+    found = found.append_column("ambiguity", pa.array(ambiguity))
+    return found.select(ACTS.names).cast(ACTS)
 
 
-def click_rates(feedback: pa.Table) -> Rates:
-    """Return the click rate of each position, shrunk towards the rate of all.
-
-    Impressions and clicks without a position are not counted.
-    """
-    seen = _at_position(feedback, "impression")
-    clicked = _at_position(feedback, "click")
-    usual = (clicked.sum() + 1.0) / (seen.sum() + 20.0)
-    return np.asarray((clicked + 20.0 * usual) / (seen + 20.0))
-
-
-def evidence(said: pa.Table, rates: Rates) -> pa.Table:
-    """Unite the statements about each (image, label) into the sources ``vote`` and ``click``.
-
-    The strength of ``vote`` is the shrunken share of votes for (flags count against); that of
-    ``click`` is c / (c + e), from c clicks and e expected ones, shrunk towards one half.
+def once(rows: pa.Table) -> pa.Table:
+    """Return one copy of each event, the earliest, with all the labels that it names.
 
     Parameters
     ----------
-    said
-        `STATEMENTS`, all those about some images.
-    rates
-        From `click_rates`.
+    rows
+        `ACTS`: all copies of some events, in any order.
+    """
+    version = ["event", "time", "user", "image_id", "kind", "position"]
+    rows = _first_of(_sorted(rows, [*version, "label"]), [*version, "label"])
+    first = _first_of(rows, ["event"]).select(version)
+    same = [pc.fill_null(rows[n], 0) if n == "position" else rows[n] for n in version[1:]]
+    place = pc.index_in(rows["event"], value_set=first["event"].combine_chunks())
+    keep = np.ones(len(rows), bool)
+    for name, column in zip(version[1:], same, strict=True):
+        theirs = first[name].take(place)
+        theirs = pc.fill_null(theirs, 0) if name == "position" else theirs
+        keep &= np.asarray(pc.equal(column, theirs), bool)
+    return rows.filter(pa.array(keep))
+
+
+def cap_acts(rows: pa.Table) -> pa.Table:
+    """Return the acts of users, replays left out and at most `MAX_ACTS` of each."""
+    rows = _first_of(_sorted(rows, ["user", "event", "label", "time"]), ["user", "event", "label"])
+    user = ids.to_words(rows["user"])
+    starts = np.flatnonzero(_opens(user))
+    place = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    return rows.filter(pa.array(place < MAX_ACTS))
+
+
+def statements(rows: pa.Table) -> pa.Table:
+    """Return what users say, from all of their acts.
+
+    Parameters
+    ----------
+    rows
+        `ACTS`: all those of some users, in any order.
 
     Returns
     -------
     Table
-        `EVIDENCE_ROWS`. Users are silent about most pairs, which says nothing: feedback covers
-        only what it speaks of.
+        `STATEMENTS`, sorted by user; ``early`` is not told yet.
     """
-    said = said.sort_by([(n, "ascending") for n in ("image_id", "label", "kind", "weight")])
-    kind = said["kind"]
-    weight = said["weight"].to_numpy().astype(np.float64)
-    against = pc.or_(pc.equal(kind, "down"), pc.equal(kind, "flag"))
-    up = weight * _mask(pc.equal(kind, "up"))
-    down = weight * _mask(against)
-    clicks = weight * _mask(pc.equal(kind, "click"))
-    expected = weight * _mask(pc.equal(kind, "impression")) * rates[_positions(said)]
-    votes = _sum_pairs(said, up, down, "vote")
-    share = _shrunken_share(votes, VOTE_PRIOR / 2)
-    shown = _sum_pairs(said, clicks, expected, "click")
-    share_of_clicks = _shrunken_share(shown, CLICK_PRIOR)
-    return pa.concat_tables([_with_strength(votes, share), _with_strength(shown, share_of_clicks)])
+    rows = _sorted(cap_acts(rows), ["user", "time", "event", "label"])
+    user = ids.to_words(rows["user"])
+    opens = _opens(user)
+    time = rows["time"].to_numpy()
+    since = time[np.flatnonzero(opens)][np.cumsum(opens) - 1] if len(rows) else time
+    rows = rows.append_column("since", pa.array(since))
+    voted = pc.is_in(rows["kind"], value_set=pa.array(VOTES))
+    rows = rows.append_column("thing", pc.if_else(voted, "vote", rows["kind"]))
+    key = ["user", "image_id", "label", "thing"]
+    votes, rest = rows.filter(voted), rows.filter(pc.invert(voted))
+    last = _first_of(votes.take(pa.array(np.arange(len(votes))[::-1])), key)
+    said = _sorted(pa.concat_tables([last, _first_of(rest, key)]), [*key, "time"])
+    said = said.append_column("weight", pa.array(_weights(said)))
+    said = said.append_column("early", pa.array(np.zeros(len(said), bool)))
+    return said.select(STATEMENTS.names).cast(STATEMENTS)
 
 
-def _sum_pairs(said: pa.Table, a: Rates, b: Rates, source: str) -> pa.Table:
-    """Return `EVIDENCE_ROWS` without strength, with the sums of two weights for each pair."""
-    rows = said.select(["image_id", "label", "ambiguity"])
-    rows = rows.append_column("a", pa.array(a)).append_column("b", pa.array(b))
-    rows = rows.filter(pa.array(a + b > 0))
-    sums = rows.group_by(["image_id", "label"], use_threads=False).aggregate(
-        [("a", "sum"), ("b", "sum"), ("a", "count"), ("ambiguity", "min")]
-    )
-    sums = sums.rename_columns(["image_id", "label", "a", "b", "n_pages", "ambiguity"])
-    sums = sums.append_column("n_hosts", pa.array(np.ones(len(sums), np.int32)))
-    return sums.append_column("source", one_source(source, len(sums)))
+def mark_early(said: pa.Table) -> pa.Table:
+    """Tell which statements were made before their image was first shown to anybody.
 
+    Nothing in the data says when an image came to be; the first impression of it is the earliest
+    sign. Images without impressions have no early statements.
 
-def _shrunken_share(sums: pa.Table, prior: float) -> pa.Array:
-    a, b = sums["a"].to_numpy(), sums["b"].to_numpy()
-    return pa.array((a + prior) / (a + b + 2 * prior))
-
-
-def _with_strength(sums: pa.Table, strength: pa.Array) -> pa.Table:
-    return sums.append_column("strength", strength).select(EVIDENCE_ROWS.names).cast(EVIDENCE_ROWS)
+    Parameters
+    ----------
+    said
+        `STATEMENTS`: all those about some images.
+    """
+    shown = pc.equal(said["kind"], "impression")
+    first = said.filter(shown).group_by("image_id").aggregate([("time", "min")])
+    place = pc.index_in(said["image_id"], value_set=first["image_id"].combine_chunks())
+    early = pc.less(said["time"], first["time_min"].take(place))
+    column = said.column_names.index("early")
+    return said.set_column(column, "early", pc.fill_null(early, False))
 
 
 def _labels(
     events: pa.Table, matcher: Matcher, taxonomy: Taxonomy
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int16]]:
     """Return (row, label, ambiguity) of each event's label, or of each label its query names."""
-    named = np.flatnonzero(_mask(pc.is_valid(events["label_id"])))
-    given = taxonomy.codes(events["label_id"].take(pa.array(named)))
-    query = pc.if_else(
-        pc.is_valid(events["label_id"]), pa.scalar(None, pa.string()), events["query"]
-    )
+    given = pc.is_valid(events["label_id"])
+    named = np.flatnonzero(np.asarray(given, bool))
+    codes = taxonomy.codes(events["label_id"].take(pa.array(named)))
+    query = pc.if_else(given, pa.scalar(None, pa.string()), events["query"])
     found = match_texts(matcher, query)
     row = np.concatenate([named, found.row])
-    label = np.concatenate([given, found.label])
+    label = np.concatenate([codes, found.label])
     ambiguity = np.concatenate([np.ones(len(named), np.int16), found.ambiguity])
     order = np.lexsort((label, row))
     return row[order], label[order], ambiguity[order]
+
+
+def _digests(texts: pa.ChunkedArray) -> pa.Array:
+    coded = texts.combine_chunks().dictionary_encode()
+    known = [bytes.fromhex(ids.digest(text)) for text in coded.dictionary.to_pylist()]
+    return pa.array(known, ids.BINARY).take(coded.indices)
+
+
+def _sorted(rows: pa.Table, keys: list[str]) -> pa.Table:
+    rest = [name for name in rows.column_names if name not in keys]
+    return rows.sort_by([(name, "ascending") for name in keys + rest]).combine_chunks()
+
+
+def _opens(words: ids.Words) -> npt.NDArray[np.bool_]:
+    """Return where a new id begins in a sorted column of them."""
+    opens = np.ones(len(words), bool)
+    opens[1:] = (words[1:] != words[:-1]).any(axis=1)
+    return opens
 
 
 def _first_of(table: pa.Table, keys: list[str]) -> pa.Table:
@@ -168,29 +211,8 @@ def _weights(said: pa.Table) -> npt.NDArray[np.float32]:
 
     Impressions, which users do not choose, always weigh 1 and use up no share.
     """
-    shown = pc.equal(said["kind"], "impression")
-    n_said = said.filter(pc.invert(shown)).group_by("user_id").aggregate([("kind", "count")])
-    place = pc.index_in(said["user_id"], value_set=n_said["user_id"].combine_chunks())
-    counts = n_said["kind_count"].to_numpy()
-    known = _mask(pc.is_valid(place)) & ~_mask(shown)
-    weight = np.ones(len(said), np.float32)
-    of_user = counts[np.asarray(pc.fill_null(place, 0), np.int64)[known]]
-    weight[known] = np.minimum(1.0, USER_CAP / of_user)
-    return weight
-
-
-def _at_position(feedback: pa.Table, kind: str) -> Rates:
-    chosen = feedback.filter(
-        pc.and_(pc.equal(feedback["kind"], kind), pc.is_valid(feedback["position"]))
-    )
-    return np.bincount(_positions(chosen), minlength=MAX_POSITION + 1).astype(np.float64)
-
-
-def _positions(table: pa.Table) -> npt.NDArray[np.int64]:
-    """Return each row's position, cut at `MAX_POSITION`; 0 where it has none."""
-    position = np.asarray(pc.fill_null(table["position"], 0), np.int64)
-    return np.minimum(position, MAX_POSITION)
-
-
-def _mask(flags: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    return np.asarray(flags, dtype=bool)
+    chosen = ~np.asarray(pc.equal(said["kind"], "impression"), bool)
+    user = np.cumsum(_opens(ids.to_words(said["user"]))) - 1
+    n_chosen = np.bincount(user, chosen)[user] if len(said) else np.empty(0)
+    weight = np.minimum(1.0, USER_CAP / np.maximum(n_chosen, 1))
+    return np.where(chosen, weight, 1.0).astype(np.float32)

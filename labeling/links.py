@@ -1,9 +1,8 @@
 """Links to evidence: what the pages around an image's page are about.
 
 Each page gets its topics (the labels named on it, the strongest `TOP_TOPICS` kept, so that memory
-does not depend on the number of labels: Ravi & Diao 2016, "Large Scale Distributed Semi-Supervised
-Learning Using Streaming Approximation", §3). One round sends them over the links in both
-directions and down to the images that the page shows.
+does not depend on the number of labels). What becomes of them is in `labeling.linkgraph` and
+`labeling.spreading`; here they, the texts of links and the page's other images become evidence.
 """
 
 from __future__ import annotations
@@ -22,10 +21,11 @@ TOP_TOPICS = 16
 """Labels kept for a page."""
 
 MAX_DEGREE = 256
-"""Links of a page that are followed; a page with more keeps those of the lowest digest."""
+"""Pages linked with a page that are its neighbours; of more, those of the lowest digest."""
 
 MAX_SENDERS = 1_024
-"""Pages that a page hears of over its links; of more, those of the lowest digest."""
+"""Pages of a host or an image that are neighbours through it, and images of a page through which
+it has some; of more, those of the lowest digest."""
 
 MAX_HEARD = 256
 """Labels that a page hands on to its images, the strongest."""
@@ -36,10 +36,8 @@ MAX_IMAGES = 5_000
 REASONS = ("too_many_links", "too_many_senders", "too_many_images")
 
 CAPS = pa.schema([("reason", pa.string()), ("n_pages", pa.int64())])
-"""How many pages had more of something than is kept, by one of `REASONS`."""
-
-EDGES = pa.schema([("page_id", ids.BINARY), ("other_page", ids.BINARY)])
-"""One neighbour of a page, linked in either direction."""
+"""How many pages (for senders, also hosts and images) had more of something than is kept, by one
+of `REASONS`."""
 
 TOPICS = pa.schema(
     [
@@ -62,8 +60,8 @@ MESSAGES = pa.schema(
         ("ambiguity", pa.int16()),
     ]
 )
-"""One label that ``from_page`` sends to ``page_id``: a topic of its own, or named in the text of a
-link. A null label says only that the sender could have named one."""
+"""One label that the text of a link from ``from_page`` to ``page_id`` names. A null label says only
+that the text could have named one."""
 
 
 def lowest(rows: pa.Table, member: str, n: int) -> pa.Table:
@@ -102,20 +100,6 @@ def _has_more_rows(rows: pa.Table, n: int) -> pa.ChunkedArray | None:
     return pc.is_in(rows["page_id"], value_set=many) if len(many) else None
 
 
-def edges(links: pa.Table) -> pa.Table:
-    """Return the distinct neighbours of each page, links taken in both directions.
-
-    Links of a page to itself are left out.
-    """
-    links = compact(links.select(["src_page", "dst_page"]))
-    links = links.filter(pc.not_equal(links["src_page"], links["dst_page"]))
-    forward = [links["src_page"], links["dst_page"]]
-    both = pa.concat_tables(
-        [pa.Table.from_arrays(columns, schema=EDGES) for columns in (forward, forward[::-1])]
-    )
-    return both.group_by(EDGES.names).aggregate([]).cast(EDGES)
-
-
 def anchors(links: pa.Table, matcher: Matcher) -> pa.Table:
     """Return the labels that link texts name, as `MESSAGES` to the page that is linked to."""
     spoken = links.filter(pc.is_valid(links["anchor"]))
@@ -145,44 +129,23 @@ def topics(mentions: pa.Table) -> pa.Table:
     return _strongest(table, "n_images", TOP_TOPICS)
 
 
-def messages(page_topics: pa.Table, page_edges: pa.Table) -> pa.Table:
-    """Send the topics of each page to its neighbours.
+def linked_evidence(heard: pa.Table, placements: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Hand what the neighbours of pages say to the images that they show (source ``linked``).
 
     Parameters
     ----------
-    page_topics
-        `TOPICS` of some pages.
-    page_edges
-        `EDGES` whose ``page_id`` are among the same pages; pages without topics send nothing.
-
-    Returns
-    -------
-    Table
-        `MESSAGES`, one for each topic and neighbour.
-    """
-    followed = lowest(page_edges, "other_page", MAX_DEGREE)
-    joined = followed.join(page_topics, keys="page_id", join_type="inner")
-    columns = [joined[n] for n in ("other_page", "page_id", "host", "label", "strength")]
-    columns.append(pa.array(np.ones(len(joined), np.int16)))
-    return pa.Table.from_arrays(columns, schema=MESSAGES)
-
-
-def linked_evidence(arrived: pa.Table, placements: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """Hand the topics that arrived at pages to the images that they show (source ``linked``).
-
-    Strength is the share of the sending neighbours that send the label.
+    heard
+        `labeling.spreading.HEARD` of some pages.
+    placements
+        Their `labeling.compact.PLACED`.
 
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE`.
+        `EVIDENCE_ROWS`, one for each page that an image is on, and `COVERAGE`.
     """
-    senders = arrived.group_by("page_id").aggregate([("from_page", "count_distinct")])
-    senders = senders.rename_columns(["page_id", "n_senders"])
-    sent = _sent(arrived).join(senders, keys="page_id", join_type="inner")
-    share = pc.divide(sent["n_pages"].cast(pa.float32()), sent["n_senders"].cast(pa.float32()))
-    sent = sent.set_column(sent.column_names.index("strength"), "strength", share)
-    return _to_images(sent, placements, "linked"), _cover(arrived, placements, "linked")
+    said = heard.append_column("ambiguity", pa.array(np.ones(len(heard), np.int16)))
+    return _to_images(said, placements, "linked"), _cover(heard, placements, "linked")
 
 
 def anchor_evidence(arrived: pa.Table, placements: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -191,7 +154,7 @@ def anchor_evidence(arrived: pa.Table, placements: pa.Table) -> tuple[pa.Table, 
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE`.
+        `EVIDENCE_ROWS`, one for each page that an image is on, and `COVERAGE`.
     """
     sent = _sent(arrived.filter(pc.is_valid(arrived["label"])))
     return _to_images(sent, placements, "anchor"), _cover(arrived, placements, "anchor")
@@ -205,7 +168,7 @@ def page_evidence(mentions: pa.Table, placements: pa.Table) -> tuple[pa.Table, p
     Returns
     -------
     evidence, coverage
-        `EVIDENCE_ROWS`, one for each page that an image is on (see `unite`), and `COVERAGE` of the
+        `EVIDENCE_ROWS`, one for each page that an image is on, and `COVERAGE` of the
         images on pages that show more than one.
     """
     shown = placements.group_by(["page_id", "image_id", "host"]).aggregate([])
@@ -225,18 +188,6 @@ def page_evidence(mentions: pa.Table, placements: pa.Table) -> tuple[pa.Table, p
     for name in ("n_pages", "n_hosts", "ambiguity"):
         spoken = spoken.append_column(name, ones)
     return _evidence_rows(spoken, "page"), _coverage_rows(shown["image_id"].unique(), "page")
-
-
-def unite(evidence: pa.Table) -> pa.Table:
-    """Unite what an image heard on several pages, given one row for each page that it is on.
-
-    Strength is the largest, ``n_pages`` the sum over these pages, ``n_hosts`` the largest of them.
-    """
-    united = evidence.group_by(["image_id", "label", "source"]).aggregate(
-        [("strength", "max"), ("n_pages", "sum"), ("n_hosts", "max"), ("ambiguity", "min")]
-    )
-    names = ["image_id", "label", "source", "strength", "n_pages", "n_hosts", "ambiguity"]
-    return united.rename_columns(names).select(EVIDENCE_ROWS.names).cast(EVIDENCE_ROWS)
 
 
 def _strongest(rows: pa.Table, weight: str, n: int) -> pa.Table:

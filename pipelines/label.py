@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 from curation.manifest import Stage, file_digest, open_stage, reuse, staged, write_parquet
 from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
-from labeling.feedback import click_rates
 from labeling.links import REASONS as CAPPED
 from labeling.locate import named
 from labeling.lookalikes import odd_names
-from labeling.schemas import FEEDBACK, PHRASE_REASONS
+from labeling.schemas import PHRASE_REASONS
 from pipelines import extract
 from pipelines.config import Config
 from pipelines.engine import Shuffle, Split, n_buckets_for, run
 from pipelines.engines import ready
+from pipelines.passes.feedback import tell, trust_at
 from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.matchers import matcher_at
 from pipelines.passes.plan import plan, splits_for
@@ -76,6 +76,7 @@ def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     extract.taxonomy_at.cache_clear()
     matcher_at.cache_clear()
     boilerplate_in.cache_clear()
+    trust_at.cache_clear()
     taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
     odd = odd_names(taxonomy)
     _say_odd(odd)
@@ -86,7 +87,8 @@ def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
             with staged(run_dir, "candidates", inputs=inputs, config=settings, resume=True) as work:
                 place = place_for(config, run_dir, work)
-                work.counts |= _run_passes(config, signals, place, beam_options)
+                work.facts["bursts"], found = _run_passes(config, signals, place, beam_options)
+                work.counts |= found
                 work.counts |= _count_candidates(work.dir)
                 work.facts["odd_names"] = odd
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
@@ -162,24 +164,26 @@ def _extract(
 
 def _run_passes(
     config: Config, signals: Stage, place: Place, beam_options: Sequence[str]
-) -> dict[str, int]:
+) -> tuple[list[Any], dict[str, int]]:
     """Run `pipelines.passes.plan.plan`; only what the last pass makes is left in the output.
 
-    Returns how many signals were discounted, pages capped and phrases found, by reason.
+    Returns the bursts of feedback, and how many signals were discounted, pages capped and phrases
+    found, by reason.
     """
     for copied in place.out.glob("phrases-*.parquet"):
         copied.unlink()  # by an attempt that broke off behind the last pass
     caps: list[Path] = []
+    tally: list[Path] = []
     n_signals = signals.counts["signals"]
     n_buckets = n_buckets_for(n_signals + signals.counts["links"])
-    rates = click_rates(signals.table(FEEDBACK, columns=["kind", "position"]))
     files = dict(place.share(_by_table(signals.paths(".parquet"))))
     passes = plan(
         place.taxonomy(extract.taxonomy_files(config)),
-        tuple(rates.tolist()),
         config.label.support_only,
         n_signals,
+        signals.counts["feedback"],
         place.scratch,
+        n_edges=signals.counts["links"] + signals.counts["placements"],
     )
     for one in passes:
         is_last = one is passes[-1]
@@ -187,7 +191,7 @@ def _run_passes(
             read=place.read(one.read),
             keys=one.keys,
             reduce=place.reduce(one.reduce),
-            n_buckets=n_buckets,
+            n_buckets=one.n_buckets or n_buckets,
             work_dir=place.work_dir(one.name),
             out_dir=place.out_dir(one.name, is_last),
             combine=one.combine,
@@ -197,10 +201,14 @@ def _run_passes(
         run(shuffle, splits_for({t: files[t] for t in one.inputs}), beam_options)
         made = place.conclude(one.name, one.outputs, one.conclude, is_last)
         caps += place.here(made.get("caps", []))
+        tally += place.here(made.get("tally", []))
         files |= made
     (phrases,) = place.here(files["phrases"])
     shutil.copy(phrases, place.out)
-    return {
+    taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
+    told = tell(place.scratch / "said", tally, taxonomy)
+    return told.bursts, {
+        **told.counts,
         **_sums(place.here(files["discounts"]), "n_signals", REASONS),
         **_sums(caps, "n_pages", CAPPED),
         **_count_phrases(phrases),

@@ -86,16 +86,21 @@ def _shuffles(
 ) -> list[Work]:
     n_first = n_buckets_for(sum(map(rows_taken, input_paths(config, splits))))
     if signals is not None:
-        n_signals = signals.counts["signals"]
-        n_later = n_buckets_for(n_signals + signals.counts["links"])
+        n_signals, n_events = signals.counts["signals"], signals.counts["feedback"]
+        n_links = signals.counts["links"]
+        n_later = n_buckets_for(n_signals + n_links)
+        n_edges = n_links + signals.counts["placements"]
     else:
-        n_signals, n_later = n_rows, n_buckets_for(n_rows)
+        n_signals, n_edges, n_later = n_rows, n_rows, n_buckets_for(n_rows)
+        n_events = n_rows if config.feedback else 0
     shuffles = [] if signals is not None else [Work("inputs", len(splits), n_first)]
     n_files = dict.fromkeys((schema.name for schema in extract.SCHEMAS), n_first)
     support_only = config.label.support_only
-    for one in passes_of(extract.taxonomy_files(config), (), support_only, n_signals, Path()):
-        shuffles.append(Work(one.name, sum(n_files.get(t, 1) for t in one.inputs), n_later))
-        n_files |= dict.fromkeys(one.outputs, n_later)
+    taxonomy = extract.taxonomy_files(config)
+    for one in passes_of(taxonomy, support_only, n_signals, n_events, Path(), n_edges):
+        n_buckets = one.n_buckets or n_later
+        shuffles.append(Work(one.name, sum(n_files.get(t, 1) for t in one.inputs), n_buckets))
+        n_files |= dict.fromkeys(one.outputs, n_buckets)
     return shuffles
 
 

@@ -48,6 +48,7 @@ def report(config: Config, run_dir: Path) -> Path:
     candidates = open_stage(run_dir, "candidates")
     taxonomy = taxonomy_of(candidates)
     facts: Facts = {"candidates": candidates.counts["candidates"], "stages": _stages(run_dir)}
+    facts["bursts"] = candidates.manifest["facts"].get("bursts", [])
     with step("report"):
         if current(run_dir, "selected") is not None:
             facts |= _selection(config, run_dir, candidates, taxonomy)

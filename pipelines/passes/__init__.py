@@ -1,4 +1,5 @@
-"""The passes from signals to candidates, each one shuffle: by host, text, page twice, and image.
+"""The passes from signals to candidates, each one shuffle.
 
-`plan` names them in the order in which they run; each has a module of its own.
+By host, text, page, pair of neighbours, node of the link graph, page again, and image: `plan` names
+them in the order in which they run; each has a module of its own.
 """

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 
 from labeling import evidence, links
 from labeling.compact import PLACED, compact
+from labeling.spreading import HEARD
 from pipelines.engine import Split, Tables
-from pipelines.passes.pages import PAGE_OUTPUTS
 from pipelines.passes.tables import in_order, tables_of
 
 LINK_OUTPUTS = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAGE}
@@ -23,9 +23,7 @@ def read_for_images(split: Split) -> Iterator[tuple[str, pa.Table]]:
 
 
 def combine_for_images(table: str, rows: pa.Table) -> pa.Table:
-    """Keep no more of a page than is heard: senders of messages, images; and one to tell."""
-    if table == "messages":
-        return links.lowest(rows, "from_page", links.MAX_SENDERS + 1)
+    """Keep no more images of a page than hear what it has to say, and one to tell."""
     if table in ("mentions", "placements"):
         return links.lowest(rows, "image_id", links.MAX_IMAGES + 1)
     return rows
@@ -33,26 +31,19 @@ def combine_for_images(table: str, rows: pa.Table) -> pa.Table:
 
 def reduce_links(tables: Tables) -> Tables:
     """Hand what pages have heard to the images that they show."""
-    table_of = tables_of(tables, {**PAGE_OUTPUTS, "placements": PLACED})
+    schemas = {"mentions": evidence.SPOKEN, "anchors": links.MESSAGES}
+    table_of = tables_of(tables, {**schemas, "heard": HEARD, "placements": PLACED})
     shown = links.lowest(table_of["placements"], "image_id", links.MAX_IMAGES)
-    messages = links.lowest(table_of["messages"], "from_page", links.MAX_SENDERS)
     mentions = links.lowest(table_of["mentions"], "image_id", links.MAX_IMAGES)
     spoken = [
-        links.linked_evidence(messages, shown),
+        links.linked_evidence(table_of["heard"], shown),
         links.anchor_evidence(table_of["anchors"], shown),
         links.page_evidence(mentions, shown),
     ]
     return {
         "evidence": in_order(pa.concat_tables([rows for rows, _ in spoken])),
         "coverage": in_order(pa.concat_tables([covered for _, covered in spoken])),
-        "caps": pa.concat_tables(
-            [
-                links.count_over(
-                    table_of["messages"], "from_page", links.MAX_SENDERS, "too_many_senders"
-                ),
-                links.count_over(
-                    table_of["placements"], "image_id", links.MAX_IMAGES, "too_many_images"
-                ),
-            ]
+        "caps": links.count_over(
+            table_of["placements"], "image_id", links.MAX_IMAGES, "too_many_images"
         ),
     }

@@ -1,4 +1,4 @@
-"""The first pass by page: texts are matched; each page's topics go to its neighbours."""
+"""The first pass by page: texts are matched, and each page gets its topics and neighbours."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling import evidence, ids, links
+from labeling import evidence, ids, linkgraph, links
 from labeling.boilerplate import Discounted, count_reasons, discount
+from labeling.compact import HOST
 from labeling.context import in_context
 from labeling.taxonomies import TaxonomyFiles
 from pipelines.engine import Split, Tables
@@ -20,64 +21,73 @@ from pipelines.passes.tables import in_order, tables_of
 
 PAGE_OUTPUTS = {
     "mentions": evidence.SPOKEN,
-    "messages": links.MESSAGES,
+    "nodes": linkgraph.NODES,
+    "ends": linkgraph.ENDS,
     "anchors": links.MESSAGES,
 }
 
 REASONS = pa.schema([("page_id", ids.BINARY), ("reason", pa.int8())])
 """One signal that was discounted."""
 
+_HOSTS = pa.schema([("page_id", ids.BINARY), ("host", HOST)])
+
 
 @dataclass(frozen=True)
 class ReadForPages:
-    """Match the texts of signals, boilerplate discounted, or of links."""
+    """Match the texts of signals, boilerplate discounted, and of links; find what holds pages."""
 
     files: MatcherFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        """Yield discounts, mentions, edges and anchors, by page."""
+        """Yield discounts, mentions, edges, hosts and anchors, by page."""
         rows = pq.read_table(*split.arguments)
-        matcher = matcher_at(self.files)
         if split.kind == "signals":
             found = discount(rows, boilerplate_in(self.files.work_dir / "hosts"))
             yield "discounts", _reasons(found)
-            yield "mentions", evidence.mentions(found.signals, matcher)
+            yield "mentions", evidence.mentions(found.signals, matcher_at(self.files))
+        elif split.kind == "links":
+            yield "edges", linkgraph.link_edges(rows)
+            yield "hosts", linkgraph.hosts_of(rows)
+            yield "anchors", links.anchors(rows, matcher_at(self.files))
         else:
-            yield "edges", links.edges(rows)
-            yield "anchors", links.anchors(rows, matcher)
+            yield "edges", linkgraph.held_edges(rows)
+            yield "hosts", linkgraph.hosts_of(rows)
 
 
 def combine_for_pages(table: str, rows: pa.Table) -> pa.Table:
-    """Keep no more neighbours of a page than are followed, and one to tell that it has more."""
-    if table != "edges":
-        return rows
-    return links.lowest(_distinct_edges(rows), "other_page", links.MAX_DEGREE + 1)
+    """Keep no more neighbours of a page than are kept, and one to tell that it has more."""
+    if table == "hosts":
+        return rows.group_by(_HOSTS.names).aggregate([]).cast(_HOSTS)
+    return linkgraph.kept_edges(rows, spare=1) if table == "edges" else rows
 
 
 @dataclass(frozen=True)
 class ReducePages:
-    """Read shared names by their page, and send the topics of each page to its neighbours."""
+    """Read shared names by their page, and keep the topics and neighbours of each page."""
 
     taxonomy_files: TaxonomyFiles
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return ``mentions``, ``messages``, ``anchors``, and counts of discounts and caps."""
+        """Return `PAGE_OUTPUTS`, and counts of discounts and caps."""
         inputs = {
-            **PAGE_OUTPUTS,
             "mentions": evidence.MENTIONS,
-            "edges": links.EDGES,
+            "edges": linkgraph.EDGES,
+            "hosts": _HOSTS,
+            "anchors": links.MESSAGES,
             "discounts": REASONS,
         }
         table_of = tables_of(tables, inputs)
-        edges = combine_for_pages("edges", table_of["edges"])
         named = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
         mentions = evidence.per_page(named)
-        topics = links.topics(mentions)
+        nodes = linkgraph.nodes(links.topics(mentions))
+        edges = table_of["edges"]
+        ends = linkgraph.ends(linkgraph.kept_edges(edges), nodes, table_of["hosts"])
         return {
             "mentions": in_order(mentions),
-            "messages": in_order(links.messages(topics, edges)),
+            "nodes": nodes,
+            "ends": in_order(ends),
             "anchors": in_order(table_of["anchors"]),
-            "caps": links.count_over(edges, "other_page", links.MAX_DEGREE, "too_many_links"),
+            "caps": linkgraph.count_capped(edges),
             "discounts": count_reasons(table_of["discounts"]),
         }
 
@@ -87,7 +97,3 @@ def _reasons(found: Discounted) -> pa.Table:
     page_id = ids.to_binary(found.signals["page_id"].filter(rows))
     columns = [page_id, pa.array(found.reason).filter(rows)]
     return pa.Table.from_arrays(columns, schema=REASONS)
-
-
-def _distinct_edges(edges: pa.Table) -> pa.Table:
-    return edges.group_by(links.EDGES.names).aggregate([]).cast(links.EDGES)

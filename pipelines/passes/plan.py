@@ -11,9 +11,25 @@ import pyarrow as pa
 
 from labeling import boilerplate, links, usage
 from labeling.schemas import CANDIDATES
+from labeling.spreading import HEARD, SETTINGS
 from labeling.taxonomies import TaxonomyFiles
 from pipelines import storage
 from pipelines.engine import Combine, Split, Tables, keep_all, united
+from pipelines.passes.arcs import ARC_OUTPUTS, judge_edges, read_for_arcs, reduce_arcs
+from pipelines.passes.feedback import (
+    EVENT_OUTPUTS,
+    SAID_OUTPUTS,
+    SAMPLE,
+    USER_OUTPUTS,
+    ReadEvents,
+    ReduceSaid,
+    combine_acts,
+    fit_trust,
+    read_rows,
+    read_statements,
+    reduce_events,
+    reduce_users,
+)
 from pipelines.passes.hosts import (
     HOST_OUTPUTS,
     combine_for_hosts,
@@ -23,9 +39,17 @@ from pipelines.passes.hosts import (
 )
 from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
 from pipelines.passes.matchers import MatcherFiles
-from pipelines.passes.merge import Merge, ReadForMerge
+from pipelines.passes.merge import Merge, read_for_merge
 from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judge_usage
 from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
+from pipelines.passes.rounds import (
+    MAX_EDGES,
+    ROUND_OUTPUTS,
+    SendRound,
+    SpreadAll,
+    read_by_node,
+    reduce_heard,
+)
 
 CAPS = {"caps": links.CAPS}
 
@@ -48,18 +72,22 @@ class Pass(NamedTuple):
     combine: Combine = keep_all
     conclude: Callable[[Path], None] | None = None
     """What is made of the output as a whole, in its folder."""
+    n_buckets: int | None = None
+    """Buckets, where it is not for the number of rows to say."""
 
 
 def plan(
     taxonomy_files: TaxonomyFiles,
-    click_rates: tuple[float, ...],
     support_only: tuple[str, ...],
     n_signals: int,
+    n_events: int,
     work_dir: Path,
+    n_edges: int = 0,
 ) -> tuple[Pass, ...]:
     """Return the passes in the order in which they run; the last makes the candidates.
 
-    Each writes into the folder of its name in `work_dir`, but for the last.
+    Each writes into the folder of its name in `work_dir`, but for the last. With more links and
+    placements, `n_edges`, than one worker should hold, topics are propagated in a pass a round.
     """
     plain = MatcherFiles(taxonomy_files, work_dir, is_used=False)
     files = MatcherFiles(taxonomy_files, work_dir, is_used=True)
@@ -85,29 +113,105 @@ def plan(
         ),
         Pass(
             "pages",
-            inputs=("signals", "links"),
+            inputs=("signals", "links", "placements"),
             read=ReadForPages(files),
-            keys=dict.fromkeys(("discounts", "mentions", "edges", "anchors"), "page_id"),
+            keys=dict.fromkeys(("discounts", "mentions", "edges", "hosts", "anchors"), "page_id"),
             reduce=ReducePages(taxonomy_files),
             outputs={**PAGE_OUTPUTS, **CAPS, "discounts": boilerplate.DISCOUNTS},
             combine=combine_for_pages,
         ),
         Pass(
+            "arcs",
+            inputs=("ends",),
+            read=read_for_arcs,
+            keys={"ends": "pair"},
+            reduce=reduce_arcs,
+            outputs=ARC_OUTPUTS,
+            conclude=judge_edges,
+        ),
+        *_spread(work_dir / "arcs", n_edges),
+        Pass(
             "links",
-            inputs=("mentions", "messages", "anchors", "placements"),
+            inputs=("mentions", "heard", "anchors", "placements"),
             read=read_for_images,
-            keys=dict.fromkeys(("mentions", "messages", "anchors", "placements"), "page_id"),
+            keys=dict.fromkeys(("mentions", "heard", "anchors", "placements"), "page_id"),
             reduce=reduce_links,
             outputs={**LINK_OUTPUTS, **CAPS},
             combine=combine_for_images,
         ),
+        *(_of_feedback(files, n_events) if n_events else ()),
         Pass(
             "merge",
-            inputs=("signals", "mentions", "evidence", "coverage", "feedback"),
-            read=ReadForMerge(files),
-            keys=dict.fromkeys(("mentions", "evidence", "coverage", "statements"), "image_id"),
-            reduce=Merge(taxonomy_files, click_rates, support_only),
+            inputs=("signals", "mentions", "evidence", "coverage", *(["said"] if n_events else [])),
+            read=read_for_merge,
+            keys=dict.fromkeys(("mentions", "evidence", "coverage", "said"), "image_id"),
+            reduce=Merge(taxonomy_files, work_dir / "said", support_only),
             outputs={"candidates": CANDIDATES.arrow},
+        ),
+    )
+
+
+def _spread(arcs_dir: Path, n_edges: int) -> Iterator[Pass]:
+    """Yield the passes that propagate topics, in one bucket or round by round."""
+    nodes = ("nodes", "arcs")
+    if n_edges <= MAX_EDGES:
+        yield Pass(
+            "spread",
+            inputs=nodes,
+            read=read_by_node,
+            keys=dict.fromkeys(nodes, "page_id"),
+            reduce=SpreadAll(arcs_dir),
+            outputs={"heard": HEARD},
+            n_buckets=1,
+        )
+        return
+    for number in range(SETTINGS.rounds):
+        inputs = nodes if number == 0 else (*nodes, "states", "sent")
+        yield Pass(
+            f"round-{number}",
+            inputs=inputs,
+            read=read_by_node,
+            keys=dict.fromkeys(inputs, "page_id"),
+            reduce=SendRound(arcs_dir, is_first=number == 0),
+            outputs=ROUND_OUTPUTS,
+        )
+    yield Pass(
+        "heard",
+        inputs=("sent", "before"),
+        read=read_by_node,
+        keys=dict.fromkeys(("sent", "before"), "page_id"),
+        reduce=reduce_heard,
+        outputs={"heard": HEARD},
+    )
+
+
+def _of_feedback(files: MatcherFiles, n_events: int) -> tuple[Pass, ...]:
+    return (
+        Pass(
+            "events",
+            inputs=("feedback",),
+            read=ReadEvents(files),
+            keys={"acts": "event"},
+            reduce=reduce_events,
+            outputs=EVENT_OUTPUTS,
+        ),
+        Pass(
+            "users",
+            inputs=("acts",),
+            read=read_rows,
+            keys={"acts": "user"},
+            reduce=reduce_users,
+            outputs=USER_OUTPUTS,
+            combine=combine_acts,
+        ),
+        Pass(
+            "said",
+            inputs=("statements",),
+            read=read_statements,
+            keys={"said": "image_id", "hours": "key"},
+            reduce=ReduceSaid(min(1.0, SAMPLE / n_events)),
+            outputs=SAID_OUTPUTS,
+            conclude=fit_trust,
         ),
     )
 

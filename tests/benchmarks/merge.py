@@ -12,7 +12,7 @@ The job, the same for everybody: for each (image, label, source) the largest str
 rows and the number of distinct hosts; for each (image, label) the list of these by source and the
 smallest ambiguity; ids as hexadecimal digits, labels by name; sorted by image and label; written
 as Parquet with zstd of level 1. winnow runs its own pass (`pipelines.engine.Shuffle` with
-`ReadForMerge` and `Merge`) and writes one file a bucket, whose names are in the order of the rows;
+`read_for_merge` and `Merge`) and writes one file a bucket, named in the order of the rows;
 the peers write one file, use all cores and read the input in place. Of several ways to write each
 peer's query the one that took least CPU was chosen: DuckDB counts hosts by grouping twice and sorts
 each list; Polars sorts first and makes lists of neighbours.
@@ -206,14 +206,13 @@ def mixed(numbers: np.ndarray) -> np.ndarray:
 def run_winnow(work: Path, n_rows: int, form: str) -> None:
     from labeling.taxonomies import TaxonomyFiles
     from pipelines.engine import Shuffle, n_buckets_for, run
-    from pipelines.passes.matchers import MatcherFiles
-    from pipelines.passes.merge import Merge, ReadForMerge
+    from pipelines.passes.merge import Merge, read_for_merge
     from pipelines.passes.plan import splits_for
 
     taxonomy = TaxonomyFiles(work / "taxonomy.jsonl")
-    merge = Merge(taxonomy, (), ())
+    merge = Merge(taxonomy, work / "no feedback", ())
     shuffle = Shuffle(
-        read=ReadForMerge(MatcherFiles(taxonomy, work, is_used=False)),
+        read=read_for_merge,
         keys={"mentions": "image_id"},
         reduce=merge if form == "lists" else lambda tables: flatten(merge(tables)),
         n_buckets=n_buckets_for(n_rows),

@@ -80,6 +80,16 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
             {"source": text, "n_candidates": 700, "n_audits": 30, "precision": 0.6},
             {"source": "feedback", "n_candidates": 70},
         ],
+        "bursts": [
+            {
+                "label_id": text,
+                "what": "votes",
+                "time": "2026-01-01T05:00:00+00:00",
+                "n": 10_010,
+                "n_new": 9990,
+                "usual": 2.5,
+            }
+        ],
         "rejects": {"bad_image": 4, text: 9},
         "thumbnails": {"kept_lowest": grid, "dropped_highest": grid * 2},
         "stages": {"shards": {"fingerprint": text, "counts": counts}},
@@ -95,6 +105,7 @@ SECTIONS = {
     "examples": ["thumbnails"],
     "labels": ["labels"],
     "sources": ["sources"],
+    "bursts": ["bursts"],
     "dropped": ["rejects"],
     "making": ["stages", "run"],
 }

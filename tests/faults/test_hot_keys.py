@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.manifest import open_stage
-from labeling import evidence, ids, links
+from labeling import evidence, ids, linkgraph, links
 from labeling.compact import PLACED
+from labeling.linkgraph import EDGES
 from labeling.schemas import CANDIDATES, LINKS
 from pipelines import engine, extract
 from pipelines.config import read_config
@@ -44,8 +45,8 @@ def members(table: pa.Table) -> list[tuple[bytes, bytes]]:
 def test_capping_parts_first_changes_nothing(
     pairs: list[tuple[int, int]], n: int, cut: int
 ) -> None:
-    rows = [{"page_id": digest(str(a)), "other_page": digest(str(b))} for a, b in pairs]
-    table = pa.Table.from_pylist(rows, schema=links.EDGES)
+    rows = [{"page_id": digest(str(a)), "other_page": digest(str(b)), "kind": 1} for a, b in pairs]
+    table = pa.Table.from_pylist(rows, schema=EDGES)
     parts = [table.slice(0, cut), table.slice(cut)]
     capped = pa.concat_tables([links.lowest(part, "other_page", n) for part in parts])
     assert members(links.lowest(capped, "other_page", n)) == members(
@@ -59,7 +60,8 @@ def test_capping_parts_first_changes_nothing(
 
 def read_hot(split: Split) -> Iterator[tuple[str, pa.Table]]:
     others = [digest(f"{split.split_id} {n}") for n in range(300)]
-    yield "edges", pa.table({"page_id": [HOT] * 300, "other_page": others}, schema=links.EDGES)
+    rows = {"page_id": [HOT] * 300, "other_page": others, "kind": [1] * 300}
+    yield "edges", pa.table(rows, schema=EDGES)
 
 
 def combine_few(table: str, rows: pa.Table) -> pa.Table:
@@ -166,8 +168,8 @@ def odd_links() -> list[tuple[str, str]]:
 def test_odd_links_give_the_same_candidates_in_any_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(links, "MAX_DEGREE", 3)
-    monkeypatch.setattr(links, "MAX_SENDERS", 4)
+    monkeypatch.setattr(linkgraph, "MAX_DEGREE", 3)
+    monkeypatch.setattr(linkgraph, "MAX_SENDERS", 4)
     (tmp_path / "t.jsonl").write_text('{"id": "cat", "names": ["cat"]}\n{"id": "dog"}\n')
     pages = ["https://hub.org/", *(f"https://leaf{n}.org/" for n in range(12))]
     texts = [f"https://i.org/{n}.jpg,a cat,{page}\n" for n, page in enumerate(pages)]

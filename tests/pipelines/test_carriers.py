@@ -220,7 +220,11 @@ def walk(shuffle: Shuffle) -> Walk:
 
 @pytest.mark.parametrize("carrier", ["files", "engine"])
 def test_every_pass_is_built_of_what_all_runners_do_right(tmp_path: Path, carrier: Carrier) -> None:
-    passes = plan(TaxonomyFiles(tmp_path / "t.jsonl"), (1.0,), (), 10, tmp_path)
+    passes = [
+        one
+        for n_edges in (10, 10**9)
+        for one in plan(TaxonomyFiles(tmp_path / "t.jsonl"), (), 10, 10, tmp_path, n_edges)
+    ]
     assert passes
     for one in passes:
         folders = str(tmp_path / "work"), str(tmp_path / "out")

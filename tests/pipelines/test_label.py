@@ -12,6 +12,7 @@ from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, REJECTS, SIGNALS
 from pipelines import engine
 from pipelines.config import Config, read_config, with_overrides
 from pipelines.label import label
+from pipelines.passes import plan
 
 
 def files_of(stage: Stage) -> dict[str, str]:
@@ -49,12 +50,13 @@ def test_another_run_has_equal_bytes(shop: Path, tmp_path: Path) -> None:
     assert first.fingerprint == second.fingerprint
 
 
-def test_the_number_of_buckets_does_not_change_the_candidates(
+def test_neither_buckets_nor_link_rounds_apart_change_the_candidates(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = read_config(shop)
     first = label(config, tmp_path / "one")
     monkeypatch.setattr(engine, "ROWS_PER_BUCKET", 50)
+    monkeypatch.setattr(plan, "MAX_EDGES", 0)
     second = label(config, tmp_path / "two")
     assert len(second.paths(".parquet", "candidates-")) > 1
     assert second.table(CANDIDATES).equals(first.table(CANDIDATES))
