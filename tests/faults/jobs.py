@@ -11,7 +11,7 @@ from curation.manifest import current, verify
 
 THINGS = ("cat", "dog", "owl", "fox")
 N_PAGES = 12
-ROWS_PER_BUCKET = 20
+ROWS_PER_BUCKET = 50
 
 CONFIG = """\
 [taxonomy]

@@ -21,43 +21,43 @@ pytestmark = [
 
 
 def test_a_second_run_is_refused_and_the_first_goes_on(
-    undisturbed: Undisturbed, tmp_path: Path
+    undisturbed: Undisturbed, quick_path: Path
 ) -> None:
-    out = tmp_path / "run"
-    first = kills.start(undisturbed.config, out, tmp_path / "first")
+    out = quick_path / "run"
+    first = kills.start(undisturbed.config, out, quick_path / "first")
     kills.wait_for(first, out, ".staging/*/*")
     kills.send(first, signal.SIGSTOP)
-    assert kills.run(undisturbed.config, out, tmp_path / "second") == 3
-    told = kills.said(tmp_path / "second")
+    assert kills.run(undisturbed.config, out, quick_path / "second") == 3
+    told = kills.said(quick_path / "second")
     holder = rf"process {first.pid} on {re.escape(socket.gethostname())} since 20\d\d-"
     assert re.search(holder, told), told
     assert "help: wait for it" in told
     kills.send(first, signal.SIGCONT)
     assert kills.finish(first) == 0
     undisturbed.check_new(out)
-    assert not kills.marked(tmp_path / "second")
+    assert not kills.marked(quick_path / "second")
 
 
-def test_a_dead_run_is_no_obstacle_and_is_told(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    first = kills.start(undisturbed.config, out, tmp_path / "first")
+def test_a_dead_run_is_no_obstacle_and_is_told(undisturbed: Undisturbed, quick_path: Path) -> None:
+    out = quick_path / "run"
+    first = kills.start(undisturbed.config, out, quick_path / "first")
     kills.wait_for(first, out, ".staging/*/*")
     kills.send(first, signal.SIGKILL)
     assert kills.finish(first) == -9
-    assert kills.run(undisturbed.config, out, tmp_path / "second") == 0
-    assert f"process {first.pid} on {socket.gethostname()}" in kills.said(tmp_path / "second")
+    assert kills.run(undisturbed.config, out, quick_path / "second") == 0
+    assert f"process {first.pid} on {socket.gethostname()}" in kills.said(quick_path / "second")
     undisturbed.check_new(out)
-    assert kills.run(undisturbed.config, out, tmp_path / "third") == 0
-    assert "process" not in kills.said(tmp_path / "third")
+    assert kills.run(undisturbed.config, out, quick_path / "third") == 0
+    assert "process" not in kills.said(quick_path / "third")
 
 
 @pytest.mark.parametrize("holder", ["process {pid} on here", "process 1 on elsewhere", "\0\xff"])
 def test_a_lock_file_of_any_content_is_no_lock(
-    undisturbed: Undisturbed, tmp_path: Path, holder: str
+    undisturbed: Undisturbed, quick_path: Path, holder: str
 ) -> None:
     """A number that another process has by now, another machine's, or nonsense."""
-    out = tmp_path / "run"
+    out = quick_path / "run"
     out.mkdir()
     (out / ".lock").write_text(holder.format(pid=os.getpid()), encoding="latin-1")
-    assert kills.run(undisturbed.config, out, tmp_path / "notes") == 0
+    assert kills.run(undisturbed.config, out, quick_path / "notes") == 0
     undisturbed.check_new(out)
