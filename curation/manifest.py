@@ -349,7 +349,7 @@ def write_text(path: Path, text: str) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     os.replace(partial, path)
-    _sync_dir(path.parent)
+    sync_dir(path.parent)
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
@@ -412,14 +412,14 @@ def _describe_run(started: float, seconds: float) -> dict[str, Any]:
 
 def _commit(stage_dir: Path, work_dir: Path, manifest: Mapping[str, Any]) -> None:
     write_text(work_dir / "manifest.json", json.dumps(manifest, indent=1, default=str) + "\n")
-    _sync_dir(work_dir)
+    sync_dir(work_dir)
     stage_dir.mkdir(parents=True, exist_ok=True)
     target = stage_dir / str(manifest["fingerprint"])
     if target.exists() and not _is_whole(target):
         target.rename(_free_name(target))
     if not target.exists():
         work_dir.rename(target)
-        _sync_dir(stage_dir)
+        sync_dir(stage_dir)
     verify(Stage(str(manifest["stage"]), target, _read_manifest(target)))
     _point_to(target)
 
@@ -445,7 +445,8 @@ def _free_name(target: Path) -> Path:
     return aside
 
 
-def _sync_dir(directory: Path) -> None:
+def sync_dir(directory: Path) -> None:
+    """Make what was renamed or removed in a folder durable."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from curation.manifest import sync_dir
 from pipelines import objects
 from pipelines.objects import is_object
 
@@ -63,7 +64,7 @@ def writing(path: str, partial_dir: str) -> Iterator[Writer]:
             os.fsync(handle.fileno())
         make_folder(os.path.dirname(path))
         os.replace(partial, path)
-        _sync_folder(os.path.dirname(path))
+        sync_dir(Path(path).parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -185,11 +186,3 @@ def join(folder: str, *parts: str) -> str:
     'run/work/splits/a.json'
     """
     return "/".join((folder.rstrip("/"), *parts))
-
-
-def _sync_folder(folder: str) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
