@@ -244,6 +244,7 @@ class _Map(beam.DoFn):
         try:
             if self._shuffle.carrier == "files":
                 segment = failures.retried(functools.partial(self._segment, split))
+                pa.default_memory_pool().release_unused()  # the kernels' memory is not Arrow's
                 yield from ((number, segment) for number, _ in groups)
             else:
                 parts = failures.retried(lambda: list(self._chunks(split)))

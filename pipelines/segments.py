@@ -21,7 +21,7 @@ from pipelines import storage
 from pipelines.gather import Combine, Rows, Tables, collect
 from pipelines.partition import Chunk, Layout, Starts
 
-WINDOW_BYTES = 24 << 20
+WINDOW_BYTES = 16 << 20
 """Bytes of consecutive buckets that are fetched at once, where they are small."""
 
 

@@ -20,11 +20,16 @@ from pipelines.passes.tables import tables_of
 SPOKEN_COLUMNS = [name for name in evidence.SPOKEN.names if name != "page_id"]
 """What the merge needs of a page is its host."""
 
+ROWS_AT_ONCE = 100_000
+"""Mentions that are read at a time: their files may have any number of rows."""
+
 
 def read_for_merge(split: Split) -> Iterator[tuple[str, pa.Table]]:
     """Yield mentions, evidence, coverage and what users said, by image."""
     if split.kind == "mentions":
-        yield "mentions", pq.read_table(*split.arguments, columns=SPOKEN_COLUMNS)
+        with pq.ParquetFile(*split.arguments, pre_buffer=False) as file:
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=SPOKEN_COLUMNS, use_threads=False):
+                yield "mentions", pa.Table.from_batches([batch])
         return
     rows = pq.read_table(*split.arguments)
     if split.kind == "signals":
