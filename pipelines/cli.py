@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeling.errors import WinnowError
-from pipelines import looking
+from pipelines.looking import commands as looking
 
 if TYPE_CHECKING:
     from pipelines.config import Config

@@ -22,8 +22,8 @@ from labeling.taxonomies import TaxonomyFiles, read_taxonomy
 from labeling.taxonomy import Taxonomy
 from labeling.webdatasets import read_webdataset
 from pipelines.config import Config
-from pipelines.engine import Split, Tables
 from pipelines.once import Once
+from pipelines.shuffle.engine import Split, Tables
 
 PAGES_PER_SPLIT = 500
 

@@ -21,13 +21,13 @@ from labeling.lookalikes import odd_names
 from labeling.schemas import PHRASE_REASONS
 from pipelines import extract
 from pipelines.config import Config
-from pipelines.engine import Shuffle, Split, n_buckets_for, run
-from pipelines.engines import ready
 from pipelines.passes.feedback import tell, trust_at
 from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.matchers import matcher_at
 from pipelines.passes.plan import plan, splits_for
 from pipelines.places import Place, place_for
+from pipelines.shuffle.engine import Shuffle, Split, n_buckets_for, run
+from pipelines.shuffle.engines import ready
 from pipelines.talk import say, step
 
 BYTES_PER_ROW = 100
@@ -61,7 +61,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     run_dir
         The run folder.
     beam_options
-        Options for Beam, such as ``--runner=flink`` (see `pipelines.engines`).
+        Options for Beam, such as ``--runner=flink`` (see `pipelines.shuffle.engines`).
 
     Returns
     -------

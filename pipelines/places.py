@@ -21,9 +21,9 @@ import pyarrow as pa
 from curation.manifest import Staging, parquet_bytes, write_text
 from labeling.errors import IntegrityError
 from labeling.taxonomies import TaxonomyFiles
-from pipelines import markers, objects, storage
 from pipelines.config import Config
-from pipelines.engine import Carrier, Split, Tables
+from pipelines.shuffle import markers, objects, storage
+from pipelines.shuffle.engine import Carrier, Split, Tables
 
 Files = Mapping[str, list[str]]
 """Names of the files of each table."""

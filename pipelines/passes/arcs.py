@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from curation.manifest import write_parquet
 from labeling import linkgraph, neighbours
-from pipelines.engine import Split, Tables
 from pipelines.passes.tables import in_order
+from pipelines.shuffle.engine import Split, Tables
 
 ARC_OUTPUTS = {"arcs": linkgraph.ARCS, "agreements": neighbours.AGREEMENTS}
 

@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from curation.manifest import write_parquet
 from labeling import bursts, feedback, ids, trust
 from labeling.taxonomy import Taxonomy
-from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
 from pipelines.once import Once
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_order, tables_of
+from pipelines.shuffle.engine import Split, Tables
 
 SAMPLE = 1_000_000
 """Events about a sample of images, about so many, that positions and users are judged by."""

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from curation.manifest import write_parquet
 from labeling import boilerplate
-from pipelines.engine import Split, Tables
 from pipelines.passes.tables import tables_of
+from pipelines.shuffle.engine import Split, Tables
 
 HOST_OUTPUTS = {"things": boilerplate.COUNTS, "hosts": boilerplate.COUNTS}
 

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from labeling import evidence, links
 from labeling.compact import PLACED, compact
 from labeling.spreading import HEARD
-from pipelines.engine import Split, Tables
 from pipelines.passes.tables import in_order, tables_of
+from pipelines.shuffle.engine import Split, Tables
 
 LINK_OUTPUTS = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAGE}
 

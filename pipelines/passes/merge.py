@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 
 from labeling import candidates, evidence, feedback, trust
 from labeling.taxonomies import TaxonomyFiles
-from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
 from pipelines.passes.feedback import trust_at
 from pipelines.passes.images import LINK_OUTPUTS
 from pipelines.passes.tables import tables_of
+from pipelines.shuffle.engine import Split, Tables
 
 SPOKEN_COLUMNS = [name for name in evidence.SPOKEN.names if name != "page_id"]
 """What the merge needs of a page is its host."""

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from curation.manifest import write_parquet
 from labeling import ids, usage
-from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
 from pipelines.passes.matchers import MatcherFiles, matcher_at
+from pipelines.shuffle.engine import Split, Tables
 
 USAGE_OUTPUTS = {"names": usage.NAMES, "pairs": usage.PAIRS, "words": usage.WORDS}
 

@@ -13,11 +13,11 @@ from labeling.boilerplate import Discounted, count_reasons, discount
 from labeling.compact import HOST
 from labeling.context import in_context
 from labeling.taxonomies import TaxonomyFiles
-from pipelines.engine import Split, Tables
 from pipelines.extract import taxonomy_at
 from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_order, tables_of
+from pipelines.shuffle.engine import Split, Tables
 
 PAGE_OUTPUTS = {
     "mentions": evidence.SPOKEN,

@@ -13,8 +13,6 @@ from labeling import boilerplate, links, usage
 from labeling.schemas import CANDIDATES
 from labeling.spreading import HEARD, SETTINGS
 from labeling.taxonomies import TaxonomyFiles
-from pipelines import storage
-from pipelines.engine import Combine, Split, Tables, keep_all, united
 from pipelines.passes.arcs import ARC_OUTPUTS, judge_edges, read_for_arcs, reduce_arcs
 from pipelines.passes.feedback import (
     EVENT_OUTPUTS,
@@ -50,6 +48,8 @@ from pipelines.passes.rounds import (
     read_by_node,
     reduce_heard,
 )
+from pipelines.shuffle import storage
+from pipelines.shuffle.engine import Combine, Split, Tables, keep_all, united
 
 CAPS = {"caps": links.CAPS}
 

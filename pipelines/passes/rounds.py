@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling import linkgraph, spreading
-from pipelines.engine import Split, Tables
 from pipelines.passes.arcs import weights_path
 from pipelines.passes.tables import in_order, tables_of
+from pipelines.shuffle.engine import Split, Tables
 
 MAX_EDGES = 1_000_000
 """Links and placements for which the whole graph is held by one worker, in about 600 MB."""

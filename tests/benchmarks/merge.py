@@ -11,7 +11,7 @@ files of a million rows (four million from 200 million rows on) with row groups 
 The job, the same for everybody: for each (image, label, source) the largest strength, the number of
 rows and the number of distinct hosts; for each (image, label) the list of these by source and the
 smallest ambiguity; ids as hexadecimal digits, labels by name; sorted by image and label; written
-as Parquet with zstd of level 1. winnow runs its own pass (`pipelines.engine.Shuffle` with
+as Parquet with zstd of level 1. winnow runs its own pass (`pipelines.shuffle.engine.Shuffle` with
 `read_for_merge` and `Merge`) and writes one file a bucket, named in the order of the rows;
 the peers write one file, use all cores and read the input in place. Of several ways to write each
 peer's query the one that took least CPU was chosen: DuckDB counts hosts by grouping twice and sorts
@@ -205,9 +205,9 @@ def mixed(numbers: np.ndarray) -> np.ndarray:
 
 def run_winnow(work: Path, n_rows: int, form: str) -> None:
     from labeling.taxonomies import TaxonomyFiles
-    from pipelines.engine import Shuffle, n_buckets_for, run
     from pipelines.passes.merge import Merge, read_for_merge
     from pipelines.passes.plan import splits_for
+    from pipelines.shuffle.engine import Shuffle, n_buckets_for, run
 
     taxonomy = TaxonomyFiles(work / "taxonomy.jsonl")
     merge = Merge(taxonomy, work / "no feedback", ())

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines import storage
+from pipelines.shuffle import storage
 
 Act = Callable[[str], None]
 """What happens to an operation on a path: it raises, ends the process, or lets it pass."""

@@ -20,8 +20,8 @@ from typing import NamedTuple
 import pytest
 
 from curation.manifest import code_version
-from pipelines import engine, markers
 from pipelines.cli import main
+from pipelines.shuffle import engine, markers
 from tests.faults import disks, jobs
 
 code_version()  # once, for all children

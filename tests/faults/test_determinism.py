@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from curation.manifest import open_stage
-from pipelines import engine
 from pipelines.config import read_config
 from pipelines.label import label
+from pipelines.shuffle import engine
 from tests.faults import jobs
 
 WORKERS = ("--direct_num_workers=8", "--direct_running_mode=multi_threading")
 
 LABEL = f"""
-from pipelines import engine
+from pipelines.shuffle import engine
 engine.ROWS_PER_BUCKET = {jobs.ROWS_PER_BUCKET}
 from pipelines.cli import main
 main()

@@ -13,7 +13,7 @@ import pytest
 
 from labeling import ids
 from labeling.errors import InputError
-from pipelines.engine import Shuffle, Split, Tables, run
+from pipelines.shuffle.engine import Shuffle, Split, Tables, run
 from tests.faults import disks, kills
 from tests.faults.jobs import Undisturbed
 

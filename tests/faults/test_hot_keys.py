@@ -21,11 +21,12 @@ from labeling import evidence, ids, linkgraph, links
 from labeling.compact import PLACED
 from labeling.linkgraph import EDGES
 from labeling.schemas import CANDIDATES, LINKS
-from pipelines import engine, extract
+from pipelines import extract
 from pipelines.config import read_config
-from pipelines.engine import Shuffle, Split, Tables, run
 from pipelines.label import label
 from pipelines.passes.images import combine_for_images, reduce_links
+from pipelines.shuffle import engine
+from pipelines.shuffle.engine import Shuffle, Split, Tables, run
 
 HOT = bytes([7] * 16)
 KEPT = 100

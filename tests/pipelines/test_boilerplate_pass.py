@@ -6,9 +6,9 @@ import pytest
 
 from curation.manifest import Stage
 from labeling.schemas import CANDIDATES
-from pipelines import engine
 from pipelines.config import read_config
 from pipelines.label import label
+from pipelines.shuffle import engine
 
 N_PAGES = 8
 CONFIG = """\

@@ -9,10 +9,10 @@ import pytest
 from curation.manifest import Stage, current, open_stage
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, REJECTS, SIGNALS
-from pipelines import engine
 from pipelines.config import Config, read_config, with_overrides
 from pipelines.label import label
 from pipelines.passes import plan
+from pipelines.shuffle import engine
 
 
 def files_of(stage: Stage) -> dict[str, str]:

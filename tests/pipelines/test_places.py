@@ -13,11 +13,11 @@ import stores
 from curation.manifest import Stage, current
 from labeling.errors import ConfigError, IntegrityError
 from labeling.taxonomies import TaxonomyFiles
-from pipelines import storage
 from pipelines.config import Config, read_config
-from pipelines.engine import Split
 from pipelines.label import label
 from pipelines.places import Place
+from pipelines.shuffle import storage
+from pipelines.shuffle.engine import Split
 
 
 def files_of(run_dir: Path) -> dict[str, str]:

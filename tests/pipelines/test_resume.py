@@ -13,8 +13,8 @@ import pytest
 
 from labeling import ids
 from labeling.errors import InputError
-from pipelines import failures, markers, storage
-from pipelines.engine import Carrier, Shuffle, Split, Tables, run
+from pipelines.shuffle import failures, markers, storage
+from pipelines.shuffle.engine import Carrier, Shuffle, Split, Tables, run
 
 N_SPLITS, N_BUCKETS = 3, 4
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines import markers, storage
+from pipelines.shuffle import markers, storage
 
 STAGING = ".staging"
 RATE_SECONDS = 300.0

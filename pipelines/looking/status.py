@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from curation.manifest import MADE_BY, Stage
-from pipelines.lockfile import Holder, holder
-from pipelines.printing import duration, fits_terminal, size, table
-from pipelines.survey import Seen, refuse_damaged, require_run, survey
-from pipelines.unfinished import Attempt, attempts
+from pipelines.looking.lockfile import Holder, holder
+from pipelines.looking.printing import duration, fits_terminal, size, table
+from pipelines.looking.survey import Seen, refuse_damaged, require_run, survey
+from pipelines.looking.unfinished import Attempt, attempts
 
 REPORT = "report.html"
 SHEET = "audit-sheet.csv"

@@ -5,7 +5,8 @@ The file::
     index of chunk 0 | its columns … | index of chunk 1 | its columns … | footer (JSON: the chunks)
 
 Readers fetch ranges, some buckets at a time, and never map the file. An engine that carries the
-rows itself gets the same bytes: `carry` cuts them out of the chunks (see `pipelines.partition`).
+rows itself gets the same bytes: `carry` cuts them out of the chunks (see
+`pipelines.shuffle.partition`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines import storage
-from pipelines.gather import Combine, Rows, Tables, collect
-from pipelines.partition import Chunk, Layout, Starts
+from pipelines.shuffle import storage
+from pipelines.shuffle.gather import Combine, Rows, Tables, collect
+from pipelines.shuffle.partition import Chunk, Layout, Starts
 
 WINDOW_BYTES = 16 << 20
 """Bytes of consecutive buckets that are fetched at once, where they are small."""

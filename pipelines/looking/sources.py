@@ -10,8 +10,8 @@ from labeling import footers
 from labeling.errors import InputError
 from pipelines import extract
 from pipelines.config import Config
-from pipelines.engine import Split
 from pipelines.label import rows_taken
+from pipelines.shuffle.engine import Split
 
 
 @dataclass(frozen=True)

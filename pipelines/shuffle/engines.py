@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pipelines import dask_cluster
+from pipelines.shuffle import dask_cluster
 
 RUNNERS = {
     "embedded": "",

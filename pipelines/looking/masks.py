@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.filters import All, Condition, Filter, refuse
+from pipelines.looking.filters import All, Condition, Filter, refuse
 
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     "=": pc.equal,
@@ -85,7 +85,7 @@ def rows_of(mask: Mask, batch: pa.RecordBatch) -> pa.Array:
 
     Examples
     --------
-    >>> from pipelines.filters import parse
+    >>> from pipelines.looking.filters import parse
     >>> batch = pa.record_batch({"label_id": ["red", "blue", None], "n": [1, 2, 3]})
     >>> text = "not label_id = blue or n >= 3"
     >>> rows_of(bind(parse(text), text, batch.schema), batch).to_pylist()

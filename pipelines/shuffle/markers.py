@@ -1,7 +1,7 @@
 """Markers: which work of a shuffle is done, so that a rerun goes on behind it.
 
 Everything is in the shuffle's work folder, in files that are whole or absent (see
-`pipelines.storage`)::
+`pipelines.shuffle.storage`)::
 
     work/job.json               what is to be done: a digest of it, and how many splits and buckets
     work/splits/<split>.json    a finished split: its segment, and the rows of each table
@@ -21,7 +21,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pipelines import storage
+from pipelines.shuffle import storage
 
 SHARED = "shared"
 """File in a stage's scratch folder that names the shared one, for those who look from outside."""

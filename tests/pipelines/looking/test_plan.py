@@ -17,11 +17,11 @@ from click.testing import CliRunner, Result
 from curation.manifest import open_stage, staged
 from labeling.errors import InputError
 from labeling.footers import rows_of
-from pipelines import forecast
 from pipelines.cli import main
 from pipelines.config import read_config
 from pipelines.extract import splits_of
 from pipelines.label import INPUT_KEYS, input_paths
+from pipelines.looking import forecast
 
 CONFIG = """\
 [taxonomy]

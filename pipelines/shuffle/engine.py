@@ -16,10 +16,10 @@ bundles: a bucket's rows come to its kernel by table, then in the order of the s
 they were read. Where the inputs are cut into splits otherwise, that order differs; a kernel whose
 output must not depend on it goes by the rows as a set, and sorts.
 
-A finished split and a finished bucket are never done again: see `pipelines.markers` for what is
-kept of them, and where. The pipeline uses only what every runner does right: Create, Reshuffle,
-ParDo and GroupByKey, with one terminal branch. Errors and rows put aside are written as files by
-the step that finds them.
+A finished split and a finished bucket are never done again: see `pipelines.shuffle.markers` for
+what is kept of them, and where. The pipeline uses only what every runner does right: Create,
+Reshuffle, ParDo and GroupByKey, with one terminal branch. Errors and rows put aside are written as
+files by the step that finds them.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ import pyarrow as pa
 
 from curation.manifest import parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
-from pipelines import engines, failures, markers, partition, runners, segments, storage
-from pipelines.gather import Combine, Tables
-from pipelines.markers import File, Marker
-from pipelines.progress import told
-from pipelines.segments import Carried, Segment
+from pipelines.shuffle import engines, failures, markers, partition, runners, segments, storage
+from pipelines.shuffle.gather import Combine, Tables
+from pipelines.shuffle.markers import File, Marker
+from pipelines.shuffle.progress import told
+from pipelines.shuffle.segments import Carried, Segment
 
 __all__ = ["Combine", "Shuffle", "Split", "Tables", "keep_all", "n_buckets_for", "run", "united"]
 
@@ -103,8 +103,8 @@ class Shuffle(beam.PTransform):
     n_buckets
         A power of two.
     work_dir, out_dir
-        Folders that all workers share, on one file system: for what `pipelines.markers` describes,
-        and for the output.
+        Folders that all workers share, on one file system: for what `pipelines.shuffle.markers`
+        describes, and for the output.
     combine
         Makes fewer rows of a table's rows, so that a key with very many of them does not fill the
         memory: run on what has been collected of a bucket whenever that is more than
@@ -161,7 +161,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
         The input; split ids are distinct.
     beam_options
         Options for Beam as on its command line, such as ``--runner=FlinkRunner``; without a runner
-        the embedded one is used. See `pipelines.engines` for short names.
+        the embedded one is used. See `pipelines.shuffle.engines` for short names.
 
     Raises
     ------

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import ConfigError
-from pipelines.filters import OPERATORS, parse
-from pipelines.masks import bind, rows_of
-from pipelines.rows import RunTable, batches, count
+from pipelines.looking.filters import OPERATORS, parse
+from pipelines.looking.masks import bind, rows_of
+from pipelines.looking.rows import RunTable, batches, count
 
 ITEM = pa.struct([("source", pa.string()), ("strength", pa.float32())])
 SCHEMA = pa.schema(

@@ -12,15 +12,15 @@ from curation.manifest import Stage, current
 from labeling.errors import WinnowError
 from pipelines import extract
 from pipelines.config import Config
-from pipelines.engine import Split, n_buckets_for
-from pipelines.forecast import disk, free_at, memory
 from pipelines.label import BYTES_PER_ROW, BYTES_PER_SAMPLE, input_paths, rows_taken
+from pipelines.looking.forecast import disk, free_at, memory
+from pipelines.looking.printing import fits_terminal, size, table
+from pipelines.looking.reusing import why_candidates_again, why_signals_again
+from pipelines.looking.sources import Source, sources
+from pipelines.looking.unfinished import attempts
 from pipelines.passes.plan import plan as passes_of
-from pipelines.printing import fits_terminal, size, table
-from pipelines.reusing import why_candidates_again, why_signals_again
-from pipelines.sources import Source, sources
+from pipelines.shuffle.engine import Split, n_buckets_for
 from pipelines.talk import say
-from pipelines.unfinished import attempts
 
 
 @dataclass(frozen=True)

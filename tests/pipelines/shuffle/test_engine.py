@@ -15,7 +15,7 @@ import pytest
 
 from labeling import ids
 from labeling.errors import InputError
-from pipelines.engine import Shuffle, Split, Tables, run
+from pipelines.shuffle.engine import Shuffle, Split, Tables, run
 
 N_ROWS = 500
 

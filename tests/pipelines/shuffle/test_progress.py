@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines import progress, talk
-from pipelines.markers import File, Marker, begin, bucket_marker, split_marker, write_marker
+from pipelines import talk
+from pipelines.shuffle import progress
+from pipelines.shuffle.markers import File, Marker, begin, bucket_marker, split_marker, write_marker
 
 
 @pytest.fixture

@@ -16,11 +16,19 @@ import pyarrow.compute as pc
 
 from labeling.errors import ConfigError, IntegrityError
 from labeling.lookalikes import visible
-from pipelines.filters import parse
-from pipelines.masks import Junction, Mask, Names, bind
-from pipelines.printing import fits_terminal, size, table
-from pipelines.rows import RunTable, batches, check_columns, count, find, label_names, tables
-from pipelines.survey import Seen, refuse_damaged, require_run, survey
+from pipelines.looking.filters import parse
+from pipelines.looking.masks import Junction, Mask, Names, bind
+from pipelines.looking.printing import fits_terminal, size, table
+from pipelines.looking.rows import (
+    RunTable,
+    batches,
+    check_columns,
+    count,
+    find,
+    label_names,
+    tables,
+)
+from pipelines.looking.survey import Seen, refuse_damaged, require_run, survey
 from pipelines.talk import say
 
 ROWS_OF_A_PAGE = 1000
@@ -73,7 +81,7 @@ def show(
     run_dir, name
         The run, and a table of it as `rows.tables` names them.
     wheres
-        Filters in the language of `pipelines.filters`.
+        Filters in the language of `pipelines.looking.filters`.
     columns
         What to write, in this order: everything where empty. ``label`` is the name of a label.
     limit

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from curation.manifest import Stage
 from labeling.errors import ConfigError, InputError, IntegrityError
-from pipelines.masks import Mask, Names, columns_of, for_row_groups, nearest, rows_of
-from pipelines.survey import Seen
+from pipelines.looking.masks import Mask, Names, columns_of, for_row_groups, nearest, rows_of
+from pipelines.looking.survey import Seen
 
 BATCH_ROWS = 20_000
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipelines.partition import Dictionary, Layout, Starts, plain
+from pipelines.shuffle.partition import Dictionary, Layout, Starts, plain
 
 Tables = Mapping[str, pa.Table]
 

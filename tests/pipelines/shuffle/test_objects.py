@@ -7,7 +7,7 @@ import pytest
 from stores import ROOT, Shelf
 
 from labeling.errors import ConfigError
-from pipelines import objects, storage
+from pipelines.shuffle import objects, storage
 
 assert Shelf.scheme() == "shelf"
 

@@ -14,8 +14,16 @@ from runfolders import write_run, write_signals
 
 from curation.manifest import locked
 from pipelines.cli import main
-from pipelines.lockfile import holder
-from pipelines.markers import SHARED, File, Marker, begin, bucket_marker, split_marker, write_marker
+from pipelines.looking.lockfile import holder
+from pipelines.shuffle.markers import (
+    SHARED,
+    File,
+    Marker,
+    begin,
+    bucket_marker,
+    split_marker,
+    write_marker,
+)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipelines import markers
+from pipelines.shuffle import markers
 from pipelines.talk import EVERY_SECONDS, Progress, say
 
 

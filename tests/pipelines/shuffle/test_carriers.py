@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from labeling import ids
 from labeling.compact import SOURCE
 from labeling.taxonomies import TaxonomyFiles
-from pipelines import engine, segments
-from pipelines.engine import UNITED, Carrier, Shuffle, Split, Tables, run, united
-from pipelines.partition import partition
 from pipelines.passes.plan import plan
+from pipelines.shuffle import engine, segments
+from pipelines.shuffle.engine import UNITED, Carrier, Shuffle, Split, Tables, run, united
+from pipelines.shuffle.partition import partition
 
 N_ROWS = 300
 
@@ -114,7 +114,7 @@ def test_the_bytes_are_equal_whatever_carries_the_rows(
         STRAIGHT[n_buckets] = result(cut(1, 1, random.Random(0)), n_buckets)
     threads = (f"--direct_num_workers={n_workers}", "--direct_running_mode=multi_threading")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipelines.partition.CHUNK_ROWS", chunk_rows)
+        patch.setattr("pipelines.shuffle.partition.CHUNK_ROWS", chunk_rows)
         patch.setattr(segments, "WINDOW_BYTES", window)
         patch.setattr(engine, "N_GROUPS", n_groups)
         parts = cut(n_splits, n_yields, order)

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.engine import ROWS_PER_BUCKET
+from pipelines.shuffle.engine import ROWS_PER_BUCKET
 
 INPUT_SCRATCH = 140
 SIGNALS = 30

@@ -12,8 +12,8 @@ from typing import Any
 from curation.manifest import code_version
 from labeling.locate import named
 from pipelines.config import Config
-from pipelines.engine import Split
 from pipelines.label import INPUT_KEYS, images_beside, input_paths
+from pipelines.shuffle.engine import Split
 
 
 def why_signals_again(config: Config, splits: Sequence[Split], run_dir: Path) -> list[str] | None:

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from labeling import errors
 from labeling.errors import InputError, WinnowError
-from pipelines import storage
-from pipelines.markers import read_json, write_json
+from pipelines.shuffle import storage
+from pipelines.shuffle.markers import read_json, write_json
 
 T = TypeVar("T")
 

@@ -25,8 +25,8 @@ import test_engine
 from apache_beam.internal.cloudpickle import cloudpickle
 from test_engine import read_numbers, splits, sum_by_key
 
-from pipelines import storage
-from pipelines.engine import Shuffle, run
+from pipelines.shuffle import storage
+from pipelines.shuffle.engine import Shuffle, run
 
 pytestmark = pytest.mark.engine
 

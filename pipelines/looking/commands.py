@@ -37,7 +37,7 @@ def plan(config: Path, run: Path | None, overrides: tuple[str, ...]) -> None:
     Looks at names, sizes and the footers of Parquet files, and writes nothing.
     """
     from pipelines.config import read_config
-    from pipelines.planning import plan as write_plan
+    from pipelines.looking.planning import plan as write_plan
 
     with _output() as out:
         write_plan(read_config(config, overrides), run, out)
@@ -52,7 +52,7 @@ def status(run: Path) -> None:
     Looks only: it can be called while another process works on the run. Files are compared with
     what was written by their size, not by their content.
     """
-    from pipelines.status import status as write_status
+    from pipelines.looking.status import status as write_status
 
     with _output() as out:
         command = write_status(run, out)
@@ -100,7 +100,7 @@ def inspect(
     path, and meets a condition if any item does: evidence.source = alt. The name of a label can be
     asked for as `label`.
     """
-    from pipelines.showing import list_tables, show
+    from pipelines.looking.showing import list_tables, show
 
     with _output() as out:
         if table is None:

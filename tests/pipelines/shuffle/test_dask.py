@@ -13,8 +13,8 @@ import pytest
 from test_engine import contents, read_numbers, refuse, splits, sum_by_key
 
 from labeling.errors import ConfigError, InputError
-from pipelines.engine import Carrier, Shuffle, Split, Tables, run
-from pipelines.engines import ready
+from pipelines.shuffle.engine import Carrier, Shuffle, Split, Tables, run
+from pipelines.shuffle.engines import ready
 
 pytestmark = pytest.mark.engine
 

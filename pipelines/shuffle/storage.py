@@ -1,8 +1,8 @@
 """Where a shuffle keeps its files: the few things that it asks of a disk or an object store.
 
 Folders and files are named by strings, so that a name can also be that of an object, which
-`pipelines.objects` takes care of. A file is either there whole or not at all, also after a loss of
-power: it is written under a temporary name, synced and renamed.
+`pipelines.shuffle.objects` takes care of. A file is either there whole or not at all, also after a
+loss of power: it is written under a temporary name, synced and renamed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from curation.manifest import sync_dir
-from pipelines import objects
-from pipelines.objects import is_object
+from pipelines.shuffle import objects
+from pipelines.shuffle.objects import is_object
 
 
 class Writer:

@@ -1,0 +1,1 @@
+"""The shuffle: splits in, rows by key, files out; on Beam, on any runner, and resumable."""
