@@ -1,6 +1,6 @@
 """How well feedback is read: positions, users and attacks, on simulated logs and on real votes.
 
-    python tests/benchmarks/feedback.py --data FOLDER
+    python tests/benchmarks/feedback.py [--data FOLDER]
 
 FOLDER holds ``flickr8k_dev.tar`` and ``crowd_dev.tar.gz``; without it only the simulations run.
 
@@ -20,6 +20,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,12 @@ Result = dict[str, float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what is made of feedback.")
-    parser.add_argument("--data", type=Path)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("WINNOW_DATA"),
+        help="folder of flickr8k_dev.tar, crowd_dev.tar.gz; by default $WINNOW_DATA",
+    )
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     result: Result = {}

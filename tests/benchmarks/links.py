@@ -20,6 +20,7 @@ import argparse
 import io
 import json
 import multiprocessing
+import os
 import pickle
 import resource
 import sys
@@ -68,7 +69,12 @@ class Flickr(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the propagation of labels.")
-    parser.add_argument("--data", type=Path, help="folder of graph_cora.tar.gz, flickr8k_dev.tar")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("WINNOW_DATA"),
+        help="folder of graph_cora.tar.gz, flickr8k_dev.tar; by default $WINNOW_DATA",
+    )
     parser.add_argument("--nodes", type=int, default=1_000_000)
     parser.add_argument("--edges", type=int, default=10_000_000)
     parser.add_argument("--peer-path", help="site-packages folder that holds igraph")
