@@ -37,6 +37,22 @@ GENERAL = (
 
 
 @dataclass(frozen=True, eq=False)
+class LabelFacts:
+    """What is known of each label from many candidates.
+
+    Attributes
+    ----------
+    n
+        ``int64[n_labels]``: candidates of each label.
+    noisy_or
+        ``float64[n_labels]``: mean of their noisy-or.
+    """
+
+    n: Rows
+    noisy_or: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class FeatureTable:
     """The features of `n` candidates, in the order of the candidates' rows.
 
@@ -58,6 +74,8 @@ class FeatureTable:
         Table of ``image_id`` and ``label_id``.
     relatives, taxonomy
         Related candidates of each image; the labels.
+    facts
+        Of each label of the taxonomy.
     """
 
     names: tuple[str, ...]
@@ -71,6 +89,7 @@ class FeatureTable:
     pairs: pa.Table
     relatives: Relatives
     taxonomy: Taxonomy
+    facts: LabelFacts
 
     def __len__(self) -> int:
         return len(self.label)
@@ -81,7 +100,10 @@ class FeatureTable:
 
 
 def features(
-    candidates: pa.Table, taxonomy: Taxonomy, sources: Sequence[str] | None = None
+    candidates: pa.Table,
+    taxonomy: Taxonomy,
+    sources: Sequence[str] | None = None,
+    facts: LabelFacts | None = None,
 ) -> FeatureTable:
     """Turn candidates into features.
 
@@ -93,6 +115,8 @@ def features(
         The labels; every label of the candidates must be in it.
     sources
         The labeling sources to use; by default all that the candidates name.
+    facts
+        What to take the features of labels from; by default these candidates.
 
     Raises
     ------
@@ -106,7 +130,10 @@ def features(
     spoke, silent = log_pages > 0, _silent(candidates["silent"], used)
     relatives = find_relatives(image, label, taxonomy)
     noisy_or = 1 - np.prod(1 - strength.astype(np.float64), axis=1)
-    general = _general(noisy_or, spoke, silent, image, label, relatives)
+    facts = _label_facts(noisy_or, label, len(taxonomy)) if facts is None else facts
+    general = _general(noisy_or, spoke, silent, image, relatives)
+    general["log_label_count"] = np.log1p(facts.n)[label]
+    general["label_mean"] = facts.noisy_or[label]
     general["log_ambiguity"] = np.log(np.asarray(candidates["ambiguity"], np.float64))
     general["level"] = taxonomy.level[label].astype(np.float64)
     columns = [strength, log_pages, log_hosts, silent, *(general[name] for name in GENERAL)]
@@ -123,7 +150,13 @@ def features(
         pairs=candidates.select(["image_id", "label_id"]),
         relatives=relatives,
         taxonomy=taxonomy,
+        facts=facts,
     )
+
+
+def _label_facts(noisy_or: Floats, label: Codes, n_labels: int) -> LabelFacts:
+    n = np.bincount(label, minlength=n_labels)
+    return LabelFacts(n, np.bincount(label, noisy_or, n_labels) / np.maximum(n, 1))
 
 
 def _sources(candidates: pa.Table) -> tuple[str, ...]:
@@ -135,9 +168,14 @@ def _sources(candidates: pa.Table) -> tuple[str, ...]:
 def _image_codes(images: pa.ChunkedArray) -> Rows:
     """Return the rank of each image id among the distinct ones."""
     words = to_words(images)
-    order = np.lexsort((words[:, 1], words[:, 0]))
-    differs = np.any(words[order][1:] != words[order][:-1], axis=1)
+    high, low = words[:, 0], words[:, 1]
+    rises = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
     code = np.zeros(len(words), np.int64)
+    if rises.all():
+        code[1:] = np.cumsum((high[1:] != high[:-1]) | (low[1:] != low[:-1]))
+        return code
+    order = np.lexsort((low, high))
+    differs = np.any(words[order][1:] != words[order][:-1], axis=1)
     code[order[1:]] = np.cumsum(differs)
     return code
 
@@ -181,18 +219,15 @@ def _general(
     spoke: npt.NDArray[np.bool_],
     silent: npt.NDArray[np.bool_],
     image: Rows,
-    label: Codes,
     relatives: Relatives,
 ) -> dict[str, Floats]:
     n_speaking, n_silent = spoke.sum(1), silent.sum(1)
-    n_of_label, n_of_image = np.bincount(label), np.bincount(image)
+    n_of_image = np.bincount(image)
     siblings_max = relatives.max_siblings(noisy_or)
     return {
         "n_speaking": n_speaking.astype(np.float64),
         "share_speaking": n_speaking / np.maximum(n_speaking + n_silent, 1),
         "noisy_or": noisy_or,
-        "log_label_count": np.log1p(n_of_label)[label],
-        "label_mean": (np.bincount(label, noisy_or) / np.maximum(n_of_label, 1))[label],
         "log_image_count": np.log1p(n_of_image)[image],
         "rank_in_image": np.log1p(_rank(noisy_or, image)),
         "ancestors_max": relatives.max_above(noisy_or),

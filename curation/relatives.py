@@ -34,11 +34,11 @@ class Relatives:
     member: Rows
     family: Rows
 
-    def mean_above(self, values: Floats, missing: float) -> Floats:
+    def mean_above(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the ancestors of each candidate, `missing` where it has none."""
         return _mean(self.below, values[self.above], self.n, missing)
 
-    def mean_below(self, values: Floats, missing: float) -> Floats:
+    def mean_below(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the descendants of each candidate, `missing` where none."""
         return _mean(self.above, values[self.below], self.n, missing)
 
@@ -50,7 +50,7 @@ class Relatives:
         """Return the largest of the (non-negative) values of the descendants, 0 where none."""
         return _max(self.above, values[self.below], self.n)
 
-    def mean_siblings(self, values: Floats, missing: float) -> Floats:
+    def mean_siblings(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the siblings of each candidate, `missing` where it has none."""
         own = values[self.member]
         total, count = np.bincount(self.family, own), np.bincount(self.family)
@@ -102,11 +102,13 @@ def _expand(label: Codes, related: tuple[tuple[int, ...], ...]) -> tuple[Rows, R
     return row, flat[start[label[row]] + step]
 
 
-def _mean(to: Rows, values: Floats, n: int, missing: float) -> Floats:
+def _mean(to: Rows, values: Floats, n: int, missing: Floats | float) -> Floats:
     return _divide(np.bincount(to, values, n), np.bincount(to, minlength=n), missing)
 
 
-def _divide(total: npt.NDArray[np.number], count: npt.NDArray[np.number], missing: float) -> Floats:
+def _divide(
+    total: npt.NDArray[np.number], count: npt.NDArray[np.number], missing: Floats | float
+) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1), missing)
 
 

@@ -72,13 +72,61 @@ def by_source(table: FeatureTable, voted: npt.NDArray[np.bool_]) -> Hierarchy:
     )
 
 
-def shrunken_logits(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Floats:
-    """Return the logit of the share of right candidates in the group of each entry, without it.
+@dataclass(frozen=True, eq=False)
+class Rates:
+    """How often the candidates of each group are right, with what is needed to shrink it.
+
+    Attributes
+    ----------
+    n, n_right
+        ``float64[g]``: judgements of each group, and how many of them say "right".
+    n_family, n_right_family
+        ``float64[g]``: those of the group's whole family.
+    pooled
+        ``float64[g]``: rate of the pool of the group's family.
+    k_group, k_family
+        What the prior of a group's, of a family's rate is worth, in judgements.
+    """
+
+    n: Floats
+    n_right: Floats
+    n_family: Floats
+    n_right_family: Floats
+    pooled: Floats
+    k_group: float
+    k_family: float
+
+    def logits(self) -> Floats:
+        """Return the logit of each group's shrunken rate, ``float64[g]`` in [-4.6, 4.6]."""
+        return self._logits(slice(None), 0.0, 0.0)
+
+    def logits_without(self, group: Rows, weight: Floats, right: Floats) -> Floats:
+        """Return the logit of the rate of each entry's group without the entry's own judgement.
+
+        Parameters
+        ----------
+        group
+            ``int64[e]``.
+        weight, right
+            ``float64[e]``: how many judgements the entry brought, and how many said "right".
+        """
+        return self._logits(group, weight, right)
+
+    def _logits(self, group: Rows | slice, weight: Floats | float, right: Floats | float) -> Floats:
+        prior = (self.n_right_family[group] - right + self.k_family * self.pooled[group]) / (
+            self.n_family[group] - weight + self.k_family
+        )
+        return logit(
+            (self.n_right[group] - right + self.k_group * prior)
+            / (self.n[group] - weight + self.k_group)
+        )
+
+
+def fit_rates(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Rates:
+    """Count the judgements of each group and fit how strongly its rate is shrunk.
 
     A group's rate is shrunk to its family's, a family's to its pool's, as the mean of a
-    beta-binomial; how strongly is fitted by the method of moments (Kleinman 1973). Each entry's
-    own verdict is left out of its rates, so that they may be features of a model that is trained
-    on that verdict.
+    beta-binomial; how strongly is fitted by the method of moments (Kleinman 1973).
 
     Parameters
     ----------
@@ -88,35 +136,51 @@ def shrunken_logits(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Fl
         ``float64[n]`` in [0, 1]: verdict or probability of each candidate, any where not weighted.
     weight
         ``float64[n]``: how many judgements each candidate counts for; 0 leaves it out.
+    """
+    h = hierarchy
+    of_entry = weight[h.row]
+    n, y = (_sum(h.group, v, len(h.family)) for v in (of_entry, of_entry * correct[h.row]))
+    n_family, y_family = (_sum(h.family, v, len(h.pool)) for v in (n, y))
+    n_pool, y_pool = (_sum(h.pool, v, 0) for v in (n_family, y_family))
+    overall = (y_pool.sum() + 1) / (n_pool.sum() + 2)
+    pooled = ((y_pool + 2 * overall) / (n_pool + 2))[h.pool]
+    k_family = _strength(n_family, y_family, pooled)
+    of_family = (y_family + k_family * pooled) / (n_family + k_family)
+    return Rates(
+        n=n,
+        n_right=y,
+        n_family=n_family[h.family],
+        n_right_family=y_family[h.family],
+        pooled=pooled[h.family],
+        k_group=_strength(n, y, of_family[h.family]),
+        k_family=k_family,
+    )
+
+
+def shrunken_logits(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Floats:
+    """Return the logit of the share of right candidates in the group of each entry, without it.
+
+    Each entry's own verdict is left out of its rates, so that they may be features of a model that
+    is trained on that verdict. Parameters as those of `fit_rates`.
 
     Returns
     -------
     float64[e]
         In [-4.6, 4.6].
     """
-    h = hierarchy
-    own_weight = weight[h.row]
-    own_correct = own_weight * correct[h.row]
-    n, y = (np.bincount(h.group, v, len(h.family)) for v in (own_weight, own_correct))
-    n_family, y_family = (np.bincount(h.family, v, len(h.pool)) for v in (n, y))
-    n_pool, y_pool = (np.bincount(h.pool, v) for v in (n_family, y_family))
-    overall = (y_pool.sum() + 1) / (n_pool.sum() + 2)
-    pooled = ((y_pool + 2 * overall) / (n_pool + 2))[h.pool]
-    k_family = _strength(n_family, y_family, pooled)
-    of_family = (y_family + k_family * pooled) / (n_family + k_family)
-    k_group = _strength(n, y, of_family[h.family])
-    family = h.family[h.group]
-    prior = (y_family[family] - own_correct + k_family * pooled[family]) / (
-        n_family[family] - own_weight + k_family
-    )
-    rate = (y[h.group] - own_correct + k_group * prior) / (n[h.group] - own_weight + k_group)
-    return logit(rate)
+    rates = fit_rates(hierarchy, correct, weight)
+    own = weight[hierarchy.row]
+    return rates.logits_without(hierarchy.group, own, own * correct[hierarchy.row])
 
 
 def logit(rate: Floats) -> Floats:
     """Return ``log(rate / (1 - rate))``, bounded by `MAX_LOGIT`."""
     inside = np.clip(rate, 1e-6, 1 - 1e-6)
     return np.clip(np.log(inside / (1 - inside)), -MAX_LOGIT, MAX_LOGIT)
+
+
+def _sum(to: Rows, values: Floats, n: int) -> Floats:
+    return np.bincount(to, values, n).astype(np.float64)
 
 
 def _strength(n: npt.NDArray[np.number], y: npt.NDArray[np.number], prior: Floats) -> float:

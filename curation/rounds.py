@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from curation.features import FeatureTable
 from curation.relatives import Floats, Rows
-from curation.reliability import Hierarchy, by_label, by_source, shrunken_logits
+from curation.reliability import Hierarchy, Rates, by_label, by_source, fit_rates
 from labeling.errors import InputError
 
 N_ROUNDS = 3
@@ -22,6 +22,9 @@ RIDGES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 N_CHOICE_FOLDS = 3
 """Folds of the cross-validation that chooses the ridge."""
+
+N_RATES = 3
+"""Rates that a fit sees: the label's, and what speaking and silent sources add."""
 
 FAVOUR = 2.0
 """Scale of rates and support, which sum up many candidates, against that of raw features."""
@@ -71,19 +74,56 @@ def make_task(table: FeatureTable) -> Task:
     return Task(table, by_label(table), speaking, silent)
 
 
-def predict(task: Task, judged: Judged, ridge: float) -> Floats:
-    """Learn from the judgements and return a probability for every candidate, ``float64[n]``.
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one round has learnt.
+
+    Attributes
+    ----------
+    slope
+        ``float64[n_base + 3]``, from the second round on ``[n_base + 9]``: weights of the features,
+        of the rates and of the support.
+    intercept
+        The constant.
+    n_base
+        Number of features.
+    rates
+        Rates of labels, of speaking and of silent sources.
+    missing
+        Support of a candidate without relatives.
+    """
+
+    slope: Floats
+    intercept: float
+    n_base: int
+    rates: tuple[Rates, ...]
+    missing: float
+
+
+def learn(task: Task, judged: Judged, ridge: float) -> tuple[list[Step], Floats]:
+    """Learn from the judgements; return the rounds and a probability for every candidate.
 
     The first fit sees the features and the reliability rates of the audits. Each of `N_ROUNDS`
     refits sees rates over all candidates, whose labels are the model's own probabilities (verdicts
     where known), and how the model likes the related candidates of the same image.
     """
-    extra = _rates_of_audits(task, judged)
-    p = _fit_predict(task.table, extra, judged, ridge)
-    for _ in range(N_ROUNDS):
-        extra = _soft_features(task, p, judged)
-        p = _fit_predict(task.table, extra, judged, ridge)
-    return p
+    correct, weight = np.zeros((2, len(task.table)))
+    correct[judged.row], weight[judged.row] = judged.correct, judged.weight
+    rates = _fit_all(task, correct, weight)
+    extra, missing = _added(task, rates, correct, weight), 0.0
+    steps: list[Step] = []
+    while True:
+        slope, intercept = _fit(task.table, extra, judged, ridge)
+        steps.append(Step(slope, intercept, task.table.values.shape[1], rates, missing))
+        p = _predict(slope, intercept, task.table.values, extra)
+        if len(steps) > N_ROUNDS:
+            return steps, p
+        correct = p.copy()
+        correct[judged.row] = judged.correct
+        weight, missing = np.ones(len(p)), float(p.mean())
+        rates = _fit_all(task, correct, weight)
+        added = _added(task, rates, correct, weight)
+        extra = np.column_stack([added, support(task.table, p, missing)])
 
 
 def choose_ridge(task: Task, judged: Judged) -> float:
@@ -97,9 +137,13 @@ def choose_ridge(task: Task, judged: Judged) -> float:
     loss = np.zeros((len(RIDGES), len(judged.row)))
     for k in range(N_CHOICE_FOLDS):
         train, held_out = judged.take(part != k), judged.take(part == k)
-        extra = _rates_of_audits(task, train)
+        correct, weight = np.zeros((2, len(task.table)))
+        correct[train.row], weight[train.row] = train.correct, train.weight
+        extra = _added(task, _fit_all(task, correct, weight), correct, weight)
         for i, ridge in enumerate(RIDGES):
-            p = _fit_predict(task.table, extra, train, ridge, held_out.row)
+            slope, intercept = _fit(task.table, extra, train, ridge)
+            at = held_out.row
+            p = _predict(slope, intercept, task.table.values[at], extra[at])
             loss[i, part == k] = _log_loss(p, held_out)
     mean = loss.mean(axis=1)
     best = int(np.argmin(mean))
@@ -107,30 +151,29 @@ def choose_ridge(task: Task, judged: Judged) -> float:
     return RIDGES[int(np.flatnonzero(mean <= limit)[-1])]
 
 
-def _rates_of_audits(task: Task, judged: Judged) -> Floats:
-    correct, weight = np.zeros((2, len(task.table)))
-    correct[judged.row], weight[judged.row] = judged.correct, judged.weight
-    return _rates(task, correct, weight)
+def _fit_all(task: Task, correct: Floats, weight: Floats) -> tuple[Rates, ...]:
+    return tuple(fit_rates(h, correct, weight) for h in (task.labels, task.speaking, task.silent))
 
 
-def _soft_features(task: Task, p: Floats, judged: Judged) -> Floats:
-    correct = p.copy()
-    correct[judged.row] = judged.correct
-    rates = _rates(task, correct, np.ones(len(p)))
-    return np.column_stack([rates, _support(task.table, p, float(p.mean()))])
+def _added(task: Task, rates: tuple[Rates, ...], correct: Floats, weight: Floats) -> Floats:
+    """Return the label's rate and what speaking and silent sources add, logits, ``[n, 3]``.
 
-
-def _rates(task: Task, correct: Floats, weight: Floats) -> Floats:
-    """Return the label's rate and what speaking and silent sources add, logits, ``[n, 3]``."""
-    of_label = shrunken_logits(task.labels, correct, weight)
+    Each candidate's own judgement is left out.
+    """
+    right = weight * correct
+    of_label = rates[0].logits_without(task.labels.group, weight, right)
     added = [
-        np.bincount(h.row, shrunken_logits(h, correct, weight) - of_label[h.row], len(of_label))
-        for h in (task.speaking, task.silent)
+        np.bincount(
+            h.row,
+            of_votes.logits_without(h.group, weight[h.row], right[h.row]) - of_label[h.row],
+            len(of_label),
+        )
+        for h, of_votes in zip((task.speaking, task.silent), rates[1:], strict=True)
     ]
     return np.column_stack([of_label, *added])
 
 
-def _support(table: FeatureTable, p: Floats, missing: float) -> Floats:
+def support(table: FeatureTable, p: Floats, missing: Floats | float) -> Floats:
     """Return how probable the other candidates of the image are, related or not, ``[n, 6]``."""
     relatives, count = table.relatives, np.bincount(table.image)[table.image] - 1
     others = (np.bincount(table.image, p)[table.image] - p) / np.maximum(count, 1)
@@ -146,10 +189,8 @@ def _support(table: FeatureTable, p: Floats, missing: float) -> Floats:
     )
 
 
-def _fit_predict(
-    table: FeatureTable, extra: Floats, judged: Judged, ridge: float, rows: Rows | None = None
-) -> Floats:
-    """Fit on the judged rows of features and `extra`; return probabilities of `rows` (all)."""
+def _fit(table: FeatureTable, extra: Floats, judged: Judged, ridge: float) -> tuple[Floats, float]:
+    """Fit on the judged rows of features and `extra`; return slopes and intercept."""
     if len(np.unique(judged.correct)) < 2:
         raise InputError(
             "the audits of one verdict all lie on a few images",
@@ -159,14 +200,18 @@ def _fit_predict(
     x = np.column_stack([table.values[judged.row], extra[judged.row]]).astype(np.float64)
     center, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale < 1e-6] = 1.0
-    n_base = table.values.shape[1]
-    scale[n_base:] /= FAVOUR
+    scale[table.values.shape[1] :] /= FAVOUR
     model = LogisticRegression(C=ridge, solver="newton-cholesky")
     model.fit((x - center) / scale, judged.correct, sample_weight=judged.weight)
-    slope = model.coef_[0] / scale
-    base, more = (table.values, extra) if rows is None else (table.values[rows], extra[rows])
-    z = base @ slope[:n_base].astype(np.float32) + more @ slope[n_base:]
-    p: Floats = expit(z + (model.intercept_[0] - slope @ center))
+    slope: Floats = model.coef_[0] / scale
+    return slope, float(model.intercept_[0] - slope @ center)
+
+
+def _predict(
+    slope: Floats, intercept: float, base: npt.NDArray[np.float32], extra: Floats
+) -> Floats:
+    n_base = base.shape[1]
+    p: Floats = expit(base @ slope[:n_base].astype(np.float32) + extra @ slope[n_base:] + intercept)
     return p
 
 

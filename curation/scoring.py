@@ -15,9 +15,10 @@ import pyarrow as pa
 from curation.audits import Effective, effective
 from curation.calibration import Calibration, fit_calibration
 from curation.features import N_FOLDS, FeatureTable
+from curation.models import Scorer, make_model
 from curation.pairs import find_pairs
 from curation.relatives import Floats
-from curation.rounds import Judged, Task, choose_ridge, make_task, predict
+from curation.rounds import Judged, Task, choose_ridge, learn, make_task
 from labeling.errors import InputError
 
 MIN_AUDITS = 50
@@ -41,6 +42,8 @@ class Scores:
         Pairs whose last verdict is unsure; pairs judged both right and wrong.
     n_unknown
         Audited pairs that are no candidates.
+    scorer
+        Scores candidates that are not among these.
     ridges, calibrations
         For each fold, the inverse ridge that was chosen and the calibration.
     """
@@ -51,6 +54,7 @@ class Scores:
     n_unsure: int
     n_contradictory: int
     n_unknown: int
+    scorer: Scorer
     ridges: tuple[float, ...]
     calibrations: tuple[Calibration, ...]
 
@@ -107,11 +111,12 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     task = make_task(table)
     ridges = [choose_ridge(task, judged.take(judged.fold != k)) for k in range(N_FOLDS)]
     calibrations = _calibrations(task, judged, ridges)
-    p_correct = np.zeros(len(table), np.float32)
+    p_correct, models = np.zeros(len(table), np.float32), []
     for k in range(N_FOLDS):
-        p = predict(task, judged.take(judged.fold != k), ridges[k])
+        steps, p = learn(task, judged.take(judged.fold != k), ridges[k])
         inside = table.fold == k
         p_correct[inside] = calibrations[k].apply(p[inside])
+        models.append(make_model(steps, calibrations[k], len(table.sources), len(table.taxonomy)))
     return Scores(
         p_correct=p_correct,
         fold=table.fold,
@@ -119,6 +124,7 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
         n_unsure=usable.n_unsure,
         n_contradictory=usable.n_contradictory,
         n_unknown=n_unknown,
+        scorer=Scorer(tuple(models), table.sources, table.facts),
         ridges=tuple(ridges),
         calibrations=tuple(calibrations),
     )
@@ -137,7 +143,7 @@ def _calibrations(task: Task, judged: Judged, ridges: list[float]) -> list[Calib
             if j == k or not asked.any() or not np.isnan(out_of_fold[k, asked]).any():
                 continue
             train = judged.take((judged.fold != k) & ~asked)
-            p = predict(task, train, ridges[k])[judged.row]
+            p = learn(task, train, ridges[k])[1][judged.row]
             out_of_fold[k, asked] = p[asked]
             if ridges[j] == ridges[k]:
                 out_of_fold[j, judged.fold == k] = p[judged.fold == k]

@@ -14,7 +14,7 @@ from curation.calibration import expected_calibration_error
 from curation.features import FeatureTable, features
 from curation.pairs import find_pairs, pair_hash
 from curation.precision import precision_interval
-from curation.rounds import Judged, make_task, predict
+from curation.rounds import Judged, learn, make_task
 from curation.scoring import MIN_AUDITS, MIN_OF_EACH, Scores, cold_scores, score
 from labeling.errors import InputError
 from labeling.ids import digest
@@ -112,7 +112,7 @@ def test_soft_labels_gain_over_the_audits_alone(monkeypatch):
     precision = []
     for n_rounds in (0, 3):
         monkeypatch.setattr("curation.rounds.N_ROUNDS", n_rounds)
-        p = predict(task, judged, 0.3)[unseen]
+        p = learn(task, judged, 0.3)[1][unseen]
         precision.append(world.correct[unseen][np.argsort(-p)[: len(p) // 3]].mean())
     assert precision[1] > precision[0] + 0.06
 
@@ -152,7 +152,7 @@ def test_the_estimated_precision_is_not_biased_upward():
         row, p_inclusion = find_pairs(audits, table.pairs), np.asarray(audits["p_inclusion"])
         weight = (1 / p_inclusion) / np.mean(1 / p_inclusion)
         judged = Judged(row, world.correct[row].astype(float), weight, table.fold[row])
-        p_naive = predict(task, judged, 0.3)
+        p_naive = learn(task, judged, 0.3)[1]
         for scores, errors in ((score(table, audits).p_correct, honest), (p_naive, naive)):
             kept = best_third(table, scores)
             inside, truth = kept[row], world.correct[kept].mean()

@@ -1,0 +1,145 @@
+"""Scores of a run's candidates: learnt on some of them, computed for all in bounded memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.features import features
+from curation.manifest import Stage
+from curation.models import Scorer, apply
+from curation.pairs import Hash, image_hash
+from curation.scoring import Scores, score
+from labeling.errors import InputError
+from labeling.schemas import CANDIDATES
+from labeling.taxonomy import Taxonomy
+from pipelines.stages import taxonomy_of
+
+MAX_FITTED = 200_000
+"""Candidates that models are fitted on, about; the images of audited ones come on top."""
+
+N_AT_ONCE = 65_536
+"""Candidates scored together, about."""
+
+N_THREADS = 2
+MAX_WAITING = 4
+"""Parts that may wait for a thread."""
+
+
+def score_candidates(
+    candidates: Stage, audits: pa.Table
+) -> tuple[npt.NDArray[np.float32], Scores, int]:
+    """Score all candidates of a run.
+
+    Up to `MAX_FITTED` candidates all are fitted on (`curation.scoring.score`). Of more, the fit
+    sees the images with the smallest hashes and those that were audited; the others are scored by what
+    was learnt (`curation.models.apply`), in parts of whole images. The time to fit does not grow
+    with the number of candidates, nor does the memory, but for some 20 bytes each.
+
+    Parameters
+    ----------
+    candidates
+        Stage with the candidates and their taxonomy; those of an image lie together.
+    audits
+        Table of `labeling.schemas.AUDITS`.
+
+    Returns
+    -------
+    p_correct, scores, n_fitted
+        ``float32[n]`` in the order of the rows; the scores of the fitted ones; how many these are.
+
+    Raises
+    ------
+    InputError
+        For too few audits, or if candidates of an image do not lie together.
+    """
+    paths = candidate_paths(candidates)
+    taxonomy = taxonomy_of(candidates)
+    image = _hashes(paths)
+    _refuse_scattered(image)
+    fitted = _choose(image, image_hash(audits["image_id"]))
+    parts = [part.filter(pa.array(chosen)) for part, chosen in _parts(paths, image, fitted)]
+    sample = pa.concat_tables(parts) if parts else CANDIDATES.empty()
+    scores = score(features(sample, taxonomy), audits)
+    p_correct = np.empty(len(image), np.float32)
+    p_correct[fitted] = scores.p_correct
+    if not fitted.all():
+        rest = (part.filter(pa.array(~chosen)) for part, chosen in _parts(paths, image, fitted))
+        p_correct[~fitted] = np.concatenate(list(_apply_all(scores.scorer, rest, taxonomy)))
+    return p_correct, scores, int(fitted.sum())
+
+
+def candidate_paths(candidates: Stage) -> list[Path]:
+    """Return the files of a stage's candidates, in order."""
+    return candidates.paths(".parquet", "candidates-") or candidates.paths(".parquet", "part-")
+
+
+def _hashes(paths: list[Path]) -> Hash:
+    """Return the hash of each candidate's image."""
+    hashes = [
+        image_hash(batch.column("image_id"))
+        for path in paths
+        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=["image_id"])
+    ]
+    return np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
+
+
+def _refuse_scattered(image: Hash) -> None:
+    n_runs = int(np.sum(image[1:] != image[:-1])) + min(len(image), 1)
+    if n_runs != len(np.unique(image)):
+        raise InputError(
+            "the candidates of an image do not lie together",
+            facts={"images": len(np.unique(image)), "runs of rows": n_runs},
+            help="sort the candidates by image_id",
+        )
+
+
+def _choose(image: Hash, audited: Hash) -> npt.NDArray[np.bool_]:
+    """Return which candidates to fit on: all of the images that are chosen."""
+    if len(image) <= MAX_FITTED:
+        return np.ones(len(image), bool)
+    limit = np.array([int(2**64 * (MAX_FITTED / len(image)))], np.uint64)
+    return (image < limit) | np.isin(image, audited)
+
+
+def _parts(
+    paths: list[Path], image: Hash, fitted: npt.NDArray[np.bool_]
+) -> Iterator[tuple[pa.Table, npt.NDArray[np.bool_]]]:
+    """Yield the candidates in parts of whole images, each with what is fitted of it."""
+    start, held = 0, CANDIDATES.empty()
+    for path in paths:
+        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=CANDIDATES.arrow.names):
+            held = pa.concat_tables([held, pa.Table.from_batches([batch]).cast(CANDIDATES.arrow)])
+            own = image[start : start + len(held)]
+            end = int(np.searchsorted(own[::-1] != own[-1], True))
+            n_whole = len(held) - end
+            if n_whole:
+                yield held.slice(0, n_whole), fitted[start : start + n_whole]
+            start, held = start + n_whole, held.slice(n_whole)
+    if len(held):
+        yield held, fitted[start:]
+
+
+def _apply_all(
+    scorer: Scorer, parts: Iterator[pa.Table], taxonomy: Taxonomy
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the scores of each part, in order."""
+
+    def apply_to(part: pa.Table) -> npt.NDArray[np.float32]:
+        return apply(scorer, features(part, taxonomy, scorer.sources, scorer.facts))
+
+    waiting: deque[Future[npt.NDArray[np.float32]]] = deque()
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        for part in parts:
+            waiting.append(pool.submit(apply_to, part))
+            if len(waiting) > MAX_WAITING:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
