@@ -42,6 +42,8 @@ class Scores:
         Pairs whose last verdict is unsure; pairs judged both right and wrong.
     n_unknown
         Audited pairs that are no candidates.
+    n_features
+        Features of a candidate.
     scorer
         Scores candidates that are not among these.
     ridges, calibrations
@@ -54,6 +56,7 @@ class Scores:
     n_unsure: int
     n_contradictory: int
     n_unknown: int
+    n_features: int
     scorer: Scorer
     ridges: tuple[float, ...]
     calibrations: tuple[Calibration, ...]
@@ -124,6 +127,7 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
         n_unsure=usable.n_unsure,
         n_contradictory=usable.n_contradictory,
         n_unknown=n_unknown,
+        n_features=len(table.names),
         scorer=Scorer(tuple(models), table.sources, table.facts),
         ridges=tuple(ridges),
         calibrations=tuple(calibrations),

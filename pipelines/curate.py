@@ -26,11 +26,12 @@ from curation.manifest import (
 )
 from curation.pairs import find_pairs
 from curation.precision import precision_interval, threshold_table
-from curation.scoring import cold_scores, score
+from curation.scoring import cold_scores
 from curation.selection import Selection, select_share
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, VERDICTS
 from pipelines.config import Config
+from pipelines.scoring import score_candidates
 from pipelines.stages import taxonomy_of
 from pipelines.talk import say, step
 from pipelines.truth import read_truth
@@ -157,9 +158,9 @@ def _make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
     inputs = {stage.name: stage.content for stage in (candidates, audits)}
     with step("scored") as facts:
         if reuse(run_dir, "scored", inputs=inputs, config={}) is None:
-            table = _features(candidates)
-            scores = score(table, audits.table(AUDITS))
-            rows = table.pairs.append_column("p_correct", pa.array(scores.p_correct))
+            p_correct, scores, n_fitted = score_candidates(candidates, audits.table(AUDITS))
+            pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
+            rows = pairs.append_column("p_correct", pa.array(p_correct))
             with staged(run_dir, "scored", inputs=inputs, config={}) as work:
                 scored = rows.select(SCORED.arrow.names).cast(SCORED.arrow)
                 write_parquet(scored, work.dir / "scored-00000-of-00001.parquet")
@@ -169,7 +170,8 @@ def _make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
                     "n_unsure": scores.n_unsure,
                     "n_contradictory": scores.n_contradictory,
                     "n_unknown": scores.n_unknown,
-                    "n_features": len(table.names),
+                    "n_features": scores.n_features,
+                    "n_fitted": n_fitted,
                 }
         told = open_stage(run_dir, "scored").manifest["facts"]
         facts.append(f"learnt from {told['n_audits']:,} audits, {told['n_features']} features")

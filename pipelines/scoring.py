@@ -39,9 +39,9 @@ def score_candidates(
     """Score all candidates of a run.
 
     Up to `MAX_FITTED` candidates all are fitted on (`curation.scoring.score`). Of more, the fit
-    sees the images with the smallest hashes and those that were audited; the others are scored by what
-    was learnt (`curation.models.apply`), in parts of whole images. The time to fit does not grow
-    with the number of candidates, nor does the memory, but for some 20 bytes each.
+    sees the images with the smallest hashes and those that were audited; the others are scored by
+    what was learnt (`curation.models.apply`), in parts of whole images. The time to fit does not
+    grow with the number of candidates, nor does the memory, but for some 20 bytes each.
 
     Parameters
     ----------
