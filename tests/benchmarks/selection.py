@@ -142,6 +142,7 @@ def snorkel(world: CorrelatedWorld) -> Floats:
 
 
 def flying_squid(world: CorrelatedWorld) -> Floats:
+    vars(np).setdefault("product", np.prod)  # gone from numpy 2, which its pgmpy does not know
     from flyingsquid.label_model import LabelModel
 
     votes = world.spoke.astype(np.int64) - world.silent
