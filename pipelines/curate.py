@@ -1,22 +1,18 @@
-"""`winnow audit` and `select`: people judge some candidates, and the best of all are kept."""
+"""`winnow audit`: people judge some of the candidates."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits import N_BANDS, answer, bands, effective, sample, stratum_names
+from curation.audits import N_BANDS, answer, bands, sample, stratum_names
 from curation.features import FeatureTable, features
 from curation.manifest import (
     Stage,
-    current,
     file_digest,
     open_stage,
     reuse,
@@ -25,14 +21,12 @@ from curation.manifest import (
     write_text,
 )
 from curation.pairs import find_pairs
-from curation.precision import precision_interval, threshold_table
-from curation.scoring import cold_scores, score
-from curation.selection import Selection, select_share
+from curation.scoring import cold_scores
 from labeling.errors import InputError
-from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, VERDICTS
+from labeling.schemas import AUDITS, CANDIDATES, IMAGES, VERDICTS
 from pipelines.config import Config
 from pipelines.stages import taxonomy_of
-from pipelines.talk import say, step
+from pipelines.talk import step
 from pipelines.truth import read_truth
 
 SHEET = "audit-sheet.csv"
@@ -100,127 +94,6 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
         stage = open_stage(run_dir, "audits")
         facts += [f"{stage.counts[verdict]:,} {verdict}" for verdict in VERDICTS]
     return stage
-
-
-def select(config: Config, run_dir: Path) -> Stage:
-    """Score the candidates with what the audits say, and keep the share that is asked for.
-
-    Raises
-    ------
-    InputError
-        If there are no audits: then no precision can be shown.
-    """
-    candidates = open_stage(run_dir, "candidates")
-    if config.audit.truth is not None and _audits_are_missing(run_dir, candidates):
-        say(f"audits: drawing {config.audit.n:,} pairs, answered by {config.audit.truth}")
-        answer_audits(config, run_dir, None)
-    if current(run_dir, "audits") is None:
-        raise InputError(
-            "precision cannot be shown: the run has no audits",
-            facts={"run": run_dir},
-            help=f"judge a few hundred pairs: winnow audit {run_dir}",
-        )
-    audits = open_stage(run_dir, "audits")
-    _make_scores(run_dir, candidates, audits)
-    scored = open_stage(run_dir, "scored")
-    inputs = {stage.name: stage.content for stage in (candidates, audits, scored)}
-    settings = config.select.model_dump(mode="json")
-    with step("selected") as facts:
-        if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
-            chosen = select_share(scored.table(SCORED), config.select.keep)
-            proof = _prove(candidates, audits.table(AUDITS), chosen, config.select.confidence)
-            with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
-                write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
-                thresholds = json.dumps(proof.pop("threshold_table"), indent=1)
-                (work.dir / "thresholds.json").write_text(thresholds + "\n", encoding="utf-8")
-                n = len(chosen.table)
-                dropped = {"below_threshold": n - chosen.n_kept}
-                work.counts |= {"in": n, "out": chosen.n_kept, "dropped": dropped}
-                work.facts |= {"threshold": chosen.threshold, **proof}
-        stage = open_stage(run_dir, "selected")
-        told = stage.manifest["facts"]
-        facts.append(f"{stage.counts['out']:,} of {stage.counts['in']:,} kept")
-        facts.append(
-            f"precision {told['precision']:.3f} "
-            f"({told['confidence']:.0%} interval {told['precision_low']:.3f} to "
-            f"{told['precision_high']:.3f}, from {told['n_audits_kept']} audits)"
-        )
-    return stage
-
-
-def _audits_are_missing(run_dir: Path, candidates: Stage) -> bool:
-    audits = current(run_dir, "audits")
-    return audits is None or audits.manifest["inputs"]["candidates"] != candidates.content
-
-
-def _make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
-    inputs = {stage.name: stage.content for stage in (candidates, audits)}
-    with step("scored") as facts:
-        if reuse(run_dir, "scored", inputs=inputs, config={}) is None:
-            table = _features(candidates)
-            scores = score(table, audits.table(AUDITS))
-            rows = table.pairs.append_column("p_correct", pa.array(scores.p_correct))
-            with staged(run_dir, "scored", inputs=inputs, config={}) as work:
-                scored = rows.select(SCORED.arrow.names).cast(SCORED.arrow)
-                write_parquet(scored, work.dir / "scored-00000-of-00001.parquet")
-                work.counts |= {"scored": len(scored)}
-                work.facts |= {
-                    "n_audits": scores.n_audits,
-                    "n_unsure": scores.n_unsure,
-                    "n_contradictory": scores.n_contradictory,
-                    "n_unknown": scores.n_unknown,
-                    "n_features": len(table.names),
-                }
-        told = open_stage(run_dir, "scored").manifest["facts"]
-        facts.append(f"learnt from {told['n_audits']:,} audits, {told['n_features']} features")
-
-
-def _prove(
-    candidates: Stage, audits: pa.Table, chosen: Selection, confidence: float
-) -> dict[str, Any]:
-    """Return the precision of the selection, its interval, and the threshold table."""
-    judged = effective(audits).table
-    row = find_pairs(judged, chosen.table)
-    judged = judged.filter(pa.array(row >= 0))
-    row = row[row >= 0]
-    correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
-    p_inclusion = judged["p_inclusion"].to_numpy()
-    stratum = _strata(candidates, judged, row)
-    kept = np.asarray(chosen.table["kept"], bool)
-    inside = kept[row]
-    interval = precision_interval(
-        correct[inside],
-        p_inclusion[inside],
-        stratum=None if stratum is None else stratum[row][inside].astype(np.int64),
-        n_kept=None if stratum is None else np.bincount(stratum[kept], minlength=N_BANDS),
-        confidence=confidence,
-    )
-    thresholds = threshold_table(
-        chosen.table["p_correct"].to_numpy(),
-        row,
-        correct,
-        p_inclusion,
-        stratum=stratum,
-        confidence=confidence,
-    )
-    return {
-        "precision": interval.estimate,
-        "precision_low": interval.low,
-        "precision_high": interval.high,
-        "confidence": confidence,
-        "n_audits": len(judged),
-        "n_audits_kept": interval.n_audits,
-        "threshold_table": thresholds.to_pylist(),
-    }
-
-
-def _strata(
-    candidates: Stage, judged: pa.Table, row: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int8] | None:
-    """Return the band of every candidate, if it is by these bands that the audits were drawn."""
-    table = _features(candidates)
-    band = bands(table.pairs, cold_scores(table))
-    return band if stratum_names(band[row]).equals(judged["stratum"].combine_chunks()) else None
 
 
 def _read_answers(path: Path, table: FeatureTable) -> pa.Table:
