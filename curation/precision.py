@@ -10,31 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-from scipy.special import betaincinv, stdtrit
+from scipy.special import betainc, betaincinv, stdtrit
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 MIN_OF_STRATUM = 5
 """A stratum with fewer audits among the kept is united with the one below."""
-
-N_CUTS = 100
-"""Rows of the threshold table, at most."""
-
-
-THRESHOLDS = pa.schema(
-    [
-        pa.field("threshold", pa.float64(), nullable=False),
-        pa.field("n_kept", pa.int64(), nullable=False),
-        pa.field("share", pa.float64(), nullable=False),
-        pa.field("precision", pa.float64()),
-        pa.field("low", pa.float64(), nullable=False),
-        pa.field("high", pa.float64(), nullable=False),
-        pa.field("n_audits", pa.int64(), nullable=False),
-    ]
-)
-"""Columns of the threshold table."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +32,56 @@ class Interval:
     n_audits: int
     n_effective: float
     confidence: float = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """The precision of each of `t` sets of candidates.
+
+    Attributes
+    ----------
+    precision
+        ``float64[t]``; NaN without an audit.
+    n_audits, n_effective
+        ``int64[t]``, ``float64[t]``: audits in the set, and how many of a simple random sample
+        would say as much.
+    n_groups
+        ``int64[t]``: united strata that the estimate is made of.
+    """
+
+    precision: Floats
+    n_audits: Ints
+    n_effective: Floats
+    n_groups: Ints
+
+    def interval(self, confidence: float) -> tuple[Floats, Floats]:
+        """Return the bounds of each two-sided interval, ``float64[t]`` and ``float64[t]``."""
+        tail = (1 - confidence) / 2
+        n = self._adjusted(tail)
+        right = np.nan_to_num(self.precision) * n
+        return clopper_pearson(right, n, confidence)
+
+    def p_values(self, target: float, level: float) -> Floats:
+        """Return the p-value of "the precision is at most `target`" for each set, ``float64[t]``.
+
+        The exact binomial test on the effective number of audits. `level` is the smallest level
+        that it will be compared with: Student's correction is made for that one.
+        """
+        n = self._adjusted(level)
+        right = np.nan_to_num(self.precision) * n
+        some = right > 0
+        p_value = np.ones(len(n))
+        p_value[some] = betainc(right[some], (n - right)[some] + 1, target)
+        return p_value
+
+    def _adjusted(self, tail: float) -> Floats:
+        """Return the effective numbers, corrected for degrees of freedom (Korn & Graubard 1998)."""
+        n, n_groups = self.n_audits, self.n_groups
+        enough = n > np.maximum(n_groups, 1)
+        free = np.where(enough, n - n_groups, 1)
+        ratio = stdtrit(np.where(enough, n - 1, 1), tail) / stdtrit(free, tail)
+        adjusted: Floats = self.n_effective * np.where(enough, ratio**2, 1.0)
+        return adjusted
 
 
 def precision_interval(
@@ -92,136 +124,123 @@ def precision_interval(
     >>> f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
     '0.900 [0.823, 0.951]'
     """
-    if len(correct) == 0:
-        return Interval(float("nan"), 0.0, 1.0, 0, 0.0, confidence)
-    group, share = np.zeros(len(correct), np.int64), np.ones(1)
-    if stratum is not None and n_kept is not None:
-        united = _unite(np.bincount(stratum, minlength=len(n_kept)), n_kept)
-        group, share = united[stratum], np.bincount(united, n_kept) / n_kept.sum()
-    weight = 1 / p_inclusion
-    weight *= share[group] / np.bincount(group, weight)[group]
-    # Rounded, so that verdicts that all agree give exactly 0 or 1.
-    estimate = round(float(weight @ correct), 12)
-    n_effective = _effective_number(correct, weight, group, estimate)
-    adjusted = n_effective * _t_ratio(len(correct), len(share), confidence)
-    low, high = clopper_pearson(estimate * adjusted, adjusted, confidence)
-    return Interval(estimate, low, high, len(correct), n_effective, confidence)
+    if stratum is None or n_kept is None:
+        stratum, n_kept = np.zeros(len(correct), np.int64), np.array([max(len(correct), 1)])
+    place = np.zeros(len(correct), np.int64)
+    sums = audit_sums(correct, p_inclusion, place, stratum, (1, len(n_kept)))
+    found = estimate(sums, n_kept[None])
+    low, high = found.interval(confidence)
+    return Interval(
+        float(found.precision[0]),
+        float(low[0]),
+        float(high[0]),
+        int(found.n_audits[0]),
+        float(found.n_effective[0]),
+        confidence,
+    )
 
 
-def clopper_pearson(n_right: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(
+    n_right: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
     """Return the exact two-sided interval of a binomial share (Clopper & Pearson 1934).
 
-    The counts may be fractions, as effective counts are.
+    The counts may be fractions, as effective counts are, and arrays.
 
     Examples
     --------
-    >>> [round(bound, 4) for bound in clopper_pearson(9, 10)]
+    >>> [round(float(bound), 4) for bound in clopper_pearson(9, 10)]
     [0.555, 0.9975]
-    >>> clopper_pearson(0, 0)
-    (0.0, 1.0)
+    >>> [float(bound) for bound in clopper_pearson(0, 0)]
+    [0.0, 1.0]
     """
-    tail, n_wrong = (1 - confidence) / 2, n - n_right
-    low = betaincinv(n_right, n_wrong + 1, tail) if n_right > 0 else 0.0
-    high = betaincinv(n_right + 1, n_wrong, 1 - tail) if n_wrong > 0 else 1.0
-    return float(low), float(high)
+    right, tail = np.asarray(n_right, np.float64), (1 - confidence) / 2
+    wrong = np.maximum(np.asarray(n, np.float64) - right, 0)
+    low = np.where(right > 0, betaincinv(np.where(right > 0, right, 1), wrong + 1, tail), 0.0)
+    high = np.where(wrong > 0, betaincinv(right + 1, np.where(wrong > 0, wrong, 1), 1 - tail), 1.0)
+    return low, high
 
 
-def threshold_table(
-    p_correct: npt.NDArray[np.floating],
-    audited: Ints,
+def audit_sums(
     correct: npt.NDArray[np.bool_],
     p_inclusion: Floats,
-    *,
-    stratum: npt.NDArray[np.integer] | None = None,
-    confidence: float = 0.95,
-) -> pa.Table:
-    """Return what is kept, and how precise it is, for up to `N_CUTS` thresholds.
-
-    The thresholds are those that keep 1 %, 2 %, … 100 % of the candidates; equal probabilities are
-    kept or dropped together, so a row may keep a little more. Each interval holds by itself, not
-    all at once.
+    place: Ints,
+    stratum: Ints,
+    shape: tuple[int, int],
+) -> Floats:
+    """Sum up audits: what `estimate` needs of them.
 
     Parameters
     ----------
-    p_correct
-        ``float[n]``: probability of each candidate.
-    audited
-        ``int64[m]``: rows of the audited candidates.
-    correct, p_inclusion
-        ``bool[m]``, ``float64[m]``: their verdicts and inclusion probabilities.
-    stratum
-        ``int[n]``: stratum of each candidate, to post-stratify by.
-    confidence
-        Of each interval.
+    correct, p_inclusion, stratum
+        ``[m]`` each, of the audits.
+    place
+        ``int64[m]``: the first of the nested sets that the audit is in.
+    shape
+        Number of nested sets and of strata.
 
     Returns
     -------
-    pa.Table
-        Columns threshold, n_kept, share, precision (null without an audit inside), low, high,
-        n_audits; from the highest threshold to the lowest.
+    float64[n_sets, n_strata, 5]
+        For each set and stratum: audits, weight, weight of the right ones, squared weight, and
+        squared weight of the right ones.
     """
-    n, ranked = len(p_correct), -np.sort(-p_correct)
-    n_wanted = np.unique(np.ceil(np.arange(1, N_CUTS + 1) * n / N_CUTS).astype(np.int64))
-    thresholds = np.unique(ranked[n_wanted[n_wanted > 0] - 1])[::-1]
-    rows = []
-    for threshold in thresholds:
-        kept = p_correct >= threshold
-        inside = kept[audited]
-        interval = precision_interval(
-            correct[inside],
-            p_inclusion[inside],
-            stratum=None if stratum is None else stratum[audited][inside].astype(np.int64),
-            n_kept=None if stratum is None else np.bincount(stratum[kept]),
-            confidence=confidence,
-        )
-        rows.append(_row(float(threshold), int(kept.sum()), n, interval))
-    return pa.Table.from_pylist(rows, schema=THRESHOLDS)
+    weight = 1 / np.asarray(p_inclusion, np.float64)
+    weight = weight / weight.max(initial=1e-300)
+    right = np.asarray(correct, np.float64)
+    square = weight**2
+    each = np.stack([np.ones(len(weight)), weight, weight * right, square, square * right], axis=1)
+    sums = np.zeros((*shape, 5))
+    np.add.at(sums, (place, stratum), each)
+    cumulative: Floats = np.cumsum(sums, axis=0)
+    return cumulative
 
 
-def _row(threshold: float, n_kept: int, n: int, interval: Interval) -> dict[str, object]:
-    return {
-        "threshold": threshold,
-        "n_kept": n_kept,
-        "share": n_kept / n,
-        "precision": interval.estimate if interval.n_audits else None,
-        "low": interval.low,
-        "high": interval.high,
-        "n_audits": interval.n_audits,
-    }
+def estimate(sums: Floats, n_kept: Ints) -> Estimates:
+    """Estimate the precision of each set; see `precision_interval` for how.
+
+    Parameters
+    ----------
+    sums
+        ``float64[t, n_strata, 5]`` of `audit_sums`.
+    n_kept
+        ``int[t, n_strata]``: candidates of each set in each stratum.
+    """
+    group = _unite(sums[:, :, 0], n_kept)
+    which = (np.arange(len(sums))[:, None], group)
+    united, size = np.zeros_like(sums), np.zeros(n_kept.shape)
+    np.add.at(united, which, sums)
+    np.add.at(size, which, n_kept)
+    n, weight, weight_right, square, square_right = np.moveaxis(united, 2, 0)
+    n_audits = np.rint(n.sum(axis=1)).astype(np.int64)
+    share = size / np.maximum(size.sum(axis=1, keepdims=True), 1)
+    some = np.where(weight > 0, weight, 1)
+    mean, scale = weight_right / some, (share / some) ** 2
+    # Rounded, so that verdicts that all agree give exactly 0 or 1.
+    precision = np.round((share * mean).sum(axis=1), 12)
+    spread = square_right * (1 - mean) ** 2 + (square - square_right) * mean**2
+    variance = (scale * spread * n / np.maximum(n - 1, 1)).sum(axis=1)
+    kish = 1 / np.maximum((scale * square).sum(axis=1), 1e-300)
+    certain = variance <= 0
+    implied = precision * (1 - precision) / np.where(certain, 1, variance)
+    implied[certain] = np.inf
+    n_effective = np.minimum(np.minimum(n_audits, kish), implied)
+    precision = np.where(n_audits > 0, precision, np.nan)
+    return Estimates(precision, n_audits, n_effective, group.max(axis=1) + 1)
 
 
-def _unite(n_audits: Ints, n_kept: Ints) -> Ints:
+def _unite(n_audits: Floats, n_kept: Ints) -> Ints:
     """Return the group of each stratum, so that each group has audits enough.
 
     Strata are gathered from the highest down until a group is full; what is left at the bottom
     joins the lowest full group. A stratum without kept candidates counts for nothing in any group.
     """
-    group = np.zeros(len(n_kept), np.int64)
-    current, gathered = 0, 0
-    for i in range(len(n_kept) - 1, -1, -1):
-        group[i] = current
-        gathered += int(n_audits[i])
-        if gathered >= MIN_OF_STRATUM:
-            current, gathered = current + 1, 0
-    n_groups = max(current, 1)
-    return np.minimum(group, n_groups - 1)
-
-
-def _effective_number(
-    correct: npt.NDArray[np.bool_], weight: Floats, group: Ints, estimate: float
-) -> float:
-    """Return the audits of a simple random sample that would say as much as these."""
-    n, total = np.bincount(group), np.bincount(group, weight)
-    mean = np.bincount(group, weight * correct) / total
-    spread = np.bincount(group, (weight * (correct - mean[group])) ** 2)
-    variance = float(np.sum(spread * n / np.maximum(n - 1, 1)))
-    implied = estimate * (1 - estimate) / variance if variance > 0 else np.inf
-    return min(float(len(correct)), 1 / float(np.sum(weight**2)), implied)
-
-
-def _t_ratio(n_audits: int, n_groups: int, confidence: float) -> float:
-    """Return the squared ratio of Student's quantiles without and with strata."""
-    if n_audits <= n_groups:
-        return 1.0
-    tail = (1 - confidence) / 2
-    return float((stdtrit(n_audits - 1, tail) / stdtrit(n_audits - n_groups, tail)) ** 2)
+    group = np.zeros(n_kept.shape, np.int64)
+    current, gathered = np.zeros(len(n_kept), np.int64), np.zeros(len(n_kept))
+    for i in range(n_kept.shape[1] - 1, -1, -1):
+        group[:, i] = current
+        gathered += n_audits[:, i]
+        full = gathered >= MIN_OF_STRATUM
+        current, gathered = current + full, np.where(full, 0, gathered)
+    united: Ints = np.minimum(group, np.maximum(current, 1)[:, None] - 1)
+    return united

@@ -58,6 +58,13 @@ def select_share(scored: pa.Table, share: float = 1 / 3) -> Selection:
     return Selection(_mark(scored, order[:n_kept]), n_kept, threshold)
 
 
+def select_above(scored: pa.Table, threshold: float) -> Selection:
+    """Keep the candidates that are at least as probable as the threshold, ties together."""
+    check(scored, SCORED, where="scored")
+    rows = np.flatnonzero(np.asarray(scored["p_correct"]) >= threshold)
+    return Selection(_mark(scored, rows), len(rows), threshold if len(rows) else None)
+
+
 def random_share(scored: pa.Table, share: float, seed: int) -> Selection:
     """Keep as many candidates as `select_share`, chosen by a hash of the pair and the seed."""
     n_kept = _n_kept(scored, share)

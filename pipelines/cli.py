@@ -185,10 +185,30 @@ def audit(config: Config, run: Path, answers: Path | None) -> None:
 
 @main.command()
 @_on_run
-def select(config: Config, run: Path) -> None:
+@click.option("--keep", type=float, metavar="SHARE", help="Keep exactly this share.")
+@click.option(
+    "--precision", type=float, metavar="P", help="Keep as many as are proved to be this precise."
+)
+@click.option("--confidence", type=float, metavar="C", help="Of the precision; 0.95 by default.")
+def select(
+    config: Config,
+    run: Path,
+    keep: float | None,
+    precision: float | None,
+    confidence: float | None,
+) -> None:
     """Score the candidates, keep the best, and state their precision with its interval."""
-    from pipelines.curate import select as make_selection
+    from pipelines.config import with_overrides
+    from pipelines.selecting import select as make_selection
 
+    if keep is not None and precision is not None:
+        raise click.UsageError("give --keep or --precision, not both")
+    if keep is not None:
+        unset = config.select.model_copy(update={"precision": None})
+        config = config.model_copy(update={"select": unset})
+    given = {"keep": keep, "precision": precision, "confidence": confidence}
+    named = [f"select.{name}={value}" for name, value in given.items() if value is not None]
+    config = with_overrides(config, named)
     stage = make_selection(config, run)
     for name in ("in", "out"):
         click.echo(f"{'candidates' if name == 'in' else 'kept'}  {stage.counts[name]}")

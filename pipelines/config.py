@@ -131,7 +131,12 @@ class SelectSettings(_Section):
     """What is kept."""
 
     keep: float = Field(1 / 3, gt=0, le=1, description="share of the candidates to keep")
-    confidence: Share = Field(0.95, description="confidence of the interval of the precision")
+    precision: Share | None = Field(
+        None, description="precision to hold; as many are kept as are proved, whatever `keep` says"
+    )
+    confidence: Share = Field(
+        0.95, description="confidence of a precision that is held or measured"
+    )
 
 
 class ExportSettings(_Section):

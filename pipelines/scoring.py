@@ -16,7 +16,8 @@ from curation.features import features
 from curation.manifest import Stage
 from curation.models import Scorer, apply
 from curation.pairs import Hash, image_hash
-from curation.scoring import Scores, score
+from curation.relatives import Floats
+from curation.scoring import Scores, cold_scores, score
 from labeling.errors import InputError
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy import Taxonomy
@@ -74,6 +75,18 @@ def score_candidates(
         rest = (part.filter(pa.array(~chosen)) for part, chosen in _parts(paths, image, fitted))
         p_correct[~fitted] = np.concatenate(list(_apply_all(scores.scorer, rest, taxonomy)))
     return p_correct, scores, int(fitted.sum())
+
+
+def pairs_with_cold_scores(candidates: Stage) -> tuple[pa.Table, Floats]:
+    """Return the pairs of a run's candidates and their cold scores, in the order of the rows."""
+    taxonomy = taxonomy_of(candidates)
+    cold = [
+        cold_scores(features(pa.Table.from_batches([batch]).cast(CANDIDATES.arrow), taxonomy))
+        for path in candidate_paths(candidates)
+        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=CANDIDATES.arrow.names)
+    ]
+    pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
+    return pairs, np.concatenate(cold) if cold else np.zeros(0)
 
 
 def candidate_paths(candidates: Stage) -> list[Path]:

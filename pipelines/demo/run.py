@@ -14,7 +14,7 @@ from rich.table import Table
 from curation.manifest import locked, write_text
 from labeling.errors import InputError
 from pipelines.config import read_config
-from pipelines.curate import answer_audits, select
+from pipelines.curate import answer_audits
 from pipelines.demo.files import write_world
 from pipelines.demo.records import WorldSettings
 from pipelines.demo.world import make_world
@@ -22,6 +22,7 @@ from pipelines.label import label
 from pipelines.publish import evaluate, export, train
 from pipelines.reporting import report
 from pipelines.runs import save_config
+from pipelines.selecting import select
 from pipelines.talk import say, step
 
 LABEL_SETS = ("all", "random", "selected")

@@ -32,8 +32,8 @@ from labeling.taxonomies import read_taxonomy
 from labeling.taxonomy import Taxonomy
 from labeling.usage import count, judge
 from pipelines.config import AuditSettings, Config, SignalsInput, TaxonomyInput
-from pipelines.curate import select
 from pipelines.label import label
+from pipelines.selecting import select
 from pipelines.truth import read_truth
 
 Pairs = set[tuple[str, str]]

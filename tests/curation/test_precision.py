@@ -12,8 +12,9 @@ from worlds import make_world
 from curation.audits import N_BANDS, bands, sample
 from curation.features import features
 from curation.pairs import find_pairs
-from curation.precision import clopper_pearson, precision_interval, threshold_table
+from curation.precision import clopper_pearson, precision_interval
 from curation.scoring import cold_scores
+from curation.thresholds import thresholds
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
@@ -127,37 +128,39 @@ def test_the_threshold_table_counts_what_it_keeps():
     p = np.round(rng.random(5000), 2)
     correct = rng.random(5000) < p
     audited = rng.choice(5000, 500, replace=False)
-    table = threshold_table(p, audited, correct[audited], np.full(500, 0.1))
-    assert table.num_rows <= 101
+    table = thresholds(p, audited, correct[audited], np.full(500, 0.1)).table()
+    assert table.num_rows == 1001
     rows = table.to_pylist()
     for row in rows:
         kept = p >= row["threshold"]
         assert row["n_kept"] == kept.sum()
         assert row["share"] == kept.mean()
         assert row["n_audits"] == kept[audited].sum()
-    assert [row["n_kept"] for row in rows] == sorted({row["n_kept"] for row in rows})
+    assert [row["n_kept"] for row in rows] == sorted(row["n_kept"] for row in rows)
     assert rows[-1]["share"] == 1
     assert (
         np.mean(
-            [row["low"] <= correct[p >= row["threshold"]].mean() <= row["high"] for row in rows]
+            [
+                row["low"] <= correct[p >= row["threshold"]].mean() <= row["high"]
+                for row in rows
+                if row["n_kept"]
+            ]
         )
         > 0.8
     )
-    assert rows[0]["precision"] > rows[-1]["precision"] + 0.3
+    assert rows[100]["precision"] > rows[-1]["precision"] + 0.3
 
 
 def test_the_threshold_table_without_audits_or_candidates():
     none = np.zeros(0, np.int64)
-    table = threshold_table(np.array([0.2, 0.9]), none, none.astype(bool), np.zeros(0))
-    assert table["precision"].null_count == table.num_rows == 2
-    assert threshold_table(np.zeros(0), none, none.astype(bool), np.zeros(0)).num_rows == 0
+    table = thresholds(np.array([0.2, 0.9]), none, none.astype(bool), np.zeros(0)).table()
+    assert table["precision"].null_count == table.num_rows == 1001
+    assert thresholds(np.zeros(0), none, none.astype(bool), np.zeros(0)).table().num_rows == 0
 
 
 def test_the_threshold_table_takes_strata():
     rng = np.random.default_rng(1)
     p, stratum = rng.random(1000), rng.integers(0, 10, 1000)
     audited = rng.choice(1000, 200, replace=False)
-    table = threshold_table(
-        p, audited, rng.random(200) < p[audited], np.full(200, 0.2), stratum=stratum
-    )
-    assert table.num_rows == 100
+    cuts = thresholds(p, audited, rng.random(200) < p[audited], np.full(200, 0.2), stratum=stratum)
+    assert cuts.table().num_rows == 1001

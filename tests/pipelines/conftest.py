@@ -7,8 +7,8 @@ import pytest
 from shops import write_shop
 
 from pipelines.config import read_config
-from pipelines.curate import select
 from pipelines.label import label
+from pipelines.selecting import select
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from curation.manifest import open_stage
 from labeling import ids
 from labeling.schemas import IMAGES, REJECTS
 from pipelines.config import Config, read_config
-from pipelines.curate import select
 from pipelines.label import label
 from pipelines.publish import export
+from pipelines.selecting import select
 from tests.labeling.warcs import Response, members, record
 
 COLOURS = ("red", "green", "blue", "yellow")

@@ -12,8 +12,9 @@ from curation.pairs import find_pairs
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, SCORED, SELECTED
 from pipelines.config import Config, read_config, with_overrides
-from pipelines.curate import answer_audits, draw_audits, select
+from pipelines.curate import answer_audits, draw_audits
 from pipelines.label import label
+from pipelines.selecting import select
 from pipelines.stages import taxonomy_of
 from pipelines.truth import read_truth
 

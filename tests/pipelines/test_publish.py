@@ -11,9 +11,9 @@ import pytest
 from curation.manifest import Stage, open_stage
 from labeling.errors import ConfigError, InputError
 from pipelines.config import read_config, with_overrides
-from pipelines.curate import select
 from pipelines.publish import evaluate, export, train
 from pipelines.reporting import report
+from pipelines.selecting import select
 
 
 def test_the_whole_line_from_selection_to_report(shop: Path, selected: Path) -> None:

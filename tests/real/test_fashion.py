@@ -12,10 +12,10 @@ import pytest
 
 from curation.manifest import open_stage
 from pipelines.config import read_config
-from pipelines.curate import select
 from pipelines.label import label
 from pipelines.publish import export
 from pipelines.runs import save_config
+from pipelines.selecting import select
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECIPE = ROOT / "docs" / "recipes" / "fashion.toml"

@@ -1,0 +1,168 @@
+"""`winnow select`: the candidates are scored, and the best of them are kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.audits import N_BANDS, bands, effective, stratum_names
+from curation.manifest import Stage, current, open_stage, reuse, staged, write_parquet
+from curation.pairs import find_pairs
+from curation.precision import precision_interval
+from curation.promise import prove
+from curation.selection import Selection, select_above, select_share
+from curation.thresholds import Thresholds, thresholds
+from labeling.errors import InputError
+from labeling.schemas import AUDITS, CANDIDATES, SCORED
+from pipelines.config import Config, SelectSettings
+from pipelines.curate import answer_audits
+from pipelines.scoring import pairs_with_cold_scores, score_candidates
+from pipelines.talk import say, step
+
+
+def select(config: Config, run_dir: Path) -> Stage:
+    """Score the candidates with what the audits say, and keep the best.
+
+    Either the share that is asked for, or as many as can be proved to be as precise as asked.
+
+    Raises
+    ------
+    QualityError
+        If the precision asked for cannot be proved; nothing is written then.
+    InputError
+        If there are no audits: then no precision can be shown.
+    """
+    candidates = open_stage(run_dir, "candidates")
+    if config.audit.truth is not None and _audits_are_missing(run_dir, candidates):
+        say(f"audits: drawing {config.audit.n:,} pairs, answered by {config.audit.truth}")
+        answer_audits(config, run_dir, None)
+    if current(run_dir, "audits") is None:
+        raise InputError(
+            "precision cannot be shown: the run has no audits",
+            facts={"run": run_dir},
+            help=f"judge a few hundred pairs: winnow audit {run_dir}",
+        )
+    audits = open_stage(run_dir, "audits")
+    _make_scores(run_dir, candidates, audits)
+    scored = open_stage(run_dir, "scored")
+    inputs = {stage.name: stage.content for stage in (candidates, audits, scored)}
+    settings = config.select.model_dump(mode="json")
+    with step("selected") as facts:
+        if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
+            judged = _judge(candidates, audits.table(AUDITS), scored.table(SCORED))
+            chosen = _choose(config.select, scored.table(SCORED), judged.cuts)
+            with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
+                write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
+                rows = judged.cuts.table(config.select.confidence).to_pylist()
+                (work.dir / "thresholds.json").write_text(json.dumps(rows) + "\n", "utf-8")
+                n = len(chosen.table)
+                dropped = {"below_threshold": n - chosen.n_kept}
+                work.counts |= {"in": n, "out": chosen.n_kept, "dropped": dropped}
+                proof = _measure(judged, chosen, config.select.confidence)
+                work.facts |= {"threshold": chosen.threshold, **proof}
+                if config.select.precision is not None:
+                    work.facts |= {"precision_held": config.select.precision}
+        stage = open_stage(run_dir, "selected")
+        told = stage.manifest["facts"]
+        facts.append(f"{stage.counts['out']:,} of {stage.counts['in']:,} kept")
+        facts.append(
+            f"precision {told['precision']:.3f} "
+            f"({told['confidence']:.0%} interval {told['precision_low']:.3f} to "
+            f"{told['precision_high']:.3f}, from {told['n_audits_kept']} audits)"
+        )
+    return stage
+
+
+def _audits_are_missing(run_dir: Path, candidates: Stage) -> bool:
+    audits = current(run_dir, "audits")
+    return audits is None or audits.manifest["inputs"]["candidates"] != candidates.content
+
+
+def _make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
+    inputs = {stage.name: stage.content for stage in (candidates, audits)}
+    with step("scored") as facts:
+        if reuse(run_dir, "scored", inputs=inputs, config={}) is None:
+            p_correct, scores, n_fitted = score_candidates(candidates, audits.table(AUDITS))
+            pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
+            rows = pairs.append_column("p_correct", pa.array(p_correct))
+            with staged(run_dir, "scored", inputs=inputs, config={}) as work:
+                scored = rows.select(SCORED.arrow.names).cast(SCORED.arrow)
+                write_parquet(scored, work.dir / "scored-00000-of-00001.parquet")
+                work.counts |= {"scored": len(scored)}
+                work.facts |= {
+                    "n_audits": scores.n_audits,
+                    "n_unsure": scores.n_unsure,
+                    "n_contradictory": scores.n_contradictory,
+                    "n_unknown": scores.n_unknown,
+                    "n_features": scores.n_features,
+                    "n_fitted": n_fitted,
+                }
+        told = open_stage(run_dir, "scored").manifest["facts"]
+        facts.append(f"learnt from {told['n_audits']:,} audits, {told['n_features']} features")
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Audited candidates: their rows, verdicts, inclusion; the stratum of every candidate."""
+
+    row: npt.NDArray[np.int64]
+    correct: npt.NDArray[np.bool_]
+    p_inclusion: npt.NDArray[np.float64]
+    stratum: npt.NDArray[np.int8] | None
+    cuts: Thresholds
+
+
+def _judge(candidates: Stage, audits: pa.Table, scored: pa.Table) -> _Judged:
+    judged = effective(audits).table
+    row = find_pairs(judged, scored)
+    judged = judged.filter(pa.array(row >= 0))
+    row = row[row >= 0]
+    correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
+    p_inclusion = judged["p_inclusion"].to_numpy()
+    stratum = _strata(candidates, judged, row)
+    p_correct = scored["p_correct"].to_numpy()
+    cuts = thresholds(p_correct, row, correct, p_inclusion, stratum=stratum)
+    return _Judged(row, correct, p_inclusion, stratum, cuts)
+
+
+def _choose(settings: SelectSettings, scored: pa.Table, cuts: Thresholds) -> Selection:
+    if settings.precision is None:
+        return select_share(scored, settings.keep)
+    row = prove(cuts, settings.precision, settings.confidence)
+    return select_above(scored, float(cuts.threshold[row]))
+
+
+def _measure(judged: _Judged, chosen: Selection, confidence: float) -> dict[str, Any]:
+    """Return the precision of the selection and its interval."""
+    kept = np.asarray(chosen.table["kept"], bool)
+    inside, stratum = kept[judged.row], judged.stratum
+    interval = precision_interval(
+        judged.correct[inside],
+        judged.p_inclusion[inside],
+        stratum=None if stratum is None else stratum[judged.row][inside].astype(np.int64),
+        n_kept=None if stratum is None else np.bincount(stratum[kept], minlength=N_BANDS),
+        confidence=confidence,
+    )
+    return {
+        "precision": interval.estimate,
+        "precision_low": interval.low,
+        "precision_high": interval.high,
+        "confidence": confidence,
+        "n_audits": len(judged.row),
+        "n_audits_kept": interval.n_audits,
+    }
+
+
+def _strata(
+    candidates: Stage, judged: pa.Table, row: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int8] | None:
+    """Return the band of every candidate, if it is by these bands that the audits were drawn."""
+    band = bands(*pairs_with_cold_scores(candidates))
+    return band if stratum_names(band[row]).equals(judged["stratum"].combine_chunks()) else None
