@@ -45,7 +45,7 @@ from labeling.schemas import TableSchema, check
 MADE_BY = {
     "signals": "label",
     "candidates": "label",
-    "audits": "audit",
+    "audits": "audit sample",
     "scored": "select",
     "selected": "select",
     "shards": "export",

@@ -5,7 +5,9 @@ Learn-then-Test (Angelopoulos et al. 2021) on a fixed sequence: the sets of
 precision is at most the target", until one cannot be rejected. The error that may be made is
 split over several starts; what a start did not use up goes on to the next sets (Wiens 2003, the
 fallback procedure). All sets that are rejected hold at once with the confidence asked for, so the
-largest may be taken.
+largest may be taken. The tests are binomial on an effective number of audits (Korn & Graubard
+1998): exact where all pairs were drawn with the same probability, else an approximation that was
+held against simulations (`tests/benchmarks/guarantee.py`).
 """
 
 from __future__ import annotations

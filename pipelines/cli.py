@@ -19,6 +19,7 @@ from labeling.errors import WinnowError
 from pipelines.looking import commands as looking
 
 if TYPE_CHECKING:
+    from curation.manifest import Stage
     from pipelines.config import Config
 
 EXIT_CODES = """
@@ -153,31 +154,69 @@ def label(
         stage = make_candidates(settings, out, (*for_runner, *beam_options))
         save_config(settings, out)
     click.echo(f"candidates  {stage.counts['candidates']}")
-    _next(f"winnow audit {out}")
+    _next(f"winnow audit sample {out}")
 
 
-@main.command()
+@main.group()
+def audit() -> None:
+    """Draw pairs for people to judge, and take in what they say."""
+
+
+@audit.command("sample")
 @_on_run
-@click.option(
-    "--answers",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="CSV file with a verdict (yes, no or unsure) in each row of the sheet.",
-)
-def audit(config: Config, run: Path, answers: Path | None) -> None:
-    """Draw pairs to audit, or take in the answers.
+def audit_sample(config: Config, run: Path) -> None:
+    """Draw pairs to judge.
 
-    Writes RUN/audit-sheet.csv for a person to fill in; give it back with --answers. Where the
-    configuration names audit.truth, the answers are taken from there at once.
+    Writes RUN/audit-sheet.csv for a person to fill in; give it back with `winnow audit import`.
+    Where the configuration names audit.truth, the answers are taken from there at once.
     """
     from pipelines.curate import answer_audits, draw_audits
 
-    if answers is None and config.audit.truth is None:
-        sheet, n_pairs = draw_audits(config, run)
-        click.echo(f"sheet  {sheet}")
-        click.echo(f"pairs  {n_pairs}")
-        _next(f"fill in the column `verdict`, then: winnow audit {run} --answers {sheet}")
+    if config.audit.truth is not None:
+        _tell_audits(answer_audits(config, run, None), run)
         return
-    stage = answer_audits(config, run, answers)
+    sheet, n_pairs = draw_audits(config, run)
+    click.echo(f"sheet  {sheet}")
+    click.echo(f"pairs  {n_pairs}")
+    _next(f"fill in the column `verdict`, then: winnow audit import {run} {sheet}")
+
+
+_existing = click.Path(path_type=Path, exists=True)
+
+
+@audit.command("import")
+@_run_argument
+@click.argument("answers", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.option(
+    "--candidates",
+    type=_existing,
+    help="Parquet file or folder of candidates made elsewhere, to begin a run with.",
+)
+@click.option(
+    "--taxonomy",
+    type=_existing,
+    help="Labels of those candidates; without it the ones that occur, none a kind of another.",
+)
+def audit_import(run: Path, answers: Path, candidates: Path | None, taxonomy: Path | None) -> None:
+    """Take in judgements: a filled-in sheet, or a table of judgements made elsewhere.
+
+    ANSWERS is a CSV or Parquet file with the columns image_id, label_id and verdict (yes, no or
+    unsure), and where they are known auditor, seq, stratum and p_inclusion.
+    """
+    from curation.manifest import locked
+    from pipelines.curate import answer_audits
+    from pipelines.elsewhere import import_candidates
+    from pipelines.runs import load_config
+
+    if taxonomy is not None and candidates is None:
+        raise click.UsageError("--taxonomy needs --candidates")
+    with locked(run):
+        if candidates is not None:
+            import_candidates(run, candidates, taxonomy)
+        _tell_audits(answer_audits(load_config(run), run, answers), run)
+
+
+def _tell_audits(stage: Stage, run: Path) -> None:
     for name in ("yes", "no", "unsure"):
         click.echo(f"{name}  {stage.counts[name]}")
     _next(f"winnow select {run}")

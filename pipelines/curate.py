@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from curation.audits import N_BANDS, answer, bands, sample, stratum_names
+from curation.audits import N_BANDS, answer, bands, effective, sample, stratum_names
 from curation.manifest import (
     Stage,
+    current,
     file_digest,
     open_stage,
     reuse,
@@ -44,7 +46,8 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     taxonomy = taxonomy_of(candidates)
     pairs, cold = pairs_with_cold_scores(candidates)
     drawn = sample(pairs, cold, config.audit.n, config.audit.seed)
-    images = open_stage(run_dir, "signals").table(IMAGES)
+    signals = current(run_dir, "signals")
+    images = IMAGES.empty() if signals is None else signals.table(IMAGES)
     row = pc.index_in(drawn["image_id"], value_set=images["image_id"])
     sheet = pd.DataFrame(
         {
@@ -60,7 +63,7 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
         raise InputError(
             "there is an audit sheet already, which may hold answers",
             facts={"file": path},
-            help=f"take its answers in with --answers {path}, or move it away",
+            help=f"take in its answers (winnow audit import {run_dir} {path}) or move it away",
         )
     write_text(path, sheet.to_csv(index=False, lineterminator="\n"))
     return path, len(sheet)
@@ -97,22 +100,13 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
 
 
 def _read_answers(path: Path, candidates: pa.Table, cold: Floats) -> pa.Table:
-    """Return a filled-in sheet as `labeling.schemas.AUDITS`; rows without a verdict are left out.
+    """Return filled-in answers as `labeling.schemas.AUDITS`; rows without a verdict are left out.
 
-    The inclusion probability of a pair is the share of its band that was answered: pairs are drawn
-    in an order of which every beginning is spread over the bands.
+    Where the answers do not say with which probability each pair was drawn, it is the share of its
+    band that was answered: pairs are drawn in an order of which every beginning is spread over the
+    bands.
     """
-    try:
-        sheet = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "the answers cannot be read", facts={"file": path, "cause": error}
-        ) from error
-    missing = [c for c in ("image_id", "label_id", "verdict") if c not in sheet.columns]
-    if missing:
-        raise InputError(
-            "the answers lack a column", facts={"file": path, "missing": ", ".join(missing)}
-        )
+    sheet = _read_sheet(path)
     said = sheet["verdict"].str.strip().str.lower()
     for line, verdict in enumerate(said, 2):
         if verdict and verdict not in VERDICTS:
@@ -130,17 +124,57 @@ def _read_answers(path: Path, candidates: pa.Table, cold: Floats) -> pa.Table:
         raise InputError(
             "an answer is about a pair that is no candidate",
             facts={"where": f"{path}:{line}"},
-            help="answer the sheet that `winnow audit` wrote for this run",
+            help="answer the sheet that `winnow audit sample` wrote for this run",
         )
     band = bands(candidates, cold)
     size = np.bincount(band, minlength=N_BANDS)
     answered = np.bincount(band[np.unique(row)], minlength=N_BANDS)
     columns = {
-        **{name: pairs[name] for name in pairs.column_names},
-        "verdict": pa.array(given["verdict"].tolist(), pa.string()),
         "auditor": pa.array([path.stem] * len(given), pa.string()),
         "seq": pa.array(np.arange(len(given))),
         "stratum": stratum_names(band[row]),
         "p_inclusion": pa.array((answered / np.maximum(size, 1))[band[row]]),
     }
-    return pa.table(columns, schema=AUDITS.arrow)
+    if "p_inclusion" in given and "stratum" not in given:
+        given = given.assign(stratum="given")
+    for name in columns:
+        if name in given:
+            columns[name] = _typed(given, name, path)
+    columns |= {
+        **{name: pairs[name] for name in pairs.column_names},
+        "verdict": pa.array(given["verdict"].tolist(), pa.string()),
+    }
+    audits = pa.table(columns).select(AUDITS.arrow.names).cast(AUDITS.arrow)
+    effective(audits)
+    return audits
+
+
+def _read_sheet(path: Path) -> pd.DataFrame:
+    """Return a CSV or Parquet file as texts."""
+    try:
+        if path.suffix == ".parquet":
+            sheet: pd.DataFrame = pq.read_table(path).to_pandas().astype(str)
+        else:
+            sheet = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(
+            "the answers cannot be read", facts={"file": path, "cause": error}
+        ) from error
+    missing = [c for c in ("image_id", "label_id", "verdict") if c not in sheet.columns]
+    if missing:
+        raise InputError(
+            "the answers lack a column", facts={"file": path, "missing": ", ".join(missing)}
+        )
+    return sheet
+
+
+def _typed(given: pd.DataFrame, name: str, path: Path) -> pa.Array:
+    """Return a column of answers in its type of `labeling.schemas.AUDITS`."""
+    values = pa.array(given[name].tolist(), pa.string())
+    try:
+        return values.cast(AUDITS.arrow.field(name).type)
+    except pa.ArrowInvalid as error:
+        raise InputError(
+            "a column of the answers has another type",
+            facts={"file": path, "column": name, "cause": error},
+        ) from error

@@ -132,7 +132,8 @@ def _sources(candidates: pa.Table, audits: pa.Table) -> list[Facts]:
 
 def _rejects(run_dir: Path, chosen: Stage) -> dict[str, int]:
     """Return how many inputs, candidates and images were dropped, by reason."""
-    reasons: dict[str, int] = dict(open_stage(run_dir, "signals").counts["rejects_by_reason"])
+    signals = current(run_dir, "signals")
+    reasons: dict[str, int] = dict(signals.counts["rejects_by_reason"]) if signals else {}
     stages = [chosen, *filter(None, [current(run_dir, "shards")])]
     for stage in stages:
         for reason, n in stage.counts["dropped"].items():
@@ -143,7 +144,10 @@ def _rejects(run_dir: Path, chosen: Stage) -> dict[str, int]:
 def _thumbnails(
     config: Config, run_dir: Path, selected: pa.Table, kept: Mask, taxonomy: Taxonomy
 ) -> dict[str, list[Facts]]:
-    images = open_stage(run_dir, "signals").table(IMAGES)
+    signals = current(run_dir, "signals")
+    if signals is None:
+        return {}
+    images = signals.table(IMAGES)
     p = selected["p_correct"].to_numpy()
     ranked = {
         "kept_lowest": np.flatnonzero(kept)[np.argsort(p[kept], kind="stable")],

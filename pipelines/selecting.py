@@ -47,7 +47,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         raise InputError(
             "precision cannot be shown: the run has no audits",
             facts={"run": run_dir},
-            help=f"judge a few hundred pairs: winnow audit {run_dir}",
+            help=f"judge a few hundred pairs: winnow audit sample {run_dir}",
         )
     audits = open_stage(run_dir, "audits")
     _make_scores(run_dir, candidates, audits)

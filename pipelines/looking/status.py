@@ -78,9 +78,9 @@ def next_command(run_dir: Path, seen: Sequence[Seen], is_begun: bool, by: Holder
             continue
         if command == "label":
             return f"winnow label CONFIG --out {run_dir}"
-        if command == "audit" and (run_dir / SHEET).exists():
+        if command == "audit sample" and (run_dir / SHEET).exists():
             sheet = run_dir / SHEET
-            return f"fill in the column `verdict`, then: winnow audit {run_dir} --answers {sheet}"
+            return f"fill in the column `verdict`, then: winnow audit import {run_dir} {sheet}"
         return f"winnow {command} {run_dir}"
     return _after_all(run_dir, in_force.values())
 

@@ -70,8 +70,8 @@ def test_commands_that_look_agree_with_what_was_done(run_dir: Path) -> None:
         (["select", "{new}"], 3, "not a run folder"),
         (["select", "{run}", "-o", "select.keep=2"], 2, "less than or equal to 1"),
         (["select", "{run}", "-o", "select.keep"], 2, "key=value"),
-        (["audit", "{run}", "-o", "audit.truth=none.csv"], 3, "none.csv"),
-        (["audit", "{run}", "--answers", "{new}"], 2, "does not exist"),
+        (["audit", "sample", "{run}", "-o", "audit.truth=none.csv"], 3, "none.csv"),
+        (["audit", "import", "{run}", "{new}"], 2, "does not exist"),
         (["export", "{run}", "--label-set", "best"], 2, "'best' is not one of"),
         (["train", "{run}", "--label-set", "all"], 3, "winnow export"),
         (["train", "{run}", "-o", "train.depth=19"], 2, "train.depth"),
@@ -91,7 +91,7 @@ def test_wrong_input_gets_a_sentence_and_its_exit_code(
 
 def test_a_missing_truth_leaves_nothing_behind(run_dir: Path) -> None:
     before = sorted(path.name for path in run_dir.iterdir())
-    winnow("audit", run_dir, "-o", "audit.truth=none.csv", "-o", "audit.n=99")
+    winnow("audit", "sample", run_dir, "-o", "audit.truth=none.csv", "-o", "audit.n=99")
     assert sorted(path.name for path in run_dir.iterdir()) == before
     assert list((run_dir / ".staging").iterdir()) == []
 

@@ -54,7 +54,7 @@ def test_a_run_is_told_in_the_order_of_the_work(run_dir: Path) -> None:
         ("selected", "in force"),
     ]
     assert "4 candidates, 1 kept, precision 0.900 (0.800 to 0.950)" in done.stdout
-    assert done.stderr == f"next: winnow audit {run_dir}\n"
+    assert done.stderr == f"next: winnow audit sample {run_dir}\n"
     assert files_of(run_dir) == before
 
 

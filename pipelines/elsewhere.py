@@ -1,0 +1,123 @@
+"""Candidates and audits made elsewhere, taken into a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.manifest import Stage, current, file_digest, open_stage, reuse, staged, write_parquet
+from curation.pairs import find_pairs, image_hash
+from labeling.errors import InputError
+from labeling.schemas import CANDIDATES, EVIDENCE_ITEM, conform
+from labeling.taxonomies import read_taxonomy
+from labeling.taxonomy import Label, Taxonomy, build_taxonomy
+from pipelines.config import Config, TaxonomyInput
+from pipelines.runs import save_config
+from pipelines.talk import step
+
+
+def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -> Stage:
+    """Commit candidates that another program made, so that `audit`, `select` and `report` work.
+
+    Parameters
+    ----------
+    run_dir
+        Run folder, made if it is not there.
+    source
+        Parquet file of `labeling.schemas.CANDIDATES`, or a folder of such files; rows in any order,
+        columns beyond the schema are left out.
+    taxonomy_path
+        Any taxonomy that winnow reads; without it the labels that occur, none a kind of another.
+
+    Raises
+    ------
+    InputError
+        For a file that is not of the schema, a pair that stands twice, a label that the taxonomy
+        lacks, or a run that has candidates of its own.
+    """
+    if current(run_dir, "signals") is not None:
+        raise InputError(
+            "the run has candidates of its own",
+            facts={"run": run_dir},
+            help="give another folder for candidates made elsewhere",
+        )
+    paths = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
+    if not paths:
+        raise InputError("the folder holds no Parquet file", facts={"folder": source})
+    inputs = {path.name: file_digest(path) for path in paths}
+    if taxonomy_path is not None:
+        inputs["taxonomy"] = file_digest(taxonomy_path)
+    with step("candidates") as facts:
+        if reuse(run_dir, "candidates", inputs=inputs, config={}) is None:
+            table = _in_order(pa.concat_tables([_read(path) for path in paths]), source)
+            taxonomy = _flat(table) if taxonomy_path is None else read_taxonomy(taxonomy_path)
+            taxonomy.codes(table["label_id"])
+            save_config(Config(taxonomy=TaxonomyInput(path=str(taxonomy_path or source))), run_dir)
+            with staged(run_dir, "candidates", inputs=inputs, config={}) as work:
+                write_parquet(table, work.dir / "candidates-00000-of-00001.parquet")
+                write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
+                n_images = len(np.unique(image_hash(table["image_id"])))
+                work.counts |= {"candidates": len(table), "images": n_images}
+        stage = open_stage(run_dir, "candidates")
+        facts.append(f"{stage.counts['candidates']:,} of {stage.counts['images']:,} images")
+    return stage
+
+
+def _read(path: Path) -> pa.Table:
+    """Return the columns of the schema, in its types."""
+    try:
+        table = pq.read_table(path)
+        for name, cast in (("evidence", _evidence), ("silent", _silent)):
+            if name in table.column_names:
+                column = cast(table[name].combine_chunks())
+                table = table.set_column(table.column_names.index(name), name, column)
+    except (OSError, pa.ArrowException, KeyError, TypeError) as error:
+        raise InputError(
+            "candidates cannot be read",
+            facts={"file": path, "cause": error},
+            help="docs/how-to/elsewhere.md names the columns and their types",
+        ) from error
+    return conform(table, CANDIDATES, where=str(path))
+
+
+def _silent(lists: pa.Array) -> pa.ListArray:
+    return lists.cast(pa.list_(pa.string()))
+
+
+def _evidence(lists: pa.Array) -> pa.ListArray:
+    """Return the lists with the fields of an item in the schema's order and types."""
+    lists = lists.cast(pa.list_(lists.type.value_type))
+    items = lists.flatten()
+    fields = [items.field(f.name).cast(f.type) for f in EVIDENCE_ITEM]
+    ordered = pa.StructArray.from_arrays(fields, fields=list(EVIDENCE_ITEM))
+    lengths = np.asarray(pc.fill_null(lists.value_lengths(), 0), np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), ordered)
+
+
+def _in_order(table: pa.Table, source: Path) -> pa.Table:
+    keys = table.select(["image_id", "label_id"])
+    order = pc.sort_indices(keys, [("image_id", "ascending"), ("label_id", "ascending")])
+    first = find_pairs(keys, keys)
+    if len(np.unique(first)) != len(first):
+        taken = np.bincount(first, minlength=len(first))
+        twice = int(np.argmax(taken > 1))
+        raise InputError(
+            "a pair of image and label stands twice among the candidates",
+            facts={
+                "where": source,
+                **{name: keys[name][twice].as_py() for name in keys.column_names},
+            },
+            help="unite the evidence of the pair in one row",
+        )
+    return table.take(order)
+
+
+def _flat(table: pa.Table) -> Taxonomy:
+    """Return the labels that occur, none a kind of another."""
+    found = sorted(pc.unique(table["label_id"]).to_pylist())
+    return build_taxonomy([Label(label_id, (), (), None, 1) for label_id in found], "candidates")

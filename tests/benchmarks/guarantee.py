@@ -1,0 +1,134 @@
+"""How often a promised precision is broken, how much is kept, how often intervals hold the truth.
+
+    python tests/benchmarks/guarantee.py [--draws N --seed S]
+
+A world of 60,000 scored candidates whose truth is known is audited again and again, as
+`winnow audit sample` draws. Violations count the draws in which the kept candidates are less precise
+than was promised; draws that can prove nothing keep nothing. The oracle knows all verdicts and keeps
+the most candidates, in the order of the same scores, that are as precise as asked. Coverage is that
+of the 95 % interval of the best third. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.special import expit
+
+from curation.audits import N_BANDS, bands, sample
+from curation.pairs import find_pairs
+from curation.precision import precision_interval
+from curation.promise import prove
+from curation.thresholds import thresholds
+from labeling.errors import QualityError
+from labeling.ids import digest
+
+N_CANDIDATES = 60_000
+TARGETS = (0.7, 0.8, 0.9)
+N_AUDITS = (300, 2000)
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Candidates in the order of their scores, the best first."""
+
+    pairs: pa.Table
+    correct: npt.NDArray[np.bool_]
+    p_correct: npt.NDArray[np.float32]
+    cold: npt.NDArray[np.float64]
+    band: npt.NDArray[np.int64]
+
+    @property
+    def precision(self) -> npt.NDArray[np.float64]:
+        """Return the precision of the first 1, 2, … candidates."""
+        return np.cumsum(self.correct) / np.arange(1, len(self.correct) + 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Hold promises against simulated audits.")
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    world = make_scored(arguments.seed)
+    cells: dict[str, dict[str, float]] = {}
+    coverage = {}
+    for n in N_AUDITS:
+        shares, covered = simulate(world, n, arguments.draws)
+        coverage[n] = covered
+        for target in TARGETS:
+            cells[f"{target}/{n}"] = measure(world, target, shares[target])
+    for name, cell in cells.items():
+        print(f"{name:10}", *(f"{key} {value:.3f}" for key, value in cell.items()))
+    print("coverage", coverage)
+    kept = {name: cell["kept_vs_oracle"] for name, cell in cells.items()}
+    print(
+        json.dumps(
+            {
+                "violations": max(cell["violations"] for cell in cells.values()),
+                "kept_vs_oracle": min(v for k, v in kept.items() if k.endswith("/2000")),
+                "coverage": coverage,
+                "cells": {n: {k: round(v, 4) for k, v in c.items()} for n, c in cells.items()},
+            }
+        )
+    )
+
+
+def make_scored(seed: int) -> Scored:
+    """Make candidates whose scores, and more so their cold scores, are off by chance."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(-0.2, 1.6, N_CANDIDATES)
+    correct = rng.random(N_CANDIDATES) < expit(2.2 * z)
+    p_correct = expit(2.2 * z + rng.normal(0, 1.5, N_CANDIDATES)).astype(np.float32)
+    cold = z + rng.normal(0, 2, N_CANDIDATES)
+    order = np.argsort(-p_correct, kind="stable")
+    images = pa.array([digest(f"{seed}/{i}") for i in range(N_CANDIDATES)])
+    pairs = pa.table({"image_id": images, "label_id": ["thing"] * N_CANDIDATES})
+    band = bands(pairs, cold[order]).astype(np.int64)
+    return Scored(pairs, correct[order], p_correct[order], cold[order], band)
+
+
+def simulate(world: Scored, n: int, n_draws: int) -> tuple[dict[float, list[int]], float]:
+    """Return how many candidates each draw keeps for each target, and the interval's coverage."""
+    kept: dict[float, list[int]] = {target: [] for target in TARGETS}
+    third = N_CANDIDATES // 3
+    n_of_band = np.bincount(world.band[:third], minlength=N_BANDS)
+    covered = 0
+    for draw in range(n_draws):
+        drawn = sample(world.pairs, world.cold, n, seed=draw)
+        row, p_inclusion = find_pairs(drawn, world.pairs), drawn["p_inclusion"].to_numpy()
+        correct = world.correct[row]
+        cuts = thresholds(world.p_correct, row, correct, p_inclusion, stratum=world.band)
+        for target in TARGETS:
+            try:
+                kept[target].append(int(cuts.n_kept[prove(cuts, target)]))
+            except QualityError:
+                kept[target].append(0)
+        inside = row < third
+        interval = precision_interval(
+            correct[inside],
+            p_inclusion[inside],
+            stratum=world.band[row][inside],
+            n_kept=n_of_band,
+        )
+        covered += interval.low <= world.precision[third - 1] <= interval.high
+    return kept, covered / n_draws
+
+
+def measure(world: Scored, target: float, kept: list[int]) -> dict[str, float]:
+    oracle = int(np.flatnonzero(world.precision >= target)[-1]) + 1
+    n_kept = np.array(kept)
+    some = n_kept > 0
+    return {
+        "violations": float(np.sum(world.precision[n_kept[some] - 1] < target)) / len(kept),
+        "unproved": float(np.mean(~some)),
+        "kept_vs_oracle": float(n_kept.mean()) / oracle,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+from worlds import make_world
+
+from curation.audits import answer, sample
+from curation.features import features
+from curation.manifest import open_stage
+from curation.pairs import find_pairs
+from curation.scoring import cold_scores
+from labeling.schemas import AUDITS, CANDIDATES, SELECTED
+from pipelines.cli import main
+from pipelines.curate import answer_audits
+from pipelines.elsewhere import import_candidates
+from pipelines.runs import load_config
+
+WORLD = make_world(800, seed=5)
+
+
+@pytest.fixture
+def shuffled(tmp_path: Path) -> Path:
+    """Write the candidates in another order, with other types and one column more."""
+    order = np.random.default_rng(0).permutation(len(WORLD.candidates))
+    table = WORLD.candidates.take(pa.array(order))
+    wide = table.set_column(0, "image_id", table["image_id"].cast(pa.large_string()))
+    path = tmp_path / "candidates.parquet"
+    pq.write_table(wide.append_column("note", pa.array(order)), path)
+    return path
+
+
+def write_audits(path: Path, n: int) -> Path:
+    table = features(WORLD.candidates, WORLD.taxonomy)
+    audits = answer(sample(table.pairs, cold_scores(table), n, 0), WORLD.truth)
+    if path.suffix == ".parquet":
+        pq.write_table(audits, path)
+    else:
+        audits.select(["image_id", "label_id", "verdict"]).to_pandas().to_csv(path, index=False)
+    return path
+
+
+def winnow(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_candidates_are_sorted_and_cast(tmp_path, shuffled):
+    stage = import_candidates(tmp_path / "run", shuffled, None)
+    expected = WORLD.candidates.sort_by([("image_id", "ascending"), ("label_id", "ascending")])
+    assert stage.table(CANDIDATES).equals(expected)
+    assert stage.counts == {"candidates": len(expected), "images": 800}
+
+
+def test_a_run_of_imported_candidates_is_selected_and_told(tmp_path, shuffled):
+    run = tmp_path / "run"
+    audits = write_audits(tmp_path / "audits.parquet", 500)
+    done = winnow("audit", "import", run, audits, "--candidates", shuffled)
+    assert done.exit_code == 0, done.output
+    assert winnow("select", run, "--keep", 0.25).exit_code == 0
+    selected = open_stage(run, "selected").table(SELECTED)
+    kept = np.asarray(selected["kept"])
+    assert kept.sum() == round(len(kept) / 4)
+    right = find_pairs(selected, WORLD.truth) >= 0
+    facts = open_stage(run, "selected").manifest["facts"]
+    assert facts["precision_low"] <= right[kept].mean() <= facts["precision_high"]
+    assert winnow("report", run).exit_code == 0
+    assert "report.html" in {path.name for path in run.iterdir()}
+
+
+def test_a_precision_that_cannot_be_proved_leaves_what_was_selected(tmp_path, shuffled):
+    run = tmp_path / "run"
+    audits = write_audits(tmp_path / "audits.parquet", 300)
+    winnow("audit", "import", run, audits, "--candidates", shuffled)
+    winnow("select", run)
+    before = open_stage(run, "selected").manifest
+    refused = winnow("select", run, "--precision", 0.999)
+    assert refused.exit_code == 4
+    assert "best that can be proved" in refused.output
+    assert open_stage(run, "selected").manifest == before
+
+
+def test_judgements_of_our_own_order_get_the_probabilities_of_their_bands(tmp_path, shuffled):
+    run = tmp_path / "run"
+    import_candidates(run, shuffled, None)
+    config = load_config(run)
+    found, given = (
+        answer_audits(config, run, write_audits(tmp_path / name, 400)).table(AUDITS)
+        for name in ("a.csv", "a.parquet")
+    )
+    same = ["image_id", "label_id", "verdict", "stratum", "p_inclusion"]
+    assert found.select(same).equals(given.select(same))
+
+
+def test_a_pair_that_stands_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.parquet"
+    pq.write_table(pa.concat_tables([WORLD.candidates, WORLD.candidates.slice(7, 1)]), path)
+    done = winnow(
+        "audit", "import", tmp_path / "run", write_audits(tmp_path / "a.csv", 60),
+        "--candidates", path,
+    )  # fmt: skip
+    assert done.exit_code == 3
+    assert "stands twice" in done.output
+    assert not (tmp_path / "run" / "candidates").exists()
+
+
+@pytest.mark.parametrize("column", ["image_id", "evidence", "silent"])
+def test_a_missing_column_is_named(tmp_path, column):
+    path = tmp_path / "candidates.parquet"
+    pq.write_table(WORLD.candidates.drop_columns([column]), path)
+    audits = write_audits(tmp_path / "a.csv", 60)
+    done = winnow("audit", "import", tmp_path / "run", audits, "--candidates", path)
+    assert done.exit_code == 3
+    assert column in done.output
+
+
+def test_a_probability_of_nothing_is_refused(tmp_path, shuffled):
+    path = tmp_path / "a.csv"
+    pairs = WORLD.candidates.select(["image_id", "label_id"]).slice(0, 60).to_pandas()
+    pairs.assign(verdict="yes", p_inclusion=0.0).to_csv(path, index=False)
+    done = winnow("audit", "import", tmp_path / "run", path, "--candidates", shuffled)
+    assert done.exit_code == 3
+    assert "inclusion probability of 0" in done.output
+
+
+def test_selecting_without_audits_refuses(tmp_path, shuffled):
+    import_candidates(tmp_path / "run", shuffled, None)
+    done = winnow("select", tmp_path / "run")
+    assert done.exit_code == 3
+    assert "precision cannot be shown" in done.output
