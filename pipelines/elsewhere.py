@@ -56,12 +56,12 @@ def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -
             table = _in_order(pa.concat_tables([_read(path) for path in paths]), source)
             taxonomy = _flat(table) if taxonomy_path is None else read_taxonomy(taxonomy_path)
             taxonomy.codes(table["label_id"])
-            save_config(Config(taxonomy=TaxonomyInput(path=str(taxonomy_path or source))), run_dir)
             with staged(run_dir, "candidates", inputs=inputs, config={}) as work:
                 write_parquet(table, work.dir / "candidates-00000-of-00001.parquet")
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
                 n_images = len(np.unique(image_hash(table["image_id"])))
                 work.counts |= {"candidates": len(table), "images": n_images}
+        save_config(Config(taxonomy=TaxonomyInput(path=str(taxonomy_path or source))), run_dir)
         stage = open_stage(run_dir, "candidates")
         facts.append(f"{stage.counts['candidates']:,} of {stage.counts['images']:,} images")
     return stage

@@ -3,10 +3,10 @@
     python tests/benchmarks/guarantee.py [--draws N --seed S]
 
 A world of 60,000 scored candidates whose truth is known is audited again and again, as
-`winnow audit sample` draws. Violations count the draws in which the kept candidates are less precise
-than was promised; draws that can prove nothing keep nothing. The oracle knows all verdicts and keeps
-the most candidates, in the order of the same scores, that are as precise as asked. Coverage is that
-of the 95 % interval of the best third. The last line is JSON.
+`winnow audit sample` draws. Violations count the draws in which the kept candidates are less
+precise than was promised; draws that can prove nothing keep nothing. The oracle knows all verdicts
+and keeps the most candidates, in the order of the same scores, that are as precise as asked.
+Coverage is that of the 95 % interval of the best third. The last line is JSON.
 """
 
 from __future__ import annotations
