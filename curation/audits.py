@@ -171,3 +171,62 @@ def effective(audits: pa.Table) -> Effective:
         n_unsure=int(np.sum(~sure)),
         n_contradictory=len(np.intersect1d(said_yes, said_no)),
     )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far auditors agree who judged the same pairs.
+
+    Attributes
+    ----------
+    n_pairs
+        Pairs that two auditors or more were sure about.
+    share
+        Share of agreeing verdicts among all twos of auditors of a pair; NaN without such pairs.
+    kappa
+        The same beyond chance (Fleiss 1971): 1 if all agree, 0 if as often as by chance; NaN where
+        all verdicts are the same.
+    """
+
+    n_pairs: int
+    share: float
+    kappa: float
+
+
+def agreement(audits: pa.Table) -> Agreement:
+    """Compare the last sure verdict of each auditor on each pair.
+
+    Examples
+    --------
+    >>> from labeling.ids import digest
+    >>> said = [("a", "yes"), ("b", "yes"), ("a", "no"), ("b", "no"), ("a", "yes"), ("b", "no")]
+    >>> rows = [
+    ...     {"image_id": digest(str(i // 2)), "label_id": "cat", "verdict": verdict,
+    ...      "auditor": auditor, "seq": i, "stratum": "all", "p_inclusion": 1.0}
+    ...     for i, (auditor, verdict) in enumerate(said)
+    ... ]
+    >>> found = agreement(pa.Table.from_pylist(rows, schema=AUDITS.arrow))
+    >>> found.n_pairs, round(found.share, 3), round(found.kappa, 3)
+    (3, 0.667, 0.333)
+    """
+    ordered = audits.sort_by("seq")
+    pair = find_pairs(ordered, ordered)
+    auditor = ordered["auditor"].combine_chunks().dictionary_encode()
+    who = np.asarray(auditor.indices, np.int64)
+    _, own = np.unique(pair * (len(auditor.dictionary) + 1) + who, return_inverse=True)
+    last = np.zeros(own.max(initial=-1) + 1, np.int64)
+    np.maximum.at(last, own, np.arange(len(own)))
+    verdict = np.asarray(ordered["verdict"])[last]
+    sure = verdict != "unsure"
+    pair, right = pair[last[sure]], verdict[sure] == "yes"
+    n = np.bincount(pair)
+    n_right = np.bincount(pair, right)
+    n_right, n = n_right[n > 1], n[n > 1].astype(np.float64)
+    if not len(n):
+        return Agreement(0, float("nan"), float("nan"))
+    agreeing = n_right * (n_right - 1) + (n - n_right) * (n - n_right - 1)
+    share = float(agreeing.sum() / (n * (n - 1)).sum())
+    rate = float(n_right.sum() / n.sum())
+    chance = rate**2 + (1 - rate) ** 2
+    kappa = (share - chance) / (1 - chance) if chance < 1 else float("nan")
+    return Agreement(len(n), share, kappa)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.pairs import pair_hash
 from labeling.errors import InputError
-from labeling.schemas import SCORED, SELECTED, check
+from labeling.schemas import SCORED, SELECT_REASONS, SELECTED, check
+
+Beyond = npt.NDArray[np.int8]
+"""``int8[n]``: why a candidate may not be kept, as `beyond_limits` says it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +35,42 @@ class Selection:
     threshold: float | None
 
 
-def select_share(scored: pa.Table, share: float = 1 / 3) -> Selection:
+def beyond_limits(
+    scored: pa.Table, per_image: int | None = None, per_label: int | None = None
+) -> Beyond:
+    """Return which candidates no selection may keep, and why.
+
+    Of each image the `per_image` most probable candidates stay, then of each label the `per_label`
+    most probable of those; of equally probable ones those with the smallest hash of the pair.
+
+    Returns
+    -------
+    int8[n]
+        Places in `labeling.schemas.SELECT_REASONS`: 0 for those that may be kept.
+    """
+    p, draw = np.asarray(scored["p_correct"]), pair_hash(scored)
+    beyond = np.zeros(len(p), np.int8)
+    for limit, column, reason in (
+        (per_image, "image_id", "over_per_image"),
+        (per_label, "label_id", "over_per_label"),
+    ):
+        if limit is None:
+            continue
+        group = np.asarray(
+            scored[column].combine_chunks().dictionary_encode().indices.cast(pa.int64())
+        )
+        rows = np.flatnonzero(beyond == 0)
+        order = rows[np.lexsort((draw[rows], -p[rows], group[rows]))]
+        first = np.flatnonzero(np.diff(group[order], prepend=-1))
+        rank = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
+        beyond[order[rank >= limit]] = SELECT_REASONS.index(reason)
+    return beyond
+
+
+def select_share(scored: pa.Table, share: float = 1 / 3, beyond: Beyond | None = None) -> Selection:
     """Keep the most probable candidates: exactly ``round(share * n)``, halves to even.
+
+    Fewer are kept only where `beyond_limits` leaves fewer.
 
     Of equally probable candidates at the threshold those with the smallest hash of the pair are
     kept, so that the order of the rows does not matter.
@@ -54,15 +90,19 @@ def select_share(scored: pa.Table, share: float = 1 / 3) -> Selection:
     n_kept = _n_kept(scored, share)
     p = np.asarray(scored["p_correct"])
     order = np.lexsort((pair_hash(scored), -p))
+    if beyond is not None:
+        order = order[beyond[order] == 0]
+        n_kept = min(n_kept, len(order))
     threshold = float(p[order[n_kept - 1]]) if n_kept else None
-    return Selection(_mark(scored, order[:n_kept]), n_kept, threshold)
+    return Selection(_mark(scored, order[:n_kept], beyond), n_kept, threshold)
 
 
-def select_above(scored: pa.Table, threshold: float) -> Selection:
+def select_above(scored: pa.Table, threshold: float, beyond: Beyond | None = None) -> Selection:
     """Keep the candidates that are at least as probable as the threshold, ties together."""
     check(scored, SCORED, where="scored")
-    rows = np.flatnonzero(np.asarray(scored["p_correct"]) >= threshold)
-    return Selection(_mark(scored, rows), len(rows), threshold if len(rows) else None)
+    above = np.asarray(scored["p_correct"]) >= threshold
+    rows = np.flatnonzero(above if beyond is None else above & (beyond == 0))
+    return Selection(_mark(scored, rows, beyond), len(rows), threshold if len(rows) else None)
 
 
 def random_share(scored: pa.Table, share: float, seed: int) -> Selection:
@@ -83,10 +123,11 @@ def _n_kept(scored: pa.Table, share: float) -> int:
     return round(share * len(scored["p_correct"]))
 
 
-def _mark(scored: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
+def _mark(scored: pa.Table, rows: npt.NDArray[np.int64], beyond: Beyond | None = None) -> pa.Table:
     mask = np.zeros(scored.num_rows, bool)
     mask[rows] = True
-    kept = pa.array(mask)
-    reason = pc.if_else(kept, "kept", "below_threshold")
-    marked = scored.append_column("kept", kept).append_column("reason", reason)
+    below = np.int8(SELECT_REASONS.index("below_threshold"))
+    why = np.full(scored.num_rows, below) if beyond is None else np.where(beyond, beyond, below)
+    reason = pa.array(SELECT_REASONS).take(pa.array(np.where(mask, np.int8(0), why)))
+    marked = scored.append_column("kept", pa.array(mask)).append_column("reason", reason)
     return marked.cast(SELECTED.arrow)

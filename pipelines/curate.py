@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.audits import N_BANDS, answer, bands, effective, sample, stratum_names
+from curation.audits import N_BANDS, agreement, answer, bands, effective, sample, stratum_names
 from curation.manifest import (
     Stage,
     current,
@@ -26,9 +29,9 @@ from curation.relatives import Floats
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, VERDICTS
 from pipelines.config import Config
-from pipelines.scoring import pairs_with_cold_scores
+from pipelines.scores import pairs_with_cold_scores
 from pipelines.stages import taxonomy_of
-from pipelines.talk import step
+from pipelines.talk import say, step
 from pipelines.truth import read_truth
 
 SHEET = "audit-sheet.csv"
@@ -94,9 +97,21 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
                 write_parquet(audits, work.dir / "audits-00000-of-00001.parquet")
                 verdicts = audits["verdict"].to_pylist()
                 work.counts |= {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+                work.facts |= _agreement(audits)
         stage = open_stage(run_dir, "audits")
         facts += [f"{stage.counts[verdict]:,} {verdict}" for verdict in VERDICTS]
+        told = stage.manifest["facts"]
+        if told.get("n_judged_by_several"):
+            n_pairs = told["n_judged_by_several"]
+            facts.append(f"auditors agree in {told['agreement']:.0%} of {n_pairs:,} pairs")
     return stage
+
+
+def _agreement(audits: pa.Table) -> dict[str, float]:
+    found = agreement(audits)
+    facts = {"agreement": found.share, "kappa": found.kappa}
+    told = {name: value for name, value in facts.items() if not math.isnan(value)}
+    return {"n_judged_by_several": found.n_pairs, **told}
 
 
 def _read_answers(path: Path, candidates: pa.Table, cold: Floats) -> pa.Table:
@@ -108,7 +123,7 @@ def _read_answers(path: Path, candidates: pa.Table, cold: Floats) -> pa.Table:
     """
     sheet = _read_sheet(path)
     said = sheet["verdict"].str.strip().str.lower()
-    for line, verdict in enumerate(said, 2):
+    for line, verdict in zip(said.index + 2, said, strict=True):
         if verdict and verdict not in VERDICTS:
             raise InputError(
                 "a verdict is not known",
@@ -155,7 +170,7 @@ def _read_sheet(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             sheet: pd.DataFrame = pq.read_table(path).to_pandas().astype(str)
         else:
-            sheet = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            sheet = _read_csv(path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
             "the answers cannot be read", facts={"file": path, "cause": error}
@@ -166,6 +181,32 @@ def _read_sheet(path: Path) -> pd.DataFrame:
             "the answers lack a column", facts={"file": path, "missing": ", ".join(missing)}
         )
     return sheet
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Return a sheet with commas or semicolons; a last line that was not finished is left out."""
+    text = path.read_text(encoding="utf-8-sig")
+    header = text.partition("\n")[0]
+    separator = ";" if ";" in header and "," not in header else ","
+    names = [name.strip() for name in header.split(separator)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            "a column of the answers stands twice", facts={"file": path, "column": twice[0]}
+        )
+    lines = enumerate(csv.reader(io.StringIO(text), delimiter=separator))
+    rows = [(n, line) for n, line in lines if n and line]
+    odd = [n for n, line in rows if len(line) != len(names)]
+    if odd and odd == [rows[-1][0]] and not text.endswith("\n"):
+        say(f"the last line of {path} is not whole: left out")
+        rows.pop()
+    elif odd:
+        raise InputError(
+            "a line of the answers has another number of columns than the first",
+            facts={"where": f"{path}:{odd[0] + 1}"},
+        )
+    index = pd.Index([n - 1 for n, _ in rows])
+    return pd.DataFrame([line for _, line in rows], columns=names, index=index, dtype=str)
 
 
 def _typed(given: pd.DataFrame, name: str, path: Path) -> pa.Array:

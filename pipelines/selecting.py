@@ -17,13 +17,13 @@ from curation.manifest import Stage, current, open_stage, reuse, staged, write_p
 from curation.pairs import find_pairs
 from curation.precision import precision_interval
 from curation.promise import prove
-from curation.selection import Selection, select_above, select_share
+from curation.selection import Beyond, Selection, beyond_limits, select_above, select_share
 from curation.thresholds import Thresholds, thresholds
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from pipelines.config import Config, SelectSettings
 from pipelines.curate import answer_audits
-from pipelines.scoring import pairs_with_cold_scores, score_candidates
+from pipelines.scores import pairs_with_cold_scores, score_candidates
 from pipelines.talk import say, step
 
 
@@ -56,14 +56,20 @@ def select(config: Config, run_dir: Path) -> Stage:
     settings = config.select.model_dump(mode="json")
     with step("selected") as facts:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
-            judged = _judge(candidates, audits.table(AUDITS), scored.table(SCORED))
-            chosen = _choose(config.select, scored.table(SCORED), judged.cuts)
+            rows, limits = scored.table(SCORED), config.select
+            beyond = beyond_limits(rows, limits.per_image, limits.per_label)
+            judged = _judge(candidates, audits.table(AUDITS), rows, beyond == 0)
+            chosen = _choose(config.select, rows, judged.cuts, beyond)
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
-                rows = judged.cuts.table(config.select.confidence).to_pylist()
-                (work.dir / "thresholds.json").write_text(json.dumps(rows) + "\n", "utf-8")
+                cuts = judged.cuts.table(config.select.confidence).to_pylist()
+                (work.dir / "thresholds.json").write_text(json.dumps(cuts) + "\n", "utf-8")
+                dropped = {
+                    item["values"]: item["counts"]
+                    for item in pc.value_counts(chosen.table["reason"]).to_pylist()
+                    if item["values"] != "kept"
+                }
                 n = len(chosen.table)
-                dropped = {"below_threshold": n - chosen.n_kept}
                 work.counts |= {"in": n, "out": chosen.n_kept, "dropped": dropped}
                 proof = _measure(judged, chosen, config.select.confidence)
                 work.facts |= {"threshold": chosen.threshold, **proof}
@@ -119,7 +125,10 @@ class _Judged:
     cuts: Thresholds
 
 
-def _judge(candidates: Stage, audits: pa.Table, scored: pa.Table) -> _Judged:
+def _judge(
+    candidates: Stage, audits: pa.Table, scored: pa.Table, allowed: npt.NDArray[np.bool_]
+) -> _Judged:
+    """Return what was judged, and what that says of the sets of candidates that may be kept."""
     judged = effective(audits).table
     row = find_pairs(judged, scored)
     judged = judged.filter(pa.array(row >= 0))
@@ -128,15 +137,24 @@ def _judge(candidates: Stage, audits: pa.Table, scored: pa.Table) -> _Judged:
     p_inclusion = judged["p_inclusion"].to_numpy()
     stratum = _strata(candidates, judged, row)
     p_correct = scored["p_correct"].to_numpy()
-    cuts = thresholds(p_correct, row, correct, p_inclusion, stratum=stratum)
+    inside = allowed[row]
+    cuts = thresholds(
+        p_correct[allowed],
+        (np.cumsum(allowed) - 1)[row[inside]],
+        correct[inside],
+        p_inclusion[inside],
+        stratum=None if stratum is None else stratum[allowed],
+    )
     return _Judged(row, correct, p_inclusion, stratum, cuts)
 
 
-def _choose(settings: SelectSettings, scored: pa.Table, cuts: Thresholds) -> Selection:
+def _choose(
+    settings: SelectSettings, scored: pa.Table, cuts: Thresholds, beyond: Beyond
+) -> Selection:
     if settings.precision is None:
-        return select_share(scored, settings.keep)
+        return select_share(scored, settings.keep, beyond)
     row = prove(cuts, settings.precision, settings.confidence)
-    return select_above(scored, float(cuts.threshold[row]))
+    return select_above(scored, float(cuts.threshold[row]), beyond)
 
 
 def _measure(judged: _Judged, chosen: Selection, confidence: float) -> dict[str, Any]:

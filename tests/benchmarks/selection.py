@@ -34,7 +34,7 @@ from curation.features import features
 from curation.manifest import open_stage, staged, write_parquet
 from curation.pairs import find_pairs
 from curation.scoring import cold_scores
-from pipelines.scoring import score_candidates
+from pipelines.scores import score_candidates
 
 Floats = npt.NDArray[np.float64]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.selection import random_share, select_share
+from curation.selection import beyond_limits, random_share, select_above, select_share
 from labeling.errors import InputError
 from labeling.ids import digest
 from labeling.schemas import SCORED, SELECTED, check
@@ -103,3 +103,50 @@ def test_a_probability_that_is_not_a_number_is_refused():
 def test_nothing_scored_keeps_nothing():
     selection = select_share(scored_of([]))
     assert (selection.n_kept, selection.threshold, selection.table.num_rows) == (0, None, 0)
+
+
+PAIRS = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from([0.1, 0.5, 0.9])),
+    unique_by=lambda pair: pair[:2],
+    max_size=36,
+)
+
+
+def grid_of(pairs):
+    columns = {
+        "image_id": [digest(str(image)) for image, _, _ in pairs],
+        "label_id": [f"l{label}" for _, label, _ in pairs],
+        "p_correct": [p for _, _, p in pairs],
+    }
+    return pa.table(columns, schema=SCORED.arrow)
+
+
+def most_in_a_group(table, column):
+    counts = table.group_by(column).aggregate([("kept", "sum")])["kept_sum"].to_pylist()
+    return max(counts, default=0)
+
+
+@given(PAIRS, st.integers(1, 3), st.integers(1, 3), st.floats(0, 1))
+def test_no_image_and_no_label_is_kept_beyond_its_limit(pairs, per_image, per_label, threshold):
+    scored = grid_of(pairs)
+    beyond = beyond_limits(scored, per_image, per_label)
+    kept = select_above(scored, threshold, beyond).table
+    check(kept, SELECTED)
+    assert most_in_a_group(kept, "image_id") <= per_image
+    assert most_in_a_group(kept, "label_id") <= per_label
+
+
+@given(PAIRS, st.integers(1, 3))
+def test_a_limit_takes_the_least_probable_of_an_image(pairs, per_image):
+    scored = grid_of(pairs)
+    selection = select_share(scored, 1.0, beyond_limits(scored, per_image))
+    rows = selection.table.to_pylist()
+    for dropped in (row for row in rows if not row["kept"]):
+        same = [r for r in rows if r["kept"] and r["image_id"] == dropped["image_id"]]
+        assert dropped["reason"] == "over_per_image"
+        assert len(same) == per_image
+        assert all(row["p_correct"] >= dropped["p_correct"] for row in same)
+
+
+def test_without_limits_nothing_is_beyond_them():
+    assert not beyond_limits(scored_of([0.1, 0.9])).any()

@@ -131,3 +131,59 @@ def test_selecting_without_audits_refuses(tmp_path, shuffled):
     done = winnow("select", tmp_path / "run")
     assert done.exit_code == 3
     assert "precision cannot be shown" in done.output
+
+
+def sheet_of(tmp_path: Path) -> list[str]:
+    return write_audits(tmp_path / "a.csv", 60).read_text(encoding="utf-8").splitlines()
+
+
+def import_lines(tmp_path: Path, shuffled: Path, text: str, encoding: str = "utf-8") -> Result:
+    path = tmp_path / "edited.csv"
+    path.write_bytes(text.encode(encoding))
+    return winnow("audit", "import", tmp_path / "run", path, "--candidates", shuffled)
+
+
+def test_a_sheet_that_a_spreadsheet_saved_is_read(tmp_path, shuffled):
+    lines = [line.replace(",", ";") for line in sheet_of(tmp_path)]
+    done = import_lines(tmp_path, shuffled, "\r\n".join(lines) + "\r\n", "utf-8-sig")
+    assert done.exit_code == 0, done.output
+    counts = open_stage(tmp_path / "run", "audits").counts
+    assert counts["yes"] + counts["no"] == 60
+
+
+def test_an_unfinished_last_line_is_left_out_with_a_notice(tmp_path, shuffled):
+    lines = sheet_of(tmp_path)
+    done = import_lines(tmp_path, shuffled, "\n".join([*lines[:-1], lines[-1][:20]]))
+    assert done.exit_code == 0, done.output
+    assert "not whole" in done.output
+    counts = open_stage(tmp_path / "run", "audits").counts
+    assert counts["yes"] + counts["no"] == 59
+
+
+def test_a_damaged_line_is_named(tmp_path, shuffled):
+    lines = sheet_of(tmp_path)
+    lines[7] = lines[7][:20]
+    done = import_lines(tmp_path, shuffled, "\n".join(lines) + "\n")
+    assert done.exit_code == 3
+    assert "edited.csv:8" in done.output
+
+
+def test_a_column_that_stands_twice_is_refused(tmp_path, shuffled):
+    header, *lines = sheet_of(tmp_path)
+    text = "\n".join([header + ",verdict", *(f"{line},yes" for line in lines)])
+    done = import_lines(tmp_path, shuffled, text + "\n")
+    assert done.exit_code == 3
+    assert "stands twice" in done.output
+
+
+def test_auditors_who_contradict_each_other_are_told(tmp_path, shuffled):
+    header, *lines = sheet_of(tmp_path)
+    second = [line.replace(",yes", ",no") for line in lines[:20]]
+    text = [f"{header},auditor", *(f"{x},ann" for x in lines), *(f"{x},bob" for x in second)]
+    done = import_lines(tmp_path, shuffled, "\n".join(text) + "\n")
+    assert done.exit_code == 0, done.output
+    facts = open_stage(tmp_path / "run", "audits").manifest["facts"]
+    n_yes = sum(line.endswith(",yes") for line in lines[:20])
+    assert facts["n_judged_by_several"] == 20
+    assert facts["agreement"] == pytest.approx(1 - n_yes / 20)
+    assert "auditors agree in" in done.output

@@ -10,8 +10,8 @@ from curation.features import features
 from curation.manifest import Stage, open_stage, staged, write_parquet
 from curation.scoring import cold_scores, score
 from labeling.errors import InputError
-from pipelines import scoring
-from pipelines.scoring import score_candidates
+from pipelines import scores
+from pipelines.scores import score_candidates
 
 WORLD = make_world(800, seed=5)
 
@@ -39,13 +39,13 @@ def test_few_candidates_are_all_fitted_on(tmp_path):
 
 def test_of_many_some_are_fitted_on_and_the_rest_is_scored_in_parts(tmp_path, monkeypatch):
     audits = audits_of(400)
-    monkeypatch.setattr(scoring, "MAX_FITTED", 2000)
-    monkeypatch.setattr(scoring, "N_AT_ONCE", 501)
+    monkeypatch.setattr(scores, "MAX_FITTED", 2000)
+    monkeypatch.setattr(scores, "N_AT_ONCE", 501)
     third = len(WORLD.candidates) // 3
     pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
-    p, scores, n_fitted = score_candidates(stage_of(tmp_path, pieces), audits)
+    p, found, n_fitted = score_candidates(stage_of(tmp_path, pieces), audits)
 
-    assert 2000 <= n_fitted == len(scores.p_correct) < len(WORLD.candidates)
+    assert 2000 <= n_fitted == len(found.p_correct) < len(WORLD.candidates)
     top = np.argsort(-p, kind="stable")[:third]
     assert WORLD.correct[top].mean() > WORLD.correct.mean() + 0.25
 
