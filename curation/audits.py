@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.pairs import find_pairs, pair_hash
+from curation.pairs import Hash, find_pairs, pair_hash
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, Batch, check
 
 N_BANDS = 10
-UPPER_SHARE = 2.0
-"""How many times as many audits a band of the upper half gets as one of the lower half."""
+WANTED_SHARE = 2.0
+"""How many times as many audits a band gets that bears on what is kept as one that does not."""
 
 QUESTIONS = tuple(name for name in AUDITS.arrow.names if name not in ("verdict", "auditor"))
 """Columns of a sample: those of an audit without the answer."""
@@ -56,13 +56,23 @@ def bands(pairs: Batch, cold: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
     return band
 
 
-def sample(pairs: Batch, cold: npt.NDArray[np.float64], n: int, seed: int) -> pa.Table:
+def sample(
+    pairs: Batch,
+    cold: npt.NDArray[np.float64],
+    n: int,
+    seed: int,
+    *,
+    keep: float = 1 / 3,
+    kind: npt.NDArray[np.uint64] | None = None,
+) -> pa.Table:
     """Draw the pairs to audit: stratified by cold score, without replacement.
 
-    The strata are the ten `bands`. A band of the upper half, where the best third will mostly
-    fall and the precision is to be measured, gets twice as many audits as one of the lower half
-    (Sainte-Laguë's rule); no band gets more than it has. A larger `n` with the same seed keeps
-    the pairs of a smaller one and adds to them.
+    The strata are the ten `bands`. Those that would be kept by the cold score, and one below, get
+    twice as many audits each as the others (Sainte-Laguë's rule); no band gets more than it has.
+    Within a band every pair is as likely as another, and any beginning is spread over the kinds
+    of pairs in proportion: the r-th of a kind's n pairs in random order comes at ``(r + u) / n``,
+    with a u in [0, 1) for each kind. A larger `n` with the same seed keeps the pairs of a smaller
+    one and adds to them.
 
     Parameters
     ----------
@@ -74,6 +84,11 @@ def sample(pairs: Batch, cold: npt.NDArray[np.float64], n: int, seed: int) -> pa
         Number of pairs to draw; all pairs where there are fewer.
     seed
         Seeds the draw.
+    keep
+        In (0, 1]: the share of the pairs that will be kept.
+    kind
+        ``uint64[n_pairs]``: any number for each kind of pair, such as its level and sources (see
+        `curation.scoring.kinds`); by default all are of one kind.
 
     Returns
     -------
@@ -90,11 +105,12 @@ def sample(pairs: Batch, cold: npt.NDArray[np.float64], n: int, seed: int) -> pa
         raise InputError("the number of audits is negative", facts={"n": n})
     band, draw = bands(pairs, cold), pair_hash(pairs, seed)
     size = np.bincount(band, minlength=N_BANDS)
-    order = np.lexsort((draw, band))
+    if kind is None:
+        kind = np.zeros(len(band), np.uint64)
+    order = np.lexsort((draw, _spread(band, kind, draw, seed), band))
     place = np.empty(len(band), np.int64)
     place[order] = np.arange(len(band)) - (np.cumsum(size) - size)[band[order]]
-    share = np.where(np.arange(N_BANDS) < N_BANDS // 2, 1.0, UPPER_SHARE)
-    drawn = np.lexsort((draw, (place + 0.5) / share[band]))[:n]
+    drawn = np.lexsort((draw, (place + 0.5) / _shares(keep)[band]))[:n]
     n_drawn = np.bincount(band[drawn], minlength=N_BANDS)
     columns = {
         "image_id": pairs.column("image_id").take(pa.array(drawn)),
@@ -106,6 +122,28 @@ def sample(pairs: Batch, cold: npt.NDArray[np.float64], n: int, seed: int) -> pa
     return pa.table(columns).select(list(QUESTIONS))
 
 
+def _shares(keep: float) -> npt.NDArray[np.float64]:
+    """Return how many audits each band gets, in proportion."""
+    top = (np.arange(N_BANDS) + 1) / N_BANDS
+    # What is kept will not be the best by the cold score alone.
+    return np.where(top > 1 - keep - 1 / N_BANDS, WANTED_SHARE, 1.0)
+
+
+def _spread(
+    band: npt.NDArray[np.int8], kind: npt.NDArray[np.uint64], draw: Hash, seed: int
+) -> npt.NDArray[np.float64]:
+    """Return a number in [0, 1) for each pair: uniform, and even over the pairs of each kind."""
+    order = np.lexsort((draw, kind, band))
+    differs = (np.diff(band[order]) != 0) | (np.diff(kind[order]) != 0)
+    cell = np.concatenate([[0], np.cumsum(differs)]) if len(order) else np.zeros(0, np.int64)
+    size = np.bincount(cell)
+    rank = np.arange(len(order)) - (np.cumsum(size) - size)[cell]
+    start = np.random.Generator(np.random.PCG64(seed)).random(len(size))
+    number = np.empty(len(order))
+    number[order] = (rank + start[cell]) / np.maximum(size, 1)[cell]
+    return number
+
+
 def stratum_names(band: npt.NDArray[np.int8]) -> pa.Array:
     """Return the name of each band, as audits carry it.
 
@@ -115,6 +153,12 @@ def stratum_names(band: npt.NDArray[np.int8]) -> pa.Array:
     ['band-0', 'band-9']
     """
     return pa.array([f"band-{i}" for i in range(N_BANDS)]).take(pa.array(band))
+
+
+def is_banded(audits: pa.Table) -> bool:
+    """Return whether all strata of some audits are named as `bands` are."""
+    known = pa.array([f"band-{i}" for i in range(N_BANDS)])
+    return bool(np.all(pc.is_in(audits["stratum"], value_set=known)))
 
 
 def answer(sampled: pa.Table, truth: Batch, auditor: str = "truth") -> pa.Table:

@@ -20,6 +20,7 @@ from curation.pairs import find_pairs
 from curation.relatives import Floats
 from curation.rounds import Judged, Task, choose_ridge, learn, make_task
 from labeling.errors import InputError
+from labeling.ids import digest
 
 MIN_AUDITS = 50
 MIN_OF_EACH = 10
@@ -79,6 +80,21 @@ def cold_scores(table: FeatureTable) -> Floats:
     share = (n_speaking + 1) / (n_speaking + n_silent + 2)
     cold: Floats = share * table.column("noisy_or").astype(np.float64)
     return cold
+
+
+def kinds(table: FeatureTable) -> npt.NDArray[np.uint64]:
+    """Return a number for each kind of candidate: the level of its label, and who names it.
+
+    The number depends on the names of the sources, not on which others there are.
+
+    Returns
+    -------
+    uint64[n]
+    """
+    names = [int(digest(source)[:16], 16) for source in table.sources]
+    pattern = (table.spoke * np.array(names, np.uint64)).sum(axis=1, dtype=np.uint64)
+    kind: npt.NDArray[np.uint64] = pattern + table.column("level").astype(np.uint64)
+    return kind
 
 
 def score(table: FeatureTable, audits: pa.Table) -> Scores:

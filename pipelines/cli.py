@@ -6,20 +6,19 @@ go to stdout, talk to stderr; the last line names the next command.
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from labeling.errors import WinnowError
+from pipelines.auditing import commands as auditing
 from pipelines.looking import commands as looking
+from pipelines.options import labels_option, on_run, set_option, tell_next
 
 if TYPE_CHECKING:
-    from curation.manifest import Stage
     from pipelines.config import Config
 
 EXIT_CODES = """
@@ -62,41 +61,6 @@ def main(verbose: bool) -> None:
     _quiet_libraries()
 
 
-_run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
-_set_option = click.option(
-    "-o",
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a key of the configuration, such as select.keep=0.25 (repeatable).",
-)
-_labels_option = click.option(
-    "--label-set",
-    type=click.Choice(["selected", "all", "random"]),
-    default="selected",
-    show_default=True,
-    help="The selected labels, all candidates, or as many of them drawn at random.",
-)
-
-
-def _on_run(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the locked run folder and its settings."""
-
-    @_run_argument
-    @_set_option
-    @functools.wraps(command)
-    def locked_command(run: Path, overrides: tuple[str, ...], **options: Any) -> None:
-        from curation.manifest import locked
-        from pipelines.runs import load_config
-
-        config = load_config(run, overrides)
-        with locked(run):
-            command(config, run, **options)
-
-    return locked_command
-
-
 @main.command()
 @click.option(
     "--out",
@@ -126,7 +90,7 @@ def demo(out: Path, seed: int) -> None:
     metavar="NAME",
     help="embedded (the default), dask, flink, spark, dataflow, or any of Beam's names.",
 )
-@_set_option
+@set_option
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED)
 def label(
     config: Path,
@@ -154,76 +118,14 @@ def label(
         stage = make_candidates(settings, out, (*for_runner, *beam_options))
         save_config(settings, out)
     click.echo(f"candidates  {stage.counts['candidates']}")
-    _next(f"winnow audit sample {out}")
+    tell_next(f"winnow audit sample {out}")
 
 
-@main.group()
-def audit() -> None:
-    """Draw pairs for people to judge, and take in what they say."""
-
-
-@audit.command("sample")
-@_on_run
-def audit_sample(config: Config, run: Path) -> None:
-    """Draw pairs to judge.
-
-    Writes RUN/audit-sheet.csv for a person to fill in; give it back with `winnow audit import`.
-    Where the configuration names audit.truth, the answers are taken from there at once.
-    """
-    from pipelines.curate import answer_audits, draw_audits
-
-    if config.audit.truth is not None:
-        _tell_audits(answer_audits(config, run, None), run)
-        return
-    sheet, n_pairs = draw_audits(config, run)
-    click.echo(f"sheet  {sheet}")
-    click.echo(f"pairs  {n_pairs}")
-    _next(f"fill in the column `verdict`, then: winnow audit import {run} {sheet}")
-
-
-_existing = click.Path(path_type=Path, exists=True)
-
-
-@audit.command("import")
-@_run_argument
-@click.argument("answers", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option(
-    "--candidates",
-    type=_existing,
-    help="Parquet file or folder of candidates made elsewhere, to begin a run with.",
-)
-@click.option(
-    "--taxonomy",
-    type=_existing,
-    help="Labels of those candidates; without it the ones that occur, none a kind of another.",
-)
-def audit_import(run: Path, answers: Path, candidates: Path | None, taxonomy: Path | None) -> None:
-    """Take in judgements: a filled-in sheet, or a table of judgements made elsewhere.
-
-    ANSWERS is a CSV or Parquet file with the columns image_id, label_id and verdict (yes, no or
-    unsure), and where they are known auditor, seq, stratum and p_inclusion.
-    """
-    from curation.manifest import locked
-    from pipelines.curate import answer_audits
-    from pipelines.elsewhere import import_candidates
-    from pipelines.runs import load_config
-
-    if taxonomy is not None and candidates is None:
-        raise click.UsageError("--taxonomy needs --candidates")
-    with locked(run):
-        if candidates is not None:
-            import_candidates(run, candidates, taxonomy)
-        _tell_audits(answer_audits(load_config(run), run, answers), run)
-
-
-def _tell_audits(stage: Stage, run: Path) -> None:
-    for name in ("yes", "no", "unsure"):
-        click.echo(f"{name}  {stage.counts[name]}")
-    _next(f"winnow select {run}")
+main.add_command(auditing.audit)
 
 
 @main.command()
-@_on_run
+@on_run
 @click.option("--keep", type=float, metavar="SHARE", help="Keep exactly this share.")
 @click.option(
     "--precision", type=float, metavar="P", help="Keep as many as are proved to be this precise."
@@ -253,12 +155,12 @@ def select(
         click.echo(f"{'candidates' if name == 'in' else 'kept'}  {stage.counts[name]}")
     for name in ("precision", "precision_low", "precision_high"):
         click.echo(f"{name}  {stage.manifest['facts'][name]:.4f}")
-    _next(f"winnow export {run}")
+    tell_next(f"winnow export {run}")
 
 
 @main.command()
-@_on_run
-@_labels_option
+@on_run
+@labels_option
 def export(config: Config, run: Path, label_set: str) -> None:
     """Write the images and their labels as WebDataset shards."""
     from pipelines.publish import export as write_dataset
@@ -266,12 +168,12 @@ def export(config: Config, run: Path, label_set: str) -> None:
     stage = write_dataset(config, run, label_set)
     click.echo(f"shards  {stage.dir}")
     click.echo(f"images  {stage.counts['out']}")
-    _next(_with_labels(f"winnow train {run}", label_set))
+    tell_next(_with_labels(f"winnow train {run}", label_set))
 
 
 @main.command()
-@_on_run
-@_labels_option
+@on_run
+@labels_option
 def train(config: Config, run: Path, label_set: str) -> None:
     """Train a ResNet on the shards."""
     from pipelines.publish import train as train_model
@@ -279,12 +181,12 @@ def train(config: Config, run: Path, label_set: str) -> None:
     stage = train_model(config, run, label_set)
     click.echo(f"model  {stage.dir}")
     click.echo(f"final_loss  {stage.manifest['facts']['final_loss']:.4f}")
-    _next(_with_labels(f"winnow evaluate {run}", label_set))
+    tell_next(_with_labels(f"winnow evaluate {run}", label_set))
 
 
 @main.command()
-@_on_run
-@_labels_option
+@on_run
+@labels_option
 def evaluate(config: Config, run: Path, label_set: str) -> None:
     """Hold the model against the truth of the held-out images."""
     from pipelines.publish import evaluate as evaluate_model
@@ -293,18 +195,18 @@ def evaluate(config: Config, run: Path, label_set: str) -> None:
     for name, value in stage.manifest["facts"].items():
         if isinstance(value, int | float):
             click.echo(f"{name}  {value:.4f}" if isinstance(value, float) else f"{name}  {value}")
-    _next(f"winnow report {run}")
+    tell_next(f"winnow report {run}")
 
 
 @main.command()
-@_on_run
+@on_run
 def report(config: Config, run: Path) -> None:
     """Write report.html and report.json from whatever stages the run has."""
     from pipelines.reporting import report as write_report
 
     path = write_report(config, run)
     click.echo(f"report  {path}")
-    _next(f"open {path}")
+    tell_next(f"open {path}")
 
 
 main.add_command(looking.plan)
@@ -314,10 +216,6 @@ main.add_command(looking.inspect)
 
 def _with_labels(command: str, label_set: str) -> str:
     return command if label_set == "selected" else f"{command} --label-set {label_set}"
-
-
-def _next(command: str) -> None:
-    click.echo(f"next: {command}", err=True)
 
 
 def _print_error(error: WinnowError) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from curation.manifest import Stage
 from curation.models import Scorer, apply
 from curation.pairs import Hash, image_hash
 from curation.relatives import Floats
-from curation.scoring import Scores, cold_scores, score
+from curation.scoring import Scores, cold_scores, kinds, score
 from labeling.errors import InputError
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy import Taxonomy
@@ -77,16 +78,36 @@ def score_candidates(
     return p_correct, scores, int(fitted.sum())
 
 
-def pairs_with_cold_scores(candidates: Stage) -> tuple[pa.Table, Floats]:
-    """Return the pairs of a run's candidates and their cold scores, in the order of the rows."""
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What audits are drawn from: the candidates of a run, in the order of the rows.
+
+    Attributes
+    ----------
+    pairs
+        Table of ``image_id`` and ``label_id``.
+    cold
+        ``float64[n]``: see `curation.scoring.cold_scores`.
+    kind
+        ``uint64[n]``: see `curation.scoring.kinds`.
+    """
+
+    pairs: pa.Table
+    cold: Floats
+    kind: npt.NDArray[np.uint64]
+
+
+def pool_of(candidates: Stage) -> Pool:
+    """Return what is known of a run's candidates before any audit."""
     taxonomy = taxonomy_of(candidates)
-    cold = [
-        cold_scores(features(pa.Table.from_batches([batch]).cast(CANDIDATES.arrow), taxonomy))
-        for path in candidate_paths(candidates)
-        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=CANDIDATES.arrow.names)
-    ]
+    cold, kind = [np.zeros(0)], [np.zeros(0, np.uint64)]
+    for path in candidate_paths(candidates):
+        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=CANDIDATES.arrow.names):
+            table = features(pa.Table.from_batches([batch]).cast(CANDIDATES.arrow), taxonomy)
+            cold.append(cold_scores(table))
+            kind.append(kinds(table))
     pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
-    return pairs, np.concatenate(cold) if cold else np.zeros(0)
+    return Pool(pairs, np.concatenate(cold), np.concatenate(kind))
 
 
 def candidate_paths(candidates: Stage) -> list[Path]:

@@ -21,9 +21,9 @@ from curation.selection import Beyond, Selection, beyond_limits, select_above, s
 from curation.thresholds import Thresholds, thresholds
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SCORED
+from pipelines.auditing.drawing import answer_audits
 from pipelines.config import Config, SelectSettings
-from pipelines.curate import answer_audits
-from pipelines.scores import pairs_with_cold_scores, score_candidates
+from pipelines.scores import pool_of, score_candidates
 from pipelines.talk import say, step
 
 
@@ -50,7 +50,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             help=f"judge a few hundred pairs: winnow audit sample {run_dir}",
         )
     audits = open_stage(run_dir, "audits")
-    _make_scores(run_dir, candidates, audits)
+    make_scores(run_dir, candidates, audits)
     scored = open_stage(run_dir, "scored")
     inputs = {stage.name: stage.content for stage in (candidates, audits, scored)}
     settings = config.select.model_dump(mode="json")
@@ -58,7 +58,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
             rows, limits = scored.table(SCORED), config.select
             beyond = beyond_limits(rows, limits.per_image, limits.per_label)
-            judged = _judge(candidates, audits.table(AUDITS), rows, beyond == 0)
+            judged = judge(candidates, audits.table(AUDITS), rows, beyond == 0)
             chosen = _choose(config.select, rows, judged.cuts, beyond)
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
@@ -71,7 +71,7 @@ def select(config: Config, run_dir: Path) -> Stage:
                 }
                 n = len(chosen.table)
                 work.counts |= {"in": n, "out": chosen.n_kept, "dropped": dropped}
-                proof = _measure(judged, chosen, config.select.confidence)
+                proof = measure(judged, chosen, config.select.confidence)
                 work.facts |= {"threshold": chosen.threshold, **proof}
                 if config.select.precision is not None:
                     work.facts |= {"precision_held": config.select.precision}
@@ -91,7 +91,8 @@ def _audits_are_missing(run_dir: Path, candidates: Stage) -> bool:
     return audits is None or audits.manifest["inputs"]["candidates"] != candidates.content
 
 
-def _make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
+def make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
+    """Commit the scores of all candidates, or reuse them."""
     inputs = {stage.name: stage.content for stage in (candidates, audits)}
     with step("scored") as facts:
         if reuse(run_dir, "scored", inputs=inputs, config={}) is None:
@@ -115,7 +116,7 @@ def _make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Judged:
+class Judged:
     """Audited candidates: their rows, verdicts, inclusion; the stratum of every candidate."""
 
     row: npt.NDArray[np.int64]
@@ -125,9 +126,9 @@ class _Judged:
     cuts: Thresholds
 
 
-def _judge(
+def judge(
     candidates: Stage, audits: pa.Table, scored: pa.Table, allowed: npt.NDArray[np.bool_]
-) -> _Judged:
+) -> Judged:
     """Return what was judged, and what that says of the sets of candidates that may be kept."""
     judged = effective(audits).table
     row = find_pairs(judged, scored)
@@ -145,7 +146,7 @@ def _judge(
         p_inclusion[inside],
         stratum=None if stratum is None else stratum[allowed],
     )
-    return _Judged(row, correct, p_inclusion, stratum, cuts)
+    return Judged(row, correct, p_inclusion, stratum, cuts)
 
 
 def _choose(
@@ -157,7 +158,7 @@ def _choose(
     return select_above(scored, float(cuts.threshold[row]), beyond)
 
 
-def _measure(judged: _Judged, chosen: Selection, confidence: float) -> dict[str, Any]:
+def measure(judged: Judged, chosen: Selection, confidence: float) -> dict[str, Any]:
     """Return the precision of the selection and its interval."""
     kept = np.asarray(chosen.table["kept"], bool)
     inside, stratum = kept[judged.row], judged.stratum
@@ -182,5 +183,6 @@ def _strata(
     candidates: Stage, judged: pa.Table, row: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int8] | None:
     """Return the band of every candidate, if it is by these bands that the audits were drawn."""
-    band = bands(*pairs_with_cold_scores(candidates))
+    pool = pool_of(candidates)
+    band = bands(pool.pairs, pool.cold)
     return band if stratum_names(band[row]).equals(judged["stratum"].combine_chunks()) else None

@@ -100,9 +100,16 @@ def _commands() -> Iterator[str]:
     yield "As `winnow COMMAND --help` prints them."
     with click.Context(main, info_name="winnow", terminal_width=90) as context:
         for name in main.list_commands(context):
-            command = main.commands[name]
-            with click.Context(command, info_name=name, parent=context, terminal_width=90) as inner:
-                yield f"\n## {name}\n\n```text\n{command.get_help(inner)}\n```"
+            yield from _command(main.commands[name], name, context)
+
+
+def _command(command: click.Command, name: str, above: click.Context) -> Iterator[str]:
+    with click.Context(command, info_name=name, parent=above, terminal_width=90) as context:
+        title = context.command_path.removeprefix("winnow ")
+        yield f"\n## {title}\n\n```text\n{command.get_help(context)}\n```"
+        if isinstance(command, click.Group):
+            for inner in command.list_commands(context):
+                yield from _command(command.commands[inner], inner, context)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from curation.manifest import locked, write_text
 from labeling.errors import InputError
+from pipelines.auditing.drawing import answer_audits
 from pipelines.config import read_config
-from pipelines.curate import answer_audits
 from pipelines.demo.files import write_world
 from pipelines.demo.records import WorldSettings
 from pipelines.demo.world import make_world

@@ -140,3 +140,49 @@ def test_an_inclusion_probability_of_zero_is_refused():
     impossible = audits.set_column(6, AUDITS.arrow.field("p_inclusion"), pa.array([0.0]))
     with pytest.raises(InputError, match="inclusion probability of 0"):
         effective(impossible)
+
+
+def test_any_beginning_is_spread_over_kinds_in_proportion():
+    rng = np.random.default_rng(3)
+    kind = rng.choice(4, N, p=[0.5, 0.3, 0.15, 0.05]).astype(np.uint64)
+    row_of = {pair: row for row, pair in enumerate(keys(PAIRS))}
+    drawn = np.array([row_of[p] for p in keys(sample(PAIRS, COLD, 600, 1, kind=kind))])
+    band = bands(PAIRS, COLD)
+    for m in (60, 150, 600):
+        for b in range(N_BANDS):
+            asked = kind[drawn[:m]][band[drawn[:m]] == b].astype(int)
+            expected = np.bincount(kind[band == b].astype(int)) / np.sum(band == b) * len(asked)
+            assert np.abs(np.bincount(asked, minlength=4) - expected).max() < 2.5
+    plain = np.array([row_of[p] for p in keys(sample(PAIRS, COLD, 600, 1))])
+    assert sorted(plain) != sorted(drawn)
+
+
+def test_pairs_of_rare_and_common_kinds_are_drawn_equally_often():
+    rng = np.random.default_rng(4)
+    kind = np.where(rng.random(N) < 0.02, rng.integers(1, 40, N), 0).astype(np.uint64)
+    row_of = {pair: row for row, pair in enumerate(keys(PAIRS))}
+    hits = np.zeros(N)
+    for seed in range(300):
+        hits[[row_of[p] for p in keys(sample(PAIRS, COLD, 300, seed, kind=kind))]] += 1
+    upper = bands(PAIRS, COLD) >= N_BANDS // 2
+    for chosen, p in ((upper, 0.2), (~upper, 0.1)):
+        rare = hits[chosen & (kind > 0)]
+        error = np.sqrt(300 * p * (1 - p) / len(rare))
+        assert abs(rare.mean() - 300 * p) < 4 * error
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 3))
+def test_a_larger_sample_over_kinds_holds_the_smaller_one(n, m, seed):
+    kind = np.arange(N).astype(np.uint64) % np.uint64(7)
+    small, large = (keys(sample(PAIRS, COLD, k, seed, kind=kind)) for k in sorted((n, m)))
+    assert large[: len(small)] == small
+
+
+@pytest.mark.parametrize(("keep", "n_wanted"), [(1.0, 10), (0.5, 6), (1 / 3, 5), (0.05, 2)])
+def test_more_is_asked_where_the_threshold_will_fall(keep, n_wanted):
+    drawn = sample(PAIRS, COLD, 200, seed=0, keep=keep)
+    p = dict(zip(drawn["stratum"].to_pylist(), drawn["p_inclusion"].to_pylist(), strict=True))
+    wanted = [p[f"band-{b}"] for b in range(N_BANDS - n_wanted, N_BANDS)]
+    others = [p[f"band-{b}"] for b in range(N_BANDS - n_wanted)]
+    assert max(wanted) - min(wanted) < 0.006
+    assert not others or 1.7 < np.mean(wanted) / np.mean(others) < 2.3

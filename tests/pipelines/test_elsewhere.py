@@ -9,14 +9,14 @@ import pytest
 from click.testing import CliRunner, Result
 from worlds import make_world
 
-from curation.audits import answer, sample
+from curation.audits import answer, effective, sample
 from curation.features import features
 from curation.manifest import open_stage
 from curation.pairs import find_pairs
 from curation.scoring import cold_scores
 from labeling.schemas import AUDITS, CANDIDATES, SELECTED
+from pipelines.auditing.drawing import answer_audits
 from pipelines.cli import main
-from pipelines.curate import answer_audits
 from pipelines.elsewhere import import_candidates
 from pipelines.runs import load_config
 
@@ -123,7 +123,8 @@ def test_a_probability_of_nothing_is_refused(tmp_path, shuffled):
     pairs.assign(verdict="yes", p_inclusion=0.0).to_csv(path, index=False)
     done = winnow("audit", "import", tmp_path / "run", path, "--candidates", shuffled)
     assert done.exit_code == 3
-    assert "inclusion probability of 0" in done.output
+    assert "inclusion probability is not above 0" in done.output
+    assert "a.csv:2" in done.output
 
 
 def test_selecting_without_audits_refuses(tmp_path, shuffled):
@@ -174,6 +175,48 @@ def test_a_column_that_stands_twice_is_refused(tmp_path, shuffled):
     done = import_lines(tmp_path, shuffled, text + "\n")
     assert done.exit_code == 3
     assert "stands twice" in done.output
+
+
+def test_a_verdict_that_was_not_finished_is_left_out_with_a_notice(tmp_path, shuffled):
+    lines = sheet_of(tmp_path)
+    text = "\n".join([*lines[:-1], lines[-1].rpartition(",")[0] + ",y"])
+    done = import_lines(tmp_path, shuffled, text)
+    assert done.exit_code == 0, done.output
+    assert "not whole" in done.output
+    assert import_lines(tmp_path, shuffled, text + "\n").exit_code == 3
+
+
+def test_quoted_headers_blank_auditors_and_other_letter_case_are_read(tmp_path, shuffled):
+    header, *lines = sheet_of(tmp_path)
+    names = ",".join(f'"{name.upper()}"' for name in [*header.split(","), "auditor", "label"])
+    rows = [f'{line.replace("yes", "YES")},{"ann" if i % 2 else ""},"two\nlines"'
+            for i, line in enumerate(lines)]  # fmt: skip
+    done = import_lines(tmp_path, shuffled, "\n".join([names, *rows, "x,y,perhaps,,"]) + "\n")
+    assert "edited.csv:122" in done.output  # the number of the line, not of the row
+    done = import_lines(tmp_path, shuffled, "\n".join([names, *rows]) + "\n")
+    assert done.exit_code == 0, done.output
+    audits = open_stage(tmp_path / "run", "audits").table(AUDITS)
+    assert set(audits["auditor"].to_pylist()) == {"ann", "edited"}
+
+
+def test_of_judgements_out_of_order_the_one_with_the_last_number_counts(tmp_path, shuffled):
+    header, *lines = sheet_of(tmp_path)
+    again = [f"{line.rpartition(',')[0]},unsure,{i}" for i, line in enumerate(lines[:5])]
+    rows = [f"{line},{100 - i}" for i, line in enumerate(lines)]
+    done = import_lines(tmp_path, shuffled, "\n".join([f"{header},seq", *rows, *again]) + "\n")
+    assert done.exit_code == 0, done.output
+    audits = open_stage(tmp_path / "run", "audits").table(AUDITS)
+    assert effective(audits).n_unsure == 0
+    bad = import_lines(tmp_path, shuffled, "\n".join([f"{header},seq", f"{lines[0]},-1"]) + "\n")
+    assert bad.exit_code == 3
+    assert "edited.csv:2" in bad.output
+
+
+def test_a_sheet_with_another_encoding_is_read(tmp_path, shuffled):
+    header, *lines = sheet_of(tmp_path)
+    text = "\n".join([f"{header},label", *(f"{line},caf\u00e9" for line in lines)]) + "\n"
+    done = import_lines(tmp_path, shuffled, text, "latin-1")
+    assert done.exit_code == 0, done.output
 
 
 def test_auditors_who_contradict_each_other_are_told(tmp_path, shuffled):

@@ -9,10 +9,11 @@ import pytest
 
 from curation.manifest import open_stage
 from curation.pairs import find_pairs
-from labeling.errors import InputError
+from labeling.errors import InputError, IntegrityError
 from labeling.schemas import AUDITS, SCORED, SELECTED
+from pipelines.auditing.drawing import answer_audits, draw_audits
+from pipelines.auditing.looks import audit_until, read_looks
 from pipelines.config import Config, read_config, with_overrides
-from pipelines.curate import answer_audits, draw_audits
 from pipelines.label import label
 from pipelines.selecting import select
 from pipelines.stages import taxonomy_of
@@ -128,3 +129,61 @@ def test_audits_of_other_candidates_are_not_used(shop: Path, labelled: Path) -> 
     label(config, labelled)
     with pytest.raises(InputError, match="made from other candidates"):
         select(config, labelled)
+
+
+def test_a_second_sheet_holds_what_was_said_and_asks_for_more(shop: Path, labelled: Path) -> None:
+    config = with_overrides(without_truth(shop), ["audit.n=100"])
+    sheet, _ = draw_audits(config, labelled)
+    first = fill_in(sheet, shop, labelled)
+    answer_audits(config, labelled, sheet)
+    with pytest.raises(InputError, match="have been judged"):
+        draw_audits(config, labelled)
+    sheet, n_asked = draw_audits(with_overrides(config, ["audit.n=150"]), labelled)
+    rows = pd.read_csv(sheet, dtype=str, keep_default_na=False)
+    assert n_asked == 50 == (rows["verdict"] == "").sum()
+    assert rows["image_id"].tolist()[:100] == first["image_id"].tolist()
+    assert rows["auditor"].tolist()[:100] == ["audit-sheet"] * 100
+    fill_in(sheet, shop, labelled)
+    audits = answer_audits(config, labelled, sheet).table(AUDITS)
+    by_truth = with_overrides(read_config(shop), ["audit.n=150"])
+    assert (
+        answer_audits(by_truth, labelled, None)
+        .table(AUDITS)
+        .drop("auditor")
+        .equals(audits.drop("auditor"))
+    )
+
+
+def test_audits_are_drawn_until_the_interval_is_narrow(shop: Path, labelled: Path) -> None:
+    config = with_overrides(read_config(shop), ["audit.n=120"])
+    look, n_pairs = audit_until(config, labelled, 0.06)
+    assert look is not None
+    assert (look.width <= 0.06, n_pairs) == (True, 0)
+    looks = read_looks(labelled)
+    assert looks[-1] == look
+    assert len(looks) > 1
+    assert all(one.width > 0.06 for one in looks[:-1])
+    assert [one.number for one in looks] == list(range(1, len(looks) + 1))
+    assert audit_until(config, labelled, 0.06) == (look, 0)
+    assert read_looks(labelled) == looks
+
+
+def test_a_person_audits_in_batches(shop: Path, labelled: Path) -> None:
+    config = with_overrides(without_truth(shop), ["audit.n=120"])
+    sheet = labelled / "audit-sheet.csv"
+    assert audit_until(config, labelled, 0.06) == (None, 120)
+    n_judged, n_pairs = 0, 120
+    while n_pairs:
+        fill_in(sheet, shop, labelled)
+        answer_audits(config, labelled, sheet)
+        n_judged += n_pairs
+        look, n_pairs = audit_until(config, labelled, 0.06)
+        assert look is not None
+        assert look.n_audits == n_judged
+    assert look.width <= 0.06
+
+
+def test_a_damaged_list_of_looks_is_refused(shop: Path, labelled: Path) -> None:
+    (labelled / "audit-looks.json").write_text("[{", "utf-8")
+    with pytest.raises(IntegrityError, match="looks"):
+        audit_until(with_overrides(read_config(shop), ["audit.n=120"]), labelled, 0.06)

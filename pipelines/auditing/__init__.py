@@ -1,0 +1,1 @@
+"""`winnow audit`: people judge some of the candidates."""

@@ -1,0 +1,141 @@
+"""Draw pairs to judge, and commit the judgements."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pyarrow as pa
+
+from curation.audits import agreement, answer, is_banded, sample
+from curation.manifest import (
+    Stage,
+    current,
+    file_digest,
+    open_stage,
+    reuse,
+    staged,
+    write_parquet,
+)
+from curation.pairs import find_pairs
+from labeling.errors import InputError
+from labeling.schemas import AUDITS, IMAGES, VERDICTS
+from pipelines.auditing.sheets import read_answers, write_sheet
+from pipelines.config import Config
+from pipelines.scores import Pool, pool_of
+from pipelines.stages import taxonomy_of
+from pipelines.talk import say, step
+from pipelines.truth import read_truth
+
+SHEET = "audit-sheet.csv"
+
+
+def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
+    """Draw pairs and write them as a sheet for a person to fill in.
+
+    Where some pairs of the draw have been judged, the sheet begins with what was said of them: it
+    comes back whole.
+
+    Returns
+    -------
+    path, n_pairs
+        The CSV file, and how many of its rows have an empty ``verdict``.
+
+    Raises
+    ------
+    InputError
+        If there is a sheet already whose answers were not taken in, or all pairs are judged.
+    """
+    path = run_dir / SHEET
+    candidates = open_stage(run_dir, "candidates")
+    _refuse_unread(path, run_dir)
+    drawn = _draw(config, pool_of(candidates))
+    judged = judged_so_far(run_dir, candidates)
+    if not is_banded(judged):
+        say(
+            "the judgements of this run were drawn elsewhere: those of this sheet will replace them"
+        )
+        judged = AUDITS.empty()
+    asked = drawn.filter(pa.array(find_pairs(drawn, judged) < 0))
+    if not len(asked):
+        raise InputError(
+            f"all {len(drawn):,} pairs that are drawn have been judged",
+            help=f"ask for more: winnow audit sample {run_dir} -o audit.n={2 * len(drawn)}",
+        )
+    signals = current(run_dir, "signals")
+    images = IMAGES.empty() if signals is None else signals.table(IMAGES)
+    write_sheet(path, judged, asked, images, taxonomy_of(candidates))
+    return path, len(asked)
+
+
+def judged_so_far(run_dir: Path, candidates: Stage) -> pa.Table:
+    """Return the judgements in force, if they are of these candidates."""
+    audits = current(run_dir, "audits")
+    if audits is None or audits.manifest["inputs"]["candidates"] != candidates.content:
+        return AUDITS.empty()
+    return open_stage(run_dir, "audits").table(AUDITS)
+
+
+def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
+    """Commit the audits: from a filled-in sheet, or from the truth that the settings name."""
+    candidates = open_stage(run_dir, "candidates")
+    if answers is not None:
+        source, settings = answers, {}
+    else:
+        source = Path(config.base) / str(config.audit.truth)
+        settings = config.audit.model_dump(mode="json") | {"keep": config.select.keep}
+    digest = file_digest(source) if source.is_file() else ""
+    inputs = {"candidates": candidates.content, source.name: digest}
+    with step("audits") as facts:
+        if reuse(run_dir, "audits", inputs=inputs, config=settings) is None:
+            pool = pool_of(candidates)
+            if answers is not None:
+                audits = read_answers(answers, pool)
+            else:
+                truth = read_truth(source, taxonomy_of(candidates))
+                audits = answer(_draw(config, pool), truth)
+            with staged(
+                run_dir, "audits", inputs=inputs, config=settings, seed=config.audit.seed
+            ) as work:
+                write_parquet(audits, work.dir / "audits-00000-of-00001.parquet")
+                verdicts = audits["verdict"].to_pylist()
+                work.counts |= {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+                work.facts |= _agreement(audits)
+        stage = open_stage(run_dir, "audits")
+        facts += [f"{stage.counts[verdict]:,} {verdict}" for verdict in VERDICTS]
+        told = stage.manifest["facts"]
+        if told.get("n_judged_by_several"):
+            kappa = f", kappa {told['kappa']:.2f}" if "kappa" in told else ""
+            n_pairs = told["n_judged_by_several"]
+            facts.append(f"auditors agree in {told['agreement']:.0%} of {n_pairs:,} pairs{kappa}")
+    return stage
+
+
+def _draw(config: Config, pool: Pool) -> pa.Table:
+    return sample(
+        pool.pairs,
+        pool.cold,
+        config.audit.n,
+        config.audit.seed,
+        keep=config.select.keep,
+        kind=pool.kind,
+    )
+
+
+def _refuse_unread(sheet: Path, run_dir: Path) -> None:
+    if not sheet.exists():
+        return
+    audits = current(run_dir, "audits")
+    if audits is None or file_digest(sheet) not in audits.manifest["inputs"].values():
+        raise InputError(
+            "there is an audit sheet already, which may hold answers",
+            facts={"file": sheet},
+            help=f"take in its answers (winnow audit import {run_dir} {sheet}) or move it away",
+        )
+
+
+def _agreement(audits: pa.Table) -> dict[str, float]:
+    found = agreement(audits)
+    facts = {"agreement": found.share, "kappa": found.kappa}
+    told = {name: value for name, value in facts.items() if not math.isnan(value)}
+    return {"n_judged_by_several": found.n_pairs, **told}

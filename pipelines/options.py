@@ -1,0 +1,49 @@
+"""What commands that work on a run share: its folder, its settings, and the word about the next."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+set_option = click.option(
+    "-o",
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set a key of the configuration, such as select.keep=0.25 (repeatable).",
+)
+labels_option = click.option(
+    "--label-set",
+    type=click.Choice(["selected", "all", "random"]),
+    default="selected",
+    show_default=True,
+    help="The selected labels, all candidates, or as many of them drawn at random.",
+)
+
+
+def on_run(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the locked run folder and its settings."""
+
+    @run_argument
+    @set_option
+    @functools.wraps(command)
+    def locked_command(run: Path, overrides: tuple[str, ...], **options: Any) -> None:
+        from curation.manifest import locked
+        from pipelines.runs import load_config
+
+        config = load_config(run, overrides)
+        with locked(run):
+            command(config, run, **options)
+
+    return locked_command
+
+
+def tell_next(command: str) -> None:
+    """Print the next command, to stderr."""
+    click.echo(f"next: {command}", err=True)
