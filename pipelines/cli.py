@@ -139,6 +139,7 @@ def select(
     confidence: float | None,
 ) -> None:
     """Score the candidates, keep the best, and state their precision with its interval."""
+    from curation.manifest import current
     from pipelines.config import with_overrides
     from pipelines.selecting import select as make_selection
 
@@ -155,7 +156,8 @@ def select(
         click.echo(f"{'candidates' if name == 'in' else 'kept'}  {stage.counts[name]}")
     for name in ("precision", "precision_low", "precision_high"):
         click.echo(f"{name}  {stage.manifest['facts'][name]:.4f}")
-    tell_next(f"winnow export {run}")
+    has_images = current(run, "signals") is not None
+    tell_next(f"winnow {'export' if has_images else 'report'} {run}")
 
 
 @main.command()

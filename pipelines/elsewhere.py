@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,6 +19,8 @@ from labeling.taxonomy import Label, Taxonomy, build_taxonomy
 from pipelines.config import Config, TaxonomyInput
 from pipelines.runs import save_config
 from pipelines.talk import step
+
+HELP = "docs/how-to/elsewhere.md names the columns, their types and values"
 
 
 def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -> Stage:
@@ -68,35 +71,85 @@ def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -
 
 
 def _read(path: Path) -> pa.Table:
-    """Return the columns of the schema, in its types."""
+    """Return the columns of the schema, in its types, checked."""
     try:
         table = pq.read_table(path)
         for name, cast in (("evidence", _evidence), ("silent", _silent)):
             if name in table.column_names:
-                column = cast(table[name].combine_chunks())
+                column = cast(table[name].combine_chunks(), path)
                 table = table.set_column(table.column_names.index(name), name, column)
     except (OSError, pa.ArrowException, KeyError, TypeError) as error:
         raise InputError(
             "candidates cannot be read",
             facts={"file": path, "cause": error},
-            help="docs/how-to/elsewhere.md names the columns and their types",
+            help=HELP,
         ) from error
-    return conform(table, CANDIDATES, where=str(path))
+    table = conform(table, CANDIDATES, where=str(path))
+    _refuse_two_voices(table, path)
+    return table
 
 
-def _silent(lists: pa.Array) -> pa.ListArray:
-    return lists.cast(pa.list_(pa.string()))
+def _silent(lists: pa.Array, path: Path) -> pa.ListArray:
+    lists = lists.cast(pa.list_(pa.string()))
+    _refuse(_parents(lists), pc.is_null(lists.flatten()), "a silent source has no name", path)
+    return lists
 
 
-def _evidence(lists: pa.Array) -> pa.ListArray:
-    """Return the lists with the fields of an item in the schema's order and types."""
+def _evidence(lists: pa.Array, path: Path) -> pa.ListArray:
+    """Return the lists with their items as the schema has them: types, order of fields and rows."""
+    _refuse(np.arange(len(lists)), pc.is_null(lists), "a candidate has no list of evidence", path)
     lists = lists.cast(pa.list_(lists.type.value_type))
-    items = lists.flatten()
-    fields = [items.field(f.name).cast(f.type) for f in EVIDENCE_ITEM]
-    ordered = pa.StructArray.from_arrays(fields, fields=list(EVIDENCE_ITEM))
-    lengths = np.asarray(pc.fill_null(lists.value_lengths(), 0), np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    items, row = lists.flatten(), _parents(lists)
+    fields = {f.name: pc.struct_field(items, f.name).cast(f.type) for f in EVIDENCE_ITEM}
+    for name, values in fields.items():
+        _refuse(row, pc.is_null(values), f"{name} of some evidence is missing", path)
+    bounds = {"strength": (0, 1), "n_pages": (1, np.inf), "n_hosts": (1, np.inf)}
+    for name, (low, high) in bounds.items():
+        values = np.asarray(fields[name])
+        outside = ~((values >= low) & (values <= high))  # so that NaN is, too
+        said = f"from {low} to {high}" if np.isfinite(high) else f"{low} or more"
+        _refuse(row, outside, f"{name} of some evidence is not {said}", path)
+    order = pc.sort_indices(
+        pa.table({"row": row, "source": fields["source"]}),
+        [("row", "ascending"), ("source", "ascending")],
+    )
+    ordered = pa.StructArray.from_arrays(
+        [values.take(order) for values in fields.values()], fields=list(EVIDENCE_ITEM)
+    )
+    source = ordered.field("source")
+    same = np.asarray(pc.equal(source[1:], source[:-1]), bool) & (np.diff(row) == 0)
+    _refuse(row[1:], same, "a source speaks twice for a candidate", path)
+    n_items = np.asarray(lists.value_lengths(), np.int64)
+    offsets = np.concatenate([[0], np.cumsum(n_items)]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), ordered)
+
+
+def _refuse_two_voices(table: pa.Table, path: Path) -> None:
+    """Raise if a source both speaks for a candidate and is silent about it."""
+    speaking, silent = (table[name].combine_chunks() for name in ("evidence", "silent"))
+    voices = [
+        pa.table({"row": _parents(speaking), "source": speaking.flatten().field("source")}),
+        pa.table({"row": _parents(silent), "source": silent.flatten()}),
+    ]
+    both = voices[0].join(voices[1], ["row", "source"], join_type="inner")
+    if len(both):
+        row = np.sort(np.asarray(both["row"]))
+        said = "a source speaks for a candidate and is silent about it"
+        _refuse(row, np.ones(len(row), bool), said, path)
+
+
+def _parents(lists: pa.Array) -> npt.NDArray[np.int64]:
+    """Return the row of each item of the lists."""
+    return np.asarray(pc.list_parent_indices(lists), np.int64)
+
+
+def _refuse(row: npt.NDArray[np.int64], bad: npt.ArrayLike, message: str, path: Path) -> None:
+    """Raise `InputError` with the first bad row, counted from 1, if there is any."""
+    flags = np.asarray(bad, bool)
+    if flags.any():
+        first = int(row[np.argmax(flags)]) + 1
+        facts = {"file": path, "rows": f"{np.sum(flags):,}, first {first:,}"}
+        raise InputError(message, facts=facts, help=HELP)
 
 
 def _in_order(table: pa.Table, source: Path) -> pa.Table:
@@ -120,4 +173,8 @@ def _in_order(table: pa.Table, source: Path) -> pa.Table:
 def _flat(table: pa.Table) -> Taxonomy:
     """Return the labels that occur, none a kind of another."""
     found = sorted(pc.unique(table["label_id"]).to_pylist())
+    if not found:
+        raise InputError(
+            "the candidates hold no row, and no taxonomy is given", help="give one with --taxonomy"
+        )
     return build_taxonomy([Label(label_id, (), (), None, 1) for label_id in found], "candidates")

@@ -56,6 +56,8 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
             "the judgements of this run were drawn elsewhere: those of this sheet will replace them"
         )
         judged = AUDITS.empty()
+    if not len(drawn):
+        raise InputError("the run has no candidates to audit", facts={"run": run_dir})
     asked = drawn.filter(pa.array(find_pairs(drawn, judged) < 0))
     if not len(asked):
         raise InputError(

@@ -15,6 +15,7 @@ from pipelines.looking.unfinished import Attempt, attempts
 
 REPORT = "report.html"
 SHEET = "audit-sheet.csv"
+NEEDS_IMAGES = {"signals", "shards", "model", "evaluation"}
 
 _SHOWN = {
     "signals": ("signals", "images", "links", "feedback", "rejects"),
@@ -74,6 +75,8 @@ def next_command(run_dir: Path, seen: Sequence[Seen], is_begun: bool, by: Holder
     in_force = {one.name: one for one in seen if one.stage is not None}
     for name, command in MADE_BY.items():
         one = in_force.get(name)
+        if name in NEEDS_IMAGES and _is_from_elsewhere(in_force):
+            continue
         if one is not None and not one.stale and not (is_begun and command == "label"):
             continue
         if command == "label":
@@ -83,6 +86,14 @@ def next_command(run_dir: Path, seen: Sequence[Seen], is_begun: bool, by: Holder
             return f"fill in the column `verdict`, then: winnow audit import {run_dir} {sheet}"
         return f"winnow {command} {run_dir}"
     return _after_all(run_dir, in_force.values())
+
+
+def _is_from_elsewhere(in_force: Mapping[str, Seen]) -> bool:
+    """Return whether the run's candidates were imported, without signals and images."""
+    candidates = in_force.get("candidates")
+    if candidates is None or candidates.stage is None:
+        return False
+    return "signals" not in candidates.stage.manifest["inputs"]
 
 
 def _after_all(run_dir: Path, seen: Iterator[Seen] | Any) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,13 @@ def write_audits(path: Path, n: int) -> Path:
 
 def winnow(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def nobody(tmp_path: Path) -> Path:
+    """Write judgements of nothing."""
+    path = tmp_path / "none.csv"
+    path.write_text("image_id,label_id,verdict\n", "utf-8")
+    return path
 
 
 def test_candidates_are_sorted_and_cast(tmp_path, shuffled):
@@ -105,6 +113,89 @@ def test_a_pair_that_stands_twice_is_refused(tmp_path):
     assert done.exit_code == 3
     assert "stands twice" in done.output
     assert not (tmp_path / "run" / "candidates").exists()
+
+
+ITEM = {"source": "alt", "strength": 0.5, "n_pages": 2, "n_hosts": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("evidence", [ITEM | {"strength": float("nan")}], "strength of some evidence is not from"),
+        ("evidence", [ITEM | {"strength": 1.5}], "strength of some evidence is not from 0 to 1"),
+        ("evidence", [ITEM | {"n_pages": 0}], "n_pages of some evidence is not 1 or more"),
+        ("evidence", [ITEM | {"source": None}], "source of some evidence is missing"),
+        ("evidence", [None], "source of some evidence is missing"),
+        ("evidence", None, "no list of evidence"),
+        ("evidence", [ITEM, ITEM], "speaks twice"),
+        ("evidence", [ITEM | {"source": "title"}], "speaks for a candidate and is silent"),
+        ("silent", [None], "a silent source has no name"),
+        ("silent", None, "values of silent are null"),
+        ("ambiguity", 0, "values of ambiguity are below 1"),
+        ("label_id", "a b", "label_id are not of the form"),
+        ("image_id", "x", "image_id are not of the form"),
+    ],
+)
+def test_what_no_candidate_may_hold_is_refused_with_its_row(tmp_path, column, value, said):
+    rows = WORLD.candidates.slice(0, 20).to_pylist()
+    rows[7] |= {"evidence": [ITEM], "silent": ["title"]} | {column: value}
+    item = pa.struct([(n, pa.string() if n == "source" else pa.float64()) for n in ITEM])
+    kinds = {"evidence": pa.list_(item), "silent": pa.list_(pa.string())}
+    columns = {n: pa.array([row[n] for row in rows], kinds.get(n)) for n in rows[0]}
+    path = tmp_path / "candidates.parquet"
+    pq.write_table(pa.table(columns), path)
+    done = winnow("audit", "import", tmp_path / "run", nobody(tmp_path), "--candidates", path)
+    assert done.exit_code == 3
+    assert said in done.output
+    assert re.search(r"row 7:|first 8", done.output)
+    assert not (tmp_path / "run" / "candidates").exists()
+
+
+def test_evidence_is_sorted_by_source_and_dictionaries_are_read(tmp_path):
+    rows = WORLD.candidates.slice(0, 50).to_pylist()
+    backwards = pa.Table.from_pylist(
+        [row | {"evidence": row["evidence"][::-1]} for row in rows], WORLD.candidates.schema
+    )
+    coded = backwards["label_id"].combine_chunks().dictionary_encode()
+    path = tmp_path / "candidates.parquet"
+    pq.write_table(backwards.set_column(1, "label_id", coded), path)
+    stage = import_candidates(tmp_path / "run", path, None)
+    ordered = [("image_id", "ascending"), ("label_id", "ascending")]
+    assert stage.table(CANDIDATES).equals(WORLD.candidates.slice(0, 50).sort_by(ordered))
+
+
+def test_no_candidates_need_a_taxonomy(tmp_path):
+    path = tmp_path / "candidates.parquet"
+    pq.write_table(WORLD.candidates.slice(0, 0), path)
+    begin = ("audit", "import", tmp_path / "run", nobody(tmp_path), "--candidates", path)
+    assert "no taxonomy is given" in winnow(*begin).output
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text('{"id": "cat"}\n', "utf-8")
+    assert winnow(*begin, "--taxonomy", labels).exit_code == 0
+    done = winnow("audit", "sample", tmp_path / "run")
+    assert done.exit_code == 3
+    assert "no candidates" in done.output
+
+
+def test_a_run_without_judgements_asks_for_some(tmp_path, shuffled):
+    run = tmp_path / "run"
+    done = winnow("audit", "import", run, nobody(tmp_path), "--candidates", shuffled)
+    assert done.exit_code == 0, done.output
+    assert "too few audits" in winnow("select", run).output
+    asked = winnow("audit", "sample", run, "--until-width", "0.2", "-o", "audit.n=80")
+    assert asked.stdout.splitlines()[-1] == "pairs  80"
+    header, first, *_ = (run / "audit-sheet.csv").read_text("utf-8").splitlines()
+    assert header == "image_id,label_id,image,label,verdict,auditor"
+    assert first.split(",")[2] == ""
+
+
+def test_a_run_from_elsewhere_is_told_what_comes_next(tmp_path, shuffled):
+    run = tmp_path / "run"
+    audits = write_audits(tmp_path / "audits.parquet", 300)
+    winnow("audit", "import", run, audits, "--candidates", shuffled)
+    assert winnow("status", run).stderr == f"next: winnow select {run}\n"
+    assert winnow("select", run).stderr.splitlines()[-1] == f"next: winnow report {run}"
+    assert winnow("status", run).stderr == f"next: winnow report {run}\n"
 
 
 @pytest.mark.parametrize("column", ["image_id", "evidence", "silent"])
