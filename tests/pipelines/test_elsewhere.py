@@ -15,6 +15,7 @@ from curation.features import features
 from curation.manifest import open_stage
 from curation.pairs import find_pairs
 from curation.scoring import cold_scores
+from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SELECTED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.cli import main
@@ -162,6 +163,22 @@ def test_evidence_is_sorted_by_source_and_dictionaries_are_read(tmp_path):
     stage = import_candidates(tmp_path / "run", path, None)
     ordered = [("image_id", "ascending"), ("label_id", "ascending")]
     assert stage.table(CANDIDATES).equals(WORLD.candidates.slice(0, 50).sort_by(ordered))
+
+
+def test_many_candidates_come_in_by_parts(tmp_path, shuffled, monkeypatch):
+    whole = import_candidates(tmp_path / "whole", shuffled, None)
+    monkeypatch.setattr("pipelines.elsewhere.ROWS_OF_FILE", 1000)
+    monkeypatch.setattr("pipelines.elsewhere.BATCH_ROWS", 700)
+    parts = import_candidates(tmp_path / "parts", shuffled, None)
+    assert len(parts.paths(".parquet", "candidates-")) == 8
+    assert parts.table(CANDIDATES).equals(whole.table(CANDIDATES))
+    assert parts.counts == whole.counts
+    table = WORLD.candidates.to_pylist()
+    table[5000]["evidence"] = [ITEM, ITEM]
+    path = tmp_path / "bad.parquet"
+    pq.write_table(pa.Table.from_pylist(table, WORLD.candidates.schema), path)
+    with pytest.raises(InputError, match=r"first 5,001"):
+        import_candidates(tmp_path / "bad", path, None)
 
 
 def test_no_candidates_need_a_taxonomy(tmp_path):
