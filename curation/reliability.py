@@ -157,22 +157,6 @@ def fit_rates(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Rates:
     )
 
 
-def shrunken_logits(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Floats:
-    """Return the logit of the share of right candidates in the group of each entry, without it.
-
-    Each entry's own verdict is left out of its rates, so that they may be features of a model that
-    is trained on that verdict. Parameters as those of `fit_rates`.
-
-    Returns
-    -------
-    float64[e]
-        In [-4.6, 4.6].
-    """
-    rates = fit_rates(hierarchy, correct, weight)
-    own = weight[hierarchy.row]
-    return rates.logits_without(hierarchy.group, own, own * correct[hierarchy.row])
-
-
 def logit(rate: Floats) -> Floats:
     """Return ``log(rate / (1 - rate))``, bounded by `MAX_LOGIT`."""
     inside = np.clip(rate, 1e-6, 1 - 1e-6)

@@ -48,8 +48,10 @@ def beyond_limits(
     int8[n]
         Places in `labeling.schemas.SELECT_REASONS`: 0 for those that may be kept.
     """
+    beyond = np.zeros(scored.num_rows, np.int8)
+    if per_image is None and per_label is None:
+        return beyond
     p, draw = np.asarray(scored["p_correct"]), pair_hash(scored)
-    beyond = np.zeros(len(p), np.int8)
     for limit, column, reason in (
         (per_image, "image_id", "over_per_image"),
         (per_label, "label_id", "over_per_label"),

@@ -47,10 +47,11 @@ class Thresholds:
     n_kept: Ints
     estimates: Estimates
 
-    def table(self, confidence: float = 0.95) -> pa.Table:
+    def table(self, n_candidates: int, confidence: float = 0.95) -> pa.Table:
         """Return the sets as rows of `THRESHOLDS`; each interval holds by itself, not all at once.
 
-        The precision of a set without audits is null.
+        Shares are of `n_candidates`, which may be more than the largest set where limits hold. The
+        precision of a set without audits is null.
         """
         low, high = self.estimates.interval(confidence)
         precision = self.estimates.precision
@@ -58,7 +59,7 @@ class Thresholds:
             [
                 self.threshold,
                 self.n_kept,
-                self.n_kept / max(int(self.n_kept.max(initial=0)), 1),
+                self.n_kept / max(n_candidates, 1),
                 pa.array(precision, mask=np.isnan(precision)),
                 low,
                 high,

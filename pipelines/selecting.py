@@ -62,7 +62,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             chosen = _choose(config.select, rows, judged.cuts, beyond)
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
-                cuts = judged.cuts.table(config.select.confidence).to_pylist()
+                cuts = judged.cuts.table(len(rows), limits.confidence).to_pylist()
                 (work.dir / "thresholds.json").write_text(json.dumps(cuts) + "\n", "utf-8")
                 dropped = {
                     item["values"]: item["counts"]

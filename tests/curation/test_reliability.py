@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from curation.reliability import Hierarchy, shrunken_logits
+from curation.reliability import Hierarchy, fit_rates
+
+
+def shrunken_logits(hierarchy, correct, weight):
+    """Return the logit of the rate of each entry's group, without the entry."""
+    own = weight[hierarchy.row]
+    rates = fit_rates(hierarchy, correct, weight)
+    return rates.logits_without(hierarchy.group, own, own * correct[hierarchy.row])
 
 
 def entries_of(group):
