@@ -25,8 +25,6 @@ STARTS = (0.02, 0.05, 0.1, 0.2, 0.35)
 MIN_OF_START = 20
 """Audits in the smallest set to start from."""
 
-MAX_AUDITS = 10_000_000
-
 
 def prove(cuts: Thresholds, target: float, confidence: float = 0.95) -> int:
     """Return the row of the largest set whose precision is proved to be above the target.
@@ -57,7 +55,7 @@ def prove(cuts: Thresholds, target: float, confidence: float = 0.95) -> int:
             "best that can be proved": f"{best:.3f}" if best else "none",
             "confidence": confidence,
             "audits": int(cuts.estimates.n_audits.max(initial=0)),
-            "audits needed": f"about {needed:,}" if needed else "more than would be practical",
+            "audits needed": f"about {needed:,}" if needed else "more than there are candidates",
         },
         help="audit more pairs, or ask for less",
     )
@@ -80,7 +78,7 @@ def best_provable(cuts: Thresholds, confidence: float = 0.95) -> float:
 
 
 def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> int | None:
-    """Return about how many audits would prove the target, drawn as those were; None for too many.
+    """Return about how many audits would prove the target; None for more than there are candidates.
 
     Taken from the set with the best lower bound, as if its estimate were the truth.
     """
@@ -97,7 +95,7 @@ def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> 
     if not len(enough):
         return None
     needed = float(f"{found.n_audits.max() * times[enough[0]]:.2g}")
-    return int(needed) if needed <= MAX_AUDITS else None
+    return int(needed) if needed <= cuts.n_kept[-1] else None
 
 
 def _rejected(cuts: Thresholds, target: float, error: float) -> npt.NDArray[np.bool_]:

@@ -124,13 +124,26 @@ def label(
 main.add_command(auditing.audit)
 
 
+_open_share = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
 @main.command()
 @on_run
-@click.option("--keep", type=float, metavar="SHARE", help="Keep exactly this share.")
 @click.option(
-    "--precision", type=float, metavar="P", help="Keep as many as are proved to be this precise."
+    "--keep",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Keep exactly this share.",
 )
-@click.option("--confidence", type=float, metavar="C", help="Of the precision; 0.95 by default.")
+@click.option(
+    "--precision",
+    type=_open_share,
+    metavar="P",
+    help="Keep as many as are proved to be this precise.",
+)
+@click.option(
+    "--confidence", type=_open_share, metavar="C", help="Of the precision; 0.95 by default."
+)
 def select(
     config: Config,
     run: Path,
