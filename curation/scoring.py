@@ -15,6 +15,7 @@ import pyarrow as pa
 from curation.audits import Effective, effective
 from curation.calibration import Calibration, fit_calibration
 from curation.features import N_FOLDS, FeatureTable
+from curation.labelmodel import believed_log_odds, cold_score, count_patterns
 from curation.models import Scorer, make_model
 from curation.pairs import find_pairs
 from curation.relatives import Floats
@@ -65,9 +66,8 @@ class Scores:
 def cold_scores(table: FeatureTable) -> Floats:
     """Score candidates without any audit: to choose what to audit, and for nothing else.
 
-    The score is ``(speaking + 1) / (covering + 2)``, the share of the sources that cover the image
-    which name the label (shrunk to 1/2), times the noisy-or of their strengths. It rises with
-    each strength and falls with each silent source; it is no probability and promises no
+    The score is the noisy-or of the strengths, its odds moved by what a model of the votes makes of
+    who speaks and who is silent (`curation.labelmodel`). It is no probability and promises no
     precision.
 
     Returns
@@ -75,10 +75,9 @@ def cold_scores(table: FeatureTable) -> Floats:
     float64[n]
         In [0, 1].
     """
-    n_speaking, n_silent = table.spoke.sum(axis=1), table.silent.sum(axis=1)
-    share = (n_speaking + 1) / (n_speaking + n_silent + 2)
-    cold: Floats = share * table.column("noisy_or").astype(np.float64)
-    return cold
+    patterns, pattern = count_patterns(table.spoke, table.silent)
+    votes = believed_log_odds(patterns)[pattern]
+    return cold_score(table.column("noisy_or").astype(np.float64), votes)
 
 
 def score(table: FeatureTable, audits: pa.Table) -> Scores:
