@@ -25,14 +25,11 @@ def partitions(
         Groups at which it ends; fewer sources are yielded as they are.
     """
     ratios = log_odds_ratios(spoke, silent, count)
-    groups = [(source,) for source in range(len(ratios))]
+    groups: list[tuple[int, ...]] = [(source,) for source in range(len(ratios))]
     yield tuple(groups)
     while len(groups) > n_at_least:
         nearness = np.array(
-            [
-                [ratios[np.ix_(a, b)].mean() if a < b else -np.inf for b in groups]
-                for a in groups
-            ]
+            [[ratios[np.ix_(a, b)].mean() if a < b else -np.inf for b in groups] for a in groups]
         )
         i, j = np.unravel_index(np.argmax(nearness), nearness.shape)
         joined = tuple(sorted(groups[i] + groups[j]))

@@ -124,7 +124,7 @@ def merge_patterns(parts: Sequence[Patterns]) -> tuple[Patterns, Rows]:
         packed = np.zeros((len(packed), 1), np.uint8)
     key = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
     _, first, row = np.unique(key, return_index=True, return_inverse=True)
-    count = np.bincount(row, patterns.count, len(first))
+    count = np.bincount(row, patterns.count, len(first)).astype(np.float64)
     return Patterns(patterns.spoke[first], patterns.silent[first], count), row
 
 
@@ -154,9 +154,9 @@ def believed_log_odds(patterns: Patterns) -> Floats:
         Rounded, so that it does not hang on the order in which a machine adds.
     """
     n_speaking, n_silent = patterns.spoke.sum(axis=1), patterns.silent.sum(axis=1)
-    share = np.log((n_speaking + 1) / (n_silent + 1))
+    share: Floats = np.log((n_speaking + 1) / (n_silent + 1))
     if patterns.spoke.shape[1] < MIN_VIEWS or len(share) < 2:
-        return share / 2
+        return share / 2.0
     found = fit_label_model(patterns).log_odds(patterns.spoke, patterns.silent)
     trust = max(_correlation(found, share, patterns.count), 0.0)
     believed: Floats = np.round(found * trust / 2, 6)
@@ -239,7 +239,7 @@ def _covers(patterns: Patterns) -> tuple[Flags, Rows, Floats]:
     covering = patterns.spoke | patterns.silent
     distinct, of_cover = count_patterns(covering, np.zeros_like(covering))
     n_of_cover = np.bincount(of_cover, patterns.count, len(distinct.count))
-    return distinct.spoke, of_cover, n_of_cover
+    return distinct.spoke, of_cover, n_of_cover.astype(np.float64)
 
 
 def _maximise(
@@ -263,5 +263,3 @@ def _maximise(
             p_common[g] = (n_caused + N_PRIOR * P_COMMON) / (n_right + N_PRIOR)
     p_right = float(np.clip(n_right[1] / n_right.sum(), 1e-3, 1 - 1e-3))
     return LabelModel(p_right, model.groups, p_common, p_speaks)
-
-

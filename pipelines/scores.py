@@ -12,12 +12,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.features import features
+from curation.features import features, sources_of
+from curation.labelmodel import (
+    believed_log_odds,
+    cold_score,
+    count_patterns,
+    merge_patterns,
+)
 from curation.manifest import Stage
 from curation.models import Scorer, apply
 from curation.pairs import Hash, image_hash
 from curation.relatives import Floats
-from curation.scoring import Scores, cold_scores, score
+from curation.scoring import Scores, score
 from labeling.errors import InputError
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy import Taxonomy
@@ -78,15 +84,28 @@ def score_candidates(
 
 
 def pairs_with_cold_scores(candidates: Stage) -> tuple[pa.Table, Floats]:
-    """Return the pairs of a run's candidates and their cold scores, in the order of the rows."""
-    taxonomy = taxonomy_of(candidates)
-    cold = [
-        cold_scores(features(pa.Table.from_batches([batch]).cast(CANDIDATES.arrow), taxonomy))
-        for path in candidate_paths(candidates)
-        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=CANDIDATES.arrow.names)
-    ]
+    """Return the pairs of a run's candidates and their cold scores, in the order of the rows.
+
+    They are read in parts, of each of which only the patterns of its votes, and for each candidate
+    its pattern and its noisy-or stay in memory until the label model is fitted on all patterns.
+    """
+    taxonomy, paths = taxonomy_of(candidates), candidate_paths(candidates)
+    named = [sources_of(part) for part in _read(paths, ["evidence", "silent"])]
+    sources = sorted({source for part in named for source in part})
     pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
-    return pairs, np.concatenate(cold) if cold else np.zeros(0)
+    patterns, of_row, noisy_or, n_patterns = [], [], [], 0
+    for part in _read(paths, CANDIDATES.arrow.names):
+        table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
+        found, pattern = count_patterns(table.spoke, table.silent)
+        patterns.append(found)
+        of_row.append(pattern + n_patterns)
+        noisy_or.append(table.column("noisy_or").astype(np.float64))
+        n_patterns += len(found.count)
+    if len(pairs) == 0:
+        return pairs, np.zeros(0)
+    every, place = merge_patterns(patterns)
+    votes = believed_log_odds(every)[place][np.concatenate(of_row)]
+    return pairs, cold_score(np.concatenate(noisy_or), votes)
 
 
 def candidate_paths(candidates: Stage) -> list[Path]:
@@ -94,13 +113,15 @@ def candidate_paths(candidates: Stage) -> list[Path]:
     return candidates.paths(".parquet", "candidates-") or candidates.paths(".parquet", "part-")
 
 
+def _read(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:
+    for path in paths:
+        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=columns):
+            yield pa.Table.from_batches([batch])
+
+
 def _hashes(paths: list[Path]) -> Hash:
     """Return the hash of each candidate's image."""
-    hashes = [
-        image_hash(batch.column("image_id"))
-        for path in paths
-        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=["image_id"])
-    ]
+    hashes = [image_hash(part["image_id"]) for part in _read(paths, ["image_id"])]
     return np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
 
 

@@ -11,7 +11,7 @@ from curation.manifest import Stage, open_stage, staged, write_parquet
 from curation.scoring import cold_scores, score
 from labeling.errors import InputError
 from pipelines import scores
-from pipelines.scores import score_candidates
+from pipelines.scores import pairs_with_cold_scores, score_candidates
 
 WORLD = make_world(800, seed=5)
 
@@ -60,3 +60,17 @@ def test_candidates_of_an_image_that_do_not_lie_together_are_refused(tmp_path):
 def test_no_candidates_give_the_error_of_few_audits(tmp_path):
     with pytest.raises(InputError, match="too few audits"):
         score_candidates(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]), audits_of(100))
+
+
+def test_cold_scores_are_those_of_all_candidates_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(scores, "N_AT_ONCE", 501)
+    third = len(WORLD.candidates) // 3
+    pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
+    pairs, cold = pairs_with_cold_scores(stage_of(tmp_path, pieces))
+    assert pairs.num_rows == len(WORLD.candidates)
+    np.testing.assert_allclose(cold, cold_scores(features(WORLD.candidates, WORLD.taxonomy)))
+
+
+def test_no_candidates_have_no_cold_scores(tmp_path):
+    pairs, cold = pairs_with_cold_scores(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]))
+    assert pairs.num_rows == len(cold) == 0
