@@ -128,38 +128,32 @@ def merge_patterns(parts: Sequence[Patterns]) -> tuple[Patterns, Rows]:
     return Patterns(patterns.spoke[first], patterns.silent[first], count), row
 
 
-def cold_score(noisy_or: Floats, votes: Floats) -> Floats:
-    """Return the cold score of candidates, from strengths and `believed_log_odds`, in [0, 1].
+def belief(patterns: Patterns) -> Floats:
+    """Return how far each pattern of votes is believed: half by their share, half by the model.
 
-    Examples
-    --------
-    >>> cold_score(np.array([0.5, 0.5, 0.9]), np.array([-1.0, 0.0, 0.0])).round(2)
-    array([0.27, 0.5 , 0.9 ])
-    """
-    score: Floats = expit(logit(np.clip(noisy_or, 1e-6, 1 - 1e-6)) + votes)
-    return score
-
-
-def believed_log_odds(patterns: Patterns) -> Floats:
-    """Return what each pattern of votes adds to the log-odds of its candidates.
-
-    That is half of what the label model says, or less: times its correlation with the log-odds of
-    the share of votes. A model that has taken something else for the truth has drifted away from
-    the votes, and where the two disagree wholly nothing is left. With fewer than `MIN_VIEWS`
-    sources agreement tells nothing of them, and the share of votes takes the model's place.
+    The share is that of the covering sources which speak, shrunk to 1/2. The model's log-odds are
+    shrunk by the fourth power of their correlation with those of the share: a model that has taken
+    something else for the truth has drifted away from the votes, and is believed the less. With
+    fewer than `MIN_VIEWS` sources agreement tells nothing of them, and the share decides alone.
 
     Returns
     -------
     float64[k]
-        Rounded, so that it does not hang on the order in which a machine adds.
+        In [0, 1], no probability; rounded, so that it does not hang on how a machine adds up.
+
+    Examples
+    --------
+    >>> spoke = np.array([[True, True], [True, False]])
+    >>> belief(Patterns(spoke, ~spoke, np.array([3.0, 5.0])))
+    array([0.75, 0.5 ])
     """
     n_speaking, n_silent = patterns.spoke.sum(axis=1), patterns.silent.sum(axis=1)
-    share: Floats = np.log((n_speaking + 1) / (n_silent + 1))
+    share: Floats = (n_speaking + 1) / (n_speaking + n_silent + 2)
     if patterns.spoke.shape[1] < MIN_VIEWS or len(share) < 2:
-        return share / 2.0
+        return share
     found = fit_label_model(patterns).log_odds(patterns.spoke, patterns.silent)
-    trust = max(_correlation(found, share, patterns.count), 0.0)
-    believed: Floats = np.round(found * trust / 2, 6)
+    trust = max(_correlation(found, logit(share), patterns.count), 0.0) ** 4
+    believed: Floats = np.round((share + expit(found * trust)) / 2, 6)
     return believed
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from curation.audits import Effective, effective
 from curation.calibration import Calibration, fit_calibration
 from curation.features import N_FOLDS, FeatureTable
-from curation.labelmodel import believed_log_odds, cold_score, count_patterns
+from curation.labelmodel import belief, count_patterns
 from curation.models import Scorer, make_model
 from curation.pairs import find_pairs
 from curation.relatives import Floats
@@ -66,9 +66,9 @@ class Scores:
 def cold_scores(table: FeatureTable) -> Floats:
     """Score candidates without any audit: to choose what to audit, and for nothing else.
 
-    The score is the noisy-or of the strengths, its odds moved by what a model of the votes makes of
-    who speaks and who is silent (`curation.labelmodel`). It is no probability and promises no
-    precision.
+    The score is the noisy-or of the strengths times what is believed of the votes: half by the
+    share of the covering sources that name the label, half by a model of how they err together
+    (`curation.labelmodel.belief`). It is no probability and promises no precision.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def cold_scores(table: FeatureTable) -> Floats:
         In [0, 1].
     """
     patterns, pattern = count_patterns(table.spoke, table.silent)
-    votes = believed_log_odds(patterns)[pattern]
-    return cold_score(table.column("noisy_or").astype(np.float64), votes)
+    cold: Floats = table.column("noisy_or").astype(np.float64) * belief(patterns)[pattern]
+    return cold
 
 
 def score(table: FeatureTable, audits: pa.Table) -> Scores:

@@ -13,12 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.features import features, sources_of
-from curation.labelmodel import (
-    believed_log_odds,
-    cold_score,
-    count_patterns,
-    merge_patterns,
-)
+from curation.labelmodel import belief, count_patterns, merge_patterns
 from curation.manifest import Stage
 from curation.models import Scorer, apply
 from curation.pairs import Hash, image_hash
@@ -104,8 +99,7 @@ def pairs_with_cold_scores(candidates: Stage) -> tuple[pa.Table, Floats]:
     if len(pairs) == 0:
         return pairs, np.zeros(0)
     every, place = merge_patterns(patterns)
-    votes = believed_log_odds(every)[place][np.concatenate(of_row)]
-    return pairs, cold_score(np.concatenate(noisy_or), votes)
+    return pairs, np.concatenate(noisy_or) * belief(every)[place][np.concatenate(of_row)]
 
 
 def candidate_paths(candidates: Stage) -> list[Path]:

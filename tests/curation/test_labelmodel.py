@@ -12,8 +12,7 @@ from curation.features import features
 from curation.labelmodel import (
     MAX_PATTERNS,
     Patterns,
-    believed_log_odds,
-    cold_score,
+    belief,
     count_patterns,
     fit_label_model,
     merge_patterns,
@@ -48,10 +47,11 @@ def at_a_third(score, right):
 def test_a_group_that_follows_the_page_is_found_and_outranked():
     spoke, silent, right = draw(n_on_page=6, n_alone=3, pull=5.0)
     patterns, pattern = count_patterns(spoke, silent)
-    groups = fit_label_model(patterns).groups
-    assert groups == ((0, 1, 2, 3, 4, 5), (6,), (7,), (8,))
-    believed = believed_log_odds(patterns)[pattern]
-    assert at_a_third(believed, right) > at_a_third(vote_share(spoke, silent), right) + 0.15
+    model = fit_label_model(patterns)
+    assert model.groups == ((0, 1, 2, 3, 4, 5), (6,), (7,), (8,))
+    by_share = at_a_third(vote_share(spoke, silent), right)
+    assert at_a_third(model.log_odds(spoke, silent), right) > by_share + 0.15
+    assert at_a_third(belief(patterns)[pattern], right) > by_share + 0.02
 
 
 def test_independent_sources_stay_alone_and_are_weighed_by_their_skill():
@@ -59,7 +59,7 @@ def test_independent_sources_stay_alone_and_are_weighed_by_their_skill():
     patterns, pattern = count_patterns(spoke, silent)
     assert all(len(group) == 1 for group in fit_label_model(patterns).groups)
     by_share = roc_auc_score(right, vote_share(spoke, silent))
-    assert roc_auc_score(right, believed_log_odds(patterns)[pattern]) > by_share + 0.01
+    assert roc_auc_score(right, belief(patterns)[pattern]) > by_share + 0.01
 
 
 def test_the_pairs_that_nobody_names_are_counted_for():
@@ -75,7 +75,7 @@ def test_cold_scores_rank_better_than_strengths_times_vote_share(seed):
     table = features(world.candidates, world.taxonomy)
     plain = vote_share(table.spoke, table.silent) * table.column("noisy_or")
     cold = cold_scores(table)
-    assert at_a_third(cold, world.correct) > at_a_third(plain, world.correct) + 0.01
+    assert at_a_third(cold, world.correct) > at_a_third(plain, world.correct)
     assert roc_auc_score(world.correct, cold) > roc_auc_score(world.correct, plain)
 
 
@@ -83,13 +83,8 @@ def test_two_sources_count_as_votes():
     spoke = np.array([[True, True], [True, False], [False, True], [True, False]])
     silent = np.array([[False, False], [False, True], [True, False], [False, False]])
     patterns, pattern = count_patterns(spoke, silent)
-    believed = believed_log_odds(patterns)[pattern]
-    np.testing.assert_allclose(believed, np.log([3, 1, 1, 2]) / 2)
-
-
-def test_strengths_decide_where_votes_are_alike():
-    score = cold_score(np.array([0.0, 0.2, 0.7, 1.0]), np.zeros(4))
-    np.testing.assert_allclose(score, [0, 0.2, 0.7, 1], atol=1e-5)
+    believed = belief(patterns)[pattern]
+    np.testing.assert_allclose(believed, [3 / 4, 1 / 2, 1 / 2, 2 / 3])
 
 
 votes = st.lists(
@@ -110,7 +105,7 @@ def test_parts_of_the_candidates_add_up(rows, cut):
     np.testing.assert_array_equal(merged.count, whole.count)
     moved = np.concatenate([parts[0][1], parts[1][1] + len(parts[0][0].count)])
     np.testing.assert_array_equal(place[moved], pattern)
-    assert np.isfinite(believed_log_odds(merged)).all()
+    assert np.isfinite(belief(merged)).all()
 
 
 def test_many_patterns_are_fitted_on_a_sample():
@@ -119,7 +114,7 @@ def test_many_patterns_are_fitted_on_a_sample():
     state[:, 0] = 1
     count = rng.integers(1, 50, len(state)).astype(np.float64)
     patterns = Patterns(state == 1, state == 2, count)
-    assert np.isfinite(believed_log_odds(patterns)).all()
+    assert np.isfinite(belief(patterns)).all()
 
 
 def test_odds_ratios_are_not_distorted_by_what_is_never_seen():
