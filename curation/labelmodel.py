@@ -129,12 +129,12 @@ def merge_patterns(parts: Sequence[Patterns]) -> tuple[Patterns, Rows]:
 
 
 def belief(patterns: Patterns) -> Floats:
-    """Return how far each pattern of votes is believed: half by their share, half by the model.
+    """Return how far each pattern of votes is believed: a third by the model.
 
-    The share is that of the covering sources which speak, shrunk to 1/2. The model's log-odds are
-    shrunk by the fourth power of their correlation with those of the share: a model that has taken
-    something else for the truth has drifted away from the votes, and is believed the less. With
-    fewer than `MIN_VIEWS` sources agreement tells nothing of them, and the share decides alone.
+    Two thirds are the share of the covering sources that speak, shrunk to 1/2. The model's log-odds
+    are shrunk by the fourth power of their correlation with those of the share: a model that has
+    taken something else for the truth has drifted away from the votes, and is believed the less.
+    With fewer than `MIN_VIEWS` sources agreement tells nothing, and the share decides alone.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def belief(patterns: Patterns) -> Floats:
         return share
     found = fit_label_model(patterns).log_odds(patterns.spoke, patterns.silent)
     trust = max(_correlation(found, logit(share), patterns.count), 0.0) ** 4
-    believed: Floats = np.round((share + expit(found * trust)) / 2, 6)
+    believed: Floats = np.round((2 * share + expit(found * trust)) / 3, 6)
     return believed
 
 

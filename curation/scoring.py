@@ -66,9 +66,9 @@ class Scores:
 def cold_scores(table: FeatureTable) -> Floats:
     """Score candidates without any audit: to choose what to audit, and for nothing else.
 
-    The score is the noisy-or of the strengths times what is believed of the votes: half by the
-    share of the covering sources that name the label, half by a model of how they err together
-    (`curation.labelmodel.belief`). It is no probability and promises no precision.
+    The score is the noisy-or of the strengths times what is believed of the votes: two
+    thirds by the share of the covering sources that name the label, one by a model of how they err
+    together (`curation.labelmodel.belief`). It is no probability and promises no precision.
 
     Returns
     -------
