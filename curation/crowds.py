@@ -37,8 +37,7 @@ def aggregate(task: Longs, voter: Longs, answer: Longs, n_classes: int) -> Float
     than `MIN_ANSWERS` answers on the average, skills cannot be told from luck and votes decide.
 
     Voters who copy one another look skilled: a third of them in league can bring it below the
-    majority. For candidates, whose sources do err together, `curation.scoring.cold_scores` ranks
-    better.
+    majority. For candidates, whose sources do err together, there is `curation.labelmodel`.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ def features(
         For a table of another schema or an unknown label.
     """
     check(candidates, CANDIDATES, where="candidates")
-    used = tuple(sorted({*sources})) if sources is not None else _sources(candidates)
+    used = tuple(sorted({*sources})) if sources is not None else sources_of(candidates)
     image, label = _image_codes(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
     strength, log_pages, log_hosts = _evidence(candidates["evidence"], used)
     spoke, silent = log_pages > 0, _silent(candidates["silent"], used)
@@ -159,7 +159,8 @@ def _label_facts(noisy_or: Floats, label: Codes, n_labels: int) -> LabelFacts:
     return LabelFacts(n, np.bincount(label, noisy_or, n_labels) / np.maximum(n, 1))
 
 
-def _sources(candidates: pa.Table) -> tuple[str, ...]:
+def sources_of(candidates: pa.Table) -> tuple[str, ...]:
+    """Return the labeling sources that speak or are silent anywhere, sorted."""
     speaking = pc.struct_field(pc.list_flatten(candidates["evidence"]), "source")
     named = {*pc.unique(speaking).to_pylist()}
     return tuple(sorted(named | {*pc.unique(pc.list_flatten(candidates["silent"])).to_pylist()}))

@@ -15,6 +15,7 @@ import pyarrow as pa
 from curation.audits import Effective, effective
 from curation.calibration import Calibration, fit_calibration
 from curation.features import N_FOLDS, FeatureTable
+from curation.labelmodel import belief, count_patterns
 from curation.models import Scorer, make_model
 from curation.pairs import find_pairs
 from curation.relatives import Floats
@@ -66,19 +67,17 @@ class Scores:
 def cold_scores(table: FeatureTable) -> Floats:
     """Score candidates without any audit: to choose what to audit, and for nothing else.
 
-    The score is ``(speaking + 1) / (covering + 2)``, the share of the sources that cover the image
-    which name the label (shrunk to 1/2), times the noisy-or of their strengths. It rises with
-    each strength and falls with each silent source; it is no probability and promises no
-    precision.
+    The score is the noisy-or of the strengths times what is believed of the votes: two
+    thirds by the share of the covering sources that name the label, one by a model of how they err
+    together (`curation.labelmodel.belief`). It is no probability and promises no precision.
 
     Returns
     -------
     float64[n]
         In [0, 1].
     """
-    n_speaking, n_silent = table.spoke.sum(axis=1), table.silent.sum(axis=1)
-    share = (n_speaking + 1) / (n_speaking + n_silent + 2)
-    cold: Floats = share * table.column("noisy_or").astype(np.float64)
+    patterns, pattern = count_patterns(table.spoke, table.silent)
+    cold: Floats = table.column("noisy_or").astype(np.float64) * belief(patterns)[pattern]
     return cold
 
 

@@ -13,12 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.features import features
+from curation.features import features, sources_of
+from curation.labelmodel import belief, count_patterns, merge_patterns
 from curation.manifest import Stage
 from curation.models import Scorer, apply
 from curation.pairs import Hash, image_hash
 from curation.relatives import Floats
-from curation.scoring import Scores, cold_scores, kinds, score
+from curation.scoring import Scores, kinds, score
 from labeling.errors import InputError
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy import Taxonomy
@@ -98,16 +99,29 @@ class Pool:
 
 
 def pool_of(candidates: Stage) -> Pool:
-    """Return what is known of a run's candidates before any audit."""
-    taxonomy = taxonomy_of(candidates)
-    cold, kind = [np.zeros(0)], [np.zeros(0, np.uint64)]
-    for path in candidate_paths(candidates):
-        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=CANDIDATES.arrow.names):
-            table = features(pa.Table.from_batches([batch]).cast(CANDIDATES.arrow), taxonomy)
-            cold.append(cold_scores(table))
-            kind.append(kinds(table))
+    """Return what is known of a run's candidates before any audit.
+
+    They are read in parts, of each of which only the patterns of its votes, and for each candidate
+    its pattern, kind and noisy-or stay in memory until the label model is fitted on all patterns.
+    """
+    taxonomy, paths = taxonomy_of(candidates), candidate_paths(candidates)
+    named = [sources_of(part) for part in _read(paths, ["evidence", "silent"])]
+    sources = sorted({source for part in named for source in part})
     pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
-    return Pool(pairs, np.concatenate(cold), np.concatenate(kind))
+    patterns, of_row, noisy_or, kind, n_patterns = [], [], [], [], 0
+    for part in _read(paths, CANDIDATES.arrow.names):
+        table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
+        found, pattern = count_patterns(table.spoke, table.silent)
+        patterns.append(found)
+        of_row.append(pattern + n_patterns)
+        noisy_or.append(table.column("noisy_or").astype(np.float64))
+        kind.append(kinds(table))
+        n_patterns += len(found.count)
+    if len(pairs) == 0:
+        return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
+    every, place = merge_patterns(patterns)
+    cold = np.concatenate(noisy_or) * belief(every)[place][np.concatenate(of_row)]
+    return Pool(pairs, cold, np.concatenate(kind))
 
 
 def candidate_paths(candidates: Stage) -> list[Path]:
@@ -115,13 +129,15 @@ def candidate_paths(candidates: Stage) -> list[Path]:
     return candidates.paths(".parquet", "candidates-") or candidates.paths(".parquet", "part-")
 
 
+def _read(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:
+    for path in paths:
+        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=columns):
+            yield pa.Table.from_batches([batch])
+
+
 def _hashes(paths: list[Path]) -> Hash:
     """Return the hash of each candidate's image."""
-    hashes = [
-        image_hash(batch.column("image_id"))
-        for path in paths
-        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=["image_id"])
-    ]
+    hashes = [image_hash(part["image_id"]) for part in _read(paths, ["image_id"])]
     return np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
 
 

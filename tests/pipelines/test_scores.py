@@ -8,10 +8,10 @@ from worlds import make_world
 from curation.audits import answer, sample
 from curation.features import features
 from curation.manifest import Stage, open_stage, staged, write_parquet
-from curation.scoring import cold_scores, score
+from curation.scoring import cold_scores, kinds, score
 from labeling.errors import InputError
 from pipelines import scores
-from pipelines.scores import score_candidates
+from pipelines.scores import pool_of, score_candidates
 
 WORLD = make_world(800, seed=5)
 
@@ -60,3 +60,19 @@ def test_candidates_of_an_image_that_do_not_lie_together_are_refused(tmp_path):
 def test_no_candidates_give_the_error_of_few_audits(tmp_path):
     with pytest.raises(InputError, match="too few audits"):
         score_candidates(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]), audits_of(100))
+
+
+def test_cold_scores_are_those_of_all_candidates_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(scores, "N_AT_ONCE", 501)
+    third = len(WORLD.candidates) // 3
+    pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
+    pool = pool_of(stage_of(tmp_path, pieces))
+    whole = features(WORLD.candidates, WORLD.taxonomy)
+    assert pool.pairs.num_rows == len(WORLD.candidates)
+    np.testing.assert_allclose(pool.cold, cold_scores(whole))
+    np.testing.assert_array_equal(pool.kind, kinds(whole))
+
+
+def test_no_candidates_have_no_cold_scores(tmp_path):
+    pool = pool_of(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]))
+    assert pool.pairs.num_rows == len(pool.cold) == len(pool.kind) == 0
