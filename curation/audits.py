@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.pairs import Hash, find_pairs, pair_hash
+from curation.relatives import Floats
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, Batch, check
 
@@ -107,17 +108,16 @@ def sample(
     size = np.bincount(band, minlength=N_BANDS)
     if kind is None:
         kind = np.zeros(len(band), np.uint64)
-    order = np.lexsort((draw, _spread(band, kind, draw, seed), band))
+    order = np.lexsort((draw, spread(band, kind, draw, seed), band))
     place = np.empty(len(band), np.int64)
     place[order] = np.arange(len(band)) - (np.cumsum(size) - size)[band[order]]
     drawn = np.lexsort((draw, (place + 0.5) / _shares(keep)[band]))[:n]
-    n_drawn = np.bincount(band[drawn], minlength=N_BANDS)
     columns = {
         "image_id": pairs.column("image_id").take(pa.array(drawn)),
         "label_id": pairs.column("label_id").take(pa.array(drawn)),
         "seq": pa.array(np.arange(len(drawn))),
         "stratum": stratum_names(band[drawn]),
-        "p_inclusion": pa.array((n_drawn / np.maximum(size, 1))[band[drawn]]),
+        "p_inclusion": pa.array(shares_drawn(band, drawn)),
     }
     return pa.table(columns).select(list(QUESTIONS))
 
@@ -129,7 +129,7 @@ def _shares(keep: float) -> npt.NDArray[np.float64]:
     return np.where(top > 1 - keep - 1 / N_BANDS, WANTED_SHARE, 1.0)
 
 
-def _spread(
+def spread(
     band: npt.NDArray[np.int8], kind: npt.NDArray[np.uint64], draw: Hash, seed: int
 ) -> npt.NDArray[np.float64]:
     """Return a number in [0, 1) for each pair: uniform, and even over the pairs of each kind."""
@@ -155,10 +155,24 @@ def stratum_names(band: npt.NDArray[np.int8]) -> pa.Array:
     return pa.array([f"band-{i}" for i in range(N_BANDS)]).take(pa.array(band))
 
 
-def is_banded(audits: pa.Table) -> bool:
-    """Return whether all strata of some audits are named as `bands` are."""
-    known = pa.array([f"band-{i}" for i in range(N_BANDS)])
-    return bool(np.all(pc.is_in(audits["stratum"], value_set=known)))
+def is_drawn_here(audits: pa.Table, strata: str = "band|cell") -> bool:
+    """Return whether all strata of some audits are named as winnow's own draws name them."""
+    named = pc.match_substring_regex(audits["stratum"], rf"^({strata})-\d+$")
+    return bool(pc.all(named, min_count=0).as_py())
+
+
+def shares_drawn(stratum: npt.NDArray[np.int8], rows: npt.NDArray[np.int64]) -> Floats:
+    """Return the inclusion probability of each row: the share of its stratum that was drawn.
+
+    Examples
+    --------
+    >>> shares_drawn(np.array([0, 0, 0, 1], np.int8), np.array([0, 3])).round(2).tolist()
+    [0.33, 1.0]
+    """
+    size = np.bincount(stratum)
+    drawn = np.bincount(stratum[np.unique(rows)], minlength=len(size))
+    p_inclusion: Floats = (drawn / np.maximum(size, 1))[stratum[rows]]
+    return p_inclusion
 
 
 def answer(sampled: pa.Table, truth: Batch, auditor: str = "truth") -> pa.Table:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits import N_BANDS, bands, effective, stratum_names
+from curation.audits import effective
 from curation.manifest import Stage, current, open_stage, reuse, staged, write_parquet
 from curation.pairs import find_pairs
 from curation.precision import precision_interval
@@ -22,8 +22,9 @@ from curation.thresholds import Thresholds, thresholds
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from pipelines.auditing.drawing import answer_audits
+from pipelines.auditing.strata import strata_of
 from pipelines.config import Config, SelectSettings
-from pipelines.scores import pool_of, score_candidates
+from pipelines.scores import score_candidates
 from pipelines.talk import say, step
 
 
@@ -58,7 +59,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
             rows, limits = scored.table(SCORED), config.select
             beyond = beyond_limits(rows, limits.per_image, limits.per_label)
-            judged = judge(candidates, audits.table(AUDITS), rows, beyond == 0)
+            judged = judge(run_dir, candidates, audits.table(AUDITS), rows, beyond == 0)
             chosen = _choose(config.select, rows, judged.cuts, beyond)
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
@@ -127,7 +128,11 @@ class Judged:
 
 
 def judge(
-    candidates: Stage, audits: pa.Table, scored: pa.Table, allowed: npt.NDArray[np.bool_]
+    run_dir: Path,
+    candidates: Stage,
+    audits: pa.Table,
+    scored: pa.Table,
+    allowed: npt.NDArray[np.bool_],
 ) -> Judged:
     """Return what was judged, and what that says of the sets of candidates that may be kept."""
     judged = effective(audits).table
@@ -136,7 +141,7 @@ def judge(
     row = row[row >= 0]
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
     p_inclusion = judged["p_inclusion"].to_numpy()
-    stratum = _strata(candidates, judged, row)
+    stratum = strata_of(run_dir, candidates, judged, row)
     p_correct = scored["p_correct"].to_numpy()
     inside = allowed[row]
     cuts = thresholds(
@@ -162,11 +167,14 @@ def measure(judged: Judged, chosen: Selection, confidence: float) -> dict[str, A
     """Return the precision of the selection and its interval."""
     kept = np.asarray(chosen.table["kept"], bool)
     inside, stratum = kept[judged.row], judged.stratum
+    n_kept = None
+    if stratum is not None:
+        n_kept = np.bincount(stratum[kept], minlength=int(stratum.max(initial=0)) + 1)
     interval = precision_interval(
         judged.correct[inside],
         judged.p_inclusion[inside],
         stratum=None if stratum is None else stratum[judged.row][inside].astype(np.int64),
-        n_kept=None if stratum is None else np.bincount(stratum[kept], minlength=N_BANDS),
+        n_kept=n_kept,
         confidence=confidence,
     )
     return {
@@ -177,12 +185,3 @@ def measure(judged: Judged, chosen: Selection, confidence: float) -> dict[str, A
         "n_audits": len(judged.row),
         "n_audits_kept": interval.n_audits,
     }
-
-
-def _strata(
-    candidates: Stage, judged: pa.Table, row: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int8] | None:
-    """Return the band of every candidate, if it is by these bands that the audits were drawn."""
-    pool = pool_of(candidates)
-    band = bands(pool.pairs, pool.cold)
-    return band if stratum_names(band[row]).equals(judged["stratum"].combine_chunks()) else None

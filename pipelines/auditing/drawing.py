@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.audits import agreement, answer, is_banded, sample
+from curation.audits import agreement, answer, is_drawn_here, sample
 from curation.manifest import (
     Stage,
     current,
@@ -18,9 +18,11 @@ from curation.manifest import (
     write_parquet,
 )
 from curation.pairs import find_pairs
+from curation.redraw import draw_again
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, VERDICTS
 from pipelines.auditing.sheets import read_answers, write_sheet
+from pipelines.auditing.strata import cut_cells, read_cells
 from pipelines.config import Config
 from pipelines.scores import Pool, pool_of
 from pipelines.stages import taxonomy_of
@@ -49,13 +51,13 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     path = run_dir / SHEET
     candidates = open_stage(run_dir, "candidates")
     _refuse_unread(path, run_dir)
-    drawn = _draw(config, pool_of(candidates))
     judged = judged_so_far(run_dir, candidates)
-    if not is_banded(judged):
+    if not is_drawn_here(judged):
         say(
             "the judgements of this run were drawn elsewhere: those of this sheet will replace them"
         )
         judged = AUDITS.empty()
+    drawn = _draw(config, run_dir, candidates, pool_of(candidates), judged)
     if not len(drawn):
         raise InputError("the run has no candidates to audit", facts={"run": run_dir})
     asked = drawn.filter(pa.array(find_pairs(drawn, judged) < 0))
@@ -92,10 +94,11 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
         if reuse(run_dir, "audits", inputs=inputs, config=settings) is None:
             pool = pool_of(candidates)
             if answers is not None:
-                audits = read_answers(answers, pool)
+                audits = read_answers(answers, pool, read_cells(run_dir, candidates))
             else:
                 truth = read_truth(source, taxonomy_of(candidates))
-                audits = answer(_draw(config, pool), truth)
+                judged = judged_so_far(run_dir, candidates)
+                audits = answer(_draw(config, run_dir, candidates, pool, judged), truth)
             with staged(
                 run_dir, "audits", inputs=inputs, config=settings, seed=config.audit.seed
             ) as work:
@@ -113,15 +116,17 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
     return stage
 
 
-def _draw(config: Config, pool: Pool) -> pa.Table:
-    return sample(
-        pool.pairs,
-        pool.cold,
-        config.audit.n,
-        config.audit.seed,
-        keep=config.select.keep,
-        kind=pool.kind,
-    )
+def _draw(
+    config: Config, run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table
+) -> pa.Table:
+    """Draw by scores once the judgements were learnt from, else by cold scores."""
+    n, seed = config.audit.n, config.audit.seed
+    cells = read_cells(run_dir, candidates)
+    if cells is None and len(judged) < n:
+        cells = cut_cells(run_dir, candidates, pool, judged, config.select)
+    if cells is None:
+        return sample(pool.pairs, pool.cold, n, seed, keep=config.select.keep, kind=pool.kind)
+    return draw_again(pool.pairs, cells, n, seed, kind=pool.kind)
 
 
 def _refuse_unread(sheet: Path, run_dir: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.audits import is_banded
+from curation.audits import is_drawn_here
 from curation.manifest import open_stage, write_text
 from curation.pairs import find_pairs
 from curation.peeking import confidence_of_look, n_of_next_look
@@ -98,7 +98,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     """Return what the audits in force say; the same audits looked at again are no new look."""
     candidates, audits = open_stage(run_dir, "candidates"), open_stage(run_dir, "audits")
     judgements = audits.table(AUDITS)
-    if not is_banded(judgements):
+    if not is_drawn_here(judgements):
         raise InputError(
             "the judgements of this run were drawn elsewhere",
             help="draw the next batch there; `winnow select` tells how precise the share is",
@@ -107,7 +107,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     make_scores(run_dir, candidates, audits)
     rows = open_stage(run_dir, "scored").table(SCORED)
     beyond = beyond_limits(rows, config.select.per_image, config.select.per_label)
-    judged = judge(candidates, judgements, rows, beyond == 0)
+    judged = judge(run_dir, candidates, judgements, rows, beyond == 0)
     chosen = select_share(rows, config.select.keep, beyond)
     looks = read_looks(run_dir)
     before = [look for look in looks if look.audits != audits.content]

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.audits import N_BANDS, bands, effective, stratum_names
+from curation.audits import bands, effective, shares_drawn, stratum_names
 from curation.manifest import write_text
 from curation.pairs import find_pairs
+from curation.redraw import Cells, cell_names
 from labeling.batches import BATCH_BYTES, BATCH_ROWS
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, TRUTH, VERDICTS
@@ -64,12 +65,12 @@ def write_sheet(
     write_text(path, pd.DataFrame(sheet).to_csv(index=False, lineterminator="\n"))
 
 
-def read_answers(path: Path, pool: Pool) -> pa.Table:
+def read_answers(path: Path, pool: Pool, cells: Cells | None = None) -> pa.Table:
     """Return judgements as `labeling.schemas.AUDITS`; rows without a verdict are left out.
 
     Where the answers do not say with which probability each pair was drawn, it is the share of its
-    band that was answered: pairs are drawn in an order of which every beginning is spread over the
-    bands.
+    stratum that was answered: pairs are drawn in an order of which every beginning is spread over
+    the strata.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ def read_answers(path: Path, pool: Pool) -> pa.Table:
         letter case, and where they are known auditor, seq, and p_inclusion with its stratum.
     pool
         The candidates.
+    cells
+        What a second draw went by, where there was one.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def read_answers(path: Path, pool: Pool) -> pa.Table:
         "verdict": _texts(given, "verdict"),
         "auditor": pa.array([path.stem] * len(given), pa.string()),
         "seq": pa.array(np.arange(len(given))),
-        **_drawn(path, given, row, pool),
+        **_drawn(path, given, row, pool, cells),
     }
     if "auditor" in given:
         columns["auditor"] = _texts(
@@ -115,9 +118,13 @@ def read_answers(path: Path, pool: Pool) -> pa.Table:
 
 
 def _drawn(
-    path: Path, given: pd.DataFrame, row: npt.NDArray[np.int64], pool: Pool
+    path: Path,
+    given: pd.DataFrame,
+    row: npt.NDArray[np.int64],
+    pool: Pool,
+    cells: Cells | None,
 ) -> dict[str, pa.Array]:
-    """Return stratum and inclusion probability of each answer: as given, or by bands."""
+    """Return stratum and inclusion probability of each answer: as given, or by strata."""
     if "p_inclusion" in given:
         p_inclusion = _typed(path, given, "p_inclusion")
         p = np.asarray(p_inclusion)
@@ -130,13 +137,12 @@ def _drawn(
         )
         strata = _texts(given, "stratum") if "stratum" in given else ["given"] * len(given)
         return {"stratum": pa.array(strata, pa.string()), "p_inclusion": p_inclusion}
-    band = bands(pool.pairs, pool.cold)
-    size = np.bincount(band, minlength=N_BANDS)
-    answered = np.bincount(band[np.unique(row)], minlength=N_BANDS)
-    return {
-        "stratum": stratum_names(band[row]),
-        "p_inclusion": pa.array((answered / np.maximum(size, 1))[band[row]]),
-    }
+    if cells is not None and not cells.asked[row].all():
+        stratum, names = cells.cell, cell_names(cells.cell[row])
+    else:
+        stratum = bands(pool.pairs, pool.cold)
+        names = stratum_names(stratum[row])
+    return {"stratum": names, "p_inclusion": pa.array(shares_drawn(stratum, row))}
 
 
 def _read_sheet(path: Path) -> pd.DataFrame:

@@ -3,7 +3,8 @@
     python tests/benchmarks/guarantee.py [--draws N --seed S]
 
 A world of 60,000 scored candidates whose truth is known is audited again and again, as
-`winnow audit sample` draws. Violations count the draws in which the kept candidates are less
+`winnow audit sample` draws: 500 by cold scores, the rest by scores, where the threshold will fall.
+Violations count the draws in which the kept candidates are less
 precise than was promised; draws that can prove nothing keep nothing. The oracle knows all verdicts
 and keeps the most candidates, in the order of the same scores, that are as precise as asked.
 Coverage is that of the 95 % interval of the best third. The last line is JSON.
@@ -20,10 +21,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import expit
 
-from curation.audits import N_BANDS, bands, sample
+from curation.audits import bands, sample
+from curation.calibration import fit_calibration
 from curation.pairs import find_pairs
 from curation.precision import precision_interval
 from curation.promise import prove
+from curation.redraw import draw_again, make_cells, share_above
 from curation.thresholds import thresholds
 from labeling.errors import QualityError
 from labeling.ids import digest
@@ -31,6 +34,7 @@ from labeling.ids import digest
 N_CANDIDATES = 60_000
 TARGETS = (0.7, 0.8, 0.9)
 N_AUDITS = (300, 2000)
+N_FIRST = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,27 +100,58 @@ def simulate(world: Scored, n: int, n_draws: int) -> tuple[dict[float, list[int]
     """Return how many candidates each draw keeps for each target, and the interval's coverage."""
     kept: dict[float, list[int]] = {target: [] for target in TARGETS}
     third = N_CANDIDATES // 3
-    n_of_band = np.bincount(world.band[:third], minlength=N_BANDS)
     covered = 0
     for draw in range(n_draws):
-        drawn = sample(world.pairs, world.cold, n, seed=draw)
-        row, p_inclusion = find_pairs(drawn, world.pairs), drawn["p_inclusion"].to_numpy()
-        correct = world.correct[row]
-        cuts = thresholds(world.p_correct, row, correct, p_inclusion, stratum=world.band)
         for target in TARGETS:
+            audits = audit(world, n, draw, target)
+            cuts = thresholds(
+                world.p_correct,
+                audits.row,
+                world.correct[audits.row],
+                audits.p_inclusion,
+                stratum=audits.stratum,
+            )
             try:
                 kept[target].append(int(cuts.n_kept[prove(cuts, target)]))
             except QualityError:
                 kept[target].append(0)
-        inside = row < third
+        audits = audit(world, n, draw, None)
+        inside = audits.row < third
         interval = precision_interval(
-            correct[inside],
-            p_inclusion[inside],
-            stratum=world.band[row][inside],
-            n_kept=n_of_band,
+            world.correct[audits.row][inside],
+            audits.p_inclusion[inside],
+            stratum=audits.stratum[audits.row][inside],
+            n_kept=np.bincount(audits.stratum[:third], minlength=audits.stratum.max() + 1),
         )
         covered += interval.low <= world.precision[third - 1] <= interval.high
     return kept, covered / n_draws
+
+
+@dataclass(frozen=True, eq=False)
+class Audits:
+    """Audited rows, their inclusion probabilities, and the stratum of every candidate."""
+
+    row: npt.NDArray[np.int64]
+    p_inclusion: npt.NDArray[np.float64]
+    stratum: npt.NDArray[np.int64]
+
+
+def audit(world: Scored, n: int, seed: int, target: float | None) -> Audits:
+    """Draw by cold scores, and what is more than `N_FIRST` by scores that the first calibrate."""
+    drawn = sample(world.pairs, world.cold, min(n, N_FIRST), seed)
+    row, p_inclusion = find_pairs(drawn, world.pairs), drawn["p_inclusion"].to_numpy()
+    if n <= N_FIRST:
+        return Audits(row, p_inclusion, world.band)
+    p, right = world.p_correct.astype(np.float64), world.correct[row].astype(np.float64)
+    p = fit_calibration(p[row], right, 1 / p_inclusion).apply(p)
+    share = 1 / 3 if target is None else share_above(p, target)
+    asked = np.zeros(N_CANDIDATES, bool)
+    asked[row] = True
+    cells = make_cells(world.pairs, p, share, world.band.astype(np.int8), asked)
+    kind = np.zeros(N_CANDIDATES, np.uint64)
+    drawn = draw_again(world.pairs, cells, n, seed, kind=kind)
+    row = find_pairs(drawn, world.pairs)
+    return Audits(row, drawn["p_inclusion"].to_numpy(), cells.cell.astype(np.int64))
 
 
 def measure(world: Scored, target: float, kept: list[int]) -> dict[str, float]:

@@ -1,0 +1,81 @@
+"""What pairs are drawn by: first their cold scores, then, once a run is scored, their scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.audits import bands, is_drawn_here, stratum_names
+from curation.manifest import Stage, current, open_stage, staged, write_parquet
+from curation.pairs import find_pairs
+from curation.redraw import Cells, cell_names, make_cells, share_above
+from labeling.schemas import SCORED
+from pipelines.config import SelectSettings
+from pipelines.scores import Pool, pool_of
+
+STAGE = "audits-cells"
+
+
+def read_cells(run_dir: Path, candidates: Stage) -> Cells | None:
+    """Return what a second draw of these candidates goes by, if there has been one."""
+    found = current(run_dir, STAGE)
+    if found is None or found.manifest["inputs"]["candidates"] != candidates.content:
+        return None
+    paths = open_stage(run_dir, STAGE).paths(".parquet")
+    table = pa.concat_tables([pq.read_table(path) for path in paths])
+    return Cells(table["cell"].to_numpy(), table["asked"].to_numpy())
+
+
+def cut_cells(
+    run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table, settings: SelectSettings
+) -> Cells | None:
+    """Commit what a second draw goes by; None as long as the judgements were not learnt from.
+
+    It stays as it is for all further draws of these candidates, whatever is judged and scored
+    later: inclusion probabilities hang on it.
+    """
+    scored, audits = current(run_dir, "scored"), current(run_dir, "audits")
+    if scored is None or audits is None or not len(judged) or not is_drawn_here(judged, "band"):
+        return None
+    if scored.manifest["inputs"] != {"candidates": candidates.content, "audits": audits.content}:
+        return None
+    p_correct = open_stage(run_dir, "scored").table(SCORED)["p_correct"].to_numpy()
+    share = settings.keep
+    if settings.precision is not None:
+        share = share_above(p_correct, settings.precision)
+    asked = find_pairs(pool.pairs, judged) >= 0
+    cells = make_cells(pool.pairs, p_correct, share, bands(pool.pairs, pool.cold), asked)
+    inputs, first = {"candidates": candidates.content}, {"audits": audits.content}
+    with staged(run_dir, STAGE, inputs=inputs, config=first) as work:
+        rows = pa.table({"cell": cells.cell, "asked": cells.asked})
+        write_parquet(rows, work.dir / "cells-00000-of-00001.parquet")
+        work.counts |= {"cells": len(rows), "asked": int(asked.sum())}
+    return cells
+
+
+def strata_of(
+    run_dir: Path, candidates: Stage, judged: pa.Table, row: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int8] | None:
+    """Return the stratum of every candidate by which judgements were drawn; None if it is unknown.
+
+    Parameters
+    ----------
+    judged
+        Table of `labeling.schemas.AUDITS`.
+    row
+        ``int64[m]``: the candidate of each judgement.
+    """
+    if is_drawn_here(judged, "cell"):
+        cells = read_cells(run_dir, candidates)
+        if cells is None:
+            return None
+        stratum, names = cells.cell, cell_names(cells.cell[row])
+    else:
+        pool = pool_of(candidates)
+        stratum = bands(pool.pairs, pool.cold)
+        names = stratum_names(stratum[row])
+    return stratum if names.equals(judged["stratum"].combine_chunks()) else None
