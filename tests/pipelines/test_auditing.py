@@ -154,6 +154,22 @@ def test_a_second_sheet_holds_what_was_said_and_asks_for_more(shop: Path, labell
     )
 
 
+def test_a_scored_run_is_audited_where_the_threshold_falls(shop: Path, labelled: Path) -> None:
+    config = with_overrides(read_config(shop), ["audit.n=100"])
+    first = answer_audits(config, labelled, None).table(AUDITS)
+    before = select(config, labelled).manifest["facts"]
+    more = with_overrides(without_truth(shop), ["audit.n=160"])
+    sheet, n_asked = draw_audits(more, labelled)
+    fill_in(sheet, shop, labelled)
+    audits = answer_audits(more, labelled, sheet).table(AUDITS)
+    assert n_asked == 60
+    assert np.all(find_pairs(first, audits) >= 0)
+    assert {name.split("-")[0] for name in audits["stratum"].to_pylist()} == {"cell"}
+    facts = select(config, labelled).manifest["facts"]
+    assert facts["n_audits_kept"] - before["n_audits_kept"] >= 30
+    assert facts["precision_low"] > before["precision_low"]
+
+
 def test_audits_are_drawn_until_the_interval_is_narrow(shop: Path, labelled: Path) -> None:
     config = with_overrides(read_config(shop), ["audit.n=120"])
     look, n_pairs = audit_until(config, labelled, 0.06)
