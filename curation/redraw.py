@@ -23,7 +23,7 @@ from labeling.schemas import Batch
 N_INSIDE, N_OUTSIDE = 6, 4
 """Bands of the score: of the pairs that may be kept, and of the others."""
 
-MARGIN = 1.2
+MARGIN = 1.35
 """Times as many pairs as will be kept that are drawn from often."""
 
 WANTED_INSIDE = 8.0
@@ -75,7 +75,7 @@ def make_cells(
     --------
     >>> pairs = pa.table({"image_id": ["0" * 32] * 20, "label_id": [f"l{i}" for i in range(20)]})
     >>> p = np.arange(20) / 20
-    >>> cells = make_cells(pairs, p, 0.5, np.zeros(20, np.int8), p > 0.9)
+    >>> cells = make_cells(pairs, p, 4 / 9, np.zeros(20, np.int8), p > 0.9)
     >>> (cells.cell // 2).tolist()
     [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9]
     """

@@ -33,7 +33,7 @@ def cells_after(n_first, share=1 / 3, seed=0):
 
 def test_bands_of_scores_are_even_inside_and_outside_of_what_may_be_kept():
     band = cells_after(200, share=0.25).cell // 2
-    assert np.bincount(band).tolist() == [700] * 4 + [200] * 6
+    assert np.bincount(band).tolist() == [662, 663, 662, 663] + [225] * 6
     assert P[band >= N_OUTSIDE].min() >= P[band < N_OUTSIDE].max()
 
 
