@@ -15,6 +15,12 @@ from scipy.special import betainc, betaincinv, stdtrit
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+ENDLESS = 2**40
+"""Candidates that a set whose size is not told is taken to have."""
+
+LEAST_VARIANCE = 1e-10
+"""Of an estimate, where all candidates have been judged."""
+
 MIN_OF_STRATUM = 5
 """A stratum with fewer audits among the kept is united with the one below."""
 
@@ -100,10 +106,11 @@ def precision_interval(
     below it, where precision tends to be lower; the lowest with the one above.
 
     The interval is Clopper and Pearson's on an effective number of audits (Korn & Graubard 1998),
-    with their adjustment for degrees of freedom. The effective number is the smallest of three:
-    the audits', the one that the estimated variance implies, and Kish's ``(Σw)² / Σw²``, which
-    stays honest where all verdicts agree and the variance is estimated as 0. No finite-population
-    correction is made. Holds for one set chosen in advance, not for the best of many.
+    with their adjustment for degrees of freedom. The effective number is the one that the variance
+    implies. That of a stratum is the larger of two: the linearised one, and that of a binomial with
+    half a verdict of each kind added (Jeffreys' prior) on Kish's ``(Σw)² / Σw²`` audits, which
+    stays honest where all verdicts agree. No finite-population correction is made. Holds for one
+    set chosen in advance, not for the best of many.
 
     Parameters
     ----------
@@ -122,10 +129,10 @@ def precision_interval(
     --------
     >>> interval = precision_interval(np.array([True] * 90 + [False] * 10), np.full(100, 0.01))
     >>> f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
-    '0.900 [0.823, 0.951]'
+    '0.900 [0.824, 0.951]'
     """
     if stratum is None or n_kept is None:
-        stratum, n_kept = np.zeros(len(correct), np.int64), np.array([max(len(correct), 1)])
+        stratum, n_kept = np.zeros(len(correct), np.int64), np.array([ENDLESS])
     place = np.zeros(len(correct), np.int64)
     sums = audit_sums(correct, p_inclusion, place, stratum, (1, len(n_kept)))
     found = estimate(sums, n_kept[None])
@@ -181,16 +188,18 @@ def audit_sums(
 
     Returns
     -------
-    float64[n_sets, n_strata, 5]
-        For each set and stratum: audits, weight, weight of the right ones, squared weight, and
-        squared weight of the right ones.
+    float64[n_sets, n_strata, 6]
+        For each set and stratum: audits, weight, weight of the right ones, squared weight, squared
+        weight of the right ones, and squared weight times inclusion probability.
     """
     weight = 1 / np.asarray(p_inclusion, np.float64)
     weight = weight / weight.max(initial=1e-300)
     right = np.asarray(correct, np.float64)
     square = weight**2
-    each = np.stack([np.ones(len(weight)), weight, weight * right, square, square * right], axis=1)
-    sums = np.zeros((*shape, 5))
+    columns = [np.ones(len(weight)), weight, weight * right]
+    columns += [square, square * right, square * p_inclusion]
+    each = np.stack(columns, axis=1)
+    sums = np.zeros((*shape, each.shape[1]))
     np.add.at(sums, (place, stratum), each)
     cumulative: Floats = np.cumsum(sums, axis=0)
     return cumulative
@@ -202,7 +211,7 @@ def estimate(sums: Floats, n_kept: Ints) -> Estimates:
     Parameters
     ----------
     sums
-        ``float64[t, n_strata, 5]`` of `audit_sums`.
+        ``float64[t, n_strata, 6]`` of `audit_sums`.
     n_kept
         ``int[t, n_strata]``: candidates of each set in each stratum.
     """
@@ -211,22 +220,25 @@ def estimate(sums: Floats, n_kept: Ints) -> Estimates:
     united, size = np.zeros_like(sums), np.zeros(n_kept.shape)
     np.add.at(united, which, sums)
     np.add.at(size, which, n_kept)
-    n, weight, weight_right, square, square_right = np.moveaxis(united, 2, 0)
+    n, weight, weight_right, square, square_right, square_drawn = np.moveaxis(united, 2, 0)
     n_audits = np.rint(n.sum(axis=1)).astype(np.int64)
     share = size / np.maximum(size.sum(axis=1, keepdims=True), 1)
     some = np.where(weight > 0, weight, 1)
-    mean, scale = weight_right / some, (share / some) ** 2
+    mean, kish = weight_right / some, weight**2 / np.where(square > 0, square, 1)
     # Rounded, so that verdicts that all agree give exactly 0 or 1.
     precision = np.round((share * mean).sum(axis=1), 12)
     spread = square_right * (1 - mean) ** 2 + (square - square_right) * mean**2
-    variance = (scale * spread * n / np.maximum(n - 1, 1)).sum(axis=1)
-    kish = 1 / np.maximum((scale * square).sum(axis=1), 1e-300)
-    certain = variance <= 0
-    implied = precision * (1 - precision) / np.where(certain, 1, variance)
-    implied[certain] = np.inf
-    n_effective = np.minimum(np.minimum(n_audits, kish), implied)
+    linear = spread / some**2 * n / np.maximum(n - 1, 1)
+    likely = (mean * kish + 0.5) / (kish + 1)
+    binomial = likely * (1 - likely) / np.maximum(kish, 1)
+    drawn = np.minimum(n / np.maximum(size, 1), square_drawn / np.where(square > 0, square, 1))
+    variance = (share**2 * (1 - drawn) * np.maximum(linear, binomial)).sum(axis=1)
+    expected = (share * likely).sum(axis=1)
+    n_effective = expected * (1 - expected) / np.maximum(variance, LEAST_VARIANCE)
     precision = np.where(n_audits > 0, precision, np.nan)
-    return Estimates(precision, n_audits, n_effective, group.max(axis=1) + 1)
+    return Estimates(
+        precision, n_audits, np.where(n_audits > 0, n_effective, 0.0), group.max(axis=1) + 1
+    )
 
 
 def _unite(n_audits: Floats, n_kept: Ints) -> Ints:

@@ -19,11 +19,12 @@ from curation.precision import clopper_pearson
 from curation.thresholds import Thresholds
 from labeling.errors import ConfigError, QualityError
 
-STARTS = (0.02, 0.05, 0.1, 0.2, 0.35)
+STARTS = (0.02, 0.07, 0.2)
 """Shares of the audits inside the sets that a sequence starts from; known before any verdict."""
 
-MIN_OF_START = 20
-"""Audits in the smallest set to start from."""
+MIN_OF_START = 1.3
+"""Audits in the smallest set to start from, in multiples of those that prove the target if all are
+right: a set with fewer could only waste its part of the error."""
 
 
 def prove(cuts: Thresholds, target: float, confidence: float = 0.95) -> int:
@@ -105,7 +106,8 @@ def _rejected(cuts: Thresholds, target: float, error: float) -> npt.NDArray[np.b
         return np.zeros(len(n_audits), bool)
     level = error / len(STARTS)
     p_value = cuts.estimates.p_values(target, level)
-    wanted = np.maximum(np.array(STARTS) * n_audits[-1], MIN_OF_START)
+    least = MIN_OF_START * np.log(level) / np.log(target)
+    wanted = np.maximum(np.array(STARTS) * n_audits[-1], least)
     starts = np.minimum(np.searchsorted(n_audits, wanted), len(n_audits) - 1)
     added = np.bincount(starts, minlength=len(n_audits)) * level
     rejected = np.zeros(len(n_audits), bool)

@@ -20,16 +20,23 @@ from curation.audits import QUESTIONS, shares_drawn, spread
 from curation.pairs import pair_hash
 from labeling.schemas import Batch
 
-N_INSIDE, N_OUTSIDE = 6, 4
-"""Bands of the score: of the pairs that may be kept, and of the others."""
+N_INSIDE, N_OUTSIDE = 6, 3
+"""Bands of the score: of the pairs that may be kept, and of those that will hardly be."""
 
-MARGIN = 1.35
-"""Times as many pairs as will be kept that are drawn from often."""
+INNER, OUTER = 1.2, 1.6
+"""Times as many pairs as will be kept that may be, and that may be once more is learnt.
 
-WANTED_INSIDE = 8.0
-"""How many times as likely a pair that may be kept is drawn as another."""
+Between the two lies a band of its own.
+"""
 
-N_CELLS = 2 * (N_INSIDE + N_OUTSIDE)
+WANTED = np.array([1.0] * N_OUTSIDE + [8.0] + [30.0, 48.0, 40.0, 32.0, 24.0, 16.0])
+"""How likely a pair of each band is drawn, in proportion; the lowest band first.
+
+Of what will be kept the least probable are drawn most often, for their verdicts vary most (Neyman
+1934, "On the two different aspects of the representative method").
+"""
+
+N_CELLS = 2 * len(WANTED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,19 +82,22 @@ def make_cells(
     --------
     >>> pairs = pa.table({"image_id": ["0" * 32] * 20, "label_id": [f"l{i}" for i in range(20)]})
     >>> p = np.arange(20) / 20
-    >>> cells = make_cells(pairs, p, 4 / 9, np.zeros(20, np.int8), p > 0.9)
+    >>> cells = make_cells(pairs, p, 1 / 2, np.zeros(20, np.int8), p > 0.9)
     >>> (cells.cell // 2).tolist()
-    [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9]
+    [0, 1, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9]
     """
     n = len(p_correct)
     rank = np.empty(n, np.int64)
     rank[np.lexsort((pair_hash(pairs), -np.asarray(p_correct)))] = np.arange(n)
-    n_inside = min(max(round(MARGIN * share * n), 1), n)
-    band = np.where(
-        rank < n_inside,
-        N_INSIDE + N_OUTSIDE - 1 - rank * N_INSIDE // n_inside,
-        N_OUTSIDE - 1 - (rank - n_inside) * N_OUTSIDE // max(n - n_inside, 1),
+    inner, outer = (min(max(round(times * share * n), 1), n) for times in (INNER, OUTER))
+    edges = np.concatenate(
+        [
+            np.arange(1, N_INSIDE + 1) * inner / N_INSIDE,
+            [outer],
+            outer + np.arange(1, N_OUTSIDE) * (n - outer) / N_OUTSIDE,
+        ]
     )
+    band = len(WANTED) - 1 - np.searchsorted(edges, rank, side="right")
     size = np.bincount(first)
     rate = np.bincount(first[asked], minlength=len(size)) / np.maximum(size, 1)
     often = rate > np.sqrt(rate[rate > 0].min() * rate.max())
@@ -112,9 +122,9 @@ def draw_again(
 ) -> pa.Table:
     """Draw pairs that the first phase did not ask for, by the bands of the score.
 
-    Pairs that may be kept are `WANTED_INSIDE` times as likely as others; within a band every pair
-    is as likely as another. A larger `n` keeps the pairs of a smaller one and adds to them, and
-    any beginning is spread over the bands, and within them over the kinds of pairs.
+    Bands are drawn from as `WANTED`; within a band every pair is as likely as another. A larger `n`
+    keeps the pairs of a smaller one and adds to them, and any beginning is spread over the bands,
+    and within them over the kinds of pairs.
 
     Parameters
     ----------
@@ -132,10 +142,8 @@ def draw_again(
     order = np.lexsort((draw, spread(band, kind[free], draw, seed), band))
     place = np.empty(len(free), np.int64)
     place[order] = np.arange(len(free)) - (np.cumsum(size) - size)[band[order]]
-    wanted = np.where(np.arange(len(size)) < N_OUTSIDE, 1.0, WANTED_INSIDE) * size
-    second = free[
-        np.lexsort((draw, (place + 0.5) / wanted[band]))[: max(n - int(cells.asked.sum()), 0)]
-    ]
+    turn = (place + 0.5) / (WANTED * size)[band]
+    second = free[np.lexsort((draw, turn))[: max(n - int(cells.asked.sum()), 0)]]
     rows = np.concatenate([np.flatnonzero(cells.asked), second])
     columns = {
         "image_id": pairs.column("image_id").take(pa.array(rows)),

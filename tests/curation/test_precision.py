@@ -30,7 +30,7 @@ def test_equal_weights_give_nearly_clopper_and_pearson():
     correct = np.arange(400) % 5 > 0
     interval = precision_interval(correct, np.full(400, 0.01))
     assert interval.estimate == 0.8
-    assert 398 < interval.n_effective <= 400
+    assert 398 < interval.n_effective < 400.001
     assert np.allclose((interval.low, interval.high), clopper_pearson(320, 400), atol=0.001)
 
 
@@ -64,6 +64,30 @@ def test_strata_count_by_the_kept_candidates_in_them():
     assert math.isclose(interval.estimate, 0.75 * 0.8 + 0.25 * 1.0)
 
 
+def test_what_was_judged_whole_is_known():
+    correct = np.repeat([True, False], [450, 50])
+    of_all, of_many, unknown = (
+        precision_interval(correct, np.full(500, p), **strata)
+        for p, strata in (
+            (1.0, {"stratum": np.zeros(500, int), "n_kept": np.array([500])}),
+            (0.5, {"stratum": np.zeros(500, int), "n_kept": np.array([1000])}),
+            (1.0, {}),
+        )
+    )
+    assert of_all.estimate == 0.9
+    assert of_all.high - of_all.low < 1e-4
+    width = unknown.high - unknown.low
+    assert (of_many.high - of_many.low) / width == pytest.approx(np.sqrt(0.5), abs=0.02)
+    np.testing.assert_allclose((unknown.low, unknown.high), clopper_pearson(450, 500), atol=1e-3)
+
+
+def test_inclusion_probabilities_that_are_too_high_do_not_make_certain():
+    correct = np.repeat([True, False], [450, 50])
+    strata = {"stratum": np.zeros(500, int), "n_kept": np.array([10_000])}
+    said, right = (precision_interval(correct, np.full(500, p), **strata) for p in (1.0, 0.05))
+    assert (said.low, said.high) == (right.low, right.high)
+
+
 def test_a_stratum_without_audits_takes_the_rate_below_it():
     correct = np.repeat([False, True], 20)
     stratum = np.repeat([0, 2], 20)
@@ -90,7 +114,8 @@ def test_an_interval_holds_its_estimate(m, seed, stratified):
     strata = {"stratum": stratum, "n_kept": n_kept} if stratified else {}
     interval = precision_interval(correct, rng.uniform(0.01, 1, m), **strata)
     assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
-    assert 0 < interval.n_effective <= m
+    assert interval.n_effective > 0
+    assert stratified or interval.n_effective < m + 1e-9
 
 
 @pytest.mark.parametrize("n_audits", [150, 500])

@@ -64,11 +64,18 @@ def test_a_target_that_cannot_be_is_refused(target: float):
         prove(audited(P > 0.5, 100, 0), target)
 
 
-@pytest.mark.parametrize("n_audits", [0, 3])
-def test_few_audits_or_no_candidates_prove_nothing(n_audits: int):
-    for p in (P, P[:n_audits]):
-        with pytest.raises(QualityError, match="cannot be proved"):
-            prove(audited(p > -1, n_audits, 0, p), 0.7)
+@pytest.mark.parametrize(("n_audits", "n"), [(0, 0), (0, 20_000), (3, 20_000)])
+def test_few_audits_or_no_candidates_prove_nothing(n_audits: int, n: int):
+    with pytest.raises(QualityError, match="cannot be proved"):
+        prove(audited(np.ones(n, bool), n_audits, 0, P[:n]), 0.7)
+
+
+def test_judging_every_candidate_proves_what_is_true():
+    p = P[:200]
+    cuts = audited(p > 0.25, 200, 0, p)
+    row = prove(cuts, 0.9)
+    assert cuts.estimates.precision[row] >= 0.9
+    assert cuts.n_kept[row] > 0.99 * np.sum(p > 0.25) / 0.9
 
 
 def test_a_probability_that_is_not_a_number_is_refused():

@@ -10,7 +10,7 @@ from scipy.special import expit
 from curation.audits import QUESTIONS, bands, sample, shares_drawn
 from curation.pairs import find_pairs
 from curation.precision import precision_interval
-from curation.redraw import N_OUTSIDE, WANTED_INSIDE, draw_again, make_cells, share_above
+from curation.redraw import N_INSIDE, N_OUTSIDE, WANTED, draw_again, make_cells, share_above
 from labeling.ids import digest
 
 N = 4000
@@ -33,8 +33,9 @@ def cells_after(n_first, share=1 / 3, seed=0):
 
 def test_bands_of_scores_are_even_inside_and_outside_of_what_may_be_kept():
     band = cells_after(200, share=0.25).cell // 2
-    assert np.bincount(band).tolist() == [662, 663, 662, 663] + [225] * 6
-    assert P[band >= N_OUTSIDE].min() >= P[band < N_OUTSIDE].max()
+    assert np.bincount(band).tolist() == [800] * N_OUTSIDE + [400] + [200] * N_INSIDE
+    for i in range(1, band.max() + 1):
+        assert P[band == i].min() >= P[band == i - 1].max()
 
 
 def test_cells_tell_apart_what_the_first_draw_preferred():
@@ -49,7 +50,7 @@ def test_pairs_that_may_be_kept_are_drawn_more_often():
     new = drawn[~cells.asked[drawn]]
     free = np.bincount(cells.cell[~cells.asked] // 2)
     rate = np.bincount(cells.cell[new] // 2, minlength=len(free)) / free
-    assert rate[N_OUTSIDE:].min() > (WANTED_INSIDE - 2) * rate[:N_OUTSIDE].max()
+    np.testing.assert_allclose(rate / rate.sum(), WANTED / WANTED.sum(), atol=0.02)
 
 
 @settings(max_examples=20, deadline=None)
