@@ -55,7 +55,7 @@ def headline(facts: Facts) -> list[str]:
     """
     return [
         *(_say_kept(facts), *_say_precision(facts), *_say_truth(facts), *_say_map(facts)),
-        "Recall is not claimed: it cannot be estimated without judging every label of every image.",
+        _say_recall(facts),
     ]
 
 
@@ -125,3 +125,17 @@ def _say_map(facts: Facts) -> list[str]:
         "A model trained on the kept labels reaches a mean average precision of "
         f"{percent(kept)} on held-out images{compared}."
     ]
+
+
+def _say_recall(facts: Facts) -> str:
+    said = "Recall is not claimed: "
+    said += "it cannot be estimated without judging every label of every image."
+    share, n_missed = facts.get("kept_share_of_right"), facts.get("pool_missed_low")
+    if share is not None:
+        said += f" By the audits, {percent(share)} of the right candidates are kept."
+    if n_missed is not None and n_missed >= 1:
+        said += (
+            f" The overlap of the sources says that at least {int(n_missed):,} more right labels"
+        )
+        said += " of these images are no candidates; there may be many times as many."
+    return said

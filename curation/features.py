@@ -127,7 +127,7 @@ def features(
     used = tuple(sorted({*sources})) if sources is not None else sources_of(candidates)
     image, label = _image_codes(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
     strength, log_pages, log_hosts = _evidence(candidates["evidence"], used)
-    spoke, silent = log_pages > 0, _silent(candidates["silent"], used)
+    spoke, silent = votes(candidates, used)
     relatives = find_relatives(image, label, taxonomy)
     noisy_or = 1 - np.prod(1 - strength.astype(np.float64), axis=1)
     facts = _label_facts(noisy_or, label, len(taxonomy)) if facts is None else facts
@@ -197,10 +197,32 @@ def _evidence(
     return tuple(dense)
 
 
-def _silent(silent: pa.ChunkedArray, sources: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-    row, source = _positions(silent, pc.list_flatten(silent), sources)
+def votes(
+    candidates: pa.Table, sources: tuple[str, ...]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which sources name each label, and which cover its image but do not.
+
+    Parameters
+    ----------
+    candidates
+        Table with the columns ``evidence`` and ``silent``.
+
+    Returns
+    -------
+    bool[n, n_sources], bool[n, n_sources]
+    """
+    evidence = candidates["evidence"]
+    speaking = pc.struct_field(pc.list_flatten(evidence), "source")
+    silent = candidates["silent"]
+    return _named(evidence, speaking, sources), _named(silent, pc.list_flatten(silent), sources)
+
+
+def _named(
+    lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]
+) -> npt.NDArray[np.bool_]:
+    row, source = _positions(lists, names, sources)
     used = source >= 0
-    filled = np.zeros((len(silent), len(sources)), bool)
+    filled = np.zeros((len(lists), len(sources)), bool)
     filled[row[used], source[used]] = True
     return filled
 

@@ -58,7 +58,8 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
     facts
         Any of, with shares and precisions in [0, 1]: ``candidates``, ``kept``, ``kept_share``;
         ``precision``, ``precision_low``, ``precision_high``, ``confidence``, ``n_audits``,
-        ``n_audits_kept``; ``true_precision``, ``true_precision_all``, ``true_precision_random``,
+        ``n_audits_kept``; ``kept_share_of_right``, ``pool_missed_low``;
+        ``true_precision``, ``true_precision_all``, ``true_precision_random``,
         ``true_recall_of_pool``; ``map``, or ``map_all``, ``map_random``, ``map_selected``;
         ``threshold_table`` (rows of ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``,
         ``high``); ``labels`` (``label_id``, ``name``, ``n_candidates``, ``n_kept``, perhaps

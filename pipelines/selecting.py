@@ -24,6 +24,7 @@ from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.strata import strata_of
 from pipelines.config import Config, SelectSettings
+from pipelines.recall import measure_recall
 from pipelines.scores import score_candidates
 from pipelines.talk import say, step
 
@@ -74,6 +75,8 @@ def select(config: Config, run_dir: Path) -> Stage:
                 work.counts |= {"in": n, "out": chosen.n_kept, "dropped": dropped}
                 proof = measure(judged, chosen, config.select.confidence)
                 work.facts |= {"threshold": chosen.threshold, **proof}
+                kept = np.asarray(chosen.table["kept"], bool)
+                work.facts |= measure_recall(candidates, judged, kept, limits.confidence)
                 if config.select.precision is not None:
                     work.facts |= {"precision_held": config.select.precision}
         stage = open_stage(run_dir, "selected")

@@ -194,6 +194,16 @@ def test_the_headline_says_no_more_than_is_known(facts: dict[str, Any], expected
     assert said[-1] == RECALL
 
 
+def test_the_headline_says_how_much_the_candidates_miss_at_least() -> None:
+    facts = {"kept_share_of_right": 0.62, "pool_missed_low": 1240.7}
+    assert headline(facts)[-1].replace("\u00a0", " ") == (
+        f"{RECALL} By the audits, 62.0 % of the right candidates are kept. The overlap of the "
+        "sources says that at least 1,240 more right labels of these images are no candidates; "
+        "there may be many times as many."
+    )
+    assert headline({"pool_missed_low": 0.9})[-1] == RECALL
+
+
 def test_shares_are_percent() -> None:
     assert percent(1 / 3) == "33.3\u00a0%"
     assert percent(0.95, 0) == "95\u00a0%"

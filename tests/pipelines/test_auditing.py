@@ -46,6 +46,9 @@ def test_a_share_is_kept_with_its_precision(shop: Path, labelled: Path) -> None:
     assert facts["precision_low"] <= facts["precision"] <= facts["precision_high"]
     assert right[kept].mean() > right.mean() + 0.2
     assert facts["precision_low"] <= right[kept].mean() <= facts["precision_high"]
+    assert facts["kept_share_of_right"] == pytest.approx(right[kept].sum() / right.sum(), abs=0.1)
+    assert 0 < facts["pool_missed_low"] <= len(truth) - right.sum()
+    assert right.sum() / len(truth) <= facts["pool_recall_at_most"] < 1
 
 
 def test_selecting_again_with_another_share_keeps_the_scores(shop: Path, labelled: Path) -> None:
