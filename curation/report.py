@@ -36,6 +36,7 @@ REASONS = {
     "below_threshold": "the probability to be right is below the threshold",
     "over_per_image": "the image has as many more probable labels as it may have",
     "over_per_label": "the label has as many more probable images as it may have",
+    "implied": "a kept label of the image is a kind of it: shards hold it as implied",
     "no_kept_label": "no label of the image was kept",
     "not_local": "the location is a URL, or leads out of the data folder",
     "image_missing": "there is no such file, or it may not be read",

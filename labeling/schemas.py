@@ -237,7 +237,7 @@ SCORED = TableSchema(
     key=("image_id", "label_id"),
 )
 
-SELECT_REASONS = ("kept", "below_threshold", "over_per_image", "over_per_label")
+SELECT_REASONS = ("kept", "below_threshold", "over_per_image", "over_per_label", "implied")
 
 SELECTED = TableSchema(
     "selected",

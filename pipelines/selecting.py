@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audits import effective
+from curation.implied import flag_implied
+from curation.judgements import Judgements, cut, precision_of
 from curation.manifest import Stage, current, open_stage, reuse, staged, write_parquet
 from curation.pairs import find_pairs
-from curation.precision import precision_interval
 from curation.promise import prove
 from curation.selection import Beyond, Selection, beyond_limits, select_above, select_share
-from curation.thresholds import Thresholds, thresholds
+from curation.thresholds import Thresholds
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.strata import strata_of
 from pipelines.config import Config, SelectSettings
 from pipelines.scores import score_candidates
+from pipelines.stages import taxonomy_of
 from pipelines.talk import say, step
 
 
@@ -59,12 +59,14 @@ def select(config: Config, run_dir: Path) -> Stage:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
             rows, limits = scored.table(SCORED), config.select
             beyond = beyond_limits(rows, limits.per_image, limits.per_label)
-            judged = judge(run_dir, candidates, audits.table(AUDITS), rows, beyond == 0)
-            chosen = _choose(config.select, rows, judged.cuts, beyond)
+            judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
+            cuts = cut(judged, rows["p_correct"].to_numpy(), beyond == 0)
+            chosen = _choose(config.select, rows, cuts, beyond)
+            chosen = flag_implied(chosen, taxonomy_of(candidates))
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
-                cuts = judged.cuts.table(len(rows), limits.confidence).to_pylist()
-                (work.dir / "thresholds.json").write_text(json.dumps(cuts) + "\n", "utf-8")
+                table = cuts.table(len(rows), limits.confidence).to_pylist()
+                (work.dir / "thresholds.json").write_text(json.dumps(table) + "\n", "utf-8")
                 dropped = {
                     item["values"]: item["counts"]
                     for item in pc.value_counts(chosen.table["reason"]).to_pylist()
@@ -116,42 +118,15 @@ def make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
         facts.append(f"learnt from {told['n_audits']:,} audits, {told['n_features']} features")
 
 
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """Audited candidates: their rows, verdicts, inclusion; the stratum of every candidate."""
-
-    row: npt.NDArray[np.int64]
-    correct: npt.NDArray[np.bool_]
-    p_inclusion: npt.NDArray[np.float64]
-    stratum: npt.NDArray[np.int8] | None
-    cuts: Thresholds
-
-
-def judge(
-    run_dir: Path,
-    candidates: Stage,
-    audits: pa.Table,
-    scored: pa.Table,
-    allowed: npt.NDArray[np.bool_],
-) -> Judged:
-    """Return what was judged, and what that says of the sets of candidates that may be kept."""
+def judge(run_dir: Path, candidates: Stage, audits: pa.Table, scored: pa.Table) -> Judgements:
+    """Return what was judged of the scored candidates."""
     judged = effective(audits).table
     row = find_pairs(judged, scored)
     judged = judged.filter(pa.array(row >= 0))
     row = row[row >= 0]
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
-    p_inclusion = judged["p_inclusion"].to_numpy()
     stratum = strata_of(run_dir, candidates, judged, row)
-    p_correct = scored["p_correct"].to_numpy()
-    inside = allowed[row]
-    cuts = thresholds(
-        p_correct[allowed],
-        (np.cumsum(allowed) - 1)[row[inside]],
-        correct[inside],
-        p_inclusion[inside],
-        stratum=None if stratum is None else stratum[allowed],
-    )
-    return Judged(row, correct, p_inclusion, stratum, cuts)
+    return Judgements(row, correct, judged["p_inclusion"].to_numpy(), stratum)
 
 
 def _choose(
@@ -163,20 +138,9 @@ def _choose(
     return select_above(scored, float(cuts.threshold[row]), beyond)
 
 
-def measure(judged: Judged, chosen: Selection, confidence: float) -> dict[str, Any]:
+def measure(judged: Judgements, chosen: Selection, confidence: float) -> dict[str, Any]:
     """Return the precision of the selection and its interval."""
-    kept = np.asarray(chosen.table["kept"], bool)
-    inside, stratum = kept[judged.row], judged.stratum
-    n_kept = None
-    if stratum is not None:
-        n_kept = np.bincount(stratum[kept], minlength=int(stratum.max(initial=0)) + 1)
-    interval = precision_interval(
-        judged.correct[inside],
-        judged.p_inclusion[inside],
-        stratum=None if stratum is None else stratum[judged.row][inside].astype(np.int64),
-        n_kept=n_kept,
-        confidence=confidence,
-    )
+    interval = precision_of(judged, np.asarray(chosen.table["kept"], bool), confidence)
     return {
         "precision": interval.estimate,
         "precision_low": interval.low,

@@ -107,7 +107,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     make_scores(run_dir, candidates, audits)
     rows = open_stage(run_dir, "scored").table(SCORED)
     beyond = beyond_limits(rows, config.select.per_image, config.select.per_label)
-    judged = judge(run_dir, candidates, judgements, rows, beyond == 0)
+    judged = judge(run_dir, candidates, judgements, rows)
     chosen = select_share(rows, config.select.keep, beyond)
     looks = read_looks(run_dir)
     before = [look for look in looks if look.audits != audits.content]
