@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audits import effective
+from curation.facts import rounded
 from curation.implied import flag_implied
-from curation.judgements import Judgements, cut, precision_of
+from curation.judgements import Judgements, precision_of
 from curation.manifest import Stage, current, open_stage, reuse, staged, write_parquet
 from curation.pairs import find_pairs
-from curation.promise import prove
-from curation.selection import Beyond, Selection, beyond_limits, select_above, select_share
-from curation.thresholds import Thresholds
+from curation.selection import Selection
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.strata import strata_of
-from pipelines.config import Config, SelectSettings
+from pipelines.choosing import choose
+from pipelines.config import Config
 from pipelines.scores import score_candidates
 from pipelines.stages import taxonomy_of
 from pipelines.talk import say, step
+
+MAX_TOLD = 12
+"""Groups of which something is said; the report lists all."""
 
 
 def select(config: Config, run_dir: Path) -> Stage:
@@ -57,25 +61,19 @@ def select(config: Config, run_dir: Path) -> Stage:
     settings = config.select.model_dump(mode="json")
     with step("selected") as facts:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
-            rows, limits = scored.table(SCORED), config.select
-            beyond = beyond_limits(rows, limits.per_image, limits.per_label)
+            rows = scored.table(SCORED)
             judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
-            cuts = cut(judged, rows["p_correct"].to_numpy(), beyond == 0)
-            chosen = _choose(config.select, rows, cuts, beyond)
-            chosen = flag_implied(chosen, taxonomy_of(candidates))
+            choice = choose(config.select, candidates, rows, judged)
+            chosen = flag_implied(choice.selection, taxonomy_of(candidates))
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
-                table = cuts.table(len(rows), limits.confidence).to_pylist()
-                (work.dir / "thresholds.json").write_text(json.dumps(table) + "\n", "utf-8")
-                dropped = {
-                    item["values"]: item["counts"]
-                    for item in pc.value_counts(chosen.table["reason"]).to_pylist()
-                    if item["values"] != "kept"
-                }
-                n = len(chosen.table)
-                work.counts |= {"in": n, "out": chosen.n_kept, "dropped": dropped}
+                cuts = choice.cuts.table(len(rows), config.select.confidence).to_pylist()
+                _write_json(cuts, work.dir / "thresholds.json")
+                if choice.groups:
+                    _write_json(rounded(choice.groups), work.dir / "groups.json")
+                work.counts |= {"in": len(rows), "out": chosen.n_kept, "dropped": _dropped(chosen)}
                 proof = measure(judged, chosen, config.select.confidence)
-                work.facts |= {"threshold": chosen.threshold, **proof}
+                work.facts |= {"threshold": chosen.threshold, **proof, **choice.facts}
                 if config.select.precision is not None:
                     work.facts |= {"precision_held": config.select.precision}
         stage = open_stage(run_dir, "selected")
@@ -86,7 +84,39 @@ def select(config: Config, run_dir: Path) -> Stage:
             f"({told['confidence']:.0%} interval {told['precision_low']:.3f} to "
             f"{told['precision_high']:.3f}, from {told['n_audits_kept']} audits)"
         )
+    for line in _told_of_groups(stage):
+        say(line)
     return stage
+
+
+def read_groups(selected: Stage) -> list[dict[str, Any]]:
+    """Return what was kept of each group (`curation.groupwise.describe_groups`), if by groups."""
+    path = selected.dir / "groups.json"
+    groups: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    return groups
+
+
+def _told_of_groups(selected: Stage) -> Iterator[str]:
+    groups, held = read_groups(selected), "precision_held" in selected.manifest["facts"]
+    for row in groups[:MAX_TOLD]:
+        told = f"{row['n_kept']:,} of {row['n_candidates']:,} kept, {row['n_audits']:,} audits"
+        if row["precision"] is not None:
+            told += f", precision {row['precision']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        elif held and not row["n_kept"]:
+            told += ": nothing can be proved"
+        yield f"  {row['group']}: {told}"
+    if len(groups) > MAX_TOLD:
+        yield f"  and {len(groups) - MAX_TOLD:,} more groups: winnow report lists them"
+
+
+def _write_json(value: object, path: Path) -> None:
+    path.write_text(json.dumps(value) + "\n", "utf-8")
+
+
+def _dropped(chosen: Selection) -> dict[str, int]:
+    """Return how many candidates were not kept, by reason."""
+    counts = pc.value_counts(chosen.table["reason"]).to_pylist()
+    return {one["values"]: one["counts"] for one in counts if one["values"] != "kept"}
 
 
 def _audits_are_missing(run_dir: Path, candidates: Stage) -> bool:
@@ -127,15 +157,6 @@ def judge(run_dir: Path, candidates: Stage, audits: pa.Table, scored: pa.Table) 
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
     stratum = strata_of(run_dir, candidates, judged, row)
     return Judgements(row, correct, judged["p_inclusion"].to_numpy(), stratum)
-
-
-def _choose(
-    settings: SelectSettings, scored: pa.Table, cuts: Thresholds, beyond: Beyond
-) -> Selection:
-    if settings.precision is None:
-        return select_share(scored, settings.keep, beyond)
-    row = prove(cuts, settings.precision, settings.confidence)
-    return select_above(scored, float(cuts.threshold[row]), beyond)
 
 
 def measure(judged: Judgements, chosen: Selection, confidence: float) -> dict[str, Any]:
