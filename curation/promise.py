@@ -44,19 +44,7 @@ def prove(cuts: Thresholds, target: float, confidence: float = 0.95) -> int:
     row = largest_proved(cuts, target, 1 - confidence)
     if row is not None:
         return row
-    best = best_provable(cuts, confidence)
-    needed = audits_needed(cuts, target, confidence)
-    raise QualityError(
-        "the precision asked for cannot be proved",
-        facts={
-            "asked": target,
-            "best that can be proved": f"{best:.3f}" if best else "none",
-            "confidence": confidence,
-            "audits": int(cuts.estimates.n_audits.max(initial=0)),
-            "audits needed": f"about {needed:,}" if needed else "more than there are candidates",
-        },
-        help="audit more pairs, or ask for less",
-    )
+    raise unproved(cuts, target, confidence, 1 - confidence)
 
 
 def check_promise(target: float, confidence: float) -> None:
@@ -70,6 +58,32 @@ def largest_proved(cuts: Thresholds, target: float, error: float) -> int | None:
     """Return the row of the largest set that is proved, or None: wrong with probability `error`."""
     proved = np.flatnonzero(_rejected(cuts, target, error))
     return int(proved[-1]) if len(proved) else None
+
+
+def unproved(cuts: Thresholds, target: float, confidence: float, error: float) -> QualityError:
+    """Return the error that says what could be proved instead.
+
+    Parameters
+    ----------
+    confidence
+        What was asked for.
+    error
+        With what probability the proof of these sets may be wrong: all that the confidence leaves,
+        or a part of it.
+    """
+    best = best_provable(cuts, 1 - error)
+    needed = audits_needed(cuts, target, 1 - error)
+    return QualityError(
+        "the precision asked for cannot be proved",
+        facts={
+            "asked": target,
+            "best that can be proved": f"{best:.3f}" if best else "none",
+            "confidence": confidence,
+            "audits": int(cuts.estimates.n_audits.max(initial=0)),
+            "audits needed": f"about {needed:,}" if needed else "more than there are candidates",
+        },
+        help="audit more pairs, or ask for less",
+    )
 
 
 def best_provable(cuts: Thresholds, confidence: float = 0.95) -> float:

@@ -59,9 +59,10 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
     ----------
     facts
         Any of, with shares and precisions in [0, 1]: ``candidates``, ``kept``, ``kept_share``;
-        ``precision``, ``precision_low``, ``precision_high``, ``confidence``, ``n_audits``,
-        ``n_audits_kept``; ``true_precision``, ``true_precision_all``, ``true_precision_random``,
-        ``true_recall_of_pool``; ``map``, or ``map_all``, ``map_random``, ``map_selected``;
+        ``floor_held``, ``n_by_floor``; ``precision``, ``precision_low``, ``precision_high``,
+        ``confidence``, ``n_audits``, ``n_audits_kept``; ``true_precision``,
+        ``true_precision_all``, ``true_precision_random``, ``true_recall_of_pool``; ``map``, or
+        ``map_all``, ``map_random``, ``map_selected``;
         ``threshold_table`` (rows of ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``,
         ``high``); ``groups`` (rows of `curation.groupwise.describe_groups`); ``labels``
         (``label_id``, ``name``, ``n_candidates``, ``n_kept``, perhaps ``precision``); ``sources``

@@ -27,7 +27,8 @@ class Selection:
     n_kept
         Number of candidates kept.
     threshold
-        The smallest probability kept; None where nothing was kept or chance chose.
+        The smallest probability kept; None where nothing was kept, where chance chose, and where
+        groups have thresholds of their own.
     """
 
     table: pa.Table

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curation.floors import Floored, proved_with_floor, share_with_floor
 from curation.groups import Partition, by_label, by_level, by_sources, find_groups
 from curation.groupwise import describe_groups, proved_of_groups, share_of_groups
 from curation.judgements import Judgements, cut
@@ -15,6 +16,7 @@ from curation.manifest import Stage
 from curation.promise import prove
 from curation.selection import Beyond, Selection, beyond_limits, select_above, select_share
 from curation.thresholds import Thresholds
+from labeling.errors import ConfigError
 from pipelines.config import SelectSettings
 from pipelines.scores import candidate_paths, read_parts
 from pipelines.stages import taxonomy_of
@@ -29,7 +31,7 @@ class Choice:
     selection
         What is kept.
     cuts
-        The sets of candidates above each threshold, whatever the mode.
+        The sets of candidates above each threshold, without floors or groups.
     groups
         See `curation.groupwise.describe_groups`; empty where there are no groups.
     facts
@@ -49,9 +51,12 @@ def choose(
 
     Raises
     ------
+    ConfigError
+        If the settings ask for groups and a floor.
     QualityError
         If the precision asked for cannot be proved.
     """
+    refuse_both(settings)
     beyond = beyond_limits(scored, settings.per_image, settings.per_label)
     cuts = cut(judged, np.asarray(scored["p_correct"]), beyond == 0)
     if settings.by is not None:
@@ -59,7 +64,21 @@ def choose(
         chosen = _choose_of_groups(settings, scored, groups, beyond, judged)
         rows = describe_groups(chosen, groups, judged, settings.confidence)
         return Choice(chosen, cuts, rows, {"by": settings.by})
+    if settings.floor is not None:
+        found = _choose_with_floor(settings, scored, settings.floor, beyond, judged)
+        facts = {"floor_held": found.floor, "n_by_floor": found.n_by_floor}
+        return Choice(found.selection, cuts, facts=facts)
     return Choice(_choose_of_all(settings, scored, cuts, beyond), cuts)
+
+
+def refuse_both(settings: SelectSettings) -> None:
+    """Raise `ConfigError` if the settings ask for groups and a floor."""
+    if settings.by is not None and settings.floor is not None:
+        raise ConfigError(
+            "groups and a floor cannot be had together",
+            facts={"select.by": settings.by, "select.floor": settings.floor},
+            help="leave one of them out",
+        )
 
 
 def groups_of(by: str, candidates: Stage, scored: pa.Table, judged: Judgements) -> Partition:
@@ -83,6 +102,14 @@ def _choose_of_groups(
     if settings.precision is None:
         return share_of_groups(scored, groups, beyond, settings.keep)
     return proved_of_groups(scored, groups, beyond, judged, settings.precision, settings.confidence)
+
+
+def _choose_with_floor(
+    settings: SelectSettings, scored: pa.Table, floor: int, beyond: Beyond, judged: Judgements
+) -> Floored:
+    if settings.precision is None:
+        return share_with_floor(scored, beyond, floor, settings.keep)
+    return proved_with_floor(scored, beyond, judged, floor, settings.precision, settings.confidence)
 
 
 def _choose_of_all(

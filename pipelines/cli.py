@@ -149,6 +149,12 @@ _open_share = click.FloatRange(0, 1, min_open=True, max_open=True)
     type=click.Choice(("level", "label", "source-pattern")),
     help="Do so for each group by itself; groups with few audits are pooled.",
 )
+@click.option(
+    "--floor",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep the N best of each label, or as many as the share or the precision allows.",
+)
 def select(
     config: Config,
     run: Path,
@@ -156,6 +162,7 @@ def select(
     precision: float | None,
     confidence: float | None,
     by: str | None,
+    floor: int | None,
 ) -> None:
     """Score the candidates, keep the best, and state their precision with its interval."""
     from curation.manifest import current
@@ -167,7 +174,13 @@ def select(
     if keep is not None:
         unset = config.select.model_copy(update={"precision": None})
         config = config.model_copy(update={"select": unset})
-    given = {"keep": keep, "precision": precision, "confidence": confidence, "by": by}
+    given = {
+        "keep": keep,
+        "precision": precision,
+        "confidence": confidence,
+        "by": by,
+        "floor": floor,
+    }
     named = [f"select.{name}={value}" for name, value in given.items() if value is not None]
     config = with_overrides(config, named)
     stage = make_selection(config, run)

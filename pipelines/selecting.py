@@ -22,7 +22,7 @@ from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.strata import strata_of
-from pipelines.choosing import choose
+from pipelines.choosing import choose, refuse_both
 from pipelines.config import Config
 from pipelines.scores import score_candidates
 from pipelines.stages import taxonomy_of
@@ -39,11 +39,14 @@ def select(config: Config, run_dir: Path) -> Stage:
 
     Raises
     ------
+    ConfigError
+        If the settings ask for groups and a floor.
     QualityError
         If the precision asked for cannot be proved; nothing is written then.
     InputError
         If there are no audits: then no precision can be shown.
     """
+    refuse_both(config.select)
     candidates = open_stage(run_dir, "candidates")
     if config.audit.truth is not None and _audits_are_missing(run_dir, candidates):
         say(f"audits: drawing {config.audit.n:,} pairs, answered by {config.audit.truth}")
@@ -84,7 +87,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             f"({told['confidence']:.0%} interval {told['precision_low']:.3f} to "
             f"{told['precision_high']:.3f}, from {told['n_audits_kept']} audits)"
         )
-    for line in _told_of_groups(stage):
+    for line in (*_told_of_groups(stage), *_told_of_floor(stage, config.select.floor)):
         say(line)
     return stage
 
@@ -107,6 +110,18 @@ def _told_of_groups(selected: Stage) -> Iterator[str]:
         yield f"  {row['group']}: {told}"
     if len(groups) > MAX_TOLD:
         yield f"  and {len(groups) - MAX_TOLD:,} more groups: winnow report lists them"
+
+
+def _told_of_floor(selected: Stage, asked: int | None) -> Iterator[str]:
+    if asked is None:
+        return
+    facts = selected.manifest["facts"]
+    held = facts["floor_held"]
+    told = "none" if not held else f"the best {held:,} of each label"
+    if held < asked:
+        what = "be proved" if "precision_held" in facts else "fit into the share"
+        told += f", for the best {asked:,} cannot {what}"
+    yield f"  floor: {told}; kept by it alone: {facts['n_by_floor']:,}"
 
 
 def _write_json(value: object, path: Path) -> None:

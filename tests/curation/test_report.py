@@ -199,6 +199,11 @@ def test_the_headline_says_what_was_kept_and_how_precise_it_is() -> None:
         ({"candidates": 5}, "Found 5 candidate labels; none is selected yet."),
         ({"candidates": 5, "kept": 2}, "No precision is stated: no pair was audited."),
         ({"precision": 0.5}, "The precision of the kept labels is 50.0 %."),
+        (
+            {"floor_held": 2, "n_by_floor": 1234},
+            "The 2 most probable of each label are kept whatever their probability, 1,234 of them "
+            "for no other reason.",
+        ),
         ({"true_precision": 0.5}, "The truth is known here: the precision is 50.0 %."),
         (
             {"true_precision": 0.5, "precision_low": 0.6, "precision_high": 0.7},

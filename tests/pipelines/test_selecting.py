@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from curation import groups
 from curation.manifest import open_stage
 from labeling.schemas import SELECTED
+from pipelines.auditing.looks import read_looks
 from pipelines.cli import main
 from pipelines.config import read_config, with_overrides
 from pipelines.reporting import report
@@ -78,3 +79,44 @@ def test_each_group_is_told_on_stderr_and_what_cannot_be_proved_ends_with_4(run_
     assert "best that can be proved: 0." in done.stderr
     assert "audits needed: " in done.stderr
     assert open_stage(run_dir, "selected").content == before
+
+
+def test_a_floor_is_held_and_told(run_dir: Path) -> None:
+    done = winnow("select", run_dir, "--keep", "0.2", "--floor", "10")
+    assert done.exit_code == 0, done.stderr
+    stage = open_stage(run_dir, "selected")
+    facts = stage.manifest["facts"]
+    assert stage.counts["out"] == round(0.2 * stage.counts["in"])
+    assert facts["floor_held"] == 10
+    alone = f"  floor: the best 10 of each label; kept by it alone: {facts['n_by_floor']}"
+    assert alone in done.stderr.splitlines()
+    kept = stage.table(SELECTED).filter(stage.table(SELECTED)["kept"])
+    assert min(Counter(kept["label_id"].to_pylist()).values()) >= 10
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("--keep 0.2 --floor 1000", ", for the best 1,000 cannot fit into the share;"),
+        ("--precision 0.8 --floor 1000", ", for the best 1,000 cannot be proved;"),
+    ],
+)
+def test_a_floor_that_is_too_high_is_lowered(run_dir: Path, mode: str, expected: str) -> None:
+    done = winnow("select", run_dir, *mode.split())
+    assert done.exit_code == 0, done.stderr
+    assert expected in done.stderr
+    assert open_stage(run_dir, "selected").manifest["facts"]["floor_held"] < 1000
+
+
+def test_groups_with_a_floor_are_refused_before_anything_is_done(run_dir: Path) -> None:
+    done = winnow("select", run_dir, "--by", "label", "--floor", "2")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[0] == "error: groups and a floor cannot be had together"
+
+
+def test_the_interval_that_audits_are_drawn_for_is_that_of_the_floor(run_dir: Path) -> None:
+    floor = ["-o", "select.keep=0.2", "-o", "select.floor=10"]
+    assert winnow("audit", "sample", run_dir, "--until-width", "0.9", *floor).exit_code == 0
+    assert winnow("select", run_dir, *floor).exit_code == 0
+    facts = open_stage(run_dir, "selected").manifest["facts"]
+    assert read_looks(run_dir)[-1].precision == facts["precision"]
