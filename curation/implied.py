@@ -15,7 +15,7 @@ from curation.relatives import find_relatives
 from curation.selection import Selection
 from labeling.taxonomy import Taxonomy
 
-N_AT_ONCE = 500_000
+N_AT_ONCE = 200_000
 """Candidates whose relatives are looked for together, about."""
 
 
