@@ -22,8 +22,8 @@ def write_card(facts: Facts, out_dir: Path) -> Path:
         Any of the counts of `curation.shards.ExportCounts.as_manifest` (``train``, ``heldout``,
         ``labels``, ``labels_kept``, ``labels_implied``, ``shards``, ``dropped``); the facts of
         `curation.report.write_report` about the selection (``candidates``, ``kept``,
-        ``kept_share``, ``precision`` with its interval, ``n_audits``); ``threshold``; and
-        ``name``, the title.
+        ``kept_share``, ``precision`` with its interval, ``n_audits``); ``threshold`` and
+        ``floor_held``, or ``by``, what there are groups by; and ``name``, the title.
     out_dir
         An existing folder.
     """
@@ -44,7 +44,9 @@ def render_card(facts: Facts) -> str:
         sentences=headline(facts)[0 if facts.get("candidates") else 1 : -1],
         selected=facts.get("kept") is not None or facts.get("precision") is not None,
         n_audits=facts.get("n_audits"),
+        by=facts.get("by"),
         threshold=facts.get("threshold"),
+        floor_held=facts.get("floor_held"),
         precision=facts.get("precision"),
         dropped=sorted(dropped.items(), key=lambda item: (-item[1], item[0])),
     )

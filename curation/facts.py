@@ -54,7 +54,13 @@ def headline(facts: Facts) -> list[str]:
     Recall is not claimed: it cannot be estimated without judging every label of every image.
     """
     return [
-        *(_say_kept(facts), *_say_precision(facts), *_say_truth(facts), *_say_map(facts)),
+        *(
+            _say_kept(facts),
+            *_say_floor(facts),
+            *_say_precision(facts),
+            *_say_truth(facts),
+            *_say_map(facts),
+        ),
         _say_recall(facts),
     ]
 
@@ -83,6 +89,16 @@ def _say_kept(facts: Facts) -> str:
     if kept is None:
         return f"Found {candidates:,} candidate labels; none is selected yet."
     return f"Kept {kept:,} of {candidates:,} candidate labels ({percent(kept / candidates)})."
+
+
+def _say_floor(facts: Facts) -> list[str]:
+    floor, alone = facts.get("floor_held"), facts.get("n_by_floor")
+    if not floor or alone is None:
+        return []
+    return [
+        f"The {floor:,} most probable of each label are kept whatever their probability, "
+        f"{alone:,} of them for no other reason."
+    ]
 
 
 def _say_precision(facts: Facts) -> list[str]:

@@ -67,6 +67,17 @@ def find_pairs(pairs: Batch, among: Batch) -> npt.NDArray[np.int64]:
     return rows
 
 
+def codes_of(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return one integer for each text, ``int64[n]``: equal where the texts are equal.
+
+    Examples
+    --------
+    >>> codes_of(pa.array(["dog", "cat", "dog"])).tolist()
+    [0, 1, 0]
+    """
+    return np.asarray(_unchunked(ids).dictionary_encode().indices, np.int64)
+
+
 def _joint_codes(first: Batch, second: Batch) -> npt.NDArray[np.int64]:
     """Return one integer for each pair of both tables: equal where the pairs are equal."""
     images, labels = (

@@ -41,15 +41,40 @@ def prove(cuts: Thresholds, target: float, confidence: float = 0.95) -> int:
         If no set can be proved: says the best precision that can, and about how many audits the
         target would need.
     """
+    check_promise(target, confidence)
+    row = largest_proved(cuts, target, 1 - confidence)
+    if row is not None:
+        return row
+    raise unproved(cuts, target, confidence, 1 - confidence)
+
+
+def check_promise(target: float, confidence: float) -> None:
+    """Raise `ConfigError` for a target or confidence that is not in (0, 1)."""
     for name, value in (("precision", target), ("confidence", confidence)):
         if not 0 < value < 1:
             raise ConfigError(f"the {name} to hold is not above 0 and below 1", facts={name: value})
-    proved = np.flatnonzero(_rejected(cuts, target, 1 - confidence))
-    if len(proved):
-        return int(proved[-1])
-    best = best_provable(cuts, confidence)
-    needed = audits_needed(cuts, target, confidence)
-    raise QualityError(
+
+
+def largest_proved(cuts: Thresholds, target: float, error: float) -> int | None:
+    """Return the row of the largest set that is proved, or None: wrong with probability `error`."""
+    proved = np.flatnonzero(_rejected(cuts, target, error))
+    return int(proved[-1]) if len(proved) else None
+
+
+def unproved(cuts: Thresholds, target: float, confidence: float, error: float) -> QualityError:
+    """Return the error that says what could be proved instead.
+
+    Parameters
+    ----------
+    confidence
+        What was asked for.
+    error
+        With what probability the proof of these sets may be wrong: all that the confidence leaves,
+        or a part of it.
+    """
+    best = best_provable(cuts, 1 - error)
+    needed = audits_needed(cuts, target, 1 - error)
+    return QualityError(
         "the precision asked for cannot be proved",
         facts={
             "asked": target,

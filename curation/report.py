@@ -34,8 +34,10 @@ MAX_THUMBNAILS, MAX_THUMBNAIL_CHARS = 200, 3_000_000
 
 REASONS = {
     "below_threshold": "the probability to be right is below the threshold",
+    "unproved_group": "of its group nothing could be proved to be as precise as asked",
     "over_per_image": "the image has as many more probable labels as it may have",
     "over_per_label": "the label has as many more probable images as it may have",
+    "implied": "a kept label of the image is a kind of it: shards hold it as implied",
     "no_kept_label": "no label of the image was kept",
     "not_local": "the location is a URL, or leads out of the data folder",
     "image_missing": "there is no such file, or it may not be read",
@@ -57,18 +59,19 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
     ----------
     facts
         Any of, with shares and precisions in [0, 1]: ``candidates``, ``kept``, ``kept_share``;
-        ``precision``, ``precision_low``, ``precision_high``, ``confidence``, ``n_audits``,
-        ``n_audits_kept``; ``kept_share_of_right``, ``pool_missed_low``;
-        ``true_precision``, ``true_precision_all``, ``true_precision_random``,
-        ``true_recall_of_pool``; ``map``, or ``map_all``, ``map_random``, ``map_selected``;
+        ``floor_held``, ``n_by_floor``; ``precision``, ``precision_low``, ``precision_high``,
+        ``confidence``, ``n_audits``, ``n_audits_kept``; ``kept_share_of_right``,
+        ``pool_missed_low``; ``true_precision``,
+        ``true_precision_all``, ``true_precision_random``, ``true_recall_of_pool``; ``map``, or
+        ``map_all``, ``map_random``, ``map_selected``;
         ``threshold_table`` (rows of ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``,
-        ``high``); ``labels`` (``label_id``, ``name``, ``n_candidates``, ``n_kept``, perhaps
-        ``precision``); ``sources`` (``source``, ``n_candidates``, perhaps ``n_audits`` and
-        ``precision``); ``bursts`` (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``);
-        ``rejects`` (number by reason); ``thumbnails`` (``kept_lowest`` and
-        ``dropped_highest``, each of ``data_uri``, ``label``, ``p_correct``); ``stages``
-        (``fingerprint`` and ``counts`` by name); and ``run``, the only one that may depend on the
-        time, the machine or how long things took.
+        ``high``); ``groups`` (rows of `curation.groupwise.describe_groups`); ``labels``
+        (``label_id``, ``name``, ``n_candidates``, ``n_kept``, perhaps ``precision``); ``sources``
+        (``source``, ``n_candidates``, perhaps ``n_audits`` and ``precision``); ``bursts``
+        (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``); ``rejects`` (number by
+        reason); ``thumbnails`` (``kept_lowest`` and ``dropped_highest``, each of ``data_uri``,
+        ``label``, ``p_correct``); ``stages`` (``fingerprint`` and ``counts`` by name); and
+        ``run``, the only one that may depend on the time, the machine or how long things took.
     out_dir
         An existing folder.
     """
@@ -94,6 +97,7 @@ def render_report(facts: Facts) -> str:
         curve=Markup(precision_curve_svg(facts)) if has_curve(facts) else None,
         thresholds=_thinned(facts.get("threshold_table") or ()),
         map_bars=Markup(map_bars_svg(facts)) if has_map_bars(facts) else None,
+        groups=facts.get("groups") or (),
         truth=_truth(facts),
         recall_of_pool=facts.get("true_recall_of_pool"),
         labels=labels[:MAX_LABELS],

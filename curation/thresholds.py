@@ -86,7 +86,7 @@ def thresholds(
     Parameters
     ----------
     p_correct
-        ``float[n]``: probability of each candidate.
+        ``float[n]``: probability of each candidate, or any other finite score.
     audited
         ``int64[m]``: rows of the audited candidates.
     correct, p_inclusion
@@ -105,7 +105,7 @@ def thresholds(
         raise InputError("a probability is NaN", facts={"rows": int(np.isnan(p_correct).sum())})
     wanted = np.ceil(np.arange(1, N_CUTS + 1) * n / N_CUTS).astype(np.int64)
     cut = ranked[n - wanted[wanted > 0]].astype(np.float64)
-    cut = np.concatenate([np.nextafter(cut[:1], 2), cut])
+    cut = np.concatenate([np.nextafter(cut[:1], np.inf), cut])
     parts = [ranked]
     where = np.zeros(len(audited), np.int64)
     if stratum is not None:

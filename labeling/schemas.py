@@ -237,7 +237,14 @@ SCORED = TableSchema(
     key=("image_id", "label_id"),
 )
 
-SELECT_REASONS = ("kept", "below_threshold", "over_per_image", "over_per_label")
+SELECT_REASONS = (
+    "kept",
+    "below_threshold",
+    "unproved_group",
+    "over_per_image",
+    "over_per_label",
+    "implied",
+)
 
 SELECTED = TableSchema(
     "selected",

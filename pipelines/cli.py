@@ -144,12 +144,25 @@ _open_share = click.FloatRange(0, 1, min_open=True, max_open=True)
 @click.option(
     "--confidence", type=_open_share, metavar="C", help="Of the precision; 0.95 by default."
 )
+@click.option(
+    "--by",
+    type=click.Choice(("level", "label", "source-pattern")),
+    help="Do so for each group by itself; groups with few audits are pooled.",
+)
+@click.option(
+    "--floor",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep the N best of each label, or as many as the share or the precision allows.",
+)
 def select(
     config: Config,
     run: Path,
     keep: float | None,
     precision: float | None,
     confidence: float | None,
+    by: str | None,
+    floor: int | None,
 ) -> None:
     """Score the candidates, keep the best, and state their precision with its interval."""
     from curation.manifest import current
@@ -161,7 +174,13 @@ def select(
     if keep is not None:
         unset = config.select.model_copy(update={"precision": None})
         config = config.model_copy(update={"select": unset})
-    given = {"keep": keep, "precision": precision, "confidence": confidence}
+    given = {
+        "keep": keep,
+        "precision": precision,
+        "confidence": confidence,
+        "by": by,
+        "floor": floor,
+    }
     named = [f"select.{name}={value}" for name, value in given.items() if value is not None]
     config = with_overrides(config, named)
     stage = make_selection(config, run)

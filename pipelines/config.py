@@ -137,6 +137,13 @@ class SelectSettings(_Section):
     confidence: Share = Field(
         0.95, description="confidence of a precision that is held or measured"
     )
+    by: Literal["level", "label", "source-pattern"] | None = Field(
+        None,
+        description="keep of each group by a threshold of its own; groups with few audits pool",
+    )
+    floor: int | None = Field(
+        None, ge=1, description="best of each label to keep, as many as share or precision allow"
+    )
     per_image: int | None = Field(None, ge=1, description="labels of an image to keep, at most")
     per_label: int | None = Field(None, ge=1, description="images of a label to keep, at most")
 

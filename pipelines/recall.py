@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from curation.facts import rounded
 from curation.features import sources_of, votes
+from curation.judgements import Judgements
 from curation.labelmodel import Flags, Patterns, count_patterns, merge_patterns
 from curation.manifest import Stage
 from curation.recapture import count_missed, occasions
-from pipelines.scores import candidate_paths, read_columns
-
-if TYPE_CHECKING:
-    from pipelines.selecting import Judged
+from pipelines.scores import candidate_paths, read_parts
 
 VOTES = ["evidence", "silent"]
 
 
 def measure_recall(
-    candidates: Stage, judged: Judged, kept: Flags, confidence: float
+    candidates: Stage, judged: Judgements, kept: Flags, confidence: float
 ) -> dict[str, float]:
     """Return what audits tell of the pool's recall, and of the share of its right pairs kept.
 
@@ -67,10 +63,10 @@ def measure_recall(
 def _votes(candidates: Stage, row: npt.NDArray[np.int64]) -> tuple[Patterns, Flags, Flags]:
     """Return the patterns of all candidates, and who speaks and is silent in some rows."""
     paths = candidate_paths(candidates)
-    named = {source for part in read_columns(paths, VOTES) for source in sources_of(part)}
+    named = {source for part in read_parts(paths, VOTES) for source in sources_of(part)}
     parts: list[Patterns] = []
     of_row, n_patterns = [], 0
-    for part in read_columns(paths, VOTES):
+    for part in read_parts(paths, VOTES):
         found, pattern = count_patterns(*votes(part, tuple(sorted(named))))
         parts.append(found)
         of_row.append(pattern + n_patterns)

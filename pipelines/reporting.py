@@ -24,6 +24,7 @@ from curation.selection import random_share
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, SELECTED
 from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
+from pipelines.selecting import read_groups
 from pipelines.stages import stage_name, taxonomy_of
 from pipelines.talk import step
 from pipelines.truth import read_truth
@@ -68,6 +69,7 @@ def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxon
         "kept": chosen.counts["out"],
         "kept_share": chosen.counts["out"] / max(chosen.counts["in"], 1),
         "threshold_table": json.loads((chosen.dir / "thresholds.json").read_text("utf-8")),
+        "groups": read_groups(chosen),
         "labels": _labels(selected, kept, taxonomy),
         "sources": _sources(candidates.table(CANDIDATES), audits),
         "rejects": _rejects(run_dir, chosen),

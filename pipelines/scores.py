@@ -105,11 +105,11 @@ def pool_of(candidates: Stage) -> Pool:
     its pattern, kind and noisy-or stay in memory until the label model is fitted on all patterns.
     """
     taxonomy, paths = taxonomy_of(candidates), candidate_paths(candidates)
-    named = [sources_of(part) for part in read_columns(paths, ["evidence", "silent"])]
+    named = [sources_of(part) for part in read_parts(paths, ["evidence", "silent"])]
     sources = sorted({source for part in named for source in part})
     pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
     patterns, of_row, noisy_or, kind, n_patterns = [], [], [], [], 0
-    for part in read_columns(paths, CANDIDATES.arrow.names):
+    for part in read_parts(paths, CANDIDATES.arrow.names):
         table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
         found, pattern = count_patterns(table.spoke, table.silent)
         patterns.append(found)
@@ -129,8 +129,8 @@ def candidate_paths(candidates: Stage) -> list[Path]:
     return candidates.paths(".parquet", "candidates-") or candidates.paths(".parquet", "part-")
 
 
-def read_columns(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:
-    """Yield some columns of files, in order, in parts of at most `N_AT_ONCE` rows."""
+def read_parts(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:
+    """Yield columns of Parquet files in the order of their rows, `N_AT_ONCE` rows at a time."""
     for path in paths:
         for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=columns):
             yield pa.Table.from_batches([batch])
@@ -138,7 +138,7 @@ def read_columns(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:
 
 def _hashes(paths: list[Path]) -> Hash:
     """Return the hash of each candidate's image."""
-    hashes = [image_hash(part["image_id"]) for part in read_columns(paths, ["image_id"])]
+    hashes = [image_hash(part["image_id"]) for part in read_parts(paths, ["image_id"])]
     return np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
 
 

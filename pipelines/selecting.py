@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audits import effective
+from curation.facts import rounded
+from curation.implied import flag_implied
+from curation.judgements import Judgements, precision_of
 from curation.manifest import Stage, current, open_stage, reuse, staged, write_parquet
 from curation.pairs import find_pairs
-from curation.precision import precision_interval
-from curation.promise import prove
-from curation.selection import Beyond, Selection, beyond_limits, select_above, select_share
-from curation.thresholds import Thresholds, thresholds
+from curation.selection import Selection
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.strata import strata_of
-from pipelines.config import Config, SelectSettings
+from pipelines.choosing import choose, refuse_both
+from pipelines.config import Config
 from pipelines.recall import measure_recall
 from pipelines.scores import score_candidates
+from pipelines.stages import taxonomy_of
 from pipelines.talk import say, step
+
+MAX_TOLD = 12
+"""Groups of which something is said; the report lists all."""
 
 
 def select(config: Config, run_dir: Path) -> Stage:
@@ -36,11 +40,14 @@ def select(config: Config, run_dir: Path) -> Stage:
 
     Raises
     ------
+    ConfigError
+        If the settings ask for groups and a floor.
     QualityError
         If the precision asked for cannot be proved; nothing is written then.
     InputError
         If there are no audits: then no precision can be shown.
     """
+    refuse_both(config.select)
     candidates = open_stage(run_dir, "candidates")
     if config.audit.truth is not None and _audits_are_missing(run_dir, candidates):
         say(f"audits: drawing {config.audit.n:,} pairs, answered by {config.audit.truth}")
@@ -58,25 +65,21 @@ def select(config: Config, run_dir: Path) -> Stage:
     settings = config.select.model_dump(mode="json")
     with step("selected") as facts:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
-            rows, limits = scored.table(SCORED), config.select
-            beyond = beyond_limits(rows, limits.per_image, limits.per_label)
-            judged = judge(run_dir, candidates, audits.table(AUDITS), rows, beyond == 0)
-            chosen = _choose(config.select, rows, judged.cuts, beyond)
+            rows = scored.table(SCORED)
+            judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
+            choice = choose(config.select, candidates, rows, judged)
+            chosen = flag_implied(choice.selection, taxonomy_of(candidates))
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
-                cuts = judged.cuts.table(len(rows), limits.confidence).to_pylist()
-                (work.dir / "thresholds.json").write_text(json.dumps(cuts) + "\n", "utf-8")
-                dropped = {
-                    item["values"]: item["counts"]
-                    for item in pc.value_counts(chosen.table["reason"]).to_pylist()
-                    if item["values"] != "kept"
-                }
-                n = len(chosen.table)
-                work.counts |= {"in": n, "out": chosen.n_kept, "dropped": dropped}
+                cuts = choice.cuts.table(len(rows), config.select.confidence).to_pylist()
+                _write_json(cuts, work.dir / "thresholds.json")
+                if choice.groups:
+                    _write_json(rounded(choice.groups), work.dir / "groups.json")
+                work.counts |= {"in": len(rows), "out": chosen.n_kept, "dropped": _dropped(chosen)}
                 proof = measure(judged, chosen, config.select.confidence)
-                work.facts |= {"threshold": chosen.threshold, **proof}
                 kept = np.asarray(chosen.table["kept"], bool)
-                work.facts |= measure_recall(candidates, judged, kept, limits.confidence)
+                work.facts |= {"threshold": chosen.threshold, **proof, **choice.facts}
+                work.facts |= measure_recall(candidates, judged, kept, config.select.confidence)
                 if config.select.precision is not None:
                     work.facts |= {"precision_held": config.select.precision}
         stage = open_stage(run_dir, "selected")
@@ -87,7 +90,51 @@ def select(config: Config, run_dir: Path) -> Stage:
             f"({told['confidence']:.0%} interval {told['precision_low']:.3f} to "
             f"{told['precision_high']:.3f}, from {told['n_audits_kept']} audits)"
         )
+    for line in (*_told_of_groups(stage), *_told_of_floor(stage, config.select.floor)):
+        say(line)
     return stage
+
+
+def read_groups(selected: Stage) -> list[dict[str, Any]]:
+    """Return what was kept of each group (`curation.groupwise.describe_groups`), if by groups."""
+    path = selected.dir / "groups.json"
+    groups: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.exists() else []
+    return groups
+
+
+def _told_of_groups(selected: Stage) -> Iterator[str]:
+    groups, held = read_groups(selected), "precision_held" in selected.manifest["facts"]
+    for row in groups[:MAX_TOLD]:
+        told = f"{row['n_kept']:,} of {row['n_candidates']:,} kept, {row['n_audits']:,} audits"
+        if row["precision"] is not None:
+            told += f", precision {row['precision']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        elif held and not row["n_kept"]:
+            told += ": nothing can be proved"
+        yield f"  {row['group']}: {told}"
+    if len(groups) > MAX_TOLD:
+        yield f"  and {len(groups) - MAX_TOLD:,} more groups: winnow report lists them"
+
+
+def _told_of_floor(selected: Stage, asked: int | None) -> Iterator[str]:
+    if asked is None:
+        return
+    facts = selected.manifest["facts"]
+    held = facts["floor_held"]
+    told = "none" if not held else f"the best {held:,} of each label"
+    if held < asked:
+        what = "be proved" if "precision_held" in facts else "fit into the share"
+        told += f", for the best {asked:,} cannot {what}"
+    yield f"  floor: {told}; kept by it alone: {facts['n_by_floor']:,}"
+
+
+def _write_json(value: object, path: Path) -> None:
+    path.write_text(json.dumps(value) + "\n", "utf-8")
+
+
+def _dropped(chosen: Selection) -> dict[str, int]:
+    """Return how many candidates were not kept, by reason."""
+    counts = pc.value_counts(chosen.table["reason"]).to_pylist()
+    return {one["values"]: one["counts"] for one in counts if one["values"] != "kept"}
 
 
 def _audits_are_missing(run_dir: Path, candidates: Stage) -> bool:
@@ -119,67 +166,20 @@ def make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
         facts.append(f"learnt from {told['n_audits']:,} audits, {told['n_features']} features")
 
 
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """Audited candidates: their rows, verdicts, inclusion; the stratum of every candidate."""
-
-    row: npt.NDArray[np.int64]
-    correct: npt.NDArray[np.bool_]
-    p_inclusion: npt.NDArray[np.float64]
-    stratum: npt.NDArray[np.int8] | None
-    cuts: Thresholds
-
-
-def judge(
-    run_dir: Path,
-    candidates: Stage,
-    audits: pa.Table,
-    scored: pa.Table,
-    allowed: npt.NDArray[np.bool_],
-) -> Judged:
-    """Return what was judged, and what that says of the sets of candidates that may be kept."""
+def judge(run_dir: Path, candidates: Stage, audits: pa.Table, scored: pa.Table) -> Judgements:
+    """Return what was judged of the scored candidates."""
     judged = effective(audits).table
     row = find_pairs(judged, scored)
     judged = judged.filter(pa.array(row >= 0))
     row = row[row >= 0]
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
-    p_inclusion = judged["p_inclusion"].to_numpy()
     stratum = strata_of(run_dir, candidates, judged, row)
-    p_correct = scored["p_correct"].to_numpy()
-    inside = allowed[row]
-    cuts = thresholds(
-        p_correct[allowed],
-        (np.cumsum(allowed) - 1)[row[inside]],
-        correct[inside],
-        p_inclusion[inside],
-        stratum=None if stratum is None else stratum[allowed],
-    )
-    return Judged(row, correct, p_inclusion, stratum, cuts)
+    return Judgements(row, correct, judged["p_inclusion"].to_numpy(), stratum)
 
 
-def _choose(
-    settings: SelectSettings, scored: pa.Table, cuts: Thresholds, beyond: Beyond
-) -> Selection:
-    if settings.precision is None:
-        return select_share(scored, settings.keep, beyond)
-    row = prove(cuts, settings.precision, settings.confidence)
-    return select_above(scored, float(cuts.threshold[row]), beyond)
-
-
-def measure(judged: Judged, chosen: Selection, confidence: float) -> dict[str, Any]:
+def measure(judged: Judgements, chosen: Selection, confidence: float) -> dict[str, Any]:
     """Return the precision of the selection and its interval."""
-    kept = np.asarray(chosen.table["kept"], bool)
-    inside, stratum = kept[judged.row], judged.stratum
-    n_kept = None
-    if stratum is not None:
-        n_kept = np.bincount(stratum[kept], minlength=int(stratum.max(initial=0)) + 1)
-    interval = precision_interval(
-        judged.correct[inside],
-        judged.p_inclusion[inside],
-        stratum=None if stratum is None else stratum[judged.row][inside].astype(np.int64),
-        n_kept=n_kept,
-        confidence=confidence,
-    )
+    interval = precision_of(judged, np.asarray(chosen.table["kept"], bool), confidence)
     return {
         "precision": interval.estimate,
         "precision_low": interval.low,

@@ -12,10 +12,10 @@ from curation.audits import is_drawn_here
 from curation.manifest import open_stage, write_text
 from curation.pairs import find_pairs
 from curation.peeking import confidence_of_look, n_of_next_look
-from curation.selection import beyond_limits, select_share
 from labeling.errors import InputError, IntegrityError
 from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.drawing import answer_audits, draw_audits, judged_so_far
+from pipelines.choosing import choose
 from pipelines.config import Config
 from pipelines.selecting import judge, make_scores, measure
 from pipelines.talk import say
@@ -106,9 +106,9 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     n_pairs = len(np.unique(find_pairs(judgements, judgements)))
     make_scores(run_dir, candidates, audits)
     rows = open_stage(run_dir, "scored").table(SCORED)
-    beyond = beyond_limits(rows, config.select.per_image, config.select.per_label)
-    judged = judge(run_dir, candidates, judgements, rows, beyond == 0)
-    chosen = select_share(rows, config.select.keep, beyond)
+    judged = judge(run_dir, candidates, judgements, rows)
+    share = config.select.model_copy(update={"precision": None})
+    chosen = choose(share, candidates, rows, judged).selection
     looks = read_looks(run_dir)
     before = [look for look in looks if look.audits != audits.content]
     number = next((k.number for k in looks if k.audits == audits.content), len(looks) + 1)

@@ -1,6 +1,6 @@
 """How often a promised precision is broken, how much is kept, how often intervals hold the truth.
 
-    python tests/benchmarks/guarantee.py [--draws N --seed S]
+    python tests/benchmarks/guarantee.py [--draws N --seed S] [--by]
 
 A world of 60,000 scored candidates whose truth is known is audited again and again, as
 `winnow audit sample` draws: 500 by cold scores, the rest by scores, where the threshold will fall.
@@ -8,6 +8,10 @@ Violations count the draws in which the kept candidates are less
 precise than was promised; draws that can prove nothing keep nothing. The oracle knows all verdicts
 and keeps the most candidates, in the order of the same scores, that are as precise as asked.
 Coverage is that of the 95 % interval of the best third. The last line is JSON.
+
+With --by the candidates are in six groups, of which some are less right than their scores say, and
+each group is held to the promise (`curation.groupwise.prove_groups`). Then violations count the
+draws in which any group is less precise, and the oracle keeps of each group what it can.
 """
 
 from __future__ import annotations
@@ -23,6 +27,9 @@ from scipy.special import expit
 
 from curation.audits import bands, sample
 from curation.calibration import fit_calibration
+from curation.groups import Partition, find_groups
+from curation.groupwise import prove_groups
+from curation.judgements import Judgements, cut
 from curation.pairs import find_pairs
 from curation.precision import precision_interval
 from curation.promise import prove
@@ -35,6 +42,9 @@ N_CANDIDATES = 60_000
 TARGETS = (0.7, 0.8, 0.9)
 N_AUDITS = (300, 2000)
 N_FIRST = 500
+GROUP_SHARES = (0.4, 0.25, 0.15, 0.1, 0.06, 0.04)
+GROUP_IS_HARD = (0.0, 1.0, 0.0, 2.0, 0.5, 0.0)
+"""What is taken off the log-odds of each group's candidates to be right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +56,7 @@ class Scored:
     p_correct: npt.NDArray[np.float32]
     cold: npt.NDArray[np.float64]
     band: npt.NDArray[np.int64]
+    group: npt.NDArray[np.int64]
 
     @property
     def precision(self) -> npt.NDArray[np.float64]:
@@ -57,7 +68,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Hold promises against simulated audits.")
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--by", action="store_true")
     arguments = parser.parse_args()
+    if arguments.by:
+        hold_groups(arguments.draws, arguments.seed)
+        return
     world = make_scored(arguments.seed)
     cells: dict[str, dict[str, float]] = {}
     coverage = {}
@@ -82,18 +97,61 @@ def main() -> None:
     )
 
 
-def make_scored(seed: int) -> Scored:
+def hold_groups(n_draws: int, seed: int) -> None:
+    """Hold the promise of each group, and print how often any is broken."""
+    world = make_scored(seed, GROUP_IS_HARD)
+    cells = {}
+    for n in N_AUDITS:
+        for target in TARGETS:
+            cells[f"{target}/{n}"] = cell = measure_groups(world, n, target, n_draws)
+            print(f"{target}/{n:<6}", *(f"{key} {value:.3f}" for key, value in cell.items()))
+    print(json.dumps({"violations": max(c["violations"] for c in cells.values()), "cells": cells}))
+
+
+def measure_groups(world: Scored, n: int, target: float, n_draws: int) -> dict[str, float]:
+    code = Partition(world.group, tuple(f"group {i}" for i in range(len(GROUP_SHARES))))
+    n_broken, shares, n_groups, n_silent = 0, [], 0, 0
+    for draw in range(n_draws):
+        audits = audit(world, n, draw, target)
+        verdicts = world.correct[audits.row]
+        stratum = audits.stratum.astype(np.int8)
+        judged = Judgements(audits.row, verdicts, audits.p_inclusion, stratum)
+        groups = find_groups([code], audits.row)
+        members = [groups.code == i for i in range(len(groups.names))]
+        cuts = [cut(judged, world.p_correct, inside) for inside in members]
+        n_kept = [
+            0 if row is None else int(one.n_kept[row])
+            for one, row in zip(cuts, prove_groups(cuts, target), strict=True)
+        ]
+        right = [np.cumsum(world.correct[inside]) for inside in members]
+        n_broken += any(k and r[k - 1] / k < target for k, r in zip(n_kept, right, strict=True))
+        possible = [np.flatnonzero(r / np.arange(1, len(r) + 1) >= target) for r in right]
+        shares.append(sum(n_kept) / sum(int(rows[-1]) + 1 for rows in possible if len(rows)))
+        n_groups, n_silent = n_groups + len(n_kept), n_silent + n_kept.count(0)
+    return {
+        "violations": n_broken / n_draws,
+        "groups": n_groups / n_draws,
+        "unproved": n_silent / n_groups,
+        "kept_vs_oracle": float(np.mean(shares)),
+    }
+
+
+def make_scored(seed: int, hard: tuple[float, ...] = (0.0,)) -> Scored:
     """Make candidates whose scores, and more so their cold scores, are off by chance."""
+    group = np.zeros(N_CANDIDATES, np.int64)
+    if len(hard) > 1:
+        drawn = np.random.default_rng((seed, 1)).choice(len(hard), N_CANDIDATES, p=GROUP_SHARES)
+        group = drawn.astype(np.int64)
     rng = np.random.default_rng(seed)
     z = rng.normal(-0.2, 1.6, N_CANDIDATES)
-    correct = rng.random(N_CANDIDATES) < expit(2.2 * z)
+    correct = rng.random(N_CANDIDATES) < expit(2.2 * z - np.array(hard)[group])
     p_correct = expit(2.2 * z + rng.normal(0, 1.5, N_CANDIDATES)).astype(np.float32)
     cold = z + rng.normal(0, 2, N_CANDIDATES)
     order = np.argsort(-p_correct, kind="stable")
     images = pa.array([digest(f"{seed}/{i}") for i in range(N_CANDIDATES)])
     pairs = pa.table({"image_id": images, "label_id": ["thing"] * N_CANDIDATES})
     band = bands(pairs, cold[order]).astype(np.int64)
-    return Scored(pairs, correct[order], p_correct[order], cold[order], band)
+    return Scored(pairs, correct[order], p_correct[order], cold[order], band, group[order])
 
 
 def simulate(world: Scored, n: int, n_draws: int) -> tuple[dict[float, list[int]], float]:

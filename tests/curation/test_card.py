@@ -66,6 +66,20 @@ def test_the_card_states_size_selection_and_precision(tmp_path: Path) -> None:
     assert "\n\n\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"floor_held": 1000}, "of 0.7123 or more, and the 1,000 most probable of each label."),
+        ({"floor_held": 0}, "of 0.7123 or more."),
+        ({"threshold": None, "by": "level"}, "(by level) has a threshold of its own."),
+    ],
+)
+def test_the_card_says_how_a_threshold_was_meant(facts: dict[str, Any], expected: str) -> None:
+    _, text = card_of(SELECTION | facts)
+    assert f"{expected}\n" in text
+    assert ("Kept are those" in text) == ("by" not in facts)
+
+
 def test_a_set_that_was_not_selected_states_no_precision() -> None:
     _, text = card_of(COUNTS.as_manifest())
     assert "**Precision is unknown**" in text

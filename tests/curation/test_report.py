@@ -75,6 +75,28 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
         "map_random": 0.371,
         "map_selected": 0.523,
         "threshold_table": thresholds(),
+        "groups": [
+            {
+                "group": text,
+                "n_candidates": 900,
+                "n_audits": 120,
+                "n_kept": 300,
+                "precision": 0.9,
+                "low": 0.85,
+                "high": 0.95,
+                "threshold": 0.7,
+            },
+            {
+                "group": "the rest",
+                "n_candidates": 90,
+                "n_audits": 101,
+                "n_kept": 0,
+                "precision": None,
+                "low": 0,
+                "high": 1,
+                "threshold": None,
+            },
+        ],
         "labels": [label, {"label_id": "dog", "n_candidates": 1000, "n_kept": 0, "name": ""}],
         "sources": [
             {"source": text, "n_candidates": 700, "n_audits": 30, "precision": 0.6},
@@ -100,6 +122,7 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
 SECTIONS = {
     "funnel": ["candidates", "kept"],
     "precision": ["threshold_table"],
+    "groups": ["groups"],
     "truth": ["true_precision", "true_precision_all", "true_precision_random"],
     "models": ["map_all", "map_random", "map_selected"],
     "examples": ["thumbnails"],
@@ -176,6 +199,11 @@ def test_the_headline_says_what_was_kept_and_how_precise_it_is() -> None:
         ({"candidates": 5}, "Found 5 candidate labels; none is selected yet."),
         ({"candidates": 5, "kept": 2}, "No precision is stated: no pair was audited."),
         ({"precision": 0.5}, "The precision of the kept labels is 50.0 %."),
+        (
+            {"floor_held": 2, "n_by_floor": 1234},
+            "The 2 most probable of each label are kept whatever their probability, 1,234 of them "
+            "for no other reason.",
+        ),
         ({"true_precision": 0.5}, "The truth is known here: the precision is 50.0 %."),
         (
             {"true_precision": 0.5, "precision_low": 0.6, "precision_high": 0.7},

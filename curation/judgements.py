@@ -1,0 +1,63 @@
+"""What judged candidates say of any set of candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from curation.precision import Floats, Interval, Ints, precision_interval
+from curation.thresholds import Thresholds, thresholds
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgements:
+    """The judged ones of `n` candidates.
+
+    Attributes
+    ----------
+    row
+        ``int64[m]``: their rows.
+    correct, p_inclusion
+        ``bool[m]``, ``float64[m]``: their verdicts and inclusion probabilities.
+    stratum
+        ``int8[n]``: the stratum of every candidate that they were drawn by; None if unknown.
+    """
+
+    row: Ints
+    correct: Mask
+    p_inclusion: Floats
+    stratum: npt.NDArray[np.int8] | None
+
+
+def cut(judged: Judgements, score: npt.NDArray[np.floating], inside: Mask) -> Thresholds:
+    """Return nested sets of the candidates inside a mask, ``bool[n]``, by a score, ``float[n]``.
+
+    The score may be a probability, or 2 for candidates that are in every set but the empty one.
+    """
+    asked = inside[judged.row]
+    return thresholds(
+        score[inside],
+        (np.cumsum(inside) - 1)[judged.row[asked]],
+        judged.correct[asked],
+        judged.p_inclusion[asked],
+        stratum=None if judged.stratum is None else judged.stratum[inside],
+    )
+
+
+def precision_of(judged: Judgements, kept: Mask, confidence: float) -> Interval:
+    """Return the precision of a set of candidates, ``bool[n]``, with its interval."""
+    inside, stratum = kept[judged.row], judged.stratum
+    n_kept = None
+    if stratum is not None:
+        n_kept = np.bincount(stratum[kept], minlength=int(stratum.max(initial=0)) + 1)
+    return precision_interval(
+        judged.correct[inside],
+        judged.p_inclusion[inside],
+        stratum=None if stratum is None else stratum[judged.row][inside].astype(np.int64),
+        n_kept=n_kept,
+        confidence=confidence,
+    )
