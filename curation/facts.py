@@ -113,7 +113,17 @@ def _say_precision(facts: Facts) -> list[str]:
     within = interval(facts)
     aside = f" ({within})" if within else ""
     said = f"{basis}the precision of the kept labels is {percent(facts['precision'])}{aside}."
-    return [said[0].upper() + said[1:]]
+    return [said[0].upper() + said[1:], *_say_proof(facts)]
+
+
+def _say_proof(facts: Facts) -> list[str]:
+    held = facts.get("precision_held")
+    if held is None:
+        return []
+    of_what = f"in each group by {facts['by']} " if facts.get("by") else ""
+    sure = facts.get("confidence")
+    how = "" if sure is None else f", with {percent(sure, 0)} confidence"
+    return [f"It was proved that {of_what}at least {percent(held)} of them are right{how}."]
 
 
 def _say_truth(facts: Facts) -> list[str]:

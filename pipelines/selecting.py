@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits import effective
+from curation.audits import bands, effective
 from curation.facts import rounded
 from curation.implied import flag_implied
 from curation.judgements import Judgements, precision_of
-from curation.manifest import Stage, current, open_stage, reuse, staged, write_parquet
+from curation.manifest import Stage, Staging, current, open_stage, reuse, staged, write_parquet
 from curation.pairs import find_pairs
 from curation.selection import Selection
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from pipelines.auditing.drawing import answer_audits
+from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.strata import strata_of
-from pipelines.choosing import choose, refuse_both
+from pipelines.choosing import Choice, choose, refuse_both
 from pipelines.config import Config
 from pipelines.recall import measure_recall
 from pipelines.scores import score_candidates
@@ -62,37 +64,50 @@ def select(config: Config, run_dir: Path) -> Stage:
     make_scores(run_dir, candidates, audits)
     scored = open_stage(run_dir, "scored")
     inputs = {stage.name: stage.content for stage in (candidates, audits, scored)}
-    settings = config.select.model_dump(mode="json")
+    confidence = confidence_now(run_dir, audits, config.select.confidence)
+    settings = config.select.model_dump(mode="json") | {"confidence_by_itself": confidence}
     with step("selected") as facts:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
             rows = scored.table(SCORED)
             judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
-            choice = choose(config.select, candidates, rows, judged)
-            chosen = flag_implied(choice.selection, taxonomy_of(candidates))
+            taxonomy = taxonomy_of(candidates)
+            by_itself = config.select.model_copy(update={"confidence": confidence})
+            choice = choose(by_itself, candidates, rows, judged)
+            choice = replace(choice, selection=flag_implied(choice.selection, taxonomy))
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
-                write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
-                cuts = choice.cuts.table(len(rows), config.select.confidence).to_pylist()
-                _write_json(cuts, work.dir / "thresholds.json")
-                if choice.groups:
-                    _write_json(rounded(choice.groups), work.dir / "groups.json")
-                work.counts |= {"in": len(rows), "out": chosen.n_kept, "dropped": _dropped(chosen)}
-                proof = measure(judged, chosen, config.select.confidence)
-                kept = np.asarray(chosen.table["kept"], bool)
-                work.facts |= {"threshold": chosen.threshold, **proof, **choice.facts}
+                _write(work, choice, confidence)
+                work.facts |= measure(judged, choice.selection, confidence)
+                kept = np.asarray(choice.selection.table["kept"], bool)
                 work.facts |= measure_recall(candidates, judged, kept, config.select.confidence)
+                work.facts |= {"confidence": config.select.confidence}
                 if config.select.precision is not None:
                     work.facts |= {"precision_held": config.select.precision}
         stage = open_stage(run_dir, "selected")
-        told = stage.manifest["facts"]
-        facts.append(f"{stage.counts['out']:,} of {stage.counts['in']:,} kept")
-        facts.append(
-            f"precision {told['precision']:.3f} "
-            f"({told['confidence']:.0%} interval {told['precision_low']:.3f} to "
-            f"{told['precision_high']:.3f}, from {told['n_audits_kept']} audits)"
-        )
+        facts += _told(stage, confidence)
     for line in (*_told_of_groups(stage), *_told_of_floor(stage, config.select.floor)):
         say(line)
     return stage
+
+
+def _write(work: Staging, choice: Choice, confidence: float) -> None:
+    chosen = choice.selection
+    write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
+    _write_json(choice.cuts.table(len(chosen.table), confidence).to_pylist(), work, "thresholds")
+    if choice.groups:
+        _write_json(rounded(choice.groups), work, "groups")
+    work.counts |= {"in": len(chosen.table), "out": chosen.n_kept, "dropped": _dropped(chosen)}
+    work.facts |= {"threshold": chosen.threshold, **choice.facts}
+
+
+def _told(selected: Stage, confidence: float) -> list[str]:
+    told, counts = selected.manifest["facts"], selected.counts
+    at_all_looks = " at all looks" if confidence != told["confidence"] else ""
+    return [
+        f"{counts['out']:,} of {counts['in']:,} kept",
+        f"precision {told['precision']:.3f} "
+        f"({told['confidence']:.0%} interval{at_all_looks} {told['precision_low']:.3f} to "
+        f"{told['precision_high']:.3f}, from {told['n_audits_kept']} audits)",
+    ]
 
 
 def read_groups(selected: Stage) -> list[dict[str, Any]]:
@@ -127,8 +142,8 @@ def _told_of_floor(selected: Stage, asked: int | None) -> Iterator[str]:
     yield f"  floor: {told}; kept by it alone: {facts['n_by_floor']:,}"
 
 
-def _write_json(value: object, path: Path) -> None:
-    path.write_text(json.dumps(value) + "\n", "utf-8")
+def _write_json(value: object, work: Staging, name: str) -> None:
+    (work.dir / f"{name}.json").write_text(json.dumps(value) + "\n", "utf-8")
 
 
 def _dropped(chosen: Selection) -> dict[str, int]:
@@ -167,13 +182,19 @@ def make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
 
 
 def judge(run_dir: Path, candidates: Stage, audits: pa.Table, scored: pa.Table) -> Judgements:
-    """Return what was judged of the scored candidates."""
+    """Return what was judged of the scored candidates.
+
+    Where the strata that the pairs were drawn by are not known, tenths by score take their place:
+    a pair's score does not depend on its own verdict.
+    """
     judged = effective(audits).table
     row = find_pairs(judged, scored)
     judged = judged.filter(pa.array(row >= 0))
     row = row[row >= 0]
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
     stratum = strata_of(run_dir, candidates, judged, row)
+    if stratum is None:
+        stratum = bands(scored, np.asarray(scored["p_correct"], np.float64))
     return Judgements(row, correct, judged["p_inclusion"].to_numpy(), stratum)
 
 

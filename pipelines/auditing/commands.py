@@ -37,7 +37,7 @@ def sample(config: Config, run: Path, until_width: float | None) -> None:
     be kept is so far, with an interval that holds however often you look, and draws the next batch.
     """
     from pipelines.auditing.drawing import SHEET, answer_audits, draw_audits
-    from pipelines.auditing.looks import audit_until
+    from pipelines.auditing.until import audit_until
 
     if until_width is not None:
         look, n_pairs = audit_until(config, run, until_width)

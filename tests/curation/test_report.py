@@ -232,6 +232,15 @@ def test_the_headline_says_how_much_the_candidates_miss_at_least() -> None:
     assert headline({"pool_missed_low": 0.9})[-1] == RECALL
 
 
+def test_the_headline_says_what_was_proved() -> None:
+    facts = {"candidates": 10, "kept": 4, "precision": 0.93, "confidence": 0.95}
+    said = " ".join(headline(facts | {"precision_held": 0.9})).replace("\N{NO-BREAK SPACE}", " ")
+    assert "It was proved that at least 90.0 % of them are right, with 95 % confidence." in said
+    grouped = " ".join(headline(facts | {"precision_held": 0.9, "by": "level"}))
+    assert "proved that in each group by level at least" in grouped
+    assert "proved" not in " ".join(headline(facts))
+
+
 def test_shares_are_percent() -> None:
     assert percent(1 / 3) == "33.3\u00a0%"
     assert percent(0.95, 0) == "95\u00a0%"

@@ -12,7 +12,8 @@ from curation.pairs import find_pairs
 from labeling.errors import InputError, IntegrityError
 from labeling.schemas import AUDITS, SCORED, SELECTED
 from pipelines.auditing.drawing import answer_audits, draw_audits
-from pipelines.auditing.looks import audit_until, read_looks
+from pipelines.auditing.looks import read_looks
+from pipelines.auditing.until import audit_until
 from pipelines.config import Config, read_config, with_overrides
 from pipelines.label import label
 from pipelines.selecting import select
@@ -185,6 +186,9 @@ def test_audits_are_drawn_until_the_interval_is_narrow(shop: Path, labelled: Pat
     assert [one.number for one in looks] == list(range(1, len(looks) + 1))
     assert audit_until(config, labelled, 0.06) == (look, 0)
     assert read_looks(labelled) == looks
+    told = select(config, labelled).manifest["facts"]
+    assert (told["precision_low"], told["precision_high"]) == (look.low, look.high)
+    assert told["confidence"] == 0.95
 
 
 def test_a_person_audits_in_batches(shop: Path, labelled: Path) -> None:
