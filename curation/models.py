@@ -98,7 +98,7 @@ def apply(scorer: Scorer, table: FeatureTable) -> Single:
     Returns
     -------
     float32[n]
-        In [0, 1].
+        In [0, 1], and of an ancestor at least that of its descendants in the image.
     """
     rows = [np.flatnonzero(table.fold == k) for k in range(len(scorer.models))]
     n_rounds = len(scorer.models[0].constant)
@@ -114,7 +114,7 @@ def apply(scorer: Scorer, table: FeatureTable) -> Single:
     calibrated = np.empty(len(table), np.float32)
     for model, inside in zip(scorer.models, rows, strict=True):
         calibrated[inside] = model.calibration.apply(p[inside])
-    return calibrated
+    return table.relatives.closed(calibrated)
 
 
 def _without_support(model: Model, table: FeatureTable, rows: Rows) -> Single:

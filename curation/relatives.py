@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from labeling.taxonomy import Codes, Taxonomy
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Real = TypeVar("Real", np.float32, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,14 @@ class Relatives:
     def max_below(self, values: Floats) -> Floats:
         """Return the largest of the (non-negative) values of the descendants, 0 where none."""
         return _max(self.above, values[self.below], self.n)
+
+    def closed(self, values: npt.NDArray[Real]) -> npt.NDArray[Real]:
+        """Return the largest of the (non-negative) values of each candidate and its descendants.
+
+        What is right of a label is right of its ancestors, so probabilities must not fall from a
+        label to its ancestor.
+        """
+        return np.maximum(values, _max(self.above, values[self.below], self.n))
 
     def mean_siblings(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the siblings of each candidate, `missing` where it has none."""
@@ -112,7 +122,7 @@ def _divide(
     return np.where(count > 0, total / np.maximum(count, 1), missing)
 
 
-def _max(to: Rows, values: Floats, n: int) -> Floats:
-    largest = np.zeros(n)
+def _max(to: Rows, values: npt.NDArray[Real], n: int) -> npt.NDArray[Real]:
+    largest = np.zeros(n, values.dtype)
     np.maximum.at(largest, to, values)
     return largest

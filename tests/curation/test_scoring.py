@@ -170,6 +170,13 @@ def test_the_estimated_precision_is_not_biased_upward():
     assert hits >= 4
 
 
+def test_no_ancestor_is_less_probable_than_its_descendants():
+    _, table = table_of(6000, 0)
+    p, relatives = audited(6000, 500)[1].p_correct, table.relatives
+    assert len(relatives.below) > 10_000
+    assert np.all(p[relatives.above] >= p[relatives.below])
+
+
 @pytest.mark.usefixtures("few_fits")
 def test_scores_are_deterministic_and_do_not_depend_on_the_order_of_rows():
     world, table = table_of(800, 0)
