@@ -159,6 +159,8 @@ def _calibrations(task: Task, judged: Judged, ridges: list[float]) -> list[Calib
     A model that saw neither of two folds serves both: it predicts each one's audits for the
     calibration of the other.
     """
+    near = task.take(np.flatnonzero(np.isin(task.table.image, task.table.image[judged.row])))
+    place = np.searchsorted(near.row, judged.row)
     out_of_fold = np.full((N_FOLDS, len(judged.row)), np.nan)
     for k in range(N_FOLDS):
         for j in range(N_FOLDS):
@@ -166,7 +168,7 @@ def _calibrations(task: Task, judged: Judged, ridges: list[float]) -> list[Calib
             if j == k or not asked.any() or not np.isnan(out_of_fold[k, asked]).any():
                 continue
             train = judged.take((judged.fold != k) & ~asked)
-            p = task.table.relatives.closed(learn(task, train, ridges[k])[1])[judged.row]
+            p = near.table.relatives.closed(learn(task, train, ridges[k], near)[1])[place]
             out_of_fold[k, asked] = p[asked]
             if ridges[j] == ridges[k]:
                 out_of_fold[j, judged.fold == k] = p[judged.fold == k]
