@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +97,20 @@ class FeatureTable:
     def column(self, name: str) -> npt.NDArray[np.float32]:
         """Return one feature, ``float32[n]``."""
         return self.values[:, self.names.index(name)]
+
+    def take(self, row: Rows) -> FeatureTable:
+        """Return the candidates of some rows; their relatives are only those among them."""
+        return replace(
+            self,
+            values=self.values[row],
+            spoke=self.spoke[row],
+            silent=self.silent[row],
+            image=self.image[row],
+            label=self.label[row],
+            fold=self.fold[row],
+            pairs=self.pairs.take(pa.array(row)),
+            relatives=find_relatives(self.image[row], self.label[row], self.taxonomy),
+        )
 
 
 def features(

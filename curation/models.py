@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 
 from curation.calibration import Calibration
 from curation.features import FeatureTable, LabelFacts
-from curation.relatives import Floats, Rows
+from curation.relatives import Floats, Rows, Single
 from curation.rounds import N_RATES, Step, support
-
-Single = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +95,7 @@ def apply(scorer: Scorer, table: FeatureTable) -> Single:
     Returns
     -------
     float32[n]
-        In [0, 1].
+        In [0, 1], and of an ancestor at least that of its descendants in the image.
     """
     rows = [np.flatnonzero(table.fold == k) for k in range(len(scorer.models))]
     n_rounds = len(scorer.models[0].constant)
@@ -110,11 +107,11 @@ def apply(scorer: Scorer, table: FeatureTable) -> Single:
         missing = np.array([model.missing[r] for model in scorer.models])[table.fold]
         weight = np.stack([model.support[:, r] for model in scorer.models])[table.fold]
         given = support(table, p.astype(np.float64), missing)
-        p = expit(z[:, r] + np.einsum("ij,ij->i", given, weight))
+        p = expit(z[:, r] + np.einsum("ji,ij->i", given, weight))
     calibrated = np.empty(len(table), np.float32)
     for model, inside in zip(scorer.models, rows, strict=True):
         calibrated[inside] = model.calibration.apply(p[inside])
-    return calibrated
+    return table.relatives.closed(calibrated)
 
 
 def _without_support(model: Model, table: FeatureTable, rows: Rows) -> Single:

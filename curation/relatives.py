@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,8 @@ from labeling.taxonomy import Codes, Taxonomy
 
 Rows = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+Real = TypeVar("Real", np.float32, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +40,11 @@ class Relatives:
 
     def mean_above(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the ancestors of each candidate, `missing` where it has none."""
-        return _mean(self.below, values[self.above], self.n, missing)
+        return _mean(_total(self.below, values[self.above], self.n), self._of_above, missing)
 
     def mean_below(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the descendants of each candidate, `missing` where none."""
-        return _mean(self.above, values[self.below], self.n, missing)
+        return _mean(_total(self.above, values[self.below], self.n), self._of_below, missing)
 
     def max_above(self, values: Floats) -> Floats:
         """Return the largest of the (non-negative) values of the ancestors, 0 where none."""
@@ -50,13 +54,19 @@ class Relatives:
         """Return the largest of the (non-negative) values of the descendants, 0 where none."""
         return _max(self.above, values[self.below], self.n)
 
+    def closed(self, values: npt.NDArray[Real]) -> npt.NDArray[Real]:
+        """Return the largest of the (non-negative) values of each candidate and its descendants.
+
+        What is right of a label is right of its ancestors, so probabilities must not fall from a
+        label to its ancestor.
+        """
+        return np.maximum(values, _max(self.above, values[self.below], self.n))
+
     def mean_siblings(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the siblings of each candidate, `missing` where it has none."""
         own = values[self.member]
-        total, count = np.bincount(self.family, own), np.bincount(self.family)
-        others = np.bincount(self.member, total[self.family] - own, self.n)
-        n_others = np.bincount(self.member, count[self.family] - 1, self.n)
-        return _divide(others, n_others, missing)
+        others = np.bincount(self.family, own)[self.family] - own
+        return _mean(_total(self.member, others, self.n), self._of_siblings, missing)
 
     def max_siblings(self, values: Floats) -> Floats:
         """Return the largest of the (non-negative) values of the siblings, 0 where none."""
@@ -66,6 +76,19 @@ class Relatives:
         alone = np.bincount(self.family, leads)[self.family] == 1
         second = _max(self.family, np.where(leads, 0, own), n_families)[self.family]
         return _max(self.member, np.where(leads & alone, second, first), self.n)
+
+    @cached_property
+    def _of_above(self) -> tuple[Floats, Floats]:
+        return _inverse(np.bincount(self.below, minlength=self.n))
+
+    @cached_property
+    def _of_below(self) -> tuple[Floats, Floats]:
+        return _inverse(np.bincount(self.above, minlength=self.n))
+
+    @cached_property
+    def _of_siblings(self) -> tuple[Floats, Floats]:
+        others = np.bincount(self.family)[self.family] - 1
+        return _inverse(np.bincount(self.member, others, self.n))
 
 
 def find_relatives(image: Rows, label: Codes, taxonomy: Taxonomy) -> Relatives:
@@ -102,17 +125,24 @@ def _expand(label: Codes, related: tuple[tuple[int, ...], ...]) -> tuple[Rows, R
     return row, flat[start[label[row]] + step]
 
 
-def _mean(to: Rows, values: Floats, n: int, missing: Floats | float) -> Floats:
-    return _divide(np.bincount(to, values, n), np.bincount(to, minlength=n), missing)
+def _inverse(count: npt.NDArray[np.number]) -> tuple[Floats, Floats]:
+    """Return one by the count, 0 where that is 0; and 1 where the count is 0, else 0."""
+    none = (count == 0).astype(np.float64)
+    return (1 - none) / np.maximum(count, 1), none
 
 
-def _divide(
-    total: npt.NDArray[np.number], count: npt.NDArray[np.number], missing: Floats | float
-) -> Floats:
-    return np.where(count > 0, total / np.maximum(count, 1), missing)
+def _mean(total: Floats, of: tuple[Floats, Floats], missing: Floats | float) -> Floats:
+    inverse, none = of
+    result: Floats = total * inverse
+    result += none * missing
+    return result
 
 
-def _max(to: Rows, values: Floats, n: int) -> Floats:
-    largest = np.zeros(n)
+def _total(to: Rows, values: Floats, n: int) -> Floats:
+    return np.bincount(to, values, n).astype(np.float64, copy=False)
+
+
+def _max(to: Rows, values: npt.NDArray[Real], n: int) -> npt.NDArray[Real]:
+    largest = np.zeros(n, values.dtype)
     np.maximum.at(largest, to, values)
     return largest

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from curation.features import FeatureTable
-from curation.relatives import Floats, Rows
+from curation.relatives import Floats, Real, Rows
 from labeling.taxonomy import Taxonomy
 
 WEAKEST, STRONGEST = 1.0, 500.0
@@ -38,6 +40,15 @@ class Hierarchy:
     group: Rows
     family: Rows
     pool: Rows
+
+    def count(self, weight: npt.NDArray[np.floating]) -> Floats:
+        """Return the weight (``float[n]``, of each candidate) of each group, ``float64[g]``."""
+        return _sum(self.group, weight[self.row], len(self.family))
+
+    @cached_property
+    def size(self) -> Floats:
+        """The entries of each group, ``float64[g]``."""
+        return np.bincount(self.group, minlength=len(self.family)).astype(np.float64)
 
 
 def by_label(table: FeatureTable) -> Hierarchy:
@@ -98,31 +109,50 @@ class Rates:
 
     def logits(self) -> Floats:
         """Return the logit of each group's shrunken rate, ``float64[g]`` in [-4.6, 4.6]."""
-        return self._logits(slice(None), 0.0, 0.0)
+        return logit(self._line(slice(None), 0.0)[0])
 
-    def logits_without(self, group: Rows, weight: Floats, right: Floats) -> Floats:
+    def logits_without(
+        self,
+        group: Rows,
+        weight: npt.NDArray[np.floating] | float,
+        right: npt.NDArray[np.floating],
+    ) -> npt.NDArray[np.floating]:
         """Return the logit of the rate of each entry's group without the entry's own judgement.
 
         Parameters
         ----------
         group
             ``int64[e]``.
-        weight, right
-            ``float64[e]``: how many judgements the entry brought, and how many said "right".
+        weight
+            ``float[e]``, or the same for all: how many judgements the entry brought.
+        right
+            ``float[e]``: how many of them said "right". The result has its precision.
         """
-        return self._logits(group, weight, right)
+        if isinstance(weight, float):
+            level, slope = (x.astype(right.dtype)[group] for x in self._line(slice(None), weight))
+        else:
+            level, slope = self._line(group, weight)
+        slope *= right
+        level -= slope
+        return logit(level)
 
-    def _logits(self, group: Rows | slice, weight: Floats | float, right: Floats | float) -> Floats:
-        prior = (self.n_right_family[group] - right + self.k_family * self.pooled[group]) / (
-            self.n_family[group] - weight + self.k_family
-        )
-        return logit(
-            (self.n_right[group] - right + self.k_group * prior)
-            / (self.n[group] - weight + self.k_group)
-        )
+    def _line(
+        self, group: Rows | slice, weight: npt.NDArray[np.floating] | float
+    ) -> tuple[Floats, Floats]:
+        """Return level and slope: without y right of `weight`, the rate is level - slope * y."""
+        n, n_family = self.n[group], self.n_family[group]
+        rest = 1 / (np.maximum(n_family - weight, 0) + self.k_family)
+        own = 1 / (np.maximum(n - weight, 0) + self.k_group)
+        prior = (self.n_right_family[group] + self.k_family * self.pooled[group]) * rest
+        level: Floats = (self.n_right[group] + self.k_group * prior) * own
+        return level, (1 + self.k_group * rest) * own
 
 
-def fit_rates(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Rates:
+def fit_rates(
+    hierarchy: Hierarchy,
+    correct: npt.NDArray[np.floating],
+    weight: Floats | None = None,
+) -> Rates:
     """Count the judgements of each group and fit how strongly its rate is shrunk.
 
     A group's rate is shrunk to its family's, a family's to its pool's, as the mean of a
@@ -133,13 +163,14 @@ def fit_rates(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Rates:
     hierarchy
         The entries.
     correct
-        ``float64[n]`` in [0, 1]: verdict or probability of each candidate, any where not weighted.
+        ``float[n]`` in [0, 1]: verdict or probability of each candidate, any where not weighted.
     weight
-        ``float64[n]``: how many judgements each candidate counts for; 0 leaves it out.
+        ``float64[n]``: how many judgements each candidate counts for; 0 leaves it out. By default
+        each counts for one.
     """
     h = hierarchy
-    of_entry = weight[h.row]
-    n, y = (_sum(h.group, v, len(h.family)) for v in (of_entry, of_entry * correct[h.row]))
+    n = h.size if weight is None else h.count(weight)
+    y = h.count(correct if weight is None else weight * correct)
     n_family, y_family = (_sum(h.family, v, len(h.pool)) for v in (n, y))
     n_pool, y_pool = (_sum(h.pool, v, 0) for v in (n_family, y_family))
     overall = (y_pool.sum() + 1) / (n_pool.sum() + 2)
@@ -157,13 +188,15 @@ def fit_rates(hierarchy: Hierarchy, correct: Floats, weight: Floats) -> Rates:
     )
 
 
-def logit(rate: Floats) -> Floats:
+def logit(rate: npt.NDArray[Real]) -> npt.NDArray[Real]:
     """Return ``log(rate / (1 - rate))``, bounded by `MAX_LOGIT`."""
-    inside = np.clip(rate, 1e-6, 1 - 1e-6)
-    return np.clip(np.log(inside / (1 - inside)), -MAX_LOGIT, MAX_LOGIT)
+    most = float(expit(MAX_LOGIT))
+    inside = np.clip(rate, 1 - most, most)
+    inside /= 1 - inside
+    return np.log(inside, out=inside)
 
 
-def _sum(to: Rows, values: Floats, n: int) -> Floats:
+def _sum(to: Rows, values: npt.NDArray[np.floating], n: int) -> Floats:
     return np.bincount(to, values, n).astype(np.float64)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from curation.features import FeatureTable
-from curation.relatives import Floats, Rows
+from curation.relatives import Floats, Rows, Single
 from curation.reliability import Hierarchy, Rates, by_label, by_source, fit_rates
 from labeling.errors import InputError
 
@@ -60,18 +61,39 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """The candidates, with labels, speaking and silent sources in groups of like reliability."""
+    """Candidates, with labels, speaking and silent sources in groups of like reliability.
+
+    Attributes
+    ----------
+    row
+        ``int64[n]``: where they lie among all candidates.
+    """
 
     table: FeatureTable
+    row: Rows
     labels: Hierarchy
     speaking: Hierarchy
     silent: Hierarchy
 
+    @cached_property
+    def n_votes(self) -> tuple[Single, Single]:
+        """How many sources speak for each candidate, and how many are silent, ``float32[n]``."""
+        table = self.table
+        return table.spoke.sum(1, dtype=np.float32), table.silent.sum(1, dtype=np.float32)
+
+    def take(self, row: Rows) -> Task:
+        """Return the task of some of the candidates."""
+        return _make_task(self.table.take(row), row)
+
 
 def make_task(table: FeatureTable) -> Task:
     """Group the candidates and their votes, once for all models."""
+    return _make_task(table, np.arange(len(table), dtype=np.int64))
+
+
+def _make_task(table: FeatureTable, row: Rows) -> Task:
     speaking, silent = by_source(table, table.spoke), by_source(table, table.silent)
-    return Task(table, by_label(table), speaking, silent)
+    return Task(table, row, by_label(table), speaking, silent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,30 +122,56 @@ class Step:
     missing: float
 
 
-def learn(task: Task, judged: Judged, ridge: float) -> tuple[list[Step], Floats]:
+def learn(
+    task: Task, judged: Judged, ridge: float, near: Task | None = None
+) -> tuple[list[Step], Floats]:
     """Learn from the judgements; return the rounds and a probability for every candidate.
 
     The first fit sees the features and the reliability rates of the audits. Each of `N_ROUNDS`
     refits sees rates over all candidates, whose labels are the model's own probabilities (verdicts
     where known), and how the model likes the related candidates of the same image.
+
+    Parameters
+    ----------
+    task
+        All candidates.
+    judged
+        What to learn from.
+    ridge
+        Inverse strength.
+    near
+        Those to return a probability for: whole images, with all that are judged; by default all.
     """
-    correct, weight = np.zeros((2, len(task.table)))
-    correct[judged.row], weight[judged.row] = judged.correct, judged.weight
-    rates = _fit_all(task, correct, weight)
-    extra, missing = _added(task, rates, correct, weight), 0.0
-    steps: list[Step] = []
-    while True:
-        slope, intercept = _fit(task.table, extra, judged, ridge)
-        steps.append(Step(slope, intercept, task.table.values.shape[1], rates, missing))
-        p = _predict(slope, intercept, task.table.values, extra)
-        if len(steps) > N_ROUNDS:
-            return steps, p
-        correct = p.copy()
-        correct[judged.row] = judged.correct
-        weight, missing = np.ones(len(p)), float(p.mean())
-        rates = _fit_all(task, correct, weight)
-        added = _added(task, rates, correct, weight)
-        extra = np.column_stack([added, support(task.table, p, missing)])
+    step, p = _begin(task, judged, ridge)
+    steps = [step]
+    while len(steps) <= N_ROUNDS:
+        at = task if near is None or len(steps) < N_ROUNDS else near
+        step, p = _refit(task, at, judged, ridge, p)
+        steps.append(step)
+    return steps, p
+
+
+def _begin(task: Task, judged: Judged, ridge: float) -> tuple[Step, Floats]:
+    own = task.take(judged.row)
+    rates = _fit_all(own, judged.correct, judged.weight)
+    extra = _added(task, rates, np.zeros(len(task.table), np.float32), 0.0)
+    extra[:, judged.row] = _added(own, rates, judged.correct, judged.weight)
+    slope, intercept = _fit(task.table, extra, judged, ridge)
+    step = Step(slope, intercept, task.table.values.shape[1], rates, 0.0)
+    return step, _predict(slope, intercept, task.table.values, extra)
+
+
+def _refit(task: Task, at: Task, judged: Judged, ridge: float, p: Floats) -> tuple[Step, Floats]:
+    """Fit on what `p` says of all candidates; return what it makes of those of `at`."""
+    correct = p.astype(np.float32)
+    correct[judged.row] = judged.correct
+    rates, missing = _fit_all(task, correct), float(p.mean())
+    added = _added(at, rates, correct[at.row], 1.0)
+    extra = np.concatenate([added, support(at.table, p[at.row], missing)])
+    here = replace(judged, row=np.searchsorted(at.row, judged.row))
+    slope, intercept = _fit(at.table, extra, here, ridge)
+    step = Step(slope, intercept, at.table.values.shape[1], rates, missing)
+    return step, _predict(slope, intercept, at.table.values, extra)
 
 
 def choose_ridge(task: Task, judged: Judged) -> float:
@@ -134,16 +182,17 @@ def choose_ridge(task: Task, judged: Judged) -> float:
     rule of Breiman et al. 1984, turned round).
     """
     part = judged.fold % N_CHOICE_FOLDS
+    own = task.take(judged.row)
+    here = replace(judged, row=np.arange(len(judged.row), dtype=np.int64))
     loss = np.zeros((len(RIDGES), len(judged.row)))
     for k in range(N_CHOICE_FOLDS):
-        train, held_out = judged.take(part != k), judged.take(part == k)
-        correct, weight = np.zeros((2, len(task.table)))
-        correct[train.row], weight[train.row] = train.correct, train.weight
-        extra = _added(task, _fit_all(task, correct, weight), correct, weight)
+        train, held_out = here.take(part != k), here.take(part == k)
+        weight = judged.weight * (part != k)
+        extra = _added(own, _fit_all(own, judged.correct, weight), judged.correct, weight)
         for i, ridge in enumerate(RIDGES):
-            slope, intercept = _fit(task.table, extra, train, ridge)
+            slope, intercept = _fit(own.table, extra, train, ridge)
             at = held_out.row
-            p = _predict(slope, intercept, task.table.values[at], extra[at])
+            p = _predict(slope, intercept, own.table.values[at], extra[:, at])
             loss[i, part == k] = _log_loss(p, held_out)
     mean = loss.mean(axis=1)
     best = int(np.argmin(mean))
@@ -151,33 +200,39 @@ def choose_ridge(task: Task, judged: Judged) -> float:
     return RIDGES[int(np.flatnonzero(mean <= limit)[-1])]
 
 
-def _fit_all(task: Task, correct: Floats, weight: Floats) -> tuple[Rates, ...]:
+def _fit_all(
+    task: Task, correct: npt.NDArray[np.floating], weight: Floats | None = None
+) -> tuple[Rates, ...]:
     return tuple(fit_rates(h, correct, weight) for h in (task.labels, task.speaking, task.silent))
 
 
-def _added(task: Task, rates: tuple[Rates, ...], correct: Floats, weight: Floats) -> Floats:
-    """Return the label's rate and what speaking and silent sources add, logits, ``[n, 3]``.
+def _added(
+    task: Task,
+    rates: tuple[Rates, ...],
+    correct: npt.NDArray[np.floating],
+    weight: Floats | float,
+) -> Single:
+    """Return the label's rate and what speaking and silent sources add, logits, ``[3, n]``.
 
     Each candidate's own judgement is left out.
     """
     right = weight * correct
     of_label = rates[0].logits_without(task.labels.group, weight, right)
-    added = [
-        np.bincount(
-            h.row,
-            of_votes.logits_without(h.group, weight[h.row], right[h.row]) - of_label[h.row],
-            len(of_label),
-        )
-        for h, of_votes in zip((task.speaking, task.silent), rates[1:], strict=True)
-    ]
-    return np.column_stack([of_label, *added])
+    added = [of_label]
+    hierarchies = (task.speaking, task.silent)
+    for h, n_votes, of_votes in zip(hierarchies, task.n_votes, rates[1:], strict=True):
+        of_entry = weight if isinstance(weight, float) else weight[h.row]
+        of_each = of_votes.logits_without(h.group, of_entry, right[h.row])
+        total = np.bincount(h.row, of_each, len(of_label)).astype(np.float32)
+        added.append(total - n_votes * of_label)
+    return np.array(added, np.float32)
 
 
-def support(table: FeatureTable, p: Floats, missing: Floats | float) -> Floats:
-    """Return how probable the other candidates of the image are, related or not, ``[n, 6]``."""
+def support(table: FeatureTable, p: Floats, missing: Floats | float) -> Single:
+    """Return how probable the other candidates of the image are, related or not, ``[6, n]``."""
     relatives, count = table.relatives, np.bincount(table.image)[table.image] - 1
     others = (np.bincount(table.image, p)[table.image] - p) / np.maximum(count, 1)
-    return np.column_stack(
+    return np.array(
         [
             relatives.mean_above(p, missing),
             relatives.mean_below(p, missing),
@@ -185,11 +240,12 @@ def support(table: FeatureTable, p: Floats, missing: Floats | float) -> Floats:
             relatives.mean_siblings(p, missing),
             relatives.max_siblings(p),
             np.where(count > 0, others, missing),
-        ]
+        ],
+        np.float32,
     )
 
 
-def _fit(table: FeatureTable, extra: Floats, judged: Judged, ridge: float) -> tuple[Floats, float]:
+def _fit(table: FeatureTable, extra: Single, judged: Judged, ridge: float) -> tuple[Floats, float]:
     """Fit on the judged rows of features and `extra`; return slopes and intercept."""
     if len(np.unique(judged.correct)) < 2:
         raise InputError(
@@ -197,7 +253,7 @@ def _fit(table: FeatureTable, extra: Floats, judged: Judged, ridge: float) -> tu
             facts={"audits": len(judged.row), "right": int(judged.correct.sum())},
             help="audit more pairs, of more images",
         )
-    x = np.column_stack([table.values[judged.row], extra[judged.row]]).astype(np.float64)
+    x = np.column_stack([table.values[judged.row], extra[:, judged.row].T]).astype(np.float64)
     center, scale = x.mean(axis=0), x.std(axis=0)
     scale[scale < 1e-6] = 1.0
     scale[table.values.shape[1] :] /= FAVOUR
@@ -207,11 +263,10 @@ def _fit(table: FeatureTable, extra: Floats, judged: Judged, ridge: float) -> tu
     return slope, float(model.intercept_[0] - slope @ center)
 
 
-def _predict(
-    slope: Floats, intercept: float, base: npt.NDArray[np.float32], extra: Floats
-) -> Floats:
-    n_base = base.shape[1]
-    p: Floats = expit(base @ slope[:n_base].astype(np.float32) + extra @ slope[n_base:] + intercept)
+def _predict(slope: Floats, intercept: float, base: Single, extra: Single) -> Floats:
+    n_base, single = base.shape[1], slope.astype(np.float32)
+    z = base @ single[:n_base] + single[n_base:] @ extra
+    p: Floats = expit(z.astype(np.float64) + intercept)
     return p
 
 

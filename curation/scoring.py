@@ -35,7 +35,8 @@ class Scores:
     Attributes
     ----------
     p_correct
-        ``float32[n]`` in [0, 1], calibrated.
+        ``float32[n]`` in [0, 1], calibrated; of an ancestor at least that of its descendants in
+        the image.
     fold
         ``int8[n]``: the fold whose audits the candidate's model did not see.
     n_audits
@@ -111,6 +112,9 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     image's other candidates, related or not, joins the features, and it is fitted again. Audits
     weigh by the inverse of their inclusion probability.
 
+    Probabilities of an image are closed: an ancestor's is raised to the largest of its descendants.
+    The calibration is fitted on closed ones, and keeps the order.
+
     Parameters
     ----------
     table
@@ -136,7 +140,7 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
         p_correct[inside] = calibrations[k].apply(p[inside])
         models.append(make_model(steps, calibrations[k], len(table.sources), len(table.taxonomy)))
     return Scores(
-        p_correct=p_correct,
+        p_correct=table.relatives.closed(p_correct),
         fold=table.fold,
         n_audits=len(judged.row),
         n_unsure=usable.n_unsure,
@@ -155,6 +159,8 @@ def _calibrations(task: Task, judged: Judged, ridges: list[float]) -> list[Calib
     A model that saw neither of two folds serves both: it predicts each one's audits for the
     calibration of the other.
     """
+    near = task.take(np.flatnonzero(np.isin(task.table.image, task.table.image[judged.row])))
+    place = np.searchsorted(near.row, judged.row)
     out_of_fold = np.full((N_FOLDS, len(judged.row)), np.nan)
     for k in range(N_FOLDS):
         for j in range(N_FOLDS):
@@ -162,7 +168,7 @@ def _calibrations(task: Task, judged: Judged, ridges: list[float]) -> list[Calib
             if j == k or not asked.any() or not np.isnan(out_of_fold[k, asked]).any():
                 continue
             train = judged.take((judged.fold != k) & ~asked)
-            p = learn(task, train, ridges[k])[1][judged.row]
+            p = near.table.relatives.closed(learn(task, train, ridges[k], near)[1])[place]
             out_of_fold[k, asked] = p[asked]
             if ridges[j] == ridges[k]:
                 out_of_fold[j, judged.fold == k] = p[judged.fold == k]

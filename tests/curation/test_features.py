@@ -137,3 +137,18 @@ def test_an_unknown_label_is_refused():
 def test_another_table_is_refused():
     with pytest.raises(InputError, match="candidates"):
         features(CANDIDATES_OF_TWO_IMAGES.drop_columns(["silent"]), TAXONOMY)
+
+
+def test_some_candidates_are_the_features_of_those():
+    world = make_world(300)
+    table = features(world.candidates, world.taxonomy)
+    row = np.flatnonzero(table.image % 7 == 0)
+    some = features(world.candidates.take(row), world.taxonomy, table.sources, table.facts)
+    taken = table.take(row)
+    assert taken.pairs.equals(some.pairs)
+    for name in ("values", "spoke", "silent", "label", "fold"):
+        assert np.array_equal(getattr(taken, name), getattr(some, name))
+    values = np.random.default_rng(0).random(len(row))
+    assert np.array_equal(
+        taken.relatives.mean_siblings(values, 0.5), some.relatives.mean_siblings(values, 0.5)
+    )

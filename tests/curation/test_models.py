@@ -47,6 +47,12 @@ def test_unseen_candidates_are_ranked_as_well_as_fitted_ones(world, seen, fitted
     assert p.mean() == pytest.approx(world.correct[~seen].mean(), abs=0.05)
 
 
+def test_no_ancestor_is_less_probable_than_its_descendants(world, seen, fitted):
+    table = unseen_features(world, seen, fitted)
+    p = apply(fitted.scorer, table)
+    assert np.all(p[table.relatives.above] >= p[table.relatives.below])
+
+
 def test_scores_do_not_depend_on_the_candidates_beside_an_image(world, seen, fitted):
     table = unseen_features(world, seen, fitted)
     p = apply(fitted.scorer, table)

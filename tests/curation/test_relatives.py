@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from worlds import make_taxonomy
 
 from curation.relatives import find_relatives
@@ -44,6 +46,23 @@ def test_relatives_agree_with_brute_force():
     ):
         expected = brute_force(image, label, values, related, combine, missing)
         assert np.allclose(found, expected)
+
+
+@given(st.sets(st.integers(0, 3 * 21 - 1), min_size=1), st.integers(0, 99))
+def test_closed_values_are_the_least_that_never_fall_towards_an_ancestor(pairs, seed):
+    taxonomy = make_taxonomy(n_roots=1, n_middle=4, n_leaves=4)
+    image, label = np.divmod(np.array(sorted(pairs)), len(taxonomy))
+    relatives = find_relatives(image, label.astype(np.int32), taxonomy)
+    values = np.random.default_rng(seed).random(len(label)).astype(np.float32)
+    closed = relatives.closed(values)
+    assert closed.dtype == np.float32
+    assert np.all(closed[relatives.above] >= closed[relatives.below])
+
+    def below(a, b):
+        return a in taxonomy.ancestors[b]
+
+    least = np.maximum(values, brute_force(image, label, values, below, max, 0))
+    assert np.array_equal(closed, least)
 
 
 def test_a_label_with_two_parents_has_the_siblings_of_both():

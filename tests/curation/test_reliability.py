@@ -44,6 +44,17 @@ def test_few_judgements_are_shrunk_to_the_parent():
     assert np.mean(np.abs(rate - family_rate)) < np.mean(np.abs(raw[group] - family_rate))
 
 
+def test_one_weight_for_all_is_that_weight_for_each():
+    rng = np.random.default_rng(4)
+    entries, correct = entries_of(rng.integers(0, 20, 300)), rng.random(300)
+    rates = fit_rates(entries, correct)
+    each = shrunken_logits(entries, correct, np.ones(300))
+    assert np.allclose(rates.logits_without(entries.group, 1.0, correct), each)
+    single = rates.logits_without(entries.group, 1.0, correct.astype(np.float32))
+    assert single.dtype == np.float32
+    assert np.allclose(single, each, atol=1e-4)
+
+
 def test_a_verdict_hardly_touches_its_own_rate():
     rng = np.random.default_rng(2)
     group = rng.integers(0, 20, 1000)

@@ -170,6 +170,24 @@ def test_the_estimated_precision_is_not_biased_upward():
     assert hits >= 4
 
 
+def test_what_is_learnt_for_some_images_is_what_is_learnt_for_all():
+    world, table = table_of(800, 0)
+    row = np.random.default_rng(0).choice(len(table), 200, replace=False)
+    judged = Judged(row, world.correct[row].astype(float), np.ones(200), table.fold[row])
+    task = make_task(table)
+    near = task.take(np.flatnonzero(np.isin(table.image, table.image[row])))
+    assert len(near.row) < len(table) / 2
+    every, some = learn(task, judged, 0.3)[1], learn(task, judged, 0.3, near)[1]
+    assert np.allclose(some, every[near.row], atol=1e-5)
+
+
+def test_no_ancestor_is_less_probable_than_its_descendants():
+    _, table = table_of(6000, 0)
+    p, relatives = audited(6000, 500)[1].p_correct, table.relatives
+    assert len(relatives.below) > 10_000
+    assert np.all(p[relatives.above] >= p[relatives.below])
+
+
 @pytest.mark.usefixtures("few_fits")
 def test_scores_are_deterministic_and_do_not_depend_on_the_order_of_rows():
     world, table = table_of(800, 0)
