@@ -18,6 +18,7 @@ from curation.pairs import pair_hash
 from curation.precision import Ints
 from curation.promise import check_promise, largest_proved, unproved
 from curation.selection import Beyond, Selection, keep_rows, n_to_keep, rank_within
+from labeling.schemas import SCORED, check
 
 ABOVE_ALL = 2.0
 """Score of the candidates that a floor keeps: above any probability."""
@@ -93,9 +94,12 @@ def proved_with_floor(
     ------
     ConfigError
         For a target or confidence that is not in (0, 1).
+    InputError
+        For a table of another schema (a probability that is NaN, too).
     QualityError
         If nothing can be proved even without a floor.
     """
+    check(scored, SCORED, where="scored")
     check_promise(target, confidence)
     p, rank = np.asarray(scored["p_correct"]), rank_within(scored, "label_id", beyond)
     for held, error in _ladder(floor, 1 - confidence):

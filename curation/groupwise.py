@@ -16,7 +16,7 @@ from curation.promise import audits_needed, best_provable, check_promise, larges
 from curation.selection import Beyond, Selection, keep_rows, n_to_keep
 from curation.thresholds import Thresholds
 from labeling.errors import QualityError
-from labeling.schemas import SELECT_REASONS
+from labeling.schemas import SCORED, SELECT_REASONS, check
 
 
 def share_of_groups(
@@ -102,9 +102,12 @@ def proved_of_groups(
     ------
     ConfigError
         For a target or confidence that is not in (0, 1).
+    InputError
+        For a table of another schema (a probability that is NaN, too).
     QualityError
         If nothing can be proved of any group.
     """
+    check(scored, SCORED, where="scored")
     p = np.asarray(scored["p_correct"])
     may_be_kept = beyond == 0
     cuts = [cut(judged, p, may_be_kept & (groups.code == i)) for i in range(len(groups.names))]

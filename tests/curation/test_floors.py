@@ -197,3 +197,12 @@ def test_without_candidates_or_audits_nothing_is_proved(n, n_audits):
         proved_with_floor(scored, beyond_limits(scored), judged, 5, 0.8)
     found = share_with_floor(scored, beyond_limits(scored), 5, 0.5)
     assert (found.floor, found.selection.n_kept) == (5, n // 2)
+
+
+def test_a_probability_that_is_not_a_number_is_refused_even_where_a_floor_would_keep_it():
+    scored = scored_of([0.9, float("nan"), 0.5], [0, 1, 2])
+    judged = judgements(np.ones(3, bool), 3, 0)
+    with pytest.raises(InputError, match="not finite"):
+        share_with_floor(scored, beyond_limits(scored), 1, 0.5)
+    with pytest.raises(InputError, match="not finite"):
+        proved_with_floor(scored, beyond_limits(scored), judged, 1, 0.5)

@@ -186,3 +186,13 @@ def test_without_candidates_or_audits_nothing_is_proved(n, n_audits):
     chosen = share_of_groups(scored, groups, none_beyond(scored), 0.5)
     assert chosen.n_kept == n // 2
     assert describe_groups(chosen, groups, judged, 0.95)[0]["n_kept"] == n // 2
+
+
+def test_a_probability_that_is_not_a_number_is_refused():
+    scored = scored_of([0.9, float("nan"), 0.5])
+    judged = judgements(np.ones(3, bool), 3, 0)
+    one = groups_of(np.zeros(3), 1)
+    with pytest.raises(InputError, match="not finite"):
+        share_of_groups(scored, one, none_beyond(scored), 0.5)
+    with pytest.raises(InputError, match="not finite"):
+        proved_of_groups(scored, one, none_beyond(scored), judged, 0.5)
