@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.special import logit as exact_logit
+from sklearn.isotonic import IsotonicRegression
 
 Floats = npt.NDArray[np.float64]
 
 PRIOR_JUDGEMENTS = 4.0
 """Precision of the prior that holds log-slope and intercept near 0."""
 
+MIN_ISOTONIC = 5000
+"""Judgements from which on the calibration may have any rising shape."""
+
 _EDGE = 1e-6
+_FLOOR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,37 @@ class Calibration:
         return result
 
 
-def fit_calibration(p: Floats, correct: Floats, weight: Floats | None = None) -> Calibration:
-    """Fit slope and intercept on judged candidates (Platt 1999).
+@dataclass(frozen=True, eq=False)
+class Isotonic:
+    """A map of probabilities: lines between points that rise in both coordinates.
 
-    The slope is ``exp(t)``: a calibration never turns an order round. ``t`` and the intercept have
-    normal priors around 0, so with few judgements the map stays near the identity.
+    Attributes
+    ----------
+    p, value
+        ``float64[b]``, strictly rising from 0 to 1.
+    """
+
+    p: Floats
+    value: Floats
+
+    def apply(self, p: Floats) -> Floats:
+        """Return the calibrated probabilities, in the order of `p`; what differs stays different.
+
+        Examples
+        --------
+        >>> steep = Isotonic(np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.8, 1.0]))
+        >>> steep.apply(np.array([0.25, 0.5, 0.75]))
+        array([0.4, 0.8, 0.9])
+        """
+        result: Floats = np.interp(np.asarray(p, np.float64), self.p, self.value)
+        return result
+
+
+Map: TypeAlias = Calibration | Isotonic
+
+
+def fit_calibration(p: Floats, correct: Floats, weight: Floats | None = None) -> Map:
+    """Fit a map of probabilities: `fit_isotonic` from `MIN_ISOTONIC` judgements on, else Platt's.
 
     Parameters
     ----------
@@ -50,7 +82,34 @@ def fit_calibration(p: Floats, correct: Floats, weight: Floats | None = None) ->
     correct
         ``float64[m]`` in {0, 1}.
     weight
-        ``float64[m]``, positive; scaled to mean 1. By default all equal.
+        ``float64[m]``, positive. By default all equal.
+    """
+    fit = fit_isotonic if len(p) >= MIN_ISOTONIC else fit_platt
+    return fit(p, correct, weight)
+
+
+def fit_isotonic(p: Floats, correct: Floats, weight: Floats | None = None) -> Isotonic:
+    """Fit a rising map of any shape (Zadrozny & Elkan 2002) that keeps the order within its steps.
+
+    Steps are joined by lines from centre to centre (Oron & Flournoy 2017, "Centered isotonic
+    regression"), and by lines to (0, 0) and (1, 1). Arguments are those of `fit_calibration`.
+    """
+    x = np.clip(np.asarray(p, np.float64), _EDGE, 1 - _EDGE)
+    w = np.ones(len(x)) if weight is None else weight
+    value, step = np.unique(
+        IsotonicRegression().fit_transform(x, correct, sample_weight=w), return_inverse=True
+    )
+    center = np.bincount(step, w * x) / np.bincount(step, w)
+    inside = _FLOOR + (1 - 2 * _FLOOR) * value
+    return Isotonic(np.concatenate([[0], center, [1]]), np.concatenate([[0], inside, [1]]))
+
+
+def fit_platt(p: Floats, correct: Floats, weight: Floats | None = None) -> Calibration:
+    """Fit slope and intercept on judged candidates (Platt 1999).
+
+    The slope is ``exp(t)``: a calibration never turns an order round. ``t`` and the intercept have
+    normal priors around 0, so with few judgements the map stays near the identity. Arguments are
+    those of `fit_calibration`; weights are scaled to mean 1.
     """
     if len(p) == 0:
         return Calibration()

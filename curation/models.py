@@ -7,11 +7,33 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
+from sklearn.ensemble import HistGradientBoostingClassifier
 
-from curation.calibration import Calibration
+from curation.boosting import predict_boosting
+from curation.calibration import Map
 from curation.features import FeatureTable, LabelFacts
 from curation.relatives import Floats, Rows, Single
 from curation.rounds import N_RATES, Step, support
+
+
+@dataclass(frozen=True, eq=False)
+class Boosted:
+    """Gradient boosting, with the rates that it sees.
+
+    Attributes
+    ----------
+    model
+        Of the features, three rates and six supports.
+    labels
+        ``float32[n_labels]``: logit of the label's rate.
+    votes
+        ``float32[n_sources * 3, n_labels, 2]``: what a source adds to the rate of speaking and of
+        silent sources, in the order of `Model.votes`.
+    """
+
+    model: HistGradientBoostingClassifier
+    labels: Single
+    votes: Single
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +57,8 @@ class Model:
         ``float64[r]``: value of the support that a candidate without relatives has.
     calibration
         Of the last round's probabilities.
+    boosted
+        What joins the last round's linear form, if anything.
     """
 
     features: Single
@@ -43,7 +67,8 @@ class Model:
     votes: Single
     support: Single
     missing: Floats
-    calibration: Calibration
+    calibration: Map
+    boosted: Boosted | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,20 +81,21 @@ class Scorer:
 
 
 def make_model(
-    steps: Sequence[Step], calibration: Calibration, n_sources: int, n_labels: int
+    steps: Sequence[Step],
+    calibration: Map,
+    table: FeatureTable,
+    boosting: HistGradientBoostingClassifier | None,
 ) -> Model:
     """Tabulate the rates of each round, so that they are looked up instead of computed."""
     labels, votes, weights = [], [], []
     for step in steps:
-        of_label, of_speaking, of_silent = (rates.logits() for rates in step.rates)
-        label_slope, speaking_slope, silent_slope = step.slope[step.n_base :][:N_RATES]
-        added = np.zeros((n_sources, 3, n_labels))
-        added[:, 1] = speaking_slope * (of_speaking.reshape(n_sources, n_labels) - of_label)
-        added[:, 2] = silent_slope * (of_silent.reshape(n_sources, n_labels) - of_label)
-        labels.append(label_slope * of_label)
-        votes.append(added.reshape(n_sources * 3, n_labels))
-        of_support = step.slope[step.n_base + N_RATES :]
+        of_label, of_votes = _tabulate(step, table)
+        slope = step.slope[step.n_base :]
+        labels.append(slope[0] * of_label)
+        votes.append(of_votes @ slope[1:N_RATES])
+        of_support = slope[N_RATES:]
         weights.append(of_support if len(of_support) else np.zeros(6))
+    last = [x.astype(np.float32) for x in _tabulate(steps[-1], table)]
     return Model(
         features=_single([step.slope[: step.n_base] for step in steps]),
         constant=np.array([step.intercept for step in steps], np.float32),
@@ -78,7 +104,18 @@ def make_model(
         support=_single(weights),
         missing=np.array([step.missing for step in steps]),
         calibration=calibration,
+        boosted=None if boosting is None else Boosted(boosting, *last),
     )
+
+
+def _tabulate(step: Step, table: FeatureTable) -> tuple[Floats, Floats]:
+    """Return the logits of labels, and what each source in each state adds to the two others."""
+    n_sources, n_labels = len(table.sources), len(table.taxonomy)
+    of_label, of_speaking, of_silent = (rates.logits() for rates in step.rates)
+    added = np.zeros((n_sources, 3, n_labels, N_RATES - 1))
+    added[:, 1, :, 0] = of_speaking.reshape(n_sources, n_labels) - of_label
+    added[:, 2, :, 1] = of_silent.reshape(n_sources, n_labels) - of_label
+    return of_label, added.reshape(n_sources * 3, n_labels, N_RATES - 1)
 
 
 def apply(scorer: Scorer, table: FeatureTable) -> Single:
@@ -110,19 +147,35 @@ def apply(scorer: Scorer, table: FeatureTable) -> Single:
         p = expit(z[:, r] + np.einsum("ji,ij->i", given, weight))
     calibrated = np.empty(len(table), np.float32)
     for model, inside in zip(scorer.models, rows, strict=True):
+        if model.boosted is not None:
+            p[inside] = _boost(model.boosted, table, given, inside, p[inside])
         calibrated[inside] = model.calibration.apply(p[inside])
     return table.relatives.closed(calibrated)
 
 
+def _boost(boosted: Boosted, table: FeatureTable, given: Single, rows: Rows, p: Floats) -> Floats:
+    added = np.zeros((N_RATES, len(table)), np.float32)
+    added[0, rows] = boosted.labels[table.label[rows]]
+    added[1:, rows] = _of_votes(boosted.votes, table, rows).T
+    extra = np.concatenate([added, given])
+    return predict_boosting(boosted.model, table.values, extra, rows, p)
+
+
 def _without_support(model: Model, table: FeatureTable, rows: Rows) -> Single:
-    label = table.label[rows]
     z: Single = table.values[rows] @ model.features
     z += model.constant
-    z += model.labels[label]
+    z += model.labels[table.label[rows]]
+    z += _of_votes(model.votes, table, rows)
+    return z
+
+
+def _of_votes(votes: Single, table: FeatureTable, rows: Rows) -> Single:
+    """Return the sum over the sources of what each adds in its state."""
+    label, total = table.label[rows], np.zeros((len(rows), votes.shape[2]), np.float32)
     state = table.spoke[rows] + 2 * table.silent[rows].astype(np.int8)
     for source in range(len(table.sources)):
-        z += model.votes[3 * source + state[:, source], label]
-    return z
+        total += votes[3 * source + state[:, source], label]
+    return total
 
 
 def _single(rounds: Sequence[Floats]) -> Single:

@@ -58,6 +58,10 @@ class Judged:
             self.row[chosen], self.correct[chosen], self.weight[chosen], self.fold[chosen]
         )
 
+    def at(self, row: Rows) -> Judged:
+        """Return the judgements with their places in `row`, ``int64[n]`` rising."""
+        return replace(self, row=np.searchsorted(row, self.row))
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -122,10 +126,27 @@ class Step:
     missing: float
 
 
-def learn(
-    task: Task, judged: Judged, ridge: float, near: Task | None = None
-) -> tuple[list[Step], Floats]:
-    """Learn from the judgements; return the rounds and a probability for every candidate.
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What `learn` returns.
+
+    Attributes
+    ----------
+    steps
+        The rounds.
+    p
+        ``float64[n]``: what the last round makes of the candidates.
+    extra
+        ``float32[9, n]``: the rates and the support that the last round saw.
+    """
+
+    steps: list[Step]
+    p: Floats
+    extra: Single
+
+
+def learn(task: Task, judged: Judged, ridge: float, near: Task | None = None) -> Learnt:
+    """Learn from the judgements, and predict every candidate.
 
     The first fit sees the features and the reliability rates of the audits. Each of `N_ROUNDS`
     refits sees rates over all candidates, whose labels are the model's own probabilities (verdicts
@@ -140,38 +161,39 @@ def learn(
     ridge
         Inverse strength.
     near
-        Those to return a probability for: whole images, with all that are judged; by default all.
+        Those to predict in the end: whole images, with all that are judged; by default all.
     """
-    step, p = _begin(task, judged, ridge)
+    step, p, extra = _begin(task, judged, ridge)
     steps = [step]
     while len(steps) <= N_ROUNDS:
         at = task if near is None or len(steps) < N_ROUNDS else near
-        step, p = _refit(task, at, judged, ridge, p)
+        step, p, extra = _refit(task, at, judged, ridge, p)
         steps.append(step)
-    return steps, p
+    return Learnt(steps, p, extra)
 
 
-def _begin(task: Task, judged: Judged, ridge: float) -> tuple[Step, Floats]:
+def _begin(task: Task, judged: Judged, ridge: float) -> tuple[Step, Floats, Single]:
     own = task.take(judged.row)
     rates = _fit_all(own, judged.correct, judged.weight)
     extra = _added(task, rates, np.zeros(len(task.table), np.float32), 0.0)
     extra[:, judged.row] = _added(own, rates, judged.correct, judged.weight)
     slope, intercept = _fit(task.table, extra, judged, ridge)
     step = Step(slope, intercept, task.table.values.shape[1], rates, 0.0)
-    return step, _predict(slope, intercept, task.table.values, extra)
+    return step, _predict(slope, intercept, task.table.values, extra), extra
 
 
-def _refit(task: Task, at: Task, judged: Judged, ridge: float, p: Floats) -> tuple[Step, Floats]:
+def _refit(
+    task: Task, at: Task, judged: Judged, ridge: float, p: Floats
+) -> tuple[Step, Floats, Single]:
     """Fit on what `p` says of all candidates; return what it makes of those of `at`."""
     correct = p.astype(np.float32)
     correct[judged.row] = judged.correct
     rates, missing = _fit_all(task, correct), float(p.mean())
     added = _added(at, rates, correct[at.row], 1.0)
     extra = np.concatenate([added, support(at.table, p[at.row], missing)])
-    here = replace(judged, row=np.searchsorted(at.row, judged.row))
-    slope, intercept = _fit(at.table, extra, here, ridge)
+    slope, intercept = _fit(at.table, extra, judged.at(at.row), ridge)
     step = Step(slope, intercept, at.table.values.shape[1], rates, missing)
-    return step, _predict(slope, intercept, at.table.values, extra)
+    return step, _predict(slope, intercept, at.table.values, extra), extra
 
 
 def choose_ridge(task: Task, judged: Judged) -> float:
@@ -193,7 +215,7 @@ def choose_ridge(task: Task, judged: Judged) -> float:
             slope, intercept = _fit(own.table, extra, train, ridge)
             at = held_out.row
             p = _predict(slope, intercept, own.table.values[at], extra[:, at])
-            loss[i, part == k] = _log_loss(p, held_out)
+            loss[i, part == k] = log_loss(p, held_out)
     mean = loss.mean(axis=1)
     best = int(np.argmin(mean))
     limit = mean[best] + loss[best].std() / np.sqrt(len(judged.row))
@@ -270,6 +292,7 @@ def _predict(slope: Floats, intercept: float, base: Single, extra: Single) -> Fl
     return p
 
 
-def _log_loss(p: Floats, judged: Judged) -> Floats:
+def log_loss(p: Floats, judged: Judged) -> Floats:
+    """Return the weighted log-loss of each judgement, ``float64[m]``."""
     p_verdict = np.where(judged.correct > 0, p, 1 - p)
     return -judged.weight * np.log(np.maximum(p_verdict, 1e-6))

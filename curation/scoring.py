@@ -1,7 +1,8 @@
 """The probability that a candidate is right, learnt from a few hundred audits.
 
 A ridge logistic regression on features and shrunken reliability rates, refitted on its own soft
-labels (`curation.rounds`), cross-fitted by image and calibrated.
+labels (`curation.rounds`), where that is better with gradient boosting beside the last fit
+(`curation.choosing`), cross-fitted by image and calibrated.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.audits import Effective, effective
-from curation.calibration import Calibration, fit_calibration
+from curation.boosting import fit_boosting, predict_boosting
+from curation.choosing import LEARNERS, Choice, choose_learners
 from curation.features import N_FOLDS, FeatureTable
 from curation.labelmodel import belief, count_patterns
 from curation.models import Scorer, make_model
 from curation.pairs import find_pairs
 from curation.relatives import Floats
-from curation.rounds import Judged, Task, choose_ridge, learn, make_task
+from curation.rounds import Judged, choose_ridge, learn, make_task
 from labeling.errors import InputError
 from labeling.ids import digest
 
@@ -49,8 +51,8 @@ class Scores:
         Features of a candidate.
     scorer
         Scores candidates that are not among these.
-    ridges, calibrations
-        For each fold, the inverse ridge that was chosen and the calibration.
+    ridges, choices
+        For each fold, the inverse ridge, and the learner with its calibration.
     """
 
     p_correct: npt.NDArray[np.float32]
@@ -62,7 +64,18 @@ class Scores:
     n_features: int
     scorer: Scorer
     ridges: tuple[float, ...]
-    calibrations: tuple[Calibration, ...]
+    choices: tuple[Choice, ...]
+
+    @property
+    def n_boosted(self) -> int:
+        """Folds whose learner is gradient boosting."""
+        return sum(choice.learner == "boosting" for choice in self.choices)
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """Mean log-loss of each learner that was tried, out of fold."""
+        mean = np.mean([choice.losses for choice in self.choices], axis=0)
+        return dict(zip(LEARNERS, mean.tolist(), strict=False))
 
 
 def cold_scores(table: FeatureTable) -> Floats:
@@ -101,16 +114,18 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     """Score all candidates by models that never saw the candidate's own verdict.
 
     Candidates are cut by image into `N_FOLDS` folds. The model of a fold learns from the audits of
-    the other folds only, chooses its ridge and fits its calibration on predictions out of fold
-    *within* those, and scores the whole fold, audited or not. So a verdict never touches the score
-    of its own pair, and audits inside a selection measure its precision without optimism.
+    the other folds only, chooses its ridge and its learner and fits its calibration on predictions
+    out of fold *within* those, and scores the whole fold, audited or not. So a verdict never
+    touches the score of its own pair, and audits inside a selection measure its precision without
+    optimism.
 
     A model is a logistic regression on the features and three reliability sums (the label's rate,
     what the speaking and what the silent sources add to it, all leave-one-out and shrunk over
     label, parent and source). Then, `curation.rounds.N_ROUNDS` times, the rates are computed anew
     from its own probabilities for *all* candidates (verdicts where known), what it makes of the
-    image's other candidates, related or not, joins the features, and it is fitted again. Audits
-    weigh by the inverse of their inclusion probability.
+    image's other candidates, related or not, joins the features, and it is fitted again. The last
+    fit may be joined by gradient boosting (`curation.choosing.choose_learners`). Audits weigh by
+    the inverse of their inclusion probability.
 
     Probabilities of an image are closed: an ancestor's is raised to the largest of its descendants.
     The calibration is fitted on closed ones, and keeps the order.
@@ -132,13 +147,17 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     _refuse_few(judged)
     task = make_task(table)
     ridges = [choose_ridge(task, judged.take(judged.fold != k)) for k in range(N_FOLDS)]
-    calibrations = _calibrations(task, judged, ridges)
+    choices = choose_learners(task, judged, ridges)
     p_correct, models = np.zeros(len(table), np.float32), []
-    for k in range(N_FOLDS):
-        steps, p = learn(task, judged.take(judged.fold != k), ridges[k])
-        inside = table.fold == k
-        p_correct[inside] = calibrations[k].apply(p[inside])
-        models.append(make_model(steps, calibrations[k], len(table.sources), len(table.taxonomy)))
+    for k, choice in enumerate(choices):
+        train, inside = judged.take(judged.fold != k), np.flatnonzero(table.fold == k)
+        learnt = learn(task, train, ridges[k])
+        boosting, p = None, learnt.p[inside]
+        if choice.learner == "boosting":
+            boosting = fit_boosting(table.values, learnt.extra, train)
+            p = predict_boosting(boosting, table.values, learnt.extra, inside, p)
+        p_correct[inside] = choice.calibration.apply(p)
+        models.append(make_model(learnt.steps, choice.calibration, table, boosting))
     return Scores(
         p_correct=table.relatives.closed(p_correct),
         fold=table.fold,
@@ -149,35 +168,8 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
         n_features=len(table.names),
         scorer=Scorer(tuple(models), table.sources, table.facts),
         ridges=tuple(ridges),
-        calibrations=tuple(calibrations),
+        choices=tuple(choices),
     )
-
-
-def _calibrations(task: Task, judged: Judged, ridges: list[float]) -> list[Calibration]:
-    """Fit the calibration of each fold on predictions out of fold within the other folds.
-
-    A model that saw neither of two folds serves both: it predicts each one's audits for the
-    calibration of the other.
-    """
-    near = task.take(np.flatnonzero(np.isin(task.table.image, task.table.image[judged.row])))
-    place = np.searchsorted(near.row, judged.row)
-    out_of_fold = np.full((N_FOLDS, len(judged.row)), np.nan)
-    for k in range(N_FOLDS):
-        for j in range(N_FOLDS):
-            asked = judged.fold == j
-            if j == k or not asked.any() or not np.isnan(out_of_fold[k, asked]).any():
-                continue
-            train = judged.take((judged.fold != k) & ~asked)
-            p = near.table.relatives.closed(learn(task, train, ridges[k], near)[1])[place]
-            out_of_fold[k, asked] = p[asked]
-            if ridges[j] == ridges[k]:
-                out_of_fold[j, judged.fold == k] = p[judged.fold == k]
-    fitted = []
-    for k in range(N_FOLDS):
-        seen = judged.fold != k
-        p, known = out_of_fold[k, seen], judged.take(seen)
-        fitted.append(fit_calibration(p, known.correct, known.weight))
-    return fitted
 
 
 def _judged(table: FeatureTable, usable: Effective) -> tuple[Judged, int]:

@@ -176,9 +176,12 @@ def make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
                     "n_unknown": scores.n_unknown,
                     "n_features": scores.n_features,
                     "n_fitted": n_fitted,
+                    "folds_boosted": scores.n_boosted,
+                    "log_loss": scores.losses,
                 }
         told = open_stage(run_dir, "scored").manifest["facts"]
         facts.append(f"learnt from {told['n_audits']:,} audits, {told['n_features']} features")
+        facts.append("boosted" if told["folds_boosted"] else "logistic")
 
 
 def judge(run_dir: Path, candidates: Stage, audits: pa.Table, scored: pa.Table) -> Judgements:

@@ -216,7 +216,7 @@ def test_what_was_learnt_from_is_counted():
     scores = score(table, pa.concat_tables([audits, pa.Table.from_pylist(extra, audits.schema)]))
     assert (scores.n_audits, scores.n_unsure, scores.n_contradictory) == (199, 1, 1)
     assert scores.n_unknown == 1
-    assert len(scores.ridges) == len(scores.calibrations) == 10
+    assert len(scores.ridges) == len(scores.choices) == 10
 
 
 @pytest.mark.parametrize("n_audits", [0, MIN_AUDITS - 1])
