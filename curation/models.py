@@ -147,7 +147,7 @@ def apply(scorer: Scorer, table: FeatureTable) -> Single:
         p = expit(z[:, r] + np.einsum("ji,ij->i", given, weight))
     calibrated = np.empty(len(table), np.float32)
     for model, inside in zip(scorer.models, rows, strict=True):
-        if model.boosted is not None:
+        if model.boosted is not None and len(inside):
             p[inside] = _boost(model.boosted, table, given, inside, p[inside])
         calibrated[inside] = model.calibration.apply(p[inside])
     return table.relatives.closed(calibrated)
