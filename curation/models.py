@@ -171,10 +171,11 @@ def _without_support(model: Model, table: FeatureTable, rows: Rows) -> Single:
 
 def _of_votes(votes: Single, table: FeatureTable, rows: Rows) -> Single:
     """Return the sum over the sources of what each adds in its state."""
-    label, total = table.label[rows], np.zeros((len(rows), votes.shape[2]), np.float32)
-    state = table.spoke[rows] + 2 * table.silent[rows].astype(np.int8)
+    n_labels, n_rounds = votes.shape[1:]
+    flat, total = votes.reshape(-1, n_rounds), np.zeros((len(rows), n_rounds), np.float32)
+    state = table.spoke[rows] + 2 * table.silent[rows].astype(np.int64)
     for source in range(len(table.sources)):
-        total += votes[3 * source + state[:, source], label]
+        total += flat.take((3 * source + state[:, source]) * n_labels + table.label[rows], axis=0)
     return total
 
 

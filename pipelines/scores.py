@@ -75,7 +75,7 @@ def score_candidates(
     p_correct[fitted] = scores.p_correct
     if not fitted.all():
         rest = (part.filter(pa.array(~chosen)) for part, chosen in _parts(paths, image, fitted))
-        p_correct[~fitted] = np.concatenate(list(_apply_all(scores.scorer, rest, taxonomy)))
+        p_correct[~fitted] = np.concatenate(list(apply_all(scores.scorer, rest, taxonomy)))
     return p_correct, scores, int(fitted.sum())
 
 
@@ -177,7 +177,7 @@ def _parts(
         yield held, fitted[start:]
 
 
-def _apply_all(
+def apply_all(
     scorer: Scorer, parts: Iterator[pa.Table], taxonomy: Taxonomy
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Yield the scores of each part, in order."""
