@@ -137,6 +137,9 @@ class SelectSettings(_Section):
     confidence: Share = Field(
         0.95, description="confidence of a precision that is held or measured"
     )
+    venn_abers: bool = Field(
+        False, description="write bounds of every probability too (Venn-Abers): table `intervals`"
+    )
     per_image: int | None = Field(None, ge=1, description="labels of an image to keep, at most")
     per_label: int | None = Field(None, ge=1, description="images of a label to keep, at most")
 

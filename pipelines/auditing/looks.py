@@ -104,7 +104,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
             help="draw the next batch there; `winnow select` tells how precise the share is",
         )
     n_pairs = len(np.unique(find_pairs(judgements, judgements)))
-    make_scores(run_dir, candidates, audits)
+    make_scores(run_dir, candidates, audits, config.select.venn_abers)
     rows = open_stage(run_dir, "scored").table(SCORED)
     beyond = beyond_limits(rows, config.select.per_image, config.select.per_label)
     judged = judge(run_dir, candidates, judgements, rows, beyond == 0)
