@@ -12,6 +12,7 @@ from curation.calibration import Map, fit_calibration
 from curation.features import N_FOLDS
 from curation.relatives import Floats
 from curation.rounds import Judged, Task, learn, log_loss
+from curation.venn_abers import VennAbers, fit_venn_abers
 
 LEARNERS = ("logistic", "boosting")
 
@@ -26,12 +27,15 @@ class Choice:
         One of `LEARNERS`.
     calibration
         Of its probabilities.
+    venn_abers
+        Intervals of its probabilities.
     losses
         Mean log-loss of each learner that was tried, calibrated, on the other folds.
     """
 
     learner: str
     calibration: Map
+    venn_abers: VennAbers
     losses: tuple[float, ...]
 
 
@@ -55,7 +59,9 @@ def _choose(p: npt.NDArray[np.float64], judged: Judged) -> Choice:
     if len(p) > 1:
         gain = loss[0] - loss[1]
         chosen = int(gain.mean() > gain.std() / np.sqrt(len(gain)))
-    return Choice(LEARNERS[chosen], maps[chosen], tuple(float(x.mean()) for x in loss))
+    intervals = fit_venn_abers(p[chosen], judged.correct, judged.weight)
+    losses = tuple(float(x.mean()) for x in loss)
+    return Choice(LEARNERS[chosen], maps[chosen], intervals, losses)
 
 
 def _out_of_fold(task: Task, judged: Judged, ridges: list[float]) -> Floats:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.pairs import image_hash
+from curation.pairs import hash_words
 from curation.relatives import Floats, Relatives, Rows, find_relatives
-from labeling.ids import to_words
+from labeling.ids import Words, to_words
 from labeling.schemas import CANDIDATES, check
 from labeling.taxonomy import Codes, Taxonomy
 
@@ -139,7 +139,8 @@ def features(
     """
     check(candidates, CANDIDATES, where="candidates")
     used = tuple(sorted({*sources})) if sources is not None else sources_of(candidates)
-    image, label = _image_codes(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
+    words, label = to_words(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
+    image = _image_codes(words)
     strength, log_pages, log_hosts = _evidence(candidates["evidence"], used)
     spoke, silent = votes(candidates, used)
     relatives = find_relatives(image, label, taxonomy)
@@ -150,17 +151,18 @@ def features(
     general["label_mean"] = facts.noisy_or[label]
     general["log_ambiguity"] = np.log(np.asarray(candidates["ambiguity"], np.float64))
     general["level"] = taxonomy.level[label].astype(np.float64)
-    columns = [strength, log_pages, log_hosts, silent, *(general[name] for name in GENERAL)]
+    others = np.array([general[name] for name in GENERAL]).T
+    columns = (strength, log_pages, log_hosts, silent, others)
     kinds = ("strength", "log_pages", "log_hosts", "silent")
     return FeatureTable(
         names=tuple(f"{source}.{kind}" for kind in kinds for source in used) + GENERAL,
-        values=np.column_stack([np.asarray(column, np.float32) for column in columns]),
+        values=np.concatenate(columns, axis=1, dtype=np.float32, casting="unsafe"),
         sources=used,
         spoke=spoke,
         silent=silent,
         image=image,
         label=label,
-        fold=(image_hash(candidates["image_id"]) % np.uint64(N_FOLDS)).astype(np.int8),
+        fold=(hash_words(words) % np.uint64(N_FOLDS)).astype(np.int8),
         pairs=candidates.select(["image_id", "label_id"]),
         relatives=relatives,
         taxonomy=taxonomy,
@@ -180,9 +182,8 @@ def sources_of(candidates: pa.Table) -> tuple[str, ...]:
     return tuple(sorted(named | {*pc.unique(pc.list_flatten(candidates["silent"])).to_pylist()}))
 
 
-def _image_codes(images: pa.ChunkedArray) -> Rows:
+def _image_codes(words: Words) -> Rows:
     """Return the rank of each image id among the distinct ones."""
-    words = to_words(images)
     high, low = words[:, 0], words[:, 1]
     rises = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
     code = np.zeros(len(words), np.int64)
@@ -276,7 +277,9 @@ def _general(
 
 def _rank(values: Floats, image: Rows) -> Rows:
     """Return how many candidates of the same image have a larger value."""
-    order = np.lexsort((-values, image))
+    by_value = np.argsort(-values)
+    code = image.astype(np.min_scalar_type(int(image.max(initial=0))))
+    order = by_value[np.argsort(code[by_value], kind="stable")]
     place = np.arange(len(values), dtype=np.int64)
     new_image = np.diff(image[order], prepend=-1) != 0
     new_value = new_image | (np.diff(values[order], prepend=np.nan) != 0)

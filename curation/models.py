@@ -14,6 +14,7 @@ from curation.calibration import Map
 from curation.features import FeatureTable, LabelFacts
 from curation.relatives import Floats, Rows, Single
 from curation.rounds import N_RATES, Step, support
+from curation.venn_abers import VennAbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,8 @@ class Model:
         ``float64[r]``: value of the support that a candidate without relatives has.
     calibration
         Of the last round's probabilities.
+    venn_abers
+        Intervals of the last round's probabilities.
     boosted
         What joins the last round's linear form, if anything.
     """
@@ -68,7 +71,12 @@ class Model:
     support: Single
     missing: Floats
     calibration: Map
+    venn_abers: VennAbers
     boosted: Boosted | None
+
+    def outputs(self, p: Floats) -> tuple[Floats, ...]:
+        """Return calibrated, lower and upper probabilities of the last round's."""
+        return self.calibration.apply(p), *self.venn_abers.apply(p)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +91,7 @@ class Scorer:
 def make_model(
     steps: Sequence[Step],
     calibration: Map,
+    venn_abers: VennAbers,
     table: FeatureTable,
     boosting: HistGradientBoostingClassifier | None,
 ) -> Model:
@@ -104,6 +113,7 @@ def make_model(
         support=_single(weights),
         missing=np.array([step.missing for step in steps]),
         calibration=calibration,
+        venn_abers=venn_abers,
         boosted=None if boosting is None else Boosted(boosting, *last),
     )
 
@@ -118,7 +128,7 @@ def _tabulate(step: Step, table: FeatureTable) -> tuple[Floats, Floats]:
     return of_label, added.reshape(n_sources * 3, n_labels, N_RATES - 1)
 
 
-def apply(scorer: Scorer, table: FeatureTable) -> Single:
+def apply(scorer: Scorer, table: FeatureTable, intervals: bool = False) -> Single:
     """Return the calibrated probability of each candidate, by the model of its fold.
 
     Parameters
@@ -128,11 +138,14 @@ def apply(scorer: Scorer, table: FeatureTable) -> Single:
     table
         Candidates of whole images, with the features of the scorer's sources and facts, none of
         which was fitted on.
+    intervals
+        Whether to return the bounds of `curation.venn_abers` with it.
 
     Returns
     -------
-    float32[n]
-        In [0, 1], and of an ancestor at least that of its descendants in the image.
+    float32[n], with bounds float32[3, n]
+        In [0, 1], and of an ancestor at least that of its descendants in the image. With bounds:
+        probability, lower and upper bound.
     """
     rows = [np.flatnonzero(table.fold == k) for k in range(len(scorer.models))]
     n_rounds = len(scorer.models[0].constant)
@@ -145,12 +158,14 @@ def apply(scorer: Scorer, table: FeatureTable) -> Single:
         weight = np.stack([model.support[:, r] for model in scorer.models])[table.fold]
         given = support(table, p.astype(np.float64), missing)
         p = expit(z[:, r] + np.einsum("ji,ij->i", given, weight))
-    calibrated = np.empty(len(table), np.float32)
+    result = np.empty((3 if intervals else 1, len(table)), np.float32)
     for model, inside in zip(scorer.models, rows, strict=True):
-        if model.boosted is not None:
+        if model.boosted is not None and len(inside):
             p[inside] = _boost(model.boosted, table, given, inside, p[inside])
-        calibrated[inside] = model.calibration.apply(p[inside])
-    return table.relatives.closed(calibrated)
+        own = p[inside]
+        result[:, inside] = model.outputs(own) if intervals else model.calibration.apply(own)
+    closed = np.array([table.relatives.closed(row) for row in result])
+    return closed if intervals else closed[0]
 
 
 def _boost(boosted: Boosted, table: FeatureTable, given: Single, rows: Rows, p: Floats) -> Floats:
@@ -171,10 +186,11 @@ def _without_support(model: Model, table: FeatureTable, rows: Rows) -> Single:
 
 def _of_votes(votes: Single, table: FeatureTable, rows: Rows) -> Single:
     """Return the sum over the sources of what each adds in its state."""
-    label, total = table.label[rows], np.zeros((len(rows), votes.shape[2]), np.float32)
-    state = table.spoke[rows] + 2 * table.silent[rows].astype(np.int8)
+    n_labels, n_rounds = votes.shape[1:]
+    flat, total = votes.reshape(-1, n_rounds), np.zeros((len(rows), n_rounds), np.float32)
+    state = table.spoke[rows] + 2 * table.silent[rows].astype(np.int64)
     for source in range(len(table.sources)):
-        total += votes[3 * source + state[:, source], label]
+        total += flat.take((3 * source + state[:, source]) * n_labels + table.label[rows], axis=0)
     return total
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labeling.ids import digest, to_words
+from labeling.ids import Words, digest, to_words
 from labeling.schemas import Batch
 
 Hash = npt.NDArray[np.uint64]
@@ -27,7 +27,11 @@ def image_hash(images: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hash:
     >>> image_hash(pa.array(["0" * 32, "0" * 31 + "1"]), seed=7) % np.uint64(10)
     array([4, 0], dtype=uint64)
     """
-    words = to_words(images)
+    return hash_words(to_words(images), seed)
+
+
+def hash_words(words: Words, seed: int = 0) -> Hash:
+    """Return `image_hash` of ids that `labeling.ids.to_words` has read, ``uint64[n, 2]``."""
     start = np.array([(seed * _STEP) % 2**64], np.uint64)
     return _mix(_mix(start + words[:, 0]) + words[:, 1])
 

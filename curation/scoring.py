@@ -39,6 +39,8 @@ class Scores:
     p_correct
         ``float32[n]`` in [0, 1], calibrated; of an ancestor at least that of its descendants in
         the image.
+    bounds
+        ``float32[2, n]`` in [0, 1]: lower and upper bound (`curation.venn_abers`), closed likewise.
     fold
         ``int8[n]``: the fold whose audits the candidate's model did not see.
     n_audits
@@ -56,6 +58,7 @@ class Scores:
     """
 
     p_correct: npt.NDArray[np.float32]
+    bounds: npt.NDArray[np.float32]
     fold: npt.NDArray[np.int8]
     n_audits: int
     n_unsure: int
@@ -148,7 +151,7 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     task = make_task(table)
     ridges = [choose_ridge(task, judged.take(judged.fold != k)) for k in range(N_FOLDS)]
     choices = choose_learners(task, judged, ridges)
-    p_correct, models = np.zeros(len(table), np.float32), []
+    outputs, models = np.zeros((3, len(table)), np.float32), []
     for k, choice in enumerate(choices):
         train, inside = judged.take(judged.fold != k), np.flatnonzero(table.fold == k)
         learnt = learn(task, train, ridges[k])
@@ -156,10 +159,13 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
         if choice.learner == "boosting":
             boosting = fit_boosting(table.values, learnt.extra, train)
             p = predict_boosting(boosting, table.values, learnt.extra, inside, p)
-        p_correct[inside] = choice.calibration.apply(p)
-        models.append(make_model(learnt.steps, choice.calibration, table, boosting))
+        maps = choice.calibration, choice.venn_abers
+        models.append(make_model(learnt.steps, *maps, table, boosting))
+        outputs[:, inside] = models[-1].outputs(p)
+    closed = np.array([table.relatives.closed(row) for row in outputs])
     return Scores(
-        p_correct=table.relatives.closed(p_correct),
+        p_correct=closed[0],
+        bounds=closed[1:],
         fold=table.fold,
         n_audits=len(judged.row),
         n_unsure=usable.n_unsure,

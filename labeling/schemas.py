@@ -237,6 +237,18 @@ SCORED = TableSchema(
     key=("image_id", "label_id"),
 )
 
+INTERVALS = TableSchema(
+    "intervals",
+    "one scored candidate with bounds of the probability that it is right",
+    (
+        _image(),
+        _label(),
+        Field("p_low", pa.float32(), "probability if one more like it were wrong", low=0, high=1),
+        Field("p_high", pa.float32(), "probability if one more like it were right", low=0, high=1),
+    ),
+    key=("image_id", "label_id"),
+)
+
 SELECT_REASONS = (
     "kept",
     "below_threshold",
@@ -288,6 +300,7 @@ TABLES = (
     PHRASES,
     AUDITS,
     SCORED,
+    INTERVALS,
     SELECTED,
     TRUTH,
     REJECTS,

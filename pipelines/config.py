@@ -144,6 +144,9 @@ class SelectSettings(_Section):
     floor: int | None = Field(
         None, ge=1, description="best of each label to keep, as many as share or precision allow"
     )
+    venn_abers: bool = Field(
+        False, description="write bounds of every probability too (Venn-Abers): table `intervals`"
+    )
     per_image: int | None = Field(None, ge=1, description="labels of an image to keep, at most")
     per_label: int | None = Field(None, ge=1, description="images of a label to keep, at most")
 

@@ -37,7 +37,7 @@ MAX_WAITING = 4
 
 
 def score_candidates(
-    candidates: Stage, audits: pa.Table
+    candidates: Stage, audits: pa.Table, intervals: bool = False
 ) -> tuple[npt.NDArray[np.float32], Scores, int]:
     """Score all candidates of a run.
 
@@ -52,11 +52,14 @@ def score_candidates(
         Stage with the candidates and their taxonomy; those of an image lie together.
     audits
         Table of `labeling.schemas.AUDITS`.
+    intervals
+        Whether to return the bounds of `curation.venn_abers` too.
 
     Returns
     -------
     p_correct, scores, n_fitted
-        ``float32[n]`` in the order of the rows; the scores of the fitted ones; how many these are.
+        ``float32[n]`` in the order of the rows, with bounds ``float32[3, n]``: probability, lower
+        and upper bound; the scores of the fitted ones; how many these are.
 
     Raises
     ------
@@ -71,11 +74,13 @@ def score_candidates(
     parts = [part.filter(pa.array(chosen)) for part, chosen in _parts(paths, image, fitted)]
     sample = pa.concat_tables(parts) if parts else CANDIDATES.empty()
     scores = score(features(sample, taxonomy), audits)
-    p_correct = np.empty(len(image), np.float32)
-    p_correct[fitted] = scores.p_correct
+    p_correct = np.empty((3, len(image)) if intervals else len(image), np.float32)
+    of_fitted = np.vstack([scores.p_correct, scores.bounds]) if intervals else scores.p_correct
+    p_correct[..., fitted] = of_fitted
     if not fitted.all():
         rest = (part.filter(pa.array(~chosen)) for part, chosen in _parts(paths, image, fitted))
-        p_correct[~fitted] = np.concatenate(list(_apply_all(scores.scorer, rest, taxonomy)))
+        of_rest = list(apply_all(scores.scorer, rest, taxonomy, intervals))
+        p_correct[..., ~fitted] = np.concatenate(of_rest, axis=-1)
     return p_correct, scores, int(fitted.sum())
 
 
@@ -178,13 +183,13 @@ def _parts(
         yield held, fitted[start:]
 
 
-def _apply_all(
-    scorer: Scorer, parts: Iterator[pa.Table], taxonomy: Taxonomy
+def apply_all(
+    scorer: Scorer, parts: Iterator[pa.Table], taxonomy: Taxonomy, intervals: bool = False
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Yield the scores of each part, in order."""
 
     def apply_to(part: pa.Table) -> npt.NDArray[np.float32]:
-        return apply(scorer, features(part, taxonomy, scorer.sources, scorer.facts))
+        return apply(scorer, features(part, taxonomy, scorer.sources, scorer.facts), intervals)
 
     waiting: deque[Future[npt.NDArray[np.float32]]] = deque()
     with ThreadPoolExecutor(N_THREADS) as pool:

@@ -20,7 +20,7 @@ from curation.manifest import Stage, Staging, current, open_stage, reuse, staged
 from curation.pairs import find_pairs
 from curation.selection import Selection
 from labeling.errors import InputError
-from labeling.schemas import AUDITS, CANDIDATES, SCORED
+from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.strata import strata_of
@@ -61,7 +61,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             help=f"judge a few hundred pairs: winnow audit sample {run_dir}",
         )
     audits = open_stage(run_dir, "audits")
-    make_scores(run_dir, candidates, audits)
+    make_scores(run_dir, candidates, audits, config.select.venn_abers)
     scored = open_stage(run_dir, "scored")
     inputs = {stage.name: stage.content for stage in (candidates, audits, scored)}
     confidence = confidence_now(run_dir, audits, config.select.confidence)
@@ -157,18 +157,23 @@ def _audits_are_missing(run_dir: Path, candidates: Stage) -> bool:
     return audits is None or audits.manifest["inputs"]["candidates"] != candidates.content
 
 
-def make_scores(run_dir: Path, candidates: Stage, audits: Stage) -> None:
-    """Commit the scores of all candidates, or reuse them."""
+def make_scores(run_dir: Path, candidates: Stage, audits: Stage, intervals: bool) -> None:
+    """Commit the scores of all candidates, on demand with their bounds, or reuse them."""
+    settings = {"venn_abers": True} if intervals else {}
     inputs = {stage.name: stage.content for stage in (candidates, audits)}
     with step("scored") as facts:
-        if reuse(run_dir, "scored", inputs=inputs, config={}) is None:
-            p_correct, scores, n_fitted = score_candidates(candidates, audits.table(AUDITS))
+        if reuse(run_dir, "scored", inputs=inputs, config=settings) is None:
+            verdicts = audits.table(AUDITS)
+            p_correct, scores, n_fitted = score_candidates(candidates, verdicts, intervals)
             pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
-            rows = pairs.append_column("p_correct", pa.array(p_correct))
-            with staged(run_dir, "scored", inputs=inputs, config={}) as work:
-                scored = rows.select(SCORED.arrow.names).cast(SCORED.arrow)
-                write_parquet(scored, work.dir / "scored-00000-of-00001.parquet")
-                work.counts |= {"scored": len(scored)}
+            names = ("p_correct", "p_low", "p_high")
+            for name, values in zip(names, np.atleast_2d(p_correct), strict=False):
+                pairs = pairs.append_column(name, pa.array(values))
+            with staged(run_dir, "scored", inputs=inputs, config=settings) as work:
+                for table in (SCORED, INTERVALS) if intervals else (SCORED,):
+                    rows = pairs.select(table.arrow.names).cast(table.arrow)
+                    write_parquet(rows, work.dir / f"{table.name}-00000-of-00001.parquet")
+                work.counts |= {"scored": len(pairs)}
                 work.facts |= {
                     "n_audits": scores.n_audits,
                     "n_unsure": scores.n_unsure,

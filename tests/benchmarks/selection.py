@@ -32,9 +32,10 @@ from curation.audits import answer, sample
 from curation.calibration import expected_calibration_error
 from curation.features import features
 from curation.manifest import open_stage, staged, write_parquet
+from curation.models import Scorer
 from curation.pairs import find_pairs
 from curation.scoring import cold_scores
-from pipelines.scores import score_candidates
+from pipelines.scores import N_AT_ONCE, apply_all, score_candidates
 
 Floats = npt.NDArray[np.float64]
 
@@ -106,8 +107,20 @@ def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, 
             precision[f"winnow_{n}"] = tell(f"winnow_{n}", world, p_correct)
             error = expected_calibration_error(p_correct.astype(np.float64), world.correct)
             told[f"calibration_error_{n}"] = error
+            told[f"rate_{n}"] = rate(scores.scorer, world)
+            told[f"folds_boosted_{n}"] = scores.n_boosted
+            print(f"  {told[f'rate_{n}']:,.0f} candidates/s, {scores.n_boosted} folds boosted")
             print(f"  fitted on {n_fitted:,} in {told[f'seconds_{n}']:.1f} s, error {error:.4f}")
     return precision
+
+
+def rate(scorer: Scorer, world: CorrelatedWorld) -> float:
+    """Return how many candidates are scored a second, features included."""
+    n = len(world.candidates)
+    parts = (world.candidates.slice(i, N_AT_ONCE) for i in range(0, n, N_AT_ONCE))
+    start = time.perf_counter()
+    n_scored = sum(len(p) for p in apply_all(scorer, parts, world.taxonomy))
+    return n_scored / (time.perf_counter() - start)
 
 
 def logistic(values: npt.NDArray[np.float32], audits: pa.Table, world: CorrelatedWorld) -> Floats:

@@ -72,10 +72,10 @@ def test_what_was_fitted_on_is_scored_alike(world, seen, fitted):
 def boosted(world: World, seen: np.ndarray) -> Scores:
     """Return what trees were fitted for, fewer and in fewer rounds than in earnest."""
     table = features(world.candidates.filter(pa.array(seen)), world.taxonomy)
-    audits = answer(sample(table.pairs, cold_scores(table), 800, 0), world.truth)
+    audits = answer(sample(table.pairs, cold_scores(table), 600, 0), world.truth)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("curation.choosing.MIN_BOOSTED", 500)
-        patch.setattr("curation.boosting.N_TREES", 8)
+        patch.setattr("curation.boosting.N_TREES", 5)
         patch.setattr("curation.rounds.RIDGES", (0.1,))
         patch.setattr("curation.rounds.N_ROUNDS", 1)
         patch.setattr("curation.choosing.LEARNERS", ("boosting", "boosting"))
@@ -87,6 +87,8 @@ def test_boosted_scores_are_applied_as_they_were_fitted(world, seen, boosted):
     table = features(world.candidates.filter(pa.array(seen)), world.taxonomy)
     p = apply(boosted.scorer, table)
     assert np.corrcoef(p, boosted.p_correct)[0, 1] > 0.98
+    few = unseen_features(world, seen, boosted).take(np.arange(3))
+    assert np.isfinite(apply(boosted.scorer, few)).all()
     unseen = apply(boosted.scorer, unseen_features(world, seen, boosted))
     on_unseen = top_third(unseen, world.correct[~seen])
     assert on_unseen == pytest.approx(top_third(boosted.p_correct, world.correct[seen]), abs=0.04)

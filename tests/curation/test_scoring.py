@@ -113,7 +113,7 @@ def test_soft_labels_gain_over_the_audits_alone(monkeypatch):
     precision = []
     for n_rounds in (0, 3):
         monkeypatch.setattr("curation.rounds.N_ROUNDS", n_rounds)
-        p = learn(task, judged, 0.3)[1][unseen]
+        p = learn(task, judged, 0.3).p[unseen]
         precision.append(world.correct[unseen][np.argsort(-p)[: len(p) // 3]].mean())
     assert precision[1] > precision[0] + 0.06
 
@@ -153,7 +153,7 @@ def test_the_estimated_precision_is_not_biased_upward():
         row, p_inclusion = find_pairs(audits, table.pairs), np.asarray(audits["p_inclusion"])
         weight = (1 / p_inclusion) / np.mean(1 / p_inclusion)
         judged = Judged(row, world.correct[row].astype(float), weight, table.fold[row])
-        p_naive = learn(task, judged, 0.3)[1]
+        p_naive = learn(task, judged, 0.3).p
         for scores, errors in ((score(table, audits).p_correct, honest), (p_naive, naive)):
             kept = best_third(table, scores)
             inside, truth = kept[row], world.correct[kept].mean()
@@ -177,7 +177,7 @@ def test_what_is_learnt_for_some_images_is_what_is_learnt_for_all():
     task = make_task(table)
     near = task.take(np.flatnonzero(np.isin(table.image, table.image[row])))
     assert len(near.row) < len(table) / 2
-    every, some = learn(task, judged, 0.3)[1], learn(task, judged, 0.3, near)[1]
+    every, some = learn(task, judged, 0.3).p, learn(task, judged, 0.3, near).p
     assert np.allclose(some, every[near.row], atol=1e-5)
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from curation.manifest import open_stage
 from curation.pairs import find_pairs
 from labeling.errors import InputError, IntegrityError
-from labeling.schemas import AUDITS, SCORED, SELECTED
+from labeling.schemas import AUDITS, INTERVALS, SCORED, SELECTED
 from pipelines.auditing.drawing import answer_audits, draw_audits
 from pipelines.auditing.looks import read_looks
 from pipelines.auditing.until import audit_until
@@ -60,6 +61,16 @@ def test_selecting_again_with_another_share_keeps_the_scores(shop: Path, labelle
     assert stage.counts["out"] == round(0.1 * stage.counts["in"])
     assert open_stage(labelled, "scored").manifest == scored.manifest
     assert len(scored.table(SCORED)) == stage.counts["in"]
+
+
+def test_bounds_of_probabilities_are_written_on_demand(shop: Path, labelled: Path) -> None:
+    select(with_overrides(read_config(shop), ["select.venn_abers=true"]), labelled)
+    scored = open_stage(labelled, "scored")
+    bounds = scored.table(INTERVALS)
+    assert bounds["label_id"].equals(scored.table(SCORED)["label_id"])
+    assert pc.all(pc.less_equal(bounds["p_low"], bounds["p_high"])).as_py()
+    facts = scored.manifest["facts"]
+    assert (facts["folds_boosted"], list(facts["log_loss"])) == (0, ["logistic"])
 
 
 def test_without_audits_no_precision_is_stated(shop: Path, labelled: Path) -> None:
