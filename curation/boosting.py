@@ -8,6 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from curation.relatives import Floats, Rows, Single
 from curation.rounds import Judged
+from curation.threads import one_thread
 
 MIN_BOOSTED = 1000
 """Audits below which boosting is not tried."""
@@ -38,7 +39,9 @@ def fit_boosting(base: Single, extra: Single, judged: Judged) -> HistGradientBoo
         early_stopping=False,
         random_state=0,
     )
-    return model.fit(_columns(base, extra, judged.row), judged.correct, judged.weight)
+    x = _at_quantiles(_columns(base, extra, judged.row))
+    with one_thread("openmp"):
+        return model.fit(x, judged.correct, judged.weight)
 
 
 def predict_boosting(
@@ -49,9 +52,25 @@ def predict_boosting(
     It is the mean, in logits, of what the trees say and of `p` (``float64[m]``), the last round's:
     both err, and not together.
     """
-    of_trees = model.decision_function(_columns(base, extra, row))
+    with one_thread("openmp"):
+        of_trees = model.decision_function(_columns(base, extra, row))
     blend: Floats = expit((of_trees + logit(np.clip(p, 1e-6, 1 - 1e-6))) / 2)
     return blend
+
+
+def _at_quantiles(x: Single) -> Single:
+    """Return each column's values moved to the nearest of `N_BINS` of its quantiles.
+
+    The trees split half-way between them, so they treat other values as these. Left alone,
+    scikit-learn finds bins by weight, one percentile at a time, and takes longer for it than for
+    the trees.
+    """
+    moved = np.empty_like(x)
+    shares = np.linspace(0, 1, N_BINS)
+    for i, column in enumerate(x.T):
+        values = np.unique(np.quantile(column, shares, method="nearest"))
+        moved[:, i] = values[np.searchsorted((values[1:] + values[:-1]) / 2, column)]
+    return moved
 
 
 def _columns(base: Single, extra: Single, row: Rows) -> Single:

@@ -18,10 +18,11 @@ from curation.boosting import fit_boosting, predict_boosting
 from curation.choosing import LEARNERS, Choice, choose_learners
 from curation.features import N_FOLDS, FeatureTable
 from curation.labelmodel import belief, count_patterns
-from curation.models import Scorer, make_model
+from curation.models import Model, Scorer, make_model
 from curation.pairs import find_pairs
-from curation.relatives import Floats
-from curation.rounds import Judged, choose_ridge, learn, make_task
+from curation.relatives import Floats, Single
+from curation.rounds import Judged, Task, choose_ridge, learn, make_task
+from curation.threads import one_thread
 from labeling.errors import InputError
 from labeling.ids import digest
 
@@ -148,20 +149,8 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     usable = effective(audits)
     judged, n_unknown = _judged(table, usable)
     _refuse_few(judged)
-    task = make_task(table)
-    ridges = [choose_ridge(task, judged.take(judged.fold != k)) for k in range(N_FOLDS)]
-    choices = choose_learners(task, judged, ridges)
-    outputs, models = np.zeros((3, len(table)), np.float32), []
-    for k, choice in enumerate(choices):
-        train, inside = judged.take(judged.fold != k), np.flatnonzero(table.fold == k)
-        learnt = learn(task, train, ridges[k])
-        boosting, p = None, learnt.p[inside]
-        if choice.learner == "boosting":
-            boosting = fit_boosting(table.values, learnt.extra, train)
-            p = predict_boosting(boosting, table.values, learnt.extra, inside, p)
-        maps = choice.calibration, choice.venn_abers
-        models.append(make_model(learnt.steps, *maps, table, boosting))
-        outputs[:, inside] = models[-1].outputs(p)
+    with one_thread():
+        ridges, choices, models, outputs = _fit(make_task(table), judged)
     closed = np.array([table.relatives.closed(row) for row in outputs])
     return Scores(
         p_correct=closed[0],
@@ -176,6 +165,25 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
         ridges=tuple(ridges),
         choices=tuple(choices),
     )
+
+
+def _fit(task: Task, judged: Judged) -> tuple[list[float], list[Choice], list[Model], Single]:
+    """Return the ridge, choice and model of each fold, and what they make of every candidate."""
+    table = task.table
+    ridges = [choose_ridge(task, judged.take(judged.fold != k)) for k in range(N_FOLDS)]
+    choices = choose_learners(task, judged, ridges)
+    outputs, models = np.zeros((3, len(table)), np.float32), []
+    for k, choice in enumerate(choices):
+        train, inside = judged.take(judged.fold != k), np.flatnonzero(table.fold == k)
+        learnt = learn(task, train, ridges[k])
+        boosting, p = None, learnt.p[inside]
+        if choice.learner == "boosting":
+            boosting = fit_boosting(table.values, learnt.extra, train)
+            p = predict_boosting(boosting, table.values, learnt.extra, inside, p)
+        maps = choice.calibration, choice.venn_abers
+        models.append(make_model(learnt.steps, *maps, table, boosting))
+        outputs[:, inside] = models[-1].outputs(p)
+    return ridges, choices, models, outputs
 
 
 def _judged(table: FeatureTable, usable: Effective) -> tuple[Judged, int]:

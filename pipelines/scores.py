@@ -20,6 +20,7 @@ from curation.models import Scorer, apply
 from curation.pairs import Hash, image_hash
 from curation.relatives import Floats
 from curation.scoring import Scores, kinds, score
+from curation.threads import one_thread
 from labeling.errors import InputError
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy import Taxonomy
@@ -79,7 +80,8 @@ def score_candidates(
     p_correct[..., fitted] = of_fitted
     if not fitted.all():
         rest = (part.filter(pa.array(~chosen)) for part, chosen in _parts(paths, image, fitted))
-        of_rest = list(apply_all(scores.scorer, rest, taxonomy, intervals))
+        with one_thread("blas"):
+            of_rest = list(apply_all(scores.scorer, rest, taxonomy, intervals))
         p_correct[..., ~fitted] = np.concatenate(of_rest, axis=-1)
     return p_correct, scores, int(fitted.sum())
 

@@ -1,0 +1,27 @@
+"""Hold numerical libraries to one thread.
+
+What is fitted here is small: more threads wait for each other longer than they work, many times as
+long where other processes use the cores.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Literal
+
+from threadpoolctl import ThreadpoolController
+
+
+def one_thread(api: Literal["blas", "openmp"] | None = None) -> AbstractContextManager[object]:
+    """Return a context in which BLAS, OpenMP or both use one thread.
+
+    That of BLAS holds for the whole process, that of OpenMP for the calling thread.
+    """
+    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api=api)
+    return limited
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
