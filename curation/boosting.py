@@ -10,7 +10,7 @@ from curation.relatives import Floats, Rows, Single
 from curation.rounds import Judged
 from curation.threads import one_thread
 
-MIN_BOOSTED = 1000
+MIN_BOOSTED = 300
 """Audits below which boosting is not tried."""
 
 N_TREES, N_LEAVES, MIN_IN_LEAF, N_BINS = 60, 8, 20, 32
