@@ -14,10 +14,7 @@ from torch import Tensor
 
 from labeling.errors import InputError
 from training.transfer.images import UNREADABLE, decode_square, stacked
-from training.transfer.sources import Item, items
-
-HELD_OUT = 0.2
-"""Share of each class that is held out where a task comes in one part."""
+from training.transfer.sources import Item, held_out, items
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +63,7 @@ def read_class_task(path: Path, image_size: int, seed: int = 0) -> ClassTask:
         ``validation``, ``valid``); a folder of classes alone; a folder with ``train*.tar`` and
         ``test*.tar``; one tar; a CSV with columns path and label, and perhaps split. A tar holds
         ``KEY.jpg`` with ``KEY.cls``, or with a ``KEY.json`` that has a key ``label``. What comes in
-        one part is split: `HELD_OUT` of each class is for measuring.
+        one part is split: a fifth of each class is for measuring.
     image_size
         Side of the centred squares that images are cut to.
     seed
@@ -114,11 +111,9 @@ def _is_test(names: Sequence[str], parts: Sequence[str], seed: int) -> npt.NDArr
     """Return ``bool[n]``: is the image for measuring? One of an unsplit class at least is."""
     result = np.array([part == "test" for part in parts], bool)
     unsplit = np.array([not part for part in parts], bool)
-    rng = np.random.default_rng(seed)
     for name in sorted(set(names)):
         rows = np.flatnonzero(unsplit & (np.array(names) == name))
-        n_test = max(1, round(HELD_OUT * len(rows))) if len(rows) > 1 else 0
-        result[rng.permutation(rows)[:n_test]] = True
+        result[rows] |= held_out(len(rows), seed)
     return result
 
 

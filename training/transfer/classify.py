@@ -10,11 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.checkpoint import ModelCard, load_model
-from training.data import normalise
 from training.resnet import ResNet, build
 from training.transfer.classes import ClassTask, read_class_task
 from training.transfer.fitting import Budget, chosen_device, decayed, fit, seeded
-from training.transfer.images import moved_and_mirrored
+from training.transfer.images import moved_and_mirrored, network_input
 from training.transfer.probes import features_of, linear_probe, nearest
 
 METHODS = ("knn", "linear", "finetune", "scratch")
@@ -103,14 +102,14 @@ def fine_tune(
             kept = {k: v for k, v in network.state_dict().items() if not k.startswith("fc.")}
             tuned.load_state_dict(kept, strict=False)
         nn.init.zeros_(tuned.fc.weight)
-        tuned.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        tuned.to(device)
         optimizer = torch.optim.SGD(
             decayed(tuned, budget.weight_decay), momentum=0.9, nesterov=True
         )
 
         def loss_of(rows: Tensor, generator: torch.Generator) -> Tensor:
             pixels = moved_and_mirrored(task.train.pixels[rows], generator)
-            logits = tuned(normalise(pixels, card.mean, card.std).to(device))
+            logits = tuned(network_input(pixels, card, device))
             return F.cross_entropy(logits, task.train.classes[rows].to(device))
 
         tuned.train()
@@ -118,7 +117,7 @@ def fine_tune(
         with torch.inference_mode():
             return torch.cat(
                 [
-                    tuned(normalise(part, card.mean, card.std).to(device)).argmax(1).cpu()
+                    tuned(network_input(part, card, device)).argmax(1).cpu()
                     for part in torch.split(task.test.pixels, 128)
                 ]
             )
@@ -167,7 +166,7 @@ def counted(put_aside: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 def _frozen(
     network: ResNet, card: ModelCard, task: ClassTask, methods: Sequence[str], seed: int
 ) -> Iterator[tuple[str, float]]:
-    network.to(device=chosen_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(chosen_device())
     train = features_of(network, card, task.train.pixels)
     test = features_of(network, card, task.test.pixels)
     if "knn" in methods:

@@ -13,7 +13,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from labeling.errors import InputError
-from training.data import MAX_PIXELS
+from training.checkpoint import ModelCard
+from training.data import MAX_PIXELS, normalise
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -81,6 +82,15 @@ def stacked(squares: list[npt.NDArray[np.uint8]], path: Path, part: str) -> Tens
             help="docs/how-to/transfer.md says how the folder of a task is laid out",
         )
     return torch.from_numpy(np.stack(squares))
+
+
+def network_input(pixels: Tensor, card: ModelCard, device: torch.device) -> Tensor:
+    """Return ``uint8[n, s, s, 3]`` as a model takes it: ``float32[n, 3, s, s]``, normalised.
+
+    Channels come first in memory: with channels last, torch 2.13 on the CPU was seen to write
+    outside its memory in the backward pass of narrow convolutions.
+    """
+    return normalise(pixels, card.mean, card.std).contiguous().to(device)
 
 
 def moved_and_mirrored(pixels: Tensor, generator: torch.Generator) -> Tensor:

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.checkpoint import ModelCard
-from training.data import normalise
 from training.resnet import ResNet
+from training.transfer.images import network_input
 
 NEIGHBOURS = 20
 TEMPERATURE = 0.07
@@ -41,7 +41,7 @@ def features_of(network: ResNet, card: ModelCard, pixels: Tensor, batch_size: in
     with torch.inference_mode():
         return torch.cat(
             [
-                network.features(normalise(part, card.mean, card.std).to(device)).double().cpu()
+                network.features(network_input(part, card, device)).double().cpu()
                 for part in torch.split(pixels, batch_size)
             ]
         )

@@ -11,11 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from labeling.errors import InputError
 from training.transfer.images import SUFFIXES
 
 TEST_NAMES = ("test", "val", "validation", "valid")
 """Names of a held-out part; the first that there is counts."""
+
+HELD_OUT = 0.2
+"""Share that is held out where a task comes in one part."""
 
 
 @dataclass(frozen=True)
@@ -138,3 +144,11 @@ def _class_name(members: dict[str, bytes]) -> str | None:
         return members[".cls"].decode().strip()
     facts = json.loads(members.get(".json", b"null"))
     return str(facts["label"]) if isinstance(facts, dict) and "label" in facts else None
+
+
+def held_out(n: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Return which of n rows are for measuring: `HELD_OUT` of them, but one at least of several."""
+    result = np.zeros(n, bool)
+    n_test = max(1, round(HELD_OUT * n)) if n > 1 else 0
+    result[np.random.default_rng(seed).permutation(n)[:n_test]] = True
+    return result
