@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -214,4 +215,7 @@ def _outlines(
         elif isinstance(runs["counts"], list):
             runs = coco_mask.frPyObjects(runs, height, width)
         code = IGNORED if entry.ignored else names.index(entry.name)
-        yield code, coco_mask.decode(runs).astype(bool)
+        with warnings.catch_warnings():
+            # pycocotools 2.0.11 hands numpy 2 an array in a way that it is yet to forbid.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield code, coco_mask.decode(runs).astype(bool)

@@ -129,11 +129,9 @@ def measure(segmenter: Segmenter, card: ModelCard, task: MaskTask) -> dict[str, 
     """Return the measures of a segmenter on the held-out images."""
     device = next(segmenter.parameters()).device
     table = torch.zeros(len(task.names), len(task.names), dtype=torch.int64)
-    test = task.test
     with torch.inference_mode():
-        for pixels, masks in zip(
-            *(torch.split(x, 16) for x in (test.pixels, test.masks)), strict=True
-        ):
+        for rows in torch.split(torch.arange(len(task.test.pixels)), 16):
+            pixels, masks = task.test.pixels[rows], task.test.masks[rows]
             guess = segmenter(network_input(pixels, card, device)).argmax(1).cpu()
             table += confusion(guess, masks, len(task.names))
     return {
