@@ -29,7 +29,7 @@ def pixels(box: torch.Tensor) -> np.ndarray:
 
 
 @given(CORNERS, CORNERS)
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_overlap_is_that_of_the_pixels(first, second) -> None:
     a, b = to_boxes(first), to_boxes(second)
     expected = [
@@ -39,7 +39,7 @@ def test_overlap_is_that_of_the_pixels(first, second) -> None:
 
 
 @given(CORNERS)
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_generalised_overlap_is_below_overlap_and_1_for_equal_boxes(corners) -> None:
     a = to_boxes(corners)
     b = a.flip(0)
@@ -58,7 +58,7 @@ def greedy(boxes: torch.Tensor, scores: list[int], classes: list[int], limit: fl
 
 
 @given(CORNERS, st.randoms(use_true_random=False), st.sampled_from([0.21, 0.51, 0.81]))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_suppression_is_that_of_a_greedy_loop(corners, random, limit: float) -> None:
     boxes = to_boxes(corners)
     scores = [random.randrange(5) for _ in boxes]

@@ -21,7 +21,7 @@ def clusters(seed: int, n: int, spread: float) -> tuple[torch.Tensor, torch.Tens
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_neighbours_vote_as_those_of_scikit_learn(seed: int) -> None:
     (train, classes), (test, _) = clusters(seed, 60, 1.5), clusters(seed + 1, 20, 1.5)
 

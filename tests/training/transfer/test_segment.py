@@ -54,7 +54,7 @@ def write_scenes(path: Path, numbers: dict[str, range]) -> Path:
 
 def test_drawn_shapes_are_found_in_new_scenes() -> None:
     task = task_of(masked(range(40)), masked(range(100, 120)))
-    budget = Budget(steps=80, batch_size=8, learning_rate=5e-3, weight_decay=1e-4)
+    budget = Budget(steps=70, batch_size=8, learning_rate=1e-2, weight_decay=1e-4)
     found = measure(
         train_segmenter(build(ARCHITECTURE, 1), CARD, task, "scratch", budget, 0), CARD, task
     )
