@@ -13,7 +13,6 @@ from labeling.errors import ConfigError
 from pipelines.cli import main
 from pipelines.evaluating import guessed_kind
 from training.checkpoint import ModelCard, save_model
-from training.data import MEAN, STD
 from training.resnet import Architecture, build
 
 
@@ -28,7 +27,8 @@ def model_dir(tmp_path: Path) -> Path:
         torch.manual_seed(0)
         network = build(architecture, 1)
     (tmp_path / "model").mkdir()
-    save_model(tmp_path / "model", network, ModelCard(architecture, ("a",), 16, MEAN, STD, 0, {}))
+    card = ModelCard(architecture, ("a",), 16, (0.5,) * 3, (0.25,) * 3, 0, {})
+    save_model(tmp_path / "model", network, card)
     return tmp_path / "model"
 
 

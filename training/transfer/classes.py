@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from labeling.errors import InputError
-from training.transfer.images import UNREADABLE, decode_square, stacked
-from training.transfer.sources import Item, held_out, items
+from training.transfer.images import UNREADABLE, decode_square, refuse_too_many, stacked
+from training.transfer.sources import held_out, items
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def read_class_task(path: Path, image_size: int, seed: int = 0) -> ClassTask:
         If there is no such task, a part has no image, or there are fewer than two classes.
     """
     put_aside: Counter[str] = Counter()
-    names, parts, squares = _decoded(items(path, put_aside), image_size, put_aside)
+    names, parts, squares = _decoded(path, image_size, put_aside)
     is_test = _is_test(names, parts, seed)
     known = sorted({name for name, test in zip(names, is_test, strict=True) if not test})
     _refuse_few(known, path)
@@ -93,10 +93,12 @@ def read_class_task(path: Path, image_size: int, seed: int = 0) -> ClassTask:
 
 
 def _decoded(
-    found: Iterable[Item], image_size: int, put_aside: Counter[str]
+    path: Path, image_size: int, put_aside: Counter[str]
 ) -> tuple[list[str], list[str], list[npt.NDArray[np.uint8]]]:
-    names, parts, squares = [], [], []
-    for item in found:
+    names: list[str] = []
+    parts, squares = [], []
+    for item in items(path, put_aside):
+        refuse_too_many(len(names) + 1, image_size, path)
         try:
             squares.append(decode_square(item.data, image_size))
         except UNREADABLE:

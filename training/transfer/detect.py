@@ -16,11 +16,17 @@ from labeling.errors import InputError
 from training.checkpoint import ModelCard, load_model
 from training.resnet import ResNet
 from training.transfer.annotations import Object, Picture, read_pictures
-from training.transfer.classify import banded, counted
 from training.transfer.cocomap import coco_measures
 from training.transfer.fcos import Detector, Found, detection_loss, found_in
 from training.transfer.fitting import Budget, chosen_device, decayed, fit, seeded
-from training.transfer.images import UNREADABLE, decode_whole, network_input, stacked
+from training.transfer.images import (
+    UNREADABLE,
+    decode_whole,
+    network_input,
+    refuse_too_many,
+    stacked,
+)
+from training.transfer.results import banded, counted
 from training.transfer.sources import held_out
 from training.transfer.starts import METHODS, backbone_for, set_mode
 
@@ -221,6 +227,7 @@ def _boxed(
     put_aside: Counter[str],
 ) -> Boxed:
     squares, scale, kept = [], [], []
+    refuse_too_many(len(pictures), image_size, path)
     for picture in pictures:
         try:
             square, own_size = decode_whole(picture.path, image_size)

@@ -14,10 +14,15 @@ from torch import Tensor
 
 from labeling.errors import InputError
 from training.checkpoint import ModelCard
-from training.data import MAX_PIXELS, normalise
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 FORMATS = ("JPEG", "PNG", "WEBP")
+
+MAX_PIXELS = 1 << 26
+"""An image of more pixels is not decoded."""
+
+MAX_TASK_BYTES = 4 << 30
+"""A part of a task of more decoded bytes is refused: 28,000 images of 224 pixels."""
 
 UNREADABLE = (
     *(ValueError, OSError, SyntaxError, EOFError, struct.error),
@@ -73,6 +78,16 @@ def refuse_enormous(image: Image.Image) -> None:
         raise ValueError(f"it has {image.width} x {image.height} pixels")
 
 
+def refuse_too_many(n: int, side: int, path: Path) -> None:
+    """Raise InputError if n decoded images of a task are more than are held in memory."""
+    if n * side**2 * 3 > MAX_TASK_BYTES:
+        raise InputError(
+            "the images of a task do not fit into the memory set aside for them",
+            facts={"task": path, "side": side, "most images": MAX_TASK_BYTES // side**2 // 3},
+            help="take a smaller --image-size, or a part of the task",
+        )
+
+
 def stacked(squares: list[npt.NDArray[np.uint8]], path: Path, part: str) -> Tensor:
     """Return images as ``uint8[n, side, side, 3]``; no image at all is an InputError."""
     if not squares:
@@ -90,7 +105,9 @@ def network_input(pixels: Tensor, card: ModelCard, device: torch.device) -> Tens
     Channels come first in memory: with channels last, torch 2.13 on the CPU was seen to write
     outside its memory in the backward pass of narrow convolutions.
     """
-    return normalise(pixels, card.mean, card.std).contiguous().to(device)
+    mean, std = torch.tensor(card.mean), torch.tensor(card.std)
+    scaled = (pixels / 255 - mean) / std
+    return scaled.permute(0, 3, 1, 2).contiguous().to(device)
 
 
 def moved_and_mirrored(pixels: Tensor, generator: torch.Generator) -> Tensor:

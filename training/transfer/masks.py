@@ -24,6 +24,7 @@ from training.transfer.images import (
     decode_whole,
     fitted,
     refuse_enormous,
+    refuse_too_many,
     stacked,
 )
 from training.transfer.sources import TEST_NAMES, held_out
@@ -161,6 +162,7 @@ def _masked(
     put_aside: Counter[str],
 ) -> Masked:
     squares, masks = [], []
+    refuse_too_many(len(pairs), image_size, path)
     for pair in pairs:
         try:
             square, own_size = decode_whole(pair.image, image_size)

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from training.checkpoint import ModelCard, load_model
 from training.resnet import ResNet
-from training.transfer.classify import banded, counted
 from training.transfer.fitting import Budget, chosen_device, decayed, fit, seeded
 from training.transfer.images import network_input
 from training.transfer.masks import IGNORED, MaskTask, read_mask_task
 from training.transfer.pyramid import channels, maps
+from training.transfer.results import banded, counted
 from training.transfer.starts import METHODS, backbone_for, set_mode
 
 BUDGET = Budget(steps=400, batch_size=8, learning_rate=2e-3, weight_decay=1e-4)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from training.checkpoint import ModelCard, save_model
-from training.data import MEAN, STD
 from training.resnet import Architecture, build
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @pytest.fixture

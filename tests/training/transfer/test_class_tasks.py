@@ -104,6 +104,14 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path, monkeypatch) -> None:
     assert (len(task.train.classes), len(task.test.classes)) == (3, 1)
 
 
+def test_more_than_fits_into_memory_is_refused(tmp_path: Path, monkeypatch) -> None:
+    write_folders(tmp_path, {"red": 3, "blue": 2})
+    monkeypatch.setattr(module, "MAX_TASK_BYTES", 4 * 8 * 8 * 3)
+    with pytest.raises(InputError, match="memory") as error:
+        read_class_task(tmp_path, 8)
+    assert error.value.facts["most images"] == 4
+
+
 @pytest.mark.parametrize(
     ("n_of", "message"),
     [

@@ -9,7 +9,6 @@ import torch
 from scenes import NAMES, scene
 
 from training.checkpoint import ModelCard, load_model
-from training.data import MEAN, STD
 from training.resnet import Architecture, build
 from training.transfer.cocomap import coco_measures
 from training.transfer.detect import Boxed, BoxTask, _mirrored, measure, train_detector
@@ -17,7 +16,7 @@ from training.transfer.fcos import Detector, Found, Points, assign, detection_lo
 from training.transfer.fitting import Budget
 
 ARCHITECTURE = Architecture(18, width=8, stem="imagenet")
-CARD = ModelCard(ARCHITECTURE, ("a",), 24, MEAN, STD, 0, {})
+CARD = ModelCard(ARCHITECTURE, ("a",), 24, (0.5,) * 3, (0.25,) * 3, 0, {})
 NONE = torch.zeros(0, dtype=torch.int64)
 
 

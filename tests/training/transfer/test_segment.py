@@ -13,7 +13,6 @@ from sklearn.metrics import confusion_matrix, jaccard_score
 
 from labeling.errors import InputError
 from training.checkpoint import ModelCard, load_model
-from training.data import MEAN, STD
 from training.resnet import Architecture, build
 from training.transfer.fitting import Budget
 from training.transfer.masks import IGNORED, Masked, MaskTask, read_mask_task
@@ -27,7 +26,7 @@ from training.transfer.segment import (
 )
 
 ARCHITECTURE = Architecture(18, width=8, stem="small")
-CARD = ModelCard(ARCHITECTURE, ("a",), 24, MEAN, STD, 0, {})
+CARD = ModelCard(ARCHITECTURE, ("a",), 24, (0.5,) * 3, (0.25,) * 3, 0, {})
 SHORT = Budget(steps=2, batch_size=2, learning_rate=1e-2, weight_decay=0)
 
 
