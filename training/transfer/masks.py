@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -207,17 +208,27 @@ def _drawn(
 def _outlines(
     picture: Picture, names: Sequence[str], own_size: tuple[int, int]
 ) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    width, height = own_size
     for entry in picture.objects:
-        if not entry.outline:
-            continue
-        runs = entry.outline
-        if isinstance(runs, list):
-            runs = coco_mask.merge(coco_mask.frPyObjects(runs, height, width))
-        elif isinstance(runs["counts"], list):
-            runs = coco_mask.frPyObjects(runs, height, width)
-        code = IGNORED if entry.ignored else names.index(entry.name)
+        if entry.outline:
+            code = IGNORED if entry.ignored else names.index(entry.name)
+            yield code, _filled(entry.outline, own_size)
+
+
+def _filled(outline: Any, own_size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return which pixels polygons or run lengths of COCO hold: ``bool[height, width]``."""
+    width, height = own_size
+    try:
+        if isinstance(outline, list):
+            outline = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
+        elif isinstance(outline["counts"], list):
+            outline = coco_mask.frPyObjects(outline, height, width)
         with warnings.catch_warnings():
             # pycocotools 2.0.11 hands numpy 2 an array in a way that it is yet to forbid.
             warnings.simplefilter("ignore", DeprecationWarning)
-            yield code, coco_mask.decode(runs).astype(bool)
+            filled = coco_mask.decode(outline).astype(bool)
+    except Exception as error:  # pycocotools raises no narrower one
+        raise ValueError("an outline is not one of COCO") from error
+    if filled.shape != (height, width):
+        raise ValueError("an outline is of an image of another size")
+    result: npt.NDArray[np.bool_] = filled
+    return result

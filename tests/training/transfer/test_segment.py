@@ -162,6 +162,29 @@ def test_outlines_of_coco_are_drawn_small_ones_above_and_crowds_left_out(tmp_pat
     assert np.array_equal(task.train.masks[0].numpy(), expected)
 
 
+@pytest.mark.parametrize(
+    "outline", [["no polygon"], {"size": [9, 9], "counts": [40, 41]}, {"size": [20, 20]}]
+)
+def test_outlines_that_fit_no_image_put_it_aside(tmp_path: Path, outline: object) -> None:
+    good = [[1, 1, 9, 1, 9, 9, 1, 9]]
+    facts = {
+        "images": [{"id": n, "file_name": f"{n}.png"} for n in range(4)],
+        "categories": [{"id": 7, "name": "cell"}],
+        "annotations": [
+            {"image_id": n, "category_id": 7, "bbox": [0, 0, 1, 1], "segmentation": shape}
+            for n, shape in enumerate([good, good, good, outline])
+        ],
+    }
+    for name, n_images in (("train", 4), ("val", 2)):
+        own = facts | {"images": facts["images"][:n_images]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(own))
+    for n in range(4):
+        Image.new("RGB", (20, 20)).save(tmp_path / f"{n}.png")
+    task = read_mask_task(tmp_path, 20)
+    assert (len(task.train.masks), len(task.test.masks)) == (3, 2)
+    assert task.put_aside["image or mask unreadable"] == 1
+
+
 def test_a_task_without_masks_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "0.png")
     entry = {"image_id": 0, "category_id": 7, "bbox": [0, 0, 1, 1]}
