@@ -112,11 +112,13 @@ def _of_csv(path: Path, put_aside: Counter[str]) -> Iterator[Item]:
             raise ValueError(f"it has no column {' and '.join(sorted(missing))}")
         for row in rows:
             split = row.get("split") or ""
-            file = path.parent / row["path"]
+            file = path.parent / (row["path"] or "")
             if split not in ("", "train", *TEST_NAMES):
                 put_aside["split unknown"] += 1
             elif not file.is_file():
                 put_aside["image missing"] += 1
+            elif not row["label"]:
+                put_aside["label missing"] += 1
             else:
                 part = "test" if split in TEST_NAMES else split
                 yield Item(part, row["label"], file.read_bytes())

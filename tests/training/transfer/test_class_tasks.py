@@ -86,11 +86,11 @@ def test_one_tar_is_split(tmp_path: Path) -> None:
 def test_a_csv_names_images_labels_and_parts(tmp_path: Path) -> None:
     write_folders(tmp_path, {"red": 2, "blue": 2})
     rows = ["red/0.jpg,red,train", "blue/0.jpg,blue,train", "red/1.jpg,red,val"]
-    rows += ["blue/9.jpg,blue,train", "blue/1.jpg,blue,later"]
+    rows += ["blue/9.jpg,blue,train", "blue/1.jpg,blue,later", "red/0.jpg", ",red,val"]
     (tmp_path / "task.csv").write_text("\n".join(["path,label,split", *rows]))
     task = read_class_task(tmp_path / "task.csv", 8)
     assert (task.train.classes.tolist(), task.test.classes.tolist()) == ([1, 0], [1])
-    assert task.put_aside == {"image missing": 1, "split unknown": 1}
+    assert task.put_aside == {"image missing": 2, "label missing": 1, "split unknown": 1}
 
 
 def test_what_cannot_be_used_is_counted(tmp_path: Path, monkeypatch) -> None:
