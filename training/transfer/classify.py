@@ -47,6 +47,8 @@ def evaluate_classes(
         See `classes.read_class_task`.
     methods
         Some of `METHODS`.
+    budget, seeds
+        How long each method is trained, and the seed of each of its trainings; one at least.
     image_size
         Side of the images; that of the model's training if not given.
 

@@ -89,6 +89,8 @@ def evaluate_boxes(
         See `annotations.read_pictures`.
     methods
         Some of `starts.METHODS`.
+    budget, seeds
+        How long each method is trained, and the seed of each of its trainings; one at least.
     image_size
         Longer side of the images; `ENLARGED` times that of the model's training if not given.
 
