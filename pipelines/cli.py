@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeling.errors import WinnowError
+from pipelines import evaluating
 from pipelines.auditing import commands as auditing
 from pipelines.looking import commands as looking
-from pipelines.options import labels_option, on_run, set_option, tell_next
+from pipelines.options import labels_option, on_run, set_option, tell_next, with_labels
 
 if TYPE_CHECKING:
     from pipelines.config import Config
@@ -202,7 +203,7 @@ def export(config: Config, run: Path, label_set: str) -> None:
     stage = write_dataset(config, run, label_set)
     click.echo(f"shards  {stage.dir}")
     click.echo(f"images  {stage.counts['out']}")
-    tell_next(_with_labels(f"winnow train {run}", label_set))
+    tell_next(with_labels(f"winnow train {run}", label_set))
 
 
 @main.command()
@@ -215,21 +216,10 @@ def train(config: Config, run: Path, label_set: str) -> None:
     stage = train_model(config, run, label_set)
     click.echo(f"model  {stage.dir}")
     click.echo(f"final_loss  {stage.manifest['facts']['final_loss']:.4f}")
-    tell_next(_with_labels(f"winnow evaluate {run}", label_set))
+    tell_next(with_labels(f"winnow evaluate {run}", label_set))
 
 
-@main.command()
-@on_run
-@labels_option
-def evaluate(config: Config, run: Path, label_set: str) -> None:
-    """Hold the model against the truth of the held-out images."""
-    from pipelines.publish import evaluate as evaluate_model
-
-    stage = evaluate_model(config, run, label_set)
-    for name, value in stage.manifest["facts"].items():
-        if isinstance(value, int | float):
-            click.echo(f"{name}  {value:.4f}" if isinstance(value, float) else f"{name}  {value}")
-    tell_next(f"winnow report {run}")
+main.add_command(evaluating.evaluate)
 
 
 @main.command()
@@ -246,10 +236,6 @@ def report(config: Config, run: Path) -> None:
 main.add_command(looking.plan)
 main.add_command(looking.status)
 main.add_command(looking.inspect)
-
-
-def _with_labels(command: str, label_set: str) -> str:
-    return command if label_set == "selected" else f"{command} --label-set {label_set}"
 
 
 def _print_error(error: WinnowError) -> None:

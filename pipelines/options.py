@@ -44,6 +44,17 @@ def on_run(command: Callable[..., None]) -> Callable[..., None]:
     return locked_command
 
 
+def with_labels(command: str, label_set: str) -> str:
+    """Return a command for a label set; the selected labels need not be named.
+
+    Examples
+    --------
+    >>> with_labels("winnow train runs/mine", "all")
+    'winnow train runs/mine --label-set all'
+    """
+    return command if label_set == "selected" else f"{command} --label-set {label_set}"
+
+
 def tell_next(command: str) -> None:
     """Print the next command, to stderr."""
     click.echo(f"next: {command}", err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from curation.selection import random_share
 from curation.shards import ExportSettings, export_shards
 from labeling.errors import ConfigError
 from labeling.schemas import CANDIDATES, IMAGES, SCORED, SELECTED
+from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
 from pipelines.stages import stage_name, taxonomy_of
 from pipelines.talk import Progress, step
-from pipelines.truth import read_truth
+from pipelines.truth import read_truth, with_labels_above
 
 
 def export(config: Config, run_dir: Path, label_set: str) -> Stage:
@@ -89,6 +91,7 @@ def train(config: Config, run_dir: Path, label_set: str) -> Stage:
 
 def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
     """Measure the model of a label set on the held-out images whose truth is known."""
+    from training.evaluate import by_frequency
     from training.evaluate import evaluate as measure
 
     if config.evaluate.truth is None:
@@ -98,20 +101,24 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
         )
     path = Path(config.base) / config.evaluate.truth
     candidates = open_stage(run_dir, "candidates")
+    chosen = open_stage(run_dir, "selected")
     shards = open_stage(run_dir, stage_name("shards", label_set))
     model = open_stage(run_dir, stage_name("model", label_set))
     name = stage_name("evaluation", label_set)
-    inputs = {stage.name: stage.content for stage in (candidates, shards, model)}
+    inputs = {stage.name: stage.content for stage in (candidates, chosen, shards, model)}
     inputs[config.evaluate.truth] = file_digest(path) if path.is_file() else ""
     with step(name) as facts:
         if reuse(run_dir, name, inputs=inputs, config={}) is None:
-            truth = read_truth(path, taxonomy_of(candidates))
+            taxonomy = taxonomy_of(candidates)
+            truth = read_truth(path, taxonomy)
+            n_kept = _labels_kept(chosen, label_set, taxonomy)
+            groups = {**by_frequency(n_kept), **_by_level(n_kept, taxonomy)}
             with staged(run_dir, name, inputs=inputs, config={}) as work:
                 by_image: dict[str, list[str]] = defaultdict(list)
                 for image_id, label_id in zip(*truth.to_pydict().values(), strict=True):
                     by_image[image_id].append(label_id)
                 paths = shards.paths(".tar", "heldout-")
-                work.facts |= dict(measure(model.dir, paths, by_image))
+                work.facts |= dict(measure(model.dir, paths, by_image, groups))
                 text = json.dumps(work.facts, indent=1)
                 (work.dir / "measures.json").write_text(text + "\n", encoding="utf-8")
         stage = open_stage(run_dir, name)
@@ -142,6 +149,22 @@ def _label_set(chosen: Stage, label_set: str) -> pa.Table:
     taken = random_share(selected.select(SCORED.arrow.names), share, seed=0).table
     ones = pa.array(np.ones(len(taken), np.float32))
     return taken.set_column(taken.column_names.index("p_correct"), SELECTED.arrow.field(2), ones)
+
+
+def _labels_kept(chosen: Stage, label_set: str, taxonomy: Taxonomy) -> dict[str, int]:
+    """Return how many images have each label of a label set, counting the labels above."""
+    pairs = _label_set(chosen, label_set)
+    kept = pairs.filter(pairs["kept"]).select(["image_id", "label_id"])
+    counts = pc.value_counts(with_labels_above(kept, taxonomy)["label_id"])
+    return {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
+
+
+def _by_level(label_ids: Iterable[str], taxonomy: Taxonomy) -> dict[str, list[str]]:
+    """Return the labels of each level; level 0 has nothing above."""
+    result = defaultdict(list)
+    for label_id in label_ids:
+        result[f"level_{taxonomy.level[taxonomy.code(label_id)]}"].append(label_id)
+    return dict(sorted(result.items()))
 
 
 def _labels_of(candidates: Stage) -> list[str]:

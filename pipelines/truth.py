@@ -27,7 +27,17 @@ def read_truth(path: Path, taxonomy: Taxonomy) -> pa.Table:
     Table
         `labeling.schemas.TRUTH`, each pair once, sorted.
     """
-    table = conform(read_pairs(path), TRUTH, str(path))
+    return with_labels_above(conform(read_pairs(path), TRUTH, str(path)), taxonomy)
+
+
+def with_labels_above(table: pa.Table, taxonomy: Taxonomy) -> pa.Table:
+    """Return pairs of image_id and label_id, and with each the labels above that have a name.
+
+    Returns
+    -------
+    Table
+        `labeling.schemas.TRUTH`, each pair once, sorted.
+    """
     codes = taxonomy.codes(table["label_id"])
     closures = [
         np.array([code, *(above for above in taxonomy.ancestors[code] if taxonomy.names[above])])

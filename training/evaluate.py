@@ -103,14 +103,18 @@ def predict(
 
 
 def evaluate(
-    model_dir: Path, shard_paths: Sequence[Path], truth: Mapping[str, Collection[str]]
+    model_dir: Path,
+    shard_paths: Sequence[Path],
+    truth: Mapping[str, Collection[str]],
+    groups: Mapping[str, Collection[str]] | None = None,
 ) -> Iterator[tuple[str, float]]:
     """Yield the name and value of each measure of a model on images whose labels are known.
 
     ``map``: mean average precision over the labels that some of the images show and some do not;
-    ``precision_at_1``: share of images that show their most probable label; ``n_images`` and
-    ``n_labels``: how many were averaged over; ``n_labels_unknown``: labels of these images that
-    the model does not know, and that no measure takes notice of.
+    ``precision_at_1`` and ``precision_at_5``: share of the most probable labels of each image that
+    it shows (the latter where there are five labels); ``n_images`` and ``n_labels``: how many were
+    averaged over; ``n_labels_unknown``: labels of these images that the model does not know, and
+    that no measure takes notice of; ``map_GROUP`` and ``n_labels_GROUP``: the same over a group.
 
     Parameters
     ----------
@@ -120,6 +124,9 @@ def evaluate(
         The WebDataset tars with the images; their own labels are not looked at.
     truth
         All labels of each image, ancestors included. Images without an entry are left out.
+    groups
+        Labels to average over besides, by name; a group without any that can be measured is left
+        out.
 
     Raises
     ------
@@ -138,13 +145,61 @@ def evaluate(
             facts={"images": len(keys), "images with known labels": len(rows)},
             help="evaluate on images whose labels are known, with more than one kind of them",
         )
-    first = probabilities[rows].argmax(axis=1)
     unknown = {label for row in rows for label in truth[keys[row]]} - set(label_ids)
     yield "map", float(measured.mean())
-    yield "precision_at_1", float(positive[np.arange(len(rows)), first].mean())
+    for k in (1, 5):
+        if k <= len(label_ids):
+            yield f"precision_at_{k}", precision_at(k, probabilities[rows], positive)
     yield "n_images", len(rows)
     yield "n_labels", len(measured)
     yield "n_labels_unknown", len(unknown)
+    for name, members in (groups or {}).items():
+        own = precisions[np.isin(label_ids, list(members)) & ~np.isnan(precisions)]
+        if len(own):
+            yield f"map_{name}", float(own.mean())
+            yield f"n_labels_{name}", len(own)
+
+
+def precision_at(
+    k: int, probabilities: npt.NDArray[np.floating], positive: npt.NDArray[np.bool_]
+) -> float:
+    """Return the share of the k most probable labels of each image that it shows.
+
+    An image with fewer labels than k cannot have them all right. Of equal labels the first counts.
+
+    Parameters
+    ----------
+    k
+        At most ``n_labels``.
+    probabilities, positive
+        ``float[n, n_labels]`` and ``bool[n, n_labels]``.
+
+    Examples
+    --------
+    >>> precision_at(2, np.array([[0.9, 0.5, 0.1]]), np.array([[True, False, True]]))
+    0.5
+    """
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
+    return float(np.take_along_axis(positive, best, axis=1).mean())
+
+
+def by_frequency(n_train: Mapping[str, int]) -> dict[str, list[str]]:
+    """Return the labels in thirds by how many training images have them.
+
+    Parameters
+    ----------
+    n_train
+        Training images of each label.
+
+    Examples
+    --------
+    >>> by_frequency({"a": 5, "b": 90, "c": 7})
+    {'head': ['b'], 'middle': ['c'], 'tail': ['a']}
+    """
+    ranked = sorted(n_train, key=lambda label: (-n_train[label], label))
+    ends = [round(len(ranked) * third / 3) for third in range(4)]
+    names = ("head", "middle", "tail")
+    return {name: ranked[ends[i] : ends[i + 1]] for i, name in enumerate(names)}
 
 
 def truth_matrix(

@@ -25,6 +25,9 @@ def test_the_whole_line_from_selection_to_report(shop: Path, selected: Path) -> 
         assert model.counts["steps"] == 30
         measured = evaluate(config, selected, label_set).manifest["facts"]
         assert 0 < measured["map"] <= 1
+        thirds = [measured.get(f"n_labels_{name}", 0) for name in ("head", "middle", "tail")]
+        assert 0 < sum(thirds) <= measured["n_labels"]
+        assert any(name.startswith("map_level_") for name in measured)
     page = report(config, selected)
     facts = json.loads((selected / "report.json").read_text())
     assert facts["map_selected"] == pytest.approx(

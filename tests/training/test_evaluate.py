@@ -15,7 +15,14 @@ from labeling.errors import InputError
 from training import evaluate as module
 from training.checkpoint import load_model
 from training.data import read
-from training.evaluate import average_precision, average_precisions, evaluate, predict
+from training.evaluate import (
+    average_precision,
+    average_precisions,
+    by_frequency,
+    evaluate,
+    precision_at,
+    predict,
+)
 from training.train import TrainConfig, train
 
 CONFIG = TrainConfig(
@@ -96,10 +103,42 @@ def test_measures_by_hand(model_dir: Path, monkeypatch) -> None:
     assert found == {
         "map": pytest.approx((1.0 + 0.5) / 2),  # disc is ranked first, blue second
         "precision_at_1": pytest.approx(2 / 3),
+        "precision_at_5": pytest.approx(3 / 15),
         "n_images": 3,
         "n_labels": 2,
         "n_labels_unknown": 1,
     }
+
+
+def test_groups_are_averaged_apart(model_dir: Path, monkeypatch) -> None:
+    probabilities = np.eye(3, 5) * 0.5 + 0.1
+    truth = {KEYS[0]: {"blue"}, KEYS[1]: {"disc"}, KEYS[2]: {"blue", "green"}}
+    answer = (KEYS[:3], probabilities.astype(np.float32))
+    monkeypatch.setattr(module, "predict", lambda *_: answer)
+    groups = {"colours": ["blue", "green", "red"], "shapes": ["disc"], "none": ["square"]}
+    found = dict(evaluate(model_dir, [], truth, groups))
+    assert found["map_colours"] == pytest.approx((5 / 6 + 1) / 2)
+    assert (found["map_shapes"], found["n_labels_colours"], found["n_labels_shapes"]) == (1, 2, 1)
+    assert "map_none" not in found
+
+
+@given(st.integers(0, 10**6), st.integers(1, 4))
+def test_precision_of_the_first_k_is_that_of_a_loop(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, positive = rng.integers(0, 4, (6, 4)) / 4, rng.random((6, 4)) < 0.5
+    ranked = [sorted(range(4), key=lambda j, row=row: -row[j])[:k] for row in scores]
+    expected = np.mean([positive[i, j] for i, row in enumerate(ranked) for j in row])
+    assert precision_at(k, scores, positive) == pytest.approx(expected)
+
+
+@given(st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 9)))
+def test_thirds_by_frequency_hold_every_label_once_in_order(n_train: dict[str, int]) -> None:
+    thirds = by_frequency(n_train)
+    ranked = [label for name in ("head", "middle", "tail") for label in thirds[name]]
+    assert sorted(ranked) == sorted(n_train)
+    assert [n_train[label] for label in ranked] == sorted(n_train.values(), reverse=True)
+    sizes = [len(own) for own in thirds.values()]
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_a_trained_model_beats_chance(write_shard, tmp_path: Path, shard: Path) -> None:

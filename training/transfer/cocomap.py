@@ -1,0 +1,77 @@
+"""Mean average precision of boxes as COCO defines it, by its own program."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from torch import Tensor
+
+from training.transfer.boxes import area
+from training.transfer.fcos import Found
+
+MEASURES = ("map", "ap50", "ap75", "map_small", "map_medium", "map_large")
+
+
+def coco_measures(
+    truth: Sequence[tuple[Tensor, Tensor, Tensor]], found: Sequence[Found], n_classes: int
+) -> Iterator[tuple[str, float]]:
+    """Yield ``map`` (mean over overlaps of .50 to .95), ``ap50``, ``ap75``, and mAP by size.
+
+    Small, medium and large are areas below 32 x 32 pixels, below 96 x 96, and above; a size that no
+    object has is left out.
+
+    Parameters
+    ----------
+    truth
+        For each image boxes (``float[m, 4]``), classes (``int64[m]``) and whether each is to be
+        ignored (``bool[m]``); one at least must not be.
+    found
+        What the detector found in each image, in the same pixels.
+    """
+    entries = [
+        entry | {"iscrowd": int(ignored)}
+        for image, (boxes, classes, crowd) in enumerate(truth)
+        for entry, ignored in zip(_entries(image, boxes, classes), crowd.tolist(), strict=True)
+    ]
+    answers = [
+        entry | {"score": score}
+        for image, own in enumerate(found)
+        for entry, score in zip(
+            _entries(image, own.boxes, own.classes), own.scores.tolist(), strict=True
+        )
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        program = COCOeval(
+            _indexed(entries, len(truth), n_classes),
+            _indexed(answers, len(truth), n_classes),
+            "bbox",
+        )
+        program.evaluate()
+        program.accumulate()
+        program.summarize()
+    for name, value in zip(MEASURES, program.stats.tolist(), strict=False):
+        if value >= 0:
+            yield name, value
+
+
+def _entries(image: int, boxes: Tensor, classes: Tensor) -> Iterator[dict[str, object]]:
+    sizes = area(boxes).tolist()
+    for box, size, code in zip(boxes.tolist(), sizes, classes.tolist(), strict=True):
+        left, top, right, bottom = box
+        sides = [left, top, right - left, bottom - top]
+        yield {"image_id": image, "category_id": code, "bbox": sides, "area": size}
+
+
+def _indexed(entries: list[dict[str, object]], n_images: int, n_classes: int) -> COCO:
+    result = COCO()
+    result.dataset = {
+        "images": [{"id": image} for image in range(n_images)],
+        "categories": [{"id": code} for code in range(n_classes)],
+        "annotations": [entry | {"id": number} for number, entry in enumerate(entries, 1)],
+    }
+    result.createIndex()
+    return result

@@ -1,0 +1,148 @@
+"""Training for a fixed number of steps, whatever the task: the loop, its schedule and its seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from labeling.errors import ConfigError, QualityError
+
+WARMUP_SHARE = 0.1
+MAX_NORM = 10.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a network is trained on a task; every method has the same.
+
+    Parameters
+    ----------
+    steps, batch_size
+        Steps, and images in each.
+    learning_rate
+        The highest: it grows linearly over the first `WARMUP_SHARE` of the steps and falls to 0
+        along a cosine.
+    weight_decay
+        Of matrices and kernels; biases and normalisations have none.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 2 or self.learning_rate <= 0:
+            raise ConfigError(
+                "a budget of training is out of range",
+                facts=vars(self),
+                help="ask for at least 1 step of at least 2 images, at a rate above 0",
+            )
+
+
+def fit(
+    network: nn.Module,
+    n_images: int,
+    optimizer: torch.optim.Optimizer,
+    budget: Budget,
+    loss_of: Callable[[Tensor, torch.Generator], Tensor],
+    seed: int,
+) -> None:
+    """Train the parameters that `optimizer` holds.
+
+    Parameters
+    ----------
+    network
+        Put into evaluation mode at the end; which parts of it train is up to the caller.
+    n_images
+        Images to draw from: all of them in random order, again and again.
+    loss_of
+        Takes the rows of a batch (``int64[n]``) and the generator for augmentation, returns the
+        loss of the batch.
+    seed
+        Of the order and of the generator.
+
+    Raises
+    ------
+    QualityError
+        If the loss is not finite.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    batches = _rows(n_images, budget.batch_size, generator)
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for step in range(1, budget.steps + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = budget.learning_rate * rate_at(step, budget.steps)
+        loss = loss_of(next(batches), generator)
+        _refuse_not_finite(loss, step)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, MAX_NORM)
+        optimizer.step()
+    network.eval()
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Return the share of the highest learning rate that a step (from 1) has.
+
+    Examples
+    --------
+    >>> [round(rate_at(step, 100), 3) for step in (1, 10, 55, 100)]
+    [0.1, 1.0, 0.5, 0.0]
+    """
+    n_warm = round(WARMUP_SHARE * steps)
+    if step <= n_warm:
+        return step / n_warm
+    return (1 + math.cos(math.pi * (step - n_warm) / max(1, steps - n_warm))) / 2
+
+
+def decayed(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Return a network's trainable parameters: those that decay, and the others."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Make what torch draws and computes on the CPU follow from the seed; put all back after."""
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            torch.default_generator.manual_seed(seed)
+            torch.use_deterministic_algorithms(deterministic or device.type == "cpu")
+            yield
+        finally:
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+
+
+def chosen_device() -> torch.device:
+    """Return the device that computes: a GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _rows(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Yield full batches of rows for ever: one random order of all of them after the other."""
+    rows = torch.empty(0, dtype=torch.int64)
+    while True:
+        while len(rows) < batch_size:
+            rows = torch.cat([rows, torch.randperm(n, generator=generator)])
+        yield rows[:batch_size]
+        rows = rows[batch_size:]
+
+
+def _refuse_not_finite(loss: Tensor, step: int) -> None:
+    if not torch.isfinite(loss):
+        raise QualityError(
+            "the loss on a task is not finite",
+            facts={"step": step, "loss": loss.item()},
+            help="lower the learning rate",
+        )
