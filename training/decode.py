@@ -94,8 +94,8 @@ def decode(jpeg: Jpeg, side: int, view: View | None = None) -> Pixels:
         `MAX_PIXELS`.
     """
     pixels, box = _decode_plain(jpeg, side, view) or _decode_any(jpeg, side, view)
-    part = _resize(pixels[box.top : box.top + box.height, box.left : box.left + box.width], side)
-    return part[:, ::-1] if view is not None and view.mirror < 0.5 else part
+    part = pixels[box.top : box.top + box.height, box.left : box.left + box.width]
+    return _resize(part, side, mirrored=view is not None and view.mirror < 0.5)
 
 
 def box_of(height: int, width: int, view: View | None) -> Box:
@@ -173,7 +173,10 @@ def _halved(box: Box, by: int) -> Box:
     return Box(*(number >> by for number in box))
 
 
-def _resize(pixels: Pixels, side: int) -> Pixels:
+def _resize(pixels: Pixels, side: int, *, mirrored: bool) -> Pixels:
     planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    # A part of an image counts as neither order of channels, and torch would give the slower one.
+    planes = planes.contiguous(memory_format=torch.channels_last)
     resized = F.interpolate(planes, (side, side), mode="bilinear", antialias=True)
-    return resized[0].permute(1, 2, 0).numpy()
+    seen = resized.flip(3) if mirrored else resized
+    return seen[0].permute(1, 2, 0).numpy()

@@ -175,7 +175,7 @@ def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float]
     """
     scale = 1 / (255 * torch.tensor(std, device=pixels.device))
     shift = torch.tensor(mean, device=pixels.device) / torch.tensor(std, device=pixels.device)
-    return (pixels * scale - shift).permute(0, 3, 1, 2)
+    return pixels.float().mul_(scale).sub_(shift).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=2)

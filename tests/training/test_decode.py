@@ -97,7 +97,7 @@ def test_training_sees_the_part_it_draws_whatever_the_scale_of_decoding(
 def test_large_images_are_decoded_small_for_training_alone(monkeypatch) -> None:
     jpeg, sides = as_jpeg(photo(800, 600)), []
 
-    def resize(pixels: np.ndarray, side: int) -> np.ndarray:
+    def resize(pixels: np.ndarray, side: int, mirrored: bool) -> np.ndarray:
         sides.append(pixels.shape[:2])
         return np.zeros((side, side, 3), np.uint8)
 
