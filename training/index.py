@@ -38,7 +38,7 @@ class Shards:
     keys: list[str]
     places: npt.NDArray[np.int64]
     _open: Callable[[Path], mmap.mmap] = field(
-        default_factory=lambda: lru_cache(MAX_OPEN)(map_shard), repr=False
+        default_factory=lambda: lru_cache(MAX_OPEN)(map_shard), init=False, repr=False
     )
 
     def __len__(self) -> int:
