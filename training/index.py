@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -75,14 +76,14 @@ def open_shards(paths: Sequence[Path]) -> Shards:
         If there is no sample, a shard is not whole, or an image occurs twice.
     """
     keys: list[str] = []
-    places = []
+    places = array("q")
     for number, path in enumerate(paths):
         with map_shard(path) as data:
             for key, jpeg, note in find_samples(data, path):
                 keys.append(key)
-                places.append((number, jpeg.start, jpeg.stop, note.start, note.stop))
+                places.extend((number, jpeg.start, jpeg.stop, note.start, note.stop))
     _refuse_empty_or_doubled(keys, paths)
-    return Shards(tuple(paths), keys, np.array(places, np.int64))
+    return Shards(tuple(paths), keys, np.array(places).reshape(-1, 5))
 
 
 def _refuse_empty_or_doubled(keys: list[str], paths: Sequence[Path]) -> None:

@@ -7,6 +7,7 @@ are negatives, and take no room.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,9 +73,8 @@ def read_targets(shards: Shards, label_ids: Sequence[str]) -> Targets:
         If the JSON of a sample is not what the export writes. The message names shard and key.
     """
     code_of = {label_id: code for code, label_id in enumerate(label_ids)}
-    counts: list[int] = [0]
-    codes: list[int] = []
-    pairs: list[tuple[float, float]] = []
+    counts, codes = array("q", [0]), array("q")
+    target, weight = array("f"), array("f")
     for row, key in enumerate(shards.keys):
         try:
             own = _targets_of(key, shards.facts(row), code_of)
@@ -85,10 +85,11 @@ def read_targets(shards: Shards, label_ids: Sequence[str]) -> Targets:
                 help="export the shards again, or take this image out",
             ) from error
         counts.append(len(own))
-        codes += own
-        pairs += own.values()
-    target, weight = np.array(pairs, np.float32).reshape(-1, 2).T
-    return Targets(len(label_ids), np.cumsum(counts), np.array(codes, np.int64), target, weight)
+        codes.extend(own)
+        target.extend(p for p, _ in own.values())
+        weight.extend(w for _, w in own.values())
+    offsets = np.cumsum(counts)
+    return Targets(len(label_ids), offsets, np.array(codes), np.array(target), np.array(weight))
 
 
 def _targets_of(
