@@ -57,6 +57,25 @@ def bands(pairs: Batch, cold: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
     return band
 
 
+def tenths(score: npt.NDArray[np.floating]) -> npt.NDArray[np.int8]:
+    """Return the tenth of the scores that each lies in: 0 for the lowest, equal ones in the same.
+
+    Returns
+    -------
+    int8[n]
+        In 0…9.
+
+    Examples
+    --------
+    >>> tenths(np.array([0.1, 0.3, 0.3, 0.9])).tolist()
+    [0, 6, 6, 9]
+    """
+    if not len(score):
+        return np.zeros(0, np.int8)
+    edges = np.quantile(score, np.arange(1, N_BANDS) / N_BANDS, method="higher")
+    return np.searchsorted(edges, score, side="right").astype(np.int8)
+
+
 def sample(
     pairs: Batch,
     cold: npt.NDArray[np.float64],

@@ -23,7 +23,8 @@ def write_card(facts: Facts, out_dir: Path) -> Path:
         ``labels``, ``labels_kept``, ``labels_implied``, ``shards``, ``dropped``); the facts of
         `curation.report.write_report` about the selection (``candidates``, ``kept``,
         ``kept_share``, ``precision`` with its interval, ``n_audits``); ``threshold`` and
-        ``floor_held``, or ``by``, what there are groups by; and ``name``, the title.
+        ``floor_held``, or ``by``, what there are groups by; ``short_side``, to which larger images
+        were reduced; and ``name``, the title.
     out_dir
         An existing folder.
     """
@@ -79,6 +80,7 @@ def _rows(facts: Facts) -> list[tuple[str, str]]:
         "labels_implied": "labels implied by them",
         "shards": "shards",
         "n_audits": "pairs audited",
+        "short_side": "pixels of an image's shorter side, at most",
     }
     rows = [(name, f"{facts[key]:,}") for key, name in names.items() if facts.get(key) is not None]
     if facts.get("kept_share") is not None:

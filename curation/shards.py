@@ -51,7 +51,8 @@ class ExportSettings:
     """How the shards are made.
 
     ``shard_mb`` is the size that no shard passes, in units of 2**20 bytes; ``holdout_share`` is
-    the share of the images, in [0, 1], that are kept from training; ``limits`` bounds decoding.
+    the share of the images, in [0, 1], that are kept from training; ``limits`` bounds decoding
+    and the size of the images.
     """
 
     shard_mb: int = 256

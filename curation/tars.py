@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import mmap
 import re
+import struct
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ MEMBER_NAME = re.compile(r"([0-9a-f]{32})\.(jpg|json)")
 _BLOCK = 512
 _END = bytes(2 * _BLOCK)
 _FILE_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
+# Name, size, checksum and type of a member, and the first byte of the folder of a long name.
+_HEADER = struct.Struct("100s24x12s12x8sc188xB166x")
 _GZIP = b"\x1f\x8b"
 
 
@@ -48,10 +51,17 @@ class ShardInfo:
     n_bytes: int
 
 
+class Place(NamedTuple):
+    """Where a sample stands in its shard: the bytes of its two members."""
+
+    key: str
+    jpeg: slice
+    json: slice
+
+
 class _Member(NamedTuple):
     name: str
-    start: int
-    stop: int
+    span: slice
 
 
 def write_shards(
@@ -111,17 +121,65 @@ def read_shard(path: Path) -> Iterator[Sample]:
         compressed, with a member missing, repeated, out of order or of a foreign name. Later, at
         its sample, for JSON that cannot be read. The message names the shard and the key.
     """
+    with map_shard(path) as data:
+        places = find_samples(data, path)
+        _check_order(places, path)
+        for place in places:
+            known = parse_json(data[place.json], path, place.key)
+            yield Sample(place.key, data[place.jpeg], known)
+
+
+def map_shard(path: Path) -> mmap.mmap:
+    """Return the bytes of a shard as a memory map.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or nothing in it.
+    """
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            members = _scan(data, path)
-            _check_samples([member.name for member in members], path)
-            for jpeg, note in zip(members[::2], members[1::2], strict=True):
-                key = jpeg.name.partition(".")[0]
-                known = _parse(data[note.start : note.stop], path, key)
-                yield Sample(key, data[jpeg.start : jpeg.stop], known)
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         # An empty file cannot be mapped: that is the ValueError.
         raise _refused(path, f"cannot be opened: {error}") from error
+
+
+def find_samples(data: mmap.mmap, path: Path) -> list[Place]:
+    """Return where each sample of a shard stands, in the shard's order; only headers are read.
+
+    Raises
+    ------
+    InputError
+        If the shard is not a whole tar, or not of samples of one JPEG and then one JSON. The
+        message names the shard and the key. Samples may be in any order.
+    """
+    members = _scan(data, path)
+    places: list[Place] = []
+    for at in range(0, len(members), 2):
+        key = members[at].name.partition(".")[0]
+        pair = members[at : at + 2]
+        if [member.name for member in pair] != [f"{key}.jpg", f"{key}.json"]:
+            raise _refused(path, "holds a sample that is not one .jpg and then one .json", key)
+        places.append(Place(key, pair[0].span, pair[1].span))
+    return places
+
+
+def parse_json(text: bytes, path: Path, key: str) -> dict[str, Any]:
+    """Return what is known of a sample.
+
+    Raises
+    ------
+    InputError
+        If this is not the JSON of an object. The message names the shard and the key.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _refused(path, f"holds a sample whose JSON cannot be read: {error}", key) from error
+    if not isinstance(value, dict):
+        raise _refused(path, "holds a sample whose JSON is not an object", key)
+    return value
 
 
 def _pack(sample: Sample, last: str) -> bytes:
@@ -158,50 +216,42 @@ def _scan(data: mmap.mmap, path: Path) -> list[_Member]:
         )
     members: list[_Member] = []
     at, last = 0, None
-    while data[at : at + _BLOCK] != _END[:_BLOCK]:
-        member = _read_header(data, at, path, last)
-        members.append(member)
+    while (block := data[at : at + _BLOCK]) != _END[:_BLOCK]:
+        if len(block) < _BLOCK:
+            raise _refused(path, "is cut: the mark of its end is missing", last)
+        member = _read_header(block, at, path, last)
         last = member.name
-        at = member.stop + -member.stop % _BLOCK
+        if member.span.stop > len(data):
+            raise _refused(path, "is cut in a member", last)
+        members.append(member)
+        at = member.span.stop + -member.span.stop % _BLOCK
     if data[at : at + len(_END)] != _END or data[at:].strip(b"\0"):
         raise _refused(path, "does not end where its end is marked", last)
     return members
 
 
-def _read_header(data: mmap.mmap, at: int, path: Path, last: str | None) -> _Member:
-    if at + _BLOCK > len(data):
-        raise _refused(path, "is cut: the mark of its end is missing", last)
+def _read_header(block: bytes, at: int, path: Path, last: str | None) -> _Member:
+    """Return the member whose header stands at a byte."""
+    padded, size, checksum, kind, folder = _HEADER.unpack(block)
     try:
-        header = tarfile.TarInfo.frombuf(data[at : at + _BLOCK], "utf-8", "surrogateescape")
-    except tarfile.HeaderError as error:
+        n_bytes = int(size.rstrip(b" \0"), 8)
+        # The checksum counts its own eight bytes as blanks.
+        if int(checksum.rstrip(b" \0"), 8) != sum(block) - sum(checksum) + 8 * ord(" "):
+            raise ValueError("its checksum is wrong")
+    except ValueError as error:
         raise _refused(path, f"is not a tar, or damaged at byte {at:,}: {error}", last) from error
-    if header.type not in _FILE_TYPES or not MEMBER_NAME.fullmatch(header.name):
-        raise _refused(path, "holds a member that is no sample's", header.name)
-    start = at + _BLOCK
-    if header.size < 0 or start + header.size > len(data):
-        raise _refused(path, "is cut in a member", header.name)
-    return _Member(header.name, start, start + header.size)
+    name = padded.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    if kind not in _FILE_TYPES or folder or n_bytes < 0 or not MEMBER_NAME.fullmatch(name):
+        raise _refused(path, "holds a member that is no sample's", name)
+    return _Member(name, slice(at + _BLOCK, at + _BLOCK + n_bytes))
 
 
-def _check_samples(names: Sequence[str], path: Path) -> None:
+def _check_order(places: Sequence[Place], path: Path) -> None:
     last = ""
-    for at in range(0, len(names), 2):
-        key = names[at].partition(".")[0]
-        if names[at : at + 2] != [f"{key}.jpg", f"{key}.json"]:
-            raise _refused(path, "holds a sample that is not one .jpg and then one .json", key)
-        if key <= last:
-            raise _refused(path, "holds a sample twice, or out of order", key)
-        last = key
-
-
-def _parse(text: bytes, path: Path, key: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _refused(path, f"holds a sample whose JSON cannot be read: {error}", key) from error
-    if not isinstance(value, dict):
-        raise _refused(path, "holds a sample whose JSON is not an object", key)
-    return value
+    for place in places:
+        if place.key <= last:
+            raise _refused(path, "holds a sample twice, or out of order", place.key)
+        last = place.key
 
 
 def _refused(path: Path, what: str, key: str | None = None) -> InputError:

@@ -196,10 +196,19 @@ def select(
 @main.command()
 @on_run
 @labels_option
-def export(config: Config, run: Path, label_set: str) -> None:
+@click.option(
+    "--short-side",
+    type=click.IntRange(min=16),
+    metavar="N",
+    help="Reduce larger images to N pixels on their shorter side.",
+)
+def export(config: Config, run: Path, label_set: str, short_side: int | None) -> None:
     """Write the images and their labels as WebDataset shards."""
+    from pipelines.config import with_overrides
     from pipelines.publish import export as write_dataset
 
+    if short_side is not None:
+        config = with_overrides(config, [f"export.short_side={short_side}"])
     stage = write_dataset(config, run, label_set)
     click.echo(f"shards  {stage.dir}")
     click.echo(f"images  {stage.counts['out']}")

@@ -158,6 +158,9 @@ class ExportSettings(_Section):
     holdout_share: float = Field(
         0.2, ge=0, lt=1, description="share of images, by their id, kept for evaluation"
     )
+    short_side: int | None = Field(
+        None, ge=16, description="pixels to which the shorter side of larger images is reduced"
+    )
 
 
 class TrainSettings(_Section):

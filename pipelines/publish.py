@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.card import write_card
+from curation.images import ImageLimits
 from curation.manifest import Stage, file_digest, open_stage, reuse, staged
 from curation.selection import random_share
 from curation.shards import ExportSettings, export_shards
@@ -43,10 +44,15 @@ def export(config: Config, run_dir: Path, label_set: str) -> Stage:
                     taxonomy_of(candidates),
                     Path(config.base),
                     work.dir,
-                    ExportSettings(config.export.shard_mb, config.export.holdout_share),
+                    ExportSettings(
+                        config.export.shard_mb,
+                        config.export.holdout_share,
+                        ImageLimits(short_side=config.export.short_side),
+                    ),
                 )
                 work.counts |= counts.as_manifest()
-                write_card(_card_facts(chosen, label_set) | work.counts, work.dir)
+                card = {**_card_facts(chosen, label_set), **work.counts}
+                write_card(card | {"short_side": config.export.short_side}, work.dir)
         stage = open_stage(run_dir, name)
         facts.append(
             f"{stage.counts['train']:,} images with {stage.counts['labels_kept']:,} labels to train"

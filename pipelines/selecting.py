@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits import bands, effective
+from curation.audits import effective, tenths
 from curation.facts import rounded
 from curation.implied import flag_implied
 from curation.judgements import Judgements, precision_of
@@ -202,7 +202,7 @@ def judge(run_dir: Path, candidates: Stage, audits: pa.Table, scored: pa.Table) 
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
     stratum = strata_of(run_dir, candidates, judged, row)
     if stratum is None:
-        stratum = bands(scored, np.asarray(scored["p_correct"], np.float64))
+        stratum = tenths(np.asarray(scored["p_correct"]))
     return Judgements(row, correct, judged["p_inclusion"].to_numpy(), stratum)
 
 

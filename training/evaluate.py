@@ -11,7 +11,8 @@ import torch
 
 from labeling.errors import InputError
 from training.checkpoint import load_model, read_card
-from training.data import normalise, read
+from training.index import open_shards
+from training.loader import normalise, pixels_in_order
 
 
 def average_precision(scores: npt.NDArray[np.floating], positive: npt.NDArray[np.bool_]) -> float:
@@ -93,13 +94,13 @@ def predict(
     network, card = load_model(model_dir)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = read(shard_paths, (), card.image_size)
+    shards = open_shards(shard_paths)
     with torch.inference_mode():
         parts = [
-            network(normalise(pixels, card.mean, card.std).to(device)).sigmoid().cpu().numpy()
-            for pixels in torch.split(images.pixels, batch_size)
+            network(normalise(pixels.to(device), card.mean, card.std)).sigmoid().cpu().numpy()
+            for pixels in pixels_in_order(shards, card.image_size, batch_size)
         ]
-    return images.keys, np.concatenate(parts)
+    return shards.keys, np.concatenate(parts)
 
 
 def evaluate(

@@ -21,9 +21,11 @@ from torch import Tensor, nn
 
 from labeling.errors import ConfigError, InputError, QualityError
 from training.checkpoint import ModelCard, save_model
-from training.data import MEAN, STD, Batch, ImageSet, read
+from training.index import Shards, open_shards
+from training.loader import MEAN, STD, Batch, normalise, training_batches
 from training.losses import logistic
 from training.resnet import Architecture, ResNet, build
+from training.targets import Targets, read_targets
 
 MOMENTUM = 0.9
 
@@ -151,15 +153,16 @@ def train(
         raise InputError(
             "the labels to train on are none, or not distinct", facts={"labels": len(label_ids)}
         )
-    images = read(shard_paths, label_ids, config.image_size)
+    shards = open_shards(shard_paths)
+    targets = read_targets(shards, label_ids)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with _reproducible(config, device):
         network = build(config.architecture, len(label_ids))
-        _begin_at_base_rates(network, images)
+        _begin_at_base_rates(network, targets)
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         started = time.perf_counter()
         log = []
-        for step, rate, loss in _steps(network, images, config, device):
+        for step, rate, loss in _steps(network, shards, targets, config, device):
             log.append((step, loss, rate))
             progress(step, config.steps, loss)
         seconds = time.perf_counter() - started
@@ -210,20 +213,21 @@ def chosen_precision(config: TrainConfig, device: torch.device) -> Precision:
 
 
 def _steps(
-    network: ResNet, images: ImageSet, config: TrainConfig, device: torch.device
+    network: ResNet, shards: Shards, targets: Targets, config: TrainConfig, device: torch.device
 ) -> Iterator[tuple[int, float, float]]:
     """Train, and yield the number, learning rate and loss of each step done."""
     optimizer = _optimizer(network, config)
-    batches = _batches(images, config)
+    batches = training_batches(
+        shards, targets, config.image_size, config.batch_size, config.seed, range(config.steps)
+    )
     network.train()
     short = chosen_precision(config, device) == "bfloat16"
-    for step in range(1, config.steps + 1):
-        batch = next(batches)
+    for step, batch in enumerate(batches, 1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(step, config)
         with torch.autocast(device.type, torch.bfloat16, enabled=short):
-            logits = network(batch.images.to(device))
-        loss = logistic(logits.float(), batch.target.to(device), batch.weight.to(device))
+            logits = network(normalise(batch.pixels.to(device)))
+        loss = logistic(logits.float(), *batch.dense(targets.n_labels, device))
         _refuse_not_finite(loss, step, batch)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -231,25 +235,15 @@ def _steps(
         yield step, group["lr"], loss.item()
 
 
-def _begin_at_base_rates(network: ResNet, images: ImageSet) -> None:
+def _begin_at_base_rates(network: ResNet, targets: Targets) -> None:
     """Set the biases so that each label begins at its share of the images (Lin et al. 2017, 4.1).
 
     Otherwise the many labels that an image does not show govern the first steps.
     """
-    n_shown = torch.bincount(images.codes, images.target, minlength=images.n_labels)
+    n_images = len(targets.offsets) - 1
+    share = (torch.from_numpy(targets.n_shown()) + 1) / (n_images + 2)
     with torch.no_grad():
-        network.fc.bias.copy_(torch.logit((n_shown + 1) / (len(images) + 2)))
-
-
-def _batches(images: ImageSet, config: TrainConfig) -> Iterator[Batch]:
-    """Yield full batches for ever: one random order of all images after the other."""
-    generator = torch.Generator().manual_seed(config.seed)
-    rows = torch.empty(0, dtype=torch.int64)
-    while True:
-        while len(rows) < config.batch_size:
-            rows = torch.cat([rows, torch.randperm(len(images), generator=generator)])
-        yield images.batch(rows[: config.batch_size], generator)
-        rows = rows[config.batch_size :]
+        network.fc.bias.copy_(torch.logit(share))
 
 
 def _optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.SGD:

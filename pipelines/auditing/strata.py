@@ -74,8 +74,10 @@ def strata_of(
         if cells is None:
             return None
         stratum, names = cells.cell, cell_names(cells.cell[row])
-    else:
+    elif is_drawn_here(judged, "band"):
         pool = pool_of(candidates)
         stratum = bands(pool.pairs, pool.cold)
         names = stratum_names(stratum[row])
+    else:
+        return None
     return stratum if names.equals(judged["stratum"].combine_chunks()) else None

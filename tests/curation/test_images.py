@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import struct
 import time
@@ -94,6 +95,43 @@ def test_other_formats_are_encoded_as_jpeg(kind: str) -> None:
     decoded = read_jpeg(saved(gradient(), kind))
     assert decoded.recoded
     assert difference(opened(decoded), gradient()) < 8
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_large_images_are_reduced_once_and_upright(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(gradient(size=(480, 301)), kind, exif=exif, quality=95)
+    limits = ImageLimits(short_side=32)
+    decoded = read_jpeg(data, limits)
+    assert (decoded.width, decoded.height) == ((32, 51) if orientation == 6 else (51, 32))
+    assert decoded.recoded
+    expected = gradient(size=(51, 32))
+    if orientation == 6:
+        expected = expected.transpose(Image.Transpose.ROTATE_270)
+    assert difference(opened(decoded), expected) < 5
+    assert read_jpeg(data, limits) == decoded
+    assert read_jpeg(decoded.jpeg, limits) == dataclasses.replace(decoded, recoded=False)
+
+
+def test_fine_patterns_do_not_alias_when_they_are_reduced() -> None:
+    board = np.indices((512, 512)).sum(0) % 2 * 255
+    data = saved(Image.fromarray(board.astype(np.uint8)).convert("RGB"), "PNG")
+    pixels = np.asarray(opened(read_jpeg(data, ImageLimits(short_side=100))), int)
+    assert np.abs(pixels[2:-2, 2:-2] - 127).max() < 8
+
+
+@pytest.mark.parametrize("size", [(32, 500), (31, 31)])
+def test_images_that_are_small_enough_are_left_as_they_are(size: tuple[int, int]) -> None:
+    data = saved(gradient(size=size), "JPEG")
+    assert read_jpeg(data, ImageLimits(short_side=32)) == Decoded(data, *size, recoded=False)
+
+
+def test_a_large_image_that_is_cut_is_refused() -> None:
+    data = saved(gradient(size=(640, 640)), "JPEG")
+    with pytest.raises(BadImage, match="bad_image"):
+        read_jpeg(data[: len(data) // 2], ImageLimits(short_side=32))
 
 
 def test_encoding_is_deterministic() -> None:

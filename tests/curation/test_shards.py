@@ -31,6 +31,7 @@ from curation.shards import (
     write_index,
     write_shards,
 )
+from curation.tars import find_samples, map_shard
 from labeling.errors import InputError
 from labeling.ids import digest, from_words, to_words
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
@@ -71,6 +72,20 @@ def refusal(path: Path) -> str:
 def test_samples_come_back_as_they_went(tmp_path: Path) -> None:
     samples = make_samples(5)
     assert list(read_shard(one_shard(samples, tmp_path))) == samples
+
+
+def test_samples_are_found_in_tars_of_any_writer_and_order(tmp_path: Path) -> None:
+    for kind in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        path = tmp_path / "s.tar"
+        with tarfile.open(path, "w", format=kind) as tar:
+            for key in ("b" * 32, "a" * 32):
+                for name, data in ((f"{key}.jpg", key[:9].encode()), (f"{key}.json", b"{}")):
+                    header = tarfile.TarInfo(name)
+                    header.size, header.mtime, header.uname = len(data), 1_700_000_000, "someone"
+                    tar.addfile(header, io.BytesIO(data))
+        with map_shard(path) as data:
+            found = [(p.key, data[p.jpeg], data[p.json]) for p in find_samples(data, path)]
+        assert found == [("b" * 32, b"b" * 9, b"{}"), ("a" * 32, b"a" * 9, b"{}")]
 
 
 def test_headers_hold_nothing_but_names_and_sizes(tmp_path: Path) -> None:

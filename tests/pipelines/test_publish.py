@@ -68,6 +68,17 @@ def test_shards_are_plain_webdataset_and_trace_every_label(shop: Path, selected:
         assert len(names) == len(set(names))
 
 
+def test_large_images_are_reduced_and_the_card_says_so(shop: Path, selected: Path) -> None:
+    config = with_overrides(read_config(shop), ["export.short_side=16"])
+    shards = export(config, selected, "selected")
+    assert shards.manifest["config"]["short_side"] == 16
+    assert "| pixels of an image's shorter side, at most | 16 |" in (
+        shards.dir / "README.md"
+    ).read_text(encoding="utf-8")
+    for _, size, told in read_with_webdataset(shards):
+        assert size == [told["width"], told["height"]] == [16, 16]
+
+
 def test_unselected_labels_are_taken_at_their_word(shop: Path, selected: Path) -> None:
     shards = export(read_config(shop), selected, "all")
     for _, _, told in read_with_webdataset(shards):
