@@ -175,16 +175,27 @@ def open_stage(run_dir: Path, stage: str) -> Stage:
             facts={"run": run_dir},
             help=f"make them with `winnow {command}`",
         )
-    for name, made_from in found.manifest["inputs"].items():
-        source = current(run_dir, name)
-        if source is not None and source.content != made_from:
-            raise InputError(
-                f"the {stage} of this run were made from other {name}",
-                facts={"made from": made_from, "now in force": source.content},
-                help=f"make them again with `winnow {command}`",
-            )
+    source = outdated_by(run_dir, found)
+    if source is not None:
+        raise InputError(
+            f"the {stage} of this run were made from other {source.name}",
+            facts={
+                "made from": found.manifest["inputs"][source.name],
+                "now in force": source.content,
+            },
+            help=f"make them again with `winnow {command}`",
+        )
     verify(found)
     return found
+
+
+def outdated_by(run_dir: Path, stage: Stage) -> Stage | None:
+    """Return a stage whose output in force is not the one that `stage` was made from, if any."""
+    for name, made_from in stage.manifest["inputs"].items():
+        source = current(run_dir, name)
+        if source is not None and source.content != made_from:
+            return source
+    return None
 
 
 def verify(stage: Stage) -> None:

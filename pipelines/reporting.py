@@ -17,7 +17,7 @@ from PIL import Image
 
 from curation.audits import effective
 from curation.images import BadImage, read_image
-from curation.manifest import MADE_BY, Stage, current, open_stage
+from curation.manifest import MADE_BY, Stage, current, open_stage, outdated_by
 from curation.pairs import find_pairs
 from curation.report import write_report
 from curation.selection import random_share
@@ -26,7 +26,7 @@ from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
 from pipelines.selecting import read_groups
 from pipelines.stages import stage_name, taxonomy_of
-from pipelines.talk import step
+from pipelines.talk import say, step
 from pipelines.truth import read_truth
 
 LABEL_SETS = ("selected", "all", "random")
@@ -136,7 +136,7 @@ def _rejects(run_dir: Path, chosen: Stage) -> dict[str, int]:
     """Return how many inputs, candidates and images were dropped, by reason."""
     signals = current(run_dir, "signals")
     reasons: dict[str, int] = dict(signals.counts["rejects_by_reason"]) if signals else {}
-    stages = [chosen, *filter(None, [current(run_dir, "shards")])]
+    stages = [chosen, *filter(None, [_up_to_date(run_dir, "shards")])]
     for stage in stages:
         for reason, n in stage.counts["dropped"].items():
             reasons[reason] = reasons.get(reason, 0) + n
@@ -194,12 +194,21 @@ def _measures(run_dir: Path) -> Facts:
     found: dict[str, Mapping[str, Any]] = {}
     for label_set in LABEL_SETS:
         name = stage_name("evaluation", label_set)
-        if current(run_dir, name) is not None:
+        made = _up_to_date(run_dir, name)
+        if made is not None:
             found[label_set] = open_stage(run_dir, name).manifest["facts"]
+        elif current(run_dir, name) is not None:
+            say(f"{name} is of an earlier selection: the report leaves it out")
     facts: Facts = {f"map_{label_set}": told["map"] for label_set, told in found.items()}
     if list(found) == ["selected"]:
         facts["map"] = facts["map_selected"]
     return facts
+
+
+def _up_to_date(run_dir: Path, name: str) -> Stage | None:
+    """Return a stage's output in force, unless what it was made from has changed."""
+    found = current(run_dir, name)
+    return None if found is None or outdated_by(run_dir, found) is not None else found
 
 
 def _stages(run_dir: Path) -> dict[str, Facts]:

@@ -36,6 +36,11 @@ def test_the_whole_line_from_selection_to_report(shop: Path, selected: Path) -> 
     assert facts["true_precision"] > facts["true_precision_all"]
     assert {row["source"] for row in facts["sources"]} == {"alt", "caption", "linked", "vote"}
     assert "green" in page.read_text()
+    select(with_overrides(config, ["select.keep=0.2"]), selected)
+    report(config, selected)
+    facts = json.loads((selected / "report.json").read_text())
+    assert facts["kept_share"] == pytest.approx(0.2, abs=0.01)
+    assert not any(name.startswith("map") for name in facts)
 
 
 READ = """
