@@ -19,6 +19,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from curation.manifest import open_stage, staged, write_parquet
 from curation.models import Scorer
 from curation.pairs import find_pairs
 from curation.scoring import cold_scores
+from curation.threads import one_thread
 from pipelines.scores import N_AT_ONCE, apply_all, score_candidates
 
 Floats = npt.NDArray[np.float64]
@@ -107,10 +109,16 @@ def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, 
             precision[f"winnow_{n}"] = tell(f"winnow_{n}", world, p_correct)
             error = expected_calibration_error(p_correct.astype(np.float64), world.correct)
             told[f"calibration_error_{n}"] = error
-            told[f"rate_{n}"] = rate(scores.scorer, world)
             told[f"folds_boosted_{n}"] = scores.n_boosted
-            print(f"  {told[f'rate_{n}']:,.0f} candidates/s, {scores.n_boosted} folds boosted")
+            print(f"  {scores.n_boosted} folds boosted")
             print(f"  fitted on {n_fitted:,} in {told[f'seconds_{n}']:.1f} s, error {error:.4f}")
+    plain = tuple(replace(model, boosted=None) for model in scores.scorer.models)
+    for name, scorer in (
+        ("logistic", replace(scores.scorer, models=plain)),
+        ("boosting", scores.scorer),
+    ):
+        told[f"rate_{name}"] = rate(scorer, world)
+        print(f"{name:24} {told[f'rate_{name}']:,.0f} candidates/s")
     return precision
 
 
@@ -119,7 +127,8 @@ def rate(scorer: Scorer, world: CorrelatedWorld) -> float:
     n = len(world.candidates)
     parts = (world.candidates.slice(i, N_AT_ONCE) for i in range(0, n, N_AT_ONCE))
     start = time.perf_counter()
-    n_scored = sum(len(p) for p in apply_all(scorer, parts, world.taxonomy))
+    with one_thread("blas"):
+        n_scored = sum(len(p) for p in apply_all(scorer, parts, world.taxonomy))
     return n_scored / (time.perf_counter() - start)
 
 
