@@ -359,12 +359,17 @@ def _check_values(
         _refuse(pc.less(column, field.low), f"below {field.low}", column, field, table, where)
     if field.high is not None:
         _refuse(pc.greater(column, field.high), f"above {field.high}", column, field, table, where)
-    if field.pattern is not None:
+    if field.pattern is not None and not _all_match(pc.unique(column), field.pattern):
         bad = pc.invert(pc.match_substring_regex(column, field.pattern))
         _refuse(bad, f"not of the form {field.pattern}", column, field, table, where)
     if field.one_of is not None:
         bad = pc.invert(pc.is_in(column, value_set=pa.array(field.one_of)))
         _refuse(bad, f"not one of {', '.join(field.one_of)}", column, field, table, where)
+
+
+def _all_match(values: pa.Array, pattern: str) -> bool:
+    matched: bool = pc.all(pc.match_substring_regex(values, pattern), min_count=0).as_py()
+    return matched
 
 
 def _refuse(
