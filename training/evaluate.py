@@ -11,6 +11,7 @@ import torch
 
 from labeling.errors import InputError
 from training.checkpoint import load_model, read_card
+from training.devices import chosen_device
 from training.index import open_shards
 from training.loader import normalise, pixels_in_order
 
@@ -92,7 +93,7 @@ def predict(
         If the model's weights are cut or changed.
     """
     network, card = load_model(model_dir)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = chosen_device()
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards = open_shards(shard_paths)
     with torch.inference_mode():

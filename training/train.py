@@ -11,7 +11,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -21,9 +20,11 @@ from torch import Tensor, nn
 
 from labeling.errors import ConfigError, InputError, QualityError
 from training.checkpoint import ModelCard, save_model
+from training.devices import chosen_device, seeded
 from training.index import Shards, open_shards
 from training.loader import MEAN, STD, Batch, normalise, training_batches
 from training.losses import logistic
+from training.optimising import decayed, rate_at
 from training.resnet import Architecture, ResNet, build
 from training.targets import Targets, read_targets
 
@@ -155,8 +156,8 @@ def train(
         )
     shards = open_shards(shard_paths)
     targets = read_targets(shards, label_ids)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with _reproducible(config, device):
+    device = chosen_device()
+    with seeded(config.seed, device, config.threads):
         network = build(config.architecture, len(label_ids))
         _begin_at_base_rates(network, targets)
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -183,9 +184,7 @@ def train(
 
 
 def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step (from 1): linear warm-up, then a cosine to 0.
-
-    The cosine is that of Loshchilov & Hutter 2017 without restarts.
+    """Return the learning rate of a step (from 1); see `training.optimising.rate_at`.
 
     Examples
     --------
@@ -193,11 +192,7 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
     >>> [round(learning_rate_at(step, config), 3) for step in (1, 5, 10, 55, 100)]
     [0.04, 0.2, 0.4, 0.2, 0.0]
     """
-    n_warm = round(config.warmup_share * config.steps)
-    if step <= n_warm:
-        return config.learning_rate * step / n_warm
-    share = (step - n_warm) / max(1, config.steps - n_warm)
-    return config.learning_rate * (1 + math.cos(math.pi * share)) / 2
+    return config.learning_rate * rate_at(step, config.steps, config.warmup_share)
 
 
 def chosen_precision(config: TrainConfig, device: torch.device) -> Precision:
@@ -247,11 +242,7 @@ def _begin_at_base_rates(network: ResNet, targets: Targets) -> None:
 
 
 def _optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.SGD:
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups = decayed(network, config.weight_decay)
     return torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
 
 
@@ -262,23 +253,6 @@ def _refuse_not_finite(loss: Tensor, step: int, batch: Batch) -> None:
             facts={"step": step, "loss": loss.item(), "images": " ".join(batch.keys)},
             help="lower the learning rate or lengthen the warm-up, and look at these images",
         )
-
-
-@contextmanager
-def _reproducible(config: TrainConfig, device: torch.device) -> Iterator[None]:
-    """Make torch's CPU work depend on the settings alone, and put everything back afterwards."""
-    threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    with torch.random.fork_rng(devices=[]):
-        try:
-            torch.default_generator.manual_seed(config.seed)
-            torch.set_num_threads(config.threads or threads)
-            torch.use_deterministic_algorithms(deterministic or device.type == "cpu")
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
 
 
 def _write_log(path: Path, log: Sequence[tuple[int, float, float]]) -> None:

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.checkpoint import ModelCard, load_model
+from training.devices import chosen_device, seeded
+from training.optimising import decayed
 from training.resnet import ResNet, build
 from training.transfer.classes import ClassTask, read_class_task
-from training.transfer.fitting import Budget, chosen_device, decayed, fit, seeded
+from training.transfer.fitting import Budget, fit
 from training.transfer.images import moved_and_mirrored, network_input
 from training.transfer.probes import features_of, linear_probe, nearest
 from training.transfer.results import banded, counted

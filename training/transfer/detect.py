@@ -14,11 +14,13 @@ from torch import Tensor
 
 from labeling.errors import InputError
 from training.checkpoint import ModelCard, load_model
+from training.devices import chosen_device, seeded
+from training.optimising import decayed
 from training.resnet import ResNet
 from training.transfer.annotations import Object, Picture, read_pictures
 from training.transfer.cocomap import coco_measures
 from training.transfer.fcos import Detector, Found, detection_loss, found_in
-from training.transfer.fitting import Budget, chosen_device, decayed, fit, seeded
+from training.transfer.fitting import Budget, fit
 from training.transfer.images import (
     UNREADABLE,
     decode_whole,

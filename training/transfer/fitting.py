@@ -1,16 +1,15 @@
-"""Training for a fixed number of steps, whatever the task: the loop, its schedule and its seed."""
+"""Training for a fixed number of steps, whatever the task."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from labeling.errors import ConfigError, QualityError
+from training.optimising import rate_at
 
 WARMUP_SHARE = 0.1
 MAX_NORM = 10.0
@@ -77,7 +76,7 @@ def fit(
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for step in range(1, budget.steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = budget.learning_rate * rate_at(step, budget.steps)
+            group["lr"] = budget.learning_rate * rate_at(step, budget.steps, WARMUP_SHARE)
         loss = loss_of(next(batches), generator)
         _refuse_not_finite(loss, step)
         optimizer.zero_grad()
@@ -85,48 +84,6 @@ def fit(
         nn.utils.clip_grad_norm_(parameters, MAX_NORM)
         optimizer.step()
     network.eval()
-
-
-def rate_at(step: int, steps: int) -> float:
-    """Return the share of the highest learning rate that a step (from 1) has.
-
-    Examples
-    --------
-    >>> [round(rate_at(step, 100), 3) for step in (1, 10, 55, 100)]
-    [0.1, 1.0, 0.5, 0.0]
-    """
-    n_warm = round(WARMUP_SHARE * steps)
-    if step <= n_warm:
-        return step / n_warm
-    return (1 + math.cos(math.pi * (step - n_warm) / max(1, steps - n_warm))) / 2
-
-
-def decayed(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Return a network's trainable parameters: those that decay, and the others."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Make what torch draws and computes on the CPU follow from the seed; put all back after."""
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    with torch.random.fork_rng(devices=[]):
-        try:
-            torch.default_generator.manual_seed(seed)
-            torch.use_deterministic_algorithms(deterministic or device.type == "cpu")
-            yield
-        finally:
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-
-
-def chosen_device() -> torch.device:
-    """Return the device that computes: a GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _rows(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:

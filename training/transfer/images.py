@@ -14,12 +14,11 @@ from torch import Tensor
 
 from labeling.errors import InputError
 from training.checkpoint import ModelCard
+from training.decode import MAX_PIXELS
+from training.loader import normalise
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 FORMATS = ("JPEG", "PNG", "WEBP")
-
-MAX_PIXELS = 1 << 26
-"""An image of more pixels is not decoded."""
 
 MAX_TASK_BYTES = 4 << 30
 """A part of a task of more decoded bytes is refused: 28,000 images of 224 pixels."""
@@ -105,9 +104,7 @@ def network_input(pixels: Tensor, card: ModelCard, device: torch.device) -> Tens
     Channels come first in memory: with channels last, torch 2.13 on the CPU was seen to write
     outside its memory in the backward pass of narrow convolutions.
     """
-    mean, std = torch.tensor(card.mean), torch.tensor(card.std)
-    scaled = (pixels / 255 - mean) / std
-    return scaled.permute(0, 3, 1, 2).contiguous().to(device)
+    return normalise(pixels.to(device), card.mean, card.std).contiguous()
 
 
 def moved_and_mirrored(pixels: Tensor, generator: torch.Generator) -> Tensor:

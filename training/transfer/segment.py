@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.checkpoint import ModelCard, load_model
+from training.devices import chosen_device, seeded
+from training.optimising import decayed
 from training.resnet import ResNet
-from training.transfer.fitting import Budget, chosen_device, decayed, fit, seeded
+from training.transfer.fitting import Budget, fit
 from training.transfer.images import network_input
 from training.transfer.masks import IGNORED, MaskTask, read_mask_task
 from training.transfer.pyramid import channels, maps
