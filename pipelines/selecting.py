@@ -213,7 +213,6 @@ def measure(judged: Judgements, chosen: Selection, confidence: float) -> dict[st
         "precision": interval.estimate,
         "precision_low": interval.low,
         "precision_high": interval.high,
-        "confidence": confidence,
         "n_audits": len(judged.row),
         "n_audits_kept": interval.n_audits,
     }

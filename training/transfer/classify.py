@@ -17,7 +17,7 @@ from training.transfer.classes import ClassTask, read_class_task
 from training.transfer.fitting import Budget, fit
 from training.transfer.images import moved_and_mirrored, network_input
 from training.transfer.probes import features_of, linear_probe, nearest
-from training.transfer.results import banded, counted
+from training.transfer.results import banded, sizes
 
 METHODS = ("knn", "linear", "finetune", "scratch")
 """Frozen features: ``knn``, ``linear``. All weights: ``finetune``; ``scratch`` begins at none."""
@@ -68,10 +68,7 @@ def evaluate_classes(
             fresh = method == "scratch"
             guesses = [fine_tune(network, card, task, budget, seed, fresh) for seed in seeds]
             yield from banded(method, [measures(guess, task) for guess in guesses])
-    yield "n_classes", len(task.names)
-    yield "n_train", len(task.train.pixels)
-    yield "n_test", len(task.test.pixels)
-    yield from counted(task.put_aside)
+    yield from sizes(task.names, len(task.train.pixels), len(task.test.pixels), task.put_aside)
 
 
 def fine_tune(

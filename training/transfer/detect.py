@@ -28,7 +28,7 @@ from training.transfer.images import (
     refuse_too_many,
     stacked,
 )
-from training.transfer.results import banded, counted
+from training.transfer.results import banded, sizes
 from training.transfer.sources import held_out
 from training.transfer.starts import METHODS, backbone_for, set_mode
 
@@ -109,10 +109,7 @@ def evaluate_boxes(
             for seed in seeds
         ]
         yield from banded(method, runs)
-    yield "n_classes", len(task.names)
-    yield "n_train", len(task.train.pixels)
-    yield "n_test", len(task.test.pixels)
-    yield from counted(task.put_aside)
+    yield from sizes(task.names, len(task.train.pixels), len(task.test.pixels), task.put_aside)
 
 
 def read_box_task(path: Path, image_size: int, seed: int = 0) -> BoxTask:

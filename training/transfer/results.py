@@ -23,13 +23,18 @@ def banded(method: str, runs: Sequence[dict[str, float]]) -> Iterator[tuple[str,
             yield f"{method}_{name}_high", max(values)
 
 
-def counted(put_aside: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """Yield how many rows were put aside for each reason.
+def sizes(
+    names: Sequence[str], n_train: int, n_test: int, put_aside: Mapping[str, int]
+) -> Iterator[tuple[str, int]]:
+    """Yield how many classes and images a task has, and what was put aside for each reason.
 
     Examples
     --------
-    >>> list(counted({"image missing": 2}))
-    [('n_image_missing', 2)]
+    >>> list(sizes(["cat", "dog"], 8, 2, {"image missing": 1}))
+    [('n_classes', 2), ('n_train', 8), ('n_test', 2), ('n_image_missing', 1)]
     """
+    yield "n_classes", len(names)
+    yield "n_train", n_train
+    yield "n_test", n_test
     for reason, n in sorted(put_aside.items()):
         yield f"n_{reason.replace(' ', '_')}", n

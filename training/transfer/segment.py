@@ -17,7 +17,7 @@ from training.transfer.fitting import Budget, fit
 from training.transfer.images import network_input
 from training.transfer.masks import IGNORED, MaskTask, read_mask_task
 from training.transfer.pyramid import channels, maps
-from training.transfer.results import banded, counted
+from training.transfer.results import banded, sizes
 from training.transfer.starts import METHODS, backbone_for, set_mode
 
 BUDGET = Budget(steps=400, batch_size=8, learning_rate=2e-3, weight_decay=1e-4)
@@ -89,10 +89,7 @@ def evaluate_masks(
             for seed in seeds
         ]
         yield from banded(method, runs)
-    yield "n_classes", len(task.names)
-    yield "n_train", len(task.train.pixels)
-    yield "n_test", len(task.test.pixels)
-    yield from counted(task.put_aside)
+    yield from sizes(task.names, len(task.train.pixels), len(task.test.pixels), task.put_aside)
 
 
 def train_segmenter(
