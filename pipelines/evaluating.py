@@ -86,6 +86,7 @@ def _on_task(
     image_size: int | None,
     out: Path | None,
 ) -> None:
+    from curation.manifest import write_text
     from training.checkpoint import read_card
 
     kind = kind or guessed_kind(task)
@@ -110,7 +111,7 @@ def _on_task(
         "measures": {name: round(value, 6) for name, value in found.items()},
     }
     path = out or run / f"transfer-{task.stem}.json"
-    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(facts, indent=1) + "\n")
     click.echo(f"measures  {path}")
 
 

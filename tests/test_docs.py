@@ -63,7 +63,7 @@ def test_every_command_of_the_readme_runs(
 ) -> None:
     """Run them in their order, with less training: the demo trains three models of the same kind.
 
-    scripts/test runs this test, and scripts/demo the same demo.
+    `.ci/run` runs this test, and scripts/demo the same demo.
     """
     lines = shell_lines((ROOT / "README.md").read_text(encoding="utf-8"))
     commands = ["winnow demo" if line == "scripts/demo" else line for line in lines]

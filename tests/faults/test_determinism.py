@@ -37,6 +37,7 @@ def candidates(config: Path, out: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in open_stage(out, "candidates").paths(".parquet")}
 
 
+@pytest.mark.slow
 def test_another_process_elsewhere_makes_the_same_bytes(tmp_path: Path) -> None:
     config = jobs.write_job(tmp_path / "here" / "job")
     label(read_config(config), tmp_path / "one", ["--direct_num_workers=1"])

@@ -26,6 +26,7 @@ CONFIDENCE = 0.999
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.slow,
     pytest.mark.skipif(
         not os.environ.get("WINNOW_DATA") or not ARCHIVE.is_file(),
         reason="WINNOW_DATA names no folder with fashion_dev.tar.gz",

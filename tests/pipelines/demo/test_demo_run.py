@@ -10,6 +10,8 @@ from labeling.errors import InputError
 from pipelines.demo.records import WorldSettings
 from pipelines.demo.run import DemoSettings, run_demo
 
+pytestmark = pytest.mark.slow
+
 SMALL = DemoSettings(
     world=WorldSettings(
         n_hosts=8,
