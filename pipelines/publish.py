@@ -67,6 +67,7 @@ def train(config: Config, run_dir: Path, label_set: str) -> Stage:
     The network has a logit for every label that any candidate of the run names, whatever the
     label set, so that models of one run can be compared.
     """
+    from training.index import open_shards
     from training.train import TrainConfig
     from training.train import train as train_network
 
@@ -81,7 +82,7 @@ def train(config: Config, run_dir: Path, label_set: str) -> Stage:
             seed = config.train.seed
             with staged(run_dir, name, inputs=inputs, config=settings, seed=seed) as work:
                 result = train_network(
-                    shards.paths(".tar", "train-"),
+                    open_shards(shards.paths(".tar", "train-")),
                     _labels_of(candidates),
                     TrainConfig(**settings),
                     work.dir,

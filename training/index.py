@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import mmap
 from array import array
 from collections import Counter
@@ -44,6 +45,11 @@ class Shards:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Shards:
+        """Return some of the samples, in the given order."""
+        keys = [self.keys[row] for row in rows.tolist()]
+        return dataclasses.replace(self, keys=keys, places=self.places[rows])
 
     def path(self, row: int) -> Path:
         """Return the shard of a sample."""

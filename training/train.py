@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from labeling.errors import ConfigError, InputError, QualityError
 from training.checkpoint import ModelCard, save_model
 from training.devices import chosen_device, seeded
-from training.index import Shards, open_shards
+from training.index import Shards
 from training.loader import MEAN, STD, Batch, normalise, training_batches
 from training.losses import logistic
 from training.optimising import decayed, rate_at
@@ -122,7 +122,7 @@ class TrainResult:
 
 
 def train(
-    shard_paths: Sequence[Path],
+    shards: Shards,
     label_ids: Sequence[str],
     config: TrainConfig,
     out_dir: Path,
@@ -132,8 +132,8 @@ def train(
 
     Parameters
     ----------
-    shard_paths
-        The WebDataset tars.
+    shards
+        The images; see `training.index.open_shards`.
     label_ids
         The label of each logit; other labels of the shards are left out.
     config
@@ -154,7 +154,6 @@ def train(
         raise InputError(
             "the labels to train on are none, or not distinct", facts={"labels": len(label_ids)}
         )
-    shards = open_shards(shard_paths)
     targets = read_targets(shards, label_ids)
     device = chosen_device()
     with seeded(config.seed, device, config.threads):

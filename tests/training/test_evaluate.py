@@ -23,6 +23,7 @@ from training.evaluate import (
     precision_at,
     predict,
 )
+from training.index import open_shards
 from training.loader import normalise
 from training.train import TrainConfig, train
 
@@ -36,7 +37,7 @@ KEYS = [drawing.image_id for drawing in TEST]
 @pytest.fixture
 def model_dir(write_shard, tmp_path: Path) -> Path:
     shard = write_shard([draw(number) for number in range(6)], "train.tar")
-    train([shard], LABELS, CONFIG, tmp_path, lambda *_: None)
+    train(open_shards([shard]), LABELS, CONFIG, tmp_path, lambda *_: None)
     return tmp_path
 
 
@@ -145,7 +146,7 @@ def test_thirds_by_frequency_hold_every_label_once_in_order(n_train: dict[str, i
 def test_a_trained_model_beats_chance(write_shard, tmp_path: Path, shard: Path) -> None:
     train_shard = write_shard([draw(number) for number in range(60)], "train.tar")
     config = dataclasses.replace(CONFIG, steps=40, batch_size=16)
-    train([train_shard], LABELS, config, tmp_path, lambda *_: None)
+    train(open_shards([train_shard]), LABELS, config, tmp_path, lambda *_: None)
     truth = {drawing.image_id: drawing.shows for drawing in TEST}
     assert dict(evaluate(tmp_path, [shard], truth))["map"] > 0.8
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawings import draw, write_tar
 from hypothesis import given, settings
@@ -115,3 +116,12 @@ def test_absent_and_compressed_shards_are_refused(write_shard, tmp_path: Path) -
         with pytest.raises(InputError) as error:
             open_shards([path])
         assert error.value.facts["shard"] == path
+
+
+def test_some_of_the_samples_are_shards_too(write_shard) -> None:
+    shards = open_shards([write_shard(DRAWINGS[:5], "a.tar"), write_shard(DRAWINGS[5:], "b.tar")])
+    taken = shards.take(np.array([7, 2]))
+    assert taken.keys == [DRAWINGS[7].image_id, DRAWINGS[2].image_id]
+    assert bytes(taken.jpeg(0)) == DRAWINGS[7].jpeg
+    assert taken.path(0).name == "b.tar"
+    assert taken.facts(1) == DRAWINGS[2].facts

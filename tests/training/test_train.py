@@ -35,14 +35,14 @@ def shard(write_shard) -> Path:
 
 def trained(shard: Path, out_dir: Path, config: TrainConfig = CONFIG) -> dict[str, bytes]:
     out_dir.mkdir()
-    train([shard], LABELS, config, out_dir, silent)
+    train(open_shards([shard]), LABELS, config, out_dir, silent)
     return {name: (out_dir / name).read_bytes() for name in FILES}
 
 
 def test_a_tiny_set_is_learned(shard: Path, tmp_path: Path) -> None:
     config = dataclasses.replace(CONFIG, steps=60, batch_size=12)
     calls: list[tuple[int, int, float]] = []
-    result = train([shard], LABELS, config, tmp_path, lambda *call: calls.append(call))
+    result = train(open_shards([shard]), LABELS, config, tmp_path, lambda *call: calls.append(call))
     assert [(step, steps) for step, steps, _ in calls] == [(s, 60) for s in range(1, 61)]
     assert calls[0][2] > 3.0
     # Two labels at 0.9, three certain negatives: 0.65 nats is the least there is.
@@ -114,7 +114,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_images(
     losses = iter([1.0, float("nan")])
     monkeypatch.setattr(module, "logistic", lambda logits, *_: logits.sum() * 0 + next(losses))
     with pytest.raises(QualityError, match="the loss is not finite") as error:
-        train([shard], LABELS, CONFIG, tmp_path, silent)
+        train(open_shards([shard]), LABELS, CONFIG, tmp_path, silent)
     assert error.value.facts["step"] == 2
     images = str(error.value.facts["images"]).split()
     assert len(images) == CONFIG.batch_size
@@ -125,7 +125,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_images(
 @pytest.mark.parametrize("label_ids", [(), ("red", "red")])
 def test_no_labels_or_equal_ones_are_refused(shard: Path, tmp_path: Path, label_ids) -> None:
     with pytest.raises(InputError, match="labels to train on"):
-        train([shard], label_ids, CONFIG, tmp_path, silent)
+        train(open_shards([shard]), label_ids, CONFIG, tmp_path, silent)
 
 
 def test_settings_out_of_range_are_refused_all_at_once() -> None:
