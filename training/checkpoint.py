@@ -17,6 +17,7 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from labeling.errors import ConfigError, InputError, IntegrityError
 from training.resnet import Architecture, ResNet, build
@@ -58,10 +59,16 @@ class ModelCard:
     weights_sha256: str = ""
 
 
-def save_model(model_dir: Path, network: ResNet, card: ModelCard) -> None:
-    """Write a model into an existing folder; the same model gives the same bytes."""
-    weights = {name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}
-    data = safetensors.torch.save(weights)
+def save_model(model_dir: Path, weights: Mapping[str, Tensor], card: ModelCard) -> None:
+    """Write a model into an existing folder; the same model gives the same bytes.
+
+    Parameters
+    ----------
+    weights
+        The state dict of a network of the card's architecture; torchvision's and timm's ResNets
+        have the same names.
+    """
+    data = safetensors.torch.save({name: t.contiguous().cpu() for name, t in weights.items()})
     (model_dir / WEIGHTS_NAME).write_bytes(data)
     facts = {"format": FORMAT, **dataclasses.asdict(card), "weights_sha256": _digest(data)}
     (model_dir / CARD_NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

@@ -7,22 +7,23 @@ because decoding and resizing, nearly all of the work, run without Python's lock
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from labeling.errors import InputError
+from training.config import Sampling
 from training.decode import UNUSABLE, View, decode
 from training.index import Shards
+from training.sampling import Order, Rows, rows_of, square_root_draws
 from training.targets import Targets
 
 MEAN = (0.485, 0.456, 0.406)
@@ -32,10 +33,9 @@ STD = (0.229, 0.224, 0.225)
 N_THREADS = min(16, os.cpu_count() or 1)
 """Threads that decode: as many batches are made at a time, and held in memory."""
 
-Rows = npt.NDArray[np.int64]
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
-_ORDER, _VIEWS = 0, 1
+_VIEWS = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +84,9 @@ def training_batches(
     seed: int,
     steps: Sequence[int],
     n_threads: int = N_THREADS,
+    *,
+    sampling: Sampling = "uniform",
+    places: Sequence[slice] = (slice(None),),
 ) -> Iterator[Batch]:
     """Yield the batches of some steps: one random order of all images after the other.
 
@@ -101,16 +104,24 @@ def training_batches(
         Numbers of the steps, from 0: ``range(k, n)`` goes on behind the first k.
     n_threads
         Threads that decode; the batches are the same for any number.
+    sampling
+        See `training.sampling`.
+    places
+        Parts of a step, each of which is a batch: all of it by default. Processes that share the
+        work take different ones.
 
     Raises
     ------
     InputError
         If an image cannot be decoded. The message names shard and key.
     """
+    draws = square_root_draws(targets) if sampling == "square-root" else None
+    order = Order(len(shards), seed, draws)
 
-    def make(step: int) -> Batch:
-        rows = rows_of(step, len(shards), batch_size, seed)
-        drawn = np.random.default_rng((seed, _VIEWS, step)).random((batch_size, 5))
+    def make(part: tuple[int, slice]) -> Batch:
+        step, own = part
+        rows = rows_of(step, order, batch_size)[own]
+        drawn = np.random.default_rng((seed, _VIEWS, step)).random((batch_size, 5))[own]
         pixels = _decode_all(shards, rows, side, [View(*five) for five in drawn.tolist()])
         entry, place = targets.entries(rows)
         of_entries = (targets.codes, targets.target, targets.weight)
@@ -121,7 +132,7 @@ def training_batches(
             *(torch.from_numpy(values[entry]) for values in of_entries),
         )
 
-    return _ahead(make, steps, n_threads)
+    return _ahead(make, itertools.product(steps, places), n_threads)
 
 
 def pixels_in_order(
@@ -145,26 +156,6 @@ def pixels_in_order(
     return _ahead(make, parts, n_threads)
 
 
-def rows_of(step: int, n_images: int, batch_size: int, seed: int) -> Rows:
-    """Return the images of a step.
-
-    Steps cut one random order of all images after the other into batches of equal size, so that
-    every image comes once in each round.
-
-    Examples
-    --------
-    >>> [rows_of(step, n_images=4, batch_size=3, seed=0).tolist() for step in range(3)]
-    [[2, 0, 1], [3, 3, 1], [2, 0, 1]]
-    """
-    position = np.arange(step * batch_size, (step + 1) * batch_size)
-    rounds = position // n_images
-    parts = [
-        _order(n_images, seed, number)[position[rounds == number] % n_images]
-        for number in range(rounds[0], rounds[-1] + 1)
-    ]
-    return np.concatenate(parts)
-
-
 def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
     """Return ``uint8[n, s, s, 3]`` as ``float32[n, 3, s, s]``, less the mean, over the deviation.
 
@@ -178,23 +169,22 @@ def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float]
     return pixels.float().mul_(scale).sub_(shift).permute(0, 3, 1, 2)
 
 
-@lru_cache(maxsize=2)
-def _order(n_images: int, seed: int, number: int) -> Rows:
-    return np.random.default_rng((seed, _ORDER, number)).permutation(n_images)
-
-
 def _decode_all(shards: Shards, rows: Rows, side: int, views: Sequence[View | None]) -> Tensor:
-    pixels = np.empty((len(rows), side, side, 3), np.uint8)
+    # Pinned memory is copied to a GPU while it computes.
+    pixels = torch.empty(
+        (len(rows), side, side, 3), dtype=torch.uint8, pin_memory=torch.cuda.is_available()
+    )
+    images = pixels.numpy()
     for place, (row, view) in enumerate(zip(rows.tolist(), views, strict=True)):
         try:
-            pixels[place] = decode(shards.jpeg(row), side, view)
+            images[place] = decode(shards.jpeg(row), side, view)
         except UNUSABLE as error:
             raise InputError(
                 "a sample of a shard cannot be used",
                 facts={"shard": shards.path(row), "key": shards.keys[row], "cause": repr(error)},
                 help="export the shards again, or take this image out",
             ) from error
-    return torch.from_numpy(pixels)
+    return pixels
 
 
 def _ahead(

@@ -40,6 +40,11 @@ class Targets:
     target: npt.NDArray[np.float32]
     weight: npt.NDArray[np.float32]
 
+    @property
+    def n_images(self) -> int:
+        """Number of images."""
+        return len(self.offsets) - 1
+
     def entries(
         self, rows: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -6,94 +6,36 @@ longer, and the worth of the data is confounded with that of the training.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
+import hashlib
+import itertools
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
 
 import torch
-from torch import Tensor, nn
 
 from labeling.errors import ConfigError, InputError, QualityError
 from training.checkpoint import ModelCard, save_model
+from training.config import TrainConfig
 from training.devices import chosen_device, seeded
 from training.index import Shards
-from training.loader import MEAN, STD, Batch, normalise, training_batches
-from training.losses import logistic
-from training.optimising import decayed, rate_at
-from training.resnet import Architecture, ResNet, build
+from training.interrupts import interrupts_wait
+from training.learner import Learner, chosen_precision, learning_rate_at
+from training.loader import MEAN, STD, Batch, training_batches
+from training.logs import Done, events, write_log
+from training.parallel import ALONE, World
+from training.resnet import ResNet, build
+from training.resume import Checkpoints, newest_state, save_state
 from training.targets import Targets, read_targets
 
-MOMENTUM = 0.9
+__all__ = ["TrainConfig", "TrainResult", "train"]
 
-Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Settings of one training.
-
-    Parameters
-    ----------
-    depth, width, stem
-        The network; see `training.resnet.Architecture`.
-    image_size
-        Side of the square images, in pixels.
-    steps, batch_size
-        Steps to train, and images in each.
-    learning_rate
-        Its highest value: it grows linearly over the first `warmup_share` of the steps and falls
-        to 0 along a cosine.
-    weight_decay
-        Of matrices and kernels; biases and normalisations have none.
-    precision
-        ``bfloat16`` computes convolutions in 16 bits (weights stay in 32): 1.8 times as fast on
-        processors with such instructions, and slower on others; ``auto`` takes it on the former.
-    seed, threads
-        On the CPU, the same seed and number of threads give the same weights, bit for bit.
-        No number of threads leaves it to torch.
-    """
-
-    depth: int = 18
-    width: int = 64
-    stem: Literal["imagenet", "small"] = "imagenet"
-    image_size: int = 224
-    steps: int = 1000
-    batch_size: int = 64
-    learning_rate: float = 0.3
-    weight_decay: float = 5e-4
-    warmup_share: float = 0.05
-    precision: Precision = "auto"
-    seed: int = 0
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        wrong = {
-            name: value
-            for name, value, fine in (
-                ("image_size", self.image_size, 8 <= self.image_size <= 4096),
-                ("steps", self.steps, self.steps >= 1),
-                ("batch_size", self.batch_size, self.batch_size >= 2),
-                ("learning_rate", self.learning_rate, 0 < self.learning_rate < math.inf),
-                ("weight_decay", self.weight_decay, 0 <= self.weight_decay < math.inf),
-                ("warmup_share", self.warmup_share, 0 <= self.warmup_share <= 1),
-                ("precision", self.precision, self.precision in get_args(Precision)),
-                ("seed", self.seed, 0 <= self.seed < 2**63),
-                ("threads", self.threads, self.threads is None or self.threads >= 1),
-            )
-            if not fine
-        }
-        if wrong:
-            raise ConfigError("settings of the training are out of range", facts=wrong)
-
-    @property
-    def architecture(self) -> Architecture:
-        """The network to train."""
-        return Architecture(self.depth, self.width, self.stem)
+LOG = "log"
+"""Name in a state of what is logged: ``float64[steps, 3]``."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +49,13 @@ class TrainResult:
     images
         Images seen, with repeats.
     seconds
-        Time of the steps, without reading the shards.
+        Time of the steps since the training began or went on, without reading the shards.
     final_loss
         Mean loss of the last tenth of the steps, in nats an image.
     images_per_second
-        ``images / seconds``.
+        Of these seconds.
+    computed
+        Where and how: device, processes, threads and precision.
     """
 
     steps: int
@@ -119,6 +63,7 @@ class TrainResult:
     seconds: float
     final_loss: float
     images_per_second: float
+    computed: str
 
 
 def train(
@@ -127,6 +72,10 @@ def train(
     config: TrainConfig,
     out_dir: Path,
     progress: Callable[[int, int, float], None],
+    *,
+    checkpoints: Checkpoints | None = None,
+    events_dir: Path | None = None,
+    world: World = ALONE,
 ) -> TrainResult:
     """Train a network and write ``model.safetensors``, ``model.json`` and ``log.csv``.
 
@@ -139,33 +88,209 @@ def train(
     config
         The settings.
     out_dir
-        An existing folder.
+        An existing folder; only the first process writes.
     progress
         Called after each step with the step (from 1), the number of steps and the loss.
+    checkpoints
+        Where states are kept. A training that was stopped goes on behind the newest one, and on the
+        CPU comes to the same weights, bit for bit, as one that was not.
+    events_dir
+        Folder for TensorBoard's events.
+    world
+        The processes that share each step; all call this function alike.
 
     Raises
     ------
     InputError
         If there are no labels, or the shards cannot be used.
+    ConfigError
+        If the processes cannot share a step.
     QualityError
-        If the loss is not finite; nothing is written then.
+        If the loss is not finite; no model is written then, and the last state stays.
+    KeyboardInterrupt
+        On Ctrl-C, when the step is done and its state is written.
     """
     if not label_ids or len(set(label_ids)) < len(label_ids):
         raise InputError(
             "the labels to train on are none, or not distinct", facts={"labels": len(label_ids)}
         )
+    own = places(config, world)
     targets = read_targets(shards, label_ids)
     device = chosen_device()
+    identity = _identity(shards, label_ids, config)
     with seeded(config.seed, device, config.threads):
         network = build(config.architecture, len(label_ids))
         _begin_at_base_rates(network, targets)
-        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        started = time.perf_counter()
-        log = []
-        for step, rate, loss in _steps(network, shards, targets, config, device):
-            log.append((step, loss, rate))
-            progress(step, config.steps, loss)
+        learner = Learner(network, config, len(label_ids), device, world)
+        log = _go_on(learner, checkpoints, identity, world)
+        learner.begin()
+        first, started = len(log), time.perf_counter()
+        batches = training_batches(
+            shards,
+            targets,
+            config.image_size,
+            config.batch_size,
+            config.seed,
+            range(first, config.steps),
+            sampling=config.sampling,
+            places=own,
+        )
+        is_first = world.rank == 0
+        keep = _keeper(learner, checkpoints if is_first else None, identity)
+        with events(events_dir if is_first else None, first + 1) as watch:
+            for done in _steps(learner, _grouped(batches, len(own)), config, log, keep):
+                rate = (done.step - first) * config.batch_size / (time.perf_counter() - started)
+                progress(done.step, config.steps, done.loss)
+                watch(done, rate)
         seconds = time.perf_counter() - started
+        computed = _computed(config, device, world)
+    if is_first:
+        _write(out_dir, learner, label_ids, config, log)
+    last = [done.loss for done in log[-max(1, config.steps // 10) :]]
+    return TrainResult(
+        config.steps,
+        config.steps * config.batch_size,
+        seconds,
+        sum(last) / len(last),
+        (config.steps - first) * config.batch_size / seconds,
+        computed,
+    )
+
+
+def places(config: TrainConfig, world: World) -> list[slice]:
+    """Return the parts of a step, its micro-batches, that a process computes.
+
+    Raises
+    ------
+    ConfigError
+        If each process cannot have the same number of them.
+
+    Examples
+    --------
+    >>> places(TrainConfig(batch_size=32, micro_batch=8), World(rank=1, size=2))
+    [slice(8, 16, None), slice(24, 32, None)]
+    """
+    micro_batch = config.micro_batch or config.batch_size // world.size
+    if micro_batch < 2 or config.batch_size % (micro_batch * world.size):
+        raise ConfigError(
+            "the images of a step cannot be shared evenly",
+            facts={
+                "batch_size": config.batch_size,
+                "micro_batch": micro_batch,
+                "processes": world.size,
+            },
+            help="let batch_size be a multiple of micro_batch times processes",
+        )
+    starts = range(world.rank * micro_batch, config.batch_size, world.size * micro_batch)
+    return [slice(start, start + micro_batch) for start in starts]
+
+
+def _steps(
+    learner: Learner,
+    batches: Iterator[list[Batch]],
+    config: TrainConfig,
+    log: list[Done],
+    keep: Callable[[list[Done], bool], None],
+) -> Iterator[Done]:
+    """Do the steps that the log lacks; put each into the log and yield it."""
+    with interrupts_wait() as interrupted:
+        for number, own in enumerate(batches, len(log) + 1):
+            loss = learner.step(number, own).item()
+            _refuse_not_finite(loss, number, own)
+            log.append(Done(number, loss, learning_rate_at(number, config)))
+            yield log[-1]
+            keep(log, interrupted())
+            if interrupted():
+                raise KeyboardInterrupt
+
+
+def _refuse_not_finite(loss: float, step: int, batches: Sequence[Batch]) -> None:
+    if not math.isfinite(loss):
+        images = " ".join(key for batch in batches for key in batch.keys)
+        raise QualityError(
+            "the loss is not finite",
+            facts={"step": step, "loss": loss, "images": images},
+            help="lower the learning rate or lengthen the warm-up, and look at these images",
+        )
+
+
+def _keeper(
+    learner: Learner, checkpoints: Checkpoints | None, identity: str
+) -> Callable[[list[Done], bool], None]:
+    """Return a function that writes a state where one is due, or at once."""
+    saved = time.monotonic()
+
+    def keep(log: list[Done], at_once: bool) -> None:
+        nonlocal saved
+        if checkpoints and (at_once or checkpoints.due(saved)):
+            tensors = {**learner.state(), LOG: torch.tensor(log, dtype=torch.float64)}
+            save_state(checkpoints, len(log), identity, tensors)
+            saved = time.monotonic()
+
+    return keep
+
+
+def _go_on(
+    learner: Learner, checkpoints: Checkpoints | None, identity: str, world: World
+) -> list[Done]:
+    """Put a learner where an earlier attempt stopped; return the log of its steps."""
+    state = None
+    if checkpoints and world.rank == 0:
+        state = newest_state(checkpoints, identity)
+    state = world.from_first(state)
+    if state is None:
+        return []
+    learner.restore(state)
+    return [Done(int(step), loss, rate) for step, loss, rate in state[LOG].tolist()]
+
+
+def _identity(shards: Shards, label_ids: Sequence[str], config: TrainConfig) -> str:
+    """Return a digest of what the weights depend on: settings, labels and images."""
+    facts = json.dumps([dataclasses.asdict(config), list(label_ids), shards.keys])
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def _grouped(batches: Iterator[Batch], n: int) -> Iterator[list[Batch]]:
+    """Yield n batches at a time."""
+    while own := list(itertools.islice(batches, n)):
+        yield own
+
+
+def _begin_at_base_rates(network: ResNet, targets: Targets) -> None:
+    """Set the biases so that each label begins at its share of the images (Lin et al. 2017, 4.1).
+
+    Otherwise the many labels that an image does not show govern the first steps.
+    """
+    share = (torch.from_numpy(targets.n_shown()) + 1) / (targets.n_images + 2)
+    with torch.no_grad():
+        network.fc.bias.copy_(torch.logit(share))
+
+
+def _computed(config: TrainConfig, device: torch.device, world: World) -> str:
+    """Return in words where and how a training was computed.
+
+    Examples
+    --------
+    >>> config = TrainConfig(precision="float32", threads=2)
+    >>> _computed(config, torch.device("cpu"), World(0, 2))
+    '2 processes of 2 CPU threads, float32'
+    """
+    n_threads = config.threads or torch.get_num_threads()
+    if device.type == "cuda":
+        what = torch.cuda.get_device_name(device)
+    else:
+        what = f"{n_threads} CPU thread{'s' if n_threads > 1 else ''}"
+    many = f"{world.size} processes of " if world.size > 1 else ""
+    return f"{many}{what}, {chosen_precision(config, device)}"
+
+
+def _write(
+    out_dir: Path,
+    learner: Learner,
+    label_ids: Sequence[str],
+    config: TrainConfig,
+    log: Sequence[Done],
+) -> None:
     card = ModelCard(
         architecture=config.architecture,
         label_ids=tuple(label_ids),
@@ -175,87 +300,5 @@ def train(
         step=config.steps,
         training=dataclasses.asdict(config),
     )
-    save_model(out_dir, network, card)
-    _write_log(out_dir / "log.csv", log)
-    n_images = config.steps * config.batch_size
-    last = [loss for _, loss, _ in log[-max(1, config.steps // 10) :]]
-    return TrainResult(config.steps, n_images, seconds, sum(last) / len(last), n_images / seconds)
-
-
-def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step (from 1); see `training.optimising.rate_at`.
-
-    Examples
-    --------
-    >>> config = TrainConfig(steps=100, learning_rate=0.4, warmup_share=0.1)
-    >>> [round(learning_rate_at(step, config), 3) for step in (1, 5, 10, 55, 100)]
-    [0.04, 0.2, 0.4, 0.2, 0.0]
-    """
-    return config.learning_rate * rate_at(step, config.steps, config.warmup_share)
-
-
-def chosen_precision(config: TrainConfig, device: torch.device) -> Precision:
-    """Return the precision that ``auto`` means on a device; any other is what it says."""
-    if config.precision != "auto":
-        return config.precision
-    if device.type == "cuda":
-        has_instructions = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        # A private name of torch: where a release drops it, float32 is always right.
-        has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    return "bfloat16" if has_instructions else "float32"
-
-
-def _steps(
-    network: ResNet, shards: Shards, targets: Targets, config: TrainConfig, device: torch.device
-) -> Iterator[tuple[int, float, float]]:
-    """Train, and yield the number, learning rate and loss of each step done."""
-    optimizer = _optimizer(network, config)
-    batches = training_batches(
-        shards, targets, config.image_size, config.batch_size, config.seed, range(config.steps)
-    )
-    network.train()
-    short = chosen_precision(config, device) == "bfloat16"
-    for step, batch in enumerate(batches, 1):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, config)
-        with torch.autocast(device.type, torch.bfloat16, enabled=short):
-            logits = network(normalise(batch.pixels.to(device)))
-        loss = logistic(logits.float(), *batch.dense(targets.n_labels, device))
-        _refuse_not_finite(loss, step, batch)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        yield step, group["lr"], loss.item()
-
-
-def _begin_at_base_rates(network: ResNet, targets: Targets) -> None:
-    """Set the biases so that each label begins at its share of the images (Lin et al. 2017, 4.1).
-
-    Otherwise the many labels that an image does not show govern the first steps.
-    """
-    n_images = len(targets.offsets) - 1
-    share = (torch.from_numpy(targets.n_shown()) + 1) / (n_images + 2)
-    with torch.no_grad():
-        network.fc.bias.copy_(torch.logit(share))
-
-
-def _optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.SGD:
-    groups = decayed(network, config.weight_decay)
-    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=MOMENTUM, nesterov=True)
-
-
-def _refuse_not_finite(loss: Tensor, step: int, batch: Batch) -> None:
-    if not torch.isfinite(loss):
-        raise QualityError(
-            "the loss is not finite",
-            facts={"step": step, "loss": loss.item(), "images": " ".join(batch.keys)},
-            help="lower the learning rate or lengthen the warm-up, and look at these images",
-        )
-
-
-def _write_log(path: Path, log: Sequence[tuple[int, float, float]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(("step", "loss", "learning_rate"))
-        writer.writerows((step, f"{loss:.6g}", f"{rate:.6g}") for step, loss, rate in log)
+    save_model(out_dir, learner.weights(), card)
+    write_log(out_dir / "log.csv", log)

@@ -28,7 +28,7 @@ def model_dir(tmp_path: Path) -> Path:
         network = build(architecture, 1)
     (tmp_path / "model").mkdir()
     card = ModelCard(architecture, ("a",), 16, (0.5,) * 3, (0.25,) * 3, 0, {})
-    save_model(tmp_path / "model", network, card)
+    save_model(tmp_path / "model", network.state_dict(), card)
     return tmp_path / "model"
 
 

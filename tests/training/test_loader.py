@@ -20,7 +20,6 @@ from training.loader import (
     Batch,
     normalise,
     pixels_in_order,
-    rows_of,
     training_batches,
 )
 from training.targets import Targets, read_targets
@@ -55,13 +54,15 @@ def test_a_training_goes_on_at_any_step_with_any_number_of_threads(
     assert list(map(content, rest)) == list(map(content, whole[start:]))
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
-def test_every_image_comes_once_in_each_round(n_images: int, batch_size: int, seed: int) -> None:
-    steps = range(-(-3 * n_images // batch_size))
-    rows = np.concatenate([rows_of(step, n_images, batch_size, seed) for step in steps])
-    for number in range(3):
-        once = rows[number * n_images : (number + 1) * n_images]
-        assert sorted(once.tolist()) == list(range(n_images))
+def test_parts_of_a_step_are_the_step(images) -> None:
+    whole = list(training_batches(*images, 8, 6, 3, range(3)))
+    parts = [slice(0, 2), slice(4, 6)]
+    found = list(training_batches(*images, 8, 6, 3, range(3), places=parts))
+    assert [batch.keys for batch in found] == [b.keys[part] for b in whole for part in parts]
+    pixels = [b.pixels[part].tolist() for b in whole for part in parts]
+    assert [batch.pixels.tolist() for batch in found] == pixels
+    target, _ = found[1].dense(len(LABELS), torch.device("cpu"))
+    assert target.equal(whole[0].dense(len(LABELS), torch.device("cpu"))[0][4:])
 
 
 def test_rounds_seeds_and_steps_differ(images) -> None:

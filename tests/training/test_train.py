@@ -9,34 +9,22 @@ from pathlib import Path
 import pytest
 import torch
 from drawings import LABELS, draw
+from trainings import CONFIG, FILES, silent, trained
 
 from labeling.errors import ConfigError, InputError, QualityError
 from training import train as module
 from training.checkpoint import load_model
 from training.index import open_shards
+from training.learner import Learner, learning_rate_at
+from training.losses import LOSSES
 from training.resnet import build
 from training.targets import read_targets
-from training.train import TrainConfig, learning_rate_at, train
-
-CONFIG = TrainConfig(
-    depth=18, width=8, stem="small", image_size=16, steps=3, batch_size=8, threads=1
-)
-FILES = ("model.safetensors", "model.json", "log.csv")
-
-
-def silent(step: int, steps: int, loss: float) -> None:
-    pass
+from training.train import TrainConfig, train
 
 
 @pytest.fixture
 def shard(write_shard) -> Path:
     return write_shard([draw(number) for number in range(12)])
-
-
-def trained(shard: Path, out_dir: Path, config: TrainConfig = CONFIG) -> dict[str, bytes]:
-    out_dir.mkdir()
-    train(open_shards([shard]), LABELS, config, out_dir, silent)
-    return {name: (out_dir / name).read_bytes() for name in FILES}
 
 
 def test_a_tiny_set_is_learned(shard: Path, tmp_path: Path) -> None:
@@ -101,7 +89,7 @@ def test_labels_begin_at_their_base_rates(write_shard) -> None:
 
 def test_biases_and_norms_do_not_decay() -> None:
     network = build(CONFIG.architecture, 2)
-    groups = module._optimizer(network, CONFIG).param_groups
+    groups = Learner(network, CONFIG, 2, torch.device("cpu")).optimizer.param_groups
     decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
     for name, parameter in network.named_parameters():
         is_kernel = name.endswith("weight") and "bn" not in name and "downsample.1" not in name
@@ -112,7 +100,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_images(
     shard: Path, tmp_path: Path, monkeypatch
 ) -> None:
     losses = iter([1.0, float("nan")])
-    monkeypatch.setattr(module, "logistic", lambda logits, *_: logits.sum() * 0 + next(losses))
+    monkeypatch.setitem(LOSSES, "logistic", lambda logits, *_: logits * 0 + next(losses))
     with pytest.raises(QualityError, match="the loss is not finite") as error:
         train(open_shards([shard]), LABELS, CONFIG, tmp_path, silent)
     assert error.value.facts["step"] == 2

@@ -21,5 +21,5 @@ def model_dir(tmp_path: Path) -> Path:
         torch.manual_seed(0)
         network = build(architecture, 3)
     card = ModelCard(architecture, ("a", "b", "c"), 24, MEAN, STD, 0, {})
-    save_model(folder, network, card)
+    save_model(folder, network.state_dict(), card)
     return folder
