@@ -17,7 +17,14 @@ from labeling.errors import WinnowError
 from pipelines import evaluating
 from pipelines.auditing import commands as auditing
 from pipelines.looking import commands as looking
-from pipelines.options import labels_option, on_run, set_option, tell_next, with_labels
+from pipelines.options import (
+    labels_option,
+    on_run,
+    run_argument,
+    set_option,
+    tell_next,
+    with_labels,
+)
 
 if TYPE_CHECKING:
     from pipelines.config import Config
@@ -216,15 +223,30 @@ def export(config: Config, run: Path, label_set: str, short_side: int | None) ->
 
 
 @main.command()
-@on_run
+@run_argument
+@set_option
 @labels_option
-def train(config: Config, run: Path, label_set: str) -> None:
-    """Train a ResNet on the shards."""
-    from pipelines.publish import train as train_model
+def train(run: Path, overrides: tuple[str, ...], label_set: str) -> None:
+    """Train a ResNet on the shards.
 
-    stage = train_model(config, run, label_set)
+    A training that was stopped goes on where it was. On several GPUs, one process for each:
+    torchrun --nproc-per-node 8 --no-python winnow train RUN
+    """
+    from curation.manifest import locked
+    from pipelines import training
+    from pipelines.runs import load_config
+    from training.parallel import processes
+
+    config = load_config(run, overrides)
+    with processes() as world:
+        if world.rank > 0:
+            training.assist(config, run, label_set, world)
+            return
+        with locked(run):
+            stage = training.train(config, run, label_set, world)
     click.echo(f"model  {stage.dir}")
     click.echo(f"final_loss  {stage.manifest['facts']['final_loss']:.4f}")
+    click.echo(f"summary  {training.summary(stage)}")
     tell_next(with_labels(f"winnow evaluate {run}", label_set))
 
 

@@ -1,4 +1,4 @@
-"""`winnow export`, `train` and `evaluate`: from the selection to shards, a model and its worth."""
+"""`winnow export` and `evaluate`: from the selection to shards, and what a model is worth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from labeling.schemas import CANDIDATES, IMAGES, SCORED, SELECTED
 from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
 from pipelines.stages import stage_name, taxonomy_of
-from pipelines.talk import Progress, step
+from pipelines.talk import step
 from pipelines.truth import read_truth, with_labels_above
 
 
@@ -58,41 +58,6 @@ def export(config: Config, run_dir: Path, label_set: str) -> Stage:
             f"{stage.counts['train']:,} images with {stage.counts['labels_kept']:,} labels to train"
             f" on, {stage.counts['heldout']:,} held out, {stage.counts['shards']} shards"
         )
-    return stage
-
-
-def train(config: Config, run_dir: Path, label_set: str) -> Stage:
-    """Train on the shards of a label set, or reuse the model where nothing has changed.
-
-    The network has a logit for every label that any candidate of the run names, whatever the
-    label set, so that models of one run can be compared.
-    """
-    from training.index import open_shards
-    from training.train import TrainConfig
-    from training.train import train as train_network
-
-    shards = open_stage(run_dir, stage_name("shards", label_set))
-    candidates = open_stage(run_dir, "candidates")
-    name = stage_name("model", label_set)
-    inputs = {stage.name: stage.content for stage in (candidates, shards)}
-    settings = config.train.model_dump(mode="json")
-    with step(name) as facts:
-        if reuse(run_dir, name, inputs=inputs, config=settings) is None:
-            progress = Progress(name, "steps")
-            seed = config.train.seed
-            with staged(run_dir, name, inputs=inputs, config=settings, seed=seed) as work:
-                result = train_network(
-                    open_shards(shards.paths(".tar", "train-")),
-                    _labels_of(candidates),
-                    TrainConfig(**settings),
-                    work.dir,
-                    lambda done, total, loss: progress(done, total, f", loss {loss:.3f}"),
-                )
-                work.counts |= {"steps": result.steps, "images": result.images}
-                work.facts |= {"final_loss": round(result.final_loss, 6)}
-        stage = open_stage(run_dir, name)
-        facts.append(f"{stage.counts['steps']:,} steps, {stage.counts['images']:,} images")
-        facts.append(f"final loss {stage.manifest['facts']['final_loss']:.4f}")
     return stage
 
 
@@ -172,9 +137,3 @@ def _by_level(label_ids: Iterable[str], taxonomy: Taxonomy) -> dict[str, list[st
     for label_id in label_ids:
         result[f"level_{taxonomy.level[taxonomy.code(label_id)]}"].append(label_id)
     return dict(sorted(result.items()))
-
-
-def _labels_of(candidates: Stage) -> list[str]:
-    pairs = candidates.table(CANDIDATES, columns=["label_id"])
-    labels: list[str] = pc.unique(pairs["label_id"]).sort().to_pylist()
-    return labels

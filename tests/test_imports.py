@@ -19,6 +19,7 @@ FORBIDDEN = {
     "training": {"pipelines", "apache_beam", "sklearn"},
 }
 TRAINING_MAY_SEE = {
+    "curation.manifest",
     "labeling.errors",
     "labeling.schemas",
     "labeling.taxonomy",

@@ -78,6 +78,8 @@ def predict(
 ) -> tuple[list[str], npt.NDArray[np.float32]]:
     """Return the image ids of some shards, and how probable the model finds each label of each.
 
+    A model that was trained to choose one label (softmax) shares one probability among them.
+
     Returns
     -------
     keys
@@ -97,11 +99,15 @@ def predict(
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     shards = open_shards(shard_paths)
     with torch.inference_mode():
-        parts = [
-            network(normalise(pixels.to(device), card.mean, card.std)).sigmoid().cpu().numpy()
-            for pixels in pixels_in_order(shards, card.image_size, batch_size)
-        ]
-    return shards.keys, np.concatenate(parts)
+        logits = torch.cat(
+            [
+                network(normalise(pixels.to(device), card.mean, card.std)).cpu()
+                for pixels in pixels_in_order(shards, card.image_size, batch_size)
+            ]
+        )
+    chooses_one = card.training.get("loss") == "softmax"
+    probabilities = logits.softmax(1) if chooses_one else logits.sigmoid()
+    return shards.keys, probabilities.numpy()
 
 
 def evaluate(

@@ -29,7 +29,7 @@ from training.loader import MEAN, STD, Batch, training_batches
 from training.logs import Done, events, write_log
 from training.parallel import ALONE, World
 from training.resnet import ResNet, build
-from training.resume import Checkpoints, newest_state, save_state
+from training.states import Checkpoints, newest_state, save_state
 from training.targets import Targets, read_targets
 
 __all__ = ["TrainConfig", "TrainResult", "train"]

@@ -19,11 +19,12 @@ from pipelines.demo.files import write_world
 from pipelines.demo.records import WorldSettings
 from pipelines.demo.world import make_world
 from pipelines.label import label
-from pipelines.publish import evaluate, export, train
+from pipelines.publish import evaluate, export
 from pipelines.reporting import report
 from pipelines.runs import save_config
 from pipelines.selecting import select
 from pipelines.talk import say, step
+from pipelines.training import train
 
 LABEL_SETS = ("all", "random", "selected")
 

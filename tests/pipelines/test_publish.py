@@ -11,9 +11,10 @@ import pytest
 from curation.manifest import Stage, open_stage
 from labeling.errors import ConfigError, InputError
 from pipelines.config import read_config, with_overrides
-from pipelines.publish import evaluate, export, train
+from pipelines.publish import evaluate, export
 from pipelines.reporting import report
 from pipelines.selecting import select
+from pipelines.training import train
 
 
 def test_the_whole_line_from_selection_to_report(shop: Path, selected: Path) -> None:

@@ -52,6 +52,16 @@ def measured(monkeypatch, tmp_path: Path, probabilities, truth) -> dict[str, flo
     return dict(evaluate(tmp_path, [], truth))
 
 
+def test_a_model_that_chooses_one_label_shares_one_probability(
+    write_shard, shard: Path, tmp_path: Path
+) -> None:
+    images = open_shards([write_shard([draw(number) for number in range(6)], "train.tar")])
+    config = dataclasses.replace(CONFIG, loss="softmax")
+    train(images, LABELS, config, tmp_path, lambda *_: None)
+    _, probabilities = predict(tmp_path, [shard])
+    assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
+
+
 @given(
     st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=1, max_size=30).filter(
         lambda pairs: any(positive for _, positive in pairs)

@@ -10,7 +10,7 @@ from drawings import LABELS
 from training.config import TrainConfig
 from training.index import open_shards
 from training.parallel import processes
-from training.resume import Checkpoints
+from training.states import Checkpoints
 from training.train import train
 
 CONFIG = TrainConfig(

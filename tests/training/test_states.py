@@ -19,7 +19,7 @@ from trainings import CONFIG, FILES, files, silent, trained
 from labeling.errors import InputError, QualityError
 from training.index import open_shards
 from training.losses import LOSSES
-from training.resume import Checkpoints, newest_state, save_state
+from training.states import Checkpoints, newest_state, save_state
 from training.train import train
 
 LONG = dataclasses.replace(
