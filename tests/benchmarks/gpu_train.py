@@ -4,8 +4,8 @@
 
 One step is that of `training.learner`: bfloat16, channels last, ``torch.compile``, 18,291 labels of
 which a few are sent for each image, momentum. The networks take turns in each round, on the same
-images, which lie on the GPU; ratios are medians over the rounds. Then our network of the first depth
-is trained from shards of drawn photos of 500 x 375 pixels.
+images, which lie on the GPU; ratios are medians over the rounds. Then our network of the first
+depth is trained from shards of drawn photos of 500 x 375 pixels.
 
 The memory floor of a step is what its convolutions and normalisations have to read and write, with
 normalisation, ReLU and addition in one pass, over the bandwidth of a large copy on this GPU

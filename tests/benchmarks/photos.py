@@ -1,4 +1,4 @@
-"""Drawn photos, and what the export writes of each: benchmarks of training read them from shards."""
+"""Drawn photos, and what the export writes of each, for benchmarks that read shards."""
 
 from __future__ import annotations
 
