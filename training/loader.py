@@ -190,8 +190,13 @@ def _decode_all(shards: Shards, rows: Rows, side: int, views: Sequence[View | No
 def _ahead(
     make: Callable[[_Item], _Made], items: Iterable[_Item], n_threads: int
 ) -> Iterator[_Made]:
-    """Yield what threads make of some items, in their order."""
-    with ThreadPoolExecutor(n_threads, thread_name_prefix="decode") as pool:
+    """Yield what threads make of some items, in their order.
+
+    Each of them computes by itself: torch would start as many helpers for every one as there are
+    processors, and they would wait for each other. This thread keeps its own number.
+    """
+    torch.get_num_threads()  # settles the number of this thread before others set theirs
+    with ThreadPoolExecutor(n_threads, "decode", torch.set_num_threads, (1,)) as pool:
         waiting: deque[Future[_Made]] = deque()
         try:
             for item in items:

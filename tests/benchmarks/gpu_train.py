@@ -1,11 +1,11 @@
 """How fast a GPU trains our networks, beside timm's and torchvision's, and what bounds it.
 
-    python tests/benchmarks/gpu_train.py [--depths 50 101 152] [--batch 256] [--rounds 5]
+    python tests/benchmarks/gpu_train.py [--depths 50 101 152] [--shards 50] [--batch 256]
 
 One step is that of `training.learner`: bfloat16, channels last, ``torch.compile``, 18,291 labels of
 which a few are sent for each image, momentum. The networks take turns in each round, on the same
-images, which lie on the GPU; ratios are medians over the rounds. Then our network of the first
-depth is trained from shards of drawn photos of 500 x 375 pixels.
+images, which lie on the GPU; ratios are medians over the rounds. Then our network of one depth is
+trained on such images, on images in pinned memory, and from shards of drawn photos of 500 x 375.
 
 The memory floor of a step is what its convolutions and normalisations have to read and write, with
 normalisation, ReLU and addition in one pass, over the bandwidth of a large copy on this GPU
@@ -16,12 +16,14 @@ there is nothing to measure.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
+import itertools
 import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -38,12 +40,15 @@ from training.resnet import Architecture, Basic, Bottleneck, build
 from training.targets import read_targets
 
 SIDE, N_LABELS, STEPS, N_PHOTOS, N_ENTRIES = 224, 18_291, 20, 512, 5
+N_AHEAD = 32
+"""Steps after which nothing is left of what the loader had made ahead."""
 LABELS = [f"label {number}" for number in range(N_LABELS)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure training on a GPU.")
-    parser.add_argument("--depths", type=int, nargs="+", default=[50, 101, 152])
+    parser.add_argument("--depths", type=int, nargs="*", default=[50, 101, 152])
+    parser.add_argument("--shards", type=int, default=50, help="depth that is trained from shards")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--eager", action="store_true", help="do not compile")
@@ -56,7 +61,7 @@ def main() -> None:
     result: dict[str, object] = {"gpu": torch.cuda.get_device_name(), "bytes_per_s": bandwidth}
     for depth in asked.depths:
         result[str(depth)] = compare(config_of(depth, asked), asked.rounds, bandwidth)
-    result["shards"] = from_shards(config_of(asked.depths[0], asked), asked.rounds)
+    result["shards"] = from_shards(config_of(asked.shards, asked), asked.rounds)
     print(json.dumps(result))
 
 
@@ -115,7 +120,7 @@ def learner_of(network: nn.Module, config: TrainConfig) -> Learner:
     return learner
 
 
-def run(learner: Learner, batches: list[Batch]) -> float:
+def run(learner: Learner, batches: Iterable[Batch]) -> float:
     """Return the seconds of some steps, of which each loss is read, as in a training."""
     torch.cuda.synchronize()
     started = time.perf_counter()
@@ -134,31 +139,53 @@ def synthetic(n: int) -> Batch:
 
 
 def from_shards(config: TrainConfig, rounds: int) -> dict[str, float]:
-    """Train from shards and on synthetic images in turns; print and return the rates."""
+    """Train in turns on images of the GPU, of pinned memory, and from shards; return the rates.
+
+    ``loader``: from shards without training.
+    """
     learner = learner_of(build(config.architecture, N_LABELS), config)
-    batch = synthetic(config.batch_size)
-    run(learner, [batch] * 3)
-    ratios, rates = [], []
+    on_gpu = synthetic(config.batch_size)
+    pinned = dataclasses.replace(on_gpu, pixels=on_gpu.pixels.cpu().pin_memory())
+    run(learner, [on_gpu] * 3)
     with tempfile.TemporaryDirectory() as folder:
         shards = open_shards(write_photos(Path(folder)))
         targets = read_targets(shards, LABELS)
-        n_steps = (rounds + 1) * STEPS
-        batches = training_batches(
-            shards, targets, SIDE, config.batch_size, 0, range(n_steps + STEPS)
-        )
-        for _ in range(STEPS):
-            learner.step(1, [next(batches)]).item()
-        for _ in range(rounds):
-            started = time.perf_counter()
-            for number in range(1, STEPS + 1):
-                learner.step(number, [next(batches)]).item()
-            seconds = time.perf_counter() - started
-            rates.append(STEPS * config.batch_size / seconds)
-            ratios.append(run(learner, [batch] * STEPS) / seconds)
-    found = {"images_per_s": statistics.median(rates), "of_synthetic": statistics.median(ratios)}
-    rate, share = found.values()
-    print(f"from shards {rate:,.0f} images/s, {share:.3f} of the rate on synthetic images")
+
+        def loaded() -> Iterator[Batch]:
+            many = range(10 * STEPS * (rounds + 2))
+            return training_batches(shards, targets, SIDE, config.batch_size, 0, many)
+
+        turns: dict[str, Iterator[Batch]] = {
+            "synthetic": itertools.repeat(on_gpu),
+            "pinned": itertools.repeat(pinned),
+            "shards": loaded(),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in turns}
+        for _ in range(rounds + 1):
+            for name, batches in turns.items():
+                # What the loader has made ahead, while others had their turn, is not timed.
+                run(learner, itertools.islice(batches, N_AHEAD if name == "shards" else 1))
+                seconds[name].append(run(learner, itertools.islice(batches, STEPS)))
+        turns["shards"].close()  # type: ignore[attr-defined]
+        seconds["loader"] = [load(loaded()) for _ in range(2)]
+    found = {
+        name: STEPS * config.batch_size / statistics.median(s[1:]) for name, s in seconds.items()
+    }
+    for name, rate in found.items():
+        print(f"{name:12} {rate:8,.0f} images/s, {rate / found['synthetic']:.3f} of synthetic")
+    pairs = zip(seconds["synthetic"][1:], seconds["shards"][1:], strict=True)
+    found["of_synthetic"] = statistics.median(ours / theirs for ours, theirs in pairs)
     return {name: round(value, 4) for name, value in found.items()}
+
+
+def load(batches: Iterator[Batch]) -> float:
+    """Return the seconds that the loader takes for as many batches as there are steps."""
+    for _ in range(N_AHEAD):
+        next(batches)
+    started = time.perf_counter()
+    for _ in range(STEPS):
+        next(batches)
+    return time.perf_counter() - started
 
 
 def write_photos(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import InputError
+from training import loader
 from training.decode import View, decode
 from training.index import Shards, open_shards
 from training.loader import (
@@ -101,6 +102,25 @@ def test_entries_are_scattered_and_the_rest_is_negative() -> None:
     target, weight = batch.dense(4, torch.device("cpu"))
     assert target.tolist() == [[0, 0.75, 0, 0], [0, 0, 0, 0], [0.5, 0, 0, 0]]
     assert weight.tolist() == [[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 0]]
+
+
+def test_threads_that_decode_start_no_others(images, monkeypatch) -> None:
+    seen = set()
+
+    def look(*given: object) -> np.ndarray:
+        seen.add((threading.get_ident(), torch.get_num_threads()))
+        return decode(*given)
+
+    monkeypatch.setattr(loader, "decode", look)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        list(training_batches(*images, 8, 5, 0, range(6), 3))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert {n for _, n in seen} == {1}
+    assert threading.get_ident() not in {thread for thread, _ in seen}
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
