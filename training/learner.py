@@ -123,7 +123,7 @@ class Learner:
         return logits
 
     def _loss(self, number: int, batch: Batch) -> Tensor:
-        pixels = batch.pixels.to(self._device, non_blocking=True)
+        pixels = batch.pixels.to(self._device)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._short):
             logits = self._logits(pixels)
         target, weight = batch.dense(self._n_labels, self._device)

@@ -35,6 +35,7 @@ N_THREADS = min(16, os.cpu_count() or 1)
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
+CPU = torch.device("cpu")
 _VIEWS = 1
 
 
@@ -60,6 +61,17 @@ class Batch:
     code: Tensor
     target: Tensor
     weight: Tensor
+
+    def copied(self, stream: torch.cuda.Stream) -> Batch:
+        """Return the batch on the GPU of a stream, when it is there: others compute meanwhile."""
+        with torch.cuda.stream(stream):
+            tensors = [t.to(stream.device, non_blocking=True) for t in self.tensors()]
+        stream.synchronize()
+        return Batch(self.keys, *tensors)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return its tensors, in the order of the fields."""
+        return (self.pixels, self.place, self.code, self.target, self.weight)
 
     def dense(self, n_labels: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return targets and weights of all labels, ``float32[n, n_labels]`` each, on a device.
@@ -87,6 +99,7 @@ def training_batches(
     *,
     sampling: Sampling = "uniform",
     places: Sequence[slice] = (slice(None),),
+    device: torch.device = CPU,
 ) -> Iterator[Batch]:
     """Yield the batches of some steps: one random order of all images after the other.
 
@@ -109,6 +122,8 @@ def training_batches(
     places
         Parts of a step, each of which is a batch: all of it by default. Processes that share the
         work take different ones.
+    device
+        Where the batches are put, while earlier ones are computed.
 
     Raises
     ------
@@ -117,6 +132,8 @@ def training_batches(
     """
     draws = square_root_draws(targets) if sampling == "square-root" else None
     order = Order(len(shards), seed, draws)
+    is_gpu = device.type == "cuda"
+    stream = torch.cuda.Stream(device) if is_gpu else None  # type: ignore[no-untyped-call]
 
     def make(part: tuple[int, slice]) -> Batch:
         step, own = part
@@ -125,14 +142,19 @@ def training_batches(
         pixels = _decode_all(shards, rows, side, [View(*five) for five in drawn.tolist()])
         entry, place = targets.entries(rows)
         of_entries = (targets.codes, targets.target, targets.weight)
-        return Batch(
+        batch = Batch(
             [shards.keys[row] for row in rows.tolist()],
             pixels,
             torch.from_numpy(place),
             *(torch.from_numpy(values[entry]) for values in of_entries),
         )
+        return batch.copied(stream) if stream else batch
 
-    return _ahead(make, itertools.product(steps, places), n_threads)
+    for batch in _ahead(make, itertools.product(steps, places), n_threads):
+        if stream:
+            for tensor in batch.tensors():
+                tensor.record_stream(torch.cuda.current_stream(device))
+        yield batch
 
 
 def pixels_in_order(
@@ -170,7 +192,7 @@ def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float]
 
 
 def _decode_all(shards: Shards, rows: Rows, side: int, views: Sequence[View | None]) -> Tensor:
-    # Pinned memory is copied to a GPU while it computes.
+    # Only pinned memory is copied to a GPU while it computes.
     pixels = torch.empty(
         (len(rows), side, side, 3), dtype=torch.uint8, pin_memory=torch.cuda.is_available()
     )

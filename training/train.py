@@ -134,6 +134,7 @@ def train(
             range(first, config.steps),
             sampling=config.sampling,
             places=own,
+            device=device,
         )
         is_first = world.rank == 0
         keep = _keeper(learner, checkpoints if is_first else None, identity)

@@ -5,7 +5,7 @@
 One step is that of `training.learner`: bfloat16, channels last, ``torch.compile``, 18,291 labels of
 which a few are sent for each image, momentum. The networks take turns in each round, on the same
 images, which lie on the GPU; ratios are medians over the rounds. Then our network of one depth is
-trained on such images, on images in pinned memory, and from shards of drawn photos of 500 x 375.
+trained on such images and from shards of drawn photos of 500 x 375 pixels, in turns.
 
 The memory floor of a step is what its convolutions and normalisations have to read and write, with
 normalisation, ReLU and addition in one pass, over the bandwidth of a large copy on this GPU
@@ -16,7 +16,6 @@ there is nothing to measure.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import importlib
 import itertools
 import json
@@ -39,7 +38,7 @@ from training.loader import Batch, training_batches
 from training.resnet import Architecture, Basic, Bottleneck, build
 from training.targets import read_targets
 
-SIDE, N_LABELS, STEPS, N_PHOTOS, N_ENTRIES = 224, 18_291, 20, 512, 5
+SIDE, N_LABELS, STEPS, N_PHOTOS, N_ENTRIES = 224, 18_291, 20, 128, 5
 N_AHEAD = 32
 """Steps after which nothing is left of what the loader had made ahead."""
 LABELS = [f"label {number}" for number in range(N_LABELS)]
@@ -139,41 +138,30 @@ def synthetic(n: int) -> Batch:
 
 
 def from_shards(config: TrainConfig, rounds: int) -> dict[str, float]:
-    """Train in turns on images of the GPU, of pinned memory, and from shards; return the rates.
+    """Train on images of the GPU and from shards in turns; return the rates.
 
     ``loader``: from shards without training.
     """
+    device = torch.device("cuda")
     learner = learner_of(build(config.architecture, N_LABELS), config)
-    on_gpu = synthetic(config.batch_size)
-    pinned = dataclasses.replace(on_gpu, pixels=on_gpu.pixels.cpu().pin_memory())
-    run(learner, [on_gpu] * 3)
+    batch = synthetic(config.batch_size)
+    run(learner, [batch] * 3)
+    seconds: dict[str, list[float]] = {"synthetic": [], "shards": [], "loader": []}
     with tempfile.TemporaryDirectory() as folder:
         shards = open_shards(write_photos(Path(folder)))
         targets = read_targets(shards, LABELS)
-
-        def loaded() -> Iterator[Batch]:
-            many = range(10 * STEPS * (rounds + 2))
-            return training_batches(shards, targets, SIDE, config.batch_size, 0, many)
-
-        turns: dict[str, Iterator[Batch]] = {
-            "synthetic": itertools.repeat(on_gpu),
-            "pinned": itertools.repeat(pinned),
-            "shards": loaded(),
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in turns}
-        for _ in range(rounds + 1):
-            for name, batches in turns.items():
-                # What the loader has made ahead, while others had their turn, is not timed.
-                run(learner, itertools.islice(batches, N_AHEAD if name == "shards" else 1))
-                seconds[name].append(run(learner, itertools.islice(batches, STEPS)))
-        turns["shards"].close()  # type: ignore[attr-defined]
-        seconds["loader"] = [load(loaded()) for _ in range(2)]
-    found = {
-        name: STEPS * config.batch_size / statistics.median(s[1:]) for name, s in seconds.items()
-    }
+        for _ in range(rounds):
+            seconds["synthetic"].append(run(learner, [batch] * STEPS))
+            n = config.batch_size
+            steps = range(2 * (STEPS + N_AHEAD))
+            loaded = training_batches(shards, targets, SIDE, n, 0, steps, device=device)
+            run(learner, itertools.islice(loaded, N_AHEAD))
+            seconds["shards"].append(run(learner, itertools.islice(loaded, STEPS)))
+            seconds["loader"].append(load(loaded))
+    found = {name: STEPS * n / statistics.median(times) for name, times in seconds.items()}
     for name, rate in found.items():
         print(f"{name:12} {rate:8,.0f} images/s, {rate / found['synthetic']:.3f} of synthetic")
-    pairs = zip(seconds["synthetic"][1:], seconds["shards"][1:], strict=True)
+    pairs = zip(seconds["synthetic"], seconds["shards"], strict=True)
     found["of_synthetic"] = statistics.median(ours / theirs for ours, theirs in pairs)
     return {name: round(value, 4) for name, value in found.items()}
 
