@@ -1,19 +1,14 @@
-"""Samples to batches: which images in which step, decoded by threads ahead of time.
+"""Samples to batches: which images in which step, decoded ahead of time.
 
-A batch depends on the seed and the number of its step alone: any number of threads gives the same
-batches, and a training that goes on at step k gets those that it would have got. Threads suffice,
-because decoding and resizing, nearly all of the work, run without Python's lock.
+A batch depends on the seed and the number of its step alone: any number of workers gives the same
+batches, and a training that goes on at step k gets those that it would have got. Threads decode
+where the processor also trains; a GPU takes more than they can make, and is fed by processes.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -25,16 +20,12 @@ from training.decode import UNUSABLE, View, decode
 from training.index import Shards
 from training.sampling import Order, Rows, rows_of, square_root_draws
 from training.targets import Targets
+from training.workers import N_WORKERS, in_processes, in_threads
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """Mean and deviation of the channels of ImageNet, for pixels in [0, 1]."""
 
-N_THREADS = min(16, os.cpu_count() or 1)
-"""Threads that decode: as many batches are made at a time, and held in memory."""
-
-_Item = TypeVar("_Item")
-_Made = TypeVar("_Made")
 CPU = torch.device("cpu")
 _VIEWS = 1
 
@@ -62,12 +53,13 @@ class Batch:
     target: Tensor
     weight: Tensor
 
-    def copied(self, stream: torch.cuda.Stream) -> Batch:
-        """Return the batch on the GPU of a stream, when it is there: others compute meanwhile."""
-        with torch.cuda.stream(stream):
-            tensors = [t.to(stream.device, non_blocking=True) for t in self.tensors()]
-        stream.synchronize()
-        return Batch(self.keys, *tensors)
+    def pin_memory(self) -> Batch:
+        """Return the batch in memory that a GPU can copy by itself; torch calls this."""
+        return Batch(self.keys, *(tensor.pin_memory() for tensor in self.tensors()))
+
+    def on(self, device: torch.device) -> Batch:
+        """Return the batch on a device; of pinned memory the copy is made while it computes."""
+        return Batch(self.keys, *(t.to(device, non_blocking=True) for t in self.tensors()))
 
     def tensors(self) -> tuple[Tensor, ...]:
         """Return its tensors, in the order of the fields."""
@@ -95,7 +87,7 @@ def training_batches(
     batch_size: int,
     seed: int,
     steps: Sequence[int],
-    n_threads: int = N_THREADS,
+    n_workers: int = N_WORKERS,
     *,
     sampling: Sampling = "uniform",
     places: Sequence[slice] = (slice(None),),
@@ -115,15 +107,15 @@ def training_batches(
         Of the order and of the part that is looked at (see `training.decode.View`).
     steps
         Numbers of the steps, from 0: ``range(k, n)`` goes on behind the first k.
-    n_threads
-        Threads that decode; the batches are the same for any number.
+    n_workers
+        Threads, or processes for a GPU, that decode; the batches are the same for any number.
     sampling
         See `training.sampling`.
     places
         Parts of a step, each of which is a batch: all of it by default. Processes that share the
         work take different ones.
     device
-        Where the batches are put, while earlier ones are computed.
+        Where the batches are put; on a GPU, while it computes on earlier ones.
 
     Raises
     ------
@@ -132,33 +124,29 @@ def training_batches(
     """
     draws = square_root_draws(targets) if sampling == "square-root" else None
     order = Order(len(shards), seed, draws)
-    is_gpu = device.type == "cuda"
-    stream = torch.cuda.Stream(device) if is_gpu else None  # type: ignore[no-untyped-call]
 
-    def make(part: tuple[int, slice]) -> Batch:
-        step, own = part
+    def make(number: int) -> Batch:
+        step, own = steps[number // len(places)], places[number % len(places)]
         rows = rows_of(step, order, batch_size)[own]
         drawn = np.random.default_rng((seed, _VIEWS, step)).random((batch_size, 5))[own]
         pixels = _decode_all(shards, rows, side, [View(*five) for five in drawn.tolist()])
         entry, place = targets.entries(rows)
         of_entries = (targets.codes, targets.target, targets.weight)
-        batch = Batch(
+        return Batch(
             [shards.keys[row] for row in rows.tolist()],
             pixels,
             torch.from_numpy(place),
             *(torch.from_numpy(values[entry]) for values in of_entries),
         )
-        return batch.copied(stream) if stream else batch
 
-    for batch in _ahead(make, itertools.product(steps, places), n_threads):
-        if stream:
-            for tensor in batch.tensors():
-                tensor.record_stream(torch.cuda.current_stream(device))
-        yield batch
+    numbers = range(len(steps) * len(places))
+    if device.type == "cuda":
+        return _copied_ahead(in_processes(make, numbers, n_workers), device)
+    return in_threads(make, numbers, n_workers)
 
 
 def pixels_in_order(
-    shards: Shards, side: int, batch_size: int, n_threads: int = N_THREADS
+    shards: Shards, side: int, batch_size: int, n_workers: int = N_WORKERS
 ) -> Iterator[Tensor]:
     """Yield the pixels of all images once, ``uint8[n, s, s, 3]``: each a centred square.
 
@@ -175,7 +163,7 @@ def pixels_in_order(
     def make(rows: Rows) -> Tensor:
         return _decode_all(shards, rows, side, [None] * len(rows))
 
-    return _ahead(make, parts, n_threads)
+    return in_threads(make, parts, n_workers)
 
 
 def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
@@ -192,41 +180,31 @@ def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float]
 
 
 def _decode_all(shards: Shards, rows: Rows, side: int, views: Sequence[View | None]) -> Tensor:
-    # Only pinned memory is copied to a GPU while it computes.
-    pixels = torch.empty(
-        (len(rows), side, side, 3), dtype=torch.uint8, pin_memory=torch.cuda.is_available()
-    )
-    images = pixels.numpy()
+    pixels = np.empty((len(rows), side, side, 3), np.uint8)
     for place, (row, view) in enumerate(zip(rows.tolist(), views, strict=True)):
         try:
-            images[place] = decode(shards.jpeg(row), side, view)
+            pixels[place] = decode(shards.jpeg(row), side, view)
         except UNUSABLE as error:
             raise InputError(
                 "a sample of a shard cannot be used",
                 facts={"shard": shards.path(row), "key": shards.keys[row], "cause": repr(error)},
                 help="export the shards again, or take this image out",
             ) from error
-    return pixels
+    return torch.from_numpy(pixels)
 
 
-def _ahead(
-    make: Callable[[_Item], _Made], items: Iterable[_Item], n_threads: int
-) -> Iterator[_Made]:
-    """Yield what threads make of some items, in their order.
-
-    Each of them computes by itself: torch would start as many helpers for every one as there are
-    processors, and they would wait for each other. This thread keeps its own number.
-    """
-    torch.get_num_threads()  # settles the number of this thread before others set theirs
-    with ThreadPoolExecutor(n_threads, "decode", torch.set_num_threads, (1,)) as pool:
-        waiting: deque[Future[_Made]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(make, item))
-                if len(waiting) > n_threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+def _copied_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """Yield batches on a GPU; each is copied there while the one before it is computed."""
+    copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    ready: Batch | None = None
+    for batch in batches:
+        with torch.cuda.stream(copying):
+            copied = batch.on(device)
+        if ready:
+            yield ready
+        torch.cuda.current_stream(device).wait_stream(copying)
+        for tensor in copied.tensors():
+            tensor.record_stream(torch.cuda.current_stream(device))
+        ready = copied
+    if ready:
+        yield ready

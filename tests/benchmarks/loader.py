@@ -99,7 +99,7 @@ def ours(path: Path, use: Callable[[torch.Tensor], object] = len) -> None:
     shards = open_shards([path])
     targets = read_targets(shards, LABELS)
     steps = range(len(shards) // BATCH)
-    for batch in training_batches(shards, targets, SIDE, BATCH, 0, steps, n_threads=1):
+    for batch in training_batches(shards, targets, SIDE, BATCH, 0, steps, n_workers=1):
         use(batch.pixels)
 
 

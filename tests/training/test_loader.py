@@ -45,13 +45,13 @@ def content(batch: Batch) -> list[object]:
     start=st.integers(0, 9),
     batch_size=st.integers(1, 12),
     seed=st.integers(0, 2**63 - 1),
-    n_threads=st.integers(1, 4),
+    n_workers=st.integers(1, 4),
 )
 def test_a_training_goes_on_at_any_step_with_any_number_of_threads(
-    images, start: int, batch_size: int, seed: int, n_threads: int
+    images, start: int, batch_size: int, seed: int, n_workers: int
 ) -> None:
     whole = list(training_batches(*images, 8, batch_size, seed, range(10), 1))
-    rest = list(training_batches(*images, 8, batch_size, seed, range(start, 10), n_threads))
+    rest = list(training_batches(*images, 8, batch_size, seed, range(start, 10), n_workers))
     assert list(map(content, rest)) == list(map(content, whole[start:]))
 
 
