@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from drawings import LABELS, draw
+from drawings import LABELS, Drawing, draw, replace_facts
 from trainings import CONFIG, FILES, silent, trained
 
 from labeling.errors import ConfigError, InputError, QualityError
@@ -16,6 +16,7 @@ from training import train as module
 from training.checkpoint import load_model
 from training.index import open_shards
 from training.learner import Learner, learning_rate_at
+from training.loader import training_batches
 from training.losses import LOSSES
 from training.resnet import build
 from training.targets import read_targets
@@ -137,3 +138,34 @@ def test_training_imports_no_beam() -> None:
         "sys.exit(any(m.split('.')[0] in ('apache_beam', 'pipelines') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def odd_sets() -> dict[str, list[Drawing]]:
+    one_class = [draw(6 * number) for number in range(5)]
+    no_labels = [replace_facts(draw(number), labels=[]) for number in range(2)]
+    unknown = [replace_facts(draw(number), labels=[], unknown=list(LABELS)) for number in range(2)]
+    sizes = [draw(number, side) for number, side in enumerate((9, 16, 33, 200))]
+    return {
+        "fewer images than a batch": [draw(0), draw(1)],
+        "one class, others never seen": one_class,
+        "images without labels": [*one_class, *no_labels],
+        "images of which nothing is known": [*one_class, *unknown],
+        "nothing but such images": unknown,
+        "images of other sizes": sizes,
+    }
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", odd_sets())
+def test_odd_sets_are_trained_on(write_shard, tmp_path: Path, name: str, loss: str) -> None:
+    config = dataclasses.replace(CONFIG, loss=loss, sampling="square-root", steps=2)
+    trained(write_shard(odd_sets()[name]), tmp_path, config)
+    network, _ = load_model(tmp_path)
+    assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
+
+
+def test_more_workers_than_shards_train_all_the_same(write_shard, tmp_path: Path) -> None:
+    shards = open_shards([write_shard([draw(0), draw(1)])])
+    targets = read_targets(shards, LABELS)
+    batches = training_batches(shards, targets, 16, 8, 0, range(3), n_workers=4)
+    assert [len(batch.keys) for batch in batches] == [8, 8, 8]
