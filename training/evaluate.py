@@ -11,7 +11,7 @@ import torch
 
 from labeling.errors import InputError
 from training.checkpoint import load_model, read_card
-from training.devices import chosen_device
+from training.devices import chosen_device, memory_format
 from training.index import open_shards
 from training.loader import normalise, pixels_in_order
 
@@ -96,15 +96,18 @@ def predict(
     """
     network, card = load_model(model_dir)
     device = chosen_device()
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layout = memory_format(device, card.architecture.width)
+    network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
     shards = open_shards(shard_paths)
+
+    def logits_of(pixels: torch.Tensor) -> torch.Tensor:
+        images = normalise(pixels.to(device), card.mean, card.std)
+        logits: torch.Tensor = network(images.contiguous(memory_format=layout))
+        return logits.cpu()
+
     with torch.inference_mode():
-        logits = torch.cat(
-            [
-                network(normalise(pixels.to(device), card.mean, card.std)).cpu()
-                for pixels in pixels_in_order(shards, card.image_size, batch_size)
-            ]
-        )
+        batches = pixels_in_order(shards, card.image_size, batch_size)
+        logits = torch.cat([logits_of(pixels) for pixels in batches])
     chooses_one = card.training.get("loss") == "softmax"
     probabilities = logits.softmax(1) if chooses_one else logits.sigmoid()
     return shards.keys, probabilities.numpy()

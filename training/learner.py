@@ -11,6 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from training.averaging import Average
 from training.config import Precision, TrainConfig
+from training.devices import memory_format
 from training.loader import Batch, normalise
 from training.losses import LOSSES, without_largest
 from training.optimising import decayed, rate_at
@@ -28,7 +29,7 @@ class Learner:
         Takes normalised images ``float32[n, 3, s, s]`` and returns logits ``float[n, n_labels]``.
         It is moved to the device and trained in place.
     config
-        The settings; its architecture is not looked at.
+        The settings; of its architecture only the width is looked at.
     n_labels
         Number of logits.
     device
@@ -45,7 +46,9 @@ class Learner:
         device: torch.device,
         world: World = ALONE,
     ) -> None:
-        self.network = network.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self._layout = memory_format(device, config.width)
+        moved = network.to(device=device, memory_format=self._layout)  # type: ignore[call-overload]
+        self.network: nn.Module = moved.train()
         self.optimizer = torch.optim.SGD(
             decayed(self.network, config.weight_decay),
             lr=config.learning_rate,
@@ -119,7 +122,8 @@ class Learner:
             self.average.restore(_part(state, "average"))
 
     def _forward(self, pixels: Tensor) -> Tensor:
-        logits: Tensor = self._shared(normalise(pixels))
+        images = normalise(pixels).contiguous(memory_format=self._layout)
+        logits: Tensor = self._shared(images)
         return logits
 
     def _loss(self, number: int, batch: Batch) -> Tensor:
