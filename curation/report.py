@@ -111,6 +111,11 @@ def render_report(facts: Facts) -> str:
     )
 
 
+def render_page(template: str, **values: object) -> str:
+    """Return another page of the report's style; texts among the values are escaped."""
+    return _ENVIRONMENT.get_template(template).render(**values)
+
+
 def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
     """Return the few large numbers of the page: name, number, note."""
     tiles = []

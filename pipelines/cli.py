@@ -18,6 +18,7 @@ from pipelines import evaluating
 from pipelines.auditing import commands as auditing
 from pipelines.looking import commands as looking
 from pipelines.options import labels_option, on_run, set_option, tell_next, with_labels
+from pipelines.study import commands as studying
 
 if TYPE_CHECKING:
     from pipelines.config import Config
@@ -229,6 +230,7 @@ def train(config: Config, run: Path, label_set: str) -> None:
 
 
 main.add_command(evaluating.evaluate)
+main.add_command(studying.study)
 
 
 @main.command()

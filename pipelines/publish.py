@@ -69,9 +69,7 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
     candidates = open_stage(run_dir, "candidates")
     signals = open_stage(run_dir, "signals")
     name = stage_name("shards", labels.name)
-    inputs = {stage.name: stage.content for stage in (signals, candidates, *labels.made_from)}
-    exported = config.export.model_dump(mode="json")
-    settings = {"label_set": labels.name, **labels.settings, **exported}
+    inputs, settings = shards_made_from(config, run_dir, labels)
     with step(name) as facts:
         if reuse(out_dir, name, inputs=inputs, config=settings) is None:
             with staged(out_dir, name, inputs=inputs, config=settings) as work:
@@ -97,6 +95,16 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
             f" on, {stage.counts['heldout']:,} held out, {stage.counts['shards']} shards"
         )
     return stage
+
+
+def shards_made_from(
+    config: Config, run_dir: Path, labels: LabelSet
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the inputs and settings of shards, as their fingerprint holds them."""
+    stages = (open_stage(run_dir, "signals"), open_stage(run_dir, "candidates"), *labels.made_from)
+    exported = config.export.model_dump(mode="json")
+    inputs = {stage.name: stage.content for stage in stages}
+    return inputs, {"label_set": labels.name, **labels.settings, **exported}
 
 
 def train(config: Config, run_dir: Path, label_set: str) -> Stage:
