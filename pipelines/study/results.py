@@ -134,7 +134,8 @@ def _law(law: str, trend: Trend, fit: Fits) -> Facts:
     named = {"a": intercept, "b": slope}
     if law == "power":
         named = {"c": intercept, "a": slope, "b": exponent}
-    return {**named, "aicc": fit.aicc[0], "share_preferring": trend.shares.get(law)}
+    liked = {"share_preferring": trend.shares.get(law), "p_value": trend.p_values.get(law)}
+    return {**named, "aicc": fit.aicc[0], **liked}
 
 
 def _comparisons(found: Found, grid: Grid, task: str, measure: str) -> Iterator[Facts]:

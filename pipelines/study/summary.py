@@ -21,6 +21,16 @@ METHODS = {
     "finetune": "after fine-tuning",
     "scratch": "from scratch",
 }
+LAWS = {
+    "log": "A power law, which bends, is no better than a logarithmic one",
+    "power": "A power law, which bends, is better than a logarithmic one",
+    "neither": "Neither a logarithmic nor a power law holds: the means stray from both by more "
+    "than the seeds do",
+    "untold": "The data do not tell a logarithmic law from a power law, which bends,",
+}
+DOUBT = 0.05
+"""The p-value of a law below which it is said not to hold."""
+
 SETS = {
     "selected": "the selected labels",
     "all": "all candidates",
@@ -90,7 +100,7 @@ def _say_trend(line: Facts, n_seeds: int) -> str:
             "band, so nothing is claimed."
         )
     basis = _seeds(n_seeds)
-    if low <= 0 <= high:
+    if not _has_trend(line):
         return (
             f"{subject} may rise or fall: by {low:+.3f} to {high:+.3f} with each doubling of the "
             f"images (95 % band, {basis})."
@@ -104,24 +114,33 @@ def _say_trend(line: Facts, n_seeds: int) -> str:
 
 
 def _say_laws(facts: Facts) -> Iterator[str]:
+    """Say which law describes the lines that have a trend at all."""
     if len(facts["sizes"]) < MIN_SIZES:
         yield (
             f"A power law was not fitted: it needs {MIN_SIZES} numbers of images, and there are "
             f"{len(facts['sizes'])}."
         )
         return
-    by_law: dict[str | None, list[str]] = {}
-    for line in facts["lines"]:
-        several = len({(one["task"], one["measure"]) for one in facts["lines"]}) > 1
+    several = len({(line["task"], line["measure"]) for line in facts["lines"]}) > 1
+    lines_of: dict[str, list[str]] = {}
+    for line in filter(_has_trend, facts["lines"]):
         about = f" ({name_of_measure(line['task'], line['measure'])})" if several else ""
-        by_law.setdefault(line["preferred"], []).append(f"{_line(line)}{about}")
-    for law, lines in by_law.items():
+        lines_of.setdefault(_law(line), []).append(f"{_line(line)}{about}")
+    for law, lines in lines_of.items():
         where = "everywhere" if len(lines) == len(facts["lines"]) else f"with {_listed(lines)}"
-        if law is None:
-            yield f"A logarithmic and a power law cannot be told apart {where}."
-        else:
-            first, second = ("power", "logarithmic") if law == "power" else ("logarithmic", "power")
-            yield f"The data prefer a {first} law to a {second} one {where}."
+        yield f"{LAWS[law]} {where}."
+
+
+def _has_trend(line: Facts) -> bool:
+    low, high = line["doubling"]["low"], line["doubling"]["high"]
+    return low is not None and not low <= 0 <= high
+
+
+def _law(line: Facts) -> str:
+    """Return which of `LAWS` is to be said of a line."""
+    if all(law["p_value"] < DOUBT for law in line["laws"].values()):
+        return "neither"
+    return line["preferred"] or "untold"
 
 
 def _say_comparison(one: Facts, n_seeds: int) -> str:

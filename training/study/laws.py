@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import f as fisher
 
 from training.study.points import Band, Floats, Points, percentiles, resampled
 
@@ -67,12 +68,16 @@ class Trend:
         Share of the resamples that prefer each law; empty with one law or one seed.
     preferred
         The law that the data prefer, or None where they do not tell.
+    p_values
+        For each law how probable it is that the means stray from it as far as they do, if it
+        holds; empty with one seed.
     """
 
     doubling: Band
     fits: dict[str, Fits]
     shares: dict[str, float]
     preferred: str | None
+    p_values: dict[str, float]
 
 
 def find_trend(measured: Points) -> Trend:
@@ -92,7 +97,14 @@ def find_trend(measured: Points) -> Trend:
         power = float((again["power"].aicc < again["log"].aicc).mean())
         shares = {"log": 1 - power, "power": power}
     sure = [law for law, share in shares.items() if share >= SURE]
-    return Trend(Band(*per_doubling.tolist()), fits, shares, sure[0] if sure else None)
+    p_values = {law: _p_value(measured, one) for law, one in fits.items()}
+    return Trend(
+        Band(*per_doubling.tolist()),
+        fits,
+        shares,
+        preferred=sure[0] if sure else None,
+        p_values=p_values if measured.n_seeds > 1 else {},
+    )
 
 
 def law_bands(law: str, measured: Points, sizes: Floats) -> list[Band]:
@@ -147,6 +159,18 @@ def _basis(exponents: Floats, sizes: Floats) -> Floats:
     flat = exponents[:, None] == 0
     basis: Floats = np.where(flat, np.log10(sizes), -(sizes ** -exponents[:, None]))
     return basis
+
+
+def _p_value(measured: Points, fits: Fits) -> float:
+    """Return the p-value of the test for lack of fit (Fisher's F: misfit against scatter)."""
+    away = measured.means - fits.at(measured.sizes)[0]
+    n_parameters = 2 if fits.exponent[0] == 0 else 3
+    between, within = len(measured.sizes) - n_parameters, measured.freedom
+    if between < 1 or within < 1:
+        return 1.0
+    misfit = (measured.counts * away**2).sum() / between
+    scatter = max(measured.scatter / within, _ROUNDING)
+    return float(fisher.sf(misfit / scatter, between, within))
 
 
 def _aicc(squares: Floats, n: float, k: int) -> Floats:

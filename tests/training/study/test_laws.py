@@ -78,6 +78,15 @@ def test_a_law_is_preferred_only_where_the_data_tell() -> None:
     assert preferred.count("power") <= 2
 
 
+def test_a_law_that_holds_is_seldom_doubted_and_another_often() -> None:
+    doubts = [
+        find_trend(drawn(log_law(0, 0.1), 0.01, seed)).p_values["log"] < 0.05 for seed in range(100)
+    ]
+    assert 0 < np.mean(doubts) < 0.12
+    step = np.array([0.2, 0.2, 0.2, 0.5, 0.5])
+    assert all(p < 0.001 for p in find_trend(drawn(step, 0.01, 0)).p_values.values())
+
+
 def test_the_power_law_needs_four_sizes() -> None:
     trend = find_trend(points({n: [0.1 * n, 0.1 * n + 0.01] for n in (1, 2, 4)}))
     assert (list(trend.fits), trend.shares, trend.preferred) == (["log"], {}, None)
