@@ -31,8 +31,8 @@ _GAP = 0.07
 """Distance of two labels at the ends of lines, as a share of the panel's height."""
 
 
-def draw_study(facts: Facts, out_dir: Path) -> str:
-    """Write ``study.png`` and ``study.svg``; return the SVG as a page holds it.
+def draw_study(facts: Facts, out_dir: Path) -> None:
+    """Write ``study.png`` and ``study.svg``.
 
     Parameters
     ----------
@@ -40,11 +40,18 @@ def draw_study(facts: Facts, out_dir: Path) -> str:
         As `pipelines.study.results.study_facts` returns them.
     """
     with style():
+        _figure(facts).savefig(out_dir / "study.png", dpi=160, metadata={"Software": None})
+        _figure(facts).savefig(out_dir / "study.svg", metadata={"Date": None})
+
+
+def study_svg(facts: Facts) -> str:
+    """Return the picture as SVG that is part of a page and follows its light or dark theme."""
+    out = io.StringIO()
+    with style():
         figure = _figure(facts)
-        figure.savefig(out_dir / "study.png", dpi=160, metadata={"Software": None})
-        out = io.StringIO()
+        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+            patch.set_visible(False)
         figure.savefig(out, format="svg", metadata={"Date": None})
-    (out_dir / "study.svg").write_text(out.getvalue(), encoding="utf-8")
     return for_page(out.getvalue(), TITLE)
 
 

@@ -96,10 +96,17 @@ def _tell(bench: Bench, grid: Grid, found: Found) -> list[str]:
     """Write table, trends, pictures, page and summary into the study's folder."""
     out_dir = bench.study_dir
     main = {task.name: task.main for task in bench.tasks}
-    facts = study_facts(found, grid, main) | {"training": dict(bench.training)}
+    made_from = {
+        name: content
+        for shards in bench.shards.values()
+        for name, content in shards.manifest["inputs"].items()
+    }
+    facts = study_facts(found, grid, main)
+    facts |= {"training": dict(bench.training), "made_from": made_from}
     said = sentences(facts)
     write_table(found, grid, bench.training, out_dir)
     write_text(out_dir / "study.json", json.dumps(facts, indent=1, allow_nan=False) + "\n")
-    write_text(out_dir / "study.html", study_page(facts, said, draw_study(facts, out_dir)))
+    draw_study(facts, out_dir)
+    write_text(out_dir / "study.html", study_page(facts, said))
     write_text(out_dir / "summary.txt", "\n".join(said) + "\n")
     return said

@@ -68,7 +68,8 @@ def sentences(facts: Facts) -> list[str]:
     Parameters
     ----------
     facts
-        As `pipelines.study.results.study_facts` returns them, with ``training`` besides.
+        As ``study.json`` holds them: those of `pipelines.study.results.study_facts`, and
+        ``training``.
     """
     return [
         _say_what(facts),

@@ -21,6 +21,7 @@ from labeling.schemas import SELECTED
 from pipelines.cli import main
 from pipelines.config import read_config, with_overrides
 from pipelines.publish import export
+from pipelines.reporting import report
 from pipelines.selecting import select
 from pipelines.study import studying
 from pipelines.study.labels import shards_of
@@ -86,6 +87,23 @@ def test_a_study_is_told_whole_and_goes_on_where_it_was(
     assert trained == []
     assert winnow("study", study_file, "-o", "seeds=[0, 1, 5]").exit_code == 0
     assert trained == [5] * 4
+
+
+def test_a_study_in_the_runs_folder_is_part_of_its_report(shop: Path, selected: Path) -> None:
+    config = read_config(shop)
+    (selected / "config.json").write_text(config.model_dump_json())
+    few = (
+        STUDY.replace('"run"', '"."')
+        .replace("[0, 1]", "[0]")
+        .replace('"selected", "all"', '"selected"')
+    )
+    (selected / "growth.toml").write_text(few, encoding="utf-8")
+    assert winnow("study", selected / "growth.toml").exit_code == 0
+    page = report(config, selected).read_text()
+    assert "More images, other labels: growth" in page
+    assert "2 networks were trained" in page
+    select(with_overrides(config, ["select.keep=0.2"]), selected)
+    assert "2 networks were trained" not in report(config, selected).read_text()
 
 
 def test_every_network_is_tried_on_another_task(study_file: Path, selected: Path) -> None:
