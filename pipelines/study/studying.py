@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.manifest import locked, open_stage, write_text
+from labeling.errors import ConfigError
 from pipelines.config import Config
+from pipelines.looking.printing import duration
 from pipelines.publish import labels_of
 from pipelines.runs import load_config
 from pipelines.stages import taxonomy_of
@@ -62,11 +65,19 @@ def _prepare(study: StudySettings, config: Config, study_dir: Path) -> Bench:
     from training.train import TrainConfig
 
     run_dir = Path(study.run)
-    training = training_of(study, config.train)
+    known = {field.name for field in dataclasses.fields(TrainConfig)}
+    settings = training_of(study, config.train)
+    training = {key: value for key, value in settings.items() if key in known}
     TrainConfig(**training)
     candidates = open_stage(run_dir, "candidates")
     tasks = tasks_of(study, config, taxonomy_of(candidates))
     shards = {name: shards_of(config, run_dir, study_dir, name) for name in study.label_sets}
+    if study.held_out and not all(own.counts["heldout"] for own in shards.values()):
+        raise ConfigError(
+            "there is no held-out image to measure on",
+            facts={"export.holdout_share": config.export.holdout_share},
+            help="set held_out = false and name a task, or hold images out",
+        )
     images = {name: open_shards(own.paths(".tar", "train-")) for name, own in shards.items()}
     return Bench(study_dir, candidates, labels_of(candidates), shards, images, training, tasks)
 
@@ -78,17 +89,14 @@ def _measure(bench: Bench, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Measur
     if len(left) < len(cells):
         say(f"{len(cells) - len(left)} of {len(cells)} cells were finished before")
     yield from ((cell, measured) for cell, measured in done.items() if measured is not None)
-    started = time.perf_counter()
+    before, started = len(cells) - len(left), time.perf_counter()
+    task = bench.tasks[0]
     for number, cell in enumerate(left, 1):
-        progress = Progress(f"cell {len(cells) - len(left) + number} of {len(cells)}", "steps")
-        measured = train_cell(bench, cell, progress)
-        seconds = (time.perf_counter() - started) * (len(left) / number - 1)
-        main = bench.tasks[0]
-        value = measured[main.name][main.main[0]]
-        say(
-            f"cell {len(cells) - len(left) + number} of {len(cells)}: {cell}: "
-            f"{main.main[0]} {value:.3f}, about {seconds / 60:.0f} min left"
-        )
+        name = f"cell {before + number} of {len(cells)}"
+        measured = train_cell(bench, cell, Progress(name, "steps"))
+        seconds = (time.perf_counter() - started) / number * (len(left) - number)
+        value = f"{task.main[0]} {measured[task.name][task.main[0]]:.3f}"
+        say(f"{name}: {cell}: {value}, about {duration(seconds)} left")
         yield cell, measured
 
 

@@ -22,11 +22,11 @@ METHODS = {
     "scratch": "from scratch",
 }
 LAWS = {
-    "log": "A power law, which bends, is no better than a logarithmic one",
-    "power": "A power law, which bends, is better than a logarithmic one",
-    "neither": "Neither a logarithmic nor a power law holds: the means stray from both by more "
-    "than the seeds do",
-    "untold": "The data do not tell a logarithmic law from a power law, which bends,",
+    "log": "a power law, which bends, is no better than a logarithmic one",
+    "power": "a power law, which bends, is better than a logarithmic one",
+    "neither": "neither a logarithmic nor a power law holds: the means stray from both by more "
+    "than the seeds explain",
+    "untold": "the data do not tell a logarithmic law from a power law, which bends",
 }
 DOUBT = 0.05
 """The p-value of a law below which it is said not to hold."""
@@ -97,14 +97,14 @@ def _say_trend(line: Facts, n_seeds: int) -> str:
     middle, low, high = (line["doubling"][name] for name in ("estimate", "low", "high"))
     if low is None:
         return (
-            f"{subject} changes by {middle:+.3f} with each doubling of the images; one seed has no "
-            "band, so nothing is claimed."
+            f"{subject} changes by {_signed(middle)} with each doubling of the images; one seed "
+            "has no band, so nothing is claimed."
         )
     basis = _seeds(n_seeds)
     if not _has_trend(line):
         return (
-            f"{subject} may rise or fall: by {low:+.3f} to {high:+.3f} with each doubling of the "
-            f"images (95 % band, {basis})."
+            f"{subject} may rise or fall: by {_signed(low)} to {_signed(high)} with each doubling "
+            f"of the images (95 % band, {basis})."
         )
     verb = "rises" if low > 0 else "falls"
     near, far = sorted((abs(low), abs(high)))
@@ -128,8 +128,8 @@ def _say_laws(facts: Facts) -> Iterator[str]:
         about = f" ({name_of_measure(line['task'], line['measure'])})" if several else ""
         lines_of.setdefault(_law(line), []).append(f"{_line(line)}{about}")
     for law, lines in lines_of.items():
-        where = "everywhere" if len(lines) == len(facts["lines"]) else f"with {_listed(lines)}"
-        yield f"{LAWS[law]} {where}."
+        where = "Everywhere" if len(lines) == len(facts["lines"]) else f"With {_listed(lines)}"
+        yield f"{where}, {LAWS[law]}."
 
 
 def _has_trend(line: Facts) -> bool:
@@ -181,6 +181,11 @@ def _say_limits(facts: Facts) -> str:
 
 def _line(line: Facts) -> str:
     return f"ResNet-{line['depth']} on {name_of_set(line['label_set'])}"
+
+
+def _signed(change: float) -> str:
+    """Return a change with its sign, but for one that is 0 to three places."""
+    return f"{change:+.3f}" if abs(change) >= 0.0005 else "0.000"
 
 
 def _where(some: Sequence[Facts], every: Sequence[Facts]) -> str:

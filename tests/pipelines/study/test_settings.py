@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,10 @@ def test_wrong_values_are_refused(tmp_path: Path, old: str, new: str, expected: 
     with pytest.raises(ConfigError) as caught:
         read_study(path)
     assert expected in str(caught.value)
+
+
+def test_the_example_of_the_documentation_is_a_study(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "study.md"
+    whole, task = re.findall(r"```toml\n(.*?)```", page.read_text("utf-8"), flags=re.DOTALL)
+    study = read_study(write(tmp_path, f"{whole}\n{task}"))
+    assert (study.label_sets, study.task[0].methods) == (("selected", "all"), ("linear",))

@@ -172,13 +172,27 @@ def test_what_cannot_be_studied_is_said_before_anything_is_trained(
     assert list(study_file.with_suffix("").glob("cell-*")) == []
 
 
-def test_held_out_images_need_their_truth(study_file: Path, shop: Path, selected: Path) -> None:
+@pytest.mark.parametrize(
+    ("section", "setting", "expected"),
+    [
+        ("evaluate", {"truth": None}, "evaluate.truth"),
+        ("export", {"holdout_share": 0.0}, "no held-out image"),
+    ],
+)
+def test_held_out_images_and_their_truth_must_be_there(
+    study_file: Path,
+    shop: Path,
+    selected: Path,
+    section: str,
+    setting: dict[str, object],
+    expected: str,
+) -> None:
     config = read_config(shop)
-    unknown = config.evaluate.model_copy(update={"truth": None})
-    text = config.model_copy(update={"evaluate": unknown}).model_dump_json()
+    changed = getattr(config, section).model_copy(update=setting)
+    text = config.model_copy(update={section: changed}).model_dump_json()
     (selected / "config.json").write_text(text)
     done = winnow("study", study_file)
-    assert (done.exit_code, "evaluate.truth" in done.stderr) == (2, True)
+    assert (done.exit_code, expected in done.stderr) == (2, True), done.stderr
 
 
 @pytest.mark.slow

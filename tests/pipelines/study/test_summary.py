@@ -87,8 +87,8 @@ def test_a_difference_at_some_sizes_is_told_for_these_alone() -> None:
         "800 images, by 0.29" in told
     )
     assert (
-        "Neither a logarithmic nor a power law holds: the means stray from both by more than the "
-        "seeds do with ResNet-18 on all candidates and ResNet-34 on all candidates." in told
+        "With ResNet-18 on all candidates and ResNet-34 on all candidates, neither a logarithmic "
+        "nor a power law holds: the means stray from both by more than the seeds explain." in told
     )
     assert "elsewhere they cannot be told apart with 3 seeds" in told
 
