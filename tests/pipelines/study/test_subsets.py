@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import ConfigError
@@ -13,6 +13,7 @@ ids = st.lists(st.integers(0, 2**128 - 1), unique=True, min_size=1, max_size=60)
 )
 
 
+@settings(max_examples=30)
 @given(ids, st.data())
 def test_a_larger_subset_holds_the_smaller(image_ids: list[str], data: st.DataObject) -> None:
     small = data.draw(st.integers(1, len(image_ids)))
@@ -23,6 +24,7 @@ def test_a_larger_subset_holds_the_smaller(image_ids: list[str], data: st.DataOb
     assert first <= second
 
 
+@settings(max_examples=30)
 @given(ids, st.data())
 def test_label_sets_share_the_images_that_both_have(
     image_ids: list[str], data: st.DataObject
@@ -47,9 +49,9 @@ def test_sizes_end_with_what_every_label_set_has() -> None:
     assert sizes_of(study, {"all": 5000, "selected": 1000}) == [10, 100, 1000]
 
 
-@pytest.mark.parametrize("settings", [{"sizes": (10, 1001)}, {"smallest": 1000}])
-def test_a_size_that_a_label_set_lacks_is_refused(settings: dict[str, object]) -> None:
-    study = StudySettings(run="r", **settings)  # type: ignore[arg-type]
+@pytest.mark.parametrize("asked", [{"sizes": (10, 1001)}, {"smallest": 1000}])
+def test_a_size_that_a_label_set_lacks_is_refused(asked: dict[str, object]) -> None:
+    study = StudySettings(run="r", **asked)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="what the label set selected has") as caught:
         sizes_of(study, {"all": 5000, "selected": 1000})
     assert caught.value.facts["selected"] == "1,000 images"
