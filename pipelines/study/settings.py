@@ -92,6 +92,7 @@ class StudySettings(Section):
     ] = Field(
         ("selected", "all"),
         min_length=1,
+        max_length=6,
         description="`selected`, `all`, `random`, or `precision-0.9`: what that precision keeps",
     )
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_distinct)] = Field(

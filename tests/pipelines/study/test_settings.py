@@ -63,6 +63,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("[20, 40]", "[20, 40]\nsmallest = 3", "and not both"),
         ("[20, 40]", "[20, 20]", "each may stand once only"),
         ("[20, 40]", "[0, 20]", "greater than or equal to 1"),
+        ('"all"', '"all", ' + ", ".join(f'"precision-0.{n}"' for n in range(2, 8)), "at most 6"),
         ('"all"', '"best"', "is none of all, random, selected, precision-0.9"),
         ('"all"', '"precision-1.2"', "is none of all"),
         ("steps = 7", "depth = 50", "depth comes from the study's own list, depths"),
