@@ -89,7 +89,7 @@ def map_bars_svg(facts: Facts) -> str:
 
 def summary_png(facts: Facts, path: Path) -> None:
     """Write one picture of a run: the precision curve left, the models compared right."""
-    with _style():
+    with style():
         figure = Figure(figsize=(10, 3.8), facecolor=PAPER, layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         draw_precision_curve(left, facts)
@@ -172,7 +172,7 @@ def _known_rows(facts: Facts) -> Sequence[Mapping[str, float]]:
 def _as_svg(
     draw: Callable[[Axes, Facts], None], facts: Facts, size: tuple[float, float], title: str
 ) -> str:
-    with _style():
+    with style():
         figure = Figure(figsize=size, layout="constrained")
         figure.patch.set_visible(False)
         axes = figure.subplots()
@@ -180,11 +180,11 @@ def _as_svg(
         draw(axes, facts)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
-    return _for_page(out.getvalue(), title)
+    return for_page(out.getvalue(), title)
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Draw with winnow's settings on matplotlib's defaults, whatever the user's settings are."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -192,7 +192,7 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _for_page(svg: str, title: str) -> str:
+def for_page(svg: str, title: str) -> str:
     """Make an SVG file part of a page: no prologue, no ids but those needed, colours by name."""
     svg = svg[svg.index("<svg") :]
     for part in (r"<metadata>.*?</metadata>", r"<style.*?</style>"):

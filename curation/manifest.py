@@ -324,7 +324,7 @@ def locked(run_dir: Path) -> Iterator[str]:
             raise BusyError(
                 "another winnow is working in this folder",
                 facts={"run": run_dir, "holder": _holder(handle) or "unknown"},
-                help="wait for it, or choose another folder with --out",
+                help="wait for it, or choose another folder",
             ) from error
         dead = _holder(handle)
         now = time.strftime("%Y-%m-%d %H:%M:%S")

@@ -70,7 +70,8 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         (``source``, ``n_candidates``, perhaps ``n_audits`` and ``precision``); ``bursts``
         (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``); ``rejects`` (number by
         reason); ``thumbnails`` (``kept_lowest`` and ``dropped_highest``, each of ``data_uri``,
-        ``label``, ``p_correct``); ``stages`` (``fingerprint`` and ``counts`` by name); and
+        ``label``, ``p_correct``); ``studies`` (``name``, ``said``, and ``figure``, an SVG that
+        winnow drew); ``stages`` (``fingerprint`` and ``counts`` by name); and
         ``run``, the only one that may depend on the time, the machine or how long things took.
     out_dir
         An existing folder.
@@ -103,12 +104,20 @@ def render_report(facts: Facts) -> str:
         labels=labels[:MAX_LABELS],
         n_labels=len(labels),
         sources=facts.get("sources") or (),
+        studies=[
+            {**study, "figure": Markup(study["figure"])} for study in facts.get("studies") or ()
+        ],
         thumbnails=_thumbnails(facts.get("thumbnails") or {}),
         bursts=facts.get("bursts") or (),
         rejects=_rejects(facts.get("rejects") or {}),
         stages=_stages(facts.get("stages") or {}),
         run=_flat(facts.get("run") or {}),
     )
+
+
+def render_page(template: str, **values: object) -> str:
+    """Return another page of the report's style; texts among the values are escaped."""
+    return _ENVIRONMENT.get_template(template).render(**values)
 
 
 def _tiles(facts: Facts) -> list[tuple[str, str, str]]:

@@ -25,6 +25,7 @@ from pipelines.options import (
     tell_next,
     with_labels,
 )
+from pipelines.study import commands as studying
 
 if TYPE_CHECKING:
     from pipelines.config import Config
@@ -251,6 +252,7 @@ def train(run: Path, overrides: tuple[str, ...], label_set: str) -> None:
 
 
 main.add_command(evaluating.evaluate)
+main.add_command(studying.study)
 
 
 @main.command()

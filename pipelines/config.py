@@ -1,29 +1,19 @@
-"""The configuration: one TOML file, checked whole before anything runs.
-
-Every mistake is reported at once, each as ``file:line:column`` with the nearest known key.
-"""
+"""The configuration: one TOML file, checked whole before anything runs."""
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from labeling.errors import ConfigError
+from pipelines.checking import Section, checked, override, read_toml
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class TaxonomyInput(_Section):
+class TaxonomyInput(Section):
     """The labels."""
 
     path: str = Field(description="file of labels, also with .gz")
@@ -35,19 +25,19 @@ class TaxonomyInput(_Section):
     )
 
 
-class SiteInput(_Section):
+class SiteInput(Section):
     """HTML pages with their images beside them."""
 
     path: str = Field(description="folder or zip file that holds a folder for each host")
 
 
-class ArchiveInput(_Section):
+class ArchiveInput(Section):
     """Web archives: pages with the images that are stored beside them."""
 
     path: str = Field(description="WARC, ARC or WAT file (plain or .gz), or a folder of them")
 
 
-class SignalsInput(_Section):
+class SignalsInput(Section):
     """A table of texts about images."""
 
     path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
@@ -58,7 +48,7 @@ class SignalsInput(_Section):
     )
 
 
-class WebdatasetInput(_Section):
+class WebdatasetInput(Section):
     """Images with their texts, in WebDataset tars such as img2dataset writes."""
 
     path: str = Field(description="tar, or a folder of tars")
@@ -68,7 +58,7 @@ class WebdatasetInput(_Section):
     )
 
 
-class LinksInput(_Section):
+class LinksInput(Section):
     """A table of links between pages."""
 
     path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
@@ -77,14 +67,14 @@ class LinksInput(_Section):
     )
 
 
-class GraphInput(_Section):
+class GraphInput(Section):
     """Links between hosts or pages, as Common Crawl publishes its graphs."""
 
     vertices: str = Field(description="text file of id, tab, reversed host or URL; also with .gz")
     edges: str = Field(description="text file of two ids with a tab between; also with .gz")
 
 
-class FeedbackInput(_Section):
+class FeedbackInput(Section):
     """A table of what users did."""
 
     path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
@@ -97,7 +87,7 @@ class FeedbackInput(_Section):
     )
 
 
-class LabelSettings(_Section):
+class LabelSettings(Section):
     """How candidates are made."""
 
     support_only: tuple[str, ...] = Field(
@@ -117,7 +107,7 @@ class LabelSettings(_Section):
     )
 
 
-class AuditSettings(_Section):
+class AuditSettings(Section):
     """How pairs are drawn for audit."""
 
     n: int = Field(500, ge=1, description="pairs to audit")
@@ -127,7 +117,7 @@ class AuditSettings(_Section):
     )
 
 
-class SelectSettings(_Section):
+class SelectSettings(Section):
     """What is kept."""
 
     keep: float = Field(1 / 3, gt=0, le=1, description="share of the candidates to keep")
@@ -151,7 +141,7 @@ class SelectSettings(_Section):
     per_label: int | None = Field(None, ge=1, description="images of a label to keep, at most")
 
 
-class ExportSettings(_Section):
+class ExportSettings(Section):
     """How shards are written."""
 
     shard_mb: int = Field(256, ge=1, description="size at which a new shard begins, in MB")
@@ -163,7 +153,7 @@ class ExportSettings(_Section):
     )
 
 
-class TrainSettings(_Section):
+class TrainSettings(Section):
     """What is trained."""
 
     depth: Literal[18, 34, 50, 101, 152] = Field(18, description="depth of the ResNet")
@@ -212,7 +202,7 @@ class TrainSettings(_Section):
     )
 
 
-class EvaluateSettings(_Section):
+class EvaluateSettings(Section):
     """What the trained model is held against."""
 
     truth: str | None = Field(
@@ -220,7 +210,7 @@ class EvaluateSettings(_Section):
     )
 
 
-class Config(_Section):
+class Config(Section):
     """All of a run's settings; paths start from `base`."""
 
     base: str = Field(".", description="data folder; itself relative to the configuration file")
@@ -255,126 +245,20 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     ConfigError
         With every mistake of the file, each with its place.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            "the configuration cannot be read", facts={"file": path, "cause": error}
-        ) from error
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            "the configuration is not TOML", facts={"file": path, "cause": error}
-        ) from error
+    content, text = read_toml(path)
     base = path.parent / str(content.get("base", "."))
-    config = check_config(_override(content, overrides), str(path), text)
+    config = check_config(override(content, overrides), str(path), text)
     return config.model_copy(update={"base": str(base.resolve())})
 
 
 def check_config(content: Mapping[str, Any], where: str, text: str = "") -> Config:
     """Return checked settings; `text` is the file that they come from, for places."""
-    try:
-        return Config.model_validate(_tuples(content))
-    except ValidationError as error:
-        places = dict(_places(text))
-        problems = [_explain(e, places, where) for e in error.errors(include_url=False)]
-        raise ConfigError(
-            "\n".join(problems),
-            help="docs/reference/config.md lists every key",
-        ) from None
+    return checked(Config, content, where, text, "docs/reference/config.md")
 
 
 def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
     """Return the settings with some keys set anew, checked."""
     if not overrides:
         return config
-    content = _override(config.model_dump(mode="json"), overrides)
+    content = override(config.model_dump(mode="json"), overrides)
     return check_config(content, "-o")
-
-
-def _tuples(value: Any) -> Any:
-    """Turn lists into tuples, which strict checking asks for."""
-    if isinstance(value, Mapping):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
-
-
-def _override(content: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    result: dict[str, Any] = {**content}
-    for override in overrides:
-        key, equals, written = override.partition("=")
-        if not equals or not key:
-            raise ConfigError(
-                "an override is not of the form key=value",
-                facts={"-o": override},
-                help="for example: -o select.keep=0.25",
-            )
-        section = result
-        *above, last = key.split(".")
-        for name in above:
-            inner = section.get(name, {})
-            if not isinstance(inner, Mapping):
-                raise ConfigError(
-                    f'"{name}" of an override is not a section of keys',
-                    facts={"-o": override},
-                    help="lists of inputs are set in the file",
-                )
-            section[name] = {**inner}
-            section = section[name]
-        section[last] = _parse_value(written)
-    return result
-
-
-def _parse_value(written: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {written}")["value"]
-    except tomllib.TOMLDecodeError:
-        return written
-
-
-def _explain(error: Any, places: Mapping[tuple[Any, ...], str], where: str) -> str:
-    way = tuple(error["loc"])
-    place = next((places[way[:n]] for n in range(len(way), 0, -1) if way[:n] in places), "")
-    key = ".".join(map(str, way))
-    head = f"{where}:{place}: " if place else f"{where}: "
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(way[-1]), _known_keys(way[:-1]), n=1, cutoff=0.5)
-        hint = f' (did you mean "{near[0]}"?)' if near else ""
-        return f'{head}unknown key "{key}"{hint}'
-    if error["type"] == "missing":
-        return f'{head}missing key "{key}"'
-    message = error["msg"][0].lower() + error["msg"][1:]
-    return f'{head}"{key}": {message}, found {error["input"]!r}'
-
-
-def _known_keys(way: tuple[Any, ...]) -> list[str]:
-    model: Any = Config
-    for name in way:
-        if isinstance(name, str):
-            annotation = model.model_fields[name].annotation
-            model = getattr(annotation, "__args__", (annotation,))[0]
-    return list(model.model_fields)
-
-
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([\w.\-\"]+)\s*\]\]?")
-_KEY = re.compile(r"^(\s*)([\w.\-\"]+)\s*=")
-
-
-def _places(text: str) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Yield the way to each key of a TOML file, and its line and column."""
-    section: tuple[Any, ...] = ()
-    n_of: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        header = _HEADER.match(line)
-        key = _KEY.match(line)
-        if header:
-            name = header[2].replace('"', "")
-            section = tuple(name.split("."))
-            if header[1] == "[[":
-                section = (*section, n_of.setdefault(name, 0))
-                n_of[name] += 1
-            yield section, f"{number}:{header.start(2) + 1}"
-        elif key:
-            names = key[2].replace('"', "").split(".")
-            yield (*section, *names), f"{number}:{len(key[1]) + 1}"

@@ -90,7 +90,7 @@ def _on_task(
     from training.checkpoint import read_card
 
     kind = kind or guessed_kind(task)
-    measure, known, budget = _measurer(kind)
+    measure, known, budget = measurer(kind)
     unknown = [method for method in methods if method not in known]
     if unknown:
         raise ConfigError(
@@ -159,7 +159,7 @@ def model_of(run: Path, label_set: str) -> Path:
     return open_stage(run, name).dir
 
 
-def _measurer(kind: str) -> tuple[Any, tuple[str, ...], Any]:
+def measurer(kind: str) -> tuple[Any, tuple[str, ...], Any]:
     """Return the function that measures a kind of task, its methods and its budget."""
     if kind == "classify":
         from training.transfer import classify

@@ -26,6 +26,7 @@ from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
 from pipelines.selecting import read_groups
 from pipelines.stages import stage_name, taxonomy_of
+from pipelines.study.page import studies_in
 from pipelines.talk import say, step
 from pipelines.truth import read_truth
 
@@ -54,6 +55,7 @@ def report(config: Config, run_dir: Path) -> Path:
         if current(run_dir, "selected") is not None:
             facts |= _selection(config, run_dir, candidates, taxonomy)
         facts |= _measures(run_dir)
+        facts["studies"] = list(studies_in(run_dir))
         facts["run"] = _times(run_dir)
         return write_report(facts, run_dir)
 

@@ -25,7 +25,7 @@ from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.strata import strata_of
 from pipelines.choosing import Choice, choose, refuse_both
-from pipelines.config import Config
+from pipelines.config import Config, SelectSettings
 from pipelines.recall import measure_recall
 from pipelines.scores import score_candidates
 from pipelines.stages import taxonomy_of
@@ -68,12 +68,8 @@ def select(config: Config, run_dir: Path) -> Stage:
     settings = config.select.model_dump(mode="json") | {"confidence_by_itself": confidence}
     with step("selected") as facts:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
-            rows = scored.table(SCORED)
-            judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
-            taxonomy = taxonomy_of(candidates)
-            by_itself = config.select.model_copy(update={"confidence": confidence})
-            choice = choose(by_itself, candidates, rows, judged)
-            choice = replace(choice, selection=flag_implied(choice.selection, taxonomy))
+            settled = config.select.model_copy(update={"confidence": confidence})
+            judged, choice = judge_and_choose(run_dir, settled, candidates, audits, scored)
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 _write(work, choice, confidence)
                 work.facts |= measure(judged, choice.selection, confidence)
@@ -87,6 +83,23 @@ def select(config: Config, run_dir: Path) -> Stage:
     for line in (*_told_of_groups(stage), *_told_of_floor(stage, config.select.floor)):
         say(line)
     return stage
+
+
+def judge_and_choose(
+    run_dir: Path, settings: SelectSettings, candidates: Stage, audits: Stage, scored: Stage
+) -> tuple[Judgements, Choice]:
+    """Return what was judged, and what the settings keep; writes nothing.
+
+    Raises
+    ------
+    QualityError
+        If the precision asked for cannot be proved.
+    """
+    rows = scored.table(SCORED)
+    judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
+    choice = choose(settings, candidates, rows, judged)
+    kept = flag_implied(choice.selection, taxonomy_of(candidates))
+    return judged, replace(choice, selection=kept)
 
 
 def _write(work: Staging, choice: Choice, confidence: float) -> None:

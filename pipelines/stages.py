@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pyarrow.compute as pc
+
 from curation.manifest import Stage
-from labeling.schemas import TAXONOMY
+from labeling.schemas import CANDIDATES, TAXONOMY
 from labeling.taxonomy import Taxonomy, from_table
 
 
@@ -15,3 +17,10 @@ def stage_name(stage: str, label_set: str) -> str:
 def taxonomy_of(candidates: Stage) -> Taxonomy:
     """Return the taxonomy that a stage's candidates refer to."""
     return from_table(candidates.table(TAXONOMY))
+
+
+def labels_of(candidates: Stage) -> list[str]:
+    """Return every label that a candidate names: the logits of the run's networks."""
+    pairs = candidates.table(CANDIDATES, columns=["label_id"])
+    labels: list[str] = pc.unique(pairs["label_id"]).sort().to_pylist()
+    return labels

@@ -6,13 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.compute as pc
-
 from curation.manifest import Stage, fingerprint, open_stage, reuse, staged
 from labeling.errors import QualityError
-from labeling.schemas import CANDIDATES
 from pipelines.config import Config
-from pipelines.stages import stage_name
+from pipelines.stages import labels_of, stage_name
 from pipelines.talk import Progress, say, step
 
 if TYPE_CHECKING:
@@ -108,9 +105,8 @@ def _given(
     from training.config import TrainConfig
     from training.index import open_shards
 
-    labels = pc.unique(candidates.table(CANDIDATES, columns=["label_id"])["label_id"])
     images = open_shards(shards.paths(".tar", "train-"))
-    return images, labels.sort().to_pylist(), TrainConfig(**_settings(config))
+    return images, labels_of(candidates), TrainConfig(**_settings(config))
 
 
 def _settings(config: Config) -> dict[str, Any]:

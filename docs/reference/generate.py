@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from labeling.schemas import TABLES, Field
 from pipelines.cli import main
 from pipelines.config import Config
+from pipelines.study.settings import StudySettings
 
 HERE = Path(__file__).parent
 
@@ -27,6 +28,7 @@ def pages() -> dict[str, str]:
     return {
         "schemas.md": "\n".join(_schemas()) + "\n",
         "config.md": "\n".join(_config()) + "\n",
+        "study.md": "\n".join(_study()) + "\n",
         "commands.md": "\n".join(_commands()) + "\n",
     }
 
@@ -63,16 +65,29 @@ def _config() -> Iterator[str]:
     yield ""
     yield "One TOML file. Paths start from `base`. Every key can be set for one command with"
     yield "`-o section.key=value`. Sections with double brackets may stand several times."
-    yield from _section("", Config)
-    for name, field in Config.model_fields.items():
+    yield from _sections(Config)
+
+
+def _study() -> Iterator[str]:
+    yield "# Configuration of a study"
+    yield ""
+    yield "One TOML file for `winnow study`. Paths start from its folder. Every key can be set for"
+    yield "one command with `-o section.key=value`. `[train]` may hold any key of a run's"
+    yield "[`[train]`](config.md#train) but `depth` and `seed`; what it does not set is the run's."
+    yield from _sections(StudySettings, but="train")
+
+
+def _sections(whole: type[BaseModel], but: str = "") -> Iterator[str]:
+    yield from _section(whole)
+    for name, field in whole.model_fields.items():
         model, repeated = _model(field)
-        if model:
+        if model and name != but:
             yield f"\n## `{'[[' if repeated else '['}{name}{']]' if repeated else ']'}`\n"
             yield str(model.__doc__)
-            yield from _section(name, model)
+            yield from _section(model)
 
 
-def _section(name: str, model: type[BaseModel]) -> Iterator[str]:
+def _section(model: type[BaseModel]) -> Iterator[str]:
     plain = {key: f for key, f in model.model_fields.items() if not _model(f)[0]}
     yield "\n| key | default | meaning |\n|---|---|---|"
     for key, field in plain.items():
@@ -83,6 +98,8 @@ def _section(name: str, model: type[BaseModel]) -> Iterator[str]:
 def _toml(value: object) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, float):
         return f"{value:.4g}"
     return "not set" if value is None else f'"{value}"' if isinstance(value, str) else str(value)

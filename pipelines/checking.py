@@ -1,0 +1,165 @@
+"""TOML files of settings, checked whole.
+
+Every mistake is reported at once, each as ``file:line:column`` with the nearest known key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from labeling.errors import ConfigError
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """Keys of a TOML file that are all known, and none of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any], str]:
+    """Return what a TOML file holds, and its text.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "the configuration cannot be read", facts={"file": path, "cause": error}
+        ) from error
+    try:
+        return tomllib.loads(text), text
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            "the configuration is not TOML", facts={"file": path, "cause": error}
+        ) from error
+
+
+def checked(
+    model: type[_Model], content: Mapping[str, Any], where: str, text: str, reference: str
+) -> _Model:
+    """Return checked settings of any kind.
+
+    Parameters
+    ----------
+    model
+        What the settings are.
+    content, where, text
+        What to check; the file's name and text, for places.
+    reference
+        The page that lists every key.
+
+    Raises
+    ------
+    ConfigError
+        With every mistake, each with its place.
+    """
+    try:
+        return model.model_validate(_tuples(content))
+    except ValidationError as error:
+        places = dict(_places(text))
+        problems = [_explain(e, places, where, model) for e in error.errors(include_url=False)]
+        raise ConfigError("\n".join(problems), help=f"{reference} lists every key") from None
+
+
+def _tuples(value: Any) -> Any:
+    """Turn lists into tuples, which strict checking asks for."""
+    if isinstance(value, Mapping):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def override(content: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return settings with some keys set anew, unchecked; see `read_config`."""
+    result: dict[str, Any] = {**content}
+    for override in overrides:
+        key, equals, written = override.partition("=")
+        if not equals or not key:
+            raise ConfigError(
+                "an override is not of the form key=value",
+                facts={"-o": override},
+                help="for example: -o select.keep=0.25",
+            )
+        section = result
+        *above, last = key.split(".")
+        for name in above:
+            inner = section.get(name, {})
+            if not isinstance(inner, Mapping):
+                raise ConfigError(
+                    f'"{name}" of an override is not a section of keys',
+                    facts={"-o": override},
+                    help="lists of inputs are set in the file",
+                )
+            section[name] = {**inner}
+            section = section[name]
+        section[last] = _parse_value(written)
+    return result
+
+
+def _parse_value(written: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:
+        return written
+
+
+def _explain(
+    error: Any, places: Mapping[tuple[Any, ...], str], where: str, model: type[BaseModel]
+) -> str:
+    way = tuple(error["loc"])
+    place = next((places[way[:n]] for n in range(len(way), 0, -1) if way[:n] in places), "")
+    key = ".".join(map(str, way))
+    head = f"{where}:{place}: " if place else f"{where}: "
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(
+            str(way[-1]), _known_keys(model, way[:-1]), n=1, cutoff=0.5
+        )
+        hint = f' (did you mean "{near[0]}"?)' if near else ""
+        return f'{head}unknown key "{key}"{hint}'
+    if error["type"] == "missing":
+        return f'{head}missing key "{key}"'
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return f'{head}"{key}": {message}, found {error["input"]!r}'
+
+
+def _known_keys(model: Any, way: tuple[Any, ...]) -> list[str]:
+    for name in way:
+        if isinstance(name, str):
+            annotation = model.model_fields[name].annotation
+            model = getattr(annotation, "__args__", (annotation,))[0]
+    return list(model.model_fields)
+
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*([\w.\-\"]+)\s*\]\]?")
+_KEY = re.compile(r"^(\s*)([\w.\-\"]+)\s*=")
+
+
+def _places(text: str) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Yield the way to each key of a TOML file, and its line and column."""
+    section: tuple[Any, ...] = ()
+    n_of: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        key = _KEY.match(line)
+        if header:
+            name = header[2].replace('"', "")
+            section = tuple(name.split("."))
+            if header[1] == "[[":
+                section = (*section, n_of.setdefault(name, 0))
+                n_of[name] += 1
+            yield section, f"{number}:{header.start(2) + 1}"
+        elif key:
+            names = key[2].replace('"', "").split(".")
+            yield (*section, *names), f"{number}:{len(key[1]) + 1}"
