@@ -7,9 +7,8 @@ fashion recipe (`docs/recipes/fashion.toml`) is run, and for each of three seeds
 trained on each label set for the same number of steps. All are measured
 
 - by the mAP on the photos held out from fashion, against the attributes of the shop's staff;
-- on clothes at home, in 10 classes (clothing_small): nearest neighbours and linear probe at the 96
-  pixels of their training; fine-tuned at 48, beside the same network from scratch with the same
-  budget;
+- on clothes at home, in 10 classes (clothing_small), at the 96 pixels of their training: nearest
+  neighbours, linear probe, fine-tuned, and the same network from scratch with the same budget;
 - and the first of the selected labels on boxes of blood cells (BCCD): frozen, fine-tuned and from
   scratch.
 
@@ -44,8 +43,7 @@ FASHION = "fashion_dev.tar.gz"
 TASKS = ("clothing_small_dev.tar.gz", "detection_dev.tar.gz")
 SETS = ("selected", "all", "random")
 SEEDS, BOX_SEEDS = range(3), range(1)
-TUNED_SIDE, BOXES_SIDE = 48, 192
-"""Pixels of the clothes that a network is trained on, and of the blood cells."""
+BOXES_SIDE = 192
 
 Measures = Iterable[tuple[str, float]]
 
@@ -103,25 +101,24 @@ def measures(config: Config, run_dir: Path, work: Path, seed: int) -> Iterator[t
         held_out = evaluate(config, run_dir, name).manifest["facts"]
         for measure in ("map", "precision_at_1", "precision_at_5"):
             yield f"{name}_{measure}", held_out[measure]
-        for measure, value in on_clothing(run_dir, model, work, ("knn", "linear"), seed, None):
-            yield f"{name}_{measure}", value
-        for measure, value in on_clothing(run_dir, model, work, ("finetune",), seed, TUNED_SIDE):
-            yield f"{name}_{measure}", value
+        for methods in (("knn", "linear"), ("finetune",)):
+            for measure, value in on_clothing(run_dir, model, work, methods, seed):
+                yield f"{name}_{measure}", value
         if name == "selected":
-            yield from on_clothing(run_dir, model, work, ("scratch",), seed, TUNED_SIDE)
+            yield from on_clothing(run_dir, model, work, ("scratch",), seed)
 
 
 def on_clothing(
-    run_dir: Path, model: Path, work: Path, methods: tuple[str, ...], seed: int, side: int | None
+    run_dir: Path, model: Path, work: Path, methods: tuple[str, ...], seed: int
 ) -> Measures:
-    """Return measures on clothes at home, by default at the side of the model's training."""
+    """Return measures on clothes at home, at the side of the model's training."""
     task = work / "clothing_small"
     return remembered(
         run_dir,
         "transfer-clothing",
         model,
-        {"methods": methods, "seed": seed, "side": side},
-        lambda: evaluate_classes(model, task, methods, seeds=(seed,), image_size=side),
+        {"methods": methods, "seed": seed, "side": None},
+        lambda: evaluate_classes(model, task, methods, seeds=(seed,)),
     )
 
 
