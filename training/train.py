@@ -147,15 +147,7 @@ def train(
         computed = _computed(config, device, world)
     if is_first:
         _write(out_dir, learner, label_ids, config, log)
-    last = [done.loss for done in log[-max(1, config.steps // 10) :]]
-    return TrainResult(
-        config.steps,
-        config.steps * config.batch_size,
-        seconds,
-        sum(last) / len(last),
-        (config.steps - first) * config.batch_size / seconds,
-        computed,
-    )
+    return _result(config, log, config.steps - first, seconds, computed)
 
 
 def places(config: TrainConfig, world: World) -> list[slice]:
@@ -218,14 +210,15 @@ def _refuse_not_finite(loss: float, step: int, batches: Sequence[Batch]) -> None
 def _keeper(
     learner: Learner, checkpoints: Checkpoints | None, identity: str
 ) -> Callable[[list[Done], bool], None]:
-    """Return a function that writes a state where one is due, or at once."""
+    """Return a function that writes a state where one is due, or at once, if it is finite."""
     saved = time.monotonic()
 
     def keep(log: list[Done], at_once: bool) -> None:
         nonlocal saved
         if checkpoints and (at_once or checkpoints.due(saved)):
             tensors = {**learner.state(), LOG: torch.tensor(log, dtype=torch.float64)}
-            save_state(checkpoints, len(log), identity, tensors)
+            if all(tensor.isfinite().all() for tensor in tensors.values()):
+                save_state(checkpoints, len(log), identity, tensors)
             saved = time.monotonic()
 
     return keep
@@ -283,6 +276,21 @@ def _computed(config: TrainConfig, device: torch.device, world: World) -> str:
         what = f"{n_threads} CPU thread{'s' if n_threads > 1 else ''}"
     many = f"{world.size} processes of " if world.size > 1 else ""
     return f"{many}{what}, {chosen_precision(config, device)}"
+
+
+def _result(
+    config: TrainConfig, log: Sequence[Done], n_done: int, seconds: float, computed: str
+) -> TrainResult:
+    """Return what a training did, the last `n_done` of its steps in this attempt."""
+    last = [done.loss for done in log[-max(1, config.steps // 10) :]]
+    return TrainResult(
+        config.steps,
+        config.steps * config.batch_size,
+        seconds,
+        sum(last) / len(last),
+        n_done * config.batch_size / seconds,
+        computed,
+    )
 
 
 def _write(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 from trainings import CONFIG, FILES, files, silent, trained
 
 from labeling.errors import InputError, QualityError
+from training import train as module
 from training.index import open_shards
+from training.logs import Done
 from training.losses import LOSSES
 from training.states import Checkpoints, newest_state, save_state
 from training.train import train
@@ -126,6 +129,16 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_state(
     found = trained(shard, tmp_path / "model", LONG, checkpoints=keeps)
     assert told == ["going on behind step 3"]
     assert found == trained(shard, tmp_path / "whole", LONG)
+
+
+@pytest.mark.parametrize("value", [1.0, float("inf"), float("nan")])
+def test_weights_that_are_not_finite_are_no_state_to_go_on_from(
+    tmp_path: Path, value: float
+) -> None:
+    learner = SimpleNamespace(state=lambda: {"network.fc.bias": torch.tensor([0.0, value])})
+    keep = module._keeper(learner, Checkpoints(tmp_path / "states", minutes=0), "id")
+    keep([Done(1, 0.5, 0.1)], False)
+    assert (tmp_path / "states").exists() == (value == 1.0)
 
 
 def test_ctrl_c_waits_for_the_step_and_writes_its_state(shard: Path, tmp_path: Path) -> None:
