@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -121,6 +123,24 @@ def test_threads_that_decode_start_no_others(images, monkeypatch) -> None:
         torch.set_num_threads(before)
     assert {n for _, n in seen} == {1}
     assert threading.get_ident() not in {thread for thread, _ in seen}
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_gpu_is_given_each_batch_once_and_copied_one_ahead(images, monkeypatch) -> None:
+    done: list[str] = []
+    stream = SimpleNamespace(wait_stream=lambda other: done.append("waited"))
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: None)
+    monkeypatch.setattr(Batch, "on", lambda batch, device: done.append("copied") or batch)
+    given = (*images, 8, 5, 0, range(4), 2)
+    found = training_batches(*given, device=torch.device("cuda"))
+    first = next(found)
+    assert done == ["copied", "waited", "copied"]
+    expected = list(map(content, training_batches(*given)))
+    assert [content(batch) for batch in (first, *found)] == expected
+    assert (done.count("copied"), done.count("waited")) == (4, 4)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
