@@ -32,8 +32,6 @@ from training.resnet import ResNet, build
 from training.states import Checkpoints, newest_state, save_state
 from training.targets import Targets, read_targets
 
-__all__ = ["TrainConfig", "TrainResult", "train"]
-
 LOG = "log"
 """Name in a state of what is logged: ``float64[steps, 3]``."""
 
@@ -119,9 +117,7 @@ def train(
     device = chosen_device()
     identity = _identity(shards, label_ids, config)
     with seeded(config.seed, device, config.threads):
-        network = build(config.architecture, len(label_ids))
-        _begin_at_base_rates(network, targets)
-        learner = Learner(network, config, len(label_ids), device, world)
+        learner = _fresh(config, targets, device, world)
         log = _go_on(learner, checkpoints, identity, world)
         learner.begin()
         first, started = len(log), time.perf_counter()
@@ -248,6 +244,12 @@ def _grouped(batches: Iterator[Batch], n: int) -> Iterator[list[Batch]]:
     """Yield n batches at a time."""
     while own := list(itertools.islice(batches, n)):
         yield own
+
+
+def _fresh(config: TrainConfig, targets: Targets, device: torch.device, world: World) -> Learner:
+    network = build(config.architecture, targets.n_labels)
+    _begin_at_base_rates(network, targets)
+    return Learner(network, config, targets.n_labels, device, world)
 
 
 def _begin_at_base_rates(network: ResNet, targets: Targets) -> None:

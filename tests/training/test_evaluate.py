@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score
 from labeling.errors import InputError
 from training import evaluate as module
 from training.checkpoint import load_model
+from training.config import TrainConfig
 from training.decode import decode
 from training.evaluate import (
     average_precision,
@@ -25,7 +26,7 @@ from training.evaluate import (
 )
 from training.index import open_shards
 from training.loader import normalise
-from training.train import TrainConfig, train
+from training.train import train
 
 CONFIG = TrainConfig(
     depth=18, width=8, stem="small", image_size=16, steps=2, batch_size=8, threads=1

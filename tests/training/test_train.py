@@ -14,13 +14,14 @@ from trainings import CONFIG, FILES, silent, trained
 from labeling.errors import ConfigError, InputError, QualityError
 from training import train as module
 from training.checkpoint import load_model
+from training.config import TrainConfig
 from training.index import open_shards
 from training.learner import Learner, learning_rate_at
 from training.loader import training_batches
 from training.losses import LOSSES
 from training.resnet import build
 from training.targets import read_targets
-from training.train import TrainConfig, train
+from training.train import train
 
 
 @pytest.fixture
