@@ -1,0 +1,89 @@
+"""The code and the docs are written in plain English, without the words of `english.DIALECT`."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+# Dialect words and docstrings that begin like a question, at most. Delete what has reached 0.
+BUDGET = {"labeling": 248, "curation": 125, "pipelines": 246, "training": 84, "docs": 170}
+
+
+def load_english() -> ModuleType:
+    path = Path(__file__).parent / "english.py"
+    spec = importlib.util.spec_from_file_location("english", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["english"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+english = load_english()
+
+
+@pytest.mark.parametrize("name", [*english.PACKAGES, "docs"])
+def test_no_text_holds_dialect_and_no_docstring_begins_like_a_question(name: str) -> None:
+    found = english.hits(english.texts(name))
+    budget = BUDGET.get(name, 0)
+    assert len(found) <= budget, "\n".join([f"{len(found)}, budget {budget}:", *map(str, found)])
+    assert found or name not in BUDGET, f"{name} has reached 0: delete its budget"
+
+
+def hits_of(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(english, "ROOT", tmp_path)
+    path = tmp_path / "module.py"
+    path.write_text(source, encoding="utf-8")
+    return [str(hit).split(" ->")[0] for hit in english.hits(english.texts_of(path))]
+
+
+def test_dialect_is_found_in_docstrings_comments_and_messages_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (
+        '"""Votes.\n\nWhat users say goes\non behind the vote `said`.\n"""\n'
+        "x = 1  # there is none, this is no list\n"
+        'raise InputError(f"the file {x} was put aside and is None")\n'
+        'say = "told"\n'
+    )
+    assert hits_of(source, tmp_path, monkeypatch) == [
+        "module.py:3: say",
+        "module.py:4: behind",
+        "module.py:3: goes on",
+        "module.py:7: put aside",
+        "module.py:6: is none",
+        "module.py:6: is no",
+    ]
+
+
+def test_plain_text_code_and_examples_are_no_dialect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (
+        '"""Return the standard score; there is no unit, and no result is `None`.\n\n'
+        '>>> said("behind")\n``told``\n"""\n'
+        "x = 1  # noqa: told\n"
+    )
+    assert hits_of(source, tmp_path, monkeypatch) == []
+
+
+@pytest.mark.parametrize("first", ["What", "Which", "How", "Where", "Whether"])
+def test_a_docstring_that_begins_like_a_question_is_found(
+    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f'def f():\n    """{first} it returns."""\n'
+    assert hits_of(source, tmp_path, monkeypatch) == [f"module.py:2: {first}"]
+
+
+def test_comments_that_give_a_reason_are_told_from_titles_and_directives(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "# Reading\n# --- Writing ---\nx = 1  # noqa: E501\n"
+        "# torch 2.13 writes outside its memory here.\ny = 2  # the last of a pair counts\n"
+    )
+    assert sum(map(english.is_reason, english.texts_of(path))) == 2
