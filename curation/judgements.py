@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from curation.audits import effective, tenths
+from curation.pairs import find_pairs
 from curation.precision import Floats, Interval, Ints, precision_interval
 from curation.thresholds import Thresholds, thresholds
 
@@ -31,6 +36,39 @@ class Judgements:
     correct: Mask
     p_inclusion: Floats
     stratum: npt.NDArray[np.int8] | None
+
+
+Strata = Callable[[pa.Table, Ints], npt.NDArray[np.int8] | None]
+"""Audits and the row of each among the candidates, to the stratum of every candidate."""
+
+
+def judgements(audits: pa.Table, scored: pa.Table, strata: Strata) -> Judgements:
+    """Return the judged ones of the scored candidates; audits of other pairs are left out.
+
+    Where `strata` does not know the strata that the pairs were drawn by, tenths by score take
+    their place: a pair's score does not depend on its own verdict.
+
+    Parameters
+    ----------
+    audits, scored
+        Tables of `labeling.schemas.AUDITS` and `labeling.schemas.SCORED`.
+    strata
+        Returns ``int8[n]``, or None where it does not know.
+
+    Raises
+    ------
+    InputError
+        For audits of another schema.
+    """
+    judged = effective(audits).table
+    row = find_pairs(judged, scored)
+    judged = judged.filter(pa.array(row >= 0))
+    row = row[row >= 0]
+    correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
+    stratum = strata(judged, row)
+    if stratum is None:
+        stratum = tenths(np.asarray(scored["p_correct"]))
+    return Judgements(row, correct, judged["p_inclusion"].to_numpy(), stratum)
 
 
 def cut(judged: Judgements, score: npt.NDArray[np.floating], inside: Mask) -> Thresholds:

@@ -1,11 +1,9 @@
-"""Scores of a run's candidates: learnt on some of them, computed for all in bounded memory."""
+"""Scores of a run's candidates, read from their files in bounded memory."""
 
 from __future__ import annotations
 
-from collections import deque
+import functools
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,122 +11,27 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.features import features, sources_of
-from curation.labelmodel import belief, count_patterns, merge_patterns
 from curation.manifest import Stage
-from curation.models import Scorer, apply
-from curation.pairs import Hash, image_hash
-from curation.relatives import Floats
-from curation.scoring import Scores, kinds, score
-from curation.threads import one_thread
-from labeling.errors import InputError
-from labeling.schemas import CANDIDATES
-from labeling.taxonomy import Taxonomy
+from curation.parts import N_AT_ONCE, Parts, Pool, pool_of_parts, score_parts
+from curation.scoring import Scores
 from pipelines.stages import taxonomy_of
-
-MAX_FITTED = 200_000
-"""Candidates that models are fitted on, about; the images of audited ones come on top."""
-
-N_AT_ONCE = 65_536
-"""Candidates scored together, about."""
-
-N_THREADS = 2
-MAX_WAITING = 4
-"""Parts that may wait for a thread."""
 
 
 def score_candidates(
     candidates: Stage, audits: pa.Table, intervals: bool = False
 ) -> tuple[npt.NDArray[np.float32], Scores, int]:
-    """Score all candidates of a run.
-
-    Up to `MAX_FITTED` candidates all are fitted on (`curation.scoring.score`). Of more, the fit
-    sees the images with the smallest hashes and those that were audited; the others are scored by
-    what was learnt (`curation.models.apply`), in parts of whole images. The time to fit does not
-    grow with the number of candidates, nor does the memory, but for some 20 bytes each.
-
-    Parameters
-    ----------
-    candidates
-        Stage with the candidates and their taxonomy; those of an image lie together.
-    audits
-        Table of `labeling.schemas.AUDITS`.
-    intervals
-        Whether to return the bounds of `curation.venn_abers` too.
-
-    Returns
-    -------
-    p_correct, scores, n_fitted
-        ``float32[n]`` in the order of the rows, with bounds ``float32[3, n]``: probability, lower
-        and upper bound; the scores of the fitted ones; how many these are.
-
-    Raises
-    ------
-    InputError
-        For too few audits, or if candidates of an image do not lie together.
-    """
-    paths = candidate_paths(candidates)
-    taxonomy = taxonomy_of(candidates)
-    image = _hashes(paths)
-    _refuse_scattered(image)
-    fitted = _choose(image, image_hash(audits["image_id"]))
-    parts = [part.filter(pa.array(chosen)) for part, chosen in _parts(paths, image, fitted)]
-    sample = pa.concat_tables(parts) if parts else CANDIDATES.empty()
-    scores = score(features(sample, taxonomy), audits)
-    p_correct = np.empty((3, len(image)) if intervals else len(image), np.float32)
-    of_fitted = np.vstack([scores.p_correct, scores.bounds]) if intervals else scores.p_correct
-    p_correct[..., fitted] = of_fitted
-    if not fitted.all():
-        rest = (part.filter(pa.array(~chosen)) for part, chosen in _parts(paths, image, fitted))
-        with one_thread("blas"):
-            of_rest = list(apply_all(scores.scorer, rest, taxonomy, intervals))
-        p_correct[..., ~fitted] = np.concatenate(of_rest, axis=-1)
-    return p_correct, scores, int(fitted.sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """What audits are drawn from: the candidates of a run, in the order of the rows.
-
-    Attributes
-    ----------
-    pairs
-        Table of ``image_id`` and ``label_id``.
-    cold
-        ``float64[n]``: see `curation.scoring.cold_scores`.
-    kind
-        ``uint64[n]``: see `curation.scoring.kinds`.
-    """
-
-    pairs: pa.Table
-    cold: Floats
-    kind: npt.NDArray[np.uint64]
+    """Score all candidates of a stage: see `curation.parts.score_parts`."""
+    return score_parts(parts_of(candidates), taxonomy_of(candidates), audits, intervals)
 
 
 def pool_of(candidates: Stage) -> Pool:
-    """Return what is known of a run's candidates before any audit.
+    """Return what is known of a stage's candidates before any audit."""
+    return pool_of_parts(parts_of(candidates), taxonomy_of(candidates))
 
-    They are read in parts, of each of which only the patterns of its votes, and for each candidate
-    its pattern, kind and noisy-or stay in memory until the label model is fitted on all patterns.
-    """
-    taxonomy, paths = taxonomy_of(candidates), candidate_paths(candidates)
-    named = [sources_of(part) for part in read_parts(paths, ["evidence", "silent"])]
-    sources = sorted({source for part in named for source in part})
-    pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
-    patterns, of_row, noisy_or, kind, n_patterns = [], [], [], [], 0
-    for part in read_parts(paths, CANDIDATES.arrow.names):
-        table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
-        found, pattern = count_patterns(table.spoke, table.silent)
-        patterns.append(found)
-        of_row.append(pattern + n_patterns)
-        noisy_or.append(table.column("noisy_or").astype(np.float64))
-        kind.append(kinds(table))
-        n_patterns += len(found.count)
-    if len(pairs) == 0:
-        return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
-    every, place = merge_patterns(patterns)
-    cold = np.concatenate(noisy_or) * belief(every)[place][np.concatenate(of_row)]
-    return Pool(pairs, cold, np.concatenate(kind))
+
+def parts_of(candidates: Stage) -> Parts:
+    """Return the candidates of a stage, to be read in parts."""
+    return functools.partial(read_parts, candidate_paths(candidates))
 
 
 def candidate_paths(candidates: Stage) -> list[Path]:
@@ -141,63 +44,3 @@ def read_parts(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:
     for path in paths:
         for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=columns):
             yield pa.Table.from_batches([batch])
-
-
-def _hashes(paths: list[Path]) -> Hash:
-    """Return the hash of each candidate's image."""
-    hashes = [image_hash(part["image_id"]) for part in read_parts(paths, ["image_id"])]
-    return np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
-
-
-def _refuse_scattered(image: Hash) -> None:
-    n_runs = int(np.sum(image[1:] != image[:-1])) + min(len(image), 1)
-    if n_runs != len(np.unique(image)):
-        raise InputError(
-            "the candidates of an image do not lie together",
-            facts={"images": len(np.unique(image)), "runs of rows": n_runs},
-            help="sort the candidates by image_id",
-        )
-
-
-def _choose(image: Hash, audited: Hash) -> npt.NDArray[np.bool_]:
-    """Return which candidates to fit on: all of the images that are chosen."""
-    if len(image) <= MAX_FITTED:
-        return np.ones(len(image), bool)
-    limit = np.array([int(2**64 * (MAX_FITTED / len(image)))], np.uint64)
-    return (image < limit) | np.isin(image, audited)
-
-
-def _parts(
-    paths: list[Path], image: Hash, fitted: npt.NDArray[np.bool_]
-) -> Iterator[tuple[pa.Table, npt.NDArray[np.bool_]]]:
-    """Yield the candidates in parts of whole images, each with what is fitted of it."""
-    start, held = 0, CANDIDATES.empty()
-    for path in paths:
-        for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=CANDIDATES.arrow.names):
-            held = pa.concat_tables([held, pa.Table.from_batches([batch]).cast(CANDIDATES.arrow)])
-            own = image[start : start + len(held)]
-            end = int(np.searchsorted(own[::-1] != own[-1], True))
-            n_whole = len(held) - end
-            if n_whole:
-                yield held.slice(0, n_whole), fitted[start : start + n_whole]
-            start, held = start + n_whole, held.slice(n_whole)
-    if len(held):
-        yield held, fitted[start:]
-
-
-def apply_all(
-    scorer: Scorer, parts: Iterator[pa.Table], taxonomy: Taxonomy, intervals: bool = False
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the scores of each part, in order."""
-
-    def apply_to(part: pa.Table) -> npt.NDArray[np.float32]:
-        return apply(scorer, features(part, taxonomy, scorer.sources, scorer.facts), intervals)
-
-    waiting: deque[Future[npt.NDArray[np.float32]]] = deque()
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        for part in parts:
-            waiting.append(pool.submit(apply_to, part))
-            if len(waiting) > MAX_WAITING:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

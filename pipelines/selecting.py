@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits import effective, tenths
 from curation.facts import rounded
 from curation.implied import flag_implied
-from curation.judgements import Judgements, precision_of
+from curation.judgements import Judgements, judgements, precision_of
 from curation.manifest import Stage, Staging, current, open_stage, reuse, staged, write_parquet
-from curation.pairs import find_pairs
+from curation.modes import Choice, refuse_both
+from curation.precision import Ints
 from curation.selection import Selection
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.strata import strata_of
-from pipelines.choosing import Choice, choose, refuse_both
+from pipelines.choosing import choose
 from pipelines.config import Config, SelectSettings
 from pipelines.recall import measure_recall
 from pipelines.scores import score_candidates
@@ -203,20 +204,12 @@ def make_scores(run_dir: Path, candidates: Stage, audits: Stage, intervals: bool
 
 
 def judge(run_dir: Path, candidates: Stage, audits: pa.Table, scored: pa.Table) -> Judgements:
-    """Return what was judged of the scored candidates.
+    """Return the judged ones of the scored candidates (`curation.judgements.judgements`)."""
 
-    Where the strata that the pairs were drawn by are not known, tenths by score take their place:
-    a pair's score does not depend on its own verdict.
-    """
-    judged = effective(audits).table
-    row = find_pairs(judged, scored)
-    judged = judged.filter(pa.array(row >= 0))
-    row = row[row >= 0]
-    correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
-    stratum = strata_of(run_dir, candidates, judged, row)
-    if stratum is None:
-        stratum = tenths(np.asarray(scored["p_correct"]))
-    return Judgements(row, correct, judged["p_inclusion"].to_numpy(), stratum)
+    def strata(judged: pa.Table, row: Ints) -> npt.NDArray[np.int8] | None:
+        return strata_of(run_dir, candidates, judged, row)
+
+    return judgements(audits, scored, strata)
 
 
 def measure(judged: Judgements, chosen: Selection, confidence: float) -> dict[str, Any]:

@@ -18,13 +18,14 @@ from curation.manifest import (
     write_parquet,
 )
 from curation.pairs import find_pairs
+from curation.parts import Pool
 from curation.redraw import draw_again
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, VERDICTS
 from pipelines.auditing.sheets import read_answers, write_sheet
 from pipelines.auditing.strata import cut_cells, read_cells
 from pipelines.config import Config
-from pipelines.scores import Pool, pool_of
+from pipelines.scores import pool_of
 from pipelines.stages import taxonomy_of
 from pipelines.talk import say, step
 from pipelines.truth import read_truth

@@ -17,13 +17,13 @@ import pyarrow.parquet as pq
 from curation.audits import bands, effective, shares_drawn, stratum_names
 from curation.manifest import write_text
 from curation.pairs import find_pairs
+from curation.parts import Pool
 from curation.redraw import Cells, cell_names
 from labeling.batches import BATCH_BYTES, BATCH_ROWS
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, TRUTH, VERDICTS
 from labeling.taxonomy import Taxonomy
 from labeling.untrusted import read_parquet
-from pipelines.scores import Pool
 from pipelines.talk import say
 
 REQUIRED = ("image_id", "label_id", "verdict")

@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 from curation.audits import bands, is_drawn_here, stratum_names
 from curation.manifest import Stage, current, open_stage, staged, write_parquet
 from curation.pairs import find_pairs
+from curation.parts import Pool
 from curation.redraw import Cells, cell_names, make_cells, share_above
 from labeling.schemas import SCORED
 from pipelines.config import SelectSettings
-from pipelines.scores import Pool, pool_of
+from pipelines.scores import pool_of
 
 STAGE = "audits-cells"
 

@@ -35,9 +35,10 @@ from curation.features import features
 from curation.manifest import open_stage, staged, write_parquet
 from curation.models import Scorer
 from curation.pairs import find_pairs
+from curation.parts import N_AT_ONCE, apply_all
 from curation.scoring import cold_scores
 from curation.threads import one_thread
-from pipelines.scores import N_AT_ONCE, apply_all, score_candidates
+from pipelines.scores import score_candidates
 
 Floats = npt.NDArray[np.float64]
 

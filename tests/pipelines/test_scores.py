@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from worlds import make_world
 
+from curation import parts
 from curation.audits import answer, sample
 from curation.features import features
 from curation.manifest import Stage, open_stage, staged, write_parquet
@@ -39,7 +40,7 @@ def test_few_candidates_are_all_fitted_on(tmp_path):
 
 def test_of_many_some_are_fitted_on_and_the_rest_is_scored_in_parts(tmp_path, monkeypatch):
     audits = audits_of(400)
-    monkeypatch.setattr(scores, "MAX_FITTED", 2000)
+    monkeypatch.setattr(parts, "MAX_FITTED", 2000)
     monkeypatch.setattr(scores, "N_AT_ONCE", 501)
     third = len(WORLD.candidates) // 3
     pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
