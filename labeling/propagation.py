@@ -9,7 +9,7 @@ Neighbours that know nothing do not count in the mean: silence is no evidence.
 
 All arithmetic is on integers, with ties broken by the label's code, so that the result does not
 depend on the order of nodes or edges, or on where a round is computed: `Graph` may be a whole graph
-or the edges into some of its nodes (see `labeling.rounds`).
+or the edges into some of its nodes (see `pipelines.passes.rounds`).
 """
 
 from __future__ import annotations
