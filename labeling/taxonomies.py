@@ -7,10 +7,11 @@ refuses ids that stand twice, unknown parents and cycles, each with the lines.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -48,11 +49,15 @@ class TaxonomyFiles:
         takes the name's end and the first line for a hint.
     hierarchy
         For Open Images, the JSON file that says which label is a kind of which.
+    sha256
+        Digests of `paths`, 64 hexadecimal digits each: files with other content are refused.
+        Empty where any content will do.
     """
 
     path: Path
     format: str = "auto"
     hierarchy: Path | None = None
+    sha256: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -67,9 +72,55 @@ def read_taxonomy(files: TaxonomyFiles | Path) -> Taxonomy:
     ------
     InputError
         For a file that is missing, damaged or too large, a line that is not of the format, an id
-        that may not be one or stands twice, an unknown parent, or a cycle (with all its lines).
+        that may not be one or stands twice, an unknown parent, or a cycle (with all its lines);
+        and for a file whose digest is not that in `files`.
     """
     files = TaxonomyFiles(files) if isinstance(files, Path) else files
+    try:
+        return _read(files)
+    finally:  # after reading: also where a line was refused, which may be a line of another file
+        _expect(files)
+
+
+def pinned(files: TaxonomyFiles) -> TaxonomyFiles:
+    """Return the files with the digests of their present content, unless they have digests.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    """
+    return files if files.sha256 else replace(files, sha256=tuple(map(_digest, files.paths)))
+
+
+def _expect(files: TaxonomyFiles) -> None:
+    """Raise where a file is not the one that its digest was taken of."""
+    for path, expected in zip(files.paths, files.sha256, strict=bool(files.sha256)):
+        found = _digest(path)
+        if found != expected:
+            raise InputError(
+                "the taxonomy is not the file that the command began with",
+                facts={"file": path, "expected": expected, "found": found},
+                help="let every worker see the same file, leave it unchanged while the command"
+                " runs, and give the command again",
+            )
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError("the taxonomy does not exist", facts={"file": path})
+    return InputError("the taxonomy cannot be read", facts={"file": path, "cause": error})
+
+
+def _read(files: TaxonomyFiles) -> Taxonomy:
     kind = _format_of(files) if files.format == "auto" else files.format
     if files.hierarchy is not None and kind != "openimages":
         raise InputError(
@@ -127,12 +178,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 if text.strip():
                     yield number, text
-    except FileNotFoundError:
-        raise InputError("the taxonomy does not exist", facts={"file": path}) from None
     except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
-        raise InputError(
-            "the taxonomy cannot be read", facts={"file": path, "cause": error}
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def _open(path: Path) -> BufferedIOBase:

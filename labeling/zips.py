@@ -43,9 +43,12 @@ def read_zipped(path: Path, name: str, n_bytes: int) -> bytes | None:
 
 def _open(path: Path) -> zipfile.ZipFile:
     """Return an open zip file, which processes must not share: they would move its position."""
-    return _opened(path, path.stat().st_mtime_ns, os.getpid())
+    state = path.stat()
+    # No tool can set the time of the last change of a file's state, as it can that of its content.
+    version = (state.st_ino, state.st_size, state.st_ctime_ns)
+    return _opened(path, version, os.getpid())
 
 
 @functools.lru_cache(maxsize=4)
-def _opened(path: Path, changed: int, process: int) -> zipfile.ZipFile:
+def _opened(path: Path, version: tuple[int, int, int], process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)

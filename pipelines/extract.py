@@ -18,7 +18,7 @@ from labeling.locate import Locator, input_files, named
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.sites import read_site, site_pages
 from labeling.tables import read_feedback, read_links, read_signals
-from labeling.taxonomies import TaxonomyFiles, read_taxonomy
+from labeling.taxonomies import TaxonomyFiles, pinned, read_taxonomy
 from labeling.taxonomy import Taxonomy
 from labeling.webdatasets import read_webdataset
 from pipelines.config import Config
@@ -44,6 +44,8 @@ KEYS = {
 }
 """What each table is shuffled by: all events of one user meet in one file, for instance."""
 
+_TAXONOMIES: Once[Taxonomy] = Once()
+
 _ORDER = {
     "signals": ["image_id", "page_id", "source", "text"],
     "placements": ["image_id", "page_id"],
@@ -56,9 +58,10 @@ _ORDER = {
 
 @dataclass(frozen=True)
 class ReadInputs:
-    """Read one split of the inputs that a configuration names."""
+    """Read one split of the inputs that a configuration names, with the labels of its taxonomy."""
 
     config: Config
+    taxonomy: TaxonomyFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield (table name, rows) with the columns that the shuffle needs."""
@@ -88,7 +91,7 @@ class ReadInputs:
         elif split.kind == "links":
             yield from read_links(base / paths, config.links[number].columns)
         else:
-            known = frozenset(taxonomy_at(taxonomy_files(config)).label_ids)
+            known = frozenset(taxonomy_at(self.taxonomy).label_ids)
             columns = config.feedback[number].columns
             yield from read_feedback(base / paths, columns, locator, known.__contains__)
 
@@ -149,14 +152,18 @@ def _file_inputs(config: Config) -> Iterator[tuple[str, tuple[str, ...], Sequenc
     yield "feedback", TABLE_SUFFIXES, [table.path for table in config.feedback]
 
 
-@Once
 def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
-    """Return the taxonomy of some files, read once in each process."""
-    return read_taxonomy(files)
+    """Return the taxonomy of some files, read once in each process.
+
+    With digests in `files` that content is returned or an `InputError` raised, and no file is read
+    that was read before; without, the files are digested at every call.
+    """
+    files = pinned(files)
+    return _TAXONOMIES.get(files, lambda: read_taxonomy(files))
 
 
 def taxonomy_files(config: Config) -> TaxonomyFiles:
-    """Return where the taxonomy of a configuration is."""
+    """Return where the taxonomy of a configuration is, without digests."""
     named = config.taxonomy
     base = Path(config.base)
     hierarchy = None if named.hierarchy is None else base / named.hierarchy

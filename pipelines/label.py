@@ -19,11 +19,10 @@ from labeling.links import REASONS as CAPPED
 from labeling.locate import named
 from labeling.lookalikes import odd_names
 from labeling.schemas import PHRASE_REASONS
+from labeling.taxonomies import TaxonomyFiles, pinned
 from pipelines import extract
 from pipelines.config import Config
-from pipelines.passes.feedback import tell, trust_at
-from pipelines.passes.hosts import boilerplate_in
-from pipelines.passes.matchers import matcher_at
+from pipelines.passes.feedback import tell
 from pipelines.passes.plan import plan, splits_for
 from pipelines.places import Place, place_for
 from pipelines.shuffle.engine import Shuffle, Split, n_buckets_for, run
@@ -73,21 +72,20 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
 
 
 def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
-    extract.taxonomy_at.cache_clear()
-    matcher_at.cache_clear()
-    boilerplate_in.cache_clear()
-    trust_at.cache_clear()
-    taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
+    labels = pinned(extract.taxonomy_files(config))
+    taxonomy = extract.taxonomy_at(labels)
     odd = odd_names(taxonomy)
     _say_odd(odd)
-    signals = _make_signals(config, run_dir, beam_options)
+    signals = _make_signals(config, labels, run_dir, beam_options)
     inputs = {"signals": signals.content}
     settings = {"support_only": sorted(config.label.support_only)}
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
             with staged(run_dir, "candidates", inputs=inputs, config=settings, resume=True) as work:
                 place = place_for(config, run_dir, work)
-                work.facts["bursts"], found = _run_passes(config, signals, place, beam_options)
+                work.facts["bursts"], found = _run_passes(
+                    config, labels, signals, place, beam_options
+                )
                 work.counts |= found
                 work.counts |= _count_candidates(work.dir)
                 work.facts["odd_names"] = odd
@@ -116,7 +114,9 @@ def _say_odd(names: Sequence[str]) -> None:
         say("  … the rest is in the manifest of the candidates, as odd_names")
 
 
-def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
+def _make_signals(
+    config: Config, labels: TaxonomyFiles, run_dir: Path, beam_options: Sequence[str]
+) -> Stage:
     splits = extract.splits_of(config)
     inputs = _input_digests(config, splits)
     settings = config.model_dump(mode="json", include=INPUT_KEYS)
@@ -126,7 +126,7 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
                 place = place_for(config, run_dir, work)
                 if place.is_remote:  # the inputs are on this machine
                     place, beam_options = Place(work.dir, work.scratch), ()
-                _extract(config, splits, place, beam_options)
+                _extract(extract.ReadInputs(config, labels), splits, place, beam_options)
                 work.counts |= _count_signals(work.dir)
                 work.facts["cut_archives"] = _cut_archives(work.dir, splits)
                 n_archives = sum(split.kind == "archive" for split in splits)
@@ -144,11 +144,11 @@ def _make_signals(config: Config, run_dir: Path, beam_options: Sequence[str]) ->
 
 
 def _extract(
-    config: Config, splits: Sequence[Split], place: Place, beam_options: Sequence[str]
+    read: extract.ReadInputs, splits: Sequence[Split], place: Place, beam_options: Sequence[str]
 ) -> None:
-    paths = input_paths(config, splits)
+    paths = input_paths(read.config, splits)
     shuffle = Shuffle(
-        read=extract.ReadInputs(config),
+        read=read,
         keys=extract.KEYS,
         reduce=extract.reduce_inputs,
         n_buckets=n_buckets_for(sum(map(rows_taken, paths))),
@@ -163,7 +163,11 @@ def _extract(
 
 
 def _run_passes(
-    config: Config, signals: Stage, place: Place, beam_options: Sequence[str]
+    config: Config,
+    labels: TaxonomyFiles,
+    signals: Stage,
+    place: Place,
+    beam_options: Sequence[str],
 ) -> tuple[list[Any], dict[str, int]]:
     """Run `pipelines.passes.plan.plan`; only what the last pass makes is left in the output.
 
@@ -178,7 +182,7 @@ def _run_passes(
     n_buckets = n_buckets_for(n_signals + signals.counts["links"])
     files = dict(place.share(_by_table(signals.paths(".parquet"))))
     passes = plan(
-        place.taxonomy(extract.taxonomy_files(config)),
+        place.taxonomy(labels),
         config.label.support_only,
         n_signals,
         signals.counts["feedback"],
@@ -205,8 +209,7 @@ def _run_passes(
         files |= made
     (phrases,) = place.here(files["phrases"])
     shutil.copy(phrases, place.out)
-    taxonomy = extract.taxonomy_at(extract.taxonomy_files(config))
-    told = tell(place.scratch / "said", tally, taxonomy)
+    told = tell(place.scratch / "said", tally, extract.taxonomy_at(labels))
     return told.bursts, {
         **told.counts,
         **_sums(place.here(files["discounts"]), "n_signals", REASONS),

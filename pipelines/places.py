@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from curation.manifest import Staging, parquet_bytes, write_text
 from labeling.errors import IntegrityError
-from labeling.taxonomies import TaxonomyFiles
+from labeling.taxonomies import TaxonomyFiles, pinned
 from pipelines.config import Config
 from pipelines.shuffle import markers, objects, storage
 from pipelines.shuffle.engine import Carrier, Split, Tables
@@ -93,8 +93,13 @@ class Place:
         """Return where the workers find the taxonomy: in their scratch, if they see no disk."""
         if not self.is_remote:
             return files
-        hierarchy = files.hierarchy and self._copy(files.hierarchy, "hierarchy")
-        return replace(files, path=self._copy(files.path, "taxonomy"), hierarchy=hierarchy)
+        files = pinned(files)
+        # Named by digest: a worker outlives the run, and may have copies of an earlier content.
+        copies = [
+            self._copy(path, f"taxonomy-{digest[:12]}")
+            for path, digest in zip(files.paths, files.sha256, strict=True)
+        ]
+        return replace(files, path=copies[0], hierarchy=copies[1] if files.hierarchy else None)
 
     def conclude(
         self,

@@ -24,7 +24,7 @@ from labeling.taxonomy import Taxonomy
 from pipelines.extract import taxonomy_at
 from pipelines.once import Once
 from pipelines.passes.matchers import MatcherFiles, matcher_at
-from pipelines.passes.tables import in_order, tables_of
+from pipelines.passes.tables import contents_in, in_order, tables_of
 from pipelines.shuffle.engine import Split, Tables
 
 SAMPLE = 1_000_000
@@ -38,6 +38,8 @@ MOST_BURSTS = 50
 
 TALLY = pa.schema([("reason", pa.string()), ("n_events", pa.int64())])
 SPAN = pa.schema([("first", pa.int64()), ("last", pa.int64())])
+
+_TRUSTS: Once[trust.Trust] = Once()
 
 EVENT_OUTPUTS = {"acts": feedback.ACTS, "tally": TALLY}
 USER_OUTPUTS = {"statements": feedback.STATEMENTS, "tally": TALLY}
@@ -183,15 +185,12 @@ def tell(directory: Path, tally: Sequence[Path], taxonomy: Taxonomy) -> Told:
     return Told(counts, told[:MOST_BURSTS])
 
 
-@Once
 def trust_at(directory: Path) -> trust.Trust:
     """Return what `fit_trust` wrote, or a trust in everybody where there was no feedback."""
     if not directory.exists():
         return trust.open_trust()
-    tables = {
-        name: pq.read_table(directory / f"{name}-00000-of-00001.parquet") for name in trust.TABLES
-    }
-    return trust.from_tables(tables)
+    written = contents_in(directory, trust.TABLES)
+    return _TRUSTS.get(written.sha256, lambda: trust.from_tables(written.tables()))
 
 
 def _tally(reason: str, n: int) -> pa.Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +10,15 @@ import pyarrow.parquet as pq
 
 from curation.manifest import write_parquet
 from labeling import boilerplate
-from pipelines.passes.tables import tables_of
+from pipelines.once import Once
+from pipelines.passes.tables import contents_in, tables_of
 from pipelines.shuffle.engine import Split, Tables
 
 HOST_OUTPUTS = {"things": boilerplate.COUNTS, "hosts": boilerplate.COUNTS}
 
-_FILE = "boilerplate-00000-of-00001.parquet"
+_TABLE = "boilerplate"
+
+_HASHES: Once[boilerplate.Hashes] = Once()
 
 
 def read_for_hosts(split: Split) -> Iterator[tuple[str, pa.Table]]:
@@ -47,11 +49,10 @@ def judge_hosts(directory: Path) -> None:
         for name in ("hosts", "things")
     )
     found = boilerplate.judge(things, hosts)
-    write_parquet(pa.table({"thing": found}), directory / _FILE)
+    write_parquet(pa.table({"thing": found}), directory / f"{_TABLE}-00000-of-00001.parquet")
 
 
-@functools.lru_cache(maxsize=4)
 def boilerplate_in(directory: Path) -> boilerplate.Hashes:
-    """Return what `judge_hosts` has written, read once in each process."""
-    found: boilerplate.Hashes = pq.read_table(directory / _FILE)["thing"].to_numpy()
-    return found
+    """Return what `judge_hosts` wrote, parsed once in each process."""
+    written = contents_in(directory, [_TABLE])
+    return _HASHES.get(written.sha256, lambda: written.tables()[_TABLE]["thing"].to_numpy())

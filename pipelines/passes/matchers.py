@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from labeling import usage
 from labeling.matcher_cache import cached_matcher
 from labeling.matching import Matcher
 from labeling.names import NO_USAGE
-from labeling.taxonomies import TaxonomyFiles
+from labeling.taxonomies import TaxonomyFiles, pinned
 from pipelines.extract import taxonomy_at
 from pipelines.once import Once
+from pipelines.passes.tables import Contents, contents_in
+
+_MATCHERS: Once[Matcher] = Once()
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,15 @@ class MatcherFiles:
     is_used: bool
 
 
-@Once
 def matcher_at(files: MatcherFiles) -> Matcher:
     """Return the matcher of some files, compiled by the first process that asks."""
-    used = NO_USAGE
-    if files.is_used:
-        tables = {
-            name: pq.read_table(files.work_dir / "usage" / f"{name}-00000-of-00001.parquet")
-            for name in ("phrases", "senses")
-        }
-        used = usage.from_tables(tables)
-    return cached_matcher(taxonomy_at(files.taxonomy), files.work_dir / "matchers", used)
+    taxonomy = pinned(files.taxonomy)
+    used = contents_in(files.work_dir / "usage", ("phrases", "senses") if files.is_used else ())
+    # The folder is part of the key: a matcher is mapped from its file there, which goes with it.
+    key = (taxonomy, used.sha256, files.work_dir)
+    return _MATCHERS.get(key, lambda: _matcher(taxonomy, used, files.work_dir / "matchers"))
+
+
+def _matcher(taxonomy: TaxonomyFiles, used: Contents, directory: Path) -> Matcher:
+    how = usage.from_tables(used.tables()) if used.files else NO_USAGE
+    return cached_matcher(taxonomy_at(taxonomy), directory, how)
