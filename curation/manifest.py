@@ -18,9 +18,7 @@ rerun has come to its end.
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -39,6 +37,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.code import code_version
 from labeling.errors import BusyError, InputError, IntegrityError
 from labeling.schemas import TableSchema, check
 
@@ -115,20 +114,9 @@ class Staging:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@functools.cache
-def code_version() -> str:
-    """Return the version of winnow with a digest of its source files."""
-    sources = hashlib.sha256()
-    root = Path(__file__).resolve().parent.parent
-    for package in ("labeling", "curation", "pipelines", "training"):
-        for path in sorted((root / package).rglob("*.py")):
-            sources.update(path.read_bytes())
-    return f"{importlib.metadata.version('winnow')}+{sources.hexdigest()[:8]}"
-
-
 def fingerprint(stage: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> str:
     """Return 12 hexadecimal digits that change with the inputs, the settings or the code."""
-    parts = [stage, dict(sorted(inputs.items())), config, code_version()]
+    parts = [stage, dict(sorted(inputs.items())), config, code_version(stage)]
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -277,7 +265,7 @@ def staged(
         manifest = {
             "stage": stage,
             "fingerprint": print_id,
-            "winnow": code_version(),
+            "winnow": code_version(stage),
             "seed": seed,
             "inputs": dict(inputs),
             "config": dict(config),

@@ -9,21 +9,19 @@ place.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
-import pkgutil
 import tempfile
 import typing
 import unicodedata
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.code_digest import code_digest
 from labeling.matching import Matcher, compile_matcher
 from labeling.names import NO_USAGE, Usage
 from labeling.taxonomy import Taxonomy
@@ -61,23 +59,13 @@ def cached_matcher(taxonomy: Taxonomy, directory: Path, usage: Usage = NO_USAGE)
 
 
 def _key(taxonomy: Taxonomy, usage: Usage) -> str:
-    digest = hashlib.sha256(_code())
+    digest = hashlib.sha256(code_digest(__name__).encode())
     digest.update(unicodedata.unidata_version.encode())
     weight = None if usage.weight is None else usage.weight.tolist()
     used = (usage.stop, sorted(usage.phrases.items()), weight)
     said = (taxonomy.label_ids, taxonomy.names, taxonomy.parents, used)
     digest.update(json.dumps(said).encode())
     return digest.hexdigest()
-
-
-@functools.cache
-def _code() -> bytes:
-    """Return the digest of this package's code: a matcher does not outlive what compiled it."""
-    digest = hashlib.sha256()
-    for name in sorted(file.name for file in resources.files("labeling").iterdir()):
-        if name.endswith(".py"):
-            digest.update(pkgutil.get_data("labeling", name) or b"")
-    return digest.digest()
 
 
 def _write(matcher: Matcher, path: Path, key: str) -> None:

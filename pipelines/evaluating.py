@@ -65,7 +65,7 @@ def evaluate(
 
 def _on_held_out(run: Path, label_set: str, overrides: Sequence[str]) -> None:
     from curation.manifest import locked
-    from pipelines.publish import evaluate as evaluate_model
+    from pipelines.heldout import evaluate as evaluate_model
     from pipelines.runs import load_config
 
     config = load_config(run, overrides)

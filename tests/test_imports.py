@@ -37,10 +37,20 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
+def sources(package: str, root: Path = ROOT) -> list[Path]:
+    found = sorted((root / package).rglob("*.py"))
+    assert found, f"no source of {package} below {root}"
+    return found
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def forbidden_lines(package: str, root: Path = ROOT) -> list[str]:
     return [
         f"{path.relative_to(root)}:{line}: {package} may not import {name}"
-        for path in sorted((root / package).rglob("*.py"))
+        for path in sources(package, root)
         for line, name in imports(path)
         if name.split(".")[0] in FORBIDDEN[package]
     ]
@@ -52,17 +62,9 @@ def test_no_module_imports_what_its_package_may_not(package: str) -> None:
 
 
 def test_training_sees_schemas_and_shards_alone() -> None:
-    modules = {
-        p.with_suffix("").relative_to(ROOT).as_posix().replace("/", ".")
-        for package in ("labeling", "curation")
-        for p in (ROOT / package).rglob("*.py")
-    }
-    seen = {
-        name
-        for path in (ROOT / "training").rglob("*.py")
-        for _, name in imports(path)
-        if name in modules
-    }
+    modules = {name_of(path) for p in ("labeling", "curation") for path in sources(p)}
+    seen = {name for path in sources("training") for _, name in imports(path) if name in modules}
+    assert seen
     assert seen <= TRAINING_MAY_SEE
 
 
@@ -76,12 +78,8 @@ def test_a_forbidden_import_is_found_with_its_line(tmp_path: Path) -> None:
 
 
 def test_kernels_import_where_beam_and_torch_cannot() -> None:
-    modules = [
-        f"{package}.{path.stem}"
-        for package in ("labeling", "curation")
-        for path in sorted((ROOT / package).glob("*.py"))
-        if path.stem != "__init__"
-    ]
+    modules = [name_of(path) for p in ("labeling", "curation") for path in sources(p)]
+    assert {"labeling", "labeling.errors", "curation.manifest"} <= set(modules)
     absent = (
         "import sys\n"
         "class Absent:\n"

@@ -31,6 +31,7 @@ def test_holds_every_file_of_the_packages(names: list[str]) -> None:
     listed = subprocess.run(
         ["git", "ls-files", *sorted(PACKAGES)], cwd=ROOT, capture_output=True, text=True, check=True
     )
+    assert {path.split("/")[0] for path in listed.stdout.split()} == PACKAGES
     assert set(listed.stdout.split()) <= set(names)
 
 

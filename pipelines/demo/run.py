@@ -18,8 +18,9 @@ from pipelines.config import read_config
 from pipelines.demo.files import write_world
 from pipelines.demo.records import WorldSettings
 from pipelines.demo.world import make_world
+from pipelines.heldout import evaluate
 from pipelines.label import label
-from pipelines.publish import evaluate, export
+from pipelines.publish import export
 from pipelines.reporting import report
 from pipelines.runs import save_config
 from pipelines.selecting import select

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from curation.manifest import code_version
+from curation.code import code_version
 from labeling.locate import named
 from pipelines.config import Config
 from pipelines.label import INPUT_KEYS, images_beside, input_paths
@@ -59,7 +59,7 @@ def _manifests(stage_dir: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _settings_reasons(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
-    if manifest["winnow"] != code_version():
+    if manifest["winnow"] != code_version(str(manifest["stage"])):
         yield "winnow itself has changed"
     plain = json.loads(json.dumps(settings))
     changed = [key for key in plain if manifest["config"].get(key) != plain[key]]

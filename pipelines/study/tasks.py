@@ -14,7 +14,7 @@ from labeling.errors import ConfigError, InputError
 from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
 from pipelines.evaluating import guessed_kind, measurer
-from pipelines.publish import true_labels, truth_path
+from pipelines.heldout import true_labels, truth_path
 from pipelines.study.settings import StudySettings, TaskSettings
 
 HELD_OUT = "held-out"

@@ -31,8 +31,9 @@ import numpy as np
 
 from curation.manifest import open_stage, reuse, staged
 from pipelines.config import Config, read_config, with_overrides
+from pipelines.heldout import evaluate
 from pipelines.label import label
-from pipelines.publish import evaluate, export
+from pipelines.publish import export
 from pipelines.selecting import select
 from pipelines.training import train
 from training.checkpoint import read_card

@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 import pytest
 
-from curation.manifest import code_version
+from curation.code import MAKERS, code_version
 from pipelines.cli import main
 from pipelines.shuffle import engine, markers
 from tests.faults import disks, jobs
 
-code_version()  # once, for all children
+for stage in MAKERS:
+    code_version(stage)  # once, for all children
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([__name__])

@@ -113,7 +113,7 @@ def test_other_code_makes_another_file(
     tmp_path: Path, labels: Taxonomy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cached_matcher(labels, tmp_path)
-    monkeypatch.setattr(matcher_cache, "_code", lambda: b"changed")
+    monkeypatch.setattr(matcher_cache, "code_digest", lambda *modules: "changed")
     cached_matcher(labels, tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
 

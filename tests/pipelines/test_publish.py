@@ -11,7 +11,8 @@ import pytest
 from curation.manifest import Stage, open_stage
 from labeling.errors import ConfigError, InputError
 from pipelines.config import read_config, with_overrides
-from pipelines.publish import evaluate, export
+from pipelines.heldout import evaluate
+from pipelines.publish import export
 from pipelines.reporting import report
 from pipelines.selecting import select
 from pipelines.training import train
