@@ -22,6 +22,7 @@ PACKAGES = ("labeling", "curation", "pipelines", "training")
 # Pages of docs/reference are made from docstrings and messages, which are measured in the code.
 DOCS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*/*")
 
+COMPARATIVES = "longer|more|less|better|worse|larger|smaller|faster"
 # Of two patterns that match the same words, the first counts.
 DIALECT = {
     r"(?:say|says|said|saying)": "state, report, give, contain",
@@ -38,7 +39,7 @@ DIALECT = {
     r"aside": "separately, rejected",
     r"(?:stand|stands|stood)": "is, occurs, means",
     r"(?:is|are|was|were) (?-i:none)": "there is no ..., missing",
-    r"(?<!there\s)(?:is|are|was|were) no(?! (?:longer|more)\b)": "is not a",
+    rf"(?<!there\s)(?:is|are|was|were) no(?! (?:{COMPARATIVES})\b)": "is not a",
     r"(?:come|comes|came|coming) to": "reach, equal, total",
     r"(?:come|comes|came|coming) of": "result from",
     r"of today": "current",

@@ -8,7 +8,7 @@ writes into the folder ``fashion``:
 - ``products.csv``: image, title, page: what the shop wrote under each photo;
 - ``links.csv``: each product page links to the three before and the three after it;
 - ``taxonomy.jsonl``: the shop's categories, colours, seasons and so on, as labels, each below a
-  label without names that says which of these it is;
+  label without names for the kind;
 - ``truth.csv``: the labels that the shop's staff gave to each product, used to answer audits and
   to evaluate, never to label.
 """

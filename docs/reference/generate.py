@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: tables, configuration and commands.
+"""Generate the reference pages from the code: tables, configuration and commands.
 
     python docs/reference/generate.py
 
@@ -36,8 +36,8 @@ def pages() -> dict[str, str]:
 def _schemas() -> Iterator[str]:
     yield "# Tables"
     yield ""
-    yield "Every table of winnow, in the order in which the data goes, as `labeling/schemas.py`"
-    yield "states them. Files are Parquet; a stage's files are listed in its `manifest.json`."
+    yield "All tables in the order of the data, from `labeling/schemas.py`."
+    yield "Files are Parquet; a stage's files are listed in its `manifest.json`."
     for table in TABLES:
         yield f"\n## {table.name}\n"
         yield f"A row is {table.row}." + (f" Key: {', '.join(table.key)}." if table.key else "")
@@ -64,7 +64,7 @@ def _config() -> Iterator[str]:
     yield "# Configuration"
     yield ""
     yield "One TOML file. Paths start from `base`. Every key can be set for one command with"
-    yield "`-o section.key=value`. Sections with double brackets may stand several times."
+    yield "`-o section.key=value`. Sections with double brackets may be repeated."
     yield from _sections(Config)
 
 
