@@ -1,1 +1,34 @@
 """Which labels we believe: scores, audits, the selection, and the shards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from curation.frames.audits import draw_audits as draw_audits
+    from curation.frames.audits import precision_interval as precision_interval
+    from curation.frames.scores import score as score
+    from curation.frames.selections import Kept as Kept
+    from curation.frames.selections import select as select
+    from curation.frames.thresholds import ThresholdTable as ThresholdTable
+    from curation.frames.thresholds import threshold_table as threshold_table
+    from curation.manifest import Stage as Stage
+    from curation.precision import Interval as Interval
+    from curation.run import Run as Run
+    from curation.run import RunTable as RunTable
+    from curation.run import open_run as open_run
+else:
+    from labeling.exports import lazy_exports
+
+    __all__, __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "curation.frames.audits": "draw_audits precision_interval",
+            "curation.frames.scores": "score",
+            "curation.frames.selections": "Kept select",
+            "curation.frames.thresholds": "ThresholdTable threshold_table",
+            "curation.manifest": "Stage",
+            "curation.precision": "Interval",
+            "curation.run": "Run RunTable open_run",
+        },
+    )

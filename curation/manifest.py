@@ -39,6 +39,7 @@ import pyarrow.parquet as pq
 
 from curation.code import code_version
 from labeling.errors import BusyError, InputError, IntegrityError
+from labeling.notebook import MAX_ROWS, html_table
 from labeling.schemas import TableSchema, check
 
 MADE_BY = {
@@ -61,6 +62,14 @@ class Stage:
     name: str
     dir: Path
     manifest: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Stage {self.name} {self.fingerprint} of {len(self.manifest['files'])} files>"
+
+    def _repr_html_(self) -> str:
+        kinds = ("counts", "facts", "config", "inputs")
+        rows = [(kind, *item) for kind in kinds for item in self.manifest.get(kind, {}).items()]
+        return html_table(repr(self)[1:-1], ("", "name", "value"), rows[:MAX_ROWS])
 
     @property
     def fingerprint(self) -> str:

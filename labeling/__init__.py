@@ -1,1 +1,40 @@
 """What each image might show: signals, links and feedback become candidate labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from labeling.errors import BusyError as BusyError
+    from labeling.errors import ConfigError as ConfigError
+    from labeling.errors import InputError as InputError
+    from labeling.errors import IntegrityError as IntegrityError
+    from labeling.errors import QualityError as QualityError
+    from labeling.errors import WinnowError as WinnowError
+    from labeling.matching import Matcher as Matcher
+    from labeling.matching import compile_matcher as compile_matcher
+    from labeling.matching import find as find
+    from labeling.pages import Page as Page
+    from labeling.pages import read_page as read_page
+    from labeling.signals import signals_from_texts as signals_from_texts
+    from labeling.signals import signals_from_warc as signals_from_warc
+    from labeling.taxonomies import TaxonomyFiles as TaxonomyFiles
+    from labeling.taxonomies import read_taxonomy as read_taxonomy
+    from labeling.taxonomy import Label as Label
+    from labeling.taxonomy import Taxonomy as Taxonomy
+    from labeling.taxonomy import build_taxonomy as build_taxonomy
+else:
+    from labeling.exports import lazy_exports
+
+    __all__, __getattr__, __dir__ = lazy_exports(
+        __name__,
+        {
+            "labeling.errors": "BusyError ConfigError InputError IntegrityError QualityError "
+            "WinnowError",
+            "labeling.matching": "Matcher compile_matcher find",
+            "labeling.pages": "Page read_page",
+            "labeling.signals": "signals_from_texts signals_from_warc",
+            "labeling.taxonomies": "TaxonomyFiles read_taxonomy",
+            "labeling.taxonomy": "Label Taxonomy build_taxonomy",
+        },
+    )

@@ -409,7 +409,12 @@ def conform(batch: Batch, table: TableSchema, where: str = "") -> pa.Table:
     if set(missing) - absent_ok:
         raise InputError(
             f"table {table.name}: columns are missing",
-            facts={"where": where, "missing": ", ".join(n for n in missing if n not in absent_ok)},
+            facts={
+                "where": where,
+                "missing": ", ".join(n for n in missing if n not in absent_ok),
+                "expected": ", ".join(f.name for f in table.fields if not f.nullable),
+                "found": ", ".join(batch.schema.names),
+            },
             help="the columns of each table are listed in docs/reference/schemas.md",
         )
     columns = [_conform_column(batch, f, table, where) for f in table.fields]

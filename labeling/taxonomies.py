@@ -65,8 +65,13 @@ class TaxonomyFiles:
         return (self.path,) if self.hierarchy is None else (self.path, self.hierarchy)
 
 
-def read_taxonomy(files: TaxonomyFiles | Path) -> Taxonomy:
+def read_taxonomy(files: TaxonomyFiles | Path | str) -> Taxonomy:
     """Read a taxonomy; a path alone means that its format is found out.
+
+    Parameters
+    ----------
+    files
+        Path of the file of labels, or `TaxonomyFiles` with its format.
 
     Raises
     ------
@@ -75,7 +80,7 @@ def read_taxonomy(files: TaxonomyFiles | Path) -> Taxonomy:
         that may not be one or stands twice, an unknown parent, or a cycle (with all its lines);
         and for a file whose digest is not that in `files`.
     """
-    files = TaxonomyFiles(files) if isinstance(files, Path) else files
+    files = files if isinstance(files, TaxonomyFiles) else TaxonomyFiles(Path(files))
     try:
         return _read(files)
     finally:  # after reading: also where a line was refused, which may be a line of another file

@@ -45,6 +45,22 @@ class Taxonomy:
     def __len__(self) -> int:
         return len(self.label_ids)
 
+    def __repr__(self) -> str:
+        return f"<Taxonomy of {len(self):,} labels in {int(self.level.max()) + 1} levels>"
+
+    def _repr_html_(self) -> str:
+        from labeling.notebook import MAX_ROWS, html_table
+
+        rows = [
+            (
+                self.label_ids[code],
+                ", ".join(name for name, _ in self.names[code]),
+                ", ".join(self.label_ids[parent] for parent in self.parents[code]),
+            )
+            for code in range(min(len(self), MAX_ROWS))
+        ]
+        return html_table(repr(self)[1:-1], ("label_id", "names", "parents"), rows)
+
     @functools.cached_property
     def _code_of(self) -> dict[str, int]:
         return {label_id: code for code, label_id in enumerate(self.label_ids)}

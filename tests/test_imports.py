@@ -21,6 +21,7 @@ FORBIDDEN = {
 TRAINING_MAY_SEE = {
     "curation.manifest",
     "labeling.errors",
+    "labeling.exports",
     "labeling.schemas",
     "labeling.taxonomy",
     "curation.shards",

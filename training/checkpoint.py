@@ -74,8 +74,13 @@ def save_model(model_dir: Path, weights: Mapping[str, Tensor], card: ModelCard) 
     (model_dir / CARD_NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def load_model(model_dir: Path) -> tuple[ResNet, ModelCard]:
+def load_model(model_dir: Path | str) -> tuple[ResNet, ModelCard]:
     """Read a model; the network is on the CPU and in evaluation mode.
+
+    Parameters
+    ----------
+    model_dir
+        Folder that `winnow train` or `save_model` wrote.
 
     Raises
     ------
@@ -84,6 +89,7 @@ def load_model(model_dir: Path) -> tuple[ResNet, ModelCard]:
     IntegrityError
         If the weights differ from those that the card was written for.
     """
+    model_dir = Path(model_dir)
     card = read_card(model_dir)
     path = model_dir / WEIGHTS_NAME
     data = _read(path)

@@ -1,0 +1,1 @@
+"""Functions on tables: pandas or Arrow in, the same kind out, no folder."""

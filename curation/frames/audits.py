@@ -1,0 +1,124 @@
+"""Draw pairs to audit from a table, and measure the precision of a set of pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation import precision
+from curation.audits import effective, sample
+from curation.pairs import find_pairs
+from curation.parts import Pool, parts_of_table, pool_of_parts
+from curation.precision import Interval
+from labeling.errors import InputError
+from labeling.frames import Frame, like, to_table
+from labeling.schemas import AUDITS, CANDIDATES, SCORED, TRUTH
+from labeling.taxonomy import Taxonomy
+
+
+def draw_audits(
+    pairs: Frame,
+    n: int = 500,
+    seed: int = 0,
+    *,
+    taxonomy: Taxonomy | None = None,
+    keep: float = 1 / 3,
+) -> Frame:
+    """Draw the pairs that a person should judge: a stratified sample without replacement.
+
+    The strata are tenths of a score, and those that bear on what is kept get twice as many audits
+    (see `curation.audits.sample`). `winnow audit sample` draws the same pairs from candidates.
+
+    Parameters
+    ----------
+    pairs
+        Candidates (`labeling.schemas.CANDIDATES`, with `taxonomy`): their score is a noisy-or of
+        the evidence times a belief in the votes. Or pairs with a score of your own in ``p_correct``
+        (`labeling.schemas.SCORED`), which must not have been fitted on these audits.
+    n
+        Number of pairs; all where there are fewer. A larger number keeps the pairs of a smaller.
+    seed
+        Seed of the draw.
+    taxonomy
+        The labels of the candidates; without it `pairs` are scored pairs.
+    keep
+        Share of the pairs that will be kept, about, in (0, 1].
+
+    Returns
+    -------
+    pandas.DataFrame or pyarrow.Table
+        ``image_id``, ``label_id``, ``seq``, ``stratum`` and ``p_inclusion`` in the order in which
+        to ask. Add the columns ``verdict`` (yes, no or unsure) and ``auditor``: these are audits.
+
+    Raises
+    ------
+    InputError
+        For a table that lacks a column or holds a refused value, or a negative number.
+
+    Examples
+    --------
+    >>> from labeling.ids import digest
+    >>> ids = sorted(digest(str(i)) for i in range(100))
+    >>> p = pa.array(np.arange(100) / 100, pa.float32())
+    >>> scored = pa.table({"image_id": ids, "label_id": ["cat"] * 100, "p_correct": p})
+    >>> drawn = draw_audits(scored, 20)
+    >>> len(drawn), round(sum(1 / p for p in drawn["p_inclusion"].to_pylist()))
+    (20, 100)
+    """
+    if taxonomy is None:
+        rows = to_table(pairs, SCORED, "pairs")
+        score = np.asarray(rows["p_correct"], np.float64)
+        drawn = sample(rows, score, n, seed, keep=keep)
+    else:
+        pool = pool_of(pairs, taxonomy)
+        drawn = sample(pool.pairs, pool.cold, n, seed, keep=keep, kind=pool.kind)
+    return like(drawn, pairs)
+
+
+def pool_of(candidates: object, taxonomy: Taxonomy) -> Pool:
+    """Return what audits are drawn from, of a table of candidates."""
+    return pool_of_parts(parts_of_table(to_table(candidates, CANDIDATES, "candidates")), taxonomy)
+
+
+def precision_interval(
+    audits: object, pairs: object | None = None, *, confidence: float = 0.95
+) -> Interval:
+    """Estimate the share of right pairs in a set, with its confidence interval.
+
+    The mean verdict, weighted by ``1 / p_inclusion`` (Hájek 1971), with the interval of Clopper and
+    Pearson (1934) on an effective number of audits (Korn & Graubard 1998). The set must not have
+    been chosen by these verdicts; of what `select` keeps, `Kept.interval` is the better estimate.
+
+    Parameters
+    ----------
+    audits
+        Table of `labeling.schemas.AUDITS`; the last sure verdict of each pair counts.
+    pairs
+        Table with ``image_id`` and ``label_id``: the set; by default all pairs that audits were
+        drawn from.
+    confidence
+        Of the two-sided interval, in (0, 1).
+
+    Returns
+    -------
+    Interval
+        Estimate and bounds in [0, 1]. Without an audit in the set the estimate is NaN and the
+        bounds are 0 and 1.
+
+    Raises
+    ------
+    InputError
+        For a table that lacks a column or holds a refused value, or a confidence out of range.
+    """
+    if not 0 < confidence < 1:
+        raise InputError(
+            "the confidence is not above 0 and below 1", facts={"confidence": confidence}
+        )
+    judged = effective(to_table(audits, AUDITS, "audits")).table
+    if pairs is not None:
+        inside = find_pairs(judged, to_table(pairs, TRUTH, "pairs")) >= 0
+        judged = judged.filter(pa.array(inside))
+    correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
+    p_inclusion = judged["p_inclusion"].to_numpy()
+    return precision.precision_interval(correct, p_inclusion, confidence=confidence)

@@ -1,0 +1,53 @@
+"""Score a table of candidates."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from curation.parts import PAIR, parts_of_table, score_parts
+from labeling.frames import Frame, like, to_table
+from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
+from labeling.taxonomy import Taxonomy
+
+_WITH_INTERVALS = pa.schema([*SCORED.arrow, *map(INTERVALS.arrow.field, ("p_low", "p_high"))])
+
+
+def score(
+    candidates: Frame, audits: object, taxonomy: Taxonomy, *, intervals: bool = False
+) -> Frame:
+    """Estimate the probability that each candidate is right, from a few hundred audits.
+
+    The probabilities are calibrated and cross-fitted: the model that scores a pair never saw its
+    verdict, so the same audits may measure the precision of what is kept. See
+    `curation.scoring.score` for the method. `winnow select` computes the same numbers.
+
+    Parameters
+    ----------
+    candidates
+        Table of `labeling.schemas.CANDIDATES`; rows of an image lie together.
+    audits
+        Table of `labeling.schemas.AUDITS`; 50 or more sure verdicts, 10 or more of each kind.
+    taxonomy
+        The labels that the candidates name.
+    intervals
+        Whether to return bounds of each probability too (Venn-Abers; Vovk & Petej 2014).
+
+    Returns
+    -------
+    pandas.DataFrame or pyarrow.Table
+        `labeling.schemas.SCORED` in the order of the candidates: ``p_correct`` float32 in [0, 1];
+        with `intervals` also ``p_low`` and ``p_high``. Of the kind of `candidates`.
+
+    Raises
+    ------
+    InputError
+        For a table that lacks a column or holds a refused value, for a label that the taxonomy
+        lacks, candidates of an image that do not lie together, or too few audits.
+    """
+    rows = to_table(candidates, CANDIDATES, "candidates")
+    verdicts = to_table(audits, AUDITS, "audits")
+    p_correct, _, _ = score_parts(parts_of_table(rows), taxonomy, verdicts, intervals)
+    columns = [*rows.select(PAIR).columns, *map(pa.array, np.atleast_2d(p_correct))]
+    schema = _WITH_INTERVALS if intervals else SCORED.arrow
+    return like(pa.Table.from_arrays(columns, schema=schema), candidates)

@@ -1,0 +1,172 @@
+"""Select from a table of scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal
+
+import numpy as np
+
+from curation.frames.thresholds import ThresholdTable, judge
+from curation.groups import Partition, by_sources, find_groups
+from curation.implied import flag_implied
+from curation.judgements import Judgements, precision_of
+from curation.modes import choose, groups_by_label
+from curation.precision import Interval
+from labeling.errors import InputError
+from labeling.frames import Frame, like, to_table
+from labeling.notebook import html_table
+from labeling.schemas import CANDIDATES, SCORED
+from labeling.taxonomy import Taxonomy
+
+By = Literal["level", "label", "source-pattern"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Kept(Generic[Frame]):
+    """A selection; it shows itself in a notebook.
+
+    Attributes
+    ----------
+    table
+        `labeling.schemas.SELECTED`: every scored candidate in the order it came, with ``kept`` and
+        the ``reason``.
+    n_kept
+        Number of candidates kept.
+    threshold
+        The smallest probability kept; None where nothing was kept and where groups have thresholds
+        of their own.
+    interval
+        The precision of what was kept, estimated from the audits.
+    threshold_table
+        The precision at other thresholds, without floors and groups.
+    groups
+        A row for each group where `by` asked for groups: see `curation.groupwise.describe_groups`.
+    """
+
+    table: Frame
+    n_kept: int
+    threshold: float | None
+    interval: Interval
+    threshold_table: ThresholdTable
+    groups: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def precision(self) -> float:
+        """Estimated share of right ones among the kept, in [0, 1]; NaN without an audit there."""
+        return self.interval.estimate
+
+    def __repr__(self) -> str:
+        found = self.interval
+        return (
+            f"<Kept {self.n_kept:,} of {self.threshold_table.n_candidates:,} candidates: precision "
+            f"{found.estimate:.3f} ({found.low:.3f} to {found.high:.3f})>"
+        )
+
+    def _repr_html_(self) -> str:
+        found = self.interval
+        rows: list[tuple[str, object]] = [
+            ("kept", self.n_kept),
+            ("candidates", self.threshold_table.n_candidates),
+            ("threshold", self.threshold),
+            ("precision", found.estimate),
+            (f"{found.confidence:.0%} interval", f"{found.low:.3f} to {found.high:.3f}"),
+            ("audits among the kept", found.n_audits),
+        ]
+        return html_table("selection", ("", "value"), rows)
+
+
+@dataclass(frozen=True)
+class _Rule:
+    keep: float
+    precision: float | None
+    confidence: float
+    by: By | None
+    floor: int | None
+    per_image: int | None
+    per_label: int | None
+
+
+def select(
+    scores: Frame,
+    audits: object,
+    *,
+    keep: float = 1 / 3,
+    precision: float | None = None,
+    confidence: float = 0.95,
+    by: By | None = None,
+    floor: int | None = None,
+    per_image: int | None = None,
+    per_label: int | None = None,
+    candidates: object | None = None,
+    taxonomy: Taxonomy | None = None,
+) -> Kept[Frame]:
+    """Keep the most probable candidates: a share of them, or as many as hold a precision.
+
+    A precision is proved by Learn-then-Test (Angelopoulos et al. 2021) on nested sets, see
+    `curation.promise`: with probability `confidence` over the draw of the audits, the precision of
+    what is kept is at least the one asked for. `winnow select` keeps the same candidates.
+
+    Parameters
+    ----------
+    scores
+        Table of `labeling.schemas.SCORED`, as `score` returns it, or by a model of your own that
+        did not see these audits.
+    audits
+        Table of `labeling.schemas.AUDITS`.
+    keep
+        Share of the candidates to keep, in (0, 1].
+    precision
+        Precision to hold, in (0, 1), in place of a share.
+    confidence
+        Of the precision that is held or measured, in (0, 1).
+    by
+        Groups with a threshold each: ``level`` or ``label`` (with `taxonomy`), or
+        ``source-pattern`` (with `candidates`). Groups with few audits are pooled.
+    floor
+        Candidates of each label to keep where the share or the precision allows; not with `by`.
+    per_image, per_label
+        Labels of an image and images of a label to keep, at most.
+    candidates
+        The table that was scored: with `taxonomy` it gives the strata of `draw_audits`. Without it
+        tenths of the score are the strata.
+    taxonomy
+        Its labels. They give the reason ``implied`` of a candidate above a kept one.
+
+    Returns
+    -------
+    Kept
+        Its ``table`` is of the kind of `scores`.
+
+    Raises
+    ------
+    InputError
+        For a table that lacks a column or holds a refused value, a share out of range, or a group
+        that needs a table which is not given.
+    ConfigError
+        For a precision or confidence out of range, or groups together with a floor.
+    QualityError
+        If the precision cannot be proved; it names the best that can, and the audits needed.
+    """
+    rows = to_table(scores, SCORED, "scores")
+    rule = _Rule(keep, precision, confidence, by, floor, per_image, per_label)
+    judged = judge(rows, audits, candidates, taxonomy)
+
+    def grouping(judged: Judgements) -> Partition:
+        if by == "source-pattern":
+            evidence = to_table(candidates, CANDIDATES, "candidates")["evidence"]
+            return find_groups(by_sources([evidence]), judged.row)
+        if taxonomy is None:
+            raise InputError(f"groups by {by} need the taxonomy", help="give it to `select`")
+        return groups_by_label(str(by), rows, taxonomy, judged)
+
+    choice = choose(rule, rows, judged, grouping)
+    chosen = choice.selection if taxonomy is None else flag_implied(choice.selection, taxonomy)
+    return Kept(
+        like(chosen.table, scores),
+        chosen.n_kept,
+        chosen.threshold,
+        precision_of(judged, np.asarray(chosen.table["kept"], bool), confidence),
+        ThresholdTable(choice.cuts, len(rows), confidence),
+        choice.groups,
+    )

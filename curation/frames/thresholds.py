@@ -1,0 +1,125 @@
+"""The precision at every threshold, from a table of scores and one of audits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.audits import bands, is_drawn_here, stratum_names
+from curation.frames.audits import pool_of
+from curation.judgements import Judgements, cut, judgements
+from curation.precision import Ints
+from curation.thresholds import Thresholds
+from labeling.errors import InputError
+from labeling.frames import to_table
+from labeling.notebook import MAX_ROWS, html_table
+from labeling.schemas import AUDITS, SCORED
+from labeling.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ThresholdTable:
+    """The number kept, and its precision, at 1,001 thresholds; it shows itself in a notebook.
+
+    Attributes
+    ----------
+    thresholds
+        The nested sets.
+    n_candidates
+        Candidates that shares are of.
+    confidence
+        Of each interval by itself, not of all at once.
+    """
+
+    thresholds: Thresholds
+    n_candidates: int
+    confidence: float
+
+    def to_arrow(self) -> pa.Table:
+        """Return the rows as a `pyarrow.Table` of `curation.thresholds.THRESHOLDS`."""
+        return self.thresholds.table(self.n_candidates, self.confidence)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the rows as a `pandas.DataFrame`, the strictest threshold first."""
+        frame: pd.DataFrame = self.to_arrow().to_pandas()
+        return frame
+
+    def __repr__(self) -> str:
+        n_audits = int(self.thresholds.estimates.n_audits.max(initial=0))
+        return f"<ThresholdTable of {self.n_candidates:,} candidates and {n_audits:,} audits>"
+
+    def _repr_html_(self) -> str:
+        rows = self.to_arrow()
+        shown = np.unique(np.linspace(0, max(len(rows) - 1, 0), MAX_ROWS).astype(np.int64))
+        title = f"{repr(self)[1:-1]}; {self.confidence:.0%} intervals"
+        some = rows.take(pa.array(shown[: len(rows)])).to_pylist()
+        return html_table(title, rows.column_names, [list(row.values()) for row in some])
+
+
+def threshold_table(
+    scores: object,
+    audits: object,
+    *,
+    confidence: float = 0.95,
+    candidates: object | None = None,
+    taxonomy: Taxonomy | None = None,
+) -> ThresholdTable:
+    """Estimate the precision of the candidates above each of 1,001 thresholds.
+
+    Row 0 keeps nothing; row ``i`` has the highest threshold that keeps at least ``i`` thousandths
+    of the candidates. Each estimate is post-stratified as `curation.precision.precision_interval`
+    has it. To choose a threshold that holds a precision, use ``select(..., precision=)``: the best
+    row of many is too good.
+
+    Parameters
+    ----------
+    scores
+        Table of `labeling.schemas.SCORED`, as `score` returns it.
+    audits
+        Table of `labeling.schemas.AUDITS`; audits of other pairs are left out.
+    confidence
+        Of each two-sided interval, in (0, 1).
+    candidates, taxonomy
+        What was scored, where `draw_audits` drew from it: they give the strata of the draw.
+        Without them tenths of the score are used.
+
+    Raises
+    ------
+    InputError
+        For a table that lacks a column or holds a refused value.
+    """
+    rows = to_table(scores, SCORED, "scores")
+    judged = judge(rows, audits, candidates, taxonomy)
+    cuts = cut(judged, np.asarray(rows["p_correct"]), np.ones(len(rows), bool))
+    return ThresholdTable(cuts, len(rows), confidence)
+
+
+def judge(
+    scored: pa.Table, audits: object, candidates: object | None, taxonomy: Taxonomy | None
+) -> Judgements:
+    """Return the judged ones of scored candidates, with the strata that they were drawn by.
+
+    Audits that carry the bands of `draw_audits` are post-stratified by these where they can be
+    computed again from the candidates or the scores.
+    """
+    if candidates is not None and taxonomy is None:
+        raise InputError("candidates are given without the taxonomy of their labels")
+
+    def strata(judged: pa.Table, row: Ints) -> npt.NDArray[np.int8] | None:
+        if not is_drawn_here(judged, "band"):
+            return None
+        score = np.asarray(scored["p_correct"], np.float64)
+        if candidates is not None and taxonomy is not None:
+            score = pool_of(candidates, taxonomy).cold
+        stratum = bands(scored, score)
+        is_theirs = stratum_names(stratum[row]).equals(judged["stratum"].combine_chunks())
+        return stratum if is_theirs else None
+
+    return judgements(to_table(audits, AUDITS, "audits"), scored, strata)

@@ -1,0 +1,87 @@
+"""Tables as a person hands them in: pandas or Arrow, checked against a schema, returned alike."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, TypeVar, cast
+
+import pyarrow as pa
+
+from labeling.errors import InputError
+from labeling.schemas import Field, TableSchema, conform
+
+Frame = TypeVar("Frame")
+"""A `pandas.DataFrame` or a `pyarrow.Table`: functions return the kind that they were given."""
+
+
+def to_table(frame: object, schema: TableSchema, name: str) -> pa.Table:
+    """Return a frame as an Arrow table of exactly a schema.
+
+    Parameters
+    ----------
+    frame
+        `pandas.DataFrame`, `pyarrow.Table`, record batch, or an object with a method ``to_arrow``.
+        Columns beyond the schema are left out.
+    schema
+        Columns that it must have, with their types and values.
+    name
+        Name of the argument, for messages.
+
+    Raises
+    ------
+    InputError
+        For a frame of another kind, missing columns (with those expected and found), or a value
+        that the schema refuses.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from labeling.schemas import TRUTH
+    >>> to_table(pd.DataFrame({"image_id": ["0" * 32], "label_id": ["cat"]}), TRUTH, "truth").shape
+    (1, 2)
+    >>> to_table(pa.table({"label_id": ["cat"]}), TRUTH, "truth")
+    Traceback (most recent call last):
+    labeling.errors.InputError: table truth: columns are missing
+      where: truth
+      missing: image_id
+      expected: image_id, label_id
+      found: label_id
+      help: the columns of each table are listed in docs/reference/schemas.md
+    """
+    if _is_pandas(frame):
+        return conform(_from_pandas(cast(Any, frame), schema, name), schema, name)
+    if hasattr(frame, "to_arrow"):
+        frame = frame.to_arrow()
+    if not isinstance(frame, pa.Table | pa.RecordBatch):
+        raise InputError(
+            f"{name} is not a table",
+            facts={"expected": "a pandas.DataFrame or a pyarrow.Table", "found": type(frame)},
+        )
+    return conform(frame, schema, name)
+
+
+def like(table: pa.Table, frame: Frame) -> Frame:
+    """Return a table as a `pandas.DataFrame` where `frame` is one, else as it is."""
+    return cast(Frame, table.to_pandas() if _is_pandas(frame) else table)
+
+
+def _is_pandas(frame: object) -> bool:
+    """Return whether a frame is of pandas, without importing pandas: that takes half a second."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(frame, pandas.DataFrame)
+
+
+def _from_pandas(frame: Any, schema: TableSchema, name: str) -> pa.Table:
+    known = [field for field in schema.fields if field.name in frame.columns]
+    return pa.table({field.name: _column(frame[field.name], field, name) for field in known})
+
+
+def _column(values: Any, field: Field, name: str) -> pa.Array:
+    try:
+        # Inferred types fail where lists are empty; NaN is what pandas has for a missing value.
+        return pa.array(values, type=field.type, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(
+            f"{name}: column {field.name} has the wrong type",
+            facts={"expected": field.type, "found": values.dtype, "cause": error},
+        ) from error

@@ -1,0 +1,119 @@
+"""The public names of each package: listed, documented, and loaded when they are asked for."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ("labeling", "curation", "pipelines", "training")
+HEAVY = {"apache_beam", "torch", "pyarrow", "numpy", "pandas", "sklearn", "scipy", "matplotlib"}
+
+PUBLIC = {
+    "labeling": [
+        "BusyError",
+        "ConfigError",
+        "InputError",
+        "IntegrityError",
+        "Label",
+        "Matcher",
+        "Page",
+        "QualityError",
+        "Taxonomy",
+        "TaxonomyFiles",
+        "WinnowError",
+        "build_taxonomy",
+        "compile_matcher",
+        "find",
+        "read_page",
+        "read_taxonomy",
+        "signals_from_texts",
+        "signals_from_warc",
+    ],
+    "curation": [
+        "Interval",
+        "Kept",
+        "Run",
+        "RunTable",
+        "Stage",
+        "ThresholdTable",
+        "draw_audits",
+        "open_run",
+        "precision_interval",
+        "score",
+        "select",
+        "threshold_table",
+    ],
+    "pipelines": [],
+    "training": [
+        "Architecture",
+        "Batch",
+        "ModelCard",
+        "ResNet",
+        "labels_in_shards",
+        "load_model",
+        "normalise",
+        "save_model",
+        "training_batches",
+    ],
+}
+NAMES = [(package, name) for package, names in PUBLIC.items() for name in names]
+
+
+@pytest.mark.parametrize("package", [package for package in PACKAGES if PUBLIC[package]])
+def test_the_public_names_are_these(package: str) -> None:
+    module = importlib.import_module(package)
+    assert sorted(module.__all__) == module.__all__ == PUBLIC[package] == dir(module)
+
+
+@pytest.mark.parametrize(("package", "name"), NAMES)
+def test_a_public_name_leads_to_what_its_module_documents(package: str, name: str) -> None:
+    value = getattr(importlib.import_module(package), name)
+    assert inspect.getdoc(value)
+    assert value.__module__.startswith(f"{package}.")
+    assert getattr(importlib.import_module(value.__module__), name) is value
+
+
+@pytest.mark.parametrize("package", [package for package in PACKAGES if PUBLIC[package]])
+def test_type_checkers_see_the_same_names(package: str) -> None:
+    path = Path(str(importlib.import_module(package).__file__))
+    (guarded,) = (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.If))
+    imported = {
+        (alias.name, node.module)
+        for node in guarded.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name == alias.asname
+    }
+    module = importlib.import_module(package)
+    assert imported == {(name, getattr(module, name).__module__) for name in PUBLIC[package]}
+
+
+def test_no_public_name_is_that_of_a_module() -> None:
+    """A submodule that is imported becomes an attribute of its package, and would hide the name."""
+    for package, name in NAMES:
+        folder = Path(str(importlib.import_module(package).__file__)).parent
+        assert not (folder / f"{name}.py").exists(), name
+        assert not (folder / name).is_dir(), name
+
+
+def test_a_name_that_is_not_there_is_an_ordinary_error() -> None:
+    module = importlib.import_module("curation")
+    with pytest.raises(AttributeError, match="module 'curation' has no attribute 'scroe'"):
+        _ = module.scroe
+
+
+def test_importing_the_packages_loads_nothing_heavy() -> None:
+    program = (
+        f"import sys, {', '.join(PACKAGES)}\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))\n"
+        "from labeling import InputError\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "[]\n[]\n"), done.stderr
