@@ -1,8 +1,9 @@
 """Digests of code: what a module made may be used again as long as all that it imports is the same.
 
-Imports are read from the sources, those within functions too, and nothing is imported for it but
-the four packages themselves. Names in strings, such as those of exports that a package loads when
-they are asked for, are no imports; whoever imports such a name depends on the whole package.
+Imports are read from the sources, those within functions too but not those for type checkers, and
+nothing is imported for it but the four packages themselves. Names in strings, such as those of
+exports that a package loads when they are asked for, are no imports; whoever imports such a name
+depends on the whole package.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ PACKAGES = ("labeling", "curation", "pipelines", "training")
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]*(\([^)]*\)|.*)|import[ \t]+(.*))", re.MULTILINE
 )
+_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:[ \t].*\n|\n)*", re.MULTILINE)  # never run
 _COMMENT = re.compile(r"#.*")  # it may hold the bracket that would end a list of names
 _NAME = re.compile(r"([.\w]+)(?:[ \t]+as[ \t]+(\w+))?")
 
@@ -92,7 +94,7 @@ def _targets(text: str, here: str) -> Iterator[tuple[str, str]]:
 
     ``import a.b`` gives access to all of ``a``, ``import a.b as c`` only to ``a.b``.
     """
-    for source, names, modules in _IMPORT.findall(_COMMENT.sub("", text)):
+    for source, names, modules in _IMPORT.findall(_COMMENT.sub("", _TYPES.sub("", text))):
         for name, alias in _NAME.findall(names or modules):
             if source:
                 yield resolve_name(source, here), name
