@@ -7,6 +7,10 @@ A test compares the pages with what this writes.
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import re
+import textwrap
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +34,7 @@ def pages() -> dict[str, str]:
         "config.md": "\n".join(_config()) + "\n",
         "study.md": "\n".join(_study()) + "\n",
         "commands.md": "\n".join(_commands()) + "\n",
+        "api.md": "\n".join(_api()) + "\n",
     }
 
 
@@ -127,6 +132,57 @@ def _command(command: click.Command, name: str, above: click.Context) -> Iterato
         if isinstance(command, click.Group):
             for inner in command.list_commands(context):
                 yield from _command(command.commands[inner], inner, context)
+
+
+def _api() -> Iterator[str]:
+    yield "# Python API"
+    yield ""
+    yield "Functions on tables take a `pandas.DataFrame` or a `pyarrow.Table` and return the same"
+    yield "kind; [schemas.md](schemas.md) lists the columns of each table. Errors are subclasses of"
+    yield "`labeling.WinnowError`, and name the place, the value and the remedy."
+    for package in ("labeling", "curation", "pipelines", "training"):
+        module = importlib.import_module(package)
+        if getattr(module, "__all__", []):
+            yield f"\n## {package}\n\n{module.__doc__}"
+            for name in module.__all__:
+                yield from _public(name, getattr(module, name))
+
+
+def _public(name: str, value: object) -> Iterator[str]:
+    kind = "class " if inspect.isclass(value) else ""
+    yield f"\n### {kind}{name}\n"
+    if not kind:
+        signature = inspect.signature(typing.cast(typing.Any, value))
+        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        yield f"```python\n{name}{inspect.Signature(plain)}\n```\n"
+    yield from _docstring(inspect.getdoc(value) or "")
+    if kind:
+        members = {n: m for n, m in vars(value).items() if not n.startswith("_") and _is_member(m)}
+        yield from ["\n**Members**\n"] if members else []
+        yield from (f"- `{n}`: {_first_paragraph(member)}" for n, member in members.items())
+
+
+def _is_member(member: object) -> bool:
+    plain = int | float | str | tuple | None
+    return not isinstance(member, plain) and not inspect.isclass(member) and bool(member.__doc__)
+
+
+def _first_paragraph(member: object) -> str:
+    return " ".join((inspect.getdoc(member) or "").split("\n\n")[0].split())
+
+
+def _docstring(text: str) -> Iterator[str]:
+    """Yield a docstring in numpy's form as Markdown."""
+    head, *sections = re.split(r"^(\w+)\n-{3,}\n", text, flags=re.MULTILINE)
+    yield head.strip().replace("::\n\n", ":\n\n")
+    for title, body in zip(sections[::2], sections[1::2], strict=True):
+        yield f"\n**{title}**\n"
+        if title == "Examples":
+            yield f"```python\n{body.strip()}\n```"
+            continue
+        for entry in re.split(r"^(?=\S)", body.strip(), flags=re.MULTILINE)[1:]:
+            name, _, meaning = entry.partition("\n")
+            yield f"- `{name}`: {' '.join(textwrap.dedent(meaning).split())}"
 
 
 if __name__ == "__main__":
