@@ -18,6 +18,7 @@ from pipelines import evaluating
 from pipelines.auditing import commands as auditing
 from pipelines.looking import commands as looking
 from pipelines.options import (
+    AbsolutePath,
     labels_option,
     on_run,
     run_argument,
@@ -25,6 +26,7 @@ from pipelines.options import (
     tell_next,
     with_labels,
 )
+from pipelines.paths import shown
 from pipelines.study import commands as studying
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def main(verbose: bool) -> None:
 @main.command()
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=AbsolutePath(file_okay=False),
     default="winnow-demo",
     show_default=True,
     help="Run folder to make.",
@@ -87,10 +89,10 @@ def demo(out: Path, seed: int) -> None:
 
 
 @main.command()
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("config", type=AbsolutePath(dir_okay=False))
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=AbsolutePath(file_okay=False),
     required=True,
     help="Run folder; made where there is none, gone on with where there is one.",
 )
@@ -127,7 +129,7 @@ def label(
         stage = make_candidates(settings, out, (*for_runner, *beam_options))
         save_config(settings, out)
     click.echo(f"candidates  {stage.counts['candidates']}")
-    tell_next(f"winnow audit sample {out}")
+    tell_next(f"winnow audit sample {shown(out)}")
 
 
 main.add_command(auditing.audit)
@@ -198,7 +200,7 @@ def select(
     for name in ("precision", "precision_low", "precision_high"):
         click.echo(f"{name}  {stage.manifest['facts'][name]:.4f}")
     has_images = current(run, "signals") is not None
-    tell_next(f"winnow {'export' if has_images else 'report'} {run}")
+    tell_next(f"winnow {'export' if has_images else 'report'} {shown(run)}")
 
 
 @main.command()
@@ -218,9 +220,9 @@ def export(config: Config, run: Path, label_set: str, short_side: int | None) ->
     if short_side is not None:
         config = with_overrides(config, [f"export.short_side={short_side}"])
     stage = write_dataset(config, run, label_set)
-    click.echo(f"shards  {stage.dir}")
+    click.echo(f"shards  {shown(stage.dir)}")
     click.echo(f"images  {stage.counts['out']}")
-    tell_next(with_labels(f"winnow train {run}", label_set))
+    tell_next(with_labels(f"winnow train {shown(run)}", label_set))
 
 
 @main.command()
@@ -245,10 +247,10 @@ def train(run: Path, overrides: tuple[str, ...], label_set: str) -> None:
             return
         with locked(run):
             stage = training.train(config, run, label_set, world)
-    click.echo(f"model  {stage.dir}")
+    click.echo(f"model  {shown(stage.dir)}")
     click.echo(f"final_loss  {stage.manifest['facts']['final_loss']:.4f}")
     click.echo(f"summary  {training.summary(stage)}")
-    tell_next(with_labels(f"winnow evaluate {run}", label_set))
+    tell_next(with_labels(f"winnow evaluate {shown(run)}", label_set))
 
 
 main.add_command(evaluating.evaluate)
@@ -262,8 +264,8 @@ def report(config: Config, run: Path) -> None:
     from pipelines.reporting import report as write_report
 
     path = write_report(config, run)
-    click.echo(f"report  {path}")
-    tell_next(f"open {path}")
+    click.echo(f"report  {shown(path)}")
+    tell_next(f"open {shown(path)}")
 
 
 main.add_command(looking.plan)

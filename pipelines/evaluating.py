@@ -11,20 +11,21 @@ from typing import Any
 import click
 
 from labeling.errors import ConfigError, InputError
-from pipelines.options import labels_option, set_option, tell_next
+from pipelines.options import AbsolutePath, labels_option, set_option, tell_next
+from pipelines.paths import shown
 
 KINDS = ("classify", "detect", "segment")
 METHODS = ("knn", "linear", "frozen", "finetune", "scratch")
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("run", type=AbsolutePath(file_okay=False))
 @set_option
 @labels_option
 @click.option(
     "--on",
     "task",
-    type=click.Path(path_type=Path, exists=True),
+    type=AbsolutePath(exists=True),
     metavar="TASK",
     help="Folder, tar or CSV of another task; RUN may be a model's folder then.",
 )
@@ -43,7 +44,7 @@ METHODS = ("knn", "linear", "frozen", "finetune", "scratch")
 @click.option("--image-size", type=click.IntRange(16, 4096), metavar="PIXELS", help="Of the task.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=AbsolutePath(dir_okay=False),
     help="JSON file of the measures; transfer-TASK.json in RUN by default.",
 )
 def evaluate(
@@ -72,7 +73,7 @@ def _on_held_out(run: Path, label_set: str, overrides: Sequence[str]) -> None:
     with locked(run):
         stage = evaluate_model(config, run, label_set)
     _show((k, v) for k, v in stage.manifest["facts"].items() if isinstance(v, int | float))
-    tell_next(f"winnow report {run}")
+    tell_next(f"winnow report {shown(run)}")
 
 
 def _on_task(
@@ -104,7 +105,7 @@ def _on_task(
     found = _show(measure(model_dir, task, chosen, budget, numbers, image_size))
     facts = {
         "weights_sha256": read_card(model_dir).weights_sha256,
-        "task": str(task),
+        "task": shown(task),
         "kind": kind,
         "budget": dataclasses.asdict(budget),
         "seeds": list(numbers),
@@ -112,7 +113,7 @@ def _on_task(
     }
     path = out or run / f"transfer-{task.stem}.json"
     write_text(path, json.dumps(facts, indent=1) + "\n")
-    click.echo(f"measures  {path}")
+    click.echo(f"measures  {shown(path)}")
 
 
 def guessed_kind(task: Path) -> str:

@@ -24,6 +24,7 @@ from pipelines import extract
 from pipelines.config import Config
 from pipelines.passes.feedback import tell
 from pipelines.passes.plan import plan, splits_for
+from pipelines.paths import absolute
 from pipelines.places import Place, place_for
 from pipelines.shuffle.engine import Shuffle, Split, n_buckets_for, run
 from pipelines.shuffle.engines import ready
@@ -56,7 +57,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     Parameters
     ----------
     config
-        The settings; `base` is absolute.
+        The settings.
     run_dir
         The run folder.
     beam_options
@@ -67,8 +68,9 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     Stage
         The candidates, with the taxonomy that they refer to.
     """
+    config = config.model_copy(update={"base": str(absolute(Path(config.base)))})
     with ready(beam_options) as options:
-        return _label(config, run_dir, options)
+        return _label(config, absolute(run_dir), options)
 
 
 def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:

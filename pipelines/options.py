@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+from pipelines.paths import absolute
+
+
+class AbsolutePath(click.Path):
+    """A path that is absolute from the command line on: workers may have another working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the checked path."""
+        return absolute(Path(os.fsdecode(super().convert(value, param, ctx))))
+
+
+run_argument = click.argument("run", type=AbsolutePath(file_okay=False))
 set_option = click.option(
     "-o",
     "--set",

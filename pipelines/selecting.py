@@ -27,6 +27,7 @@ from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.strata import strata_of
 from pipelines.choosing import choose
 from pipelines.config import Config, SelectSettings
+from pipelines.paths import shown
 from pipelines.recall import measure_recall
 from pipelines.scores import score_candidates
 from pipelines.stages import taxonomy_of
@@ -59,7 +60,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         raise InputError(
             "precision cannot be shown: the run has no audits",
             facts={"run": run_dir},
-            help=f"judge a few hundred pairs: winnow audit sample {run_dir}",
+            help=f"judge a few hundred pairs: winnow audit sample {shown(run_dir)}",
         )
     audits = open_stage(run_dir, "audits")
     make_scores(run_dir, candidates, audits, config.select.venn_abers)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.options import on_run, run_argument, tell_next
+from pipelines.options import AbsolutePath, on_run, run_argument, tell_next
+from pipelines.paths import shown
 
 if TYPE_CHECKING:
     from curation.manifest import Stage
@@ -48,25 +49,25 @@ def sample(config: Config, run: Path, until_width: float | None) -> None:
                     f"{name}  {value:.4f}" if isinstance(value, float) else f"{name}  {value}"
                 )
         if not n_pairs:
-            tell_next(f"winnow select {run}")
+            tell_next(f"winnow select {shown(run)}")
             return
     elif config.audit.truth is not None:
         _tell(answer_audits(config, run, None), run)
         return
     else:
         n_pairs = draw_audits(config, run)[1]
-    sheet = run / SHEET
+    folder, sheet = shown(run), shown(run / SHEET)
     click.echo(f"sheet  {sheet}")
     click.echo(f"pairs  {n_pairs}")
-    tell_next(f"fill in the column `verdict`, then: winnow audit import {run} {sheet}")
+    tell_next(f"fill in the column `verdict`, then: winnow audit import {folder} {sheet}")
 
 
-_existing = click.Path(path_type=Path, exists=True)
+_existing = AbsolutePath(exists=True)
 
 
 @audit.command("import")
 @run_argument
-@click.argument("answers", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("answers", type=AbsolutePath(dir_okay=False, exists=True))
 @click.option(
     "--candidates",
     type=_existing,
@@ -99,4 +100,4 @@ def take_in(run: Path, answers: Path, candidates: Path | None, taxonomy: Path | 
 def _tell(stage: Stage, run: Path) -> None:
     for name in ("yes", "no", "unsure"):
         click.echo(f"{name}  {stage.counts[name]}")
-    tell_next(f"winnow select {run}")
+    tell_next(f"winnow select {shown(run)}")

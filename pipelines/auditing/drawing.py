@@ -25,6 +25,7 @@ from labeling.schemas import AUDITS, IMAGES, VERDICTS
 from pipelines.auditing.sheets import read_answers, write_sheet
 from pipelines.auditing.strata import cut_cells, read_cells
 from pipelines.config import Config
+from pipelines.paths import shown
 from pipelines.scores import pool_of
 from pipelines.stages import taxonomy_of
 from pipelines.talk import say, step
@@ -65,7 +66,7 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     if not len(asked):
         raise InputError(
             f"all {len(drawn):,} pairs that are drawn have been judged",
-            help=f"ask for more: winnow audit sample {run_dir} -o audit.n={2 * len(drawn)}",
+            help=f"ask for more: winnow audit sample {shown(run_dir)} -o audit.n={2 * len(drawn)}",
         )
     signals = current(run_dir, "signals")
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)
@@ -138,7 +139,8 @@ def _refuse_unread(sheet: Path, run_dir: Path) -> None:
         raise InputError(
             "there is an audit sheet already, which may hold answers",
             facts={"file": sheet},
-            help=f"take in its answers (winnow audit import {run_dir} {sheet}) or move it away",
+            help=f"take in its answers (winnow audit import {shown(run_dir)} {shown(sheet)})"
+            " or move it away",
         )
 
 

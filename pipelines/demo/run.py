@@ -20,6 +20,7 @@ from pipelines.demo.records import WorldSettings
 from pipelines.demo.world import make_world
 from pipelines.heldout import evaluate
 from pipelines.label import label
+from pipelines.paths import shown
 from pipelines.publish import export
 from pipelines.reporting import report
 from pipelines.runs import save_config
@@ -121,7 +122,7 @@ def _make_web(out: Path, seed: int, settings: DemoSettings) -> Path:
             write_text(partial / "recipe.json", recipe)
             partial.rename(web)
         n_pages = sum(1 for _ in (web / "site").rglob("*.html"))
-        facts.append(f"{n_pages:,} pages in {web}")
+        facts.append(f"{n_pages:,} pages in {shown(web)}")
     write_text(config, CONFIG.format(steps=settings.steps))
     return config
 
@@ -165,5 +166,5 @@ def _tell(out: Path, page: Path) -> dict[str, Any]:
         f"in truth {told['true_precision']:.1%} of its labels are right.",
         markup=False,
     )
-    say(f"next: open {page}")
+    say(f"next: open {shown(page)}")
     return told

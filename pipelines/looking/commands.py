@@ -12,15 +12,18 @@ from typing import IO
 
 import click
 
-_run_argument = click.argument("run", type=click.Path(path_type=Path, file_okay=False, exists=True))
+from pipelines.options import AbsolutePath, tell_next
+from pipelines.paths import shown
+
+_run_argument = click.argument("run", type=AbsolutePath(file_okay=False, exists=True))
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("config", type=AbsolutePath(dir_okay=False))
 @click.option(
     "--out",
     "run",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=AbsolutePath(file_okay=False),
     help="Run folder that is meant for the job: tells what of it is done, and the space there.",
 )
 @click.option(
@@ -41,7 +44,8 @@ def plan(config: Path, run: Path | None, overrides: tuple[str, ...]) -> None:
 
     with _output() as out:
         write_plan(read_config(config, overrides), run, out)
-        click.echo(f"next: winnow label {config} --out {run or 'RUN'}", err=True)
+        out_dir = "RUN" if run is None else shown(run)
+        tell_next(f"winnow label {shown(config)} --out {out_dir}")
 
 
 @click.command()
@@ -56,7 +60,7 @@ def status(run: Path) -> None:
 
     with _output() as out:
         command = write_status(run, out)
-        click.echo(f"next: {command}", err=True)
+        tell_next(command)
 
 
 @click.command()

@@ -12,6 +12,7 @@ from pipelines.looking.lockfile import Holder, holder
 from pipelines.looking.printing import duration, fits_terminal, size, table
 from pipelines.looking.survey import Seen, refuse_damaged, require_run, survey
 from pipelines.looking.unfinished import Attempt, attempts
+from pipelines.paths import shown
 
 REPORT = "report.html"
 SHEET = "audit-sheet.csv"
@@ -71,7 +72,7 @@ def status(run_dir: Path, out: IO[str]) -> str:
 def next_command(run_dir: Path, seen: Sequence[Seen], is_begun: bool, by: Holder | None) -> str:
     """Return what to type next: the first stage that is missing or stale is made."""
     if by is not None and by.is_alive:
-        return f"winnow status {run_dir}"
+        return f"winnow status {shown(run_dir)}"
     in_force = {one.name: one for one in seen if one.stage is not None}
     for name, command in MADE_BY.items():
         one = in_force.get(name)
@@ -80,11 +81,11 @@ def next_command(run_dir: Path, seen: Sequence[Seen], is_begun: bool, by: Holder
         if one is not None and not one.stale and not (is_begun and command == "label"):
             continue
         if command == "label":
-            return f"winnow label CONFIG --out {run_dir}"
+            return f"winnow label CONFIG --out {shown(run_dir)}"
         if command == "audit sample" and (run_dir / SHEET).exists():
-            sheet = run_dir / SHEET
-            return f"fill in the column `verdict`, then: winnow audit import {run_dir} {sheet}"
-        return f"winnow {command} {run_dir}"
+            folder, sheet = shown(run_dir), shown(run_dir / SHEET)
+            return f"fill in the column `verdict`, then: winnow audit import {folder} {sheet}"
+        return f"winnow {command} {shown(run_dir)}"
     return _after_all(run_dir, in_force.values())
 
 
@@ -100,8 +101,8 @@ def _after_all(run_dir: Path, seen: Iterator[Seen] | Any) -> str:
     report = run_dir / REPORT
     pointers = [run_dir / one.name / "CURRENT" for one in seen]
     if not report.exists() or report.stat().st_mtime < max(p.stat().st_mtime for p in pointers):
-        return f"winnow report {run_dir}"
-    return f"open {report}"
+        return f"winnow report {shown(run_dir)}"
+    return f"open {shown(report)}"
 
 
 def _header() -> tuple[str, ...]:

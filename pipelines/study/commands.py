@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from pipelines.options import set_option, tell_next
+from pipelines.options import AbsolutePath, set_option, tell_next
+from pipelines.paths import shown
 
 
 @click.command()
-@click.argument("settings", metavar="STUDY", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("settings", metavar="STUDY", type=AbsolutePath(dir_okay=False))
 @set_option
 def study(settings: Path, overrides: tuple[str, ...]) -> None:
     """Train on more and more of a run's images, and tell what the data and the labels are worth.
@@ -25,4 +26,4 @@ def study(settings: Path, overrides: tuple[str, ...]) -> None:
     out_dir = settings.with_suffix("")
     for sentence in run_study(read_study(settings, overrides), out_dir):
         click.echo(sentence)
-    tell_next(f"open {out_dir / 'study.html'}")
+    tell_next(f"open {shown(out_dir / 'study.html')}")

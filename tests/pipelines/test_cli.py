@@ -142,3 +142,14 @@ def test_an_interrupt_ends_with_130_and_no_half_output(run_dir: Path, tmp_path: 
     assert running.returncode == 130, talk
     assert "interrupted" in talk
     assert winnow("label", shop / "run.toml", "--out", out).exit_code == 0
+
+
+def test_a_relative_run_folder_is_shown_as_it_was_typed(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run_dir.parent)
+    done = winnow("label", "shop/run.toml", "--out", "run")
+    assert done.stderr.splitlines()[-1] == "next: winnow audit sample run"
+    assert winnow("status", "run").stderr.splitlines()[-1].startswith("next: winnow")
+    planned = winnow("plan", "shop/run.toml", "--out", "run").stderr.splitlines()[-1]
+    assert planned == "next: winnow label shop/run.toml --out run"

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from curation.manifest import Stage
+from curation.manifest import Stage, current
+from pipelines.cli import main
 from pipelines.config import read_config
 from pipelines.label import label
 
@@ -53,3 +55,13 @@ def test_a_worker_that_outlives_a_run_reads_the_next_taxonomy(
     second = label(config, tmp_path / "second", cluster)
     assert files_of(second) == files_of(label(config, tmp_path / "embedded"))
     assert files_of(second) != files_of(first)
+
+
+def test_a_relative_run_folder_is_that_of_the_command_not_of_the_worker(
+    shop: Path, tmp_path: Path, cluster: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["label", "shop/run.toml", "--out", "run", "--", *cluster])
+    assert done.exit_code == 0, done.stderr
+    assert current(tmp_path / "run", "candidates") is not None
+    assert list((tmp_path / "worker").rglob("*.parquet")) == []
