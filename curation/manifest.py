@@ -93,15 +93,38 @@ class Stage:
         names = [f["name"] for f in self.manifest["files"]]
         return [self.dir / n for n in names if n.endswith(suffix) and n.startswith(prefix)]
 
+    def table_paths(self, schema: TableSchema) -> list[Path]:
+        """Return the files of one table, one at least, in the manifest's order.
+
+        They are named ``<table>-….parquet`` or, where the stage holds one table only and its
+        columns are those of the schema, ``part-….parquet``.
+
+        Raises
+        ------
+        InputError
+            If the stage does not hold the table.
+        """
+        paths = self.paths(".parquet", f"{schema.name}-")
+        if not paths:
+            paths = [p for p in self.paths(".parquet", "part-") if _has_columns(p, schema)]
+        if not paths:
+            names = [path.name.split("-", 1)[0] for path in self.paths(".parquet")]
+            raise InputError(
+                f"the stage {self.name} holds no table {schema.name}",
+                facts={"stage": self.dir, "tables": ", ".join(dict.fromkeys(names)) or "none"},
+                help="open the stage that holds it: `winnow inspect RUN` lists all tables",
+            )
+        return paths
+
     def table(self, schema: TableSchema, columns: list[str] | None = None) -> pa.Table:
         """Return the whole of one table of the stage, checked against its schema.
 
-        Files of the table are named ``<table>-….parquet`` or, where the stage holds one table
-        only, ``part-….parquet``.
+        Raises
+        ------
+        InputError
+            If the stage does not hold the table, or holds other rows than the schema allows.
         """
-        paths = self.paths(".parquet", f"{schema.name}-") or self.paths(".parquet", "part-")
-        if not paths:
-            return schema.empty()
+        paths = self.table_paths(schema)
         tables = [pq.read_table(p, columns=columns, schema=schema.arrow) for p in paths]
         table = pa.concat_tables(tables)
         if columns is None:
@@ -113,7 +136,8 @@ class Stage:
 class Staging:
     """An output that is being written: put files into `dir`, and counts into `counts`.
 
-    Where `counts` holds ``in``, it must equal ``out`` plus the sum of ``dropped`` by reason.
+    Where `counts` holds ``in``, it must equal ``out`` plus the sum of ``dropped`` by reason, and
+    ``out`` must not be 0 unless ``in`` is.
     `scratch` is for what is thrown away at the end; the one who needs it makes it.
     """
 
@@ -383,12 +407,44 @@ def _read_manifest(directory: Path) -> Mapping[str, Any]:
     return manifest
 
 
+def _has_columns(path: Path, schema: TableSchema) -> bool:
+    return bool(pq.read_schema(path).remove_metadata().equals(schema.arrow))
+
+
 def _check_counts(stage: str, counts: Mapping[str, Any]) -> None:
     if "in" not in counts:
         return
     total = counts["out"] + sum(counts.get("dropped", {}).values())
     if counts["in"] != total:
         raise AssertionError(f"counts of {stage} do not add up: {dict(counts)}")
+    refuse_nothing(stage, counts)
+
+
+def refuse_nothing(
+    stage: str, counts: Mapping[str, Any], facts: Mapping[str, object] | None = None, help: str = ""
+) -> None:
+    """Raise `InputError` if something goes into a stage, and nothing comes out of it.
+
+    Whatever states ``in`` and ``out`` is checked before it is committed; a stage that knows the
+    cause calls this first, with its own facts and remedy.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage.
+    counts
+        Rows ``in`` and ``out``, and where it is known ``dropped``: rows by reason.
+    facts, help
+        As of `labeling.errors.WinnowError`.
+    """
+    if not counts["in"] or counts["out"]:
+        return
+    dropped = {reason: f"{n:,}" for reason, n in counts.get("dropped", {}).items()}
+    raise InputError(
+        f"the stage {stage} would be empty, although {counts['in']:,} rows went in",
+        facts={**dropped, **(facts or {})},
+        help=help or "earlier outputs are untouched; correct the input or the settings",
+    )
 
 
 def _describe_files(directory: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from labeling.errors import ConfigError
 from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
 from pipelines.publish import label_pairs
+from pipelines.runs import find_input
 from pipelines.stages import stage_name, taxonomy_of
 from pipelines.talk import step
 from pipelines.truth import read_truth, with_labels_above
@@ -31,7 +32,7 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
     model = open_stage(run_dir, stage_name("model", label_set))
     name = stage_name("evaluation", label_set)
     inputs = {stage.name: stage.content for stage in (candidates, chosen, shards, model)}
-    inputs[str(config.evaluate.truth)] = file_digest(path) if path.is_file() else ""
+    inputs[str(config.evaluate.truth)] = file_digest(path)
     with step(name) as facts:
         if reuse(run_dir, name, inputs=inputs, config={}) is None:
             taxonomy = taxonomy_of(candidates)
@@ -50,13 +51,21 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
 
 
 def truth_path(config: Config) -> Path:
-    """Return where the truth of the held-out images stands; `ConfigError` if it is not set."""
+    """Return the file with the truth of the held-out images.
+
+    Raises
+    ------
+    ConfigError
+        If it is not set.
+    InputError
+        If it is missing.
+    """
     if config.evaluate.truth is None:
         raise ConfigError(
             "there is nothing to evaluate against: evaluate.truth is not set",
             help="name a table of image_id, label_id: -o evaluate.truth=truth.csv",
         )
-    return Path(config.base) / config.evaluate.truth
+    return find_input(config, config.evaluate.truth)
 
 
 def true_labels(path: Path, taxonomy: Taxonomy) -> Mapping[str, list[str]]:

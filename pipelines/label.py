@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.manifest import Stage, file_digest, open_stage, reuse, staged, write_parquet
+from curation.manifest import (
+    Stage,
+    file_digest,
+    open_stage,
+    refuse_nothing,
+    reuse,
+    staged,
+    write_parquet,
+)
 from labeling.boilerplate import REASONS
 from labeling.errors import InputError, QualityError
 from labeling.links import REASONS as CAPPED
@@ -90,6 +98,7 @@ def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
                 )
                 work.counts |= found
                 work.counts |= _count_candidates(work.dir)
+                _refuse_no_candidates(signals.counts, work.counts["candidates"], len(taxonomy))
                 work.facts["odd_names"] = odd
                 write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
             place.close()
@@ -105,6 +114,19 @@ def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
             f"{counts['fixed_phrase']:,} fixed phrases and {counts['stop_name']:,} stop names"
         )
     return stage
+
+
+def _refuse_no_candidates(given: Mapping[str, Any], n_candidates: int, n_labels: int) -> None:
+    """Raise `InputError` if there are texts or feedback, and no label fits any."""
+    rows = {name: given[name] for name in ("signals", "feedback")}
+    refuse_nothing(
+        "candidates",
+        {"in": sum(rows.values()), "out": n_candidates},
+        {**{name: f"{n:,}" for name, n in rows.items()}, "labels": f"{n_labels:,}"},
+        "no text holds the name of a label: give the taxonomy names as the texts use them, in their"
+        " language, and check `columns` of the inputs and label.support_only, whose sources do not"
+        " open a candidate",
+    )
 
 
 def _say_odd(names: Sequence[str]) -> None:

@@ -11,14 +11,23 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from curation.card import write_card
-from curation.images import ImageLimits
-from curation.manifest import Stage, open_stage, reuse, staged
+from curation.images import BAD_IMAGE_REASONS, ImageLimits
+from curation.manifest import (
+    Stage,
+    Staging,
+    open_stage,
+    refuse_nothing,
+    reuse,
+    staged,
+)
 from curation.selection import random_share
 from curation.shards import ExportSettings, export_shards
 from labeling.schemas import CANDIDATES, IMAGES, SCORED, SELECTED
 from pipelines.config import Config
+from pipelines.runs import find_input
 from pipelines.stages import stage_name, taxonomy_of
 from pipelines.talk import step
 
@@ -75,7 +84,7 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
                     candidates.table(CANDIDATES),
                     signals.table(IMAGES),
                     taxonomy_of(candidates),
-                    Path(config.base),
+                    find_input(config),
                     work.dir,
                     ExportSettings(
                         config.export.shard_mb,
@@ -84,6 +93,7 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
                     ),
                 )
                 work.counts |= counts.as_manifest()
+                _refuse_no_images(name, work, config.base)
                 card = {**labels.told, **work.counts}
                 write_card(card | {"short_side": config.export.short_side}, work.dir)
         stage = open_stage(out_dir, name)
@@ -91,7 +101,30 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
             f"{stage.counts['train']:,} images with {stage.counts['labels_kept']:,} labels to train"
             f" on, {stage.counts['heldout']:,} held out, {stage.counts['shards']} shards"
         )
+        facts += [f"{n:,} dropped: {reason}" for reason, n in _bad_images(stage.counts)]
     return stage
+
+
+def _bad_images(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return how many images are in no shard by a fault of their own, by reason."""
+    return [(reason, n) for reason, n in counts["dropped"].items() if reason in BAD_IMAGE_REASONS]
+
+
+def _refuse_no_images(name: str, work: Staging, base: str) -> None:
+    """Raise `InputError` if no image is left to train on."""
+    (path,) = work.dir.glob("rejects-*.parquet")
+    first = pq.read_table(path, columns=["value"])["value"].slice(0, 1).to_pylist()
+    counts = work.counts | {"out": work.counts["train"]}
+    facts = {"held out": work.counts["heldout"], "data folder": base}
+    if first:
+        facts["first that cannot be read"] = first[0]
+    refuse_nothing(
+        name,
+        counts,
+        facts,
+        "name the folder where the images are now with -o base=FOLDER, and keep the labels of more"
+        " images than are held out",
+    )
 
 
 def shards_made_from(

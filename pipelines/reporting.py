@@ -24,6 +24,7 @@ from curation.selection import random_share
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, SELECTED
 from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
+from pipelines.runs import find_input
 from pipelines.selecting import read_groups
 from pipelines.stages import stage_name, taxonomy_of
 from pipelines.study.page import studies_in
@@ -83,7 +84,7 @@ def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxon
 
 
 def _against_truth(config: Config, selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> Facts:
-    truth = read_truth(Path(config.base) / str(config.audit.truth), taxonomy)
+    truth = read_truth(find_input(config, str(config.audit.truth)), taxonomy)
     right = find_pairs(selected, truth) >= 0
     share = kept.mean() if len(kept) else 0.0
     by_chance = kept
@@ -168,18 +169,25 @@ def _pictures(config: Config, rows: pa.Table, images: pa.Table, taxonomy: Taxono
     place = pc.index_in(rows["image_id"], value_set=images["image_id"])
     locations = images["location"].take(place).to_pylist()
     pictures: dict[str, Facts] = {}
+    missing: list[str] = []
     for row, location in zip(rows.to_pylist(), locations, strict=True):
         if row["image_id"] in pictures or len(pictures) == THUMBNAILS:
             continue
         try:
             found = read_image(row["image_id"], location, Path(config.base))
-        except BadImage:
+        except BadImage as error:
+            missing += [location] if error.reason == "image_missing" else []
             continue
         pictures[row["image_id"]] = {
             "data_uri": _data_uri(found.jpeg),
             "label": taxonomy.display_name(taxonomy.code(row["label_id"])),
             "p_correct": row["p_correct"],
         }
+    if missing:
+        say(
+            f"{len(missing):,} images that the report would show are missing in {config.base},"
+            f" the first is {missing[0]}: name their folder with -o base=FOLDER"
+        )
     return list(pictures.values())
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from curation.manifest import Stage
 from curation.parts import N_AT_ONCE, Parts, Pool, pool_of_parts, score_parts
 from curation.scoring import Scores
+from labeling.schemas import CANDIDATES
 from pipelines.stages import taxonomy_of
 
 
@@ -36,7 +37,7 @@ def parts_of(candidates: Stage) -> Parts:
 
 def candidate_paths(candidates: Stage) -> list[Path]:
     """Return the files of a stage's candidates, in order."""
-    return candidates.paths(".parquet", "candidates-") or candidates.paths(".parquet", "part-")
+    return candidates.table_paths(CANDIDATES)
 
 
 def read_parts(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:

@@ -16,7 +16,16 @@ import pyarrow.compute as pc
 from curation.facts import rounded
 from curation.implied import flag_implied
 from curation.judgements import Judgements, judgements, precision_of
-from curation.manifest import Stage, Staging, current, open_stage, reuse, staged, write_parquet
+from curation.manifest import (
+    Stage,
+    Staging,
+    current,
+    open_stage,
+    refuse_nothing,
+    reuse,
+    staged,
+    write_parquet,
+)
 from curation.modes import Choice, refuse_both
 from curation.precision import Ints
 from curation.selection import Selection
@@ -49,7 +58,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     QualityError
         If the precision asked for cannot be proved; nothing is written then.
     InputError
-        If there are no audits: then no precision can be shown.
+        If there are no audits: then no precision can be shown; or if nothing would be kept.
     """
     refuse_both(config.select)
     candidates = open_stage(run_dir, "candidates")
@@ -72,6 +81,11 @@ def select(config: Config, run_dir: Path) -> Stage:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
             settled = config.select.model_copy(update={"confidence": confidence})
             judged, choice = judge_and_choose(run_dir, settled, candidates, audits, scored)
+            refuse_nothing(
+                "selected",
+                _counts(choice.selection),
+                help="raise select.keep, or lower select.precision, or leave out limits and groups",
+            )
             with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
                 _write(work, choice, confidence)
                 work.facts |= measure(judged, choice.selection, confidence)
@@ -110,7 +124,7 @@ def _write(work: Staging, choice: Choice, confidence: float) -> None:
     _write_json(choice.cuts.table(len(chosen.table), confidence).to_pylist(), work, "thresholds")
     if choice.groups:
         _write_json(rounded(choice.groups), work, "groups")
-    work.counts |= {"in": len(chosen.table), "out": chosen.n_kept, "dropped": _dropped(chosen)}
+    work.counts |= _counts(chosen)
     work.facts |= {"threshold": chosen.threshold, **choice.facts}
 
 
@@ -161,10 +175,11 @@ def _write_json(value: object, work: Staging, name: str) -> None:
     (work.dir / f"{name}.json").write_text(json.dumps(value) + "\n", "utf-8")
 
 
-def _dropped(chosen: Selection) -> dict[str, int]:
-    """Return how many candidates were not kept, by reason."""
+def _counts(chosen: Selection) -> dict[str, Any]:
+    """Return how many candidates there were, were kept, and were not kept, by reason."""
     counts = pc.value_counts(chosen.table["reason"]).to_pylist()
-    return {one["values"]: one["counts"] for one in counts if one["values"] != "kept"}
+    dropped = {one["values"]: one["counts"] for one in counts if one["values"] != "kept"}
+    return {"in": len(chosen.table), "out": chosen.n_kept, "dropped": dropped}
 
 
 def _audits_are_missing(run_dir: Path, candidates: Stage) -> bool:

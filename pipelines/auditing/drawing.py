@@ -26,6 +26,7 @@ from pipelines.auditing.sheets import read_answers, write_sheet
 from pipelines.auditing.strata import cut_cells, read_cells
 from pipelines.config import Config
 from pipelines.paths import shown
+from pipelines.runs import find_input
 from pipelines.scores import pool_of
 from pipelines.stages import taxonomy_of
 from pipelines.talk import say, step
@@ -88,10 +89,9 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
     if answers is not None:
         source, settings = answers, {}
     else:
-        source = Path(config.base) / str(config.audit.truth)
+        source = find_input(config, str(config.audit.truth))
         settings = config.audit.model_dump(mode="json") | {"keep": config.select.keep}
-    digest = file_digest(source) if source.is_file() else ""
-    inputs = {"candidates": candidates.content, source.name: digest}
+    inputs = {"candidates": candidates.content, source.name: file_digest(source)}
     with step("audits") as facts:
         if reuse(run_dir, "audits", inputs=inputs, config=settings) is None:
             pool = pool_of(candidates)

@@ -86,10 +86,17 @@ def read_answers(path: Path, pool: Pool, cells: Cells | None = None) -> pa.Table
     ------
     InputError
         For damage other than an unfinished last line (which is left out with a notice), a verdict
-        that is none, or a pair that is no candidate, with the line.
+        that is none, or a pair that is no candidate, with the line; for rows of which none has a
+        verdict.
     """
     sheet = _read_sheet(path)
     given = sheet[sheet["verdict"] != ""]
+    if len(sheet) and not len(given):
+        raise InputError(
+            "no row of the answers has a verdict",
+            facts={"file": path, "rows": f"{len(sheet):,}"},
+            help="fill in the column `verdict`: yes, no or unsure",
+        )
     pairs = pa.table({n: _texts(given, n) for n in ("image_id", "label_id")})
     row = find_pairs(pairs, pool.pairs)
     _refuse(

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from curation.manifest import (
+    MADE_BY,
     Stage,
     current,
     file_digest,
@@ -101,6 +102,26 @@ def test_counts_that_do_not_add_up_are_not_committed(tmp_path: Path, out: int) -
     ):
         work.counts |= counts
     assert current(tmp_path, "scored") is None
+
+
+@pytest.mark.parametrize("stage", MADE_BY)
+def test_nothing_made_of_something_is_refused(tmp_path: Path, stage: str) -> None:
+    make(tmp_path, "cat", stage=stage)
+    counts = {"in": 3053, "out": 0, "dropped": {"image_missing": 3053}}
+    with (
+        pytest.raises(InputError, match="although 3,053 rows went in") as caught,
+        staged(tmp_path, stage, inputs={}, config={}) as work,
+    ):
+        work.counts |= counts
+    assert caught.value.facts == {"image_missing": "3,053"}
+    assert label_of(open_stage(tmp_path, stage)) == "cat"
+
+
+def test_nothing_made_of_nothing_is_an_empty_output(tmp_path: Path) -> None:
+    with staged(tmp_path, "scored", inputs={}, config={}) as work:
+        work.counts |= {"in": 0, "out": 0}
+        write_parquet(TRUTH.empty(), work.dir / "truth-00000-of-00001.parquet")
+    assert open_stage(tmp_path, "scored").table(TRUTH).equals(TRUTH.empty())
 
 
 def test_an_error_in_the_block_commits_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Every table of the contract asked for in every stage of a run: there, or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from curation.manifest import open_stage, staged, write_parquet
+from labeling.errors import InputError
+from labeling.schemas import CANDIDATES, SCORED, TABLES, TRUTH, TableSchema
+
+HELD = {
+    "signals": {"images", "signals", "placements", "links", "feedback", "rejects"},
+    "candidates": {"candidates", "taxonomy", "phrases"},
+    "audits": {"audits"},
+    "scored": {"scored"},
+    "selected": {"selected"},
+}
+
+
+@pytest.mark.parametrize("schema", TABLES, ids=lambda schema: schema.name)
+@pytest.mark.parametrize("stage", HELD)
+def test_a_table_is_there_or_refused(made_once: Path, stage: str, schema: TableSchema) -> None:
+    opened = open_stage(made_once / "selected", stage)
+    if schema.name in HELD[stage]:
+        assert opened.table(schema).schema.equals(schema.arrow)
+        return
+    with pytest.raises(InputError, match=f"the stage {stage} holds no table {schema.name}") as got:
+        opened.table(schema)
+    assert set(got.value.facts["tables"].split(", ")) == HELD[stage]
+
+
+@pytest.mark.parametrize("schema", TABLES, ids=lambda schema: schema.name)
+def test_parts_are_read_as_the_table_that_they_are(tmp_path: Path, schema: TableSchema) -> None:
+    with staged(tmp_path, "scored", inputs={}, config={}) as work:
+        write_parquet(TRUTH.empty(), work.dir / "part-00000-of-00001.parquet")
+    opened = open_stage(tmp_path, "scored")
+    if schema is TRUTH:
+        assert opened.table(TRUTH).equals(TRUTH.empty())
+        return
+    with pytest.raises(InputError, match="part"):
+        opened.table(schema, ["image_id"])
+
+
+def test_a_column_of_a_table_that_is_not_there_is_refused(made_once: Path) -> None:
+    with pytest.raises(InputError, match="open the stage that holds it"):
+        open_stage(made_once / "selected", "candidates").table(SCORED, ["image_id"])
+    with pytest.raises(InputError, match="tables: scored"):
+        open_stage(made_once / "selected", "scored").table(CANDIDATES, ["image_id"])
