@@ -126,7 +126,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def _read(files: TaxonomyFiles) -> Taxonomy:
-    kind = _format_of(files) if files.format == "auto" else files.format
+    kind = format_of(files)
     if files.hierarchy is not None and kind != "openimages":
         raise InputError(
             "a taxonomy has a hierarchy beside it, but is not of Open Images",
@@ -147,7 +147,16 @@ def _read_openimages(files: TaxonomyFiles) -> Iterator[Label]:
     return formats.read_openimages(lines, str(files.path), text, str(files.hierarchy))
 
 
-def _format_of(files: TaxonomyFiles) -> str:
+def format_of(files: TaxonomyFiles) -> str:
+    """Return the format of a taxonomy, found out by its name and first line where it is ``auto``.
+
+    Raises
+    ------
+    InputError
+        If it cannot be found out, or the file cannot be read.
+    """
+    if files.format != "auto":
+        return files.format
     name = files.path.name.removesuffix(".gz")
     first = next((text for _, text in _lines(files.path)), "")
     if name.endswith((".jsonl", ".json")):

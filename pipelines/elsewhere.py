@@ -81,7 +81,7 @@ def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -
         raise InputError("the folder holds no Parquet file", facts={"folder": source})
     inputs = {path.name: file_digest(path) for path in paths}
     if taxonomy_path is not None:
-        inputs["taxonomy"] = file_digest(taxonomy_path)
+        inputs["labels"] = file_digest(taxonomy_path)
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config={}) is None:
             taxonomy = None if taxonomy_path is None else read_taxonomy(taxonomy_path)

@@ -162,14 +162,6 @@ def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
     return _TAXONOMIES.get(files, lambda: read_taxonomy(files))
 
 
-def taxonomy_files(config: Config) -> TaxonomyFiles:
-    """Return where the taxonomy of a configuration is, without digests."""
-    named = config.taxonomy
-    base = Path(config.base)
-    hierarchy = None if named.hierarchy is None else base / named.hierarchy
-    return TaxonomyFiles(base / named.path, named.format, hierarchy)
-
-
 def _digests(texts: pa.ChunkedArray) -> pa.Array:
     return pa.array([ids.digest(t) for t in texts.to_pylist()], pa.string())
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from curation.manifest import Stage, file_digest, open_stage, reuse, staged
+from curation.manifest import Stage, open_stage, reuse, staged
 from labeling.errors import ConfigError
 from labeling.taxonomy import Taxonomy
 from pipelines.config import Config
+from pipelines.dependencies import digests_of
 from pipelines.publish import label_pairs
 from pipelines.runs import find_input
 from pipelines.stages import stage_name, taxonomy_of
@@ -32,7 +33,7 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
     model = open_stage(run_dir, stage_name("model", label_set))
     name = stage_name("evaluation", label_set)
     inputs = {stage.name: stage.content for stage in (candidates, chosen, shards, model)}
-    inputs[str(config.evaluate.truth)] = file_digest(path)
+    inputs |= digests_of("evaluation", config)
     with step(name) as facts:
         if reuse(run_dir, name, inputs=inputs, config={}) is None:
             taxonomy = taxonomy_of(candidates)

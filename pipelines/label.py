@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from labeling.links import REASONS as CAPPED
 from labeling.locate import named
 from labeling.lookalikes import odd_names
 from labeling.schemas import PHRASE_REASONS
-from labeling.taxonomies import TaxonomyFiles, pinned
+from labeling.taxonomies import TaxonomyFiles
 from pipelines import extract
 from pipelines.config import Config
+from pipelines.dependencies import digests_of, settings_of, taxonomy_files
 from pipelines.passes.feedback import tell
 from pipelines.passes.plan import plan, splits_for
 from pipelines.paths import absolute
@@ -46,17 +48,6 @@ BYTES_PER_SAMPLE = 10_000
 
 MAX_SAID = 10
 """Odd names of labels that are printed."""
-
-INPUT_KEYS = {
-    "taxonomy",
-    "site",
-    "archive",
-    "signals",
-    "webdataset",
-    "links",
-    "graph",
-    "feedback",
-}
 
 
 def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> Stage:
@@ -82,13 +73,14 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
 
 
 def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
-    labels = pinned(extract.taxonomy_files(config))
+    files = digests_of("candidates", config)
+    labels = replace(taxonomy_files(config), sha256=tuple(files.values()))
     taxonomy = extract.taxonomy_at(labels)
     odd = odd_names(taxonomy)
     _say_odd(odd)
     signals = _make_signals(config, labels, run_dir, beam_options)
-    inputs = {"signals": signals.content}
-    settings = {"support_only": sorted(config.label.support_only)}
+    inputs = {"signals": signals.content, **files}
+    settings = settings_of("candidates", config)
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
             with staged(run_dir, "candidates", inputs=inputs, config=settings, resume=True) as work:
@@ -142,8 +134,8 @@ def _make_signals(
     config: Config, labels: TaxonomyFiles, run_dir: Path, beam_options: Sequence[str]
 ) -> Stage:
     splits = extract.splits_of(config)
-    inputs = _input_digests(config, splits)
-    settings = config.model_dump(mode="json", include=INPUT_KEYS)
+    inputs = input_digests(config, splits)
+    settings = settings_of("signals", config)
     with step("signals") as facts:
         if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
             with staged(run_dir, "signals", inputs=inputs, config=settings, resume=True) as work:
@@ -259,8 +251,7 @@ def rows_taken(path: Path) -> int:
 def input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
     """Return the files that the signals are made from, in an order that the settings decide."""
     base = Path(config.base)
-    paths = list(extract.taxonomy_files(config).paths)
-    paths += [base / graph.vertices for graph in config.graph]
+    paths = [base / graph.vertices for graph in config.graph]
     for split in splits:
         number, named = split.arguments
         if split.kind == "site":
@@ -271,15 +262,16 @@ def input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
     return paths
 
 
-def _input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
-    """Return the digest of each page and table, and of each image's name and size.
+def input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
+    """Return the digest of each page and table, and the name and size of each site's images.
 
     Images are read when they are taken in, and compared with their digests when they are written
     into shards; reading them here too would double the work of a rerun.
     """
     base = Path(config.base)
     paths = input_paths(config, splits)
-    return {named(base, path): file_digest(path) for path in paths} | images_beside(config)
+    digests = {named(base, path): file_digest(path) for path in paths}
+    return digests | images_beside(config) | digests_of("signals", config)
 
 
 def images_beside(config: Config) -> dict[str, str]:

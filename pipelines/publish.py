@@ -27,6 +27,7 @@ from curation.selection import random_share
 from curation.shards import ExportSettings, export_shards
 from labeling.schemas import CANDIDATES, IMAGES, SCORED, SELECTED
 from pipelines.config import Config
+from pipelines.dependencies import settings_of
 from pipelines.runs import find_input
 from pipelines.stages import stage_name, taxonomy_of
 from pipelines.talk import step
@@ -132,9 +133,9 @@ def shards_made_from(
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the inputs and settings of shards, as their fingerprint holds them."""
     stages = (open_stage(run_dir, "signals"), open_stage(run_dir, "candidates"), *labels.made_from)
-    exported = config.export.model_dump(mode="json")
     inputs = {stage.name: stage.content for stage in stages}
-    return inputs, {"label_set": labels.name, **labels.settings, **exported}
+    exported = settings_of("shards", config)
+    return inputs, {"label_set": labels.name, **labels.settings, **exported, "card": labels.told}
 
 
 def _card_facts(chosen: Stage, label_set: str) -> dict[str, Any]:

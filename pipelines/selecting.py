@@ -33,9 +33,10 @@ from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
 from pipelines.auditing.drawing import answer_audits
 from pipelines.auditing.looks import confidence_now
-from pipelines.auditing.strata import strata_of
+from pipelines.auditing.strata import cells_of, strata_of
 from pipelines.choosing import choose
 from pipelines.config import Config, SelectSettings
+from pipelines.dependencies import settings_of
 from pipelines.paths import shown
 from pipelines.recall import measure_recall
 from pipelines.scores import score_candidates
@@ -72,11 +73,12 @@ def select(config: Config, run_dir: Path) -> Stage:
             help=f"judge a few hundred pairs: winnow audit sample {shown(run_dir)}",
         )
     audits = open_stage(run_dir, "audits")
-    make_scores(run_dir, candidates, audits, config.select.venn_abers)
+    make_scores(config, run_dir, candidates, audits)
     scored = open_stage(run_dir, "scored")
-    inputs = {stage.name: stage.content for stage in (candidates, audits, scored)}
+    drawn_by = cells_of(run_dir, candidates)
+    inputs = {stage.name: stage.content for stage in (candidates, audits, scored, *drawn_by)}
     confidence = confidence_now(run_dir, audits, config.select.confidence)
-    settings = config.select.model_dump(mode="json") | {"confidence_by_itself": confidence}
+    settings = settings_of("selected", config) | {"confidence_by_itself": confidence}
     with step("selected") as facts:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
             settled = config.select.model_copy(update={"confidence": confidence})
@@ -187,9 +189,10 @@ def _audits_are_missing(run_dir: Path, candidates: Stage) -> bool:
     return audits is None or audits.manifest["inputs"]["candidates"] != candidates.content
 
 
-def make_scores(run_dir: Path, candidates: Stage, audits: Stage, intervals: bool) -> None:
+def make_scores(config: Config, run_dir: Path, candidates: Stage, audits: Stage) -> None:
     """Commit the scores of all candidates, on demand with their bounds, or reuse them."""
-    settings = {"venn_abers": True} if intervals else {}
+    settings = settings_of("scored", config)
+    intervals = config.select.venn_abers
     inputs = {stage.name: stage.content for stage in (candidates, audits)}
     with step("scored") as facts:
         if reuse(run_dir, "scored", inputs=inputs, config=settings) is None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from curation.manifest import Stage, fingerprint, open_stage, reuse, staged
 from labeling.errors import QualityError
 from pipelines.config import Config
+from pipelines.dependencies import settings_of
 from pipelines.stages import labels_of, stage_name
 from pipelines.talk import Progress, say, step
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from training.config import TrainConfig
     from training.index import Shards
     from training.parallel import World
-
-BESIDE = {"checkpoint_minutes", "tensorboard"}
-"""Keys of a training on which its result does not depend."""
 
 
 def train(config: Config, run_dir: Path, label_set: str, world: World | None = None) -> Stage:
@@ -41,7 +39,7 @@ def train(config: Config, run_dir: Path, label_set: str, world: World | None = N
     shards, candidates = _stages(run_dir, label_set)
     name = stage_name("model", label_set)
     inputs = {stage.name: stage.content for stage in (candidates, shards)}
-    settings, seed = _settings(config), config.train.seed
+    settings, seed = settings_of("model", config), config.train.seed
     with step(name) as facts:
         if world.from_first(reuse(run_dir, name, inputs=inputs, config=settings) is None):
             events = run_dir / "tensorboard" / f"{name}-{fingerprint(name, inputs, settings)}"
@@ -106,12 +104,7 @@ def _given(
     from training.index import open_shards
 
     images = open_shards(shards.paths(".tar", "train-"))
-    return images, labels_of(candidates), TrainConfig(**_settings(config))
-
-
-def _settings(config: Config) -> dict[str, Any]:
-    """Return the settings that the model depends on."""
-    return config.train.model_dump(mode="json", exclude=BESIDE)
+    return images, labels_of(candidates), TrainConfig(**settings_of("model", config))
 
 
 def _follow(name: str, batch_size: int) -> Callable[[int, int, float], None]:

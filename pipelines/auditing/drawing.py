@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,8 +24,9 @@ from curation.redraw import draw_again
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, VERDICTS
 from pipelines.auditing.sheets import read_answers, write_sheet
-from pipelines.auditing.strata import cut_cells, read_cells
+from pipelines.auditing.strata import cells_of, cut_cells, read_cells
 from pipelines.config import Config
+from pipelines.dependencies import digests_of, settings_of
 from pipelines.paths import shown
 from pipelines.runs import find_input
 from pipelines.scores import pool_of
@@ -87,11 +89,14 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
     """Commit the audits: from a filled-in sheet, or from the truth that the settings name."""
     candidates = open_stage(run_dir, "candidates")
     if answers is not None:
-        source, settings = answers, {}
+        drawn_by = cells_of(run_dir, candidates)
+        inputs = {stage.name: stage.content for stage in (candidates, *drawn_by)}
+        inputs["answers"] = file_digest(answers)
+        settings: dict[str, Any] = {"auditor": answers.stem}
     else:
         source = find_input(config, str(config.audit.truth))
-        settings = config.audit.model_dump(mode="json") | {"keep": config.select.keep}
-    inputs = {"candidates": candidates.content, source.name: file_digest(source)}
+        inputs = {"candidates": candidates.content, **digests_of("audits", config)}
+        settings = settings_of("audits", config)
     with step("audits") as facts:
         if reuse(run_dir, "audits", inputs=inputs, config=settings) is None:
             pool = pool_of(candidates)
@@ -125,7 +130,7 @@ def _draw(
     n, seed = config.audit.n, config.audit.seed
     cells = read_cells(run_dir, candidates)
     if cells is None and len(judged) < n:
-        cells = cut_cells(run_dir, candidates, pool, judged, config.select)
+        cells = cut_cells(config, run_dir, candidates, pool, judged)
     if cells is None:
         return sample(pool.pairs, pool.cold, n, seed, keep=config.select.keep, kind=pool.kind)
     return draw_again(pool.pairs, cells, n, seed, kind=pool.kind)

@@ -15,7 +15,8 @@ from curation.pairs import find_pairs
 from curation.parts import Pool
 from curation.redraw import Cells, cell_names, make_cells, share_above
 from labeling.schemas import SCORED
-from pipelines.config import SelectSettings
+from pipelines.config import Config
+from pipelines.dependencies import settings_of
 from pipelines.scores import pool_of
 
 STAGE = "audits-cells"
@@ -23,16 +24,23 @@ STAGE = "audits-cells"
 
 def read_cells(run_dir: Path, candidates: Stage) -> Cells | None:
     """Return what a second draw of these candidates goes by, if there has been one."""
-    found = current(run_dir, STAGE)
-    if found is None or found.manifest["inputs"]["candidates"] != candidates.content:
+    if not cells_of(run_dir, candidates):
         return None
     paths = open_stage(run_dir, STAGE).paths(".parquet")
     table = pa.concat_tables([pq.read_table(path) for path in paths])
     return Cells(table["cell"].to_numpy(), table["asked"].to_numpy())
 
 
+def cells_of(run_dir: Path, candidates: Stage) -> tuple[Stage, ...]:
+    """Return the stage with the cells of these candidates, if there is one."""
+    found = current(run_dir, STAGE)
+    if found is None or found.manifest["inputs"]["candidates"] != candidates.content:
+        return ()
+    return (found,)
+
+
 def cut_cells(
-    run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table, settings: SelectSettings
+    config: Config, run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table
 ) -> Cells | None:
     """Commit what a second draw goes by; None as long as the judgements were not learnt from.
 
@@ -45,13 +53,14 @@ def cut_cells(
     if scored.manifest["inputs"] != {"candidates": candidates.content, "audits": audits.content}:
         return None
     p_correct = open_stage(run_dir, "scored").table(SCORED)["p_correct"].to_numpy()
-    share = settings.keep
-    if settings.precision is not None:
-        share = share_above(p_correct, settings.precision)
+    share = config.select.keep
+    if config.select.precision is not None:
+        share = share_above(p_correct, config.select.precision)
     asked = find_pairs(pool.pairs, judged) >= 0
     cells = make_cells(pool.pairs, p_correct, share, bands(pool.pairs, pool.cold), asked)
-    inputs, first = {"candidates": candidates.content}, {"audits": audits.content}
-    with staged(run_dir, STAGE, inputs=inputs, config=first) as work:
+    inputs = {"candidates": candidates.content}
+    settings = settings_of(STAGE, config) | {"audits": audits.content}
+    with staged(run_dir, STAGE, inputs=inputs, config=settings) as work:
         rows = pa.table({"cell": cells.cell, "asked": cells.asked})
         write_parquet(rows, work.dir / "cells-00000-of-00001.parquet")
         work.counts |= {"cells": len(rows), "asked": int(asked.sum())}

@@ -69,7 +69,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
             help="draw the next batch there; `winnow select` tells how precise the share is",
         )
     n_pairs = len(np.unique(find_pairs(judgements, judgements)))
-    make_scores(run_dir, candidates, audits, config.select.venn_abers)
+    make_scores(config, run_dir, candidates, audits)
     rows = open_stage(run_dir, "scored").table(SCORED)
     judged = judge(run_dir, candidates, judgements, rows)
     share = config.select.model_copy(update={"precision": None})

@@ -12,6 +12,7 @@ from curation.manifest import Stage, current
 from labeling.errors import WinnowError
 from pipelines import extract
 from pipelines.config import Config
+from pipelines.dependencies import taxonomy_files
 from pipelines.label import BYTES_PER_ROW, BYTES_PER_SAMPLE, input_paths, rows_taken
 from pipelines.looking.forecast import disk, free_at, memory
 from pipelines.looking.printing import fits_terminal, size, table
@@ -96,7 +97,7 @@ def _shuffles(
     shuffles = [] if signals is not None else [Work("inputs", len(splits), n_first)]
     n_files = dict.fromkeys((schema.name for schema in extract.SCHEMAS), n_first)
     support_only = config.label.support_only
-    taxonomy = extract.taxonomy_files(config)
+    taxonomy = taxonomy_files(config)
     for one in passes_of(taxonomy, support_only, n_signals, n_events, Path(), n_edges):
         n_buckets = one.n_buckets or n_later
         shuffles.append(Work(one.name, sum(n_files.get(t, 1) for t in one.inputs), n_buckets))

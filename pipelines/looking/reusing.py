@@ -12,7 +12,8 @@ from typing import Any
 from curation.code import code_version
 from labeling.locate import named
 from pipelines.config import Config
-from pipelines.label import INPUT_KEYS, images_beside, input_paths
+from pipelines.dependencies import digests_of, settings_of
+from pipelines.label import images_beside, input_paths
 from pipelines.shuffle.engine import Split
 
 
@@ -21,14 +22,14 @@ def why_signals_again(config: Config, splits: Sequence[Split], run_dir: Path) ->
 
     None where there are none yet. Of several outputs, the one with the fewest reasons counts.
     """
-    settings = config.model_dump(mode="json", include=INPUT_KEYS)
+    settings, digests = settings_of("signals", config), digests_of("signals", config)
     base = Path(config.base)
     paths = {named(base, path): path for path in input_paths(config, splits)}
     beside = images_beside(config)
     reasons = [
         [
             *_settings_reasons(manifest, settings),
-            *_input_reasons(manifest["inputs"], paths, beside),
+            *_input_reasons(manifest["inputs"], paths, beside | digests),
             *_newer(manifest, list(paths.values())),
         ]
         for manifest in _manifests(run_dir / "signals")
@@ -38,11 +39,11 @@ def why_signals_again(config: Config, splits: Sequence[Split], run_dir: Path) ->
 
 def why_candidates_again(config: Config, signals: str, run_dir: Path) -> list[str] | None:
     """Return why the candidates will be made again from these signals (`Stage.content`)."""
-    settings = {"support_only": sorted(config.label.support_only)}
+    settings, digests = settings_of("candidates", config), digests_of("candidates", config)
     reasons = [
         [
             *_settings_reasons(manifest, settings),
-            *(["other signals"] if manifest["inputs"].get("signals") != signals else []),
+            *_input_reasons(manifest["inputs"], {}, {"signals": signals, **digests}),
         ]
         for manifest in _manifests(run_dir / "candidates")
     ]
@@ -68,17 +69,17 @@ def _settings_reasons(manifest: Mapping[str, Any], settings: Mapping[str, Any]) 
 
 
 def _input_reasons(
-    made_from: Mapping[str, str], paths: Mapping[str, Path], beside: Mapping[str, str]
+    made_from: Mapping[str, str], paths: Mapping[str, Path], known: Mapping[str, str]
 ) -> Iterator[str]:
-    names = {*paths, *beside}
+    names = {*paths, *known}
     for word, differing in (("new", names - set(made_from)), ("gone", set(made_from) - names)):
         if differing:
             first = min(differing)
             more = f" and {len(differing) - 1:,} more" if len(differing) > 1 else ""
             yield f"inputs are {word}: {first}{more}"
-    for name, sizes in beside.items():
-        if made_from.get(name, sizes) != sizes:
-            yield f"files have changed: {name}"
+    changed = [name for name, is_now in known.items() if made_from.get(name, is_now) != is_now]
+    if changed:
+        yield f"inputs have changed: {', '.join(changed)}"
 
 
 def _newer(manifest: Mapping[str, Any], paths: Sequence[Path]) -> Iterator[str]:

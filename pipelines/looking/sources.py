@@ -8,8 +8,8 @@ from pathlib import Path
 
 from labeling import footers
 from labeling.errors import InputError
-from pipelines import extract
 from pipelines.config import Config
+from pipelines.dependencies import taxonomy_files
 from pipelines.label import rows_taken
 from pipelines.shuffle.engine import Split
 
@@ -65,7 +65,7 @@ def _source(kind: str, path: str, files: list[Path], counted: dict[Path, int]) -
 
 
 def _taxonomy(config: Config) -> Source:
-    named = extract.taxonomy_files(config)
+    named = taxonomy_files(config)
     for path in named.paths:
         if not path.is_file():
             raise InputError(

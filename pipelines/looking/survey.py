@@ -12,6 +12,8 @@ from pathlib import Path
 
 from curation.manifest import MADE_BY, Stage, current
 from labeling.errors import InputError, IntegrityError, WinnowError
+from pipelines.dependencies import NEEDS, digests_of
+from pipelines.runs import load_config
 
 CONFIG_FILE = "config.json"
 
@@ -31,7 +33,7 @@ class Seen:
     name: str
     stage: Stage | None
     stale: tuple[str, ...] = ()
-    """Stages that it was made from, and that have been made anew since."""
+    """Stages and files that it was made from, and that have been made again or changed since."""
     damages: tuple[Damage, ...] = field(default=())
 
 
@@ -49,7 +51,7 @@ def survey(run_dir: Path) -> list[Seen]:
     """Return the stages of a run that have an output, in the order of the work."""
     found = {name: _look(run_dir, name) for name in _stage_names(run_dir)}
     stages = {name: seen.stage for name, seen in found.items() if seen.stage is not None}
-    stale = _stale(stages)
+    stale = _stale(stages, _changed_files(run_dir, stages))
     return [
         Seen(name, seen.stage, stale.get(name, ()), seen.damages) for name, seen in found.items()
     ]
@@ -101,14 +103,36 @@ def _damages(stage: Stage) -> tuple[Damage, ...]:
     return tuple(damages)
 
 
-def _stale(stages: Mapping[str, Stage]) -> dict[str, tuple[str, ...]]:
-    """Return by stage the inputs that are not in force any more, or that are stale themselves."""
+def _changed_files(run_dir: Path, stages: Mapping[str, Stage]) -> dict[str, list[str]]:
+    """Return by stage its small files that are there with another content than it was made from."""
+    try:
+        config = load_config(run_dir)
+    except WinnowError:
+        return {}
+    return {
+        name: [
+            file
+            for file, digest in digests_of(name, config).items()
+            if digest and stage.manifest["inputs"].get(file, digest) != digest
+        ]
+        for name, stage in stages.items()
+        if name.partition("-")[0] in NEEDS
+    }
+
+
+def _stale(
+    stages: Mapping[str, Stage], changed: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Return by stage the inputs that have changed since, or that are stale themselves."""
     stale: dict[str, tuple[str, ...]] = {}
     for name, stage in stages.items():
         inputs: Mapping[str, str] = stage.manifest["inputs"]
-        stale[name] = tuple(
-            source
-            for source, made_from in inputs.items()
-            if source in stages and (stages[source].content != made_from or stale.get(source))
+        stale[name] = (
+            *changed.get(name, ()),
+            *(
+                source
+                for source, made_from in inputs.items()
+                if source in stages and (stages[source].content != made_from or stale.get(source))
+            ),
         )
     return stale

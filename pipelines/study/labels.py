@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from curation.manifest import Stage, current, fingerprint, open_stage, verify
 from pipelines.auditing.looks import confidence_now
+from pipelines.auditing.strata import cells_of
 from pipelines.config import Config, SelectSettings
 from pipelines.publish import LabelSet, export_labels, label_set_of, shards_made_from
 from pipelines.selecting import judge_and_choose
@@ -54,7 +55,7 @@ def _held_at(config: Config, run_dir: Path, name: str, precision: float) -> Labe
 
     return LabelSet(
         name,
-        (audits, scored),
+        (audits, scored, *cells_of(run_dir, candidates)),
         settings.model_dump(mode="json"),
         pairs,
         {"precision_held": precision, "confidence": confidence},

@@ -49,6 +49,7 @@ def test_what_a_maker_loads_is_what_its_digest_covers() -> None:
         ("model", "training.train", True),
         ("model", "training.losses", True),
         ("model", "curation.scoring", False),
+        ("model", "labeling.archives", False),
         ("evaluation", "training.evaluate", True),
         ("cell-all-18-100-0", "training.transfer.detect", True),
     ],

@@ -19,8 +19,9 @@ from labeling.errors import InputError
 from labeling.footers import rows_of
 from pipelines.cli import main
 from pipelines.config import read_config
+from pipelines.dependencies import digests_of, settings_of
 from pipelines.extract import splits_of
-from pipelines.label import INPUT_KEYS, input_paths
+from pipelines.label import input_paths
 from pipelines.looking import forecast
 
 CONFIG = """\
@@ -122,7 +123,7 @@ def commit_as_label_would(config: Path, run_dir: Path) -> None:
     settings = read_config(config)
     paths = input_paths(settings, splits_of(settings))
     inputs = {path.relative_to(config.parent).as_posix(): "digest" for path in paths}
-    of_inputs = settings.model_dump(mode="json", include=INPUT_KEYS)
+    of_inputs = settings_of("signals", settings)
     with staged(run_dir, "signals", inputs=inputs, config=of_inputs) as work:
         work.counts |= {
             "signals": 5_000_000,
@@ -131,7 +132,8 @@ def commit_as_label_would(config: Path, run_dir: Path) -> None:
             "feedback": 0,
         }
     inputs = {"signals": open_stage(run_dir, "signals").content}
-    of_labels = {"support_only": sorted(settings.label.support_only)}
+    inputs |= digests_of("candidates", settings)
+    of_labels = settings_of("candidates", settings)
     with staged(run_dir, "candidates", inputs=inputs, config=of_labels):
         pass
 
@@ -154,8 +156,11 @@ def test_what_a_rerun_would_reuse_is_told(config: Path) -> None:
 def test_why_signals_will_be_made_again_is_told(config: Path) -> None:
     run_dir = config.parent / "run"
     commit_as_label_would(config, run_dir)
-    changed = plan(config, "--out", run_dir, "-o", "taxonomy.format=jsonl").stdout
-    assert "settings have changed: taxonomy" in changed
+    changed = plan(config, "--out", run_dir, "-o", "taxonomy.format=edges").stdout
+    assert "candidates: will be made again: settings have changed: taxonomy.format" in changed
+    assert "signals: there" in changed
+    changed = plan(config, "--out", run_dir, "-o", "links=[]").stdout
+    assert "settings have changed: links" in changed
     shutil.copy2(config.parent / "texts" / "2.parquet", config.parent / "texts" / "3.parquet")
     (config.parent / "texts" / "0.parquet").unlink()
     os.utime(config.parent / "links.csv", (2e9, 2e9))
