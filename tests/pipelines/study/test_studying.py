@@ -25,6 +25,7 @@ from pipelines.reporting import report
 from pipelines.selecting import select
 from pipelines.study import studying
 from pipelines.study.labels import shards_of
+from pipelines.study.opened import open_study
 
 STUDY = """\
 run = "run"
@@ -73,6 +74,11 @@ def test_a_study_is_told_whole_and_goes_on_where_it_was(
     assert len(table[table["measure"] == "map"]) == 8
     assert set(table["n_images"]) == {20, 40}
     assert list(table["steps"].unique()) == [2]
+    opened = open_study(out)
+    assert opened.to_pandas().equals(table)
+    assert "\n".join(opened.sentences) == (out / "summary.txt").read_text().strip()
+    assert repr(opened) == f"<Study {out} of 2 label sets, 2 sizes and 2 seeds>"
+    assert opened._repr_html_().count("<tr>") == 3
     pd.testing.assert_frame_equal(table, pd.read_csv(out / "study.csv"), check_dtype=False)
     assert list(out.rglob("*.safetensors")) == []
 
