@@ -1,0 +1,36 @@
+"""A training loop of your own on the shards that `winnow export` wrote.
+
+python docs/examples/training_loop.py RUN/shards/FINGERPRINT
+"""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from training import Architecture, ResNet, labels_in_shards, normalise, training_batches
+
+STEPS, SIZE = 20, 32
+
+shards_dir = sys.argv[1]
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+labels = labels_in_shards(shards_dir)
+
+torch.manual_seed(0)
+network = ResNet(Architecture(depth=18, width=8, stem="small"), len(labels)).to(device)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
+
+for step, batch in enumerate(
+    training_batches(shards_dir, labels, steps=STEPS, image_size=SIZE, batch_size=32)
+):
+    # Targets are probabilities; a label that may or may not be right has weight 0.
+    target, weight = batch.dense(len(labels), device)
+    logits = network(normalise(batch.pixels.to(device)))
+    loss = binary_cross_entropy_with_logits(logits, target, weight)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    if step % 5 == 0 or step == STEPS - 1:
+        print(f"step {step}: loss {loss.item():.3f}")
