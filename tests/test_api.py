@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +123,40 @@ def test_importing_the_packages_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "[]\n[]\n"), done.stderr
+
+
+def test_the_how_to_imports_public_names_only() -> None:
+    page = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "python.md"
+    imports = re.findall(r"^from (\w+) import (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    assert imports
+    for package, names in imports:
+        assert set(names.split(", ")) <= set(PUBLIC[package])
+
+
+@pytest.fixture
+def with_a_strangers_folder(tmp_path: Path) -> Path:
+    """Return a folder that holds a package with the name of one of ours."""
+    (tmp_path / "labeling").mkdir()
+    (tmp_path / "labeling" / "__init__.py").write_text("")
+    return tmp_path
+
+
+def run_there(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("line", ["from labeling import read_taxonomy", "import curation"])
+def test_a_strangers_package_of_the_same_name_is_never_used_silently(
+    with_a_strangers_folder: Path, line: str
+) -> None:
+    done = run_there(with_a_strangers_folder, sys.executable, "-c", line)
+    assert done.returncode == 1
+    assert "labeling" in done.stderr.splitlines()[-1]
+
+
+def test_the_command_does_not_search_the_folder_that_it_is_started_in(
+    with_a_strangers_folder: Path,
+) -> None:
+    winnow = Path(sys.executable).with_name("winnow")
+    done = run_there(with_a_strangers_folder, str(winnow), "--version")
+    assert done.returncode == 0, done.stderr
