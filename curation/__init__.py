@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from curation.frames.selections import select as select
     from curation.frames.thresholds import ThresholdTable as ThresholdTable
     from curation.frames.thresholds import threshold_table as threshold_table
-    from curation.manifest import Stage as Stage
-    from curation.precision import Interval as Interval
-    from curation.run import Run as Run
-    from curation.run import RunTable as RunTable
-    from curation.run import open_run as open_run
+    from curation.intervals.precision import Interval as Interval
+    from curation.runs.run import Run as Run
+    from curation.runs.run import RunTable as RunTable
+    from curation.runs.run import open_run as open_run
+    from curation.runs.stage import Stage as Stage
 else:
     from labeling.exports import lazy_exports
 
@@ -27,8 +27,8 @@ else:
             "curation.frames.scores": "score",
             "curation.frames.selections": "Kept select",
             "curation.frames.thresholds": "ThresholdTable threshold_table",
-            "curation.manifest": "Stage",
-            "curation.precision": "Interval",
-            "curation.run": "Run RunTable open_run",
+            "curation.runs.stage": "Stage",
+            "curation.intervals.precision": "Interval",
+            "curation.runs.run": "Run RunTable open_run",
         },
     )

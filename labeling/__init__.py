@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from labeling.errors import IntegrityError as IntegrityError
     from labeling.errors import QualityError as QualityError
     from labeling.errors import WinnowError as WinnowError
-    from labeling.matching import Matcher as Matcher
-    from labeling.matching import compile_matcher as compile_matcher
-    from labeling.matching import find as find
-    from labeling.pages import Page as Page
-    from labeling.pages import read_page as read_page
-    from labeling.signals import signals_from_texts as signals_from_texts
-    from labeling.signals import signals_from_warc as signals_from_warc
-    from labeling.taxonomies import TaxonomyFiles as TaxonomyFiles
-    from labeling.taxonomies import read_taxonomy as read_taxonomy
-    from labeling.taxonomy import Label as Label
-    from labeling.taxonomy import Taxonomy as Taxonomy
-    from labeling.taxonomy import build_taxonomy as build_taxonomy
+    from labeling.frames.signals import signals_from_texts as signals_from_texts
+    from labeling.frames.signals import signals_from_warc as signals_from_warc
+    from labeling.html.page import Page as Page
+    from labeling.html.page import read_page as read_page
+    from labeling.matching.matcher import Matcher as Matcher
+    from labeling.matching.matcher import compile_matcher as compile_matcher
+    from labeling.matching.matcher import find as find
+    from labeling.taxonomy.published import TaxonomyFiles as TaxonomyFiles
+    from labeling.taxonomy.published import read_taxonomy as read_taxonomy
+    from labeling.taxonomy.taxonomy import Label as Label
+    from labeling.taxonomy.taxonomy import Taxonomy as Taxonomy
+    from labeling.taxonomy.taxonomy import build_taxonomy as build_taxonomy
 else:
     from labeling.exports import lazy_exports
 
@@ -31,10 +31,10 @@ else:
         {
             "labeling.errors": "BusyError ConfigError InputError IntegrityError QualityError "
             "WinnowError",
-            "labeling.matching": "Matcher compile_matcher find",
-            "labeling.pages": "Page read_page",
-            "labeling.signals": "signals_from_texts signals_from_warc",
-            "labeling.taxonomies": "TaxonomyFiles read_taxonomy",
-            "labeling.taxonomy": "Label Taxonomy build_taxonomy",
+            "labeling.matching.matcher": "Matcher compile_matcher find",
+            "labeling.html.page": "Page read_page",
+            "labeling.frames.signals": "signals_from_texts signals_from_warc",
+            "labeling.taxonomy.published": "TaxonomyFiles read_taxonomy",
+            "labeling.taxonomy.taxonomy": "Label Taxonomy build_taxonomy",
         },
     )

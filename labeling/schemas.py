@@ -3,7 +3,7 @@
 A table is an Arrow schema whose fields carry a meaning, a unit and a range. `check` runs where a
 table enters a stage; the kernels behind it trust what they get.
 
-Ids are text: ``image_id`` and ``page_id`` are 32 hexadecimal digits (see `labeling.ids`),
+Ids are text: ``image_id`` and ``page_id`` are 32 hexadecimal digits (see `labeling.keys.ids`),
 ``label_id`` is 1 to 128 letters, digits, ``_``, ``-`` or ``:`` and never reaches a file name.
 """
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeling.errors import WinnowError
-from pipelines import evaluating
-from pipelines.auditing import commands as auditing
-from pipelines.looking import commands as looking
-from pipelines.options import (
+from pipelines.commands import audit as auditing
+from pipelines.commands import inspect as looking
+from pipelines.commands import study as studying
+from pipelines.commands.options import (
     AbsolutePath,
     labels_option,
     on_run,
@@ -26,11 +26,11 @@ from pipelines.options import (
     tell_next,
     with_labels,
 )
-from pipelines.paths import shown
-from pipelines.study import commands as studying
+from pipelines.delivery import evaluate
+from pipelines.run.paths import shown
 
 if TYPE_CHECKING:
-    from pipelines.config import Config
+    from pipelines.run.config import Config
 
 EXIT_CODES = """
 Exit codes: 0 done; 2 wrong usage or configuration; 3 an input is refused; 4 the result is below
@@ -115,11 +115,11 @@ def label(
     What stands behind a lone -- is handed to Beam: -- --direct_num_workers=2, or with Dask
     -- --dask_workers=8 for processes here, -- --dask_client_address=tcp://host:8786 for a cluster.
     """
-    from curation.manifest import locked
-    from pipelines.config import read_config
-    from pipelines.label import label as make_candidates
-    from pipelines.runs import save_config
-    from pipelines.talk import say
+    from curation.runs.stage import locked
+    from pipelines.passes.label import label as make_candidates
+    from pipelines.run.config import read_config
+    from pipelines.run.progress import say
+    from pipelines.run.saved_config import save_config
 
     settings = read_config(config, overrides)
     for_runner = (f"--runner={runner}",) if runner else ()
@@ -176,9 +176,9 @@ def select(
     floor: int | None,
 ) -> None:
     """Score the candidates, keep the best, and state their precision with its interval."""
-    from curation.manifest import current
-    from pipelines.config import with_overrides
-    from pipelines.selecting import select as make_selection
+    from curation.runs.stage import current
+    from pipelines.run.config import with_overrides
+    from pipelines.selecting.select import select as make_selection
 
     if keep is not None and precision is not None:
         raise click.UsageError("give --keep or --precision, not both")
@@ -214,8 +214,8 @@ def select(
 )
 def export(config: Config, run: Path, label_set: str, short_side: int | None) -> None:
     """Write the images and their labels as WebDataset shards."""
-    from pipelines.config import with_overrides
-    from pipelines.publish import export as write_dataset
+    from pipelines.delivery.export import export as write_dataset
+    from pipelines.run.config import with_overrides
 
     if short_side is not None:
         config = with_overrides(config, [f"export.short_side={short_side}"])
@@ -235,10 +235,10 @@ def train(run: Path, overrides: tuple[str, ...], label_set: str) -> None:
     A training that was stopped goes on where it was. On several GPUs, one process for each:
     torchrun --nproc-per-node 8 --no-python winnow train RUN
     """
-    from curation.manifest import locked
-    from pipelines import training
-    from pipelines.runs import load_config
-    from training.parallel import processes
+    from curation.runs.stage import locked
+    from pipelines.delivery import train as training
+    from pipelines.run.saved_config import load_config
+    from training.fit.distributed import processes
 
     config = load_config(run, overrides)
     with processes() as world:
@@ -253,7 +253,7 @@ def train(run: Path, overrides: tuple[str, ...], label_set: str) -> None:
     tell_next(with_labels(f"winnow evaluate {shown(run)}", label_set))
 
 
-main.add_command(evaluating.evaluate)
+main.add_command(evaluate.evaluate)
 main.add_command(studying.study)
 
 
@@ -261,7 +261,7 @@ main.add_command(studying.study)
 @on_run
 def report(config: Config, run: Path) -> None:
     """Write report.html and report.json from whatever stages the run has."""
-    from pipelines.reporting import report as write_report
+    from pipelines.delivery.report import report as write_report
 
     path = write_report(config, run)
     click.echo(f"report  {shown(path)}")
@@ -274,7 +274,7 @@ main.add_command(looking.inspect)
 
 
 def _print_error(error: WinnowError) -> None:
-    from labeling.lookalikes import visible
+    from labeling.taxonomy.confusables import visible
 
     head, *rest = error.message.splitlines()
     click.secho(f"error: {visible(head)}", bold=True, err=True)

@@ -1,9 +1,9 @@
 """Measure the plain English of docstrings, comments, messages and docs.
 
-`python tests/english.py` prints one row per package: dialect words per 1,000 words of docstrings,
+`python -m tests.english` prints one row per package: dialect words per 1,000 words of docstrings,
 their number in docstrings and elsewhere (comments, strings of three words or more), docstrings that
 begin with a question word, `#` comments, and those that give a reason: no directive, more than
-three words. `python tests/english.py --list PATH...` prints each offending line with a remedy.
+three words. `python -m tests.english --list PATH...` prints each offending line with a remedy.
 """
 
 from __future__ import annotations

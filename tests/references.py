@@ -1,6 +1,6 @@
 """Find references to modules, files, attributes and names that do not exist.
 
-`python tests/references.py [PATH...]` prints each as ``file:line: reference: reason``. Docstrings
+`python -m tests.references [PATH...]` prints each as ``file:line: reference: reason``. Docstrings
 and comments of the packages and all docs are read; the code is parsed, never imported. Rules:
 
 - a path below a folder of the repository, and a bare name of a Python file, must exist;
@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import english
+from tests import english
 
 ROOT = english.ROOT
 READ = [

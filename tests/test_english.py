@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import english
 import pytest
+
+from tests import english
 
 # Dialect words and docstrings that begin like a question, at most. Delete what has reached 0.
 BUDGET = {"labeling": 265, "curation": 140, "pipelines": 260, "training": 95}

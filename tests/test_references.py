@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import references
+
+from tests import references
 
 SOURCE = '''
 """Votes to labels."""

@@ -5,24 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from training.checkpoint import ModelCard as ModelCard
-    from training.checkpoint import load_model as load_model
-    from training.checkpoint import save_model as save_model
-    from training.loader import Batch as Batch
-    from training.loader import normalise as normalise
-    from training.resnet import Architecture as Architecture
-    from training.resnet import ResNet as ResNet
-    from training.samples import labels_in_shards as labels_in_shards
-    from training.samples import training_batches as training_batches
+    from training.data.loader import Batch as Batch
+    from training.data.loader import normalise as normalise
+    from training.data.samples import labels_in_shards as labels_in_shards
+    from training.data.samples import training_batches as training_batches
+    from training.model.model_file import ModelCard as ModelCard
+    from training.model.model_file import load_model as load_model
+    from training.model.model_file import save_model as save_model
+    from training.model.resnet import Architecture as Architecture
+    from training.model.resnet import ResNet as ResNet
 else:
     from labeling.exports import lazy_exports
 
     __all__, __getattr__, __dir__ = lazy_exports(
         __name__,
         {
-            "training.checkpoint": "ModelCard load_model save_model",
-            "training.loader": "Batch normalise",
-            "training.resnet": "Architecture ResNet",
-            "training.samples": "labels_in_shards training_batches",
+            "training.model.model_file": "ModelCard load_model save_model",
+            "training.data.loader": "Batch normalise",
+            "training.model.resnet": "Architecture ResNet",
+            "training.data.samples": "labels_in_shards training_batches",
         },
     )

@@ -6,15 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import precision
-from curation.audits import effective, sample
-from curation.pairs import find_pairs
-from curation.parts import Pool, parts_of_table, pool_of_parts
-from curation.precision import Interval
+from curation.audits.audits import effective, sample
+from curation.intervals import precision
+from curation.intervals.precision import Interval
+from curation.pairs.pair_keys import find_pairs
+from curation.scoring.parts import Pool, parts_of_table, pool_of_parts
 from labeling.errors import InputError
-from labeling.frames import Frame, like, to_table
+from labeling.frames.frames import Frame, like, to_table
 from labeling.schemas import AUDITS, CANDIDATES, SCORED, TRUTH
-from labeling.taxonomy import Taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
 
 
 def draw_audits(
@@ -28,7 +28,8 @@ def draw_audits(
     """Draw the pairs that a person should judge: a stratified sample without replacement.
 
     The strata are tenths of a score, and those that bear on what is kept get twice as many audits
-    (see `curation.audits.sample`). `winnow audit sample` draws the same pairs from candidates.
+    (see `curation.audits.audits.sample`). `winnow audit sample` draws the same pairs from
+    candidates.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def draw_audits(
 
     Examples
     --------
-    >>> from labeling.ids import digest
+    >>> from labeling.keys.ids import digest
     >>> ids = sorted(digest(str(i)) for i in range(100))
     >>> p = pa.array(np.arange(100) / 100, pa.float32())
     >>> scored = pa.table({"image_id": ids, "label_id": ["cat"] * 100, "p_correct": p})

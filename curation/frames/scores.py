@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from curation.parts import PAIR, parts_of_table, score_parts
-from labeling.frames import Frame, like, to_table
+from curation.scoring.parts import PAIR, parts_of_table, score_parts
+from labeling.frames.frames import Frame, like, to_table
 from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
-from labeling.taxonomy import Taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
 
 _WITH_INTERVALS = pa.schema([*SCORED.arrow, *map(INTERVALS.arrow.field, ("p_low", "p_high"))])
 
@@ -20,7 +20,7 @@ def score(
 
     The probabilities are calibrated and cross-fitted: the model that scores a pair never saw its
     verdict, so the same audits may measure the precision of what is kept. See
-    `curation.scoring.score` for the method. `winnow select` computes the same numbers.
+    `curation.scoring.scoring.score` for the method. `winnow select` computes the same numbers.
 
     Parameters
     ----------

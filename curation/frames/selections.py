@@ -8,16 +8,16 @@ from typing import Any, Generic, Literal
 import numpy as np
 
 from curation.frames.thresholds import ThresholdTable, judge
-from curation.groups import Partition, by_sources, find_groups
-from curation.implied import flag_implied
-from curation.judgements import Judgements, precision_of
-from curation.modes import choose, groups_by_label
-from curation.precision import Interval
+from curation.intervals.judgements import Judgements, precision_of
+from curation.intervals.precision import Interval
+from curation.selection.closure import flag_implied
+from curation.selection.groups import Partition, by_sources, find_groups
+from curation.selection.modes import choose, groups_by_label
 from labeling.errors import InputError
-from labeling.frames import Frame, like, to_table
-from labeling.notebook import html_table
+from labeling.frames.frames import Frame, like, to_table
+from labeling.frames.notebook import html_table
 from labeling.schemas import CANDIDATES, SCORED
-from labeling.taxonomy import Taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
 
 By = Literal["level", "label", "source-pattern"]
 
@@ -41,7 +41,8 @@ class Kept(Generic[Frame]):
     threshold_table
         The precision at other thresholds, without floors and groups.
     groups
-        A row for each group where `by` asked for groups: see `curation.groupwise.describe_groups`.
+        A row for each group where `by` asked for groups: see
+        `curation.selection.per_group.describe_groups`.
     """
 
     table: Frame
@@ -104,8 +105,9 @@ def select(
     """Keep the most probable candidates: a share of them, or as many as hold a precision.
 
     A precision is proved by Learn-then-Test (Angelopoulos et al. 2021) on nested sets, see
-    `curation.promise`: with probability `confidence` over the draw of the audits, the precision of
-    what is kept is at least the one asked for. `winnow select` keeps the same candidates.
+    `curation.intervals.learn_then_test`: with probability `confidence` over the draw of the audits,
+    the precision of what is kept is at least the one asked for. `winnow select` keeps the same
+    candidates.
 
     Parameters
     ----------

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.audits import bands, is_drawn_here, stratum_names
+from curation.audits.audits import bands, is_drawn_here, stratum_names
 from curation.frames.audits import pool_of
-from curation.judgements import Judgements, cut, judgements
-from curation.precision import Ints
-from curation.thresholds import Thresholds
+from curation.intervals.judgements import Judgements, cut, judgements
+from curation.intervals.precision import Ints
+from curation.intervals.thresholds import Thresholds
 from labeling.errors import InputError
-from labeling.frames import to_table
-from labeling.notebook import MAX_ROWS, html_table
+from labeling.frames.frames import to_table
+from labeling.frames.notebook import MAX_ROWS, html_table
 from labeling.schemas import AUDITS, SCORED
-from labeling.taxonomy import Taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ class ThresholdTable:
     confidence: float
 
     def to_arrow(self) -> pa.Table:
-        """Return the rows as a `pyarrow.Table` of `curation.thresholds.THRESHOLDS`."""
+        """Return the rows as a `pyarrow.Table` of `curation.intervals.thresholds.THRESHOLDS`."""
         return self.thresholds.table(self.n_candidates, self.confidence)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -74,9 +74,9 @@ def threshold_table(
     """Estimate the precision of the candidates above each of 1,001 thresholds.
 
     Row 0 keeps nothing; row ``i`` has the highest threshold that keeps at least ``i`` thousandths
-    of the candidates. Each estimate is post-stratified as `curation.precision.precision_interval`
-    has it. To choose a threshold that holds a precision, use ``select(..., precision=)``: the best
-    row of many is too good.
+    of the candidates. Each estimate is post-stratified as
+    `curation.intervals.precision.precision_interval` has it. To choose a threshold that holds a
+    precision, use ``select(..., precision=)``: the best row of many is too good.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from curation.figures import summary_png
+from curation.report.figures import summary_png
 
 if __name__ == "__main__":
     facts = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))

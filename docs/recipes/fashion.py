@@ -23,7 +23,7 @@ import tarfile
 from collections import defaultdict
 from pathlib import Path
 
-from labeling import ids
+from labeling.keys import ids
 
 CATEGORIES = ("masterCategory", "subCategory", "articleType")
 FACETS = ("gender", "baseColour", "season", "usage")

@@ -21,8 +21,8 @@ from pydantic.fields import FieldInfo
 
 from labeling.schemas import TABLES, Field
 from pipelines.cli import main
-from pipelines.config import Config
-from pipelines.study.settings import StudySettings
+from pipelines.run.config import Config
+from pipelines.studies.settings import StudySettings
 
 HERE = Path(__file__).parent
 

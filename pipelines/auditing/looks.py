@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from curation.manifest import Stage, write_text
-from curation.peeking import confidence_of_look
+from curation.intervals.confidence_sequence import confidence_of_look
+from curation.runs.stage import Stage, write_text
 from labeling.errors import IntegrityError
 
 FILE = "audit-looks.json"

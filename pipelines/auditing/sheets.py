@@ -14,17 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.audits import bands, effective, shares_drawn, stratum_names
-from curation.manifest import write_text
-from curation.pairs import find_pairs
-from curation.parts import Pool
-from curation.redraw import Cells, cell_names
-from labeling.batches import BATCH_BYTES, BATCH_ROWS
+from curation.audits.audits import bands, effective, shares_drawn, stratum_names
+from curation.audits.two_phase import Cells, cell_names
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import write_text
+from curation.scoring.parts import Pool
 from labeling.errors import InputError
+from labeling.readers.sandboxed_parquet import read_parquet
+from labeling.readers.tabular import BATCH_BYTES, BATCH_ROWS
 from labeling.schemas import AUDITS, TRUTH, VERDICTS
-from labeling.taxonomy import Taxonomy
-from labeling.untrusted import read_parquet
-from pipelines.talk import say
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.run.progress import say
 
 REQUIRED = ("image_id", "label_id", "verdict")
 OPTIONAL = ("auditor", "seq", "stratum", "p_inclusion")

@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.audits import bands, is_drawn_here, stratum_names
-from curation.manifest import Stage, current, open_stage, staged, write_parquet
-from curation.pairs import find_pairs
-from curation.parts import Pool
-from curation.redraw import Cells, cell_names, make_cells, share_above
+from curation.audits.audits import bands, is_drawn_here, stratum_names
+from curation.audits.two_phase import Cells, cell_names, make_cells, share_above
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import Stage, current, open_stage, staged, write_parquet
+from curation.scoring.parts import Pool
 from labeling.schemas import SCORED
-from pipelines.config import Config
-from pipelines.dependencies import settings_of
-from pipelines.scores import pool_of
+from pipelines.run.config import Config
+from pipelines.run.dependencies import settings_of
+from pipelines.selecting.scores import pool_of
 
 STAGE = "audits-cells"
 

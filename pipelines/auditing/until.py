@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.audits import is_drawn_here
-from curation.manifest import open_stage
-from curation.pairs import find_pairs
-from curation.peeking import confidence_of_look, n_of_next_look
+from curation.audits.audits import is_drawn_here
+from curation.intervals.confidence_sequence import confidence_of_look, n_of_next_look
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import open_stage
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, SCORED
-from pipelines.auditing.drawing import answer_audits, draw_audits, judged_so_far
 from pipelines.auditing.looks import Look, number_of, read_looks, write_looks
-from pipelines.choosing import choose
-from pipelines.config import Config
-from pipelines.selecting import judge, make_scores, measure
-from pipelines.talk import say
+from pipelines.auditing.sample import answer_audits, draw_audits, judged_so_far
+from pipelines.run.config import Config
+from pipelines.run.progress import say
+from pipelines.selecting.modes import choose
+from pipelines.selecting.select import judge, make_scores, measure
 
 
 def audit_until(config: Config, run_dir: Path, width: float) -> tuple[Look | None, int]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from labeling.ids import digest
-from pipelines.demo.drawing import SHAPES
+from labeling.keys.ids import digest
+from pipelines.demo.painting import SHAPES
 from pipelines.demo.records import Host, ImageFile, Phrase, Picture, Plan
 from pipelines.demo.vocabulary import ENTRIES, THEMES, above, siblings
 from pipelines.demo.writers import Writers, pick

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from labeling.ids import digest
-from pipelines.demo.drawing import draw_logo, draw_scene
+from labeling.keys.ids import digest
 from pipelines.demo.markup import page_html
+from pipelines.demo.painting import draw_logo, draw_scene
 from pipelines.demo.records import World
 from pipelines.demo.vocabulary import ENTRIES
 

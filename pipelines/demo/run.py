@@ -11,22 +11,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from curation.manifest import locked, write_text
+from curation.runs.stage import locked, write_text
 from labeling.errors import InputError
-from pipelines.auditing.drawing import answer_audits
-from pipelines.config import read_config
+from pipelines.auditing.sample import answer_audits
+from pipelines.delivery.export import export
+from pipelines.delivery.heldout import evaluate
+from pipelines.delivery.report import report
+from pipelines.delivery.train import train
 from pipelines.demo.files import write_world
 from pipelines.demo.records import WorldSettings
 from pipelines.demo.world import make_world
-from pipelines.heldout import evaluate
-from pipelines.label import label
-from pipelines.paths import shown
-from pipelines.publish import export
-from pipelines.reporting import report
-from pipelines.runs import save_config
-from pipelines.selecting import select
-from pipelines.talk import say, step
-from pipelines.training import train
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
+from pipelines.run.paths import shown
+from pipelines.run.progress import say, step
+from pipelines.run.saved_config import save_config
+from pipelines.selecting.select import select
 
 LABEL_SETS = ("all", "random", "selected")
 

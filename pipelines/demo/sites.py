@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipelines.demo.album import DRAWN, Album, choose_file, slug
-from pipelines.demo.drawing import SHAPES
+from pipelines.demo.painting import SHAPES
 from pipelines.demo.records import (
     Figure,
     Host,

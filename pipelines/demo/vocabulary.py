@@ -1,6 +1,6 @@
 """The labels of the miniature web, with their names, and the phrases that its pages are made of.
 
-Only labels in `pipelines.demo.drawing.SHAPES` are ever shown in a picture. Some names are shared
+Only labels in `pipelines.demo.painting.SHAPES` are ever shown in a picture. Some names are shared
 ("bat", "orange", "star"), and some hold another label's name ("orange juice", "sun hat").
 """
 

@@ -18,11 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.manifest import write_parquet
-from labeling import bursts, feedback, ids, trust
-from labeling.taxonomy import Taxonomy
-from pipelines.extract import taxonomy_at
-from pipelines.once import Once
+from curation.runs.stage import write_parquet
+from labeling.feedback import bursts, debias, feedback
+from labeling.keys import ids
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.passes.cached import Once
+from pipelines.passes.inputs import taxonomy_at
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import contents_in, in_order, tables_of
 from pipelines.shuffle.engine import Split, Tables
@@ -39,15 +40,15 @@ MOST_BURSTS = 50
 TALLY = pa.schema([("reason", pa.string()), ("n_events", pa.int64())])
 SPAN = pa.schema([("first", pa.int64()), ("last", pa.int64())])
 
-_TRUSTS: Once[trust.Trust] = Once()
+_TRUSTS: Once[debias.Trust] = Once()
 
 EVENT_OUTPUTS = {"acts": feedback.ACTS, "tally": TALLY}
 USER_OUTPUTS = {"statements": feedback.STATEMENTS, "tally": TALLY}
 SAID_OUTPUTS = {
     "said": feedback.STATEMENTS,
     "votes": feedback.STATEMENTS,
-    "cells": trust.SHOWN,
-    "shown": trust.IMAGES,
+    "cells": debias.SHOWN,
+    "shown": debias.IMAGES,
     "crowded": bursts.CROWDED,
     "sizes": bursts.SIZES,
     "span": SPAN,
@@ -124,8 +125,8 @@ class ReduceSaid:
         return {
             "said": said,
             "votes": drawn.filter(is_vote),
-            "cells": trust.shown(drawn),
-            "shown": trust.count_early(said),
+            "cells": debias.shown(drawn),
+            "shown": debias.count_early(said),
             "crowded": found.crowded,
             "sizes": found.sizes,
             "span": pa.Table.from_pylist(span, schema=SPAN),
@@ -142,8 +143,8 @@ def fit_trust(directory: Path) -> None:
     }
     first, last = pc.min(made["span"]["first"]).as_py(), pc.max(made["span"]["last"]).as_py()
     hours = bursts.Hours(made["crowded"], made["sizes"])
-    fitted = trust.fit(made["votes"], made["cells"], made["shown"], hours, (first or 0, last or 0))
-    for name, table in trust.to_tables(fitted).items():
+    fitted = debias.fit(made["votes"], made["cells"], made["shown"], hours, (first or 0, last or 0))
+    for name, table in debias.to_tables(fitted).items():
         write_parquet(table, directory / f"{name}-00000-of-00001.parquet")
 
 
@@ -185,12 +186,12 @@ def tell(directory: Path, tally: Sequence[Path], taxonomy: Taxonomy) -> Told:
     return Told(counts, told[:MOST_BURSTS])
 
 
-def trust_at(directory: Path) -> trust.Trust:
+def trust_at(directory: Path) -> debias.Trust:
     """Return what `fit_trust` wrote, or a trust in everybody where there was no feedback."""
     if not directory.exists():
-        return trust.open_trust()
-    written = contents_in(directory, trust.TABLES)
-    return _TRUSTS.get(written.sha256, lambda: trust.from_tables(written.tables()))
+        return debias.open_trust()
+    written = contents_in(directory, debias.TABLES)
+    return _TRUSTS.get(written.sha256, lambda: debias.from_tables(written.tables()))
 
 
 def _tally(reason: str, n: int) -> pa.Table:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.manifest import write_parquet
-from labeling import boilerplate
-from pipelines.once import Once
+from curation.runs.stage import write_parquet
+from labeling.matching import boilerplate
+from pipelines.passes.cached import Once
 from pipelines.passes.tables import contents_in, tables_of
 from pipelines.shuffle.engine import Split, Tables
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeling import usage
-from labeling.matcher_cache import cached_matcher
-from labeling.matching import Matcher
-from labeling.names import NO_USAGE
-from labeling.taxonomies import TaxonomyFiles, pinned
-from pipelines.extract import taxonomy_at
-from pipelines.once import Once
+from labeling.matching import name_statistics
+from labeling.matching.cache import cached_matcher
+from labeling.matching.matcher import Matcher
+from labeling.matching.surface_forms import NO_USAGE
+from labeling.taxonomy.published import TaxonomyFiles, pinned
+from pipelines.passes.cached import Once
+from pipelines.passes.inputs import taxonomy_at
 from pipelines.passes.tables import Contents, contents_in
 
 _MATCHERS: Once[Matcher] = Once()
@@ -39,5 +39,5 @@ def matcher_at(files: MatcherFiles) -> Matcher:
 
 
 def _matcher(taxonomy: TaxonomyFiles, used: Contents, directory: Path) -> Matcher:
-    how = usage.from_tables(used.tables()) if used.files else NO_USAGE
+    how = name_statistics.from_tables(used.tables()) if used.files else NO_USAGE
     return cached_matcher(taxonomy_at(taxonomy), directory, how)

@@ -9,11 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling import candidates, evidence, feedback, trust
-from labeling.taxonomies import TaxonomyFiles
-from pipelines.extract import taxonomy_at
+from labeling.evidence import candidates, evidence
+from labeling.feedback import debias, feedback
+from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes.feedback import trust_at
-from pipelines.passes.images import LINK_OUTPUTS
+from pipelines.passes.inputs import taxonomy_at
+from pipelines.passes.links import LINK_OUTPUTS
 from pipelines.passes.tables import tables_of
 from pipelines.shuffle.engine import Split, Tables
 
@@ -57,7 +58,7 @@ class Merge:
             **LINK_OUTPUTS,
         }
         table_of = tables_of(tables, schemas)
-        voted = trust.evidence(table_of["said"], trust_at(self.trust_dir))
+        voted = debias.evidence(table_of["said"], trust_at(self.trust_dir))
         merged = candidates.merge(
             table_of["mentions"],
             pa.concat_tables([table_of["evidence"], voted]),

@@ -11,13 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.manifest import write_parquet
-from labeling import ids, usage
-from pipelines.extract import taxonomy_at
+from curation.runs.stage import write_parquet
+from labeling.keys import ids
+from labeling.matching import name_statistics
+from pipelines.passes.inputs import taxonomy_at
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.shuffle.engine import Split, Tables
 
-USAGE_OUTPUTS = {"names": usage.NAMES, "pairs": usage.PAIRS, "words": usage.WORDS}
+USAGE_OUTPUTS = {
+    "names": name_statistics.NAMES,
+    "pairs": name_statistics.PAIRS,
+    "words": name_statistics.WORDS,
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class CountUsage:
     def __call__(self, tables: Tables) -> Tables:
         """Return ``names``, ``pairs`` and ``words``."""
         matcher = matcher_at(self.files)
-        return usage.count(tables["texts"]["text"].combine_chunks(), matcher)._asdict()
+        return name_statistics.count(tables["texts"]["text"].combine_chunks(), matcher)._asdict()
 
 
 def judge_usage(files: MatcherFiles, directory: Path) -> None:
@@ -55,7 +60,7 @@ def judge_usage(files: MatcherFiles, directory: Path) -> None:
         for name in USAGE_OUTPUTS
     ]
     taxonomy = taxonomy_at(files.taxonomy)
-    used = usage.add([usage.Used(*counted)])
-    found = usage.judge(used, matcher_at(files), taxonomy)
-    for name, table in usage.to_tables(found).items():
+    used = name_statistics.add([name_statistics.Used(*counted)])
+    found = name_statistics.judge(used, matcher_at(files), taxonomy)
+    for name, table in name_statistics.to_tables(found).items():
         write_parquet(table, directory / f"{name}-00000-of-00001.parquet")

@@ -8,21 +8,23 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling import evidence, ids, linkgraph, links
-from labeling.boilerplate import Discounted, count_reasons, discount
-from labeling.compact import HOST
-from labeling.context import in_context
-from labeling.taxonomies import TaxonomyFiles
-from pipelines.extract import taxonomy_at
+from labeling.evidence import evidence
+from labeling.keys import ids
+from labeling.keys.host_numbers import HOST
+from labeling.links import graph, links
+from labeling.matching.boilerplate import Discounted, count_reasons, discount
+from labeling.matching.disambiguation import in_context
+from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes.hosts import boilerplate_in
+from pipelines.passes.inputs import taxonomy_at
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_order, tables_of
 from pipelines.shuffle.engine import Split, Tables
 
 PAGE_OUTPUTS = {
     "mentions": evidence.SPOKEN,
-    "nodes": linkgraph.NODES,
-    "ends": linkgraph.ENDS,
+    "nodes": graph.NODES,
+    "ends": graph.ENDS,
     "anchors": links.MESSAGES,
 }
 
@@ -46,19 +48,19 @@ class ReadForPages:
             yield "discounts", _reasons(found)
             yield "mentions", evidence.mentions(found.signals, matcher_at(self.files))
         elif split.kind == "links":
-            yield "edges", linkgraph.link_edges(rows)
-            yield "hosts", linkgraph.hosts_of(rows)
+            yield "edges", graph.link_edges(rows)
+            yield "hosts", graph.hosts_of(rows)
             yield "anchors", links.anchors(rows, matcher_at(self.files))
         else:
-            yield "edges", linkgraph.held_edges(rows)
-            yield "hosts", linkgraph.hosts_of(rows)
+            yield "edges", graph.held_edges(rows)
+            yield "hosts", graph.hosts_of(rows)
 
 
 def combine_for_pages(table: str, rows: pa.Table) -> pa.Table:
     """Keep no more neighbours of a page than are kept, and one to tell that it has more."""
     if table == "hosts":
         return rows.group_by(_HOSTS.names).aggregate([]).cast(_HOSTS)
-    return linkgraph.kept_edges(rows, spare=1) if table == "edges" else rows
+    return graph.kept_edges(rows, spare=1) if table == "edges" else rows
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class ReducePages:
         """Return `PAGE_OUTPUTS`, and counts of discounts and caps."""
         inputs = {
             "mentions": evidence.MENTIONS,
-            "edges": linkgraph.EDGES,
+            "edges": graph.EDGES,
             "hosts": _HOSTS,
             "anchors": links.MESSAGES,
             "discounts": REASONS,
@@ -79,15 +81,15 @@ class ReducePages:
         table_of = tables_of(tables, inputs)
         named = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
         mentions = evidence.per_page(named)
-        nodes = linkgraph.nodes(links.topics(mentions))
+        nodes = graph.nodes(links.topics(mentions))
         edges = table_of["edges"]
-        ends = linkgraph.ends(linkgraph.kept_edges(edges), nodes, table_of["hosts"])
+        ends = graph.ends(graph.kept_edges(edges), nodes, table_of["hosts"])
         return {
             "mentions": in_order(mentions),
             "nodes": nodes,
             "ends": in_order(ends),
             "anchors": in_order(table_of["anchors"]),
-            "caps": linkgraph.count_capped(edges),
+            "caps": graph.count_capped(edges),
             "discounts": count_reasons(table_of["discounts"]),
         }
 

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from labeling import boilerplate, links, usage
+from labeling.links import links
+from labeling.links.propagation_steps import HEARD, SETTINGS
+from labeling.matching import boilerplate, name_statistics
 from labeling.schemas import CANDIDATES
-from labeling.spreading import HEARD, SETTINGS
-from labeling.taxonomies import TaxonomyFiles
-from pipelines.passes.arcs import ARC_OUTPUTS, judge_edges, read_for_arcs, reduce_arcs
+from labeling.taxonomy.published import TaxonomyFiles
+from pipelines.passes.edges import ARC_OUTPUTS, judge_edges, read_for_arcs, reduce_arcs
 from pipelines.passes.feedback import (
     EVENT_OUTPUTS,
     SAID_OUTPUTS,
@@ -35,12 +36,12 @@ from pipelines.passes.hosts import (
     read_for_hosts,
     reduce_hosts,
 )
-from pipelines.passes.images import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
+from pipelines.passes.links import LINK_OUTPUTS, combine_for_images, read_for_images, reduce_links
 from pipelines.passes.matchers import MatcherFiles
 from pipelines.passes.merge import Merge, read_for_merge
 from pipelines.passes.names import USAGE_OUTPUTS, CountUsage, ReadForUsage, judge_usage
 from pipelines.passes.pages import PAGE_OUTPUTS, ReadForPages, ReducePages, combine_for_pages
-from pipelines.passes.rounds import (
+from pipelines.passes.propagation import (
     MAX_EDGES,
     ROUND_OUTPUTS,
     SendRound,
@@ -105,7 +106,7 @@ def plan(
         Pass(
             "usage",
             inputs=("signals",),
-            read=ReadForUsage(min(1.0, usage.SAMPLE / max(n_signals, 1))),
+            read=ReadForUsage(min(1.0, name_statistics.SAMPLE / max(n_signals, 1))),
             keys={"texts": "key"},
             reduce=CountUsage(plain),
             outputs=USAGE_OUTPUTS,

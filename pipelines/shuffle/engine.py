@@ -37,7 +37,7 @@ from typing import Any, Literal, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
-from curation.manifest import parquet_bytes
+from curation.runs.stage import parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
 from pipelines.shuffle import engines, failures, markers, partition, runners, segments, storage
 from pipelines.shuffle.gather import Combine, Tables
@@ -95,7 +95,7 @@ class Shuffle(beam.PTransform):
         Returns (table name, rows) for a split, any number of times; runs in the worker. It yields
         the same for the same split whenever it runs. No more rows than one yields are held.
     keys
-        For each table name the column that it is shuffled by, of ids (see `labeling.ids`).
+        For each table name the column that it is shuffled by, of ids (see `labeling.keys.ids`).
     reduce
         Kernel: all rows of one bucket by table name, in the order of the splits, to output tables.
         Tables without rows in the bucket are absent, and buckets without rows have no output.

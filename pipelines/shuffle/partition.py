@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labeling import ids
+from labeling.keys import ids
 
 CHUNK_ROWS = 500_000
 CHUNK_BYTES = 32 << 20

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipelines.run.progress import EVERY_SECONDS, Progress, say
 from pipelines.shuffle import markers
-from pipelines.talk import EVERY_SECONDS, Progress, say
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from curation.manifest import sync_dir
+from curation.runs.stage import sync_dir
 from pipelines.shuffle import objects
 from pipelines.shuffle.objects import is_object
 

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from curation.crowds import aggregate
+from curation.agreement.crowds import aggregate
 
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]

@@ -23,10 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
-from labeling import ids
-from labeling.archives import read_archive
-from labeling.locate import Located
-from labeling.pages import filename_words
+from labeling.html.page import filename_words
+from labeling.keys import ids
+from labeling.readers.archives import read_archive
+from labeling.readers.image_files import Located
 
 BLOCKS = ("p", "li", "td", "figure", "div", "section", "article", "main", "body")
 
@@ -86,8 +86,8 @@ def winnow(path: Path) -> dict[str, int]:
 
 
 def pages_bytes(path: Path) -> list[int]:
-    from labeling.records import read_records
-    from labeling.responses import Record
+    from labeling.readers.http import Record
+    from labeling.readers.warc import read_records
 
     found = read_records(path, lambda status, mime: status == 200 and mime == "text/html")
     return [len(r.body) for r in found if isinstance(r, Record) and r.body]

@@ -34,24 +34,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.calibration import expected_calibration_error
-from curation.crowds import aggregate
-from curation.features import features
-from curation.manifest import Stage, file_digest, open_stage, reuse, staged
-from curation.pairs import find_pairs
-from curation.scoring import cold_scores
-from curation.tars import Sample, write_shards
-from labeling.ids import digest
+from curation.agreement.crowds import aggregate
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import Stage, file_digest, open_stage, reuse, staged
+from curation.scoring.calibration import expected_calibration_error
+from curation.scoring.features import features
+from curation.scoring.scoring import cold_scores
+from curation.shards.tars import Sample, write_shards
+from labeling.keys.ids import digest
 from labeling.schemas import AUDITS, CANDIDATES, SELECTED
-from pipelines.config import Config, check_config, with_overrides
-from pipelines.label import label
-from pipelines.publish import export
-from pipelines.selecting import select
-from pipelines.stages import taxonomy_of
-from training.config import TrainConfig
-from training.evaluate import predict
-from training.index import open_shards
-from training.train import train
+from pipelines.delivery.export import export
+from pipelines.passes.label import label
+from pipelines.run.config import Config, check_config, with_overrides
+from pipelines.run.stages import taxonomy_of
+from pipelines.selecting.select import select
+from training.data.shard_index import open_shards
+from training.evaluation.evaluate import predict
+from training.fit.config import TrainConfig
+from training.fit.train import train
 
 ARCHIVE = "cifar10n_dev.tar.gz"
 PEOPLE = ("random1", "random2", "random3")

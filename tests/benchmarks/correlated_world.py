@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import betaln, expit, logsumexp
 
-from labeling.ids import digest
+from labeling.keys.ids import digest
 from labeling.schemas import CANDIDATES
-from labeling.taxonomy import Label, Taxonomy, build_taxonomy
+from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]

@@ -20,12 +20,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.manifest import open_stage
-from curation.pairs import find_pairs, pair_hash
+from curation.pairs.pair_keys import find_pairs, pair_hash
+from curation.runs.stage import open_stage
 from labeling.schemas import AUDITS, CANDIDATES, SELECTED
-from pipelines.runs import load_config
-from pipelines.stages import taxonomy_of
-from pipelines.truth import read_truth
+from pipelines.delivery.truth import read_truth
+from pipelines.run.saved_config import load_config
+from pipelines.run.stages import taxonomy_of
 
 Floats = npt.NDArray[np.float64]
 

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from labeling import examination, feedback, trust, voters
+from labeling.feedback import click_model, debias, feedback, voter_reliability
 from tests.labeling import brigades
 
 SELECTED = 0.7
@@ -87,9 +87,9 @@ def _positions_once(rng: np.random.Generator, skill: float) -> Result:
         np.searchsorted(cell, pair.ravel() * 64 + place.ravel() + 1), clicked.ravel(), len(cell)
     )
     of, position = cell // 64, cell % 64
-    fitted = examination.fit(of, position, n.astype(float), clicks)
+    fitted = click_model.fit(of, position, n.astype(float), clicks)
     plain = np.bincount(position, clicks, 51) / np.maximum(np.bincount(position, n, 51), 1)
-    prior = trust.CLICK_PRIOR
+    prior = debias.CLICK_PRIOR
     total = np.bincount(of, clicks)
     ways = {
         "click rate": np.full(51, plain[position].mean()),
@@ -171,7 +171,7 @@ def strength_of_counts(yes: np.ndarray, no: np.ndarray) -> np.ndarray:
     up = np.arange(len(pair)) - start < np.repeat(yes, yes + no)
     log = brigades.Log(np.arange(len(pair)), pair, 0 * pair, up, 0 * pair)
     said = feedback.statements(brigades.to_acts(log))
-    rows = trust.evidence(said, brigades.fit(said))
+    rows = debias.evidence(said, brigades.fit(said))
     strength = dict(zip(rows["image_id"].to_pylist(), rows["strength"].to_pylist(), strict=True))
     return np.array([strength[brigades.id_of("image", n)] for n in range(len(yes))])
 
@@ -213,22 +213,26 @@ def _crowd(tar: tarfile.TarFile, name: str) -> tuple[float, float]:
     task, tasks = _numbers([row["task"] for row in answers])
     user, users = _numbers([row["worker"] for row in answers])
     said = np.array([classes.index(label) for label in labels])
-    fitted = voters.fit(_as_votes(task, user, said, len(classes)), len(users))
+    fitted = voter_reliability.fit(_as_votes(task, user, said, len(classes)), len(users))
     right = np.array([classes.index(gold_of[t]) if t in gold_of else -1 for t in tasks])
     weights = (np.ones(len(users)), fitted.weight)
     plain, weighted = (_accuracy(task, said, w[user], right, len(classes)) for w in weights)
     return plain, weighted
 
 
-def _as_votes(task: np.ndarray, user: np.ndarray, said: np.ndarray, n_classes: int) -> voters.Votes:
+def _as_votes(
+    task: np.ndarray, user: np.ndarray, said: np.ndarray, n_classes: int
+) -> voter_reliability.Votes:
     """Return an answer as a vote for its class and against the others; of two classes, as one."""
     n, one = len(task), np.zeros(len(task), np.int64)
     if n_classes == 2:
-        return voters.Votes(task, one, user, said == 1, one, np.ones(n))
+        return voter_reliability.Votes(task, one, user, said == 1, one, np.ones(n))
     pair = (task[:, None] * n_classes + np.arange(n_classes)).ravel()
     up = (said[:, None] == np.arange(n_classes)).ravel()
     label, many = np.tile(np.arange(n_classes), n), np.zeros(n * n_classes, np.int64)
-    return voters.Votes(pair, label, np.repeat(user, n_classes), up, many, np.ones(len(pair)))
+    return voter_reliability.Votes(
+        pair, label, np.repeat(user, n_classes), up, many, np.ones(len(pair))
+    )
 
 
 def _accuracy(

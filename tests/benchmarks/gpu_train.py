@@ -2,10 +2,10 @@
 
     python tests/benchmarks/gpu_train.py [--depths 50 101 152] [--shards 50] [--batch 256]
 
-One step is that of `training.learner`: bfloat16, channels last, ``torch.compile``, 18,291 labels of
-which a few are sent for each image, momentum. The networks take turns in each round, on the same
-images, which lie on the GPU; ratios are medians over the rounds. Then our network of one depth is
-trained on such images and from shards of drawn photos of 500 x 375 pixels, in turns.
+One step is that of `training.fit.learner`: bfloat16, channels last, ``torch.compile``, 18,291
+labels of which a few are sent for each image, momentum. The networks take turns in each round, on
+the same images, which lie on the GPU; ratios are medians over the rounds. Then our network of one
+depth is trained on such images and from shards of drawn photos of 500 x 375 pixels, in turns.
 
 The memory floor of a step is what its convolutions and normalisations have to read and write, with
 normalisation, ReLU and addition in one pass, over the bandwidth of a large copy on this GPU
@@ -29,14 +29,14 @@ import torch
 from photos import draw_photo, facts
 from torch import Tensor, nn
 
-from curation.tars import Sample, write_shards
-from labeling.ids import digest
-from training.config import TrainConfig
-from training.index import open_shards
-from training.learner import Learner
-from training.loader import Batch, training_batches
-from training.resnet import Architecture, Basic, Bottleneck, build
-from training.targets import read_targets
+from curation.shards.tars import Sample, write_shards
+from labeling.keys.ids import digest
+from training.data.loader import Batch, training_batches
+from training.data.shard_index import open_shards
+from training.data.targets import read_targets
+from training.fit.config import TrainConfig
+from training.fit.learner import Learner
+from training.model.resnet import Architecture, Basic, Bottleneck, build
 
 SIDE, N_LABELS, STEPS, N_PHOTOS, N_ENTRIES = 224, 18_291, 20, 128, 5
 N_AHEAD = 32

@@ -10,8 +10,8 @@ and keeps the most candidates, in the order of the same scores, that are as prec
 Coverage is that of the 95 % interval of the best third. The last line is JSON.
 
 With --by the candidates are in six groups, of which some are less right than their scores say, and
-each group is held to the promise (`curation.groupwise.prove_groups`). Then violations count the
-draws in which any group is less precise, and the oracle keeps of each group what it can.
+each group is held to the promise (`curation.selection.per_group.prove_groups`). Then violations
+count the draws in which any group is less precise, and the oracle keeps of each group what it can.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import expit
 
-from curation.audits import bands, sample
-from curation.calibration import fit_calibration
-from curation.groups import Partition, find_groups
-from curation.groupwise import prove_groups
-from curation.judgements import Judgements, cut
-from curation.pairs import find_pairs
-from curation.precision import precision_interval
-from curation.promise import prove
-from curation.redraw import draw_again, make_cells, share_above
-from curation.thresholds import thresholds
+from curation.audits.audits import bands, sample
+from curation.audits.two_phase import draw_again, make_cells, share_above
+from curation.intervals.judgements import Judgements, cut
+from curation.intervals.learn_then_test import prove
+from curation.intervals.precision import precision_interval
+from curation.intervals.thresholds import thresholds
+from curation.pairs.pair_keys import find_pairs
+from curation.scoring.calibration import fit_calibration
+from curation.selection.groups import Partition, find_groups
+from curation.selection.per_group import prove_groups
 from labeling.errors import QualityError
-from labeling.ids import digest
+from labeling.keys.ids import digest
 
 N_CANDIDATES = 60_000
 TARGETS = (0.7, 0.8, 0.9)

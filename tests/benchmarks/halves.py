@@ -41,20 +41,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits import answer, bands, effective, sample
-from curation.calibration import expected_calibration_error
-from curation.features import FeatureTable, features
-from curation.pairs import find_pairs, image_hash, pair_hash
-from curation.precision import precision_interval
-from curation.scoring import cold_scores, kinds, score
-from labeling import ids
-from labeling.matching import compile_matcher, match_texts
+from curation.audits.audits import answer, bands, effective, sample
+from curation.intervals.precision import precision_interval
+from curation.pairs.pair_keys import find_pairs, image_hash, pair_hash
+from curation.scoring.calibration import expected_calibration_error
+from curation.scoring.features import FeatureTable, features
+from curation.scoring.scoring import cold_scores, kinds, score
+from labeling.keys import ids
+from labeling.matching.matcher import compile_matcher, match_texts
 from labeling.schemas import CANDIDATES, TRUTH
-from labeling.taxonomy import Taxonomy
-from pipelines.config import Config, check_config, read_config
-from pipelines.label import label
-from pipelines.stages import taxonomy_of
-from pipelines.truth import read_truth
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.delivery.truth import read_truth
+from pipelines.passes.label import label
+from pipelines.run.config import Config, check_config, read_config
+from pipelines.run.stages import taxonomy_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECIPES = ROOT / "docs" / "recipes"

@@ -35,11 +35,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import scipy.sparse
 
-from labeling.edgeweights import count_agreement, edge_weights
-from labeling.matching import compile_matcher, match_texts
-from labeling.propagation import Graph, Seeds, Settings, build_graph, propagate
-from labeling.taxonomy import Label, build_taxonomy
-from labeling.toplabels import pack, unpack
+from labeling.links.edge_weights import count_agreement, edge_weights
+from labeling.links.propagation import Graph, Seeds, Settings, build_graph, propagate
+from labeling.links.top_labels import pack, unpack
+from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.taxonomy.taxonomy import Label, build_taxonomy
 
 Longs = npt.NDArray[np.int64]
 

@@ -36,13 +36,13 @@ import webdataset
 from photos import draw_photo, facts
 from PIL import Image
 
-from curation.tars import Sample, read_shard, write_shards
-from labeling.ids import digest
-from training import decode
-from training.decode import View, box_of
-from training.index import open_shards
-from training.loader import normalise, training_batches
-from training.targets import read_targets
+from curation.shards.tars import Sample, read_shard, write_shards
+from labeling.keys.ids import digest
+from training.data import decode
+from training.data.decode import View, box_of
+from training.data.loader import normalise, training_batches
+from training.data.shard_index import open_shards
+from training.data.targets import read_targets
 
 SIDE, BATCH = 224, 64
 LABELS = [f"label {number}" for number in range(1000)]

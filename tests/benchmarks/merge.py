@@ -3,8 +3,8 @@
     python tests/benchmarks/merge.py --rows 10000000 [--peer-path SITE_PACKAGES] [--repeat 3]
 
 The input is made in place from a seed: rows in random order, each what one source says about one
-(image, label) on one page, as winnow's passes hold it (`labeling.evidence.SPOKEN` without the
-page): image_id fixed_size_binary(16), host int64, label int32 (18,291 labels, Zipf), source (8
+(image, label) on one page, as winnow's passes hold it (`labeling.evidence.evidence.SPOKEN` without
+the page): image_id fixed_size_binary(16), host int64, label int32 (18,291 labels, Zipf), source (8
 names, dictionary-encoded), strength float32, ambiguity int16; ten rows an image on average; Parquet
 files of a million rows (four million from 200 million rows on) with row groups of 250,000, zstd.
 
@@ -49,7 +49,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labeling import evidence, ids
+from labeling.evidence import evidence
+from labeling.keys import ids
 from labeling.schemas import CANDIDATES, EVIDENCE
 
 N_LABELS = 18_291
@@ -204,7 +205,7 @@ def mixed(numbers: np.ndarray) -> np.ndarray:
 
 
 def run_winnow(work: Path, n_rows: int, form: str) -> None:
-    from labeling.taxonomies import TaxonomyFiles
+    from labeling.taxonomy.published import TaxonomyFiles
     from pipelines.passes.merge import Merge, read_for_merge
     from pipelines.passes.plan import splits_for
     from pipelines.shuffle.engine import Shuffle, n_buckets_for, run

@@ -20,13 +20,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from correlated_world import CorrelatedWorld, make_correlated_world
 
-from curation.audits import answer, bands, sample
-from curation.features import FeatureTable, features
-from curation.judgements import Judgements, cut, precision_of
-from curation.pairs import find_pairs
-from curation.promise import prove
-from curation.redraw import draw_again, make_cells
-from curation.scoring import cold_scores, kinds, score
+from curation.audits.audits import answer, bands, sample
+from curation.audits.two_phase import draw_again, make_cells
+from curation.intervals.judgements import Judgements, cut, precision_of
+from curation.intervals.learn_then_test import prove
+from curation.pairs.pair_keys import find_pairs
+from curation.scoring.features import FeatureTable, features
+from curation.scoring.scoring import cold_scores, kinds, score
 from labeling.errors import QualityError
 
 TARGETS = (0.7, 0.8, 0.9)

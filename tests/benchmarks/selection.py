@@ -29,16 +29,16 @@ import pyarrow as pa
 from correlated_world import CorrelatedWorld, make_correlated_world
 from sklearn.linear_model import LogisticRegression
 
-from curation.audits import answer, sample
-from curation.calibration import expected_calibration_error
-from curation.features import features
-from curation.manifest import open_stage, staged, write_parquet
-from curation.models import Scorer
-from curation.pairs import find_pairs
-from curation.parts import N_AT_ONCE, apply_all
-from curation.scoring import cold_scores
-from curation.threads import one_thread
-from pipelines.scores import score_candidates
+from curation.audits.audits import answer, sample
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import open_stage, staged, write_parquet
+from curation.scoring.calibration import expected_calibration_error
+from curation.scoring.features import features
+from curation.scoring.model import Scorer
+from curation.scoring.parts import N_AT_ONCE, apply_all
+from curation.scoring.scoring import cold_scores
+from curation.scoring.threads import one_thread
+from pipelines.selecting.scores import score_candidates
 
 Floats = npt.NDArray[np.float64]
 

@@ -22,19 +22,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from curation.manifest import open_stage
-from curation.pairs import find_pairs
-from labeling import ids
-from labeling.matching import compile_matcher, match_texts
-from labeling.names import MODIFIER, Usage
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import open_stage
+from labeling.keys import ids
+from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.matching.name_statistics import count, judge
+from labeling.matching.surface_forms import MODIFIER, Usage
 from labeling.schemas import CANDIDATES, SELECTED
-from labeling.taxonomies import read_taxonomy
-from labeling.taxonomy import Taxonomy
-from labeling.usage import count, judge
-from pipelines.config import AuditSettings, Config, SignalsInput, TaxonomyInput
-from pipelines.label import label
-from pipelines.selecting import select
-from pipelines.truth import read_truth
+from labeling.taxonomy.published import read_taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.delivery.truth import read_truth
+from pipelines.passes.label import label
+from pipelines.run.config import AuditSettings, Config, SignalsInput, TaxonomyInput
+from pipelines.selecting.select import select
 
 Pairs = set[tuple[str, str]]
 

@@ -29,14 +29,14 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.manifest import open_stage, reuse, staged
-from pipelines.config import Config, read_config, with_overrides
-from pipelines.heldout import evaluate
-from pipelines.label import label
-from pipelines.publish import export
-from pipelines.selecting import select
-from pipelines.training import train
-from training.checkpoint import read_card
+from curation.runs.stage import open_stage, reuse, staged
+from pipelines.delivery.export import export
+from pipelines.delivery.heldout import evaluate
+from pipelines.delivery.train import train
+from pipelines.passes.label import label
+from pipelines.run.config import Config, read_config, with_overrides
+from pipelines.selecting.select import select
+from training.model.model_file import read_card
 from training.transfer.classify import evaluate_classes
 from training.transfer.detect import evaluate_boxes
 

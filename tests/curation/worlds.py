@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from labeling.ids import digest
+from labeling.keys.ids import digest
 from labeling.schemas import CANDIDATES, TRUTH
-from labeling.taxonomy import Label, Taxonomy, build_taxonomy
+from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 # name: coverage, rate for right labels, rate for wrong ones, does it read the page's topic?
 SOURCES = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.manifest import current, verify
+from curation.runs.stage import current, verify
 
 THINGS = ("cat", "dog", "owl", "fox")
 N_PAGES = 12

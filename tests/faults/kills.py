@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import pytest
 
-from curation.code import MAKERS, code_version
+from curation.runs.code import MAKERS, code_version
 from pipelines.cli import main
 from pipelines.shuffle import engine, markers
 from tests.faults import disks, jobs

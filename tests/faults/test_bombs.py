@@ -18,14 +18,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from labeling.archives import read_archive
 from labeling.errors import InputError
-from labeling.graphs import read_graph
-from labeling.locate import Locator
-from labeling.responses import MAX_BYTES
-from labeling.sites import read_site
-from labeling.taxonomies import read_taxonomy
-from labeling.webdatasets import read_webdataset
+from labeling.readers.archives import read_archive
+from labeling.readers.graphs import read_graph
+from labeling.readers.http import MAX_BYTES
+from labeling.readers.image_files import Locator
+from labeling.readers.sites import read_site
+from labeling.readers.webdatasets import read_webdataset
+from labeling.taxonomy.published import read_taxonomy
 from tests.labeling.warcs import Response, arc_head, http, members, record
 
 N_BYTES = 224 << 20

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeling import ids
+from labeling.keys import ids
 from labeling.schemas import CANDIDATES
-from pipelines.config import read_config
-from pipelines.label import label
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
 from tests.labeling import brigades
 from tests.labeling.brigades import Log, Site
 

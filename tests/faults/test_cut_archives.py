@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from curation.manifest import current
-from labeling import ids
-from labeling.archives import read_archive
+from curation.runs.stage import current
 from labeling.errors import QualityError
-from labeling.locate import Located
-from labeling.responses import Broken
-from labeling.wat import read_wat
-from pipelines.config import read_config
-from pipelines.label import label
+from labeling.keys import ids
+from labeling.readers.archives import read_archive
+from labeling.readers.http import Broken
+from labeling.readers.image_files import Located
+from labeling.readers.wat import read_wat
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record, wat_record
 
 PAGE = Response("http://a.org/p.html", b'<img src="x.gif" alt="an apple">')

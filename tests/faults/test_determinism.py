@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from curation.manifest import open_stage
-from pipelines.config import read_config
-from pipelines.label import label
+from curation.runs.stage import open_stage
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
 from pipelines.shuffle import engine
 from tests.faults import jobs
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from labeling import ids
 from labeling.errors import InputError
+from labeling.keys import ids
 from pipelines.shuffle.engine import Shuffle, Split, Tables, run
 from tests.faults import disks, kills
 from tests.faults.jobs import Undisturbed

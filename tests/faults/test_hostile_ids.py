@@ -1,6 +1,6 @@
 """Ids of hostile form never reach a file name: row 16 of the faults.
 
-What is written into shards and read out of them is tested in tests/curation/test_shards.py.
+What is written into shards and read out of them is tested in tests/curation/shards/test_shards.py.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from curation.manifest import open_stage
-from labeling import ids
+from curation.runs.stage import open_stage
 from labeling.errors import InputError
+from labeling.keys import ids
+from labeling.readers.webdatasets import read_webdataset
 from labeling.schemas import CANDIDATES, FEEDBACK, HEX_ID, IMAGES, LINKS, PLACEMENTS, SIGNALS
-from labeling.taxonomies import read_taxonomy
-from labeling.webdatasets import read_webdataset
-from pipelines.config import read_config
-from pipelines.label import label
+from labeling.taxonomy.published import read_taxonomy
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
 
 HOSTILE = (
     "../../x",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from labeling.markup import MAX_TEXT
-from labeling.pages import MAX_IMAGES, Page, read_page
+from labeling.html.page import MAX_IMAGES, Page, read_page
+from labeling.html.scanner import MAX_TEXT
 
 LENGTH = 100_000
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labeling import untrusted
-from labeling.batches import read_batches
 from labeling.errors import InputError
-from labeling.untrusted import read_here, read_parquet
+from labeling.readers import sandboxed_parquet
+from labeling.readers.sandboxed_parquet import read_here, read_parquet
+from labeling.readers.tabular import read_batches
 
 ROWS, BYTES = 50_000, 16 << 20
 
@@ -93,7 +93,7 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_too_many_columns_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(untrusted, "MAX_COLUMNS", 100)
+    monkeypatch.setattr(sandboxed_parquet, "MAX_COLUMNS", 100)
     pq.write_table(pa.table({f"a{n}": [n] for n in range(101)}), tmp_path / "t.parquet")
     with pytest.raises(InputError, match="too many columns"):
         here(tmp_path / "t.parquet", ["a1"])
@@ -165,7 +165,7 @@ def test_a_file_that_crashes_the_reader_is_an_error_of_that_file(tmp_path: Path)
 def test_the_end_of_the_reader_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, expected: str
 ) -> None:
-    monkeypatch.setattr(untrusted, "_COMMAND", (sys.executable, "-S", "-c", code))
+    monkeypatch.setattr(sandboxed_parquet, "_COMMAND", (sys.executable, "-S", "-c", code))
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match=expected) as caught:
         guarded(tmp_path / "t.parquet")

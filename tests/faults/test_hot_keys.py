@@ -16,15 +16,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.manifest import open_stage
-from labeling import evidence, ids, linkgraph, links
-from labeling.compact import PLACED
-from labeling.linkgraph import EDGES
+from curation.runs.stage import open_stage
+from labeling.evidence import evidence
+from labeling.keys import ids
+from labeling.keys.host_numbers import PLACED
+from labeling.links import graph, links
+from labeling.links.graph import EDGES
 from labeling.schemas import CANDIDATES, LINKS
-from pipelines import extract
-from pipelines.config import read_config
-from pipelines.label import label
-from pipelines.passes.images import combine_for_images, reduce_links
+from pipelines.passes import inputs
+from pipelines.passes.label import label
+from pipelines.passes.links import combine_for_images, reduce_links
+from pipelines.run.config import read_config
 from pipelines.shuffle import engine
 from pipelines.shuffle.engine import Shuffle, Split, Tables, run
 
@@ -111,15 +113,15 @@ def link_rows(sources: list[str], anchor: str = "a cat") -> pa.Table:
 def test_a_page_that_very_many_link_to_keeps_the_same_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(extract, "MAX_ROWS", 10)
+    monkeypatch.setattr(inputs, "MAX_ROWS", 10)
     sources = [f"h{n}.org" for n in range(60)]
     results = []
     for seed in (0, 1):
         random.Random(seed).shuffle(sources)
         parts = [link_rows(sources[start : start + 20]) for start in range(0, 60, 20)]
-        rows = pa.concat_tables([extract.combine_inputs("links", part) for part in parts])
+        rows = pa.concat_tables([inputs.combine_inputs("links", part) for part in parts])
         assert len(rows) == 33
-        results.append(extract.reduce_inputs({"links": rows}))
+        results.append(inputs.reduce_inputs({"links": rows}))
     assert results[0] == results[1]
     expected = sorted(ids.digest(source) for source in sources)[:10]
     assert results[0]["links"]["src_page"].to_pylist() == expected
@@ -128,10 +130,10 @@ def test_a_page_that_very_many_link_to_keeps_the_same_of_them(
 
 
 def test_copies_of_one_link_crowd_out_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract, "MAX_ROWS", 10)
+    monkeypatch.setattr(inputs, "MAX_ROWS", 10)
     sources = [f"h{n}.org" for n in range(5)]
     copies = pa.concat_tables([link_rows(["h0.org"] * 1_000), link_rows(sources)])
-    reduced = extract.reduce_inputs({"links": extract.combine_inputs("links", copies)})
+    reduced = inputs.reduce_inputs({"links": inputs.combine_inputs("links", copies)})
     assert sorted(reduced["links"]["src_host"].to_pylist()) == sources
     assert "rejects" not in reduced
 
@@ -169,8 +171,8 @@ def odd_links() -> list[tuple[str, str]]:
 def test_odd_links_give_the_same_candidates_in_any_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linkgraph, "MAX_DEGREE", 3)
-    monkeypatch.setattr(linkgraph, "MAX_SENDERS", 4)
+    monkeypatch.setattr(graph, "MAX_DEGREE", 3)
+    monkeypatch.setattr(graph, "MAX_SENDERS", 4)
     (tmp_path / "t.jsonl").write_text('{"id": "cat", "names": ["cat"]}\n{"id": "dog"}\n')
     pages = ["https://hub.org/", *(f"https://leaf{n}.org/" for n in range(12))]
     texts = [f"https://i.org/{n}.jpg,a cat,{page}\n" for n, page in enumerate(pages)]

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.lookalikes import odd_names, visible
-from labeling.matching import compile_matcher, match_texts
-from labeling.taxonomy import Label, build_taxonomy
+from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.taxonomy.confusables import odd_names, visible
+from labeling.taxonomy.taxonomy import Label, build_taxonomy
 from pipelines.cli import main
-from pipelines.label import _say_odd
+from pipelines.passes.label import _say_odd
 
 CYRILLIC_A = "\u0430"
 

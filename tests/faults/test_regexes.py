@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pytest
 
-from labeling.matching import compile_matcher, match_texts
-from labeling.taxonomy import Label, build_taxonomy
+from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.taxonomy.taxonomy import Label, build_taxonomy
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
@@ -149,7 +149,7 @@ def seconds(function: Callable[[str], object], text: str) -> float:
 
 def test_patterns_are_found() -> None:
     names = {found.where.partition(":")[0] for found in FOUND}
-    assert {"arcs.py", "responses.py", "pages.py", "urls.py", "checking.py", "images.py"} <= names
+    assert {"arc.py", "http.py", "page.py", "urls.py", "sections.py", "images.py"} <= names
     assert len(FOUND) > 20
 
 

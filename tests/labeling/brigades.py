@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from labeling import bursts, feedback, ids, trust
+from labeling.feedback import bursts, debias, feedback
+from labeling.keys import ids
 
 DAY = 86_400
 
@@ -102,7 +103,7 @@ def one_loud(site: Site, rng: np.random.Generator, n_votes: int, first: int) -> 
 def strengths(log: Log, site: Site) -> np.ndarray:
     """Return the strength that votes give to each pair of the site; 0.5 where there are none."""
     said = feedback.statements(to_acts(log))
-    rows = trust.evidence(said, fit(said)).to_pydict()
+    rows = debias.evidence(said, fit(said)).to_pydict()
     found = np.full(len(site.image), 0.5)
     by_id = {id_of("image", int(n)): int(n) for n in site.image}
     for image, strength in zip(rows["image_id"], rows["strength"], strict=True):
@@ -110,17 +111,17 @@ def strengths(log: Log, site: Site) -> np.ndarray:
     return found
 
 
-def fit(said: pa.Table) -> trust.Trust:
+def fit(said: pa.Table) -> debias.Trust:
     """Fit to a whole log at once."""
     said = feedback.mark_early(said)
     time = said["time"].to_numpy()
     span = (int(time.min()), int(time.max())) if len(time) else (0, 0)
     hours = bursts.crowded(bursts.hours(said))
-    return trust.fit(said, trust.shown(said), trust.count_early(said), hours, span)
+    return debias.fit(said, debias.shown(said), debias.count_early(said), hours, span)
 
 
 def to_acts(log: Log) -> pa.Table:
-    """Return the log as `labeling.feedback.ACTS`."""
+    """Return the log as `labeling.feedback.feedback.ACTS`."""
     n = len(log.user)
     columns = {
         "event": ids.words_to_binary(np.stack([np.arange(n), np.zeros(n)], 1).astype(np.uint64)),

@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from shops import write_shop
 
-from pipelines.config import read_config
-from pipelines.label import label
-from pipelines.selecting import select
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
+from pipelines.selecting.select import select
+from tests.pipelines.shops import write_shop
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.manifest import open_stage, staged, write_parquet
+from curation.runs.stage import open_stage, staged, write_parquet
 from labeling.schemas import CANDIDATES, REJECTS, SELECTED, SIGNALS, TAXONOMY, TableSchema
 
 IMAGE_IDS = tuple(f"{number:032x}" for number in range(4))

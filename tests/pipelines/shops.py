@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from labeling import ids
+from labeling.keys import ids
 
 COLOURS = {
     "red": (200, 30, 30),

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from shops import write_shop
 
 from pipelines.cli import main
+from tests.pipelines.shops import write_shop
 
 WINNOW = shutil.which("winnow", path=str(Path(sys.executable).parent)) or "winnow"
 
@@ -107,7 +107,7 @@ def test_a_second_run_in_one_folder_is_refused(run_dir: Path) -> None:
     hold = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from curation.manifest import locked\n"
+        "from curation.runs.stage import locked\n"
         "with locked(Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"

@@ -10,9 +10,9 @@ import pytest
 from curation.frames.audits import draw_audits
 from curation.frames.scores import score
 from curation.frames.selections import select
-from curation.run import open_run
-from pipelines.config import read_config
-from pipelines.selecting import select as select_command
+from curation.runs.run import open_run
+from pipelines.run.config import read_config
+from pipelines.selecting.select import select as select_command
 
 
 def test_a_score_and_a_selection_are_those_of_the_command(selected: Path) -> None:

@@ -14,13 +14,13 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from curation.manifest import current, open_stage
-from labeling import ids
+from curation.runs.stage import current, open_stage
+from labeling.keys import ids
 from pipelines.cli import main
-from pipelines.config import read_config
-from pipelines.label import label
-from pipelines.runs import FROM_RUN, load_config, save_config
-from pipelines.selecting import select
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
+from pipelines.run.saved_config import FROM_RUN, load_config, save_config
+from pipelines.selecting.select import select
 from tests.labeling.warcs import Response, members, record
 
 COLOURS = ("red", "green", "blue", "yellow")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from curation.manifest import current, open_stage
+from curation.runs.stage import current, open_stage
 from labeling.schemas import CANDIDATES, SIGNALS
 from pipelines.cli import main
-from pipelines.config import read_config
-from pipelines.runs import save_config
+from pipelines.run.config import read_config
+from pipelines.run.saved_config import save_config
 
 
 def winnow(*arguments: object) -> Result:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.manifest import open_stage, staged, write_parquet
+from curation.runs.stage import open_stage, staged, write_parquet
 from labeling.errors import InputError
 from labeling.schemas import CANDIDATES, SCORED, TABLES, TRUTH, TableSchema
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from curation.manifest import open_stage
-from pipelines.config import read_config
-from pipelines.label import label
-from pipelines.publish import export
-from pipelines.runs import save_config
-from pipelines.selecting import select
+from curation.runs.stage import open_stage
+from pipelines.delivery.export import export
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
+from pipelines.run.saved_config import save_config
+from pipelines.selecting.select import select
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECIPE = ROOT / "docs" / "recipes" / "fashion.toml"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labeling.taxonomies import read_taxonomy
+from labeling.taxonomy.published import read_taxonomy
 
 DATA = Path(os.environ.get("WINNOW_DATA", ""))
 

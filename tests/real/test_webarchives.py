@@ -12,13 +12,13 @@ from urllib.parse import urldefrag
 import pyarrow as pa
 import pytest
 
-from labeling import ids
-from labeling.archives import read_archive
-from labeling.locate import Located, Locator
-from labeling.pages import Page, read_page
-from labeling.records import read_records
-from labeling.responses import Broken, Record
-from labeling.sites import read_site
+from labeling.html.page import Page, read_page
+from labeling.keys import ids
+from labeling.readers.archives import read_archive
+from labeling.readers.http import Broken, Record
+from labeling.readers.image_files import Located, Locator
+from labeling.readers.sites import read_site
+from labeling.readers.warc import read_records
 from tests.labeling.warcs import Response, members, record
 
 DATA = Path(os.environ.get("WINNOW_DATA", ""))

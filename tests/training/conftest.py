@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from drawings import Drawing, write_tar
+
+from tests.training.drawings import Drawing, write_tar
 
 
 @pytest.fixture

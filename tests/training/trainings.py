@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from drawings import LABELS
-
-from training.config import TrainConfig
-from training.index import open_shards
-from training.parallel import processes
-from training.states import Checkpoints
-from training.train import train
+from tests.training.drawings import LABELS
+from training.data.shard_index import open_shards
+from training.fit.checkpoints import Checkpoints
+from training.fit.config import TrainConfig
+from training.fit.distributed import processes
+from training.fit.train import train
 
 CONFIG = TrainConfig(
     depth=18, width=8, stem="small", image_size=16, steps=3, batch_size=8, threads=1

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.checkpoint import ModelCard, load_model
-from training.devices import chosen_device, seeded
-from training.optimising import decayed
-from training.resnet import ResNet, build
+from training.evaluation.measures import banded, sizes
+from training.fit.devices import chosen_device, seeded
+from training.fit.schedule import decayed
+from training.model.model_file import ModelCard, load_model
+from training.model.resnet import ResNet, build
 from training.transfer.classes import ClassTask, read_class_task
 from training.transfer.fitting import Budget, fit
 from training.transfer.images import moved_and_mirrored, network_input
 from training.transfer.probes import features_of, linear_probe, nearest
-from training.transfer.results import banded, sizes
 
 METHODS = ("knn", "linear", "finetune", "scratch")
 """Frozen features: ``knn``, ``linear``. All weights: ``finetune``; ``scratch`` begins at none."""
@@ -44,7 +44,7 @@ def evaluate_classes(
     Parameters
     ----------
     model_dir
-        The folder that `training.train.train` wrote.
+        The folder that `training.fit.train.train` wrote.
     task_path
         See `classes.read_class_task`.
     methods

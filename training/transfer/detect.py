@@ -13,12 +13,13 @@ import torch
 from torch import Tensor
 
 from labeling.errors import InputError
-from training.checkpoint import ModelCard, load_model
-from training.devices import chosen_device, seeded
-from training.optimising import decayed
-from training.resnet import ResNet
+from training.evaluation.coco_map import coco_measures
+from training.evaluation.measures import banded, sizes
+from training.fit.devices import chosen_device, seeded
+from training.fit.schedule import decayed
+from training.model.model_file import ModelCard, load_model
+from training.model.resnet import ResNet
 from training.transfer.annotations import Object, Picture, read_pictures
-from training.transfer.cocomap import coco_measures
 from training.transfer.fcos import Detector, Found, detection_loss, found_in
 from training.transfer.fitting import Budget, fit
 from training.transfer.images import (
@@ -28,7 +29,6 @@ from training.transfer.images import (
     refuse_too_many,
     stacked,
 )
-from training.transfer.results import banded, sizes
 from training.transfer.sources import held_out
 from training.transfer.starts import METHODS, backbone_for, set_mode
 
@@ -79,14 +79,14 @@ def evaluate_boxes(
 ) -> Iterator[tuple[str, float]]:
     """Yield the name and value of each measure of a model on a task of detection.
 
-    ``METHOD_map``, ``METHOD_ap50`` and so on: see `cocomap.coco_measures`. With several seeds these
+    ``METHOD_map``, ``METHOD_ap50`` and so on: see `coco_measures`. With several seeds these
     are means, and ``_low`` and ``_high`` are the lowest and highest. ``n_...``: classes, images,
     and what was put aside, by reason.
 
     Parameters
     ----------
     model_dir
-        The folder that `training.train.train` wrote.
+        The folder that `training.fit.train.train` wrote.
     task_path
         See `annotations.read_pictures`.
     methods

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.resnet import ResNet
+from training.model.resnet import ResNet
 from training.transfer.boxes import area, generalised_iou, suppress
 from training.transfer.pyramid import Pyramid, channels, maps, strides
 

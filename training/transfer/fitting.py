@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from labeling.errors import ConfigError, QualityError
-from training.optimising import rate_at
+from training.fit.schedule import rate_at
 
 WARMUP_SHARE = 0.1
 MAX_NORM = 10.0

@@ -13,9 +13,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from labeling.errors import InputError
-from training.checkpoint import ModelCard
-from training.decode import MAX_PIXELS
-from training.loader import normalise
+from training.data.decode import MAX_PIXELS
+from training.data.loader import normalise
+from training.model.model_file import ModelCard
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 FORMATS = ("JPEG", "PNG", "WEBP")

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training.checkpoint import ModelCard
-from training.resnet import ResNet
+from training.model.model_file import ModelCard
+from training.model.resnet import ResNet
 from training.transfer.images import network_input
 
 NEIGHBOURS = 20

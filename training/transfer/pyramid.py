@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.resnet import ResNet
+from training.model.resnet import ResNet
 
 
 def maps(network: ResNet, x: Tensor) -> list[Tensor]:

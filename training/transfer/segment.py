@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.checkpoint import ModelCard, load_model
-from training.devices import chosen_device, seeded
-from training.optimising import decayed
-from training.resnet import ResNet
+from training.evaluation.measures import banded, sizes
+from training.fit.devices import chosen_device, seeded
+from training.fit.schedule import decayed
+from training.model.model_file import ModelCard, load_model
+from training.model.resnet import ResNet
 from training.transfer.fitting import Budget, fit
 from training.transfer.images import network_input
 from training.transfer.masks import IGNORED, MaskTask, read_mask_task
 from training.transfer.pyramid import channels, maps
-from training.transfer.results import banded, sizes
 from training.transfer.starts import METHODS, backbone_for, set_mode
 
 BUDGET = Budget(steps=400, batch_size=8, learning_rate=2e-3, weight_decay=1e-4)
@@ -66,7 +66,7 @@ def evaluate_masks(
     Parameters
     ----------
     model_dir
-        The folder that `training.train.train` wrote.
+        The folder that `training.fit.train.train` wrote.
     task_path
         See `masks.read_mask_task`.
     methods

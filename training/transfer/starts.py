@@ -6,8 +6,8 @@ import copy
 
 from torch import nn
 
-from training.checkpoint import ModelCard
-from training.resnet import ResNet, build
+from training.model.model_file import ModelCard
+from training.model.resnet import ResNet, build
 
 METHODS = ("frozen", "finetune", "scratch")
 """Only the head is trained on frozen features; or all of it, from the model; or from nothing."""

@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from worlds import make_world
 
-from curation.audits import answer
+from curation.audits.audits import answer
 from curation.frames.audits import draw_audits, precision_interval
 from curation.frames.scores import score
 from curation.frames.selections import select
 from curation.frames.thresholds import threshold_table
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.schemas import SCORED, SELECTED
+from tests.curation.worlds import make_world
 
 WORLD = make_world(500, seed=3)
 

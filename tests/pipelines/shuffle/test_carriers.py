@@ -15,9 +15,9 @@ from apache_beam.pipeline import AppliedPTransform, PipelineVisitor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling import ids
-from labeling.compact import SOURCE
-from labeling.taxonomies import TaxonomyFiles
+from labeling.keys import ids
+from labeling.keys.host_numbers import SOURCE
+from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes.plan import plan
 from pipelines.shuffle import engine, segments
 from pipelines.shuffle.engine import UNITED, Carrier, Shuffle, Split, Tables, run, united

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from test_engine import contents, read_numbers, refuse, splits, sum_by_key
 
 from labeling.errors import ConfigError, InputError
 from pipelines.shuffle.engine import Carrier, Shuffle, Split, Tables, run
 from pipelines.shuffle.engines import ready
+from tests.pipelines.shuffle.test_engine import contents, read_numbers, refuse, splits, sum_by_key
 
 pytestmark = pytest.mark.engine
 

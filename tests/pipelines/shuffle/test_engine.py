@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from labeling import ids
 from labeling.errors import InputError
+from labeling.keys import ids
 from pipelines.shuffle.engine import Shuffle, Split, Tables, run
 
 N_ROWS = 500

@@ -21,12 +21,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-import test_engine
 from apache_beam.internal.cloudpickle import cloudpickle
-from test_engine import read_numbers, splits, sum_by_key
 
 from pipelines.shuffle import storage
 from pipelines.shuffle.engine import Shuffle, run
+from tests.pipelines.shuffle import test_engine
+from tests.pipelines.shuffle.test_engine import read_numbers, splits, sum_by_key
 
 pytestmark = pytest.mark.engine
 

@@ -4,10 +4,10 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from stores import ROOT, Shelf
 
 from labeling.errors import ConfigError
 from pipelines.shuffle import objects, storage
+from tests.pipelines.stores import ROOT, Shelf
 
 assert Shelf.scheme() == "shelf"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipelines import talk
+from pipelines.run import progress as talk
 from pipelines.shuffle import progress
 from pipelines.shuffle.markers import File, Marker, begin, bucket_marker, split_marker, write_marker
 

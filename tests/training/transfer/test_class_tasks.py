@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawings import COLOURS, write_tar
 from PIL import Image
 
 from labeling.errors import InputError
+from tests.training.drawings import COLOURS, write_tar
 from training.transfer import images as module
 from training.transfer.classes import read_class_task
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from labeling.errors import ConfigError, QualityError
-from training.checkpoint import load_model
+from training.model.model_file import load_model
 from training.transfer.classes import ClassTask, Labelled
 from training.transfer.classify import (
     METHODS,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from training.checkpoint import load_model
+from training.model.model_file import load_model
 from training.transfer.probes import features_of, fit_logistic, linear_probe, nearest
 
 

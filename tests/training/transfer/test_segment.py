@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scenes import scene
 from sklearn.metrics import confusion_matrix, jaccard_score
 
 from labeling.errors import InputError
-from training.checkpoint import ModelCard, load_model
-from training.resnet import Architecture, build
+from tests.training.transfer.scenes import scene
+from training.model.model_file import ModelCard, load_model
+from training.model.resnet import Architecture, build
 from training.transfer.fitting import Budget
 from training.transfer.masks import IGNORED, Masked, MaskTask, read_mask_task
 from training.transfer.segment import (

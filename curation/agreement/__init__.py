@@ -1,0 +1,1 @@
+"""Estimates from sources that agree or not, without audits."""

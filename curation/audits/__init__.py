@@ -1,0 +1,1 @@
+"""Pairs to judge, and the judgements that count."""

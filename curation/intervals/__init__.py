@@ -1,0 +1,1 @@
+"""Precision and its confidence interval."""

@@ -1,0 +1,258 @@
+"""The precision of a set of kept candidates, from the audits that fell into it.
+
+The audits must not have chosen their own pairs' fate: scores are cross-fitted
+(`curation.scoring.scoring.score`), so a pair is kept or dropped without its own verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import betainc, betaincinv, stdtrit
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+ENDLESS = 2**40
+"""Candidates that a set whose size is not told is taken to have."""
+
+LEAST_VARIANCE = 1e-10
+"""Of an estimate, where all candidates have been judged."""
+
+MIN_OF_STRATUM = 5
+"""A stratum with fewer audits among the kept is united with the one below."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimated share with its two-sided confidence interval.
+
+    Without any audit nothing is known: the estimate is NaN, the interval [0, 1].
+    """
+
+    estimate: float
+    low: float
+    high: float
+    n_audits: int
+    n_effective: float
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """The precision of each of `t` sets of candidates.
+
+    Attributes
+    ----------
+    precision
+        ``float64[t]``; NaN without an audit.
+    n_audits, n_effective
+        ``int64[t]``, ``float64[t]``: audits in the set, and how many of a simple random sample
+        would say as much.
+    n_groups
+        ``int64[t]``: united strata that the estimate is made of.
+    """
+
+    precision: Floats
+    n_audits: Ints
+    n_effective: Floats
+    n_groups: Ints
+
+    def interval(self, confidence: float) -> tuple[Floats, Floats]:
+        """Return the bounds of each two-sided interval, ``float64[t]`` and ``float64[t]``."""
+        tail = (1 - confidence) / 2
+        n = self._adjusted(tail)
+        right = np.nan_to_num(self.precision) * n
+        return clopper_pearson(right, n, confidence)
+
+    def p_values(self, target: float, level: float) -> Floats:
+        """Return the p-value of "the precision is at most `target`" for each set, ``float64[t]``.
+
+        The exact binomial test on the effective number of audits. `level` is the smallest level
+        that it will be compared with: Student's correction is made for that one.
+        """
+        n = self._adjusted(level)
+        right = np.nan_to_num(self.precision) * n
+        some = right > 0
+        p_value = np.ones(len(n))
+        p_value[some] = betainc(right[some], (n - right)[some] + 1, target)
+        return p_value
+
+    def _adjusted(self, tail: float) -> Floats:
+        """Return the effective numbers, corrected for degrees of freedom (Korn & Graubard 1998)."""
+        n, n_groups = self.n_audits, self.n_groups
+        enough = n > np.maximum(n_groups, 1)
+        free = np.where(enough, n - n_groups, 1)
+        ratio = stdtrit(np.where(enough, n - 1, 1), tail) / stdtrit(free, tail)
+        adjusted: Floats = self.n_effective * np.where(enough, ratio**2, 1.0)
+        return adjusted
+
+
+def precision_interval(
+    correct: npt.NDArray[np.bool_],
+    p_inclusion: Floats,
+    *,
+    stratum: Ints | None = None,
+    n_kept: Ints | None = None,
+    confidence: float = 0.95,
+) -> Interval:
+    """Estimate the share of right ones among the kept candidates.
+
+    Without strata the estimate is the mean verdict weighted by ``1 / p_inclusion`` (Hájek 1971).
+    With them it is post-stratified: each stratum's mean counts by the known number of kept
+    candidates in it. A stratum with fewer than `MIN_OF_STRATUM` audits is united with the one
+    below it, where precision tends to be lower; the lowest with the one above.
+
+    The interval is Clopper and Pearson's on an effective number of audits (Korn & Graubard 1998),
+    with their adjustment for degrees of freedom. The effective number is the one that the variance
+    implies. That of a stratum is the larger of two: the linearised one, and that of a binomial with
+    half a verdict of each kind added (Jeffreys' prior) on Kish's ``(Σw)² / Σw²`` audits, which
+    stays honest where all verdicts agree. No finite-population correction is made. Holds for one
+    set chosen in advance, not for the best of many.
+
+    Parameters
+    ----------
+    correct
+        ``bool[m]``: verdicts of the audited pairs that were kept.
+    p_inclusion
+        ``float64[m]`` in (0, 1]: their inclusion probabilities.
+    stratum
+        ``int[m]``: stratum of each, numbered from the lowest scores to the highest.
+    n_kept
+        ``int[n_strata]``: kept candidates in each stratum, audited or not; with `stratum`.
+    confidence
+        Of the two-sided interval, in (0, 1).
+
+    Examples
+    --------
+    >>> interval = precision_interval(np.array([True] * 90 + [False] * 10), np.full(100, 0.01))
+    >>> f"{interval.estimate:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    '0.900 [0.824, 0.951]'
+    """
+    if stratum is None or n_kept is None:
+        stratum, n_kept = np.zeros(len(correct), np.int64), np.array([ENDLESS])
+    place = np.zeros(len(correct), np.int64)
+    sums = audit_sums(correct, p_inclusion, place, stratum, (1, len(n_kept)))
+    found = estimate(sums, n_kept[None])
+    low, high = found.interval(confidence)
+    return Interval(
+        float(found.precision[0]),
+        float(low[0]),
+        float(high[0]),
+        int(found.n_audits[0]),
+        float(found.n_effective[0]),
+        confidence,
+    )
+
+
+def clopper_pearson(
+    n_right: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Return the exact two-sided interval of a binomial share (Clopper & Pearson 1934).
+
+    The counts may be fractions, as effective counts are, and arrays.
+
+    Examples
+    --------
+    >>> [round(float(bound), 4) for bound in clopper_pearson(9, 10)]
+    [0.555, 0.9975]
+    >>> [float(bound) for bound in clopper_pearson(0, 0)]
+    [0.0, 1.0]
+    """
+    right, tail = np.asarray(n_right, np.float64), (1 - confidence) / 2
+    wrong = np.maximum(np.asarray(n, np.float64) - right, 0)
+    low = np.where(right > 0, betaincinv(np.where(right > 0, right, 1), wrong + 1, tail), 0.0)
+    high = np.where(wrong > 0, betaincinv(right + 1, np.where(wrong > 0, wrong, 1), 1 - tail), 1.0)
+    return low, high
+
+
+def audit_sums(
+    correct: npt.NDArray[np.bool_],
+    p_inclusion: Floats,
+    place: Ints,
+    stratum: Ints,
+    shape: tuple[int, int],
+) -> Floats:
+    """Sum up audits: what `estimate` needs of them.
+
+    Parameters
+    ----------
+    correct, p_inclusion, stratum
+        ``[m]`` each, of the audits.
+    place
+        ``int64[m]``: the first of the nested sets that the audit is in.
+    shape
+        Number of nested sets and of strata.
+
+    Returns
+    -------
+    float64[n_sets, n_strata, 6]
+        For each set and stratum: audits, weight, weight of the right ones, squared weight, squared
+        weight of the right ones, and squared weight times inclusion probability.
+    """
+    weight = 1 / np.asarray(p_inclusion, np.float64)
+    weight = weight / weight.max(initial=1e-300)
+    right = np.asarray(correct, np.float64)
+    square = weight**2
+    columns = [np.ones(len(weight)), weight, weight * right]
+    columns += [square, square * right, square * p_inclusion]
+    each = np.stack(columns, axis=1)
+    sums = np.zeros((*shape, each.shape[1]))
+    np.add.at(sums, (place, stratum), each)
+    cumulative: Floats = np.cumsum(sums, axis=0)
+    return cumulative
+
+
+def estimate(sums: Floats, n_kept: Ints) -> Estimates:
+    """Estimate the precision of each set; see `precision_interval` for how.
+
+    Parameters
+    ----------
+    sums
+        ``float64[t, n_strata, 6]`` of `audit_sums`.
+    n_kept
+        ``int[t, n_strata]``: candidates of each set in each stratum.
+    """
+    group = _unite(sums[:, :, 0], n_kept)
+    which = (np.arange(len(sums))[:, None], group)
+    united, size = np.zeros_like(sums), np.zeros(n_kept.shape)
+    np.add.at(united, which, sums)
+    np.add.at(size, which, n_kept)
+    n, weight, weight_right, square, square_right, square_drawn = np.moveaxis(united, 2, 0)
+    n_audits = np.rint(n.sum(axis=1)).astype(np.int64)
+    share = size / np.maximum(size.sum(axis=1, keepdims=True), 1)
+    some = np.where(weight > 0, weight, 1)
+    mean, kish = weight_right / some, weight**2 / np.where(square > 0, square, 1)
+    # Rounded, so that verdicts that all agree give exactly 0 or 1.
+    precision = np.round((share * mean).sum(axis=1), 12)
+    spread = square_right * (1 - mean) ** 2 + (square - square_right) * mean**2
+    linear = spread / some**2 * n / np.maximum(n - 1, 1)
+    likely = (mean * kish + 0.5) / (kish + 1)
+    binomial = likely * (1 - likely) / np.maximum(kish, 1)
+    drawn = np.minimum(n / np.maximum(size, 1), square_drawn / np.where(square > 0, square, 1))
+    variance = (share**2 * (1 - drawn) * np.maximum(linear, binomial)).sum(axis=1)
+    expected = (share * likely).sum(axis=1)
+    n_effective = expected * (1 - expected) / np.maximum(variance, LEAST_VARIANCE)
+    precision = np.where(n_audits > 0, precision, np.nan)
+    return Estimates(
+        precision, n_audits, np.where(n_audits > 0, n_effective, 0.0), group.max(axis=1) + 1
+    )
+
+
+def _unite(n_audits: Floats, n_kept: Ints) -> Ints:
+    """Return the group of each stratum, so that each group has audits enough.
+
+    Strata are gathered from the highest down until a group is full; what is left at the bottom
+    joins the lowest full group. A stratum without kept candidates counts for nothing in any group.
+    """
+    group = np.zeros(n_kept.shape, np.int64)
+    current, gathered = np.zeros(len(n_kept), np.int64), np.zeros(len(n_kept))
+    for i in range(n_kept.shape[1] - 1, -1, -1):
+        group[:, i] = current
+        gathered += n_audits[:, i]
+        full = gathered >= MIN_OF_STRATUM
+        current, gathered = current + full, np.where(full, 0, gathered)
+    united: Ints = np.minimum(group, np.maximum(current, 1)[:, None] - 1)
+    return united

@@ -1,0 +1,117 @@
+"""The threshold table: what is kept, and how precise it is, at a thousand thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.intervals.precision import Estimates, Ints, audit_sums, estimate
+from labeling.errors import InputError
+
+N_CUTS = 1000
+"""Steps of the threshold table: it has a row more."""
+
+THRESHOLDS = pa.schema(
+    [
+        pa.field("threshold", pa.float64(), nullable=False),
+        pa.field("n_kept", pa.int64(), nullable=False),
+        pa.field("share", pa.float64(), nullable=False),
+        pa.field("precision", pa.float64()),
+        pa.field("low", pa.float64(), nullable=False),
+        pa.field("high", pa.float64(), nullable=False),
+        pa.field("n_audits", pa.int64(), nullable=False),
+    ]
+)
+"""Columns of the threshold table."""
+
+
+@dataclass(frozen=True, eq=False)
+class Thresholds:
+    """Nested sets of candidates, from none to all, and what audits say of each.
+
+    Attributes
+    ----------
+    threshold
+        ``float64[t]``, falling: a set holds the candidates that are at least as probable, so
+        equally probable ones come in together.
+    n_kept
+        ``int64[t]``: candidates in each.
+    estimates
+        The precision of each.
+    """
+
+    threshold: npt.NDArray[np.float64]
+    n_kept: Ints
+    estimates: Estimates
+
+    def table(self, n_candidates: int, confidence: float = 0.95) -> pa.Table:
+        """Return the sets as rows of `THRESHOLDS`; each interval holds by itself, not all at once.
+
+        Shares are of `n_candidates`, which may be more than the largest set where limits hold. The
+        precision of a set without audits is null.
+        """
+        low, high = self.estimates.interval(confidence)
+        precision = self.estimates.precision
+        return pa.table(
+            [
+                self.threshold,
+                self.n_kept,
+                self.n_kept / max(n_candidates, 1),
+                pa.array(precision, mask=np.isnan(precision)),
+                low,
+                high,
+                self.estimates.n_audits,
+            ],
+            schema=THRESHOLDS,
+        )
+
+
+def thresholds(
+    p_correct: npt.NDArray[np.floating],
+    audited: Ints,
+    correct: npt.NDArray[np.bool_],
+    p_inclusion: npt.NDArray[np.float64],
+    *,
+    stratum: npt.NDArray[np.integer] | None = None,
+) -> Thresholds:
+    """Estimate the precision at 1,001 thresholds at once.
+
+    Row 0 keeps nothing; row ``i`` has the highest threshold that keeps at least ``i`` thousandths
+    of the candidates. Takes about a sort of the probabilities. Without candidates there are no
+    rows.
+
+    Parameters
+    ----------
+    p_correct
+        ``float[n]``: probability of each candidate, or any other finite score.
+    audited
+        ``int64[m]``: rows of the audited candidates.
+    correct, p_inclusion
+        ``bool[m]``, ``float64[m]``: their verdicts and inclusion probabilities.
+    stratum
+        ``int[n]``: stratum of each candidate, to post-stratify by.
+
+    Raises
+    ------
+    InputError
+        For a probability that is NaN.
+    """
+    n = len(p_correct)
+    ranked = np.sort(p_correct)
+    if n and np.isnan(ranked[-1]):
+        raise InputError("a probability is NaN", facts={"rows": int(np.isnan(p_correct).sum())})
+    wanted = np.ceil(np.arange(1, N_CUTS + 1) * n / N_CUTS).astype(np.int64)
+    cut = ranked[n - wanted[wanted > 0]].astype(np.float64)
+    cut = np.concatenate([np.nextafter(cut[:1], np.inf), cut])
+    parts = [ranked]
+    where = np.zeros(len(audited), np.int64)
+    if stratum is not None:
+        parts = [np.sort(p_correct[stratum == i]) for i in range(int(stratum.max(initial=0)) + 1)]
+        where = stratum[audited].astype(np.int64)
+    n_kept = np.stack([len(part) - np.searchsorted(part, cut) for part in parts], axis=1)
+    place = np.searchsorted(-cut, -np.asarray(p_correct, np.float64)[audited])
+    sums = audit_sums(correct, p_inclusion, place, where, n_kept.shape)
+    return Thresholds(cut, n_kept.sum(axis=1), estimate(sums, n_kept))

@@ -1,0 +1,1 @@
+"""Pairs of an image and a label: keys, joins and related labels."""

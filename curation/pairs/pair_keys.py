@@ -1,0 +1,107 @@
+"""Pairs of an image and a label as numbers: hashes to draw and order by, and joins.
+
+A hash depends on the ids and the seed alone, so that a draw or a tie comes out the same on any
+machine and in any order of rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from labeling.keys.ids import Words, digest, to_words
+from labeling.schemas import Batch
+
+Hash = npt.NDArray[np.uint64]
+"""``uint64[n]``: uniform over all 64 bits."""
+
+_STEP = 0x9E3779B97F4A7C15
+
+
+def image_hash(images: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hash:
+    """Return a hash of each image id and the seed.
+
+    Examples
+    --------
+    >>> image_hash(pa.array(["0" * 32, "0" * 31 + "1"]), seed=7) % np.uint64(10)
+    array([4, 0], dtype=uint64)
+    """
+    return hash_words(to_words(images), seed)
+
+
+def hash_words(words: Words, seed: int = 0) -> Hash:
+    """Return `image_hash` of ids that `labeling.keys.ids.to_words` has read, ``uint64[n, 2]``."""
+    start = np.array([(seed * _STEP) % 2**64], np.uint64)
+    return _mix(_mix(start + words[:, 0]) + words[:, 1])
+
+
+def pair_hash(pairs: Batch, seed: int = 0) -> Hash:
+    """Return a hash of each ``(image_id, label_id)`` and the seed."""
+    labels = _unchunked(pairs.column("label_id")).dictionary_encode()
+    names = pa.array([digest(name) for name in labels.dictionary.to_pylist()], pa.string())
+    of_label = to_words(names)[:, 0][np.asarray(labels.indices)]
+    return _mix(image_hash(pairs.column("image_id"), seed) + of_label)
+
+
+def find_pairs(pairs: Batch, among: Batch) -> npt.NDArray[np.int64]:
+    """Return the row of each pair in `among`, or -1 where it is not there.
+
+    Parameters
+    ----------
+    pairs, among
+        Tables with ``image_id`` and ``label_id``. Where `among` holds a pair twice, any of its
+        rows may be returned.
+
+    Examples
+    --------
+    >>> among = pa.table({"image_id": ["0" * 32, "1" * 32], "label_id": ["cat", "dog"]})
+    >>> find_pairs(among.take([1]), among), find_pairs(among, among.take([1]))
+    (array([1]), array([-1,  0]))
+    """
+    n_among = among.num_rows
+    codes = _joint_codes(among, pairs)
+    order = np.argsort(codes[:n_among], kind="stable")
+    keys, wanted = codes[:n_among][order], codes[n_among:]
+    at = np.searchsorted(keys, wanted)
+    found = at < n_among
+    found[found] = keys[at[found]] == wanted[found]
+    rows = np.full(len(wanted), -1, np.int64)
+    rows[found] = order[at[found]]
+    return rows
+
+
+def codes_of(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return one integer for each text, ``int64[n]``: equal where the texts are equal.
+
+    Examples
+    --------
+    >>> codes_of(pa.array(["dog", "cat", "dog"])).tolist()
+    [0, 1, 0]
+    """
+    return np.asarray(_unchunked(ids).dictionary_encode().indices, np.int64)
+
+
+def _joint_codes(first: Batch, second: Batch) -> npt.NDArray[np.int64]:
+    """Return one integer for each pair of both tables: equal where the pairs are equal."""
+    images, labels = (
+        pa.chunked_array(
+            [_unchunked(first.column(name)), _unchunked(second.column(name))]
+        ).combine_chunks()
+        for name in ("image_id", "label_id")
+    )
+    image, label = images.dictionary_encode(), labels.dictionary_encode()
+    n_labels = np.int64(max(len(label.dictionary), 1))
+    return np.asarray(image.indices, np.int64) * n_labels + np.asarray(label.indices, np.int64)
+
+
+def _unchunked(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _mix(state: Hash) -> Hash:
+    """Scramble 64 bits: the finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
+    z = state + np.array([_STEP], np.uint64)
+    z = (z ^ (z >> np.uint64(30))) * np.array([0xBF58476D1CE4E5B9], np.uint64)
+    z = (z ^ (z >> np.uint64(27))) * np.array([0x94D049BB133111EB], np.uint64)
+    return z ^ (z >> np.uint64(31))

@@ -1,0 +1,167 @@
+"""What is known of a run: as JSON holds it, and in sentences that a colleague understands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+Facts: TypeAlias = Mapping[str, Any]
+"""What `curation.report.report.write_report` lists: any of it may be missing."""
+
+MAP_NAMES = {
+    "map_all": "all candidates",
+    "map_random": "a random share",
+    "map_selected": "the kept labels",
+}
+"""Facts with the mean average precision of three label sets, and what the sets are called."""
+
+
+def rounded(value: Any) -> Any:
+    """Return facts as JSON holds them: floats with six significant digits, None where not finite.
+
+    Examples
+    --------
+    >>> rounded({"share": 1 / 3, "precision": float("nan"), "rows": (1, 2.5)})
+    {'share': 0.333333, 'precision': None, 'rows': [1, 2.5]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): rounded(item) for key, item in value.items()}
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, Iterable):
+        return [rounded(item) for item in value]
+    plain = value.item() if hasattr(value, "item") else value
+    if isinstance(plain, float):
+        return float(f"{plain:.6g}") if math.isfinite(plain) else None
+    return plain
+
+
+def headline(facts: Facts) -> list[str]:
+    """Return what the run came to, in plain sentences.
+
+    Parameters
+    ----------
+    facts
+        As for `curation.report.report.write_report`.
+
+    Examples
+    --------
+    >>> for sentence in headline({"candidates": 12040, "kept": 4012, "n_audits": 0}):
+    ...     print(sentence.replace("\N{NO-BREAK SPACE}", " "))
+    Kept 4,012 of 12,040 candidate labels (33.3 %).
+    No precision is stated: no pair was audited.
+    Recall is not claimed: it cannot be estimated without judging every label of every image.
+    """
+    return [
+        *(
+            _say_kept(facts),
+            *_say_floor(facts),
+            *_say_precision(facts),
+            *_say_truth(facts),
+            *_say_map(facts),
+        ),
+        _say_recall(facts),
+    ]
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Return a share in [0, 1] as percent, or a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def interval(facts: Facts) -> str | None:
+    """Return the interval of the precision in words, or None where there is none."""
+    low, high = facts.get("precision_low"), facts.get("precision_high")
+    if low is None or high is None:
+        return None
+    confidence = facts.get("confidence")
+    name = "interval" if confidence is None else f"{percent(confidence, 0)} interval"
+    return f"{name} {100 * low:.1f} to {percent(high)}"
+
+
+def _say_kept(facts: Facts) -> str:
+    candidates, kept = facts.get("candidates"), facts.get("kept")
+    if candidates is None:
+        return "The run has no candidate labels yet."
+    if candidates == 0:
+        return "There is no data: no candidate label was found."
+    if kept is None:
+        return f"Found {candidates:,} candidate labels; none is selected yet."
+    return f"Kept {kept:,} of {candidates:,} candidate labels ({percent(kept / candidates)})."
+
+
+def _say_floor(facts: Facts) -> list[str]:
+    floor, alone = facts.get("floor_held"), facts.get("n_by_floor")
+    if not floor or alone is None:
+        return []
+    return [
+        f"The {floor:,} most probable of each label are kept whatever their probability, "
+        f"{alone:,} of them for no other reason."
+    ]
+
+
+def _say_precision(facts: Facts) -> list[str]:
+    if facts.get("precision") is None:
+        why = "" if facts.get("n_audits") else ": no pair was audited"
+        return [f"No precision is stated{why}."] if facts.get("kept") is not None else []
+    basis = ""
+    if facts.get("n_audits"):
+        basis = f"By {facts['n_audits']:,} audited pairs, "
+        if facts.get("n_audits_kept") is not None:
+            basis += f"{facts['n_audits_kept']:,} of them kept, "
+    within = interval(facts)
+    aside = f" ({within})" if within else ""
+    said = f"{basis}the precision of the kept labels is {percent(facts['precision'])}{aside}."
+    return [said[0].upper() + said[1:], *_say_proof(facts)]
+
+
+def _say_proof(facts: Facts) -> list[str]:
+    held = facts.get("precision_held")
+    if held is None:
+        return []
+    of_what = f"in each group by {facts['by']} " if facts.get("by") else ""
+    sure = facts.get("confidence")
+    how = "" if sure is None else f", with {percent(sure, 0)} confidence"
+    return [f"It was proved that {of_what}at least {percent(held)} of them are right{how}."]
+
+
+def _say_truth(facts: Facts) -> list[str]:
+    truth = facts.get("true_precision")
+    if truth is None:
+        return []
+    said = f"The truth is known here: the precision is {percent(truth)}"
+    low, high = facts.get("precision_low"), facts.get("precision_high")
+    if low is None or high is None:
+        return [f"{said}."]
+    return [f"{said}, {'inside' if low <= truth <= high else 'outside'} the interval."]
+
+
+def _say_map(facts: Facts) -> list[str]:
+    kept = facts.get("map_selected", facts.get("map"))
+    if kept is None:
+        return []
+    others = [
+        f"{percent(facts[key])} on {MAP_NAMES[key]}"
+        for key in ("map_random", "map_all")
+        if facts.get(key) is not None
+    ]
+    compared = f", against {' and '.join(others)}" if others else ""
+    return [
+        "A model trained on the kept labels reaches a mean average precision of "
+        f"{percent(kept)} on held-out images{compared}."
+    ]
+
+
+def _say_recall(facts: Facts) -> str:
+    said = "Recall is not claimed: "
+    said += "it cannot be estimated without judging every label of every image."
+    share, n_missed = facts.get("kept_share_of_right"), facts.get("pool_missed_low")
+    if share is not None:
+        said += f" By the audits, {percent(share)} of the right candidates are kept."
+    if n_missed is not None and n_missed >= 1:
+        said += (
+            f" The overlap of the sources says that at least {int(n_missed):,} more right labels"
+        )
+        said += " of these images are no candidates; there may be many times as many."
+    return said

@@ -1,0 +1,206 @@
+"""The report's figures, drawn from its facts.
+
+SVG figures are made to stand inside a page: their texts are text, and their colours are the
+page's variables (``--ink``, ``--accent``, …), so that they follow its light or dark theme.
+The same facts give the same bytes.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from curation.report.facts import MAP_NAMES, Facts
+
+INK, MUTED, LINE, PAPER = "#1c2126", "#5b6670", "#dcdfe2", "#ffffff"
+ACCENT, OTHER = "#0f766e", "#a3adb7"
+_VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    PAPER: "--paper",
+    ACCENT: "--accent",
+    OTHER: "--other",
+}
+
+_MAX_POINTS = 200
+_STYLE = {
+    "font.size": 11,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "winnow",
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "axes.titlepad": 10,
+    "xtick.major.pad": 7,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+}
+
+
+def has_curve(facts: Facts) -> bool:
+    """Return whether there are enough thresholds to draw a curve of their precision."""
+    return len(_known_rows(facts)) >= 2
+
+
+def has_map_bars(facts: Facts) -> bool:
+    """Return whether there are models of at least two label sets to compare."""
+    return sum(facts.get(name) is not None for name in MAP_NAMES) >= 2
+
+
+def precision_curve_svg(facts: Facts) -> str:
+    """Return the precision over the share of candidates kept, with its interval, as SVG.
+
+    Parameters
+    ----------
+    facts
+        ``threshold_table`` with ``share``, ``precision``, ``low`` and ``high``, all in [0, 1];
+        and, for the point that was chosen, ``kept_share`` and ``precision``.
+    """
+    return _as_svg(draw_precision_curve, facts, (5.4, 3.3), "Precision over the share kept")
+
+
+def map_bars_svg(facts: Facts) -> str:
+    """Return the mean average precision of models of several label sets as SVG.
+
+    Parameters
+    ----------
+    facts
+        At least two of `MAP_NAMES`, each in [0, 1].
+    """
+    return _as_svg(draw_map_bars, facts, (5.4, 1.8), "Mean average precision by label set")
+
+
+def summary_png(facts: Facts, path: Path) -> None:
+    """Write one picture of a run: the precision curve left, the models compared right."""
+    with style():
+        figure = Figure(figsize=(10, 3.8), facecolor=PAPER, layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        draw_precision_curve(left, facts)
+        draw_map_bars(right, facts)
+        left.set_title("What the kept labels are worth", loc="left", fontsize=12)
+        right.set_title("What a model learns from them", loc="left", fontsize=12)
+        figure.savefig(path, format="png", dpi=160, metadata={"Software": None})
+
+
+def draw_precision_curve(axes: Axes, facts: Facts) -> None:
+    """Draw the curve of `precision_curve_svg`; nothing where `has_curve` is false."""
+    if not has_curve(facts):
+        axes.set_axis_off()
+        return
+    rows = _known_rows(facts)
+    share, precision, low, high = (
+        [row[name] for row in rows] for name in ("share", "precision", "low", "high")
+    )
+    axes.fill_between(share, low, high, color=ACCENT, alpha=0.16, linewidth=0)
+    axes.plot(share, precision, color=ACCENT, linewidth=2)
+    chosen = [facts.get(name) for name in ("precision", "precision_low", "precision_high")]
+    axes.set_xlim(0, max(1.0, *share))
+    axes.set_ylim(max(0.0, min(v for v in (*low, *chosen) if v is not None) - 0.05), 1.01)
+    if facts.get("kept_share") is not None and chosen[0] is not None:
+        _mark_chosen(axes, facts["kept_share"], chosen[0], [v for v in chosen if v is not None])
+    axes.grid(axis="y")
+    axes.set_xlabel("share of the candidate labels kept")
+    axes.set_ylabel("precision")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+
+
+def _mark_chosen(axes: Axes, share: float, precision: float, interval: Sequence[float]) -> None:
+    axes.plot([share, share], [0, precision], color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+    axes.plot([share, share], [min(interval), max(interval)], color=ACCENT, linewidth=1.5)
+    axes.plot([share], [precision], "o", markersize=8, color=ACCENT, markeredgecolor=PAPER)
+    text = f"kept {100 * share:.1f} %, precision {100 * precision:.1f} %"
+    side, offset = ("left", (9, 12)) if share < 0.5 else ("right", (-9, 12))
+    axes.annotate(
+        text, (share, precision), offset, textcoords="offset points", ha=side, weight="bold"
+    )
+
+
+def draw_map_bars(axes: Axes, facts: Facts) -> None:
+    """Draw the bars of `map_bars_svg`, for those label sets that there are."""
+    bars = [(name, facts[key]) for key, name in MAP_NAMES.items() if facts.get(key) is not None]
+    if not bars:
+        axes.set_axis_off()
+        return
+    names, values = zip(*bars, strict=True)
+    best = MAP_NAMES["map_selected"]
+    colours = [ACCENT if name == best else OTHER for name in names]
+    places = range(len(bars))
+    axes.barh(places, values, color=colours, height=0.56)
+    for place, (name, value) in enumerate(bars):
+        weight = "bold" if name == best else "normal"
+        axes.annotate(
+            f"{100 * value:.1f} %", (value, place), (5, 0), textcoords="offset points",
+            va="center", weight=weight,
+        )  # fmt: skip
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, max(*values, 0.01) * 1.18)
+    axes.set_xticks([])
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_xlabel("mean average precision on held-out images")
+
+
+def _known_rows(facts: Facts) -> Sequence[Mapping[str, float]]:
+    """Return the rows of the threshold table that hold numbers, by share, at most `_MAX_POINTS`."""
+    names = ("share", "precision", "low", "high")
+    table = facts.get("threshold_table") or ()
+    rows = [row for row in table if all(row.get(name) is not None for name in names)]
+    rows.sort(key=lambda row: row["share"])
+    step = max(1, -(-len(rows) // _MAX_POINTS))
+    return rows[::-step][::-1]
+
+
+def _as_svg(
+    draw: Callable[[Axes, Facts], None], facts: Facts, size: tuple[float, float], title: str
+) -> str:
+    with style():
+        figure = Figure(figsize=size, layout="constrained")
+        figure.patch.set_visible(False)
+        axes = figure.subplots()
+        axes.patch.set_visible(False)
+        draw(axes, facts)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return for_page(out.getvalue(), title)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw with winnow's settings on matplotlib's defaults, whatever the user's settings are."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def for_page(svg: str, title: str) -> str:
+    """Make an SVG file part of a page: no prologue, no ids but those needed, colours by name."""
+    svg = svg[svg.index("<svg") :]
+    for part in (r"<metadata>.*?</metadata>", r"<style.*?</style>"):
+        svg = re.sub(part, "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r' width="[^"]*pt" height="[^"]*pt"', "", svg, count=1)
+    svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable}, {colour})")
+    label = html.escape(title)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

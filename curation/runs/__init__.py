@@ -1,0 +1,1 @@
+"""The run folder: outputs of stages, committed whole."""

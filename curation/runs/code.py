@@ -1,0 +1,38 @@
+"""The code that a stage depends on: it is made again when that changes, and only then."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from labeling.code_digest import PACKAGES, code_digest
+
+MAKERS = {
+    "signals": ("pipelines.passes.label",),
+    "candidates": ("pipelines.passes.label", "pipelines.auditing.import_candidates"),
+    "audits": ("pipelines.auditing.sample",),
+    "audits-cells": ("pipelines.auditing.strata",),
+    "scored": ("pipelines.selecting.select",),
+    "selected": ("pipelines.selecting.select",),
+    "shards": ("pipelines.delivery.export",),
+    "model": ("pipelines.delivery.train",),
+    "evaluation": ("pipelines.delivery.heldout",),
+    "cell": ("pipelines.studies.cells",),
+}
+"""The modules that make each stage."""
+
+
+def makers_of(stage: str) -> tuple[str, ...]:
+    """Return the modules that make a stage; of one that is not ours, all our packages.
+
+    Examples
+    --------
+    >>> makers_of("shards-all"), makers_of("cell-all-18-1000-0"), makers_of("audits-cells")
+    (('pipelines.delivery.export',), ('pipelines.studies.cells',), ('pipelines.auditing.strata',))
+    """
+    return MAKERS.get(stage) or MAKERS.get(stage.partition("-")[0], PACKAGES)
+
+
+def code_version(stage: str) -> str:
+    """Return the version of winnow with a digest of the code that makes a stage."""
+    digest = code_digest(*makers_of(stage))
+    return f"{importlib.metadata.version('winnow')}+{digest[:8]}"

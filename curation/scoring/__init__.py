@@ -1,0 +1,1 @@
+"""The probability that a candidate is right."""

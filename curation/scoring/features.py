@@ -1,0 +1,289 @@
+"""What is known of each candidate, as numbers: the input of the scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.pairs.label_hierarchy import Floats, Relatives, Rows, find_relatives
+from curation.pairs.pair_keys import hash_words
+from labeling.keys.ids import Words, to_words
+from labeling.schemas import CANDIDATES, check
+from labeling.taxonomy.taxonomy import Codes, Taxonomy
+
+N_FOLDS = 10
+
+GENERAL = (
+    "n_speaking",
+    "share_speaking",
+    "noisy_or",
+    "log_ambiguity",
+    "level",
+    "log_label_count",
+    "label_mean",
+    "log_image_count",
+    "rank_in_image",
+    "ancestors_max",
+    "descendants_max",
+    "siblings_max",
+    "leads_siblings",
+)
+"""Features that do not belong to one source, in their order."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFacts:
+    """What is known of each label from many candidates.
+
+    Attributes
+    ----------
+    n
+        ``int64[n_labels]``: candidates of each label.
+    noisy_or
+        ``float64[n_labels]``: mean of their noisy-or.
+    """
+
+    n: Rows
+    noisy_or: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureTable:
+    """The features of `n` candidates, in the order of the candidates' rows.
+
+    Attributes
+    ----------
+    names
+        One name for each of the `f` features: ``<source>.strength``, …, then `GENERAL`.
+    values
+        ``float32[n, f]``, finite.
+    sources
+        The labeling sources, sorted.
+    spoke, silent
+        ``bool[n, n_sources]``: the source names the label; it covers the image but does not.
+    image, label
+        ``int64[n]`` dense code of the image; ``int32[n]`` code of the label in the taxonomy.
+    fold
+        ``int8[n]`` in 0…9, from a hash of the image id: an image is whole in one fold.
+    pairs
+        Table of ``image_id`` and ``label_id``.
+    relatives, taxonomy
+        Related candidates of each image; the labels.
+    facts
+        Of each label of the taxonomy.
+    """
+
+    names: tuple[str, ...]
+    values: npt.NDArray[np.float32]
+    sources: tuple[str, ...]
+    spoke: npt.NDArray[np.bool_]
+    silent: npt.NDArray[np.bool_]
+    image: Rows
+    label: Codes
+    fold: npt.NDArray[np.int8]
+    pairs: pa.Table
+    relatives: Relatives
+    taxonomy: Taxonomy
+    facts: LabelFacts
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def column(self, name: str) -> npt.NDArray[np.float32]:
+        """Return one feature, ``float32[n]``."""
+        return self.values[:, self.names.index(name)]
+
+    def take(self, row: Rows) -> FeatureTable:
+        """Return the candidates of some rows; their relatives are only those among them."""
+        return replace(
+            self,
+            values=self.values[row],
+            spoke=self.spoke[row],
+            silent=self.silent[row],
+            image=self.image[row],
+            label=self.label[row],
+            fold=self.fold[row],
+            pairs=self.pairs.take(pa.array(row)),
+            relatives=find_relatives(self.image[row], self.label[row], self.taxonomy),
+        )
+
+
+def features(
+    candidates: pa.Table,
+    taxonomy: Taxonomy,
+    sources: Sequence[str] | None = None,
+    facts: LabelFacts | None = None,
+) -> FeatureTable:
+    """Turn candidates into features.
+
+    Parameters
+    ----------
+    candidates
+        Table of `labeling.schemas.CANDIDATES`, in any order.
+    taxonomy
+        The labels; every label of the candidates must be in it.
+    sources
+        The labeling sources to use; by default all that the candidates name.
+    facts
+        What to take the features of labels from; by default these candidates.
+
+    Raises
+    ------
+    InputError
+        For a table of another schema or an unknown label.
+    """
+    check(candidates, CANDIDATES, where="candidates")
+    used = tuple(sorted({*sources})) if sources is not None else sources_of(candidates)
+    words, label = to_words(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
+    image = _image_codes(words)
+    strength, log_pages, log_hosts = _evidence(candidates["evidence"], used)
+    spoke, silent = votes(candidates, used)
+    relatives = find_relatives(image, label, taxonomy)
+    noisy_or = 1 - np.prod(1 - strength.astype(np.float64), axis=1)
+    facts = _label_facts(noisy_or, label, len(taxonomy)) if facts is None else facts
+    general = _general(noisy_or, spoke, silent, image, relatives)
+    general["log_label_count"] = np.log1p(facts.n)[label]
+    general["label_mean"] = facts.noisy_or[label]
+    general["log_ambiguity"] = np.log(np.asarray(candidates["ambiguity"], np.float64))
+    general["level"] = taxonomy.level[label].astype(np.float64)
+    others = np.array([general[name] for name in GENERAL]).T
+    columns = (strength, log_pages, log_hosts, silent, others)
+    kinds = ("strength", "log_pages", "log_hosts", "silent")
+    return FeatureTable(
+        names=tuple(f"{source}.{kind}" for kind in kinds for source in used) + GENERAL,
+        values=np.concatenate(columns, axis=1, dtype=np.float32, casting="unsafe"),
+        sources=used,
+        spoke=spoke,
+        silent=silent,
+        image=image,
+        label=label,
+        fold=(hash_words(words) % np.uint64(N_FOLDS)).astype(np.int8),
+        pairs=candidates.select(["image_id", "label_id"]),
+        relatives=relatives,
+        taxonomy=taxonomy,
+        facts=facts,
+    )
+
+
+def _label_facts(noisy_or: Floats, label: Codes, n_labels: int) -> LabelFacts:
+    n = np.bincount(label, minlength=n_labels)
+    return LabelFacts(n, np.bincount(label, noisy_or, n_labels) / np.maximum(n, 1))
+
+
+def sources_of(candidates: pa.Table) -> tuple[str, ...]:
+    """Return the labeling sources that speak or are silent anywhere, sorted."""
+    speaking = pc.struct_field(pc.list_flatten(candidates["evidence"]), "source")
+    named = {*pc.unique(speaking).to_pylist()}
+    return tuple(sorted(named | {*pc.unique(pc.list_flatten(candidates["silent"])).to_pylist()}))
+
+
+def _image_codes(words: Words) -> Rows:
+    """Return the rank of each image id among the distinct ones."""
+    high, low = words[:, 0], words[:, 1]
+    rises = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
+    code = np.zeros(len(words), np.int64)
+    if rises.all():
+        code[1:] = np.cumsum((high[1:] != high[:-1]) | (low[1:] != low[:-1]))
+        return code
+    order = np.lexsort((low, high))
+    differs = np.any(words[order][1:] != words[order][:-1], axis=1)
+    code[order[1:]] = np.cumsum(differs)
+    return code
+
+
+def _evidence(
+    evidence: pa.ChunkedArray, sources: tuple[str, ...]
+) -> tuple[npt.NDArray[np.float32], ...]:
+    """Return strength, log(1 + pages) and log(1 + hosts), each ``float32[n, n_sources]``."""
+    items = pc.list_flatten(evidence)
+    row, source = _positions(evidence, pc.struct_field(items, "source"), sources)
+    used = source >= 0
+    dense = []
+    for name in ("strength", "n_pages", "n_hosts"):
+        values = np.asarray(pc.struct_field(items, name), np.float32)[used]
+        filled = np.zeros((len(evidence), len(sources)), np.float32)
+        filled[row[used], source[used]] = values if name == "strength" else np.log1p(values)
+        dense.append(filled)
+    return tuple(dense)
+
+
+def votes(
+    candidates: pa.Table, sources: tuple[str, ...]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which sources name each label, and which cover its image but do not.
+
+    Parameters
+    ----------
+    candidates
+        Table with the columns ``evidence`` and ``silent``.
+
+    Returns
+    -------
+    bool[n, n_sources], bool[n, n_sources]
+    """
+    evidence = candidates["evidence"]
+    speaking = pc.struct_field(pc.list_flatten(evidence), "source")
+    silent = candidates["silent"]
+    return _named(evidence, speaking, sources), _named(silent, pc.list_flatten(silent), sources)
+
+
+def _named(
+    lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]
+) -> npt.NDArray[np.bool_]:
+    row, source = _positions(lists, names, sources)
+    used = source >= 0
+    filled = np.zeros((len(lists), len(sources)), bool)
+    filled[row[used], source[used]] = True
+    return filled
+
+
+def _positions(
+    lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]
+) -> tuple[Rows, Rows]:
+    """Return the row and the place among `sources` (-1 if not there) of each list item."""
+    n_items = np.asarray(pc.list_value_length(lists), np.int64)
+    row = np.repeat(np.arange(len(lists), dtype=np.int64), n_items)
+    found = pc.index_in(names, value_set=pa.array(sources, pa.string()))
+    return row, np.asarray(pc.fill_null(found, -1), np.int64)
+
+
+def _general(
+    noisy_or: Floats,
+    spoke: npt.NDArray[np.bool_],
+    silent: npt.NDArray[np.bool_],
+    image: Rows,
+    relatives: Relatives,
+) -> dict[str, Floats]:
+    n_speaking, n_silent = spoke.sum(1), silent.sum(1)
+    n_of_image = np.bincount(image)
+    siblings_max = relatives.max_siblings(noisy_or)
+    return {
+        "n_speaking": n_speaking.astype(np.float64),
+        "share_speaking": n_speaking / np.maximum(n_speaking + n_silent, 1),
+        "noisy_or": noisy_or,
+        "log_image_count": np.log1p(n_of_image)[image],
+        "rank_in_image": np.log1p(_rank(noisy_or, image)),
+        "ancestors_max": relatives.max_above(noisy_or),
+        "descendants_max": relatives.max_below(noisy_or),
+        "siblings_max": siblings_max,
+        "leads_siblings": (noisy_or > siblings_max).astype(np.float64),
+    }
+
+
+def _rank(values: Floats, image: Rows) -> Rows:
+    """Return how many candidates of the same image have a larger value."""
+    by_value = np.argsort(-values)
+    code = image.astype(np.min_scalar_type(int(image.max(initial=0))))
+    order = by_value[np.argsort(code[by_value], kind="stable")]
+    place = np.arange(len(values), dtype=np.int64)
+    new_image = np.diff(image[order], prepend=-1) != 0
+    new_value = new_image | (np.diff(values[order], prepend=np.nan) != 0)
+    first = np.maximum.accumulate(np.where(new_image, place, 0))
+    rank = np.empty(len(values), np.int64)
+    rank[order] = np.maximum.accumulate(np.where(new_value, place, 0)) - first
+    return rank

@@ -1,0 +1,202 @@
+"""Scores of any number of candidates, read in parts: learnt on some, computed for all."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from curation.agreement.label_model import belief, count_patterns, merge_patterns
+from curation.pairs.label_hierarchy import Floats
+from curation.pairs.pair_keys import Hash, image_hash
+from curation.scoring.features import features, sources_of
+from curation.scoring.model import Scorer, apply
+from curation.scoring.scoring import Scores, kinds, score
+from curation.scoring.threads import one_thread
+from labeling.errors import InputError
+from labeling.schemas import CANDIDATES
+from labeling.taxonomy.taxonomy import Taxonomy
+
+Parts: TypeAlias = Callable[[list[str]], Iterator[pa.Table]]
+"""Some columns of the candidates, in the order of the rows, a part at a time."""
+
+MAX_FITTED = 200_000
+"""Candidates that models are fitted on, about; the images of audited ones come on top."""
+
+N_AT_ONCE = 65_536
+"""Candidates scored together, about."""
+
+N_THREADS = 2
+MAX_WAITING = 4
+"""Parts that may wait for a thread."""
+
+PAIR = ["image_id", "label_id"]
+
+
+def parts_of_table(candidates: pa.Table) -> Parts:
+    """Return a table of `labeling.schemas.CANDIDATES` as `Parts`."""
+
+    def read(columns: list[str]) -> Iterator[pa.Table]:
+        for start in range(0, len(candidates), N_AT_ONCE):
+            yield candidates.select(columns).slice(start, N_AT_ONCE)
+
+    return read
+
+
+def score_parts(
+    parts: Parts, taxonomy: Taxonomy, audits: pa.Table, intervals: bool = False
+) -> tuple[npt.NDArray[np.float32], Scores, int]:
+    """Score all candidates.
+
+    Up to `MAX_FITTED` candidates all are fitted on (`curation.scoring.scoring.score`). Of more, the
+    fit sees the images with the smallest hashes and those that were audited; the others are scored
+    by what was learnt (`curation.scoring.model.apply`), in parts of whole images. The time to fit
+    does not grow with the number of candidates, nor does the memory, but for some 20 bytes each.
+
+    Parameters
+    ----------
+    parts
+        The candidates; those of an image lie together.
+    taxonomy
+        Their labels.
+    audits
+        Table of `labeling.schemas.AUDITS`.
+    intervals
+        Whether to return the bounds of `curation.scoring.venn_abers` too.
+
+    Returns
+    -------
+    p_correct, scores, n_fitted
+        ``float32[n]`` in the order of the rows, with bounds ``float32[3, n]``: probability, lower
+        and upper bound; the scores of the fitted ones; how many these are.
+
+    Raises
+    ------
+    InputError
+        For too few audits, or if candidates of an image do not lie together.
+    """
+    image = _hashes(parts)
+    _refuse_scattered(image)
+    fitted = _choose(image, image_hash(audits["image_id"]))
+    some = [part.filter(pa.array(chosen)) for part, chosen in _whole_images(parts, image, fitted)]
+    sample = pa.concat_tables(some) if some else CANDIDATES.empty()
+    scores = score(features(sample, taxonomy), audits)
+    p_correct = np.empty((3, len(image)) if intervals else len(image), np.float32)
+    of_fitted = np.vstack([scores.p_correct, scores.bounds]) if intervals else scores.p_correct
+    p_correct[..., fitted] = of_fitted
+    if not fitted.all():
+        every = _whole_images(parts, image, fitted)
+        rest = (part.filter(pa.array(~chosen)) for part, chosen in every)
+        with one_thread("blas"):
+            of_rest = list(apply_all(scores.scorer, rest, taxonomy, intervals))
+        p_correct[..., ~fitted] = np.concatenate(of_rest, axis=-1)
+    return p_correct, scores, int(fitted.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What audits are drawn from: the candidates, in the order of the rows.
+
+    Attributes
+    ----------
+    pairs
+        Table of ``image_id`` and ``label_id``.
+    cold
+        ``float64[n]``: see `curation.scoring.scoring.cold_scores`.
+    kind
+        ``uint64[n]``: see `curation.scoring.scoring.kinds`.
+    """
+
+    pairs: pa.Table
+    cold: Floats
+    kind: npt.NDArray[np.uint64]
+
+
+def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
+    """Return what is known of candidates before any audit.
+
+    They are read in parts, of each of which only the patterns of its votes, and for each candidate
+    its pattern, kind and noisy-or stay in memory until the label model is fitted on all patterns.
+    """
+    named = [sources_of(part) for part in parts(["evidence", "silent"])]
+    sources = sorted({source for part in named for source in part})
+    pairs = pa.concat_tables([CANDIDATES.empty().select(PAIR), *parts(PAIR)])
+    patterns, of_row, noisy_or, kind, n_patterns = [], [], [], [], 0
+    for part in parts(CANDIDATES.arrow.names):
+        table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
+        found, pattern = count_patterns(table.spoke, table.silent)
+        patterns.append(found)
+        of_row.append(pattern + n_patterns)
+        noisy_or.append(table.column("noisy_or").astype(np.float64))
+        kind.append(kinds(table))
+        n_patterns += len(found.count)
+    if len(pairs) == 0:
+        return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
+    every, place = merge_patterns(patterns)
+    cold = np.concatenate(noisy_or) * belief(every)[place][np.concatenate(of_row)]
+    return Pool(pairs, cold, np.concatenate(kind))
+
+
+def _hashes(parts: Parts) -> Hash:
+    """Return the hash of each candidate's image."""
+    hashes = [image_hash(part["image_id"]) for part in parts(["image_id"])]
+    return np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
+
+
+def _refuse_scattered(image: Hash) -> None:
+    n_runs = int(np.sum(image[1:] != image[:-1])) + min(len(image), 1)
+    if n_runs != len(np.unique(image)):
+        raise InputError(
+            "the candidates of an image do not lie together",
+            facts={"images": len(np.unique(image)), "runs of rows": n_runs},
+            help="sort the candidates by image_id",
+        )
+
+
+def _choose(image: Hash, audited: Hash) -> npt.NDArray[np.bool_]:
+    """Return which candidates to fit on: all of the images that are chosen."""
+    if len(image) <= MAX_FITTED:
+        return np.ones(len(image), bool)
+    limit = np.array([int(2**64 * (MAX_FITTED / len(image)))], np.uint64)
+    return (image < limit) | np.isin(image, audited)
+
+
+def _whole_images(
+    parts: Parts, image: Hash, fitted: npt.NDArray[np.bool_]
+) -> Iterator[tuple[pa.Table, npt.NDArray[np.bool_]]]:
+    """Yield the candidates in parts of whole images, each with what is fitted of it."""
+    start, held = 0, CANDIDATES.empty()
+    for part in parts(CANDIDATES.arrow.names):
+        held = pa.concat_tables([held, part.cast(CANDIDATES.arrow)])
+        own = image[start : start + len(held)]
+        end = int(np.searchsorted(own[::-1] != own[-1], True))
+        n_whole = len(held) - end
+        if n_whole:
+            yield held.slice(0, n_whole), fitted[start : start + n_whole]
+        start, held = start + n_whole, held.slice(n_whole)
+    if len(held):
+        yield held, fitted[start:]
+
+
+def apply_all(
+    scorer: Scorer, parts: Iterator[pa.Table], taxonomy: Taxonomy, intervals: bool = False
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the scores of each part, in order."""
+
+    def apply_to(part: pa.Table) -> npt.NDArray[np.float32]:
+        return apply(scorer, features(part, taxonomy, scorer.sources, scorer.facts), intervals)
+
+    waiting: deque[Future[npt.NDArray[np.float32]]] = deque()
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        for part in parts:
+            waiting.append(pool.submit(apply_to, part))
+            if len(waiting) > MAX_WAITING:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,1 @@
+"""Selected labels to WebDataset shards."""

@@ -1,0 +1,109 @@
+"""The card of a set of shards: ``README.md`` in the form that the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from curation.report.facts import Facts, headline, interval, percent, rounded
+from curation.runs.stage import write_text
+
+_SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
+
+
+def write_card(facts: Facts, out_dir: Path) -> Path:
+    """Write ``README.md`` into a folder of shards and return its path.
+
+    Parameters
+    ----------
+    facts
+        Any of the counts of `curation.shards.shards.ExportCounts.as_manifest` (``train``,
+        ``heldout``, ``labels``, ``labels_kept``, ``labels_implied``, ``shards``, ``dropped``); the
+        facts of `curation.report.report.write_report` about the selection (``candidates``,
+        ``kept``, ``kept_share``, ``precision`` with its interval, ``n_audits``); ``threshold`` and
+        ``floor_held``, or ``by``, what there are groups by; ``short_side``, to which larger images
+        were reduced; and ``name``, the title.
+    out_dir
+        An existing folder.
+    """
+    path = out_dir / "README.md"
+    write_text(path, render_card(rounded(facts)))
+    return path
+
+
+def render_card(facts: Facts) -> str:
+    """Return the text of the card, for facts as `curation.report.facts.rounded` gives them."""
+    dropped = facts.get("dropped") or {}
+    text = _ENVIRONMENT.get_template("card.md").render(
+        name=facts.get("name") or "A training set made by winnow",
+        train=facts.get("train"),
+        heldout=facts.get("heldout"),
+        size_category=size_category((facts.get("train") or 0) + (facts.get("heldout") or 0)),
+        rows=_rows(facts),
+        sentences=headline(facts)[0 if facts.get("candidates") else 1 : -1],
+        selected=facts.get("kept") is not None or facts.get("precision") is not None,
+        n_audits=facts.get("n_audits"),
+        by=facts.get("by"),
+        threshold=facts.get("threshold"),
+        floor_held=facts.get("floor_held"),
+        precision=facts.get("precision"),
+        dropped=sorted(dropped.items(), key=lambda item: (-item[1], item[0])),
+    )
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def size_category(n: int) -> str:
+    """Return the Hub's name for a number of samples.
+
+    Examples
+    --------
+    >>> size_category(0), size_category(999), size_category(1000), size_category(250_000)
+    ('n<1K', 'n<1K', '1K<n<10K', '100K<n<1M')
+    """
+    steps = len(str(n)) - 4
+    if steps < 0:
+        return f"n<{_SIZES[0]}"
+    if steps >= len(_SIZES) - 1:
+        return f"n>{_SIZES[-1]}"
+    return f"{_SIZES[steps]}<n<{_SIZES[steps + 1]}"
+
+
+def _rows(facts: Facts) -> list[tuple[str, str]]:
+    """Return the card's table of numbers: those that are known."""
+    names = {
+        "train": "training images",
+        "heldout": "held-out images",
+        "labels": "distinct labels",
+        "labels_kept": "labels kept, over all training images",
+        "labels_implied": "labels implied by them",
+        "shards": "shards",
+        "n_audits": "pairs audited",
+        "short_side": "pixels of an image's shorter side, at most",
+    }
+    rows = [(name, f"{facts[key]:,}") for key, name in names.items() if facts.get(key) is not None]
+    if facts.get("kept_share") is not None:
+        rows.append(("share of the candidates kept", percent(facts["kept_share"])))
+    if facts.get("precision") is not None:
+        within = interval(facts)
+        rows.append(
+            ("audited precision", percent(facts["precision"]) + f", {within}" * bool(within))
+        )
+    return rows
+
+
+def _markdown(text: str) -> str:
+    """Return a text so that Markdown shows it as it is: one line, no markup, no HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|&~])", r"\\\1", " ".join(text.split()))
+
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=False,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters["markdown"] = _markdown
+_ENVIRONMENT.filters["count"] = "{:,}".format

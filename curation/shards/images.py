@@ -1,0 +1,298 @@
+"""Bounded decoding: any bytes in, one RGB JPEG out, or a reason why not.
+
+What the bytes claim is never believed. The size is checked first; then the format, of which only
+four decoders are ever tried; then the pixels that the header announces, before any is decoded;
+and last the whole image is decoded, because only that finds a file which was cut.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from labeling.errors import InputError
+from labeling.keys.ids import digest
+from labeling.readers.archives import read_stored
+from labeling.readers.warc import ARCHIVE_SUFFIXES
+from labeling.readers.zips import read_zipped
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+"""Formats that are decoded, by Pillow's names."""
+
+BAD_IMAGE_REASONS = (
+    "not_local",
+    "image_missing",
+    "content_changed",
+    "too_large",
+    "too_many_pixels",
+    "format_not_allowed",
+    "bad_image",
+)
+"""Why an image is refused: the first three by `read_image` only."""
+
+_MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
+_PART = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})", re.DOTALL | re.ASCII)
+_ZIPPED = re.compile(r"(.+?\.zip)#(.+)", re.DOTALL | re.IGNORECASE)
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Each scan of a progressive JPEG walks over every pixel and may take two bytes of file: cameras
+# and encoders write about ten, and a file with thousands would be decoded for hours.
+_MAX_SCANS = 100
+_SMALLER_QUALITY = 90
+
+
+class BadImage(Exception):
+    """An image that is refused; `reason` is one of `BAD_IMAGE_REASONS`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What is decoded at all: most pixels, most bytes; and how what is re-encoded comes out.
+
+    An image whose shorter side is longer than ``short_side`` is reduced to it, at quality 90.
+    """
+
+    max_pixels: int = 64_000_000
+    max_bytes: int = 32 * 1024 * 1024
+    quality: int = 95
+    short_side: int | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A whole RGB JPEG, upright; `recoded` says that its bytes are not the ones that came in."""
+
+    jpeg: bytes
+    width: int
+    height: int
+    recoded: bool
+
+
+def read_jpeg(data: bytes, limits: ImageLimits = ImageLimits()) -> Decoded:
+    r"""Return an image of any allowed format as an upright RGB JPEG.
+
+    A whole baseline RGB JPEG that needs no turning and is not too large passes through byte for
+    byte. Everything else is encoded anew: the first frame of an animation, grey, palette, CMYK and
+    16-bit images as RGB, transparent ones over white. Metadata and colour profiles are not carried
+    over then.
+
+    Parameters
+    ----------
+    data
+        The bytes of an image file.
+    limits
+        Bounds on bytes (of the file) and pixels (of its header), size and quality of the result.
+
+    Raises
+    ------
+    BadImage
+        ``too_large``, ``too_many_pixels``, ``format_not_allowed``, or ``bad_image`` where the
+        file is cut, damaged or empty.
+
+    Examples
+    --------
+    >>> png = BytesIO()
+    >>> Image.new("P", (3, 2)).save(png, "PNG")
+    >>> decoded = read_jpeg(png.getvalue())
+    >>> decoded.width, decoded.height, decoded.recoded, decoded.jpeg[:2]
+    (3, 2, True, b'\xff\xd8')
+    """
+    if len(data) > limits.max_bytes:
+        raise BadImage("too_large")
+    if data and not _MAGIC.match(data):
+        raise BadImage("format_not_allowed")
+    with _refusing(), Image.open(BytesIO(data), formats=FORMATS) as image:
+        _check_header(image, data, limits)
+        smaller = _smaller_size(image, limits)
+        if smaller:
+            # Decoding at a half or less of its size, but twice that of the result, costs less.
+            image.draft(image.mode, (2 * smaller[0], 2 * smaller[1]))
+        image.load()
+        turn = _TURNS.get(_orientation(image))
+        if turn is None and not smaller and _is_plain(image, data):
+            return Decoded(data, image.width, image.height, recoded=False)
+        rgb = _to_rgb(image).resize(smaller or image.size, Image.Resampling.LANCZOS)
+        upright = rgb if turn is None else rgb.transpose(turn)
+        jpeg = _encode(upright, _SMALLER_QUALITY if smaller else limits.quality)
+        return Decoded(jpeg, upright.width, upright.height, recoded=True)
+
+
+def read_image(
+    image_id: str, location: str, data_dir: Path, limits: ImageLimits = ImageLimits()
+) -> Decoded:
+    """Return the image at a location below `data_dir`, if its bytes are still the ones of its id.
+
+    Parameters
+    ----------
+    image_id
+        Digest of the file's bytes (see `labeling.keys.ids.digest`).
+    location
+        Path of the file, relative to `data_dir`; for an image in a web archive, the archive's path,
+        ``#`` and the offset of its record; for one in a tar, ``<path>.tar#<offset>+<length>``; for
+        one in a zip file, ``<path>.zip#<name>``.
+    data_dir
+        The run's data folder.
+    limits
+        As for `read_jpeg`.
+
+    Raises
+    ------
+    BadImage
+        ``not_local`` for a URL, an absolute path or one with ``..``; ``image_missing`` where
+        there is no such file, or none that may be read; ``content_changed`` where its bytes have
+        another digest; or a reason of `read_jpeg`.
+    """
+    name, hash_sign, offset = location.rpartition("#")
+    if not hash_sign or not name.lower().endswith(ARCHIVE_SUFFIXES) or not offset.isdecimal():
+        name, offset = location, ""
+    path = PurePosixPath(name)
+    if _SCHEME.match(location) or path.is_absolute() or ".." in path.parts or "\0" in location:
+        raise BadImage("not_local")
+    part, zipped = _PART.fullmatch(location), _ZIPPED.fullmatch(location)
+    if offset:
+        data = _read_archived(data_dir / path, int(offset[:18]), limits)
+    elif part:
+        data = _read_part(data_dir, part, limits)
+    elif zipped and (data_dir / zipped[1]).is_file():
+        data = _read_zipped(data_dir / zipped[1], zipped[2], limits)
+    else:
+        data = _read_bounded(data_dir / path, limits)
+    if digest(data) != image_id:
+        raise BadImage("content_changed")
+    return read_jpeg(data, limits)
+
+
+def _read_archived(path: Path, offset: int, limits: ImageLimits) -> bytes:
+    try:
+        data = read_stored(path, offset) if path.is_file() else None
+    except InputError as error:
+        raise BadImage("image_missing") from error
+    if data is None:
+        raise BadImage("image_missing")
+    if len(data) > limits.max_bytes:
+        raise BadImage("too_large")
+    return data
+
+
+def _read_bounded(path: Path, limits: ImageLimits) -> bytes:
+    try:
+        if not path.is_file():
+            raise BadImage("image_missing")
+        with path.open("rb") as file:
+            data = file.read(limits.max_bytes + 1)
+    except OSError as error:
+        raise BadImage("image_missing") from error
+    if len(data) > limits.max_bytes:
+        raise BadImage("too_large")
+    return data
+
+
+def _read_zipped(path: Path, name: str, limits: ImageLimits) -> bytes:
+    data = read_zipped(path, name, limits.max_bytes + 1)
+    if data is None:
+        raise BadImage("image_missing")
+    if len(data) > limits.max_bytes:
+        raise BadImage("too_large")
+    return data
+
+
+def _read_part(data_dir: Path, part: re.Match[str], limits: ImageLimits) -> bytes:
+    path, offset, length = data_dir / part[1], int(part[2]), int(part[3])
+    if length > limits.max_bytes:
+        raise BadImage("too_large")
+    try:
+        if not path.is_file():
+            raise BadImage("image_missing")
+        with path.open("rb") as tar:
+            tar.seek(offset)
+            return tar.read(length)
+    except OSError as error:
+        raise BadImage("image_missing") from error
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn whatever Pillow raises on a hostile file into `BadImage`, and keep it from warning."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (BadImage, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise BadImage("too_many_pixels") from error
+    # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error and more.
+    except Exception as error:
+        raise BadImage("bad_image") from error
+
+
+def _check_header(image: Image.Image, data: bytes, limits: ImageLimits) -> None:
+    n_pixels = image.width * image.height
+    if n_pixels > limits.max_pixels:
+        raise BadImage("too_many_pixels")
+    if n_pixels == 0:
+        raise BadImage("bad_image")
+    if image.info.get("progressive") and data.count(_START_OF_SCAN) > _MAX_SCANS:
+        raise BadImage("bad_image")
+
+
+def _smaller_size(image: Image.Image, limits: ImageLimits) -> tuple[int, int] | None:
+    """Return the width and height that an image is to have, if it is too large."""
+    if limits.short_side is None or min(image.size) <= limits.short_side:
+        return None
+    scale = limits.short_side / min(image.size)
+    return round(image.width * scale), round(image.height * scale)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none or the EXIF block is damaged."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    # A damaged block raises SyntaxError, struct.error, ValueError and more; the pixels are fine.
+    except Exception:
+        return 1
+
+
+def _is_plain(image: Image.Image, data: bytes) -> bool:
+    """Return whether this is a baseline RGB JPEG with nothing behind its end."""
+    baseline = image.format == "JPEG" and not image.info.get("progressive")
+    return baseline and image.mode == "RGB" and data.endswith(_END_OF_IMAGE)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        high = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+        return Image.fromarray(high).convert("RGB")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _encode(image: Image.Image, quality: int) -> bytes:
+    image.info.clear()
+    jpeg = BytesIO()
+    image.save(jpeg, "JPEG", quality=quality, subsampling="4:2:0")
+    return jpeg.getvalue()

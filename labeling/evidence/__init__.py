@@ -1,0 +1,1 @@
+"""Evidence of every source to candidates."""

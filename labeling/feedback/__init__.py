@@ -1,0 +1,1 @@
+"""Clicks, votes and flags to evidence."""

@@ -1,0 +1,123 @@
+"""Signals in memory: from a table of texts, or from one web archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeling.errors import InputError
+from labeling.frames.frames import Frame, like
+from labeling.keys import ids
+from labeling.readers.archives import read_archive
+from labeling.readers.image_files import Located, host_of
+from labeling.schemas import SIGNALS, Batch, check
+
+
+def signals_from_texts(
+    texts: Frame,
+    *,
+    image: str = "image",
+    text: str = "text",
+    page: str | None = None,
+    source: str = "alt",
+) -> Frame:
+    """Return texts about images as signals, all of one labeling source.
+
+    Parameters
+    ----------
+    texts
+        A row for each text; several rows may be about one image. Rows without a text are left out.
+    image
+        Column with the URL, or any other stable name, of the image. Its digest is the ``image_id``,
+        as `winnow label` has it for an image whose file is not here.
+    text
+        Column with the text.
+    page
+        Column with the URL of the page; without it each image is a page of its own.
+    source
+        Kind of the texts: alt, caption, title, ….
+
+    Returns
+    -------
+    pandas.DataFrame or pyarrow.Table
+        `labeling.schemas.SIGNALS` with weight 1, of the kind of `texts`.
+
+    Raises
+    ------
+    InputError
+        For a column that is not there or does not hold texts.
+
+    Examples
+    --------
+    >>> rows = signals_from_texts(pa.table({"image": ["https://a.org/1.jpg"], "text": ["A cat"]}))
+    >>> rows.select(["host", "source", "text"]).to_pylist()
+    [{'host': 'a.org', 'source': 'alt', 'text': 'A cat'}]
+    """
+    page = page or image
+    rows = _texts(texts, list(dict.fromkeys((image, text, page))))
+    rows = rows.filter(pc.fill_null(pc.not_equal(rows[text], ""), False))
+    pages = rows[page].to_pylist()
+    n = len(rows)
+    signals = {
+        "image_id": pa.array(map(ids.digest, rows[image].to_pylist()), pa.string()),
+        "page_id": pa.array(map(ids.digest, pages), pa.string()),
+        "host": pa.array(map(host_of, pages), pa.string()),
+        "source": pa.repeat(pa.scalar(source, pa.string()), n),
+        "text": rows[text],
+        "weight": pa.repeat(pa.scalar(1, pa.float32()), n),
+        "lang": pa.nulls(n, pa.string()),
+    }
+    table = pa.table(signals, schema=SIGNALS.arrow)
+    check(table, SIGNALS, "signals")
+    return like(table, texts)
+
+
+def _texts(frame: object, names: list[str]) -> pa.Table:
+    """Return columns of texts of a frame."""
+    found = list(cast(Any, frame).columns if not isinstance(frame, Batch) else frame.schema.names)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise InputError(
+            "columns are missing from the texts",
+            facts={"missing": ", ".join(missing), "found": ", ".join(map(str, found))},
+            help="name the columns of your table: signals_from_texts(table, image=..., text=...)",
+        )
+    try:
+        columns = [pa.array(cast(Any, frame)[n], pa.string(), from_pandas=True) for n in names]
+    except (pa.ArrowException, TypeError) as error:
+        raise InputError(
+            "a column of the texts does not hold texts", facts={"cause": error}
+        ) from error
+    return pa.table(columns, names=names)
+
+
+def signals_from_warc(path: Path | str) -> pa.Table:
+    """Read the texts about the images of a web archive.
+
+    Parameters
+    ----------
+    path
+        A WARC, ARC or WAT file; its ending says which.
+
+    Returns
+    -------
+    pyarrow.Table
+        `labeling.schemas.SIGNALS`. The id of an image that the archive holds is the digest of its
+        bytes, of another one that of its URL. Damaged records are left out: `winnow label` counts
+        them.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    file = Path(path)
+
+    def locate(url: str) -> Located:
+        return Located(ids.digest(url), url, 0)
+
+    tables = [table for name, table in read_archive(file, file.name, locate) if name == "signals"]
+    return pa.concat_tables([SIGNALS.empty(), *tables])

@@ -1,0 +1,1 @@
+"""HTML pages to texts about their images, and links."""

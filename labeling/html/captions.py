@@ -1,0 +1,152 @@
+"""The words around an image, and how near they are."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+
+from labeling.html.scanner import unescaped, without_tags
+
+NEAR, FAR = 10, 40
+"""Words on either side of an image that are near to it, and that are around it at all."""
+
+FAR_WEIGHT = 0.5
+"""Weight of the words that are not near; near ones have 1."""
+
+REACH = 5000
+"""Characters of the page's source that are looked at on either side of an image."""
+
+_MAX_STEPS = 150
+_MAX_BLOCKS = 10
+_LOOKS = (600, 2000, REACH)
+_BLOCKS = frozenset(("p", "li", "td", "figure", "div", "section", "article", "main", "body"))
+_LISTS = frozenset(("ul", "ol", "table"))
+_STARTS = _BLOCKS | _LISTS
+_ENDS = {"/" + name: name for name in _STARTS}
+_PASSED_OVER = _LISTS | {"p"}
+_ENDED_BY = {"p": _STARTS, "li": {"li"}, "td": {"td"}}
+_SHAPE = re.compile(
+    rf"<(?=/?[pltfdsambuon])(/?(?:{'|'.join(sorted(_STARTS))}|noscript))(?=[\s/>])[^<>]*+>?+",
+    re.ASCII | re.IGNORECASE,
+)
+
+Steps = Iterator[tuple[str, str]]
+"""Texts as written and the names of the tags behind them, going away from an image."""
+
+
+def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]]:
+    """Yield texts of the nearest block that has words outside of a place, and their weights.
+
+    Words up to `NEAR` on both sides are one text with weight 1; those up to `FAR` are one text on
+    each side with `FAR_WEIGHT`. The page is in the regular form of `labeling.html.scanner`.
+
+    Examples
+    --------
+    >>> list(words_around("<p>Not this<p>A red <img> apple</p><p>nor this", 20, 25))
+    [('A red apple', 1.0)]
+    """
+    before: list[str] = []
+    after: list[str] = []
+    back: Steps = islice(_steps_back(page, start), _MAX_STEPS)
+    on: Steps = islice(_steps_on(page, stop), _MAX_STEPS)
+    siblings: set[str] = set()
+    around, left = ["img"], ""
+    for _ in range(_MAX_BLOCKS):
+        if before or after or not around[0]:
+            break
+        around = _go_back(back, siblings, before)
+        left = _go_on(chain([("", left)], on), around, after)
+    near = before[:NEAR][::-1] + after[:NEAR]
+    if near:
+        yield " ".join(near), 1.0
+    for words in (before[NEAR:][::-1], after[NEAR:]):
+        if words:
+            yield " ".join(words), FAR_WEIGHT
+
+
+def _go_back(steps: Steps, siblings: set[str], words: list[str]) -> list[str]:
+    """Collect words, the nearest first, back to where a block starts.
+
+    Returns the block (without a name: the page) and the lists and tables between it and the words.
+    ``siblings`` are blocks that end where another one of their kind starts, as paragraphs do at any
+    block: where one has been left, the starts of others before it are not around the image.
+    """
+    closed: list[str] = []
+    lists: list[str] = []
+    is_silent = False
+    for text, name in steps:
+        if not is_silent and len(words) < FAR:
+            words += _words(text)[::-1][: FAR - len(words)]
+        if name in _ENDS:
+            closed.append(_ENDS[name])
+        elif name in closed:
+            _leave(closed, name)
+        elif name in _LISTS and not closed:
+            siblings.intersection_update(("p",))
+            lists.append(name)
+        elif name in _BLOCKS and not closed and name not in siblings:
+            siblings.update({name, "p"} & _ENDED_BY.keys())
+            return [name, *reversed(lists)]
+        elif name.endswith("noscript"):
+            is_silent = name == "/noscript"
+    return ["", *reversed(lists)]
+
+
+def _go_on(steps: Steps, around: list[str], words: list[str]) -> str:
+    """Collect words, on to where a block ends; return the tag there where it is not its own."""
+    block = around[0]
+    opened = [*around]
+    is_silent = False
+    for text, name in steps:
+        if not is_silent and len(words) < FAR:
+            words += _words(text)[: FAR - len(words)]
+        if name in _STARTS:
+            if len(opened) == 1 and name in _ENDED_BY.get(block, ()):
+                return name
+            opened.append(name)
+        elif name in _ENDS:
+            if _ENDS[name] in opened:
+                _leave(opened, _ENDS[name])
+                if not opened:
+                    return ""
+            elif block in _ENDED_BY or not (block == "body" or _ENDS[name] in _PASSED_OVER):
+                return name
+        elif name.endswith("noscript"):
+            is_silent = name == "noscript"
+    return ""
+
+
+def _leave(elements: list[str], name: str) -> None:
+    """Remove the last element of a name, and those behind it."""
+    while elements.pop() != name:
+        pass
+
+
+def _steps_back(page: str, place: int) -> Steps:
+    """Yield the steps before a place; it is looked at little by little, since few are used."""
+    low, start = place, place
+    for look in _LOOKS:
+        first = max(start - look, 0)
+        found = page.find("<", first, low)
+        high, low = low, found if found >= 0 else low
+        for tag in reversed(list(_SHAPE.finditer(page, low, high))):
+            yield page[tag.end() : place], tag[1].lower()
+            place = tag.start()
+    yield page[first:low].rpartition(">")[2] + page[low:place], ""
+
+
+def _steps_on(page: str, place: int) -> Steps:
+    high = place + REACH
+    if high < len(page) and (found := page.rfind("<", place, high)) >= 0:
+        high = found
+    for tag in _SHAPE.finditer(page, place, high):
+        yield page[place : tag.start()], tag[1].lower()
+        place = tag.end()
+    yield page[place:high], ""
+
+
+@functools.lru_cache(maxsize=1000)
+def _words(written: str) -> Sequence[str]:
+    return tuple(unescaped(without_tags(written)).split())

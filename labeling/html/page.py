@@ -1,0 +1,233 @@
+"""HTML pages to texts about their images, and links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
+
+from labeling.html.metadata import described_images, open_graph
+from labeling.html.outline import ANCHOR, Element, Outline, anchor_element, innermost
+from labeling.html.scanner import MAX_TEXT, Markup, attributes_of, clean, read_markup, without_tags
+from labeling.html.texts import Surroundings
+from labeling.keys import ids
+from labeling.keys.urls import Resolver, best_of_srcset
+
+MAX_PAGE_BYTES = 8 * 1024 * 1024
+"""Bytes of a page that are parsed; the rest is left out."""
+
+MAX_LINKS = 20_000
+"""Links of a page that are read; of more, those whose URLs have the lowest digests."""
+
+MAX_IMAGES = 5_000
+"""Images of a page that are read, in the order of the page."""
+
+_LAZY = ("data-src", "data-original", "data-lazy-src")
+_HASH = re.compile(r"^(?=.*\d)[0-9a-f]{8,}$", re.IGNORECASE)
+_CAMERA = re.compile(r"^(img|dsc|dscn|dscf|pict|p|image|photo|mvi|screenshot)?\d+$", re.IGNORECASE)
+
+
+class Text(NamedTuple):
+    """A text about an image: its labeling source, and how near it is to the image, in [0, 1]."""
+
+    source: str
+    text: str
+    weight: float = 1.0
+
+
+class Link(NamedTuple):
+    """A link: absolute URL without fragment, text, ``rel``, and whether it is navigation."""
+
+    url: str
+    text: str
+    rel: str = ""
+    nav: bool = False
+
+
+@dataclass(frozen=True)
+class PageImage:
+    """An image: its absolute URL, each text about it, and URLs of other sizes of it."""
+
+    url: str
+    texts: tuple[Text, ...]
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says; ``losses`` are (reason, value) for what was left out of it."""
+
+    url: str
+    lang: str | None = None
+    images: tuple[PageImage, ...] = ()
+    links: tuple[Link, ...] = ()
+    losses: tuple[tuple[str, str], ...] = ()
+
+
+def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
+    """Read a page: relative URLs are resolved, ``<base>`` is obeyed.
+
+    Parameters
+    ----------
+    content
+        The bytes; those beyond `MAX_PAGE_BYTES` are left out, with the loss ``too_large``.
+    url
+        Absolute URL of the page.
+    charset
+        Charset of the HTTP header; without one that is known, the page's own declaration is
+        taken, and without that the charset is guessed from the bytes.
+
+    Examples
+    --------
+    >>> page = read_page(b'<h1>Fruit</h1><p><img src="red-apple.jpg" alt="A!"></p>', "https://a.org/")
+    >>> page.images[0].url
+    'https://a.org/red-apple.jpg'
+    >>> [text[:2] for text in page.images[0].texts]
+    [('alt', 'A!'), ('filename', 'red apple'), ('heading', 'Fruit'), ('surrounding', 'Fruit')]
+    """
+    losses = [("too_large", url)] if len(content) > MAX_PAGE_BYTES else []
+    markup = read_markup(_decoded(content[:MAX_PAGE_BYTES], charset))
+    outline = Outline(markup.page)
+    resolver = Resolver(Resolver(url)(_first(outline, "base", "href")) or url)
+    around_images, links = _links(markup, outline.navigation(), resolver, losses)
+    surroundings = Surroundings(markup, outline, around_images)
+    images = _images(markup, outline, surroundings, resolver, losses)
+    for reference, text in described_images(markup.linked_data):
+        images.add(resolver(reference), [Text("json_ld", text[:MAX_TEXT])])
+    return Page(url, _first(outline, "html", "lang") or None, images.freeze(), links, tuple(losses))
+
+
+def filename_words(url: str) -> str:
+    """Return the words of a URL's file name; hashes and camera names have none.
+
+    Examples
+    --------
+    >>> [filename_words(f"https://a.org/x/{name}") for name in
+    ...  ("ripe_banana-2.jpg", "IMG_2041.jpg", "9f86d081884c7d65.png", "DSC00012.JPG")]
+    ['ripe banana', '', '', '']
+    """
+    stem = unquote(urlsplit(url).path).rsplit("/", 1)[-1].rsplit(".", 1)[0]
+    if _CAMERA.match(re.sub(r"[\W_]", "", stem)):
+        return ""
+    words = re.split(r"[\W_]+", stem)
+    return " ".join(w for w in words if w and not w.isdigit() and not _HASH.match(w))
+
+
+def _decoded(content: bytes, charset: str | None) -> str:
+    declared = map_encoding_to_html5(charset, fallback_utf8=False) if charset else None
+    encoding = declared or detect_encoding(content, from_html_meta=True) or "utf-8"
+    return bytes_to_str(content, encoding)
+
+
+def _first(outline: Outline, name: str, attribute: str) -> str:
+    """Return an attribute of the first element that has it, of those with a name."""
+    found = (attributes_of(tag.attributes).get(attribute) for tag in outline.tags(name))
+    return next((value for value in found if value is not None), "")
+
+
+def _links(
+    markup: Markup,
+    navigation: Sequence[Element],
+    resolver: Resolver,
+    losses: list[tuple[str, str]],
+) -> tuple[list[Element], tuple[Link, ...]]:
+    """Return the elements that may hold images, and the links, both in the order of the page."""
+    wide, links = [], []
+    for anchor in ANCHOR.finditer(markup.page):
+        written, href, others, said, end = anchor.groups()
+        if end is None:
+            wide.append(anchor_element(markup.page, anchor))
+            said = without_tags(markup.page[wide[-1].inner : wide[-1].stop][: 4 * MAX_TEXT])
+        rel = ""
+        if href is None or others:
+            found = attributes_of(written)
+            href, rel = found.get("href"), found.get("rel", "")
+        url = resolver(href)
+        if url:
+            nav = bool(navigation) and innermost(navigation, anchor.start()) is not None
+            links.append(Link(url, clean(said), rel, nav))
+    if len(links) <= MAX_LINKS:
+        return wide, tuple(links)
+    losses.append(("too_many_links", f"{len(links)} links"))
+    digests = {url: ids.digest(url) for url in {link.url for link in links}}
+    rank = sorted(range(len(links)), key=lambda i: (digests[links[i].url], i))
+    return wide, tuple(links[i] for i in sorted(rank[:MAX_LINKS]))
+
+
+@dataclass
+class _Images:
+    """The images of a page as they are found: URLs in order, each text once, and other sizes."""
+
+    found: list[tuple[str, list[Text], tuple[str, ...]]] = field(default_factory=list)
+    place_of: dict[str, int] = field(default_factory=dict)
+
+    def append(self, url: str, texts: list[Text], others: tuple[str, ...]) -> None:
+        self.place_of.setdefault(url, len(self.found))
+        self.found.append((url, texts, others))
+
+    def add(self, url: str, texts: list[Text]) -> None:
+        """Add texts to the first image with a URL, or an image where none has it."""
+        if url and url not in self.place_of:
+            name = filename_words(url)
+            self.append(url, [Text("filename", name)] if name else [], ())
+        if url:
+            self.found[self.place_of[url]][1].extend(texts)
+
+    def freeze(self) -> tuple[PageImage, ...]:
+        return tuple(PageImage(url, tuple(texts), others) for url, texts, others in self.found)
+
+
+def _images(
+    markup: Markup,
+    outline: Outline,
+    surroundings: Surroundings,
+    resolver: Resolver,
+    losses: list[tuple[str, str]],
+) -> _Images:
+    of_page, described, shared = _page_texts(markup, outline)
+    images = _Images()
+    tags = outline.tags("img")
+    for n_before, tag in enumerate(tags):
+        if len(images.found) == MAX_IMAGES:
+            losses.append(("too_many_images", f"{len(tags) - n_before} more"))
+            break
+        image = attributes_of(tag.attributes)
+        references = _references(image, surroundings.sources(tag))
+        urls = [url for url in map(resolver, references) if url]
+        if not urls:
+            continue
+        texts = [Text("alt", clean(image.get("alt", "")))]
+        texts.append(Text("tooltip", clean(image.get("title", ""))))
+        texts.append(Text("filename", filename_words(urls[0])))
+        texts += [Text(*said) for said in surroundings.texts(tag)] + of_page
+        images.append(urls[0], [text for text in texts if text.text], tuple(urls[1:]))
+    if shared:
+        images.add(resolver(shared), described)
+    return images
+
+
+def _references(image: dict[str, str], sources: Sequence[dict[str, str]]) -> Iterator[str]:
+    """Yield what an ``<img>`` refers to, the best first: a lazily loaded image hides behind src."""
+    for name in _LAZY:
+        yield image.get(name, "")
+    yield best_of_srcset(image.get("data-srcset", ""))
+    yield image.get("src", "")
+    yield best_of_srcset(image.get("srcset", ""))
+    for source in sources:
+        yield best_of_srcset(source.get("srcset") or source.get("data-srcset", ""))
+
+
+def _page_texts(markup: Markup, outline: Outline) -> tuple[list[Text], list[Text], str | None]:
+    """Return texts about all images, texts about the OpenGraph image, and its reference."""
+    metas = [attributes_of(tag.attributes) for tag in outline.tags("meta")]
+    title = outline.title()
+    of_page = [Text("title", markup.text(title.inner, title.stop))] if title is not None else []
+    named = (meta for meta in metas if meta.get("name", "").lower() == "description")
+    of_page += [Text("description", clean(meta.get("content", ""))) for meta in named][:1]
+    shared, graph = open_graph((meta.get("property"), meta.get("content")) for meta in metas)
+    texts = [Text(source, clean(text)) for source, text in graph]
+    return (of_page, texts, shared) if shared else (of_page + texts, [], None)

@@ -1,0 +1,156 @@
+"""Ids: 128-bit digests, written as 32 hexadecimal digits and computed with as two integers.
+
+Tables that people and other programs read hold the digits; tables on their way through the passes
+hold the 16 bytes (`BINARY`), half the size and sorted alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from io import BufferedReader
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from labeling.keys.runs import order_of
+
+Words = npt.NDArray[np.uint64]
+"""``uint64[n, 2]``: high and low half of each id."""
+
+BINARY = pa.binary(16)
+"""Arrow type of an id inside the passes."""
+
+_PAIRS = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), dtype=np.uint16)
+"""Both digits of each octet."""
+
+
+def digest(content: bytes | str) -> str:
+    """Return the id of some bytes, or of a text's UTF-8 bytes: 32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> digest("https://example.org/cat.jpg")
+    'ebec1c51c646ff59fae2d9ed877a1bd1'
+    """
+    data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def digest_file(file: BufferedReader) -> str:
+    """Return `digest` of what a file holds, without holding it."""
+    return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def to_words(ids: pa.Array | pa.ChunkedArray) -> Words:
+    """Return checked ids, hexadecimal or `BINARY`, as ``uint64[n, 2]``, in their order.
+
+    Examples
+    --------
+    >>> to_words(pa.array(["0000000000000001" + "00000000000000ff"])).tolist()
+    [[1, 255]]
+    """
+    column = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    if len(column) == 0:
+        return np.empty((0, 2), np.uint64)
+    if column.type == BINARY:
+        content = np.frombuffer(column.buffers()[1], ">u8").reshape(-1, 2)
+        return content[column.offset : column.offset + len(column)].astype(np.uint64)
+    offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset :]
+    start, stop = int(offsets[0]), int(offsets[len(column)])
+    text = np.frombuffer(column.buffers()[2], np.uint8)[start:stop].reshape(len(column), 32)
+    nibbles = np.where(text >= ord("a"), text - (ord("a") - 10), text - ord("0"))
+    octets = (nibbles[:, 0::2] << 4) | nibbles[:, 1::2]
+    return np.ascontiguousarray(octets).view(">u8").astype(np.uint64)
+
+
+def from_words(words: Words) -> pa.Array:
+    """Return ``uint64[n, 2]`` as an Arrow array of 32 hexadecimal digits each.
+
+    Examples
+    --------
+    >>> from_words(np.array([[1, 255]], dtype=np.uint64)).to_pylist()
+    ['000000000000000100000000000000ff']
+    """
+    octets = np.ascontiguousarray(words.astype(">u8")).view(np.uint8)
+    text = _PAIRS[octets]
+    offsets = np.arange(0, 32 * (len(words) + 1), 32, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(words), pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def to_binary(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return checked hexadecimal ids as `BINARY`.
+
+    Examples
+    --------
+    >>> to_binary(pa.array(["0000000000000001" + "00000000000000ff"])).to_pylist()[0].hex()
+    '000000000000000100000000000000ff'
+    """
+    return words_to_binary(to_words(ids))
+
+
+def words_to_binary(words: Words) -> pa.Array:
+    """Return ``uint64[n, 2]`` as an Arrow array of `BINARY`."""
+    content = pa.py_buffer(np.ascontiguousarray(words.astype(">u8")))
+    return pa.FixedSizeBinaryArray.from_buffers(BINARY, len(words), [None, content])
+
+
+def rank(words: Words) -> tuple[npt.NDArray[np.int64], Words]:
+    """Return the place of each id among the distinct ones, and the distinct ones, sorted.
+
+    Examples
+    --------
+    >>> place, distinct = rank(np.array([[7, 1], [5, 0], [7, 1]], np.uint64))
+    >>> place.tolist(), distinct.tolist()
+    ([1, 0, 1], [[5, 0], [7, 1]])
+    """
+    order = order_with(words, np.zeros(len(words), np.uint64), 0)
+    ordered = taken(words, order)
+    new = changes(ordered)
+    place = np.empty(len(words), np.int64)
+    place[order] = np.cumsum(new) - 1
+    return place, ordered[new]
+
+
+def order_with(words: Words, more: npt.NDArray[np.uint64], n_bits: int) -> npt.NDArray[np.int64]:
+    """Return the stable order of rows by their id, then by integers below ``2**n_bits``.
+
+    Only the leading bits of the ids are sorted by, which tell the ids of a bucket apart; where they
+    do not, all bits are.
+    """
+    if not len(words):
+        return np.empty(0, np.int64)
+    lead = words[:, 0] - words[:, 0].min()
+    lead_bits = int(lead.max()).bit_length()
+    kept = min(lead_bits, 64 - n_bits)
+    lead >>= np.uint64(lead_bits - kept)
+    order = order_of(lead << np.uint64(n_bits) | more, kept + n_bits)
+    ordered = lead[order]
+    if (changes(taken(words, order))[1:] & (ordered[1:] == ordered[:-1])).any():
+        return np.asarray(np.lexsort((more, words[:, 1], words[:, 0])))
+    return order
+
+
+def taken(words: Words, rows: npt.NDArray[np.int64]) -> Words:
+    """Return the ids of some rows, each copied as a whole, which is faster than by halves."""
+    whole = np.ascontiguousarray(words).view("V16").reshape(len(words))
+    return np.take(whole, rows).view(np.uint64).reshape(len(rows), 2)
+
+
+def changes(words: Words) -> npt.NDArray[np.bool_]:
+    """Return for each id whether it differs from the one before it; the first does."""
+    new = np.ones(len(words), bool)
+    np.not_equal(words[1:, 0], words[:-1, 0], out=new[1:])
+    new[1:] |= words[1:, 1] != words[:-1, 1]
+    return new
+
+
+def bucket(words: Words, n_buckets: int) -> npt.NDArray[np.int64]:
+    """Return the bucket of each id by its high bits: buckets are ordered as the ids are.
+
+    ``n_buckets`` is a power of two up to 2**31.
+    """
+    bits = n_buckets.bit_length() - 1
+    if bits == 0:
+        return np.zeros(len(words), np.int64)
+    return (words[:, 0] >> np.uint64(64 - bits)).astype(np.int64)

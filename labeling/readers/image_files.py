@@ -1,0 +1,142 @@
+"""Where images are: references in pages and tables to files, and files to ids."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from labeling.errors import InputError
+from labeling.keys import ids
+from labeling.readers.zips import ZIP_SUFFIX, read_zipped
+
+MAX_REMEMBERED = 50_000
+"""Images that a `Locator` remembers."""
+
+MAX_ZIPPED_BYTES = 64 * 1024 * 1024
+"""Bytes of an image in a zip file; a larger one is not taken."""
+
+
+class Located(NamedTuple):
+    """An image: its id, its path below the data folder or its URL, and its size (0: not here)."""
+
+    image_id: str
+    location: str
+    n_bytes: int
+
+
+class Locator:
+    """Finds the image that a reference means, and remembers the last ones that it found.
+
+    Parameters
+    ----------
+    base
+        The data folder: paths start from it.
+    sites
+        Folders or zip files below `base` that hold a folder for each host: ``https://a.org/x.jpg``
+        is looked for at ``<site>/a.org/x.jpg``.
+    """
+
+    def __init__(self, base: Path, sites: Sequence[str]) -> None:
+        self._base = base
+        self._sites = sites
+        self._remembered = functools.lru_cache(maxsize=MAX_REMEMBERED)(self._locate)
+
+    def locate(self, reference: str) -> Located | None:
+        """Return the image that a URL or a path means.
+
+        The id is the digest of the bytes where the file is here; else, for a URL, the digest of
+        the URL; a path without a file is no image.
+        """
+        return self._remembered(reference)
+
+    def _locate(self, reference: str) -> Located | None:
+        if "://" not in reference:
+            return self._read(reference)
+        for site in self._sites:
+            path = site_path(reference)
+            zipped = site.lower().endswith(ZIP_SUFFIX) and (self._base / site).is_file()
+            found = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
+            if found is not None:
+                return found
+        return Located(ids.digest(reference), reference, 0)
+
+    def _unpack(self, site: str, path: str) -> Located | None:
+        content = read_zipped(self._base / site, path, MAX_ZIPPED_BYTES + 1)
+        if content is None or len(content) > MAX_ZIPPED_BYTES:
+            return None
+        return Located(ids.digest(content), f"{site}#{path}", len(content))
+
+    def _read(self, path: str) -> Located | None:
+        location = PurePosixPath(path)
+        if location.is_absolute() or ".." in location.parts:
+            return None
+        try:
+            if not (self._base / location).is_file():
+                return None
+            with (self._base / location).open("rb") as file:
+                return Located(ids.digest_file(file), str(location), file.tell())
+        except (OSError, ValueError):
+            return None
+
+
+def site_path(url: str) -> str:
+    """Return where a URL's file lies below a site folder: host and path, without the query.
+
+    Examples
+    --------
+    >>> site_path("https://a.org/fruit/red%20apple.jpg?size=2")
+    'a.org/fruit/red apple.jpg'
+    """
+    return f"{host_of(url)}/{unquote(_split(url).path).lstrip('/')}"
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case; of anything else, nothing.
+
+    Examples
+    --------
+    >>> host_of("https://A.org:80/x"), host_of("page 7"), host_of("http://[")
+    ('a.org', '', '')
+    """
+    return _split(url).hostname or ""
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def named(base: Path, path: Path) -> str:
+    """Return a path as it is told and written: from `base`, or as it is where it lies elsewhere.
+
+    Examples
+    --------
+    >>> named(Path("/data"), Path("/data/a/b.csv")), named(Path("/data"), Path("/etc/b.csv"))
+    ('a/b.csv', '/etc/b.csv')
+    """
+    return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
+
+
+def input_files(base: Path, path: str, suffixes: tuple[str, ...]) -> list[Path]:
+    """Return the file at `path`, or the files below it with one of the endings, sorted.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    root = base / path
+    found = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    files = [p for p in found if p.name.lower().endswith(suffixes)]
+    if not files:
+        raise InputError(
+            "an input is missing" if not root.exists() else "an input holds no file that is read",
+            facts={"path": root, "endings": ", ".join(suffixes)},
+            help="correct the path in the configuration; paths start from `base`",
+        )
+    return files

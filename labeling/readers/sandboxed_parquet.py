@@ -1,0 +1,235 @@
+"""Parquet files of unknown origin to batches of text columns, read in a process of its own.
+
+A reader of Parquet is a large machine in a memory-unsafe language, and a file can be made to crash
+it or to fill the memory. So each file is read by a child process that has little memory and time,
+and sends text columns back. Whatever happens to the child, the parent gets rows or an `InputError`
+that names the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from labeling.errors import InputError
+
+MAX_MEMORY = 3 << 30
+"""Bytes of address space of the child, about half a gigabyte of which are libraries."""
+
+MAX_COLUMNS = 10_000
+"""Columns of a file, counted without nesting."""
+
+MAX_RATIO = 500
+"""Bytes that a byte of the file may give; columns of real tables give a tenth of it at most."""
+
+FREE_BYTES = 64 << 20
+"""Bytes that any file may give."""
+
+_SECONDS, _BYTES_PER_SECOND = 60, 1 << 20
+_COMMAND = (sys.executable, "-P", "-m", "labeling.readers.sandboxed_parquet")
+
+
+def read_parquet(
+    path: Path, columns: Sequence[str], batch_rows: int, batch_bytes: int
+) -> Iterator[pa.Table]:
+    """Yield some columns of a Parquet file as text, in batches; one batch at least.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Names of columns that hold texts, numbers or times.
+    batch_rows, batch_bytes
+        About how much is held at a time.
+
+    Raises
+    ------
+    InputError
+        For a file that is damaged or hostile, lacks a column, or has a nested column or one of an
+        extension type in its place.
+    """
+    request = {
+        "path": str(path),
+        "columns": list(columns),
+        "batch_rows": batch_rows,
+        "batch_bytes": batch_bytes,
+        "n_bytes": path.stat().st_size,
+    }
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(
+            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=environment()
+        )
+        assert child.stdin is not None and child.stdout is not None
+        try:
+            child.stdin.write(json.dumps(request).encode())
+            child.stdin.close()
+            yield from _received(child.stdout)
+            if child.wait():
+                _raise(path, child.returncode, said)
+        finally:
+            child.kill()
+            child.wait()
+            child.stdout.close()
+
+
+def _received(stream: IO[bytes]) -> Iterator[pa.Table]:
+    """Yield what arrives; a stream that ends too early is told by the child's exit status."""
+    try:
+        with pa.ipc.open_stream(stream) as reader:
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowInvalid, OSError):
+        return
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which the child imports what is imported here, and is small."""
+    single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return {**os.environ, **single, **path, "ARROW_DEFAULT_MEMORY_POOL": "system"}
+
+
+def _raise(path: Path, status: int, said: IO[bytes]) -> NoReturn:
+    said.seek(0)
+    try:
+        error = json.loads(said.read())
+    except ValueError:
+        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else "failed"
+        raise InputError(
+            "an input file crashes the reader of Parquet files, or asks too much of it",
+            facts={"file": path, "cause": f"its reader {how}"},
+            help="do not trust the file; write it anew from its source",
+        ) from None
+    raise InputError(error["message"], facts=error["facts"], help=error["help"])
+
+
+def _serve() -> int:
+    """Answer the request on stdin: rows to stdout, or an error as JSON to stderr."""
+    request = json.load(sys.stdin)
+    limit(request["n_bytes"])
+    try:
+        _send(request, sys.stdout.buffer)
+    except InputError as error:
+        facts = {name: str(value) for name, value in error.facts.items()}
+        said = {"message": error.message, "facts": facts, "help": error.help}
+        sys.stderr.write(json.dumps(said))
+        return 1
+    return 0
+
+
+def limit(n_bytes: int) -> None:
+    """Give this process the time and the memory that a file of so many bytes may take."""
+    seconds = _SECONDS + n_bytes // _BYTES_PER_SECOND
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+
+
+def _send(request: dict[str, Any], stream: IO[bytes]) -> None:
+    path, columns = request["path"], request["columns"]
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    most = max(FREE_BYTES, MAX_RATIO * request["n_bytes"])
+    n_sent = 0
+    with pa.ipc.new_stream(stream, schema) as writer:
+        # Not an empty list, for which Arrow would import pandas.
+        nothing = [pa.nulls(0, pa.string()) for _ in columns]
+        writer.write_batch(pa.RecordBatch.from_arrays(nothing, schema=schema))
+        for batch in read_here(path, columns, request["batch_rows"], request["batch_bytes"]):
+            n_sent += batch.nbytes
+            if n_sent > most:
+                raise InputError(
+                    f"an input file unpacks to more than {MAX_RATIO:,} times its size",
+                    facts={"file": path, "size": f"{request['n_bytes']:,} bytes"},
+                    help="do not trust the file; write it anew from its source",
+                )
+            writer.write_batch(batch)
+
+
+def read_here(
+    path: str, columns: Sequence[str], batch_rows: int, batch_bytes: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield what `read_parquet` does in this process, which a hostile file may then take down."""
+    pa.set_cpu_count(1)
+    try:
+        with pa.parquet.ParquetFile(
+            path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
+        ) as file:
+            _check(file, columns, path)
+            promised, n_read = file.metadata.num_rows, 0
+            rows = _rows_of(file.metadata, batch_rows, batch_bytes)
+            for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
+                n_read += len(batch)
+                texts = [_as_text(batch.column(name)) for name in columns]
+                yield pa.RecordBatch.from_arrays(texts, names=list(columns))
+    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        raise _unreadable(path, f"{type(error).__name__}: {error}"[:500]) from error
+    if n_read != promised:
+        raise _unreadable(path, f"{promised:,} rows are promised, {n_read:,} are there")
+
+
+def _unreadable(path: str, cause: str) -> InputError:
+    return InputError("an input file cannot be read", facts={"file": path, "cause": cause})
+
+
+def _check(file: pa.parquet.ParquetFile, columns: Sequence[str], path: str) -> None:
+    """Raise unless the file has each column once, of a type that can be text."""
+    if file.metadata.num_columns > MAX_COLUMNS:
+        raise InputError(
+            "an input file has too many columns",
+            facts={"file": path, "columns": file.metadata.num_columns, "most": MAX_COLUMNS},
+        )
+    schema = file.schema_arrow
+    wrong = {}
+    for name in dict.fromkeys(columns):
+        places = schema.get_all_field_indices(name)
+        if not places:
+            raise InputError(
+                f"an input file has no column {name!r}",
+                facts={"file": path, "columns": ", ".join(schema.names)[:1000]},
+                help="correct `columns` in the configuration",
+            )
+        found = " and ".join(str(schema.field(place).type)[:200] for place in places)
+        if len(places) > 1 or not _is_plain(schema.field(places[0])):
+            wrong[f"column {name!r}"] = f"expected text, a number or a time, found {found}"
+    if wrong:
+        message = "columns of an input file are not text, a number or a time"
+        raise InputError(message, facts={"file": path, **wrong})
+
+
+def _is_plain(field: pa.Field) -> bool:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if isinstance(kind, pa.BaseExtensionType) or b"ARROW:extension:name" in (field.metadata or {}):
+        return False
+    return not pa.types.is_nested(kind)
+
+
+def _rows_of(metadata: pa.parquet.FileMetaData, batch_rows: int, batch_bytes: int) -> int:
+    """Return how many rows make a batch, by the size of rows that the file promises."""
+    groups = range(metadata.num_row_groups)
+    n_bytes = sum(metadata.row_group(group).total_byte_size for group in groups)
+    of_row: int = max(1, n_bytes // max(1, metadata.num_rows))
+    return max(1, min(batch_rows, batch_bytes // of_row))
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    column.validate(full=True)
+    text = column.cast(pa.string())
+    text.validate(full=True)
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(_serve())

@@ -1,0 +1,73 @@
+"""A folder or zip file of HTML pages to signals, placements, links and images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from labeling.errors import InputError
+from labeling.html.page import MAX_PAGE_BYTES, read_page
+from labeling.readers.image_files import Locator, input_files
+from labeling.readers.page_rows import Gathered
+from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
+
+PAGE_SUFFIXES = (".html", ".htm")
+
+
+def site_pages(base: Path, path: str) -> list[str]:
+    """Return the paths of the pages of a site below its folder, or in its zip file, sorted.
+
+    Raises
+    ------
+    InputError
+        If there is none, or the zip file cannot be read.
+    """
+    root = base / path
+    if not (root.is_file() and path.lower().endswith(ZIP_SUFFIX)):
+        return [p.relative_to(root).as_posix() for p in input_files(base, path, PAGE_SUFFIXES)]
+    pages = [name for name in zipped_names(root) if name.lower().endswith(PAGE_SUFFIXES)]
+    if not pages:
+        raise InputError(
+            "an input holds no file that is read",
+            facts={"path": root, "endings": ", ".join(PAGE_SUFFIXES)},
+            help="correct the path in the configuration; paths start from `base`",
+        )
+    return pages
+
+
+def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tuple[str, pa.Table]]:
+    """Read pages of a site.
+
+    Parameters
+    ----------
+    root
+        Folder or zip file with a folder for each host.
+    pages
+        Paths of pages below `root`: ``<host>/<path>.html``, for ``https://<host>/<path>.html``.
+    locator
+        Finds the files of the images.
+
+    Yields
+    ------
+    name, table
+        Tables of `labeling.schemas` by name: signals, placements, links, images and rejects. A page
+        that cannot be unpacked is a reject, ``bad_record``.
+    """
+    gathered = Gathered(locator.locate)
+    for path in pages:
+        content = _read(root, path, MAX_PAGE_BYTES + 1)
+        if content is None:
+            gathered.reject(f"{root.name}#{path}", "bad_record", path)
+            continue
+        page = read_page(content, f"https://{path}")
+        gathered.add(page, path.split("/", 1)[0].lower(), missing_is_reject=True)
+    yield from gathered.tables()
+
+
+def _read(root: Path, path: str, n_bytes: int) -> bytes | None:
+    if root.is_file():
+        return read_zipped(root, path, n_bytes)
+    with (root / path).open("rb") as file:
+        return file.read(n_bytes)

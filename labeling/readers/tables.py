@@ -1,0 +1,254 @@
+"""CSV, Parquet and JSON Lines files to signals, links and feedback, by a mapping of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeling.errors import InputError
+from labeling.keys import ids
+from labeling.readers.image_files import Locator, host_of
+from labeling.readers.tabular import Batch, Columns, read_batches
+from labeling.schemas import (
+    FEEDBACK,
+    FEEDBACK_KINDS,
+    IMAGES,
+    LINKS,
+    PLACEMENTS,
+    REJECTS,
+    SIGNALS,
+    check,
+)
+
+MAX_SECONDS = 2**40
+"""Seconds before or after 1970, some thirty thousand years, beyond which a time is none."""
+
+MAX_NUMBER = 2**31
+"""Numbers as large as this are taken for infinite."""
+
+
+def read_signals(
+    path: Path, columns: Columns, source: str, locator: Locator
+) -> Iterator[tuple[str, pa.Table]]:
+    """Read texts about images.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        ``image`` (path or URL) and ``text``; optionally ``page`` (URL or any name; else each image
+        is a page of its own), ``source``, ``weight`` in [0, 1] and ``lang``.
+    source
+        Labeling source of all rows where no column gives it.
+    locator
+        Finds the files of the images.
+
+    Yields
+    ------
+    name, table
+        Tables of `labeling.schemas` by name: images, signals, placements and rejects. Rows whose
+        image is a path without a file are rejects.
+    """
+    for table in read_batches(path, columns, required=("image", "text")):
+        yield from _signals(path, table, source, locator)
+
+
+def _signals(
+    path: Path, batch: Batch, source: str, locator: Locator
+) -> Iterator[tuple[str, pa.Table]]:
+    found = [locator.locate(reference) for reference in _texts(batch.table, "image")]
+    here = np.array([f is not None for f in found], bool)
+    yield "rejects", _rejects(path, batch, "image", {"image_missing": ~here})
+    table = batch.table.filter(pa.array(here))
+    images = [f._asdict() for f in found if f is not None]
+    located = pa.Table.from_pylist(images, schema=IMAGES.arrow)
+    yield "images", located
+    n = len(table)
+    columns = table.column_names
+    page = _texts(table, "page") if "page" in columns else _texts(table, "image")
+    key = {
+        "image_id": located["image_id"],
+        "page_id": pa.array([ids.digest(p) for p in page], pa.string()),
+        "host": pa.array([host_of(p) for p in page], pa.string()),
+    }
+    kept = Batch(table, batch.rows[here])
+    signals = {
+        **key,
+        "source": table["source"] if "source" in columns else pa.array([source] * n, pa.string()),
+        "text": pc.fill_null(table["text"], ""),
+        "weight": _weights(kept, path) if "weight" in columns else np.ones(n, np.float32),
+        "lang": table["lang"] if "lang" in columns else pa.nulls(n, pa.string()),
+    }
+    rows = pa.table(signals, schema=SIGNALS.arrow)
+    check(rows, SIGNALS, str(path))
+    yield "signals", rows.filter(pc.not_equal(rows["text"], ""))
+    yield "placements", pa.table(key, schema=PLACEMENTS.arrow)
+
+
+def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
+    """Read links between pages: ``src``, ``dst`` and optionally ``anchor``.
+
+    Yields
+    ------
+    name, table
+        ``links``.
+    """
+    for table, _ in read_batches(path, columns, required=("src", "dst")):
+        source = _texts(table, "src")
+        links = {
+            "src_page": pa.array([ids.digest(p) for p in source], pa.string()),
+            "dst_page": pa.array([ids.digest(p) for p in _texts(table, "dst")], pa.string()),
+            "src_host": pa.array([host_of(p) for p in source], pa.string()),
+            "anchor": table["anchor"] if "anchor" in columns else pa.nulls(len(table), pa.string()),
+            "rel": pa.nulls(len(table), pa.string()),
+            "nav": pa.repeat(False, len(table)),
+        }
+        yield "links", pa.table(links, schema=LINKS.arrow)
+
+
+def read_feedback(
+    path: Path, columns: Columns, locator: Locator, known_label: Callable[[str], bool]
+) -> Iterator[tuple[str, pa.Table]]:
+    """Read what users did.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        ``event_id``, ``image``, ``kind``, ``user``, ``time`` (ISO 8601, or seconds since 1970), one
+        or both of ``label`` and ``query``, and optionally ``position`` from 1.
+    locator
+        Finds the files of the images.
+    known_label
+        Whether a label is in the taxonomy.
+
+    Yields
+    ------
+    name, table
+        ``feedback``, and ``rejects`` for rows with an image, a kind or a label that is unknown.
+    """
+    for batch in read_batches(
+        path, columns, required=("event_id", "image", "kind", "user", "time")
+    ):
+        yield from _feedback(path, batch, locator, known_label)
+
+
+def _feedback(
+    path: Path, batch: Batch, locator: Locator, known_label: Callable[[str], bool]
+) -> Iterator[tuple[str, pa.Table]]:
+    table = batch.table
+    columns = table.column_names
+    found = [locator.locate(reference) for reference in _texts(table, "image")]
+    label = _texts(table, "label") if "label" in columns else [""] * len(table)
+    query = _texts(table, "query") if "query" in columns else [""] * len(table)
+    kinds = pc.is_in(table["kind"], value_set=pa.array(FEEDBACK_KINDS))
+    bad = {
+        "image_missing": np.array([f is None for f in found], bool),
+        "unknown_kind": ~np.asarray(kinds, bool),
+        "unknown_label": np.array([bool(x) and not known_label(x) for x in label], bool),
+        "no_label": np.array([not x and not q for x, q in zip(label, query, strict=True)], bool),
+    }
+    yield "rejects", _rejects(path, batch, "image", bad)
+    rows = {
+        "event_id": pc.fill_null(table["event_id"], ""),
+        "image_id": pa.array([f.image_id if f else "0" * 32 for f in found], pa.string()),
+        "label_id": pa.array([x or None for x in label], pa.string()),
+        "query": pa.array([q or None for q in query], pa.string()),
+        "kind": table["kind"],
+        "user_id": pc.fill_null(table["user"], ""),
+        "position": _positions(batch, path) if "position" in columns else pa.nulls(len(table)),
+        "time": _seconds(batch, path),
+    }
+    good = ~np.any(list(bad.values()), axis=0) if len(table) else np.empty(0, bool)
+    columns_of = {
+        n: pa.chunked_array([c]) if isinstance(c, pa.Array) else c for n, c in rows.items()
+    }
+    feedback = pa.table(columns_of).filter(pa.array(good)).cast(FEEDBACK.arrow)
+    check(feedback, FEEDBACK, str(path))
+    yield "feedback", feedback
+
+
+def read_pairs(path: Path) -> pa.Table:
+    """Read a table that names images and labels by their ids: columns image_id and label_id."""
+    names = ("image_id", "label_id")
+    return pa.concat_tables(t for t, _ in read_batches(path, {n: n for n in names}, names))
+
+
+def _texts(table: pa.Table, name: str) -> list[str]:
+    texts: list[str] = pc.fill_null(table[name], "").to_pylist()
+    return texts
+
+
+def _weights(batch: Batch, path: Path) -> pa.Array:
+    return _numbers(batch, "weight", path, np.float32)
+
+
+def _positions(batch: Batch, path: Path) -> pa.Array:
+    given = batch.table["position"]
+    blank = np.asarray(pc.is_null(given), bool)
+    place = batch.table.column_names.index("position")
+    filled = batch.table.set_column(place, "position", pc.fill_null(given, "1"))
+    numbers = _numbers(Batch(filled, batch.rows), "position", path, np.int32)
+    return pa.array(np.asarray(numbers), pa.int32(), mask=blank)
+
+
+def _seconds(batch: Batch, path: Path) -> pa.Array:
+    texts = pd.Series(_texts(batch.table, "time"), dtype=str)
+    numeric = pd.to_numeric(texts, errors="coerce")
+    parsed = pd.to_datetime(
+        texts.where(numeric.isna()), errors="coerce", utc=True, format="ISO8601"
+    )
+    since = parsed.dt.as_unit("s") - pd.Timestamp(0, tz="UTC").as_unit("s")
+    seconds = numeric.fillna(since.dt.total_seconds()).to_numpy().astype(np.float64)
+    _refuse_first(~(np.abs(seconds) < MAX_SECONDS), batch, "time", path, "a time")
+    return pa.array(np.floor(seconds).astype(np.int64))
+
+
+def _numbers(
+    batch: Batch, name: str, path: Path, dtype: type[np.float32] | type[np.int32]
+) -> pa.Array:
+    texts = pd.Series(_texts(batch.table, name), dtype=str)
+    numbers = pd.to_numeric(texts, errors="coerce").to_numpy().astype(np.float64)
+    _refuse_first(~(np.abs(numbers) < MAX_NUMBER), batch, name, path, "a finite number")
+    return pa.array(numbers.astype(dtype))
+
+
+def _refuse_first(
+    bad: npt.NDArray[np.bool_], batch: Batch, name: str, path: Path, expected: str
+) -> None:
+    if bad.any():
+        first = int(np.argmax(bad))
+        value = batch.table[name][first].as_py()
+        raise InputError(
+            f"column {name}: {int(bad.sum()):,} of {len(bad):,} values are not {expected}",
+            facts={"file": path, "first": f"row {batch.rows[first] + 1}: {value!r}"},
+            help="mend the file, or leave the column out of `columns`",
+        )
+
+
+def _rejects(
+    path: Path, batch: Batch, name: str, bad: Mapping[str, npt.NDArray[np.bool_]]
+) -> pa.Table:
+    """Return one reject for each bad row, under its first reason."""
+    rows: list[dict[str, str]] = []
+    values = batch.table[name]
+    seen = np.zeros(len(batch.table), bool)
+    for reason, flags in bad.items():
+        rows += [
+            {
+                "where": f"{path.name}:{batch.rows[row] + 1}",
+                "reason": reason,
+                "value": str(values[int(row)].as_py())[:200],
+            }
+            for row in np.flatnonzero(flags & ~seen)
+        ]
+        seen |= flags
+    return pa.Table.from_pylist(rows, schema=REJECTS.arrow)

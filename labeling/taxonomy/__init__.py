@@ -1,0 +1,1 @@
+"""The labels: their names, and which label is a kind of which."""

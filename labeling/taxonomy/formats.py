@@ -1,0 +1,236 @@
+"""Lines of each format of taxonomies to labels."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from labeling.errors import InputError
+from labeling.taxonomy.taxonomy import Label
+
+Lines = Iterable[tuple[int, str]]
+"""Number from 1 and text of each line that is not blank."""
+
+_WORDNET_HEAD = re.compile(r"(\d{8}) \d\d ([nvasr]) ([0-9a-f]{2}) (.+)")
+_MARKER = re.compile(r"\((?:a|p|ip)\)$")
+
+
+def read_jsonl(lines: Lines, where: str) -> Iterator[Label]:
+    """Read JSON Lines.
+
+    Each line is an object with ``id``, and optionally ``names`` (texts, or objects with ``name``
+    and ``lang``), ``parents`` (ids) and ``gloss``; other keys are ignored.
+    """
+    for number, line in lines:
+        place = f"{where}:{number}"
+        row = _json(line, place)
+        if not isinstance(row, dict) or not isinstance(row.get("id"), str):
+            raise _bad("a line of the taxonomy is not an object with a text `id`", place, line)
+        names = [_json_name(name, place) for name in _json_list(row, "names", place)]
+        parents = _json_list(row, "parents", place)
+        gloss = row.get("gloss")
+        if gloss is not None and not isinstance(gloss, str):
+            raise _bad("`gloss` of a label is not a text", place, repr(gloss))
+        yield Label(row["id"], tuple(names), tuple(map(str, parents)), gloss, number)
+
+
+def read_edges(lines: Lines, where: str) -> Iterator[Label]:
+    """Read a CSV file with the columns ``child``, ``parent`` and optionally ``name``.
+
+    A label with several parents or names has several rows; one without a parent has a row where
+    ``parent`` is empty. Every parent has a row of its own, so that a mistyped one is noticed.
+    """
+    rows = _csv(lines, where)
+    _, header = next(rows, (0, []))
+    if header not in (["child", "parent"], ["child", "parent", "name"]):
+        raise _bad(
+            "an edge list does not begin with the columns child, parent and optionally name",
+            f"{where}:1",
+            ",".join(header),
+        )
+    seen: dict[tuple[str, ...], int] = {}
+    first: dict[str, int] = {}
+    names: dict[str, dict[str, None]] = defaultdict(dict)
+    parents: dict[str, dict[str, None]] = defaultdict(dict)
+    for number, row in rows:
+        if len(row) != len(header) or not row[0]:
+            raise _bad("a row of an edge list has not its columns", f"{where}:{number}", str(row))
+        if tuple(row) in seen:
+            raise InputError(
+                "a row stands twice in an edge list",
+                facts={"file": where, "lines": f"{seen[tuple(row)]}, {number}", "row": row},
+            )
+        seen[tuple(row)] = number
+        first.setdefault(row[0], number)
+        parents[row[0]] |= dict.fromkeys(filter(None, row[1:2]))
+        names[row[0]] |= dict.fromkeys(filter(None, row[2:]))
+    for child, number in first.items():
+        yield Label(
+            child, tuple((n, "") for n in names[child]), tuple(parents[child]), None, number
+        )
+
+
+def read_openimages(
+    lines: Lines, where: str, hierarchy: str = "", hierarchy_where: str = ""
+) -> Iterator[Label]:
+    """Read the class descriptions of Open Images, and its hierarchy.
+
+    Ids follow from the mids: ``/m/0abc`` is ``m:0abc``. ``Subcategory`` makes parents; ``Part``
+    does not, for a wheel is no kind of car. Labels that only the hierarchy holds (such as its root)
+    have no name.
+
+    Parameters
+    ----------
+    lines
+        CSV: mid and name, with or without the header ``LabelName,DisplayName``.
+    where
+        File of the lines, for messages.
+    hierarchy
+        JSON text: nested objects with ``LabelName``, ``Subcategory`` and ``Part``.
+    hierarchy_where
+        Its file, for messages.
+    """
+    parents = _hierarchy(hierarchy, hierarchy_where) if hierarchy else {}
+    described = set()
+    for number, row in _csv(lines, where):
+        if row == ["LabelName", "DisplayName"]:
+            continue
+        if len(row) != 2:
+            raise _bad(
+                "a row of class descriptions is not a mid and a name", f"{where}:{number}", str(row)
+            )
+        described.add(row[0])
+        above = tuple(map(label_id_of_mid, parents.get(row[0], ())))
+        yield Label(label_id_of_mid(row[0]), ((row[1], "en"),), above, None, number)
+    for mid in sorted(parents.keys() - described):
+        above = tuple(map(label_id_of_mid, parents[mid]))
+        line = hierarchy[: hierarchy.find(json.dumps(mid))].count("\n") + 1
+        yield Label(label_id_of_mid(mid), (), above, None, line)
+
+
+def label_id_of_mid(mid: str) -> str:
+    """Return a machine id of Open Images as a label id, which may hold no slash.
+
+    Examples
+    --------
+    >>> label_id_of_mid("/m/0199g")
+    'm:0199g'
+    """
+    return mid.removeprefix("/").replace("/", ":")
+
+
+def read_tencent(lines: Lines, where: str) -> Iterator[Label]:
+    """Read the dictionary of Tencent ML-Images.
+
+    Columns, with tabs between: index, id, index of the parent (-1: none) and names with commas.
+    """
+    rows = [(number, line.rstrip("\r\n").split("\t")) for number, line in lines]
+    if rows and rows[0][1][0] == "category_index":
+        del rows[0]
+    ids: dict[str, str] = {}
+    for number, row in rows:
+        if len(row) != 4:
+            raise _bad("a line of the taxonomy has not four columns", f"{where}:{number}", str(row))
+        if row[0] in ids:
+            raise _bad("an index stands twice in the taxonomy", f"{where}:{number}", row[0])
+        ids[row[0]] = row[1]
+    for number, (_, label_id, parent, names) in rows:
+        if parent != "-1" and parent not in ids:
+            raise _bad("the index of a parent is not in the taxonomy", f"{where}:{number}", parent)
+        above = () if parent == "-1" else (ids[parent],)
+        named = tuple((name.strip(), "en") for name in names.split(",") if name.strip())
+        yield Label(label_id, named, above, None, number)
+
+
+def read_wordnet(lines: Lines, where: str) -> Iterator[Label]:
+    """Read a data file of WordNet, such as ``data.noun`` (format: wndb(5WN)).
+
+    Ids are the part of speech and the offset, ``n00001740``; parents are the hypernyms (``@``) and
+    instance hypernyms (``@i``).
+    """
+    for number, line in lines:
+        if line.startswith("  "):
+            continue
+        place = f"{where}:{number}"
+        head = _WORDNET_HEAD.match(line.partition("|")[0])
+        if not head:
+            raise _bad("a line is not a synset of WordNet", place, line)
+        offset, kind, n_words, rest = head.groups()
+        fields = rest.split()
+        words = fields[: 2 * int(n_words, 16) : 2]
+        pointers = fields[2 * int(n_words, 16) :]
+        if not pointers or not pointers[0].isdecimal() or len(pointers) < 1 + 4 * int(pointers[0]):
+            raise _bad("a synset of WordNet has fewer words or pointers than it says", place, line)
+        above = [
+            pointers[at + 2] + pointers[at + 1]
+            for at in range(1, 1 + 4 * int(pointers[0]), 4)
+            if pointers[at] in ("@", "@i")
+        ]
+        names = tuple((_MARKER.sub("", word).replace("_", " "), "en") for word in words)
+        gloss = line.partition("|")[2].strip() or None
+        yield Label(kind + offset, names, tuple(dict.fromkeys(above)), gloss, number)
+
+
+def _hierarchy(text: str, where: str) -> dict[str, dict[str, None]]:
+    """Return the parents of each mid that a hierarchy names, in the order of their places."""
+    parents: dict[str, dict[str, None]] = defaultdict(dict)
+    stack: list[tuple[Any, str | None]] = [(_json(text, where), None)]
+    while stack:
+        node, above = stack.pop()
+        if not isinstance(node, dict) or not isinstance(node.get("LabelName"), str):
+            raise _bad("a node of the hierarchy has no text `LabelName`", where, repr(node))
+        mid = node["LabelName"]
+        parents[mid] |= dict.fromkeys([above] if above is not None else [])
+        stack += [(below, None) for below in reversed(_json_list(node, "Part", where))]
+        stack += [(below, mid) for below in reversed(_json_list(node, "Subcategory", where))]
+    return parents
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            "a line of the taxonomy is not JSON", facts={"where": where, "cause": error}
+        ) from error
+
+
+def _json_list(row: dict[str, Any], key: str, where: str) -> list[Any]:
+    value = row.get(key) or []
+    if not isinstance(value, list):
+        raise _bad(f"`{key}` of a label is not a list", where, repr(value))
+    return value
+
+
+def _json_name(name: object, where: str) -> tuple[str, str]:
+    if isinstance(name, str):
+        return name, ""
+    if isinstance(name, dict) and isinstance(name.get("name"), str):
+        return name["name"], str(name.get("lang") or "")
+    raise _bad("a name of a label is neither a text nor an object with `name`", where, repr(name))
+
+
+def _csv(lines: Lines, where: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with the number of its last line; a field may hold line breaks."""
+    number = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal number
+        for number, text in lines:  # noqa: B007
+            yield text
+
+    try:
+        for row in csv.reader(texts(), strict=True):
+            yield number, row
+    except csv.Error as error:
+        raise InputError(
+            "the taxonomy is not CSV", facts={"where": f"{where}:{number}", "cause": error}
+        ) from error
+
+
+def _bad(message: str, where: str, found: str) -> InputError:
+    return InputError(message, facts={"where": where, "found": found.strip()[:200]})

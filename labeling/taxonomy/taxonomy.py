@@ -1,0 +1,262 @@
+"""The labels: their names, and which label is a kind of which (a directed acyclic graph)."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeling.errors import InputError
+from labeling.schemas import TAXONOMY
+
+Codes = npt.NDArray[np.int32]
+"""``int32[n]``: position of a label in `Taxonomy.label_ids`."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label as read: `line` says where, for messages."""
+
+    label_id: str
+    names: tuple[tuple[str, str], ...]
+    parents: tuple[str, ...]
+    gloss: str | None
+    line: int
+
+
+@dataclass(frozen=True, eq=False)
+class Taxonomy:
+    """All labels, sorted by id; a label's place in that order is its code.
+
+    Build it with `labeling.taxonomy.published.read_taxonomy` or `build_taxonomy`, which check it.
+    """
+
+    label_ids: tuple[str, ...]
+    names: tuple[tuple[tuple[str, str], ...], ...]
+    parents: tuple[tuple[int, ...], ...]
+    glosses: tuple[str | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.label_ids)
+
+    def __repr__(self) -> str:
+        return f"<Taxonomy of {len(self):,} labels in {int(self.level.max()) + 1} levels>"
+
+    def _repr_html_(self) -> str:
+        from labeling.frames.notebook import MAX_ROWS, html_table
+
+        rows = [
+            (
+                self.label_ids[code],
+                ", ".join(name for name, _ in self.names[code]),
+                ", ".join(self.label_ids[parent] for parent in self.parents[code]),
+            )
+            for code in range(min(len(self), MAX_ROWS))
+        ]
+        return html_table(repr(self)[1:-1], ("label_id", "names", "parents"), rows)
+
+    @functools.cached_property
+    def _code_of(self) -> dict[str, int]:
+        return {label_id: code for code, label_id in enumerate(self.label_ids)}
+
+    @functools.cached_property
+    def children(self) -> tuple[tuple[int, ...], ...]:
+        """Codes of the labels that are directly a kind of each label."""
+        children: list[list[int]] = [[] for _ in self.label_ids]
+        for code, parents in enumerate(self.parents):
+            for parent in parents:
+                children[parent].append(code)
+        return tuple(tuple(c) for c in children)
+
+    @functools.cached_property
+    def order(self) -> tuple[int, ...]:
+        """All codes, every label after its parents."""
+        waiting = [len(parents) for parents in self.parents]
+        order = [code for code, n in enumerate(waiting) if n == 0]
+        for code in order:
+            for child in self.children[code]:
+                waiting[child] -= 1
+                if waiting[child] == 0:
+                    order.append(child)
+        return tuple(order)
+
+    @functools.cached_property
+    def ancestors(self) -> tuple[tuple[int, ...], ...]:
+        """Codes of all labels above each label, sorted, without the label itself."""
+        above: list[set[int]] = [set() for _ in self.label_ids]
+        for code in self.order:
+            for parent in self.parents[code]:
+                above[code] |= above[parent] | {parent}
+        return tuple(tuple(sorted(a)) for a in above)
+
+    @functools.cached_property
+    def level(self) -> npt.NDArray[np.int16]:
+        """``int16[n]``: length of the longest way up, 0 for a label without parents."""
+        level = np.zeros(len(self), np.int16)
+        for code in self.order:
+            for parent in self.parents[code]:
+                level[code] = max(level[code], level[parent] + 1)
+        return level
+
+    def above(self, code: int, n_levels: int) -> set[int]:
+        """Return the label and those above it, `n_levels` up at most."""
+        found = new = {code}
+        for _ in range(n_levels):
+            new = {parent for label in new for parent in self.parents[label]} - found
+            if not new:
+                break
+            found = found | new
+        return found
+
+    def display_name(self, code: int) -> str:
+        """Return the first name of a label, or its id where it has none."""
+        names = self.names[code]
+        return names[0][0] if names else self.label_ids[code]
+
+    def code(self, label_id: str) -> int:
+        """Return the code of one label, or raise `InputError`."""
+        try:
+            return self._code_of[label_id]
+        except KeyError:
+            raise _unknown_label(label_id) from None
+
+    def codes(self, label_ids: pa.Array | pa.ChunkedArray) -> Codes:
+        """Return the code of each label of an Arrow text column, or raise `InputError`."""
+        found = pc.index_in(label_ids, value_set=pa.array(self.label_ids, pa.string()))
+        if found.null_count:
+            first = int(np.argmax(np.asarray(pc.is_null(found))))
+            raise _unknown_label(label_ids[first].as_py())
+        return np.asarray(found, dtype=np.int32)
+
+    @functools.cached_property
+    def _id_column(self) -> pa.Array:
+        return pa.array(self.label_ids, pa.string())
+
+    def ids_of(self, codes: Codes) -> pa.Array:
+        """Return the label id of each code as an Arrow text array."""
+        return self._id_column.take(pa.array(codes))
+
+    def to_table(self) -> pa.Table:
+        """Return the taxonomy as a table of `labeling.schemas.TAXONOMY`."""
+        rows = [
+            {
+                "label_id": label_id,
+                "names": [{"name": n, "lang": lang} for n, lang in self.names[code]],
+                "parents": [self.label_ids[p] for p in self.parents[code]],
+                "gloss": self.glosses[code],
+            }
+            for code, label_id in enumerate(self.label_ids)
+        ]
+        return pa.Table.from_pylist(rows, schema=TAXONOMY.arrow)
+
+
+def from_table(table: pa.Table) -> Taxonomy:
+    """Return the taxonomy that `Taxonomy.to_table` wrote."""
+    labels = [
+        Label(
+            row["label_id"],
+            tuple((n["name"], n["lang"]) for n in row["names"]),
+            tuple(row["parents"]),
+            row["gloss"],
+            line,
+        )
+        for line, row in enumerate(table.to_pylist(), 1)
+    ]
+    return build_taxonomy(labels, "taxonomy table")
+
+
+def build_taxonomy(labels: Sequence[Label], where: str) -> Taxonomy:
+    """Check labels and return them as a taxonomy; `where` names their file in messages.
+
+    Examples
+    --------
+    >>> cat = Label("cat", (("cat", "en"),), ("animal",), None, line=1)
+    >>> taxonomy = build_taxonomy([cat, Label("animal", (), (), None, line=2)], "doctest")
+    >>> taxonomy.label_ids, taxonomy.parents
+    (('animal', 'cat'), ((), (0,)))
+    """
+    if not labels:
+        raise InputError("the taxonomy holds no label", facts={"file": where})
+    _refuse_duplicates(labels, where)
+    ordered = sorted(labels, key=lambda label: label.label_id)
+    code_of = {label.label_id: code for code, label in enumerate(ordered)}
+    for label in labels:
+        for parent in label.parents:
+            if parent not in code_of:
+                raise InputError(
+                    f"label {label.label_id} has a parent that is not in the taxonomy",
+                    facts={"file": f"{where}:{label.line}", "parent": repr(parent)},
+                    help="add the parent as a label of its own, or take it out",
+                )
+    parents = [tuple(sorted({code_of[p] for p in label.parents})) for label in ordered]
+    _refuse_cycle(ordered, parents, where)
+    return Taxonomy(
+        label_ids=tuple(label.label_id for label in ordered),
+        names=tuple(tuple(dict.fromkeys(label.names)) for label in ordered),
+        parents=tuple(parents),
+        glosses=tuple(label.gloss for label in ordered),
+    )
+
+
+def _refuse_duplicates(labels: Iterable[Label], where: str) -> None:
+    labels = list(labels)
+    counts = Counter(label.label_id for label in labels)
+    repeated = next((label_id for label_id, n in counts.items() if n > 1), None)
+    if repeated is not None:
+        lines = [str(label.line) for label in labels if label.label_id == repeated]
+        raise InputError(
+            f"label id {repeated} stands more than once in the taxonomy",
+            facts={"file": where, "lines": ", ".join(lines)},
+            help="merge the lines: names and parents are lists",
+        )
+
+
+def _refuse_cycle(labels: Sequence[Label], parents: Sequence[tuple[int, ...]], where: str) -> None:
+    done = [False] * len(labels)
+    for start in range(len(labels)):
+        cycle = _cycle_above(start, parents, done)
+        if cycle:
+            path = " → ".join(f"{labels[c].label_id} (line {labels[c].line})" for c in cycle)
+            raise InputError(
+                "the taxonomy has a cycle: a label would be a kind of itself",
+                facts={"file": where, "cycle": path},
+                help="take one of these parents out",
+            )
+
+
+def _cycle_above(start: int, parents: Sequence[tuple[int, ...]], done: list[bool]) -> list[int]:
+    """Return a cycle reachable upwards from `start`, first label repeated last, or nothing.
+
+    Walks with an explicit stack: a chain may be longer than Python's recursion limit.
+    """
+    way: list[int] = []
+    on_way: set[int] = set()
+    stack = [(start, False)]
+    while stack:
+        code, leaving = stack.pop()
+        if leaving:
+            on_way.discard(way.pop())
+            done[code] = True
+            continue
+        if code in on_way:
+            return [*way[way.index(code) :], code]
+        if done[code]:
+            continue
+        way.append(code)
+        on_way.add(code)
+        stack.append((code, True))
+        stack.extend((parent, False) for parent in parents[code])
+    return []
+
+
+def _unknown_label(label_id: str) -> InputError:
+    return InputError(
+        f"label {label_id!r} is not in the taxonomy",
+        help="add it to the taxonomy, or correct the table that names it",
+    )

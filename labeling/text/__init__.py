@@ -1,0 +1,1 @@
+"""Texts to words that can be compared."""

@@ -1,0 +1,144 @@
+"""A fixed set of words, looked up for all words of a column at once.
+
+A word's key is its first eight bytes, as a number; that of a longer word mixes in its length and
+the other bytes. Longer words are compared in full, so that an answer is exact whatever the words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.keys.hash_table import Keys, KeyTable, build_key_table
+
+PADDING = 8
+"""Zero bytes that follow the last letter of a buffer, so that eight can be read anywhere."""
+
+_MIX = 0x9E3779B97F4A7C15
+_MASKS = np.array([(1 << (8 * n)) - 1 for n in range(9)], np.uint64)
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """Words in the order of the table of their keys: c is ``letters[offsets[c]:offsets[c + 1]]``.
+
+    The keys of long words are mixed with ``seed``, with which no two are equal. The longest has
+    ``longest`` bytes.
+    """
+
+    letters: Bytes
+    offsets: Longs
+    table: KeyTable
+    seed: int
+    longest: int
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def codes(self, letters: Bytes, starts: Longs, ends: Longs) -> Longs:
+        """Return ``int64[n]``: the place of each word in the vocabulary, its length for none.
+
+        Parameters
+        ----------
+        letters
+            UTF-8, followed by `PADDING` zero bytes.
+        starts, ends
+            Where each word begins and ends in `letters`; it has at least one byte, none of them 0.
+        """
+        keys, long = _keys(letters, starts, ends, self.seed, self.longest)
+        code = self.table.find(keys)
+        long = long[code.take(long) >= 0]
+        same = self._same(code[long], letters, starts[long], ends[long])
+        code[long[~same]] = -1
+        return np.minimum(code.view(np.uint32), len(self)).astype(np.int64)
+
+    def _same(
+        self, code: Ints, letters: Bytes, starts: Longs, ends: Longs
+    ) -> npt.NDArray[np.bool_]:
+        """Return whether long words are those of the vocabulary that have their keys."""
+        theirs = self.offsets[code]
+        lengths = ends - starts
+        same: npt.NDArray[np.bool_] = self.offsets[code + 1] - theirs == lengths
+        ours, known = _eight(letters), _eight(self.letters)
+        same &= ours[starts] == known[theirs]
+        place = np.flatnonzero(same)
+        done = 8
+        while len(place):
+            mask = _MASKS.take(lengths[place] - done, mode="clip")
+            same[place] = (ours[starts[place] + done] ^ known[theirs[place] + done]) & mask == 0
+            done += 8
+            place = place[same[place] & (lengths[place] > done)]
+        return same
+
+
+def build_vocabulary(words: Collection[str]) -> Vocabulary:
+    """Return the vocabulary of distinct words.
+
+    Examples
+    --------
+    >>> vocabulary = build_vocabulary(["navy", "incommensurable"])
+    >>> codes = vocabulary.codes(*spelled(["incommensurable", "commensurable", "navy"]))
+    >>> sorted(codes.tolist())
+    [0, 1, 2]
+    """
+    letters, starts, ends = spelled(words)
+    longest = int((ends - starts).max(initial=0))
+    seed = 0
+    keys, _ = _keys(letters, starts, ends, seed, longest)
+    while len(np.unique(keys)) < len(keys):
+        seed += 1
+        keys, _ = _keys(letters, starts, ends, seed, longest)
+    table = build_key_table(keys)
+    place = np.empty(len(keys), np.int32)
+    place[table.find(keys)] = np.arange(len(keys))
+    words = list(words)
+    letters, starts, ends = spelled([words[i] for i in place])
+    return Vocabulary(letters, np.append(starts, ends[-1:]), table, seed, longest)
+
+
+def spelled(words: Collection[str]) -> tuple[Bytes, Longs, Longs]:
+    """Return words as letters, starts and ends, as `Vocabulary.codes` takes them."""
+    encoded = [word.encode() for word in words]
+    letters = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8)
+    ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
+    return letters, np.append(0, ends)[:-1], ends
+
+
+def _keys(
+    letters: Bytes, starts: Longs, ends: Longs, seed: int, longest: int
+) -> tuple[Keys, Longs]:
+    """Return the keys of words, and which words are longer than eight bytes.
+
+    The lowest byte of a key is 0, with which no word begins, where the word is long; else the key
+    is the word. Words longer than the `longest` that are known are not read through.
+    """
+    eight = _eight(letters)
+    lengths = ends - starts
+    keys = eight[starts] & _MASKS.take(lengths, mode="clip")
+    long = np.flatnonzero(lengths > 8)
+    starts, ends, lengths = starts.take(long), ends.take(long), lengths.take(long)
+    mixed = _mix(keys.take(long) + lengths.view(np.uint64), seed) ^ eight[ends - 8]
+    longer = np.flatnonzero((lengths > 16) & (lengths <= longest))
+    done = 8
+    while len(longer):
+        mixed[longer] = _mix(mixed[longer], seed) ^ eight[starts[longer] + done]
+        done += 8
+        longer = longer[lengths[longer] > done + 8]
+    keys[long] = _mix(mixed, seed) << np.uint64(8)
+    return keys, long
+
+
+def _mix(keys: Keys, seed: int) -> Keys:
+    return (keys ^ (keys >> np.uint64(29))) * np.uint64(_MIX + 2 * seed)
+
+
+def _eight(letters: Bytes) -> Keys:
+    """Return the eight bytes from each place on, as a number, without copying."""
+    return np.ndarray((len(letters) - PADDING + 1,), "<u8", letters, strides=(1,))

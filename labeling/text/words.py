@@ -1,0 +1,154 @@
+r"""Texts to words: normalised, split at word boundaries, whole columns at a time.
+
+A word is a run of letters, digits and the marks that belong to them (Unicode Standard Annex 29,
+with hyphens and apostrophes as boundaries that are remembered). In scripts written without spaces
+each character is a word of its own, so that names are found inside runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from labeling.text.normalisation import normalise, spellings
+from labeling.text.vocabulary import PADDING, Bytes, Ints, Longs
+
+__all__ = ["Words", "normalise", "ranges", "split_words"]
+
+_OTHER, _SPACE, _HYPHEN, _APOSTROPHE, _LINE = range(5)
+"""What a byte between words may be; letters and digits are greater."""
+
+_SIGNS = {" ": _SPACE, "-": _HYPHEN, "'": _APOSTROPHE, "\n": _LINE}
+_OF_BYTE = bytes(
+    byte if byte >= 0x80 or chr(byte).isalnum() else _SIGNS.get(chr(byte), _OTHER)
+    for byte in bytes(range(256)).lower()
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """The words of some texts, text by text, each from left to right.
+
+    Word i is ``letters[starts[i]:ends[i]]``, UTF-8, normalised; between words stand bytes of at
+    most 4, and `vocabulary.PADDING` zero bytes follow the last. ``row`` int64[n] is the place of
+    the text, ``glued`` bool[n] whether a single hyphen or apostrophe joins the word to the one
+    before it. The texts stand in no particular order.
+    """
+
+    letters: Bytes
+    starts: Longs
+    ends: Longs
+    row: Longs
+    glued: npt.NDArray[np.bool_]
+
+    def texts(self) -> list[str]:
+        """Return the words as texts."""
+        texts: list[str] = self.to_arrow().to_pylist()
+        return texts
+
+    def to_arrow(self) -> pa.LargeStringArray:
+        """Return the words as a text column."""
+        n_bytes = self.ends - self.starts
+        offsets = np.append(0, np.cumsum(n_bytes))
+        letters = self.letters[
+            np.arange(offsets[-1]) + np.repeat(self.starts - offsets[:-1], n_bytes)
+        ]
+        buffers = pa.py_buffer(offsets), pa.py_buffer(letters)
+        return pa.LargeStringArray.from_buffers(len(self.row), *buffers)
+
+    def parts(self) -> Ints:
+        """Return by letter the number of signs up to it that end a phrase, also ends of texts.
+
+        These are all but spaces, hyphens and apostrophes, and hyphens after a space.
+        """
+        ends = (self.letters == _OTHER) | (self.letters == _LINE)
+        ends[1:] |= (self.letters[1:] == _HYPHEN) & (self.letters[:-1] == _SPACE)
+        return np.cumsum(ends, dtype=np.int32)
+
+    def compounds(self, n_parts: int) -> tuple[Longs, Longs, tuple[Bytes, Longs, Longs]]:
+        """Return glued words, from two to `n_parts` of them together, as one word each.
+
+        Returns
+        -------
+        place, n_words
+            The first of the words, and how many they are, the fewest first.
+        spelling
+            Letters, starts and ends of the words that they make.
+        """
+        glued = np.append(self.glued, False)
+        first = np.flatnonzero(~glued[:-1] & glued[1:])
+        last = np.flatnonzero(glued[:-1] & ~glued[1:])
+        _, at = ranges(self.starts[first], self.ends[last])
+        letters = self.letters[at]
+        letters = np.append(letters[letters > _LINE], np.zeros(PADDING, np.uint8))
+        run, place = ranges(first, last + 1)
+        lengths = self.ends[place] - self.starts[place]
+        ends = np.cumsum(lengths)
+        sizes = range(2, n_parts + 1)
+        begins = [np.flatnonzero(run[n - 1 :] == run[: len(run) - n + 1]) for n in sizes]
+        begin = np.concatenate(begins)
+        n_words = np.repeat(np.array(sizes), [len(some) for some in begins])
+        end = ends[begin + n_words - 1]
+        return place[begin], n_words, (letters, (ends - lengths)[begin], end)
+
+
+def split_words(texts: pa.Array) -> Words:
+    """Return the words of a text column; null has none.
+
+    A final ``'s`` is left out: "girl's" is one word, "girl".
+
+    Examples
+    --------
+    >>> words = split_words(pa.array(["A T-shirt,", None, "Girl's 毛衣"]))
+    >>> words.texts()
+    ['a', 't', 'shirt', 'girl', '毛', '衣']
+    >>> words.row.tolist(), words.glued.tolist()
+    ([0, 0, 0, 2, 2, 2], [False, False, True, False, False, False])
+    """
+    texts = texts.cast(pa.large_string())
+    if texts.null_count:
+        texts = texts.fill_null("")
+    parts = list(spellings(texts))
+    whole = b"\n".join([b"", *(lines for _, lines in parts), bytes(PADDING)])
+    letters = np.frombuffer(whole.translate(_OF_BYTE), np.uint8)
+    inside = letters > _LINE
+    signs = np.flatnonzero(letters - np.uint8(_HYPHEN) <= _LINE - _HYPHEN)
+    is_line = letters.take(signs) == _LINE
+    joints = _joints(letters, inside, signs[~is_line])
+    edges = np.flatnonzero(inside[1:] != inside[:-1])
+    starts, ends = edges[::2] + 1, edges[1::2] + 1
+    glued = np.zeros(len(starts), bool)
+    glued[np.searchsorted(starts, joints + 1)] = True
+    n_words = np.diff(np.searchsorted(starts, signs[is_line]))
+    order = np.concatenate([rows for rows, _ in parts]) if parts else np.empty(0, np.int64)
+    return Words(letters, starts, ends, np.repeat(order, n_words), glued)
+
+
+def _joints(letters: Bytes, inside: npt.NDArray[np.bool_], signs: Longs) -> Longs:
+    """Return which hyphens and apostrophes join words, and take each final 's out of `inside`."""
+    joints = signs[inside[signs - 1] & inside[signs + 1]]
+    after = letters[joints + 2]
+    goes_on = (after == _HYPHEN) | (after == _APOSTROPHE)
+    goes_on &= inside[joints + 3]
+    final = (letters[joints] == _APOSTROPHE) & (letters[joints + 1] == ord("s"))
+    final &= ~goes_on & ~inside[joints + 2]
+    inside[joints[final] + 1] = False
+    return joints[np.flatnonzero(~final)]
+
+
+def ranges(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:
+    """Return all numbers of some ranges: the range's place and the number.
+
+    Examples
+    --------
+    >>> which, number = ranges(np.array([5, 0, 7]), np.array([7, 0, 8]))
+    >>> which.tolist(), number.tolist()
+    ([0, 0, 2], [5, 6, 7])
+    """
+    n = ends - starts
+    number = np.repeat(starts - np.cumsum(n) + n, n)
+    number += np.arange(len(number))
+    return np.repeat(np.arange(len(n)), n), number

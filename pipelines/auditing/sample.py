@@ -1,0 +1,156 @@
+"""Draw pairs to judge, and commit the judgements."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curation.audits.audits import agreement, answer, is_drawn_here, sample
+from curation.audits.two_phase import draw_again
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import (
+    Stage,
+    current,
+    file_digest,
+    open_stage,
+    reuse,
+    staged,
+    write_parquet,
+)
+from curation.scoring.parts import Pool
+from labeling.errors import InputError
+from labeling.schemas import AUDITS, IMAGES, VERDICTS
+from pipelines.auditing.sheets import read_answers, write_sheet
+from pipelines.auditing.strata import cells_of, cut_cells, read_cells
+from pipelines.delivery.truth import read_truth
+from pipelines.run.config import Config
+from pipelines.run.dependencies import digests_of, settings_of
+from pipelines.run.paths import shown
+from pipelines.run.progress import say, step
+from pipelines.run.saved_config import find_input
+from pipelines.run.stages import taxonomy_of
+from pipelines.selecting.scores import pool_of
+
+SHEET = "audit-sheet.csv"
+
+
+def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
+    """Draw pairs and write them as a sheet for a person to fill in.
+
+    Where some pairs of the draw have been judged, the sheet begins with what was said of them: it
+    comes back whole.
+
+    Returns
+    -------
+    path, n_pairs
+        The CSV file, and how many of its rows have an empty ``verdict``.
+
+    Raises
+    ------
+    InputError
+        If there is a sheet already whose answers were not taken in, or all pairs are judged.
+    """
+    path = run_dir / SHEET
+    candidates = open_stage(run_dir, "candidates")
+    _refuse_unread(path, run_dir)
+    judged = judged_so_far(run_dir, candidates)
+    if not is_drawn_here(judged):
+        say(
+            "the judgements of this run were drawn elsewhere: those of this sheet will replace them"
+        )
+        judged = AUDITS.empty()
+    drawn = _draw(config, run_dir, candidates, pool_of(candidates), judged)
+    if not len(drawn):
+        raise InputError("the run has no candidates to audit", facts={"run": run_dir})
+    asked = drawn.filter(pa.array(find_pairs(drawn, judged) < 0))
+    if not len(asked):
+        raise InputError(
+            f"all {len(drawn):,} pairs that are drawn have been judged",
+            help=f"ask for more: winnow audit sample {shown(run_dir)} -o audit.n={2 * len(drawn)}",
+        )
+    signals = current(run_dir, "signals")
+    images = IMAGES.empty() if signals is None else signals.table(IMAGES)
+    write_sheet(path, judged, asked, images, taxonomy_of(candidates))
+    return path, len(asked)
+
+
+def judged_so_far(run_dir: Path, candidates: Stage) -> pa.Table:
+    """Return the judgements in force, if they are of these candidates."""
+    audits = current(run_dir, "audits")
+    if audits is None or audits.manifest["inputs"]["candidates"] != candidates.content:
+        return AUDITS.empty()
+    return open_stage(run_dir, "audits").table(AUDITS)
+
+
+def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
+    """Commit the audits: from a filled-in sheet, or from the truth that the settings name."""
+    candidates = open_stage(run_dir, "candidates")
+    if answers is not None:
+        drawn_by = cells_of(run_dir, candidates)
+        inputs = {stage.name: stage.content for stage in (candidates, *drawn_by)}
+        inputs["answers"] = file_digest(answers)
+        settings: dict[str, Any] = {"auditor": answers.stem}
+    else:
+        source = find_input(config, str(config.audit.truth))
+        inputs = {"candidates": candidates.content, **digests_of("audits", config)}
+        settings = settings_of("audits", config)
+    with step("audits") as facts:
+        if reuse(run_dir, "audits", inputs=inputs, config=settings) is None:
+            pool = pool_of(candidates)
+            if answers is not None:
+                audits = read_answers(answers, pool, read_cells(run_dir, candidates))
+            else:
+                truth = read_truth(source, taxonomy_of(candidates))
+                judged = judged_so_far(run_dir, candidates)
+                audits = answer(_draw(config, run_dir, candidates, pool, judged), truth)
+            with staged(
+                run_dir, "audits", inputs=inputs, config=settings, seed=config.audit.seed
+            ) as work:
+                write_parquet(audits, work.dir / "audits-00000-of-00001.parquet")
+                verdicts = audits["verdict"].to_pylist()
+                work.counts |= {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+                work.facts |= _agreement(audits)
+        stage = open_stage(run_dir, "audits")
+        facts += [f"{stage.counts[verdict]:,} {verdict}" for verdict in VERDICTS]
+        told = stage.manifest["facts"]
+        if told.get("n_judged_by_several"):
+            kappa = f", kappa {told['kappa']:.2f}" if "kappa" in told else ""
+            n_pairs = told["n_judged_by_several"]
+            facts.append(f"auditors agree in {told['agreement']:.0%} of {n_pairs:,} pairs{kappa}")
+    return stage
+
+
+def _draw(
+    config: Config, run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table
+) -> pa.Table:
+    """Draw by scores once the judgements were learnt from, else by cold scores."""
+    n, seed = config.audit.n, config.audit.seed
+    cells = read_cells(run_dir, candidates)
+    if cells is None and len(judged) < n:
+        cells = cut_cells(config, run_dir, candidates, pool, judged)
+    if cells is None:
+        return sample(pool.pairs, pool.cold, n, seed, keep=config.select.keep, kind=pool.kind)
+    return draw_again(pool.pairs, cells, n, seed, kind=pool.kind)
+
+
+def _refuse_unread(sheet: Path, run_dir: Path) -> None:
+    if not sheet.exists():
+        return
+    audits = current(run_dir, "audits")
+    if audits is None or file_digest(sheet) not in audits.manifest["inputs"].values():
+        raise InputError(
+            "there is an audit sheet already, which may hold answers",
+            facts={"file": sheet},
+            help=f"take in its answers (winnow audit import {shown(run_dir)} {shown(sheet)})"
+            " or move it away",
+        )
+
+
+def _agreement(audits: pa.Table) -> dict[str, float]:
+    found = agreement(audits)
+    facts = {"agreement": found.share, "kappa": found.kappa}
+    told = {name: value for name, value in facts.items() if not math.isnan(value)}
+    return {"n_judged_by_several": found.n_pairs, **told}

@@ -1,0 +1,1 @@
+"""The command line's commands: options, arguments and printed lines."""

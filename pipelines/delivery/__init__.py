@@ -1,0 +1,1 @@
+"""A selection's shards, model, evaluation and report."""

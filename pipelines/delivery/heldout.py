@@ -1,0 +1,93 @@
+"""`winnow evaluate` without another task: a model against the truth of the held-out images."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from curation.runs.stage import Stage, open_stage, reuse, staged
+from labeling.errors import ConfigError
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.delivery.export import label_pairs
+from pipelines.delivery.truth import read_truth, with_labels_above
+from pipelines.run.config import Config
+from pipelines.run.dependencies import digests_of
+from pipelines.run.progress import step
+from pipelines.run.saved_config import find_input
+from pipelines.run.stages import stage_name, taxonomy_of
+
+
+def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
+    """Measure the model of a label set on the held-out images whose truth is known."""
+    from training.evaluation.evaluate import by_frequency
+    from training.evaluation.evaluate import evaluate as measure
+
+    path = truth_path(config)
+    candidates = open_stage(run_dir, "candidates")
+    chosen = open_stage(run_dir, "selected")
+    shards = open_stage(run_dir, stage_name("shards", label_set))
+    model = open_stage(run_dir, stage_name("model", label_set))
+    name = stage_name("evaluation", label_set)
+    inputs = {stage.name: stage.content for stage in (candidates, chosen, shards, model)}
+    inputs |= digests_of("evaluation", config)
+    with step(name) as facts:
+        if reuse(run_dir, name, inputs=inputs, config={}) is None:
+            taxonomy = taxonomy_of(candidates)
+            n_kept = _labels_kept(chosen, label_set, taxonomy)
+            groups = {**by_frequency(n_kept), **_by_level(n_kept, taxonomy)}
+            with staged(run_dir, name, inputs=inputs, config={}) as work:
+                truth = true_labels(path, taxonomy)
+                paths = shards.paths(".tar", "heldout-")
+                work.facts |= dict(measure(model.dir, paths, truth, groups))
+                text = json.dumps(work.facts, indent=1)
+                (work.dir / "measures.json").write_text(text + "\n", encoding="utf-8")
+        stage = open_stage(run_dir, name)
+        facts.append(f"mAP {stage.manifest['facts']['map']:.4f}")
+        facts.append(f"{stage.manifest['facts']['n_images']:,} held-out images")
+    return stage
+
+
+def truth_path(config: Config) -> Path:
+    """Return the file with the truth of the held-out images.
+
+    Raises
+    ------
+    ConfigError
+        If it is not set.
+    InputError
+        If it is missing.
+    """
+    if config.evaluate.truth is None:
+        raise ConfigError(
+            "there is nothing to evaluate against: evaluate.truth is not set",
+            help="name a table of image_id, label_id: -o evaluate.truth=truth.csv",
+        )
+    return find_input(config, config.evaluate.truth)
+
+
+def true_labels(path: Path, taxonomy: Taxonomy) -> Mapping[str, list[str]]:
+    """Return all true labels of each image that a table knows, those above included."""
+    by_image: dict[str, list[str]] = defaultdict(list)
+    for image_id, label_id in zip(*read_truth(path, taxonomy).to_pydict().values(), strict=True):
+        by_image[image_id].append(label_id)
+    return by_image
+
+
+def _labels_kept(chosen: Stage, label_set: str, taxonomy: Taxonomy) -> dict[str, int]:
+    """Return how many images have each label of a label set, counting the labels above."""
+    pairs = label_pairs(chosen, label_set)
+    kept = pairs.filter(pairs["kept"]).select(["image_id", "label_id"])
+    counts = pc.value_counts(with_labels_above(kept, taxonomy)["label_id"])
+    return {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
+
+
+def _by_level(label_ids: Iterable[str], taxonomy: Taxonomy) -> dict[str, list[str]]:
+    """Return the labels of each level; level 0 has nothing above."""
+    result = defaultdict(list)
+    for label_id in label_ids:
+        result[f"level_{taxonomy.level[taxonomy.code(label_id)]}"].append(label_id)
+    return dict(sorted(result.items()))

@@ -1,0 +1,243 @@
+"""`winnow report`: everything that a run's stages know, on one page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from curation.audits.audits import effective
+from curation.pairs.pair_keys import find_pairs
+from curation.report.report import write_report
+from curation.runs.stage import MADE_BY, Stage, current, open_stage, outdated_by
+from curation.selection.selection import random_share
+from curation.shards.images import BadImage, read_image
+from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, SELECTED
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.delivery.truth import read_truth
+from pipelines.run.config import Config
+from pipelines.run.progress import say, step
+from pipelines.run.saved_config import find_input
+from pipelines.run.stages import stage_name, taxonomy_of
+from pipelines.selecting.select import read_groups
+from pipelines.studies.page import studies_in
+
+LABEL_SETS = ("selected", "all", "random")
+
+THUMBNAILS = 24
+THUMBNAIL_SIZE = 96
+
+Facts = dict[str, Any]
+Mask = npt.NDArray[np.bool_]
+
+
+def report(config: Config, run_dir: Path) -> Path:
+    """Write ``report.json`` and ``report.html`` into the run folder, from the stages it has.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    candidates = open_stage(run_dir, "candidates")
+    taxonomy = taxonomy_of(candidates)
+    facts: Facts = {"candidates": candidates.counts["candidates"], "stages": _stages(run_dir)}
+    facts["bursts"] = candidates.manifest["facts"].get("bursts", [])
+    with step("report"):
+        if current(run_dir, "selected") is not None:
+            facts |= _selection(config, run_dir, candidates, taxonomy)
+        facts |= _measures(run_dir)
+        facts["studies"] = list(studies_in(run_dir))
+        facts["run"] = _times(run_dir)
+        return write_report(facts, run_dir)
+
+
+def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxonomy) -> Facts:
+    chosen = open_stage(run_dir, "selected")
+    selected = chosen.table(SELECTED)
+    kept = np.asarray(selected["kept"], bool)
+    told = chosen.manifest["facts"]
+    audits = open_stage(run_dir, "audits").table(AUDITS)
+    facts: Facts = {
+        **told,
+        "kept": chosen.counts["out"],
+        "kept_share": chosen.counts["out"] / max(chosen.counts["in"], 1),
+        "threshold_table": json.loads((chosen.dir / "thresholds.json").read_text("utf-8")),
+        "groups": read_groups(chosen),
+        "labels": _labels(selected, kept, taxonomy),
+        "sources": _sources(candidates.table(CANDIDATES), audits),
+        "rejects": _rejects(run_dir, chosen),
+        "thumbnails": _thumbnails(config, run_dir, selected, kept, taxonomy),
+    }
+    if config.audit.truth is not None:
+        facts |= _against_truth(config, selected, kept, taxonomy)
+    return facts
+
+
+def _against_truth(config: Config, selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> Facts:
+    truth = read_truth(find_input(config, str(config.audit.truth)), taxonomy)
+    right = find_pairs(selected, truth) >= 0
+    share = kept.mean() if len(kept) else 0.0
+    by_chance = kept
+    if share > 0:
+        drawn = random_share(selected.select(SCORED.arrow.names), float(share), seed=0)
+        by_chance = np.asarray(drawn.table["kept"], bool)
+    return {
+        "true_precision": _mean(right[kept]),
+        "true_precision_all": _mean(right),
+        "true_precision_random": _mean(right[by_chance]),
+        "true_recall_of_pool": float(right[kept].sum() / max(right.sum(), 1)),
+    }
+
+
+def _labels(selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> list[Facts]:
+    code = taxonomy.codes(selected["label_id"])
+    n_candidates = np.bincount(code, minlength=len(taxonomy))
+    n_kept = np.bincount(code[kept], minlength=len(taxonomy))
+    return [
+        {
+            "label_id": taxonomy.label_ids[c],
+            "name": taxonomy.display_name(int(c)),
+            "n_candidates": n_candidates[c],
+            "n_kept": n_kept[c],
+        }
+        for c in np.flatnonzero(n_candidates)
+    ]
+
+
+def _sources(candidates: pa.Table, audits: pa.Table) -> list[Facts]:
+    """Return for each source how many candidates it speaks for, and how often audits agree."""
+    judged = effective(audits).table
+    row = find_pairs(candidates, judged)
+    correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
+    weight = 1 / judged["p_inclusion"].to_numpy()
+    evidence = candidates["evidence"].combine_chunks()
+    candidate = np.asarray(pc.list_parent_indices(evidence), np.int64)
+    source = pc.list_flatten(evidence).field("source")
+    facts: list[Facts] = []
+    for name in sorted(pc.unique(source).to_pylist()):
+        spoken = candidate[np.asarray(pc.equal(source, name), bool)]
+        asked = row[spoken]
+        asked = asked[asked >= 0]
+        fact: Facts = {"source": name, "n_candidates": len(spoken), "n_audits": len(asked)}
+        if len(asked):
+            fact["precision"] = float(np.average(correct[asked], weights=weight[asked]))
+        facts.append(fact)
+    return facts
+
+
+def _rejects(run_dir: Path, chosen: Stage) -> dict[str, int]:
+    """Return how many inputs, candidates and images were dropped, by reason."""
+    signals = current(run_dir, "signals")
+    reasons: dict[str, int] = dict(signals.counts["rejects_by_reason"]) if signals else {}
+    stages = [chosen, *filter(None, [_up_to_date(run_dir, "shards")])]
+    for stage in stages:
+        for reason, n in stage.counts["dropped"].items():
+            reasons[reason] = reasons.get(reason, 0) + n
+    return reasons
+
+
+def _thumbnails(
+    config: Config, run_dir: Path, selected: pa.Table, kept: Mask, taxonomy: Taxonomy
+) -> dict[str, list[Facts]]:
+    signals = current(run_dir, "signals")
+    if signals is None:
+        return {}
+    images = signals.table(IMAGES)
+    p = selected["p_correct"].to_numpy()
+    ranked = {
+        "kept_lowest": np.flatnonzero(kept)[np.argsort(p[kept], kind="stable")],
+        "dropped_highest": np.flatnonzero(~kept)[np.argsort(-p[~kept], kind="stable")],
+    }
+    return {
+        name: _pictures(config, selected.take(pa.array(rows[: 4 * THUMBNAILS])), images, taxonomy)
+        for name, rows in ranked.items()
+    }
+
+
+def _pictures(config: Config, rows: pa.Table, images: pa.Table, taxonomy: Taxonomy) -> list[Facts]:
+    """Return the first `THUMBNAILS` rows whose image can be shown, each image once."""
+    place = pc.index_in(rows["image_id"], value_set=images["image_id"])
+    locations = images["location"].take(place).to_pylist()
+    pictures: dict[str, Facts] = {}
+    missing: list[str] = []
+    for row, location in zip(rows.to_pylist(), locations, strict=True):
+        if row["image_id"] in pictures or len(pictures) == THUMBNAILS:
+            continue
+        try:
+            found = read_image(row["image_id"], location, Path(config.base))
+        except BadImage as error:
+            missing += [location] if error.reason == "image_missing" else []
+            continue
+        pictures[row["image_id"]] = {
+            "data_uri": _data_uri(found.jpeg),
+            "label": taxonomy.display_name(taxonomy.code(row["label_id"])),
+            "p_correct": row["p_correct"],
+        }
+    if missing:
+        say(
+            f"{len(missing):,} images that the report would show are missing in {config.base},"
+            f" the first is {missing[0]}: name their folder with -o base=FOLDER"
+        )
+    return list(pictures.values())
+
+
+def _data_uri(jpeg: bytes) -> str:
+    with Image.open(io.BytesIO(jpeg)) as image:
+        image.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+        small = io.BytesIO()
+        image.save(small, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
+
+
+def _measures(run_dir: Path) -> Facts:
+    """Return the mAP of each label set's model: as ``map`` where there is one set only."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for label_set in LABEL_SETS:
+        name = stage_name("evaluation", label_set)
+        made = _up_to_date(run_dir, name)
+        if made is not None:
+            found[label_set] = open_stage(run_dir, name).manifest["facts"]
+        elif current(run_dir, name) is not None:
+            say(f"{name} is of an earlier selection: the report leaves it out")
+    facts: Facts = {f"map_{label_set}": told["map"] for label_set, told in found.items()}
+    if list(found) == ["selected"]:
+        facts["map"] = facts["map_selected"]
+    return facts
+
+
+def _up_to_date(run_dir: Path, name: str) -> Stage | None:
+    """Return a stage's output in force, unless what it was made from has changed."""
+    found = current(run_dir, name)
+    return None if found is None or outdated_by(run_dir, found) is not None else found
+
+
+def _stages(run_dir: Path) -> dict[str, Facts]:
+    """Return what each stage counted; its content's digest changes with any file of it."""
+    return {
+        name: {"content": stage.content, "counts": dict(stage.counts)}
+        for name, stage in _all_stages(run_dir).items()
+    }
+
+
+def _times(run_dir: Path) -> Facts:
+    return {name: dict(stage.manifest["run"]) for name, stage in _all_stages(run_dir).items()}
+
+
+def _all_stages(run_dir: Path) -> dict[str, Stage]:
+    names = [stage_name(stage, label_set) for stage in MADE_BY for label_set in LABEL_SETS]
+    found = {name: current(run_dir, name) for name in names}
+    return {name: stage for name, stage in found.items() if stage is not None}
+
+
+def _mean(flags: Mask) -> float:
+    return float(flags.mean()) if len(flags) else float("nan")

@@ -1,0 +1,90 @@
+"""What the next `winnow label` would find done, as far as that shows without reading the inputs."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from curation.runs.code import code_version
+from labeling.readers.image_files import named
+from pipelines.passes.label import images_beside, input_paths
+from pipelines.run.config import Config
+from pipelines.run.dependencies import digests_of, settings_of
+from pipelines.shuffle.engine import Split
+
+
+def why_signals_again(config: Config, splits: Sequence[Split], run_dir: Path) -> list[str] | None:
+    """Return why the signals will be made again; nothing if only the inputs' content can tell.
+
+    None where there are none yet. Of several outputs, the one with the fewest reasons counts.
+    """
+    settings, digests = settings_of("signals", config), digests_of("signals", config)
+    base = Path(config.base)
+    paths = {named(base, path): path for path in input_paths(config, splits)}
+    beside = images_beside(config)
+    reasons = [
+        [
+            *_settings_reasons(manifest, settings),
+            *_input_reasons(manifest["inputs"], paths, beside | digests),
+            *_newer(manifest, list(paths.values())),
+        ]
+        for manifest in _manifests(run_dir / "signals")
+    ]
+    return min(reasons, key=len, default=None)
+
+
+def why_candidates_again(config: Config, signals: str, run_dir: Path) -> list[str] | None:
+    """Return why the candidates will be made again from these signals (`Stage.content`)."""
+    settings, digests = settings_of("candidates", config), digests_of("candidates", config)
+    reasons = [
+        [
+            *_settings_reasons(manifest, settings),
+            *_input_reasons(manifest["inputs"], {}, {"signals": signals, **digests}),
+        ]
+        for manifest in _manifests(run_dir / "candidates")
+    ]
+    return min(reasons, key=len, default=None)
+
+
+def _manifests(stage_dir: Path) -> Iterator[Mapping[str, Any]]:
+    """Yield the manifests of a stage's outputs, whether in force or not, that can be read."""
+    for path in sorted(stage_dir.glob("*/manifest.json")):
+        try:
+            yield json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+
+
+def _settings_reasons(manifest: Mapping[str, Any], settings: Mapping[str, Any]) -> Iterator[str]:
+    if manifest["winnow"] != code_version(str(manifest["stage"])):
+        yield "winnow itself has changed"
+    plain = json.loads(json.dumps(settings))
+    changed = [key for key in plain if manifest["config"].get(key) != plain[key]]
+    if changed:
+        yield f"settings have changed: {', '.join(sorted(changed))}"
+
+
+def _input_reasons(
+    made_from: Mapping[str, str], paths: Mapping[str, Path], known: Mapping[str, str]
+) -> Iterator[str]:
+    names = {*paths, *known}
+    for word, differing in (("new", names - set(made_from)), ("gone", set(made_from) - names)):
+        if differing:
+            first = min(differing)
+            more = f" and {len(differing) - 1:,} more" if len(differing) > 1 else ""
+            yield f"inputs are {word}: {first}{more}"
+    changed = [name for name, is_now in known.items() if made_from.get(name, is_now) != is_now]
+    if changed:
+        yield f"inputs have changed: {', '.join(changed)}"
+
+
+def _newer(manifest: Mapping[str, Any], paths: Sequence[Path]) -> Iterator[str]:
+    started = time.strptime(manifest["run"]["started"], "%Y-%m-%dT%H:%M:%SZ")
+    since = calendar.timegm(started) + 1  # it is cut to whole seconds
+    n_newer = sum(path.stat().st_mtime > since for path in paths)
+    if n_newer:
+        yield "an input is newer" if n_newer == 1 else f"{n_newer:,} inputs are newer"

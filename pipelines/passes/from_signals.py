@@ -1,0 +1,128 @@
+"""Candidates of a table of signals, computed in this process: the passes of `winnow label`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.runs.stage import parquet_bytes, write_parquet
+from labeling.frames.frames import Frame, like, to_table
+from labeling.schemas import PLACEMENTS, SIGNALS
+from labeling.taxonomy.published import TaxonomyFiles
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.passes import inputs as extract
+from pipelines.passes.plan import Pass, plan
+from pipelines.shuffle import partition, segments
+from pipelines.shuffle.engine import ROWS_AT_ONCE, Split, Tables
+
+TAXONOMY_FILE = "taxonomy.jsonl"
+
+
+def candidates_from_signals(
+    signals: Frame, taxonomy: Taxonomy, *, support_only: tuple[str, ...] = ()
+) -> Frame:
+    """Label images by the texts about them: `winnow label` on signals alone, in memory.
+
+    Texts are matched with the names of the labels; boilerplate counts less, fixed phrases and
+    ambiguous names are read by their context, and pages that show the same images support each
+    other. Everything is held in memory: use `winnow label` for more than some million signals, and
+    for links, feedback and inputs of other kinds.
+
+    Parameters
+    ----------
+    signals
+        Table of `labeling.schemas.SIGNALS`, in any order.
+    taxonomy
+        The labels.
+    support_only
+        Sources that support a candidate of others but make none by themselves.
+
+    Returns
+    -------
+    pandas.DataFrame or pyarrow.Table
+        `labeling.schemas.CANDIDATES`, sorted by image and label, of the kind of `signals`.
+
+    Raises
+    ------
+    InputError
+        For a table that lacks a column or holds a refused value.
+
+    Examples
+    --------
+    >>> from labeling.frames.signals import signals_from_texts
+    >>> from labeling.taxonomy.taxonomy import Label, build_taxonomy
+    >>> cat = Label("cat", (("cat", "en"),), (), None, line=1)
+    >>> texts = pa.table({"image": ["https://a.org/1.jpg"], "text": ["two cats"]})
+    >>> rows = candidates_from_signals(signals_from_texts(texts), build_taxonomy([cat], "doctest"))
+    >>> rows["label_id"].to_pylist(), rows["evidence"][0][0]["source"].as_py()
+    (['cat'], 'alt')
+    """
+    rows = to_table(signals, SIGNALS, "signals")
+    with tempfile.TemporaryDirectory() as folder:
+        work_dir = Path(folder)
+        (work_dir / TAXONOMY_FILE).write_text(taxonomy_lines(taxonomy), encoding="utf-8")
+        tables = {"given": rows}
+        for one in passes_on_signals(work_dir, support_only, len(rows)):
+            tables |= _run_pass(one, tables, work_dir / one.name)
+    return like(tables["candidates"], signals)
+
+
+def passes_on_signals(
+    work_dir: Path, support_only: tuple[str, ...], n_signals: int
+) -> tuple[Pass, ...]:
+    """Return the passes from a table ``given`` to ``candidates``; `TAXONOMY_FILE` is in the folder.
+
+    A signal is at most one placement, and there are no links and no feedback.
+    """
+    inputs = Pass(
+        "inputs",
+        inputs=("given",),
+        read=_read_given,
+        keys=extract.KEYS,
+        reduce=extract.reduce_inputs,
+        outputs={"signals": SIGNALS.arrow, "placements": PLACEMENTS.arrow},
+        combine=extract.combine_inputs,
+    )
+    files = TaxonomyFiles(work_dir / TAXONOMY_FILE)
+    return inputs, *plan(files, support_only, n_signals, 0, work_dir, n_edges=n_signals)
+
+
+def taxonomy_lines(taxonomy: Taxonomy) -> str:
+    """Return a taxonomy as JSON Lines that `read_taxonomy` reads."""
+    rows = taxonomy.to_table().rename_columns({"label_id": "id"}).to_pylist()
+    return "".join(f"{json.dumps(row)}\n" for row in rows)
+
+
+def _read_given(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    rows = pq.read_table(*split.arguments).cast(SIGNALS.arrow)
+    yield "signals", rows.filter(pc.not_equal(rows["text"], ""))
+    yield "placements", rows.group_by(PLACEMENTS.arrow.names).aggregate([])
+
+
+def _run_pass(one: Pass, tables: Mapping[str, pa.Table], folder: Path) -> Tables:
+    """Return what a pass makes, all in one bucket; write it where later passes look it up."""
+    carried = []
+    for table in (name for name in one.inputs if name in tables):
+        split = split_of(table, parquet_bytes(tables[table]))
+        chunks = partition.chunks(one.read(split), one.keys, 1)
+        carried.append(segments.carry(split.split_id, chunks, 0, 1))
+    rows = segments.Reader(carried, 0, 1).tables(0, one.combine, ROWS_AT_ONCE)
+    made = one.reduce(rows) if rows else {}
+    whole = {name: made.get(name, of.empty_table()) for name, of in one.outputs.items()}
+    if one.conclude is not None:
+        folder.mkdir()
+        for name, table in whole.items():
+            write_parquet(table, folder / f"{name}-00000-of-00001.parquet")
+        one.conclude(folder)
+    return whole
+
+
+def split_of(table: str, content: bytes | pa.Buffer, number: str = "") -> Split:
+    """Return a split that reads a table from the bytes of a Parquet file."""
+    return Split(f"{table}-{number}", table, (pa.BufferReader(content),))

@@ -1,0 +1,206 @@
+"""The first pass: inputs of every kind to signals, placements, links, feedback and images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeling.keys import ids
+from labeling.readers.archives import INPUT_SUFFIXES, read_archive
+from labeling.readers.graphs import read_graph
+from labeling.readers.image_files import Locator, input_files, named
+from labeling.readers.sites import read_site, site_pages
+from labeling.readers.tables import read_feedback, read_links, read_signals
+from labeling.readers.tabular import TABLE_SUFFIXES
+from labeling.readers.webdatasets import read_webdataset
+from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
+from labeling.taxonomy.published import TaxonomyFiles, pinned, read_taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.passes.cached import Once
+from pipelines.run.config import Config
+from pipelines.shuffle.engine import Split, Tables
+
+PAGES_PER_SPLIT = 500
+
+MAX_ROWS = 100_000
+"""Rows of a table that one image, page or user may have; of more, the first in `_ORDER`."""
+
+GRAPH_SUFFIXES = (".txt", ".tsv", ".gz")
+
+SCHEMAS = (SIGNALS, PLACEMENTS, LINKS, FEEDBACK, IMAGES, REJECTS)
+
+KEYS = {
+    "signals": "image_id",
+    "placements": "image_id",
+    "images": "image_id",
+    "links": "dst_page",
+    "feedback": "user_key",
+    "rejects": "key",
+}
+"""What each table is shuffled by: all events of one user meet in one file, for instance."""
+
+_TAXONOMIES: Once[Taxonomy] = Once()
+
+_ORDER = {
+    "signals": ["image_id", "page_id", "source", "text"],
+    "placements": ["image_id", "page_id"],
+    "images": ["image_id", "location"],
+    "links": ["dst_page", "src_page", "anchor"],
+    "feedback": ["user_id", "event_id", "image_id", "label_id", "query", "kind"],
+    "rejects": ["where", "reason"],
+}
+
+
+@dataclass(frozen=True)
+class ReadInputs:
+    """Read one split of the inputs that a configuration names, with the labels of its taxonomy."""
+
+    config: Config
+    taxonomy: TaxonomyFiles
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        """Yield (table name, rows) with the columns that the shuffle needs."""
+        for name, rows in self._read(split):
+            if name == "feedback":
+                rows = rows.append_column("user_key", _digests(rows["user_id"]))
+            if name == "rejects":
+                rows = rows.append_column("key", _digests(rows["where"]))
+            yield name, rows
+
+    def _read(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        config = self.config
+        base = Path(config.base)
+        locator = Locator(base, [site.path for site in config.site])
+        number, paths = split.arguments
+        if split.kind == "site":
+            yield from read_site(base / config.site[number].path, paths, locator)
+        elif split.kind == "archive":
+            yield from read_archive(base / paths, paths, locator.locate)
+        elif split.kind == "signals":
+            signals = config.signals[number]
+            yield from read_signals(base / paths, signals.columns, signals.source, locator)
+        elif split.kind == "webdataset":
+            yield from read_webdataset(base / paths, paths, config.webdataset[number].columns)
+        elif split.kind == "graph":
+            yield from read_graph(base / config.graph[number].vertices, base / paths)
+        elif split.kind == "links":
+            yield from read_links(base / paths, config.links[number].columns)
+        else:
+            known = frozenset(taxonomy_at(self.taxonomy).label_ids)
+            columns = config.feedback[number].columns
+            yield from read_feedback(base / paths, columns, locator, known.__contains__)
+
+
+def combine_inputs(table: str, rows: pa.Table) -> pa.Table:
+    """Keep `MAX_ROWS` of each image, page and user, and one more to tell that there were more."""
+    return rows if table == "rejects" else _first_rows(table, rows, MAX_ROWS + 1)
+
+
+def reduce_inputs(tables: Tables) -> Tables:
+    """Sort the rows of a bucket, and leave out images and placements met before.
+
+    What has more than `MAX_ROWS` is a reject, ``too_many_rows``.
+    """
+    reduced = {}
+    rejects = [tables.get("rejects", REJECTS.empty()).select(REJECTS.arrow.names)]
+    for schema in SCHEMAS:
+        if schema.name in tables and schema is not REJECTS:
+            rows = combine_inputs(schema.name, tables[schema.name])
+            rejects.append(_too_many(schema.name, rows))
+            rows = _first_rows(schema.name, rows, MAX_ROWS)
+            rows = _sorted(schema.name, rows.select(schema.arrow.names))
+            if schema.name in ("images", "placements"):
+                key = ["image_id"] if schema.name == "images" else ["image_id", "page_id"]
+                rows = _distinct(rows, key)
+            reduced[schema.name] = rows.cast(schema.arrow)
+    if any(map(len, rejects)):
+        reduced["rejects"] = _sorted("rejects", pa.concat_tables(rejects)).cast(REJECTS.arrow)
+    return reduced
+
+
+def splits_of(config: Config) -> list[Split]:
+    """Return the splits of all inputs, or raise `InputError` where one is missing."""
+    base = Path(config.base)
+    splits = []
+    for number, site in enumerate(config.site):
+        pages = site_pages(base, site.path)
+        for start in range(0, len(pages), PAGES_PER_SPLIT):
+            chunk = tuple(pages[start : start + PAGES_PER_SPLIT])
+            splits.append(Split(f"site{number}-{start:09d}", "site", (number, chunk)))
+    for graph in config.graph:
+        input_files(base, graph.vertices, GRAPH_SUFFIXES)
+    for kind, suffixes, inputs in _file_inputs(config):
+        for number, table in enumerate(inputs):
+            for place, path in enumerate(input_files(base, table, suffixes)):
+                arguments = (number, named(base, path))
+                splits.append(Split(f"{kind}{number}-{place:09d}", kind, arguments))
+    return splits
+
+
+def _file_inputs(config: Config) -> Iterator[tuple[str, tuple[str, ...], Sequence[str]]]:
+    """Yield the kind of each input that is read file by file, its endings and its paths."""
+    yield "archive", INPUT_SUFFIXES, [archive.path for archive in config.archive]
+    yield "signals", TABLE_SUFFIXES, [table.path for table in config.signals]
+    yield "webdataset", (".tar",), [tars.path for tars in config.webdataset]
+    yield "links", TABLE_SUFFIXES, [table.path for table in config.links]
+    yield "graph", GRAPH_SUFFIXES, [graph.edges for graph in config.graph]
+    yield "feedback", TABLE_SUFFIXES, [table.path for table in config.feedback]
+
+
+def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
+    """Return the taxonomy of some files, read once in each process.
+
+    With digests in `files` that content is returned or an `InputError` raised, and no file is read
+    that was read before; without, the files are digested at every call.
+    """
+    files = pinned(files)
+    return _TAXONOMIES.get(files, lambda: read_taxonomy(files))
+
+
+def _digests(texts: pa.ChunkedArray) -> pa.Array:
+    return pa.array([ids.digest(t) for t in texts.to_pylist()], pa.string())
+
+
+def _sorted(table: str, rows: pa.Table) -> pa.Table:
+    return rows.sort_by([(column, "ascending") for column in _ORDER[table]])
+
+
+def _crowded(table: str, rows: pa.Table, n: int) -> pa.Array:
+    """Return the keys with more than `n` rows."""
+    if len(rows) <= n:
+        return pa.array([], pa.string())
+    counts = rows[KEYS[table]].value_counts()
+    return counts.field("values").filter(pc.greater(counts.field("counts"), n))
+
+
+def _first_rows(table: str, rows: pa.Table, n: int) -> pa.Table:
+    """Return the first `n` rows of each key in the table's order, of equal ones only the first."""
+    crowded = _crowded(table, rows, n)
+    if not len(crowded):
+        return rows
+    is_crowded = pc.is_in(rows[KEYS[table]], value_set=crowded)
+    parts = [rows.filter(pc.invert(is_crowded))]
+    for key in crowded.to_pylist():
+        of_key = rows.filter(pc.equal(rows[KEYS[table]], key))
+        parts.append(_distinct(_sorted(table, of_key), _ORDER[table]).slice(0, n))
+    return pa.concat_tables(parts)
+
+
+def _too_many(table: str, rows: pa.Table) -> pa.Table:
+    value = f"{table} beyond {MAX_ROWS:,}"
+    found = [
+        {"where": key, "reason": "too_many_rows", "value": value}
+        for key in _crowded(table, rows, MAX_ROWS).to_pylist()
+    ]
+    return pa.Table.from_pylist(found, schema=REJECTS.arrow)
+
+
+def _distinct(rows: pa.Table, key: list[str]) -> pa.Table:
+    numbered = rows.append_column("row", pa.array(np.arange(len(rows))))
+    first = numbered.group_by(key, use_threads=False).aggregate([("row", "min")])["row_min"]
+    return rows.take(pa.array(np.sort(first.to_numpy())))

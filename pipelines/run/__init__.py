@@ -1,0 +1,1 @@
+"""Settings and stages of a run, and progress on the terminal."""

@@ -1,0 +1,264 @@
+"""The configuration: one TOML file, checked whole before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipelines.run.sections import Section, checked, override, read_toml
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class TaxonomyInput(Section):
+    """The labels."""
+
+    path: str = Field(description="file of labels, also with .gz")
+    format: Literal["auto", "jsonl", "edges", "openimages", "tencent", "wordnet"] = Field(
+        "auto", description="format of the file; `auto` goes by its name and first line"
+    )
+    hierarchy: str | None = Field(
+        None, description="for Open Images: JSON file of which label is a kind of which"
+    )
+
+
+class SiteInput(Section):
+    """HTML pages with their images beside them."""
+
+    path: str = Field(description="folder or zip file that holds a folder for each host")
+
+
+class ArchiveInput(Section):
+    """Web archives: pages with the images that are stored beside them."""
+
+    path: str = Field(description="WARC, ARC or WAT file (plain or .gz), or a folder of them")
+
+
+class SignalsInput(Section):
+    """A table of texts about images."""
+
+    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
+    source: str = Field("alt", description="labeling source of rows without a `source` column")
+    columns: dict[str, str] = Field(
+        default={"image": "image", "text": "text"},
+        description="our name = the file's: image, text, page, source, weight, lang",
+    )
+
+
+class WebdatasetInput(Section):
+    """Images with their texts, in WebDataset tars such as img2dataset writes."""
+
+    path: str = Field(description="tar, or a folder of tars")
+    columns: dict[str, str] = Field(
+        default={"alt": "txt"},
+        description="labeling source = ending of a member, or `json.KEY`; also `page` and `lang`",
+    )
+
+
+class LinksInput(Section):
+    """A table of links between pages."""
+
+    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
+    columns: dict[str, str] = Field(
+        default={"src": "src", "dst": "dst"}, description="our name = the file's: src, dst, anchor"
+    )
+
+
+class GraphInput(Section):
+    """Links between hosts or pages, as Common Crawl publishes its graphs."""
+
+    vertices: str = Field(description="text file of id, tab, reversed host or URL; also with .gz")
+    edges: str = Field(description="text file of two ids with a tab between; also with .gz")
+
+
+class FeedbackInput(Section):
+    """A table of what users did."""
+
+    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
+    columns: dict[str, str] = Field(
+        default={
+            name: name
+            for name in ("event_id", "image", "label", "query", "kind", "user", "position", "time")
+        },
+        description="our name = the file's, as in the default; position may be left out",
+    )
+
+
+class LabelSettings(Section):
+    """How candidates are made."""
+
+    support_only: tuple[str, ...] = Field(
+        ("linked", "page"),
+        description="sources that support a candidate but do not open one by themselves",
+    )
+    work_dir: str | None = Field(
+        None,
+        description="folder that the workers of an engine share, such as `s3://bucket/winnow`;"
+        " where it is not set they share the run folder",
+    )
+    max_reject_share: float = Field(
+        0.1, ge=0, le=1, description="share of input rows put aside beyond which the run fails"
+    )
+    max_cut_share: float = Field(
+        0.01, ge=0, le=1, description="share of archives that are cut beyond which the run fails"
+    )
+
+
+class AuditSettings(Section):
+    """How pairs are drawn for audit."""
+
+    n: int = Field(500, ge=1, description="pairs to audit")
+    seed: int = Field(0, ge=0, description="seed of the draw")
+    truth: str | None = Field(
+        None, description="table of image_id, label_id that answers the audit in a person's place"
+    )
+
+
+class SelectSettings(Section):
+    """What is kept."""
+
+    keep: float = Field(1 / 3, gt=0, le=1, description="share of the candidates to keep")
+    precision: Share | None = Field(
+        None, description="precision to hold; as many are kept as are proved, whatever `keep` says"
+    )
+    confidence: Share = Field(
+        0.95, description="confidence of a precision that is held or measured"
+    )
+    by: Literal["level", "label", "source-pattern"] | None = Field(
+        None,
+        description="keep of each group by a threshold of its own; groups with few audits pool",
+    )
+    floor: int | None = Field(
+        None, ge=1, description="best of each label to keep, as many as share or precision allow"
+    )
+    venn_abers: bool = Field(
+        False, description="write bounds of every probability too (Venn-Abers): table `intervals`"
+    )
+    per_image: int | None = Field(None, ge=1, description="labels of an image to keep, at most")
+    per_label: int | None = Field(None, ge=1, description="images of a label to keep, at most")
+
+
+class ExportSettings(Section):
+    """How shards are written."""
+
+    shard_mb: int = Field(256, ge=1, description="size at which a new shard begins, in MB")
+    holdout_share: float = Field(
+        0.2, ge=0, lt=1, description="share of images, by their id, kept for evaluation"
+    )
+    short_side: int | None = Field(
+        None, ge=16, description="pixels to which the shorter side of larger images is reduced"
+    )
+
+
+class TrainSettings(Section):
+    """What is trained."""
+
+    depth: Literal[18, 34, 50, 101, 152] = Field(18, description="depth of the ResNet")
+    width: int = Field(64, ge=4, description="channels of the first stage")
+    stem: Literal["imagenet", "small"] = Field("imagenet", description="`small` for ≤ 64 pixels")
+    image_size: int = Field(224, ge=16, description="side of the square input, in pixels")
+    steps: int = Field(10_000, ge=1, description="optimisation steps")
+    batch_size: int = Field(64, ge=2, description="images in a step")
+    micro_batch: int | None = Field(
+        None, ge=2, description="images computed at a time, a divisor of `batch_size`: less memory"
+    )
+    learning_rate: float = Field(0.3, gt=0, description="highest learning rate")
+    weight_decay: float = Field(5e-4, ge=0, description="decay of the convolutions' weights")
+    warmup_share: float = Field(
+        0.05, ge=0, le=1, description="share of the steps in which the learning rate grows"
+    )
+    loss: Literal["logistic", "softmax", "asymmetric"] = Field(
+        "logistic", description="what is made small"
+    )
+    reject: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the negatives nobody stated, those of largest loss, left out at the"
+        " end; grows from 0",
+    )
+    sampling: Literal["uniform", "square-root"] = Field(
+        "uniform", description="`square-root`: images of rare labels are looked at more often"
+    )
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of the moving average of weights that is the model"
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of convolutions; `auto`: bfloat16 where the processor computes in it"
+    )
+    compile: bool = Field(False, description="compile the network: faster on GPUs, slow to start")
+    seed: int = Field(0, ge=0, description="seed of the weights, the order and the crops")
+    threads: int | None = Field(
+        None, ge=1, description="threads on the CPU; another number gives other weights"
+    )
+    checkpoint_minutes: float = Field(
+        5.0, ge=0, description="minutes between two states, of which a stopped training goes on"
+    )
+    tensorboard: bool = Field(
+        False, description="write events for TensorBoard into the run's folder `tensorboard`"
+    )
+
+
+class EvaluateSettings(Section):
+    """What the trained model is held against."""
+
+    truth: str | None = Field(
+        None, description="table of image_id, label_id for the held-out images"
+    )
+
+
+class Config(Section):
+    """All of a run's settings; paths start from `base`."""
+
+    base: str = Field(".", description="data folder; itself relative to the configuration file")
+    taxonomy: TaxonomyInput
+    site: tuple[SiteInput, ...] = Field((), description="folders and zip files of HTML pages")
+    archive: tuple[ArchiveInput, ...] = Field((), description="web archives")
+    signals: tuple[SignalsInput, ...] = Field((), description="tables of texts about images")
+    webdataset: tuple[WebdatasetInput, ...] = Field((), description="tars of images with texts")
+    links: tuple[LinksInput, ...] = Field((), description="tables of links between pages")
+    graph: tuple[GraphInput, ...] = Field((), description="graphs of hosts or pages")
+    feedback: tuple[FeedbackInput, ...] = Field((), description="tables of what users did")
+    label: LabelSettings = LabelSettings()
+    audit: AuditSettings = AuditSettings()
+    select: SelectSettings = SelectSettings()
+    export: ExportSettings = ExportSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a TOML file and check it; `base` of the result is absolute.
+
+    Parameters
+    ----------
+    path
+        The file.
+    overrides
+        ``section.key=value``, the value in TOML's notation (a bare word is a text).
+
+    Raises
+    ------
+    ConfigError
+        With every mistake of the file, each with its place.
+    """
+    content, text = read_toml(path)
+    base = path.parent / str(content.get("base", "."))
+    config = check_config(override(content, overrides), str(path), text)
+    return config.model_copy(update={"base": str(base.resolve())})
+
+
+def check_config(content: Mapping[str, Any], where: str, text: str = "") -> Config:
+    """Return checked settings; `text` is the file that they come from, for places."""
+    return checked(Config, content, where, text, "docs/reference/config.md")
+
+
+def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
+    """Return the settings with some keys set anew, checked."""
+    if not overrides:
+        return config
+    content = override(config.model_dump(mode="json"), overrides)
+    return check_config(content, "-o")

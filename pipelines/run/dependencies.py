@@ -1,0 +1,103 @@
+"""Settings and files that each stage depends on, beside the stages that it is made from.
+
+Commands take what goes into a fingerprint from here, `winnow plan` and `winnow status` what they
+compare. Of a file the content counts, wherever it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curation.runs.stage import file_digest
+from labeling.taxonomy.published import TaxonomyFiles, format_of
+from pipelines.run.config import Config
+
+IRRELEVANT = {
+    "base": "says where files are, not what they hold; their names in a run start from it",
+    "label.work_dir": "says where the passes keep their tables; the output has equal bytes",
+    "label.max_reject_share": "decides only whether a run fails",
+    "label.max_cut_share": "decides only whether a run fails",
+    "train.checkpoint_minutes": "a training that continues from a state gives equal weights",
+    "train.tensorboard": "events are written beside the model, from the same training",
+}
+"""Keys on which no stage depends, with the reason."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Keys of the configuration: settings (all of a section by its name), and paths of files."""
+
+    settings: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+TAXONOMY = Needs(("taxonomy.format",), ("taxonomy.path", "taxonomy.hierarchy"))
+
+INPUTS = ("site", "archive", "signals", "webdataset", "links", "graph", "feedback")
+"""Sections that name inputs; `pipelines.passes.label` adds the digests of their files."""
+
+NEEDS = {
+    "signals": Needs(INPUTS),
+    "candidates": Needs(("label", *TAXONOMY.settings), TAXONOMY.files),
+    "audits": Needs(("audit.n", "audit.seed", "select.keep"), ("audit.truth",)),
+    "audits-cells": Needs(("select.keep", "select.precision")),
+    "scored": Needs(("select.venn_abers",)),
+    "selected": Needs(("select",)),
+    "shards": Needs(("export",)),
+    "model": Needs(("train",)),
+    "evaluation": Needs((), ("evaluate.truth",)),
+}
+"""By stage. Answers of a sheet depend on no setting. Cells are cut once: audits follow them."""
+
+
+def needs_of(stage: str, config: Config) -> Needs:
+    """Return what a stage depends on; signals on the labels only where feedback names labels."""
+    needs = NEEDS[stage if stage in NEEDS else stage.partition("-")[0]]
+    if stage == "signals" and config.feedback:
+        return Needs(needs.settings + TAXONOMY.settings, needs.files + TAXONOMY.files)
+    return needs
+
+
+def settings_of(stage: str, config: Config) -> dict[str, Any]:
+    """Return the settings that a stage depends on; one of a section by its name within it.
+
+    Raises
+    ------
+    InputError
+        If the format of the taxonomy cannot be found out.
+    """
+    content = config.model_dump(mode="json")
+    settings: dict[str, Any] = {}
+    for name in needs_of(stage, config).settings:
+        section, _, key = name.partition(".")
+        if name == "taxonomy.format":  # `auto` goes by the file's name
+            settings[name] = format_of(taxonomy_files(config))
+        elif isinstance(content[section], Mapping):
+            named = {key: content[section][key]} if key else content[section]
+            settings |= {k: v for k, v in named.items() if f"{section}.{k}" not in IRRELEVANT}
+        else:
+            settings[section] = content[section]
+    return settings
+
+
+def digests_of(stage: str, config: Config) -> dict[str, str]:
+    """Return the digest of each file that a stage depends on, by its key; "" if it is missing."""
+    digests = {}
+    for name in needs_of(stage, config).files:
+        section, _, key = name.partition(".")
+        path = getattr(getattr(config, section), key)
+        if path is not None:
+            file = Path(config.base) / path
+            digests[name.removesuffix(".path")] = file_digest(file) if file.is_file() else ""
+    return digests
+
+
+def taxonomy_files(config: Config) -> TaxonomyFiles:
+    """Return where the taxonomy of a configuration is."""
+    named = config.taxonomy
+    base = Path(config.base)
+    hierarchy = None if named.hierarchy is None else base / named.hierarchy
+    return TaxonomyFiles(base / named.path, named.format, hierarchy)

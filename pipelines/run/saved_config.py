@@ -1,0 +1,101 @@
+"""The settings of a run, kept in its folder from `winnow label` on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from curation.runs.stage import write_text
+from labeling.errors import InputError
+from pipelines.run.config import Config, check_config, with_overrides
+
+FILE = "config.json"
+
+FROM_RUN = "base_from_run"
+"""Key of the file that is no setting: the data folder as a path from the run folder."""
+
+
+def save_config(config: Config, run_dir: Path) -> None:
+    """Write the resolved settings into the run folder.
+
+    The data folder is written twice, absolute and from the run folder, so that a run that is moved,
+    copied or mounted elsewhere together with its inputs finds them.
+    """
+    content = config.model_dump(mode="json")
+    if os.path.isabs(config.base):
+        content[FROM_RUN] = os.path.relpath(config.base, run_dir.resolve())
+    write_text(run_dir / FILE, json.dumps(content, indent=1) + "\n")
+
+
+def load_config(run_dir: Path, overrides: Sequence[str] = ()) -> Config:
+    """Return the settings of a run, some of them set anew for one command.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a run folder.
+    """
+    path = run_dir / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            "this is not a run folder",
+            facts={"folder": run_dir, "missing": FILE},
+            help="make one with `winnow label CONFIG --out RUN`",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "the settings of the run cannot be read", facts={"file": path, "cause": error}
+        ) from error
+    from_run = content.pop(FROM_RUN, None) if isinstance(content, dict) else None
+    config = check_config(content, str(path))
+    if from_run is not None:
+        base = _find_base(config, os.path.normpath(run_dir.resolve() / str(from_run)))
+        config = config.model_copy(update={"base": base})
+    return with_overrides(config, overrides)
+
+
+def find_input(config: Config, path: str = "") -> Path:
+    """Return where an input of a run is; without `path`, its data folder.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    file = Path(config.base, path)
+    if not file.exists():
+        raise InputError(
+            "an input of the run is missing",
+            facts={"path": file, "data folder": f"{config.base} ({FILE} of the run names it)"},
+            help="put it back; or name the folder where the inputs are now, with -o base=FOLDER or,"
+            " for all further commands, by `winnow label CONFIG --out RUN`, which keeps what is"
+            " made",
+        )
+    return file
+
+
+def _find_base(config: Config, beside: str) -> str:
+    """Return the data folder: the one that lies to the run as recorded, or the absolute one.
+
+    The folder with more of the inputs is taken, for ``..`` exists wherever a run is moved to. With
+    equally many it is the one beside the run: a copy of run and inputs stays by itself.
+    """
+    folders = [folder for folder in (beside, config.base) if os.path.isdir(folder)]
+    return max(
+        folders,
+        key=lambda folder: sum(Path(folder, path).exists() for path in _named(config)),
+        default=config.base,
+    )
+
+
+def _named(config: Config) -> Iterator[str]:
+    """Yield the paths of a run's inputs and truths, as the settings name them."""
+    yield config.taxonomy.path
+    for kind in ("site", "archive", "signals", "webdataset", "links", "feedback"):
+        yield from (entry.path for entry in getattr(config, kind))
+    yield from (graph.edges for graph in config.graph)
+    yield from filter(None, (config.audit.truth, config.evaluate.truth))

@@ -1,0 +1,1 @@
+"""`winnow select`: candidates are scored, and the best of them kept."""

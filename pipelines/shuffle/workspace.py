@@ -1,0 +1,281 @@
+"""Where the passes keep their tables: in the run folder, or in one that workers elsewhere see too.
+
+Where ``label.work_dir`` names a folder, on a shared disk or in an object store, everything between
+the passes is there. Workers copy what they read to their own disk. This machine fetches what it has
+to look at as a whole, and the output of the last pass, which is committed in the run folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from curation.runs.stage import Staging, parquet_bytes, write_text
+from labeling.errors import IntegrityError
+from labeling.taxonomy.published import TaxonomyFiles, pinned
+from pipelines.run.config import Config
+from pipelines.shuffle import markers, objects, storage
+from pipelines.shuffle.engine import Carrier, Split, Tables
+
+Files = Mapping[str, list[str]]
+"""Names of the files of each table."""
+
+Read = Callable[[Split], Iterable[tuple[str, pa.Table]]]
+Reduce = Callable[[Tables], Tables]
+Copies = tuple[tuple[str, str], ...]
+"""Files that a kernel opens by their path on this machine: where they are, and that path."""
+
+
+@dataclass
+class Place:
+    """The folders of one stage.
+
+    Parameters
+    ----------
+    out
+        Folder of the stage's output, on this machine.
+    scratch
+        Folder on this machine for what is thrown away. Workers elsewhere have one of the same name.
+    shared
+        Folder that all workers see; empty where they see `out` and `scratch`.
+    """
+
+    out: Path
+    scratch: Path
+    shared: str = ""
+    _copies: list[tuple[str, str]] = field(default_factory=list)
+
+    def work_dir(self, name: str) -> str:
+        """Return the work folder of a pass."""
+        return storage.join(self.shared or str(self.scratch), f"{name}.work")
+
+    def out_dir(self, name: str, is_last: bool) -> str:
+        """Return the folder into which the workers write what a pass makes."""
+        if self.shared:
+            return storage.join(self.shared, name)
+        return str(self._here(name, is_last))
+
+    def read(self, read: Read) -> Read:
+        """Return a reader that finds its files on the worker's own disk."""
+        return _ReadCopies(read, tuple(self._copies)) if self.shared else read
+
+    def reduce(self, reduce: Reduce) -> Reduce:
+        """Return a kernel that finds its files on the worker's own disk."""
+        return _ReduceWithCopies(reduce, tuple(self._copies)) if self.shared else reduce
+
+    def share(self, files: Mapping[str, Sequence[Path]]) -> Files:
+        """Return where the workers find some tables of this machine."""
+        if not self.shared:
+            return {table: [str(path) for path in paths] for table, paths in files.items()}
+        return {
+            table: [self._send(path, "given") for path in paths] for table, paths in files.items()
+        }
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the shared folder is in an object store: workers may see no disk of ours."""
+        return objects.is_object(self.shared)
+
+    @property
+    def carrier(self) -> Carrier:
+        """What carries the rows of a pass: a bucket would be very many small reads of objects."""
+        return "engine" if self.is_remote else "files"
+
+    def taxonomy(self, files: TaxonomyFiles) -> TaxonomyFiles:
+        """Return where the workers find the taxonomy: in their scratch, if they see no disk."""
+        if not self.is_remote:
+            return files
+        files = pinned(files)
+        # Named by digest: a worker outlives the run, and may have copies of an earlier content.
+        copies = [
+            self._copy(path, f"taxonomy-{digest[:12]}")
+            for path, digest in zip(files.paths, files.sha256, strict=True)
+        ]
+        return replace(files, path=copies[0], hierarchy=copies[1] if files.hierarchy else None)
+
+    def conclude(
+        self,
+        name: str,
+        outputs: Mapping[str, pa.Schema],
+        conclude: Callable[[Path], None] | None,
+        is_last: bool = False,
+    ) -> Files:
+        """Finish a pass: add tables that no bucket has a row of, and what is made of the whole.
+
+        Parameters
+        ----------
+        outputs
+            The tables that the pass makes.
+        conclude
+            What is made of the output as a whole, in its folder; None where nothing is.
+        is_last
+            Whether this is the output of the stage.
+
+        Returns
+        -------
+        Files
+            Where the workers find each table.
+        """
+        here = self._here(name, is_last)
+        here.mkdir(parents=True, exist_ok=True)
+        out_dir = self.out_dir(name, is_last)
+        digests = self._fetch(name, here, is_last or conclude is not None) if self.shared else {}
+        there = {*storage.names(out_dir), *(path.name for path in here.iterdir())}
+        self._fill_empty(here, outputs, _by_table(there))
+        if conclude is not None:
+            conclude(here)
+        if self.shared and not is_last:
+            for path in sorted(here.glob("*.parquet")):
+                if digests.get(path.name) != storage.sha256(str(path)):
+                    sent = self._send(path, name)
+                    if conclude is not None:
+                        self._copies.append((sent, str(path)))
+        folder = str(here) if is_last else out_dir
+        names = _by_table(storage.names(folder))
+        return {table: [storage.join(folder, n) for n in of] for table, of in names.items()}
+
+    def here(self, paths: Iterable[str]) -> list[Path]:
+        """Return copies on this machine of some small files of the passes."""
+        found = []
+        for path in paths:
+            to = Path(path)
+            if self.shared and path.startswith(self.shared):
+                to = self.scratch / path.removeprefix(self.shared).lstrip("/")
+                if not to.exists():
+                    storage.fetch(path, to)
+            found.append(to)
+        return found
+
+    def close(self) -> None:
+        """Remove what was shared."""
+        if self.shared:
+            storage.remove(self.shared)
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _here(self, name: str, is_last: bool) -> Path:
+        return self.out if is_last else self.scratch / name
+
+    def _copy(self, path: Path, name: str) -> Path:
+        """Have a file of this machine in the scratch of every worker."""
+        to = self.scratch / name / path.name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, to)
+        self._copies.append((self._send(to, name), str(to)))
+        return to
+
+    def _fill_empty(self, here: Path, schemas: Mapping[str, pa.Schema], there: Files) -> None:
+        """Write an empty file for each table that no bucket has a row of, whole or not at all."""
+        for name, schema in schemas.items():
+            if name not in there:
+                path = str(here / f"{name}-00000-of-00001.parquet")
+                with storage.writing(path, str(self.scratch / "partial")) as writer:
+                    writer.write(parquet_bytes(schema.empty_table()))
+
+    def _send(self, path: Path, name: str) -> str:
+        """Copy a file of this machine to the shared folder; its name says what it holds."""
+        to = storage.join(self.shared, name, path.name)
+        if name != "given" or storage.size(to) != path.stat().st_size:
+            storage.send(path, to, storage.join(self.shared, "partial"))
+        return to
+
+    def _fetch(self, name: str, here: Path, is_wanted: bool) -> dict[str, str]:
+        """Return the digests of what the buckets wrote, and bring it here where it is wanted."""
+        digests = _committed(self.work_dir(name))
+        for file, digest in digests.items() if is_wanted else ():
+            found = storage.fetch(storage.join(self.shared, name, file), here / file)
+            if found != digest:
+                raise IntegrityError(
+                    "a file of the shared folder differs from what was written",
+                    facts={"file": file, "expected": digest, "found": found},
+                    help="give the same command again: the file is made anew",
+                )
+        return digests
+
+
+def place_for(config: Config, run_dir: Path, work: Staging) -> Place:
+    """Return where the passes of a stage keep their tables.
+
+    The shared folder and the scratch folder of the workers have a name that only the same run
+    folder with the same inputs, settings and code has, so that a rerun goes on there.
+
+    Raises
+    ------
+    ConfigError
+        If the shared folder cannot be used.
+    """
+    shared = config.label.work_dir
+    if shared is None:
+        return Place(work.dir, work.scratch)
+    if objects.is_object(shared):
+        objects.check_folder(shared)
+    else:
+        shared = str(Path(config.base, shared))
+    owner = f"{socket.gethostname()}:{run_dir.resolve()}"
+    name = f"{work.dir.name}-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
+    scratch = Path(tempfile.gettempdir(), f"winnow-{name}")
+    work.scratch.mkdir(exist_ok=True)
+    write_text(work.scratch / markers.SHARED, storage.join(shared, name))
+    return Place(work.dir, scratch, storage.join(shared, name))
+
+
+@dataclass(frozen=True)
+class _ReadCopies:
+    """Read a split from copies of its files in a folder of this worker."""
+
+    read: Read
+    copies: Copies
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        _bring(self.copies)
+        with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
+            arguments = tuple(_copied(argument, folder) for argument in split.arguments)
+            yield from self.read(split._replace(arguments=arguments))
+
+
+@dataclass(frozen=True)
+class _ReduceWithCopies:
+    reduce: Reduce
+    copies: Copies
+
+    def __call__(self, tables: Tables) -> Tables:
+        _bring(self.copies)
+        return self.reduce(tables)
+
+
+def _copied(argument: object, folder: str) -> object:
+    if not isinstance(argument, str) or not objects.is_object(argument):
+        return argument
+    to = Path(folder, os.path.basename(argument))
+    storage.fetch(argument, to)
+    return str(to)
+
+
+def _bring(copies: Copies) -> None:
+    for path, to in copies:
+        if not os.path.exists(to):
+            storage.fetch(path, Path(to))
+
+
+def _committed(work_dir: str) -> dict[str, str]:
+    """Return the digest of each file that the buckets of a pass wrote."""
+    folder = storage.join(work_dir, "buckets")
+    found = [markers.read_json(storage.join(folder, name)) for name in storage.names(folder)]
+    files = (markers.File(*file) for marker in found if marker for file in marker["files"])
+    return {file.name: file.sha256 for file in files}
+
+
+def _by_table(names: Iterable[str]) -> Files:
+    """Return the names of Parquet files by the table that they begin with, sorted."""
+    tables: dict[str, list[str]] = {}
+    for name in sorted(names):
+        if name.endswith(".parquet"):
+            tables.setdefault(name.split("-", 1)[0], []).append(name)
+    return tables

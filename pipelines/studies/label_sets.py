@@ -1,0 +1,62 @@
+"""The label sets of a study: those that a run has, and what other precisions would keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from curation.runs.stage import Stage, current, fingerprint, open_stage, verify
+from pipelines.auditing.looks import confidence_now
+from pipelines.auditing.strata import cells_of
+from pipelines.delivery.export import LabelSet, export_labels, label_set_of, shards_made_from
+from pipelines.run.config import Config, SelectSettings
+from pipelines.run.stages import stage_name
+from pipelines.selecting.select import judge_and_choose
+from pipelines.studies.settings import held_precision
+
+
+def shards_of(config: Config, run_dir: Path, study_dir: Path, name: str) -> Stage:
+    """Return the shards of a label set: the run's own if they are of today, else the study's.
+
+    Raises
+    ------
+    InputError
+        If the run has no selection, or one that was made from other candidates.
+    QualityError
+        If the precision of a label set cannot be proved.
+    """
+    precision = held_precision(name)
+    if precision is None:
+        labels = label_set_of(run_dir, name)
+    else:
+        labels = _held_at(config, run_dir, name, precision)
+    own = current(run_dir, stage_name("shards", name))
+    inputs, settings = shards_made_from(config, run_dir, labels)
+    if own is not None and own.fingerprint == fingerprint(own.name, inputs, settings):
+        verify(own)
+        return own
+    return export_labels(config, run_dir, study_dir, labels)
+
+
+def _held_at(config: Config, run_dir: Path, name: str, precision: float) -> LabelSet:
+    """Return what `winnow select --precision` would keep; the run's selection stays in force."""
+    candidates, audits, scored = (
+        open_stage(run_dir, stage) for stage in ("candidates", "audits", "scored")
+    )
+    confidence = confidence_now(run_dir, audits, config.select.confidence)
+    changed: dict[str, Any] = {"precision": precision, "confidence": confidence}
+    settings: SelectSettings = config.select.model_copy(update=changed)
+
+    def pairs() -> pa.Table:
+        choice = judge_and_choose(run_dir, settings, candidates, audits, scored)[1]
+        return choice.selection.table
+
+    return LabelSet(
+        name,
+        (audits, scored, *cells_of(run_dir, candidates)),
+        settings.model_dump(mode="json"),
+        pairs,
+        {"precision_held": precision, "confidence": confidence},
+    )

@@ -1,0 +1,125 @@
+"""What a network is measured by: the run's held-out images, and other tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curation.runs.stage import file_digest
+from labeling.errors import ConfigError, InputError
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.delivery.evaluate import guessed_kind, measurer
+from pipelines.delivery.heldout import true_labels, truth_path
+from pipelines.run.config import Config
+from pipelines.studies.settings import StudySettings, TaskSettings
+
+HELD_OUT = "held-out"
+
+MAIN = {"classify": "accuracy", "detect": "map", "segment": "miou"}
+"""The measure of each kind of task that a study looks at."""
+
+Measures = Iterator[tuple[str, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One task of a study.
+
+    Attributes
+    ----------
+    name
+        ``held-out``, or the name of the task's folder or file.
+    main
+        The measures whose trend is looked at.
+    inputs
+        Digests of what it is made of, by name.
+    settings
+        What else its measures depend on.
+    measure
+        Yields names and values for a model's folder and the held-out shards of its label set.
+    """
+
+    name: str
+    main: tuple[str, ...]
+    inputs: Mapping[str, str]
+    settings: Mapping[str, Any]
+    measure: Callable[[Path, list[Path]], Measures]
+
+
+def tasks_of(study: StudySettings, config: Config, taxonomy: Taxonomy) -> list[Task]:
+    """Return the tasks of a study, the held-out images first.
+
+    Raises
+    ------
+    ConfigError
+        If the run has no truth, or two tasks are of one name or do not know a method.
+    InputError
+        If the truth or a task is not there.
+    """
+    tasks = [_held_out(config, taxonomy)] if study.held_out else []
+    tasks += [_another(settings) for settings in study.task]
+    names = [task.name for task in tasks]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ConfigError(
+            "two tasks have the same name",
+            facts={"name": ", ".join(sorted(twice))},
+            help="rename the folder or the file of one",
+        )
+    return tasks
+
+
+def _held_out(config: Config, taxonomy: Taxonomy) -> Task:
+    from training.evaluation.evaluate import evaluate
+
+    path = truth_path(config)
+    truth = true_labels(path, taxonomy)
+
+    def measure(model_dir: Path, shards: list[Path]) -> Measures:
+        return evaluate(model_dir, shards, truth)
+
+    return Task(HELD_OUT, ("map",), {"truth": file_digest(path)}, {}, measure)
+
+
+def _another(settings: TaskSettings) -> Task:
+    path = Path(settings.path)
+    if not path.exists():
+        raise InputError("there is no such task", facts={"path": path})
+    kind = settings.kind or guessed_kind(path)
+    of_kind, known, usual = measurer(kind)
+    methods = settings.methods or (("linear",) if kind == "classify" else ("frozen",))
+    unknown = [method for method in methods if method not in known]
+    if unknown:
+        raise ConfigError(
+            f"a task to {kind} has no method {' or '.join(unknown)}",
+            facts={"task": path},
+            help=f"its methods are {', '.join(known)}",
+        )
+    budget = dataclasses.replace(usual, steps=settings.steps or usual.steps)
+
+    def measure(model_dir: Path, shards: list[Path]) -> Measures:
+        measured: Measures = of_kind(model_dir, path, methods, budget, (0,), settings.image_size)
+        return measured
+
+    how = {
+        "kind": kind,
+        "methods": methods,
+        "budget": dataclasses.asdict(budget),
+        "image_size": settings.image_size,
+    }
+    main = tuple(f"{method}_{MAIN[kind]}" for method in methods)
+    return Task(path.stem, main, {f"task {path.stem}": _digest(path)}, how, measure)
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file, or of all files of a folder with their names."""
+    if path.is_file():
+        return file_digest(path)
+    whole = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        whole.update(f"{file.relative_to(path)} {file_digest(file)}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from curation.agreement.label_model import belief, count_patterns, fit_label_model, merge_patterns
+from curation.agreement.source_dependence import log_odds_ratios, partitions
+from curation.scoring.features import features
+from curation.scoring.scoring import cold_scores
+from tests.curation.worlds import make_world
+
+
+def draw(n_on_page, n_alone, pull=3.0, n=30_000, seed=0):
+    """Return who spoke, who is silent, and the truth; the first sources follow a page's topic."""
+    rng = np.random.default_rng(seed)
+    m = n_on_page + n_alone
+    right, topical = rng.random(n) < 0.25, rng.random(n) < 0.25
+    hit, miss = rng.uniform(0.25, 0.6, m), rng.uniform(0.05, 0.15, m)
+    rate = np.where(right[:, None], hit, miss)
+    logit = np.log(rate / (1 - rate))
+    logit[:, :n_on_page] += pull * topical[:, None]
+    covers = rng.random((n, m)) < rng.uniform(0.4, 0.95, m)
+    spoke = (rng.random((n, m)) < 1 / (1 + np.exp(-logit))) & covers
+    seen = spoke.any(axis=1)
+    return spoke[seen], (covers & ~spoke)[seen], right[seen]
+
+
+def vote_share(spoke, silent):
+    return (spoke.sum(axis=1) + 1) / ((spoke | silent).sum(axis=1) + 2)
+
+
+def at_a_third(score, right):
+    chance = np.random.default_rng(0).random(len(score))
+    return right[np.lexsort((chance, -score))[: len(score) // 3]].mean()
+
+
+def test_a_group_that_follows_the_page_is_found_and_outranked():
+    spoke, silent, right = draw(n_on_page=6, n_alone=3, pull=5.0)
+    patterns, pattern = count_patterns(spoke, silent)
+    model = fit_label_model(patterns)
+    assert model.groups == ((0, 1, 2, 3, 4, 5), (6,), (7,), (8,))
+    by_share = at_a_third(vote_share(spoke, silent), right)
+    assert at_a_third(model.log_odds(spoke, silent), right) > by_share + 0.15
+    assert at_a_third(belief(patterns)[pattern], right) > by_share + 0.02
+
+
+def test_independent_sources_stay_alone_and_are_weighed_by_their_skill():
+    spoke, silent, right = draw(n_on_page=0, n_alone=6)
+    patterns, pattern = count_patterns(spoke, silent)
+    assert all(len(group) == 1 for group in fit_label_model(patterns).groups)
+    by_share = roc_auc_score(right, vote_share(spoke, silent))
+    assert roc_auc_score(right, belief(patterns)[pattern]) > by_share + 0.01
+
+
+def test_the_pairs_that_nobody_names_are_counted_for():
+    spoke, silent, right = draw(n_on_page=0, n_alone=6)
+    model = fit_label_model(count_patterns(spoke, silent)[0])
+    assert model.p_right == pytest.approx(0.25, abs=0.06)
+    assert right.mean() > 0.35
+
+
+@pytest.mark.parametrize("seed", [20, 21])
+def test_cold_scores_rank_better_than_strengths_times_vote_share(seed):
+    world = make_world(3000, seed)
+    table = features(world.candidates, world.taxonomy)
+    plain = vote_share(table.spoke, table.silent) * table.column("noisy_or")
+    cold = cold_scores(table)
+    assert at_a_third(cold, world.correct) > at_a_third(plain, world.correct)
+    assert roc_auc_score(world.correct, cold) > roc_auc_score(world.correct, plain)
+
+
+def test_two_sources_count_as_votes():
+    spoke = np.array([[True, True], [True, False], [False, True], [True, False]])
+    silent = np.array([[False, False], [False, True], [True, False], [False, False]])
+    patterns, pattern = count_patterns(spoke, silent)
+    believed = belief(patterns)[pattern]
+    np.testing.assert_allclose(believed, [3 / 4, 1 / 2, 1 / 2, 2 / 3])
+
+
+votes = st.lists(
+    st.lists(st.integers(0, 2), min_size=4, max_size=4).filter(lambda row: 1 in row), max_size=30
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(votes, st.integers(0, 30))
+def test_parts_of_the_candidates_add_up(rows, cut):
+    state = np.array(rows, np.int64).reshape(len(rows), 4)
+    spoke, silent = state == 1, state == 2
+    whole, pattern = count_patterns(spoke, silent)
+    np.testing.assert_array_equal(whole.spoke[pattern], spoke)
+    np.testing.assert_array_equal(whole.silent[pattern], silent)
+    parts = [count_patterns(spoke[s], silent[s]) for s in (slice(0, cut), slice(cut, None))]
+    merged, place = merge_patterns([found for found, _ in parts])
+    np.testing.assert_array_equal(merged.count, whole.count)
+    moved = np.concatenate([parts[0][1], parts[1][1] + len(parts[0][0].count)])
+    np.testing.assert_array_equal(place[moved], pattern)
+    assert np.isfinite(belief(merged)).all()
+
+
+def test_many_patterns_are_fitted_on_a_sample(monkeypatch):
+    spoke, silent, right = draw(n_on_page=0, n_alone=6)
+    patterns, pattern = count_patterns(spoke, silent)
+    by_all = roc_auc_score(right, belief(patterns)[pattern])
+    monkeypatch.setattr("curation.agreement.label_model.MAX_PATTERNS", len(patterns.count) // 4)
+    assert roc_auc_score(right, belief(patterns)[pattern]) > by_all - 0.01
+
+
+def test_odds_ratios_are_not_distorted_by_what_is_never_seen():
+    spoke, silent, _ = draw(n_on_page=0, n_alone=5, n=60_000, seed=1)
+    naive = np.corrcoef(spoke.T)[np.triu_indices(5, 1)]
+    patterns, _ = count_patterns(spoke, silent)
+    ratios = log_odds_ratios(patterns.spoke, patterns.silent, patterns.count)
+    assert naive.mean() < 0 < ratios[np.triu_indices(5, 1)].min()
+
+
+def test_partitions_join_one_pair_at_a_time():
+    patterns, _ = count_patterns(*draw(n_on_page=3, n_alone=3)[:2])
+    found = list(partitions(patterns.spoke, patterns.silent, patterns.count, 3))
+    assert [len(groups) for groups in found] == [6, 5, 4, 3]
+    assert all(sorted(sum(groups, ())) == list(range(6)) for groups in found)
+    assert (0, 1, 2) in found[2]

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from curation.audits.audits import N_BANDS, bands, sample
+from curation.intervals.precision import clopper_pearson, precision_interval
+from curation.intervals.thresholds import thresholds
+from curation.pairs.pair_keys import find_pairs
+from curation.scoring.features import features
+from curation.scoring.scoring import cold_scores
+from tests.curation.worlds import make_world
+
+
+@given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
+def test_clopper_pearson_bounds_are_the_exact_tests(n, share, confidence):
+    k, tail = round(share * n), (1 - confidence) / 2
+    low, high = clopper_pearson(k, n, confidence)
+    assert 0 <= low <= k / n <= high <= 1
+    assert low == 0 if k == 0 else math.isclose(binom.sf(k - 1, n, low), tail, rel_tol=1e-6)
+    assert high == 1 if k == n else math.isclose(binom.cdf(k, n, high), tail, rel_tol=1e-6)
+
+
+def test_equal_weights_give_nearly_clopper_and_pearson():
+    correct = np.arange(400) % 5 > 0
+    interval = precision_interval(correct, np.full(400, 0.01))
+    assert interval.estimate == 0.8
+    assert 398 < interval.n_effective < 400.001
+    assert np.allclose((interval.low, interval.high), clopper_pearson(320, 400), atol=0.001)
+
+
+def test_no_audit_says_nothing():
+    interval = precision_interval(np.zeros(0, bool), np.zeros(0))
+    assert math.isnan(interval.estimate)
+    assert (interval.low, interval.high, interval.n_audits) == (0, 1, 0)
+
+
+def test_unanimous_verdicts_do_not_give_certainty():
+    p_inclusion = np.tile([0.01, 0.03], 50)
+    interval = precision_interval(np.ones(100, bool), p_inclusion)
+    assert (interval.estimate, interval.high) == (1, 1)
+    # Kish: (Σw)² / Σw² = 80 for weights 3 : 1.
+    assert math.isclose(interval.n_effective, 80)
+    assert math.isclose(interval.low, clopper_pearson(80, 80)[0])
+
+
+def test_weights_undo_unequal_inclusion():
+    correct = np.repeat([True, False], [90, 10])
+    p_inclusion = np.repeat([0.09, 0.01], [90, 10])
+    assert math.isclose(precision_interval(correct, p_inclusion).estimate, 0.5)
+
+
+def test_strata_count_by_the_kept_candidates_in_them():
+    correct = np.repeat([True, False, True], [40, 10, 50])
+    stratum = np.repeat([0, 0, 1], [40, 10, 50])
+    interval = precision_interval(
+        correct, np.full(100, 0.1), stratum=stratum, n_kept=np.array([3000, 1000])
+    )
+    assert math.isclose(interval.estimate, 0.75 * 0.8 + 0.25 * 1.0)
+
+
+def test_what_was_judged_whole_is_known():
+    correct = np.repeat([True, False], [450, 50])
+    of_all, of_many, unknown = (
+        precision_interval(correct, np.full(500, p), **strata)
+        for p, strata in (
+            (1.0, {"stratum": np.zeros(500, int), "n_kept": np.array([500])}),
+            (0.5, {"stratum": np.zeros(500, int), "n_kept": np.array([1000])}),
+            (1.0, {}),
+        )
+    )
+    assert of_all.estimate == 0.9
+    assert of_all.high - of_all.low < 1e-4
+    width = unknown.high - unknown.low
+    assert (of_many.high - of_many.low) / width == pytest.approx(np.sqrt(0.5), abs=0.02)
+    np.testing.assert_allclose((unknown.low, unknown.high), clopper_pearson(450, 500), atol=1e-3)
+
+
+def test_inclusion_probabilities_that_are_too_high_do_not_make_certain():
+    correct = np.repeat([True, False], [450, 50])
+    strata = {"stratum": np.zeros(500, int), "n_kept": np.array([10_000])}
+    said, right = (precision_interval(correct, np.full(500, p), **strata) for p in (1.0, 0.05))
+    assert (said.low, said.high) == (right.low, right.high)
+
+
+def test_a_stratum_without_audits_takes_the_rate_below_it():
+    correct = np.repeat([False, True], 20)
+    stratum = np.repeat([0, 2], 20)
+    n_kept = np.array([100, 300, 100])
+    interval = precision_interval(correct, np.full(40, 0.1), stratum=stratum, n_kept=n_kept)
+    # Stratum 1 has no audits: it goes with stratum 0, all of whose audits are wrong.
+    assert math.isclose(interval.estimate, 100 / 500)
+
+
+def test_a_lowest_stratum_with_few_audits_joins_the_one_above():
+    correct = np.array([False] + [True] * 19)
+    stratum = np.array([0] + [1] * 19)
+    interval = precision_interval(
+        correct, np.full(20, 0.1), stratum=stratum, n_kept=np.array([50, 50])
+    )
+    assert math.isclose(interval.estimate, 0.95)
+
+
+@given(st.integers(1, 60), st.integers(0, 10**6), st.booleans())
+def test_an_interval_holds_its_estimate(m, seed, stratified):
+    rng = np.random.default_rng(seed)
+    correct, stratum = rng.random(m) < rng.random(), rng.integers(0, N_BANDS, m)
+    n_kept = np.bincount(stratum, minlength=N_BANDS) * rng.integers(1, 50)
+    strata = {"stratum": stratum, "n_kept": n_kept} if stratified else {}
+    interval = precision_interval(correct, rng.uniform(0.01, 1, m), **strata)
+    assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
+    assert interval.n_effective > 0
+    assert stratified or interval.n_effective < m + 1e-9
+
+
+@pytest.mark.parametrize("n_audits", [150, 500])
+@pytest.mark.parametrize("stratified", [False, True])
+def test_the_interval_contains_the_true_precision(n_audits, stratified):
+    """In at least 93 of 100 draws of audits, for fixed scores from middling to very good."""
+    world = make_world(1500)
+    table = features(world.candidates, world.taxonomy)
+    cold, n = cold_scores(table), len(table)
+    band = bands(table.pairs, cold)
+    noise = np.random.default_rng(0).normal(size=n)
+    scores = (table.column("noisy_or"), world.correct + 0.3 * noise, world.correct + 0.2 * noise)
+    draws = []
+    for seed in range(100):
+        drawn = sample(table.pairs, cold, n_audits, seed)
+        draws.append((find_pairs(drawn, table.pairs), np.asarray(drawn["p_inclusion"])))
+    for score in scores:
+        kept = np.zeros(n, bool)
+        kept[np.argsort(-score, kind="stable")[: n // 3]] = True
+        truth, n_kept = world.correct[kept].mean(), np.bincount(band[kept], minlength=N_BANDS)
+        hits, errors = 0, []
+        for row, p_inclusion in draws:
+            inside = kept[row]
+            row, p_inclusion = row[inside], p_inclusion[inside]
+            strata = {"stratum": band[row].astype(int), "n_kept": n_kept} if stratified else {}
+            interval = precision_interval(world.correct[row], p_inclusion, **strata)
+            hits += interval.low <= truth <= interval.high
+            errors.append(interval.estimate - truth)
+        assert hits >= 93
+        assert abs(np.mean(errors)) < 0.015
+
+
+def test_the_threshold_table_counts_what_it_keeps():
+    rng = np.random.default_rng(0)
+    p = np.round(rng.random(5000), 2)
+    correct = rng.random(5000) < p
+    audited = rng.choice(5000, 500, replace=False)
+    table = thresholds(p, audited, correct[audited], np.full(500, 0.1)).table(len(p))
+    assert table.num_rows == 1001
+    rows = table.to_pylist()
+    for row in rows:
+        kept = p >= row["threshold"]
+        assert row["n_kept"] == kept.sum()
+        assert row["share"] == kept.mean()
+        assert row["n_audits"] == kept[audited].sum()
+    assert [row["n_kept"] for row in rows] == sorted(row["n_kept"] for row in rows)
+    assert rows[-1]["share"] == 1
+    assert (
+        np.mean(
+            [
+                row["low"] <= correct[p >= row["threshold"]].mean() <= row["high"]
+                for row in rows
+                if row["n_kept"]
+            ]
+        )
+        > 0.8
+    )
+    assert rows[100]["precision"] > rows[-1]["precision"] + 0.3
+
+
+def test_the_threshold_table_without_audits_or_candidates():
+    none = np.zeros(0, np.int64)
+    table = thresholds(np.array([0.2, 0.9]), none, none.astype(bool), np.zeros(0)).table(2)
+    assert table["precision"].null_count == table.num_rows == 1001
+    assert thresholds(np.zeros(0), none, none.astype(bool), np.zeros(0)).table(0).num_rows == 0
+
+
+def test_the_threshold_table_takes_strata():
+    rng = np.random.default_rng(1)
+    p, stratum = rng.random(1000), rng.integers(0, 10, 1000)
+    audited = rng.choice(1000, 200, replace=False)
+    cuts = thresholds(p, audited, rng.random(200) < p[audited], np.full(200, 0.2), stratum=stratum)
+    assert cuts.table(1).num_rows == 1001

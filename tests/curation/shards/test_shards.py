@@ -1,0 +1,539 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from webdataset.tariterators import group_by_keys, tar_file_expander
+
+from curation.runs.stage import open_stage, staged
+from curation.shards.shards import (
+    EXPORT_REASONS,
+    ExportCounts,
+    ExportSettings,
+    Sample,
+    ShardInfo,
+    export_shards,
+    is_heldout,
+    read_shard,
+    write_index,
+    write_shards,
+)
+from curation.shards.tars import find_samples, map_shard
+from labeling.errors import InputError
+from labeling.keys.ids import digest, from_words, to_words
+from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
+from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
+
+
+def make_samples(n: int, n_bytes: int = 100) -> list[Sample]:
+    keys = sorted(digest(f"sample {i}") for i in range(n))
+    return [
+        Sample(key, bytes([i % 256]) * n_bytes, {"name": "ä", "n": i}) for i, key in enumerate(keys)
+    ]
+
+
+def one_shard(samples: list[Sample], directory: Path) -> Path:
+    (info,) = write_shards(samples, directory, "s", 10**9)
+    return directory / info.name
+
+
+def write_tar(path: Path, members: list[tuple[str, bytes]]) -> Path:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in members:
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            tar.addfile(header, io.BytesIO(data))
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        list(read_shard(path))
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+# The format
+
+
+def test_samples_come_back_as_they_went(tmp_path: Path) -> None:
+    samples = make_samples(5)
+    assert list(read_shard(one_shard(samples, tmp_path))) == samples
+
+
+def test_samples_are_found_in_tars_of_any_writer_and_order(tmp_path: Path) -> None:
+    for kind in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        path = tmp_path / "s.tar"
+        with tarfile.open(path, "w", format=kind) as tar:
+            for key in ("b" * 32, "a" * 32):
+                for name, data in ((f"{key}.jpg", key[:9].encode()), (f"{key}.json", b"{}")):
+                    header = tarfile.TarInfo(name)
+                    header.size, header.mtime, header.uname = len(data), 1_700_000_000, "someone"
+                    tar.addfile(header, io.BytesIO(data))
+        with map_shard(path) as data:
+            found = [(p.key, data[p.jpeg], data[p.json]) for p in find_samples(data, path)]
+        assert found == [("b" * 32, b"b" * 9, b"{}"), ("a" * 32, b"a" * 9, b"{}")]
+
+
+def test_headers_hold_nothing_but_names_and_sizes(tmp_path: Path) -> None:
+    samples = make_samples(3)
+    with tarfile.open(one_shard(samples, tmp_path)) as tar:
+        members = tar.getmembers()
+    names = [f"{s.image_id}.{kind}" for s in samples for kind in ("jpg", "json")]
+    assert [m.name for m in members] == names
+    headers = {(m.mtime, m.uid, m.gid, m.uname, m.gname, m.mode, m.type) for m in members}
+    assert headers == {(0, 0, 0, "", "", 0o644, tarfile.REGTYPE)}
+
+
+def test_json_is_compact_sorted_utf8(tmp_path: Path) -> None:
+    sample = Sample("0" * 32, b"", {"b": "ä", "a": [1, 2.5]})
+    with tarfile.open(one_shard([sample], tmp_path)) as tar:
+        member = tar.extractfile(f"{sample.image_id}.json")
+        assert member is not None
+        assert member.read() == '{"a":[1,2.5],"b":"ä"}'.encode()
+
+
+def test_webdataset_reads_the_shards(tmp_path: Path) -> None:
+    samples = make_samples(4)
+    path = one_shard(samples, tmp_path)
+    with path.open("rb") as stream:
+        found = list(group_by_keys(tar_file_expander([{"url": str(path), "stream": stream}])))
+    assert [f["__key__"] for f in found] == [s.image_id for s in samples]
+    assert [f["jpg"] for f in found] == [s.jpeg for s in samples]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 3000), max_size=12),
+    shard_bytes=st.integers(1, 12_000),
+)
+def test_shards_are_full_but_never_too_large(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], shard_bytes: int
+) -> None:
+    directory = tmp_path_factory.mktemp("shards")
+    samples = [Sample(f"{i:032x}", b"x" * size, {}) for i, size in enumerate(sizes)]
+    shards = write_shards(iter(samples), directory, "p", shard_bytes)
+    assert [s.name for s in shards] == [f"p-{i:06d}.tar" for i in range(len(shards))]
+    assert sorted(p.name for p in directory.iterdir()) == [s.name for s in shards]
+    parts = [list(read_shard(directory / s.name)) for s in shards]
+    assert [sample for part in parts for sample in part] == samples
+    for number, (info, part) in enumerate(zip(shards, parts, strict=True)):
+        path = directory / info.name
+        assert info == ShardInfo(path.name, len(part), path.stat().st_size)
+        assert info.n_bytes <= shard_bytes or info.n_samples == 1
+        if number:
+            first = one_shard(part[:1], directory)
+            assert shards[number - 1].n_bytes + first.stat().st_size - 1024 > shard_bytes
+
+
+def test_samples_are_taken_one_at_a_time(tmp_path: Path) -> None:
+    written_before = []
+
+    def stream() -> Any:
+        for sample in make_samples(20, n_bytes=5000):
+            written_before.append(sum(p.stat().st_size for p in tmp_path.iterdir()))
+            yield sample
+
+    write_shards(stream(), tmp_path, "s", 20_000)
+    assert written_before[-1] > 20_000
+
+
+def test_equal_samples_make_equal_bytes(tmp_path: Path) -> None:
+    twice = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        twice.append(one_shard(make_samples(6), tmp_path / name).read_bytes())
+    assert twice[0] == twice[1]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "../../etc/passwd", "/abs", "a/b", "con", "x.y", "__meta__", "f" * 31, "f" * 33,
+     "F" * 32, "f" * 31 + "\n", "f" * 32 + "\n", "f" * 300],
+)  # fmt: skip
+def test_other_keys_never_become_file_names(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InputError):
+        write_shards([Sample(key, b"", {})], tmp_path, "s", 10**6)
+
+
+@pytest.mark.parametrize("order", [[1, 0], [0, 0]])
+def test_unsorted_samples_are_refused(tmp_path: Path, order: list[int]) -> None:
+    samples = make_samples(2)
+    with pytest.raises(InputError, match="not sorted"):
+        write_shards([samples[i] for i in order], tmp_path, "s", 1)
+
+
+def test_the_index_gives_the_samples_of_each_shard(tmp_path: Path) -> None:
+    write_index([ShardInfo("b-000000.tar", 2, 10), ShardInfo("a-000000.tar", 3, 9)], tmp_path)
+    assert json.loads((tmp_path / "sizes.json").read_text()) == {
+        "a-000000.tar": 3,
+        "b-000000.tar": 2,
+    }
+
+
+def test_a_shard_cut_anywhere_is_refused(tmp_path: Path) -> None:
+    whole = one_shard(make_samples(3), tmp_path).read_bytes()
+    cut = tmp_path / "cut.tar"
+    for n in [*range(0, len(whole), 256), len(whole) - 1]:
+        cut.write_bytes(whole[:n])
+        refusal(cut)
+
+
+@settings(max_examples=100, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+def test_a_damaged_header_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, place: float, mask: int
+) -> None:
+    directory = tmp_path_factory.mktemp("shard")
+    path = one_shard(make_samples(2), directory)
+    data = bytearray(path.read_bytes())
+    # With 100 bytes in each member, every second block is a header.
+    at = int(place * 2 * 512)
+    data[at // 512 * 1024 + at % 512] ^= mask
+    path.write_bytes(bytes(data))
+    try:
+        assert list(read_shard(path)) == make_samples(2)
+    except InputError as error:
+        assert str(path) in str(error)
+
+
+def test_samples_must_be_whole_single_and_in_order(tmp_path: Path) -> None:
+    a, b = "a" * 32, "b" * 32
+    jpg_a, json_a = (f"{a}.jpg", b"x"), (f"{a}.json", b"{}")
+    jpg_b, json_b = (f"{b}.jpg", b"x"), (f"{b}.json", b"{}")
+    wrong = {
+        "json missing": [jpg_a, jpg_b, json_b],
+        "json missing at the end": [jpg_a, json_a, jpg_b],
+        "jpg missing": [json_a, jpg_b, json_b],
+        "members swapped": [json_a, jpg_a],
+        "member twice": [jpg_a, jpg_a, json_a, json_a],
+        "sample twice": [jpg_a, json_a, jpg_a, json_a],
+        "out of order": [jpg_b, json_b, jpg_a, json_a],
+    }
+    for case, members in wrong.items():
+        message = refusal(write_tar(tmp_path / f"{case}.tar", members))
+        assert a in message or b in message, case
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.jpg", "/etc/passwd", f"{'a' * 32}.png", f"d/{'a' * 32}.jpg"]
+)
+def test_foreign_names_are_refused(tmp_path: Path, name: str) -> None:
+    assert name in refusal(write_tar(tmp_path / "foreign.tar", [(name, b"x")]))
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.GNUTYPE_SPARSE])
+def test_members_that_are_no_files_are_refused(tmp_path: Path, kind: bytes) -> None:
+    key = "a" * 32
+    header = tarfile.TarInfo(f"{key}.jpg")
+    header.type = kind
+    header.linkname = "/etc/passwd" if kind == tarfile.SYMTYPE else ""
+    (info,) = write_shards([Sample(key, b"", {})], tmp_path, "s", 10**6)
+    whole = (tmp_path / info.name).read_bytes()
+    (tmp_path / info.name).write_bytes(header.tobuf(tarfile.USTAR_FORMAT) + whole[512:])
+    assert "no sample's" in refusal(tmp_path / info.name)
+
+
+def test_shards_that_are_no_plain_tars_are_refused(tmp_path: Path) -> None:
+    whole = one_shard(make_samples(2), tmp_path).read_bytes()
+    wrong = {
+        "gzip": gzip.compress(whole),
+        "two": whole + whole,
+        "half an end": whole[:-512],
+        "text": b"hello" * 1000,
+        "empty": b"",
+    }
+    for case, data in wrong.items():
+        (tmp_path / case).write_bytes(data)
+        message = refusal(tmp_path / case)
+        assert ("gzip" in message) == (case == "gzip")
+    refusal(tmp_path / "absent.tar")
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b"\xff", b"[" * 100_000])
+def test_json_that_is_no_object_is_refused(tmp_path: Path, text: bytes) -> None:
+    key = "a" * 32
+    path = write_tar(tmp_path / "s.tar", [(f"{key}.jpg", b"x"), (f"{key}.json", text)])
+    assert key in refusal(path)
+
+
+# What goes in
+
+ANIMALS = build_taxonomy(
+    [
+        Label("thing", (), (), None, 1),
+        Label("animal", (), ("thing",), None, 2),
+        Label("cat", (("cat", "en"),), ("animal",), None, 3),
+        Label("dog", (("dog", "en"),), ("animal",), None, 4),
+        Label("red", (), (), None, 5),
+    ],
+    "test",
+)
+
+
+def jpeg(number: int) -> bytes:
+    out = io.BytesIO()
+    colour = (number * 37 % 256, number * 91 % 256, number % 256)
+    Image.new("RGB", (8 + number % 5, 8), colour).save(out, "JPEG")
+    return out.getvalue()
+
+
+@dataclass
+class Run:
+    """A small run: images on disk, candidates and a selection."""
+
+    data_dir: Path
+    images: pa.Table
+    candidates: pa.Table
+    selected: pa.Table
+    taxonomy: Taxonomy = ANIMALS
+
+    @property
+    def image_ids(self) -> list[str]:
+        return list(self.images["image_id"].to_pylist())
+
+    def export(self, out_dir: Path, **options: Any) -> ExportCounts:
+        out_dir.mkdir()
+        return export_shards(
+            *(self.selected, self.candidates, self.images, self.taxonomy, self.data_dir),
+            out_dir,
+            ExportSettings(**options),
+        )
+
+
+def evidence(source: str, strength: float) -> dict[str, Any]:
+    return {"source": source, "strength": strength, "n_pages": 2, "n_hosts": 1}
+
+
+def make_run(data_dir: Path, kept: Mapping[int, Mapping[str, float]], n_images: int) -> Run:
+    """Make a run where every image has all labels as candidates, and keeps those given."""
+    data_dir.mkdir(exist_ok=True)
+    ids = [digest(jpeg(i)) for i in range(n_images)]
+    for i, image_id in enumerate(ids):
+        (data_dir / f"{image_id}.jpg").write_bytes(jpeg(i))
+    images = [{"image_id": i, "location": f"{i}.jpg", "n_bytes": 1} for i in ids]
+    pairs = [(n, i, label) for n, i in enumerate(ids) for label in ANIMALS.label_ids]
+    p_of = {(n, label): p for n, labels in kept.items() for label, p in labels.items()}
+    candidates = [
+        {
+            "image_id": i,
+            "label_id": label,
+            "evidence": [evidence("alt", 0.25), evidence(f"of {label}", n / 10)],
+            "silent": [],
+            "ambiguity": 1,
+        }
+        for n, i, label in pairs
+    ]
+    selected = [
+        {
+            "image_id": i,
+            "label_id": label,
+            "p_correct": p_of.get((n, label), 0.1),
+            "kept": (n, label) in p_of,
+            "reason": "kept" if (n, label) in p_of else "below_threshold",
+        }
+        for n, i, label in pairs
+    ]
+    return Run(
+        data_dir,
+        pa.Table.from_pylist(images, schema=IMAGES.arrow),
+        pa.Table.from_pylist(candidates, schema=CANDIDATES.arrow),
+        pa.Table.from_pylist(selected, schema=SELECTED.arrow),
+    )
+
+
+def exported(out_dir: Path, prefix: str) -> dict[str, Mapping[str, Any]]:
+    shards = sorted(out_dir.glob(f"{prefix}-*.tar"))
+    return {sample.image_id: sample.json for shard in shards for sample in read_shard(shard)}
+
+
+def test_each_label_comes_with_its_evidence_and_its_ancestors(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {1: {"cat": 0.875, "dog": 0.75, "red": 0.5}}, n_images=3)
+    counts = run.export(tmp_path / "out", holdout_share=0)
+    found = exported(tmp_path / "out", "train")
+    image_id = run.image_ids[1]
+    kept = [
+        {
+            "label_id": label,
+            "p_correct": p,
+            "implied": False,
+            "evidence": [evidence("alt", 0.25), evidence(f"of {label}", 0.1)],
+        }
+        for label, p in (("cat", 0.875), ("dog", 0.75), ("red", 0.5))
+    ]
+    implied = [
+        {"label_id": label, "p_correct": 0.875, "implied": True} for label in ("animal", "thing")
+    ]
+    assert found == {
+        image_id: {
+            "image_id": image_id,
+            "width": 9,
+            "height": 8,
+            "location": f"{image_id}.jpg",
+            "labels": kept + implied,
+            "unknown": [],
+        }
+    }
+    assert (counts.n_kept, counts.n_implied, counts.n_labels) == (3, 2, 5)
+
+
+def test_a_kept_ancestor_keeps_its_own_probability(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {0: {"cat": 0.75, "animal": 0.5}}, n_images=1)
+    run.export(tmp_path / "out", holdout_share=0)
+    (found,) = exported(tmp_path / "out", "train").values()
+    labels = {
+        label["label_id"]: (label["p_correct"], label["implied"]) for label in found["labels"]
+    }
+    assert labels == {"animal": (0.5, False), "cat": (0.75, False), "thing": (0.75, True)}
+    assert found["unknown"] == ["dog", "red"]
+
+
+def test_labels_are_listed_with_their_images(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {0: {"cat": 0.9}, 1: {"dog": 0.9}, 2: {"red": 0.9}}, 4)
+    run.export(tmp_path / "out", holdout_share=0)
+    assert json.loads((tmp_path / "out" / "labels.json").read_text()) == {
+        "label_ids": ["animal", "cat", "dog", "red", "thing"],
+        "n_images": [2, 1, 1, 1, 2],
+    }
+
+
+def test_the_order_of_rows_and_chunks_changes_no_byte(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {n: {"cat": 0.5, "red": 0.25} for n in range(0, 30, 2)}, 30)
+    run.export(tmp_path / "a")
+    rng = np.random.default_rng(0)
+    for name in ("images", "candidates", "selected"):
+        table = getattr(run, name)
+        shuffled = table.take(rng.permutation(len(table)))
+        setattr(run, name, pa.concat_tables([shuffled.slice(0, 7), shuffled.slice(7)]))
+    run.export(tmp_path / "b")
+    names = sorted(p.name for p in (tmp_path / "a").iterdir())
+    assert names == sorted(p.name for p in (tmp_path / "b").iterdir())
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_held_out_images_are_never_trained_on(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {n: {"cat": 0.5} for n in range(0, 60, 2)}, 60)
+    counts = run.export(tmp_path / "out", holdout_share=0.4)
+    train, heldout = (exported(tmp_path / "out", prefix) for prefix in ("train", "heldout"))
+    ids = np.array(run.image_ids)
+    held = is_heldout(run.images["image_id"], 0.4)
+    assert 10 < held.sum() < 40
+    assert set(heldout) == set(ids[held])
+    assert set(train) == set(ids[::2][~held[::2]])
+    assert {json.dumps([s["labels"], s["unknown"]]) for s in heldout.values()} == {"[[], []]"}
+    assert (counts.n_train, counts.n_heldout) == (len(train), len(heldout))
+    assert counts.dropped == {"no_kept_label": int((~held[1::2]).sum())}
+    sizes = json.loads((tmp_path / "out" / "sizes.json").read_text())
+    assert sizes == {"train-000000.tar": len(train), "heldout-000000.tar": len(heldout)}
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.floats(0, 1))
+def test_held_out_are_those_below_the_share(high: list[int], share: float) -> None:
+    words = np.array([[h, 7] for h in high], np.uint64).reshape(-1, 2)
+    expected = [(h >> 32) / 2**32 < share for h in high]
+    assert is_heldout(words, share).tolist() == expected
+    assert is_heldout(from_words(words), share).tolist() == expected
+    assert (to_words(from_words(words)) == words).all()
+
+
+def test_every_image_ends_in_one_place(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {n: {"cat": 0.5} for n in range(12)}, n_images=14)
+    locations = run.images["location"].to_pylist()
+    changes = {
+        "image_missing": ["gone.jpg", "."],
+        "not_local": ["https://example.org/x.jpg", "/etc/passwd", "a/../../x.jpg", "data:x", "\0"],
+        "content_changed": [locations[8]],
+        "format_not_allowed": ["page.jpg"],
+        "bad_image": ["cut.jpg"],
+    }
+    page, cut = b"<html>", jpeg(3)[:-90]
+    (run.data_dir / "page.jpg").write_bytes(page)
+    (run.data_dir / "cut.jpg").write_bytes(cut)
+    new = [location for places in changes.values() for location in places]
+    locations[: len(new)] = new
+    run.images = run.images.set_column(1, "location", pa.array(locations))
+    for content, name in ((page, "page.jpg"), (cut, "cut.jpg")):
+        run = rename_image(run, run.image_ids[locations.index(name)], digest(content))
+    counts = run.export(tmp_path / "out", holdout_share=0)
+    expected = {reason: len(places) for reason, places in changes.items()}
+    assert counts.dropped == expected | {"no_kept_label": 2}
+    assert list(counts.dropped) == [r for r in EXPORT_REASONS if r in counts.dropped]
+    assert (counts.n_images, counts.n_train) == (14, 2)
+    rejects = pq.read_table(tmp_path / "out" / "rejects-00000.parquet")
+    assert rejects.schema == REJECTS.arrow
+    assert {(r["reason"], r["value"]) for r in rejects.to_pylist()} == {
+        (reason, place) for reason, places in changes.items() for place in places
+    }
+
+
+def rename_image(run: Run, old: str, new: str) -> Run:
+    def renamed(table: pa.Table) -> pa.Table:
+        ids = [new if i == old else i for i in table["image_id"].to_pylist()]
+        return table.set_column(0, table.schema.field(0), pa.array(ids))
+
+    return Run(run.data_dir, *map(renamed, (run.images, run.candidates, run.selected)))
+
+
+def test_an_image_that_the_table_lacks_is_missing(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {0: {"cat": 0.5}, 1: {"cat": 0.5}}, n_images=2)
+    run.images = run.images.slice(0, 1)
+    counts = run.export(tmp_path / "out", holdout_share=0)
+    assert (counts.n_images, counts.n_train, counts.dropped) == (2, 1, {"image_missing": 1})
+
+
+def test_progress_adds_up_to_the_images(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {n: {"cat": 0.5} for n in range(0, 20, 3)}, n_images=20)
+    seen: list[int] = []
+    tables = (run.selected, run.candidates, run.images)
+    export_shards(*tables, ANIMALS, run.data_dir, tmp_path, progress=seen.append)
+    assert sum(seen) == 20
+
+
+def test_an_empty_run_makes_an_empty_set(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {}, n_images=0)
+    counts = run.export(tmp_path / "out")
+    assert counts.as_manifest()["in"] == counts.as_manifest()["out"] == 0
+    names = ["labels.json", "rejects-00000.parquet", "sizes.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == names
+    assert (tmp_path / "out" / "sizes.json").read_text() == "{}\n"
+
+
+def test_tables_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {0: {"cat": 0.5}}, n_images=1)
+    whole = run.candidates
+    run.candidates = whole.filter(pa.array([i != "cat" for i in whole["label_id"].to_pylist()]))
+    with pytest.raises(InputError, match="not among the candidates"):
+        run.export(tmp_path / "a", holdout_share=0)
+    run.candidates = whole
+    run.taxonomy = build_taxonomy([Label("cat", (), (), None, 1)], "test")
+    with pytest.raises(InputError, match="not in the taxonomy"):
+        run.export(tmp_path / "b", holdout_share=0)
+    run.images = pa.concat_tables([run.images, run.images])
+    with pytest.raises(InputError, match="stands twice"):
+        run.export(tmp_path / "c", holdout_share=0)
+
+
+def test_counts_are_as_a_manifest_wants_them(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {n: {"cat": 0.5} for n in range(0, 20, 3)}, n_images=20)
+    tables = (run.selected, run.candidates, run.images)
+    with staged(tmp_path / "run", "shards", inputs={}, config={}) as work:
+        counts = export_shards(*tables, ANIMALS, run.data_dir, work.dir)
+        work.counts |= counts.as_manifest()
+    stage = open_stage(tmp_path / "run", "shards")
+    assert stage.counts["in"] == 20
+    assert stage.table(REJECTS).num_rows == 0
+    assert len(stage.paths(".tar", "train-")) == 1

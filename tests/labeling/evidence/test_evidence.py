@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from labeling.evidence import evidence
+from labeling.keys import ids
+from labeling.matching.matcher import compile_matcher
+from labeling.schemas import SIGNALS
+from labeling.taxonomy.taxonomy import Label, build_taxonomy
+
+TAXONOMY = build_taxonomy(
+    [Label(x, ((x * 2, ""),), (), None, n) for n, x in enumerate("abc")], "test"
+)
+IMAGE, PAGE = ids.digest("image"), ids.digest("page")
+
+
+def signals(*texts: tuple[str, str, float]) -> pa.Table:
+    rows = [
+        {"image_id": IMAGE, "page_id": PAGE, "host": "h", "source": source, "text": text}
+        | {"weight": weight, "lang": None}
+        for source, text, weight in texts
+    ]
+    return pa.Table.from_pylist(rows, schema=SIGNALS.arrow)
+
+
+def test_mentions_carry_the_weight_of_their_signal() -> None:
+    texts = [("alt", "aa and bb", 0.5), ("alt", "nothing", 1.0), ("title", "cc", 0.25)]
+    found = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
+    assert found["image_id"].to_pylist() == [bytes.fromhex(IMAGE)] * 3
+    assert found["source"].to_pylist() == ["alt", "alt", "title"]
+    assert found["label"].to_pylist() == [0, 1, 2]
+    assert np.allclose(found["strength"].to_numpy(), [0.5, 0.5, 0.25])
+
+
+def test_what_a_source_says_several_times_on_a_page_is_said_once() -> None:
+    texts = [("alt", "aa", 0.5), ("alt", "aa", 0.75), ("alt", "bb", 1.0), ("title", "aa", 0.25)]
+    found = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
+    once = evidence.per_page(found)
+    assert once.schema == evidence.SPOKEN
+    rows = {(r["label"], r["source"]): r["strength"] for r in once.to_pylist()}
+    assert rows == {(0, "alt"): 0.75, (1, "alt"): 1.0, (0, "title"): 0.25}
+    assert len(evidence.per_page(evidence.MENTIONS.empty_table())) == 0
+
+
+def test_images_are_covered_by_the_sources_that_gave_them_a_text() -> None:
+    texts = [("alt", "nothing", 1.0), ("title", "aa", 1.0), ("alt", "bb", 1.0)]
+    covered = evidence.coverage(signals(*texts))
+    assert covered.schema == evidence.COVERAGE
+    assert sorted(covered["source"].to_pylist()) == ["alt", "title"]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.feedback import bursts, feedback
+
+
+def said(label: list[int], time: list[int], since: list[int]) -> pa.Table:
+    n = len(label)
+    columns = {
+        "image_id": [bytes(16)] * n,
+        "label": label,
+        "user": [bytes(16)] * n,
+        "kind": ["up"] * n,
+        "position": [None] * n,
+        "time": time,
+        "since": since,
+        "weight": [1.0] * n,
+        "ambiguity": [1] * n,
+        "early": [False] * n,
+    }
+    return pa.table(columns, schema=feedback.STATEMENTS)
+
+
+def quiet_and_burst() -> pa.Table:
+    """Return a vote an hour on each of two labels, then 1,000 new users and 10 old ones at once."""
+    hours = list(range(100)) * 2
+    label = [0] * 100 + [1] * 100 + [0] * 1010
+    time = [h * 3600 for h in hours] + [50 * 3600 + 5] * 1010
+    since = [0] * 200 + [50 * 3600] * 1000 + [0] * 10
+    return said(label, time, since)
+
+
+def found_in(table: pa.Table) -> pa.Table:
+    time = table["time"].to_numpy()
+    return bursts.find(bursts.crowded(bursts.hours(table)), int(time.min()), int(time.max()))
+
+
+def test_a_burst_counts_for_what_is_usual() -> None:
+    table = quiet_and_burst()
+    found = found_in(table)
+    assert found.select(["label", "window", "usual"]).to_pylist() == [
+        {"label": 0, "window": 50, "usual": 1.0}
+    ]
+    factor = bursts.factors(table, found)
+    assert np.isclose(factor[200:1200].sum(), 1)
+    assert np.isclose(factor[1200:].sum() + factor[50], bursts.FACTOR)
+    assert (np.delete(factor, 50)[:199] == 1).all()
+
+
+def test_a_short_log_has_no_bursts() -> None:
+    assert len(found_in(said([0] * 999 + [1], [0] * 999 + [3600], [0] * 1000))) == 0
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 40), max_size=4), st.randoms(use_true_random=False))
+def test_parts_add_up_in_any_order(cuts: list[int], chance: object) -> None:
+    table = quiet_and_burst().slice(180, 60)
+    edges = [0, *sorted(cuts), 60]
+    parts = [bursts.hours(table.slice(a, b - a)) for a, b in zip(edges, edges[1:], strict=False)]
+    chance.shuffle(parts)
+    assert bursts.add(pa.concat_tables(parts)).equals(bursts.hours(table))

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from urllib.parse import urldefrag, urljoin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.html.page import MAX_LINKS, Link, PageImage, filename_words, read_page
+from labeling.keys.urls import Resolver
+
+PAGE = """<!doctype html><html lang="en"><head><title> All about
+ fruit </title><base href="/pics/"></head><body>
+<h1>Fruit</h1><nav><a href="https://b.org/x#top">More <b>fruit</b></a>
+<a href="mailto:a@b">mail</a></nav>
+<h2>Apples</h2>
+<p>We love red ones. <figure><img src="red%20apple.jpg" alt=" A red
+apple " title="ripe"><figcaption>An <i>apple</i></figcaption></figure> Eaten daily.</p>
+<h2>Pears</h2><div><p>Green pears <img data-src="//cdn.org/IMG_2041.jpg"></p></div>
+<img src="data:image/png;base64,AAAA"><img><img src="http://[bad">
+</body></html>"""
+
+
+def texts_of(image: PageImage) -> dict[str, str]:
+    return {text.source: text.text for text in image.texts}
+
+
+def test_every_text_about_an_image_is_found() -> None:
+    page = read_page(PAGE.encode(), "https://a.org/fruit.html")
+    apple, pear = page.images
+    assert apple.url == "https://a.org/pics/red%20apple.jpg"
+    texts = texts_of(apple)
+    assert texts["alt"] == "A red apple"
+    assert texts["tooltip"] == "ripe"
+    assert texts["caption"] == "An apple"
+    assert texts["filename"] == "red apple"
+    assert texts["heading"] == "Apples"
+    assert texts["title"] == "All about fruit"
+    assert "apple" not in texts["surrounding"]
+    assert pear.url == "https://cdn.org/IMG_2041.jpg"
+    assert texts_of(pear) == {
+        "heading": "Pears",
+        "title": "All about fruit",
+        "surrounding": "Green pears",
+    }
+
+
+def test_links_are_absolute_and_lose_their_fragment() -> None:
+    page = read_page(PAGE.encode(), "https://a.org/fruit.html")
+    assert page.links == (Link("https://b.org/x", "More fruit", nav=True),)
+    assert page.lang == "en"
+
+
+def test_the_declared_charset_is_used() -> None:
+    html = '<meta charset="iso-8859-1"><img src="a.jpg" alt="Café">'
+    page = read_page(html.encode("latin-1"), "https://a.org/")
+    assert texts_of(page.images[0])["alt"] == "Café"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff", b"<", b"plain", b"<img alt=x"])
+def test_any_bytes_are_a_page(content: bytes) -> None:
+    assert read_page(content, "https://a.org/").images == ()
+
+
+def test_deep_and_wide_pages_end() -> None:
+    deep = b"<div>" * 20_000 + b"<img src=a.jpg alt=cat>"
+    assert len(read_page(deep, "https://a.org/").images) <= 1
+    wide = b"<a href=x>x</a>" * (MAX_LINKS + 500)
+    assert len(read_page(wide, "https://a.org/").links) == MAX_LINKS
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("IMG_2041.jpg", ""),
+        ("DSC00012.JPG", ""),
+        ("P1010003.jpeg", ""),
+        ("d41d8cd98f00b204e9800998ecf8427e.png", ""),
+        ("red-apple_2.final.jpg", "red apple final"),
+        ("facade.jpg", "facade"),
+        ("", ""),
+    ],
+)
+def test_file_names_give_words_unless_a_machine_made_them(name: str, words: str) -> None:
+    assert filename_words(f"https://a.org/x/{name}") == words
+
+
+RICH = b"""<head><meta name=Description content="A shop"><meta property=og:title content="Red mug">
+<meta property=og:image content=/og.png><meta property=og:image:alt content="a mug">
+<script type="application/ld+json">{"@graph": [{"@type": "Product", "name": "Blue cup",
+"image": {"@type": "ImageObject", "url": "/lazy.png", "caption": "cup, seen from above"}}]}</script>
+<script type="application/ld+json">{"broken</script></head><body>
+<a href=/cup title="see the cup"><img src="data:image/gif;base64,AA" data-src=/lazy.png></a>
+<picture><source srcset="s.png 1x, /l.png 2x"><img srcset="/m.png 300w, /n.png 900w"></picture>
+<aside><a href=/z rel="nofollow">z</a></aside><a href=/y>y</a></body>"""
+
+
+def test_metadata_lazy_images_and_links_around_images_are_read() -> None:
+    page = read_page(RICH, "https://a.org/")
+    lazy, picture, shared = page.images
+    assert (lazy.url, picture.url, shared.url) == tuple(
+        f"https://a.org/{name}.png" for name in ("lazy", "n", "og")
+    )
+    assert picture.others == ("https://a.org/l.png",)
+    assert texts_of(lazy)["link"] == "see the cup"
+    assert texts_of(lazy)["description"] == "A shop"
+    said = [text.text for text in lazy.texts if text.source == "json_ld"]
+    assert sorted(said) == ["Blue cup", "cup, seen from above"]
+    assert texts_of(shared)["og_title"] == "Red mug"
+    assert texts_of(shared)["og_alt"] == "a mug"
+    assert "og_title" not in texts_of(lazy)
+    assert page.links[1:] == (
+        Link("https://a.org/z", "z", "nofollow", True),
+        Link("https://a.org/y", "y", "", False),
+    )
+
+
+def test_nearer_words_weigh_more() -> None:
+    words = [f"w{number}" for number in range(100)]
+    html = f"<p>{' '.join(words[:50])} <img src=a.png> {' '.join(words[50:])}</p>"
+    texts = read_page(html.encode(), "https://a.org/").images[0].texts
+    near, *far = [text for text in texts if text.source == "surrounding"]
+    assert near.text.split() == words[40:60] and near.weight == 1
+    assert [text.text.split() for text in far] == [words[10:40], words[60:90]]
+    assert all(0 < text.weight < near.weight for text in far)
+
+
+@given(st.text(alphabet="/.?a=-_~%&:é ", min_size=1, max_size=20))
+def test_references_are_resolved_as_the_standard_library_does(reference: str) -> None:
+    base = "https://a.org/x/y.html?q=1"
+    expected = urldefrag(urljoin(base, reference.strip())).url
+    if expected.startswith("http"):
+        assert Resolver(base)(reference) == expected
+
+
+LINKED = """<a href="/1">a <b>b</b></a> <A HREF=/2 rel=next>c <p>d</p> e <a name=x>no</a>
+<td><a class=y href='/3?a=1&amp;b=2'>f</td> g <div role=navigation><div><a href=/4><img src=i.png
+alt=x></a></div><a href=/5>h<br>i</a></div><a href=/6>j"""
+
+
+def test_links_end_where_they_should() -> None:
+    page = read_page(LINKED.encode(), "https://a.org/")
+    assert [(link.url[13:], link.text, link.nav) for link in page.links] == [
+        ("/1", "a b", False),
+        ("/2", "c d", False),
+        ("/3?a=1&b=2", "f", False),
+        ("/4", "", True),
+        ("/5", "h i", True),
+        ("/6", "j", False),
+    ]
+    assert page.links[1].rel == "next"
+
+
+def test_figures_and_headings_may_be_nested_or_left_open() -> None:
+    html = """<h2>A<img src=1.png></h3><figure><figure><img src=2.png><figcaption>b</figure>
+    <figure><img src=3.png></figure></figure><h1>c<img src=4.png><p>d"""
+    found = [texts_of(image) for image in read_page(html.encode(), "https://a.org/").images]
+    assert [texts.get("caption") for texts in found] == [None, "b", None, None]
+    assert [texts["heading"] for texts in found] == ["A", "A", "A", "c d"]

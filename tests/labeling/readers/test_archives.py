@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.keys import ids
+from labeling.readers.archives import read_archive, read_stored
+from labeling.readers.http import Broken, Record
+from labeling.readers.image_files import Located
+from labeling.readers.warc import read_records
+from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS, check
+from tests.labeling.warcs import Response, arc_head, arc_record, members, record
+
+PIXEL = b"GIF89a" + bytes(20)
+OTHER = b"\x89PNG\r\n\x1a\n" + bytes(30)
+PAGE = Response(
+    "http://a.org/p.html",
+    b'<title>Fruit</title><p>One <img src="apple.gif" alt="apple"> here '
+    b'<img src="/moved.png" alt="pear"><img src="http://b.org/far.jpg" alt="plum">'
+    b'<a href="q.html" rel="next">more</a>',
+)
+RESPONSES = (
+    PAGE,
+    Response("http://a.org/gone.html", b"<img src=x.gif>", status=404),
+    Response("http://a.org/apple.gif", PIXEL, "image/gif"),
+    Response("http://a.org/moved.png", b"", "text/html", 302, (("Location", "/pear.png"),)),
+    Response("http://a.org/pear.png", OTHER, "image/png"),
+)
+
+
+CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(PAGE.body), PAGE.body)
+
+
+def by_url(url: str) -> Located:
+    return Located(ids.digest(url), url, 0)
+
+
+def tables_of(path: Path) -> dict[str, pa.Table]:
+    found: dict[str, list[pa.Table]] = {}
+    for name, rows in read_archive(path, f"web/{path.name}", by_url):
+        found.setdefault(name, []).append(rows)
+    return {name: pa.concat_tables(tables) for name, tables in found.items()}
+
+
+def written(tmp_path: Path, name: str) -> Path:
+    arc = ".arc" in name
+    records = [arc_record(r) if arc else record(r) for r in RESPONSES]
+    records = [arc_head(), *records] if arc else records
+    path = tmp_path / name
+    path.write_bytes(members(records) if name.endswith(".gz") else b"".join(records))
+    return path
+
+
+@pytest.mark.parametrize("name", ["x.warc", "x.warc.gz", "x.arc", "x.arc.gz"])
+def test_every_kind_of_archive_gives_the_same(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name)
+    tables = tables_of(path)
+    for schema in (IMAGES, SIGNALS, PLACEMENTS, LINKS, REJECTS):
+        check(tables[schema.name], schema)
+    assert tables["rejects"].num_rows == 0
+    signals = tables["signals"].to_pylist()
+    alt = {row["text"]: row["image_id"] for row in signals if row["source"] == "alt"}
+    assert alt == {
+        "apple": ids.digest(PIXEL),
+        "pear": ids.digest(OTHER),
+        "plum": ids.digest("http://b.org/far.jpg"),
+    }
+    (link,) = tables["links"].to_pylist()
+    assert link["dst_page"] == ids.digest("http://a.org/q.html")
+    assert (link["anchor"], link["rel"], link["nav"]) == ("more", "next", False)
+    for image in tables["images"].to_pylist():
+        if image["n_bytes"]:
+            archive, offset = image["location"].split("#")
+            assert archive == f"web/{name}"
+            body = read_stored(path, int(offset)) or b""
+            assert (ids.digest(body), len(body)) == (image["image_id"], image["n_bytes"])
+
+
+def test_nothing_lies_at_a_wrong_offset(tmp_path: Path) -> None:
+    path = written(tmp_path, "x.warc.gz")
+    assert read_stored(path, 3) is None
+    assert read_stored(path, 10**12) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (gzip.compress(PAGE.body), (("Content-Encoding", "gzip"),)),
+        (gzip.compress(gzip.compress(PAGE.body)), (("Content-Encoding", "gzip, gzip"),)),
+        (PAGE.body, (("Content-Encoding", "gzip"),)),
+        (PAGE.body, (("Transfer-Encoding", "chunked"),)),
+        (CHUNKED, (("Transfer-Encoding", "chunked"),)),
+    ],
+)
+def test_codings_are_undone_where_the_body_has_them(
+    tmp_path: Path, body: bytes, headers: tuple[tuple[str, str], ...]
+) -> None:
+    path = tmp_path / "x.warc"
+    path.write_bytes(record(PAGE._replace(body=body, headers=headers)))
+    (found,) = read_records(path, lambda status, mime: True)
+    assert isinstance(found, Record) and found.body == PAGE.body
+
+
+def test_the_charset_of_the_header_is_used(tmp_path: Path) -> None:
+    page = Response(
+        "http://a.org/", "<img src=a.png alt='Æble'>".encode("cp1252"), "text/html; charset=cp1252"
+    )
+    path = tmp_path / "x.warc"
+    path.write_bytes(record(page))
+    assert "Æble" in tables_of(path)["signals"]["text"].to_pylist()
+
+
+def test_wat_gives_images_and_links(tmp_path: Path) -> None:
+    links = [
+        {"path": "IMG@/src", "url": "/a.png", "alt": "An  apple"},
+        {"path": "A@/href", "url": "q.html", "text": "more"},
+        {"path": "SCRIPT@/src", "url": "s.js"},
+    ]
+    html = {"Head": {"Title": "Fruit"}, "Links": links}
+    envelope = {
+        "WARC-Header-Metadata": {"WARC-Target-URI": "http://a.org/x/p.html"},
+        "Payload-Metadata": {"HTTP-Response-Metadata": {"HTML-Metadata": html}},
+    }
+    block = json.dumps({"Envelope": envelope}).encode()
+    head = b"WARC/1.0\r\nWARC-Type: metadata\r\nContent-Type: application/json\r\n"
+    records = [
+        head + b"Content-Length: %d\r\n\r\n%s\r\n\r\n" % (len(b), b) for b in (b"{", b"[]", block)
+    ]
+    path = tmp_path / "x.wat.gz"
+    path.write_bytes(members(records))
+    tables = tables_of(path)
+    texts = [(row["source"], row["text"]) for row in tables["signals"].to_pylist()]
+    assert texts == [("alt", "An apple"), ("filename", "a"), ("title", "Fruit")]
+    assert tables["images"]["location"].to_pylist() == ["http://a.org/a.png"]
+    assert tables["links"]["dst_page"].to_pylist() == [ids.digest("http://a.org/x/q.html")]
+    assert tables["rejects"]["reason"].to_pylist() == ["bad_record"] * 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_damage_to_one_record_leaves_the_others(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    pages = [PAGE._replace(url=f"http://a.org/{i}.html") for i in range(8)]
+    parts = [gzip.compress(record(page), mtime=0) for page in pages]
+    hurt = data.draw(st.integers(0, 7))
+    place = data.draw(st.integers(12, len(parts[hurt]) - 1))
+    bad = bytearray(parts[hurt])
+    bad[place] ^= data.draw(st.integers(1, 255))
+    path = tmp_path_factory.mktemp("damage") / "x.warc.gz"
+    path.write_bytes(b"".join([*parts[:hurt], bytes(bad), *parts[hurt + 1 :]]))
+    found = list(read_records(path, lambda status, mime: True))
+    whole = [r.url for r in found if isinstance(r, Record) and r.body == PAGE.body]
+    expected = [page.url for page in pages]
+    assert [url for url in whole if url != expected[hurt]] == expected[:hurt] + expected[hurt + 1 :]
+    assert expected[hurt] in whole or any(isinstance(r, Broken) for r in found)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from labeling.errors import InputError
+from labeling.keys import ids
+from labeling.readers.image_files import Locator
+from labeling.readers.sites import read_site, site_pages
+from labeling.readers.zips import read_zipped
+
+FILES = {
+    "a.org/index.html": b'<title>Fruit</title><img src="/img/Red apple.jpg" alt="an apple">',
+    "a.org/more/pear.htm": b'<img src="//B.org/pear.jpg" alt="a pear"><a href="../">back</a>',
+    "a.org/img/Red apple.jpg": b"apple",
+    "b.org/pear.jpg": b"pear",
+    "b.org/notes.txt": b"no page",
+}
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    for name, content in FILES.items():
+        path = tmp_path / "web" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "web.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, content in FILES.items():
+            zipped.writestr(name, content)
+    return tmp_path
+
+
+def read(base: Path, site: str) -> dict[str, pa.Table]:
+    pages = site_pages(base, site)
+    return dict(read_site(base / site, pages, Locator(base, [site])))
+
+
+def test_a_zip_file_says_what_its_folder_says(base: Path) -> None:
+    folder, zipped = read(base, "web"), read(base, "web.zip")
+    assert len(folder["signals"]) > 4
+    for name in ("signals", "placements", "links", "rejects"):
+        assert zipped[name].equals(folder[name])
+    ids_of = [table["images"]["image_id"].to_pylist() for table in (folder, zipped)]
+    assert ids_of[0] == ids_of[1] == [ids.digest(b"apple"), ids.digest(b"pear")]
+
+
+def test_the_image_of_a_zip_file_is_found_again_by_its_location(base: Path) -> None:
+    for row in read(base, "web.zip")["images"].to_pylist():
+        path, _, name = row["location"].partition("#")
+        content = read_zipped(base / path, name, 100)
+        assert content is not None
+        assert ids.digest(content) == row["image_id"]
+
+
+def test_a_zip_file_without_pages_is_refused(base: Path) -> None:
+    with zipfile.ZipFile(base / "web.zip", "w") as zipped:
+        zipped.writestr("a.org/x.jpg", b"x")
+    with pytest.raises(InputError, match="no file that is read"):
+        site_pages(base, "web.zip")
+
+
+def test_a_damaged_zip_file_is_refused(base: Path) -> None:
+    whole = (base / "web.zip").read_bytes()
+    (base / "web.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="zip file cannot be read"):
+        site_pages(base, "web.zip")
+
+
+def test_a_damaged_page_is_put_aside_and_the_others_read(base: Path) -> None:
+    content = bytearray((base / "web.zip").read_bytes())
+    place = content.index(b"a.org/index.html") + len("a.org/index.html")
+    content[place : place + 8] = b"\xff" * 8
+    (base / "web.zip").write_bytes(content)
+    tables = read(base, "web.zip")
+    assert tables["rejects"].to_pylist() == [
+        {"where": "web.zip#a.org/index.html", "reason": "bad_record", "value": "a.org/index.html"}
+    ]
+    assert "a pear" in tables["signals"]["text"].to_pylist()
+
+
+def test_no_more_is_unpacked_than_asked_for(base: Path) -> None:
+    with zipfile.ZipFile(base / "web.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("a.org/bomb.html", bytes(50_000_000))
+    assert read_zipped(base / "web.zip", "a.org/bomb.html", 1000) == bytes(1000)
+
+
+def test_a_file_that_is_not_in_the_zip_file_is_none(base: Path) -> None:
+    assert read_zipped(base / "web.zip", "../../etc/passwd", 10) is None

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from labeling.errors import InputError
+from labeling.keys import ids
+from labeling.readers import tabular
+from labeling.readers.image_files import Locator, input_files, site_path
+from labeling.readers.tables import read_feedback, read_links, read_signals
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "a.jpg").write_bytes(b"first")
+    (tmp_path / "same.jpg").write_bytes(b"first")
+    (tmp_path / "site" / "h.org" / "x").mkdir(parents=True)
+    (tmp_path / "site" / "h.org" / "x" / "b c.jpg").write_bytes(b"second")
+    return tmp_path
+
+
+def signals(folder: Path, text: str, columns: dict[str, str]) -> dict[str, pa.Table]:
+    path = folder / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    return dict(read_signals(path, columns, "alt", Locator(folder, ["site"])))
+
+
+BASIC = {"image": "file", "text": "words"}
+
+
+def test_reads_rows_and_puts_those_without_an_image_aside(folder: Path) -> None:
+    text = 'file,words\na.jpg,"a cat, sleeping"\nsame.jpg,a dog\nnone.jpg,x\n../a.jpg,x\n'
+    tables = signals(folder, text, BASIC)
+    assert tables["signals"]["text"].to_pylist() == ["a cat, sleeping", "a dog"]
+    assert set(tables["signals"]["image_id"].to_pylist()) == {ids.digest(b"first")}
+    assert tables["signals"]["source"].to_pylist() == ["alt", "alt"]
+    rejects = tables["rejects"].to_pylist()
+    assert [(r["where"], r["reason"], r["value"]) for r in rejects] == [
+        ("table.csv:3", "image_missing", "none.jpg"),
+        ("table.csv:4", "image_missing", "../a.jpg"),
+    ]
+
+
+def test_all_columns_can_be_mapped(folder: Path) -> None:
+    text = "i,t,p,s,w,l\nhttps://h.org/x/b%20c.jpg,a cat,https://P.org/1,title,0.5,en\n"
+    columns = {"image": "i", "text": "t", "page": "p", "source": "s", "weight": "w", "lang": "l"}
+    (row,) = signals(folder, text, columns)["signals"].to_pylist()
+    assert row["image_id"] == ids.digest(b"second")
+    assert row["page_id"] == ids.digest("https://P.org/1")
+    assert (row["host"], row["source"], row["weight"], row["lang"]) == ("p.org", "title", 0.5, "en")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_reads_parquet_and_json_lines_alike(folder: Path, kind: str) -> None:
+    path = folder / f"table.{kind}"
+    table = pa.table({"file": ["a.jpg"], "words": ["a cat"], "other": [1]})
+    if kind == "parquet":
+        pq.write_table(table, path)
+    else:
+        path.write_text('{"file": "a.jpg", "words": "a cat", "other": 1}\n')
+    found = dict(read_signals(path, BASIC, "alt", Locator(folder, [])))
+    assert found["signals"]["text"].to_pylist() == ["a cat"]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("file,words\n", {"image": "file"}, "lacks text"),
+        ("file,words\na.jpg,x\n", {"image": "nofile", "text": "words"}, "no column 'nofile'"),
+        ("file,words,w\na.jpg,x,nan\n", BASIC | {"weight": "w"}, "row 1: 'nan'"),
+        ("file,words,w\na.jpg,x,1\na.jpg,x,much\n", BASIC | {"weight": "w"}, "row 2: 'much'"),
+        ("file,words,w\na.jpg,x,1e39\n", BASIC | {"weight": "w"}, "row 1: '1e39'"),
+        ("file,words,w\na.jpg,x,-1\n", BASIC | {"weight": "w"}, "below 0"),
+        ("file,words\na.jpg\n", BASIC, "cannot be read"),
+        ("", BASIC, "cannot be read"),
+    ],
+)
+def test_bad_tables_are_refused(
+    folder: Path, text: str, columns: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        signals(folder, text, columns)
+    assert expected in str(caught.value)
+    assert "table.csv" in str(caught.value)
+
+
+def test_an_empty_table_gives_empty_tables(folder: Path) -> None:
+    tables = signals(folder, "file,words\n", BASIC)
+    assert {name: len(table) for name, table in tables.items()} == {
+        "rejects": 0,
+        "images": 0,
+        "signals": 0,
+        "placements": 0,
+    }
+
+
+def test_a_wrong_kind_of_parquet_is_refused(folder: Path) -> None:
+    path = folder / "table.parquet"
+    pq.write_table(pa.table({"file": ["a.jpg"], "words": [["a", "b"]]}), path)
+    with pytest.raises(InputError, match="not text, a number or a time"):
+        dict(read_signals(path, BASIC, "alt", Locator(folder, [])))
+    path.write_bytes(b"not parquet")
+    with pytest.raises(InputError, match="cannot be read"):
+        dict(read_signals(path, BASIC, "alt", Locator(folder, [])))
+
+
+def test_links_are_pages_digests(folder: Path) -> None:
+    path = folder / "links.csv"
+    path.write_text("from,to,words\nhttps://A.org/x,https://b.org/y,see\n,https://b.org/y,\n")
+    columns = {"src": "from", "dst": "to", "anchor": "words"}
+    table = dict(read_links(path, columns))["links"]
+    assert table["src_host"].to_pylist() == ["a.org", ""]
+    assert table["dst_page"].to_pylist() == [ids.digest("https://b.org/y")] * 2
+    assert table["anchor"].to_pylist() == ["see", None]
+
+
+FEEDBACK = "event_id,image,label,query,kind,user,position,time\n"
+NAMES = {n: n for n in FEEDBACK.strip().split(",")}
+
+
+def feedback(folder: Path, text: str) -> dict[str, pa.Table]:
+    path = folder / "feedback.csv"
+    path.write_text(FEEDBACK + text)
+    return dict(read_feedback(path, NAMES, Locator(folder, []), {"cat"}.__contains__))
+
+
+def test_feedback_is_read_and_unknown_things_are_put_aside(folder: Path) -> None:
+    tables = feedback(
+        folder,
+        "e1,a.jpg,cat,,up,u,,2024-01-01T00:00:10Z\n"
+        "e2,a.jpg,,big cats,click,u,3,1704067200\n"
+        "e7,a.jpg,cat,,up,u,,9999-12-31\n"
+        "e3,none.jpg,cat,,up,u,,0\n"
+        "e4,a.jpg,cow,,up,u,,0\n"
+        "e5,a.jpg,cat,,like,u,,0\n"
+        "e6,a.jpg,,,up,u,,0\n",
+    )
+    assert tables["feedback"]["event_id"].to_pylist() == ["e1", "e2", "e7"]
+    assert tables["feedback"]["time"].to_pylist() == [1704067210, 1704067200, 253402214400]
+    assert tables["feedback"]["position"].to_pylist() == [None, 3, None]
+    assert tables["rejects"]["reason"].to_pylist() == [
+        "image_missing",
+        "unknown_kind",
+        "unknown_label",
+        "no_label",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("e1,a.jpg,cat,,up,u,,yesterday\n", "are not a time"),
+        ("e1,a.jpg,cat,,up,u,first,0\n", "are not a finite number"),
+        ("e1,a.jpg,cat,,up,u,0,0\n", "below 1"),
+        ("e1,a.jpg,cat,,up,u,,-5\n", "below 0"),
+        ("e1,a.jpg,cat,,up,u,,inf\n", "are not a time"),
+        ("e1,a.jpg,cat,,up,u,,1e300\n", "are not a time"),
+        ("e1,a.jpg,cat,,up,u,1e300,0\n", "are not a finite number"),
+    ],
+)
+def test_bad_feedback_is_refused(folder: Path, row: str, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        feedback(folder, row)
+
+
+def test_urls_map_to_files_of_a_site() -> None:
+    assert site_path("https://A.org/x/b%20c.jpg?size=1#top") == "a.org/x/b c.jpg"
+
+
+def test_missing_inputs_are_named(folder: Path) -> None:
+    with pytest.raises(InputError, match="missing"):
+        input_files(folder, "nowhere", (".csv",))
+    with pytest.raises(InputError, match="no file that is read"):
+        input_files(folder, "site", (".csv",))
+
+
+def everything(path: Path, columns: dict[str, str]) -> dict[str, pa.Table]:
+    found: dict[str, list[pa.Table]] = {}
+    for name, rows in read_signals(path, columns, "alt", Locator(path.parent, [])):
+        found.setdefault(name, []).append(rows)
+    return {name: pa.concat_tables(parts).combine_chunks() for name, parts in found.items()}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_a_file_is_read_in_batches_that_change_nothing(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / f"long.{kind}"
+    rows = [{"file": "no.jpg" if n % 7 == 0 else "a.jpg", "words": f"cat {n}"} for n in range(500)]
+    table = pa.Table.from_pylist(rows)
+    if kind == "csv":
+        pa.csv.write_csv(table, path)
+    elif kind == "parquet":
+        pq.write_table(table, path, row_group_size=90)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    whole = everything(path, BASIC)
+    monkeypatch.setattr(tabular, "BATCH_ROWS", 33)
+    monkeypatch.setattr(tabular, "BATCH_BYTES", 1000)
+    parts = [rows for _, rows in read_signals(path, BASIC, "alt", Locator(folder, []))]
+    assert max(map(len, parts)) < 100
+    assert everything(path, BASIC) == whole
+    assert whole["rejects"]["where"].to_pylist()[:2] == [f"long.{kind}:1", f"long.{kind}:8"]
+    assert len(whole["signals"]) == 500 - len(whole["rejects"])
+
+
+def test_a_bad_value_is_named_by_its_row_in_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabular, "BATCH_BYTES", 200)
+    good = ["none.jpg,x,1", *["a.jpg,x,1"] * 99]
+    text = "\n".join(["file,words,w", *good, "a.jpg,x,much"]) + "\n"
+    with pytest.raises(InputError, match="row 101: 'much'"):
+        signals(folder, text, BASIC | {"weight": "w"})
+
+
+def test_kinds_of_values_and_keys_may_change_within_json_lines(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tabular, "BATCH_BYTES", 10)
+    path = folder / "mixed.jsonl"
+    lines = [
+        '{"file": "a.jpg", "words": 1}',
+        '{"file": "a.jpg"}',
+        '{"file": "a.jpg", "words": "b"}',
+    ]
+    path.write_text("\n".join(lines))
+    assert everything(path, BASIC)["signals"]["text"].to_pylist() == ["1", "b"]

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import open_stage
+from labeling.errors import InputError, IntegrityError
+from labeling.schemas import AUDITS, INTERVALS, SCORED, SELECTED
+from pipelines.auditing.looks import read_looks
+from pipelines.auditing.sample import answer_audits, draw_audits
+from pipelines.auditing.until import audit_until
+from pipelines.delivery.truth import read_truth
+from pipelines.passes.label import label
+from pipelines.run.config import Config, read_config, with_overrides
+from pipelines.run.stages import taxonomy_of
+from pipelines.selecting.select import select
+
+
+def without_truth(shop: Path) -> Config:
+    config = read_config(shop)
+    return config.model_copy(update={"audit": config.audit.model_copy(update={"truth": None})})
+
+
+def fill_in(sheet: Path, shop: Path, run_dir: Path) -> pd.DataFrame:
+    truth = read_truth(shop.parent / "truth.csv", taxonomy_of(open_stage(run_dir, "candidates")))
+    rows = pd.read_csv(sheet, dtype=str, keep_default_na=False)
+    pairs = pa.table({n: rows[n].tolist() for n in ("image_id", "label_id")})
+    rows["verdict"] = np.where(find_pairs(pairs, truth) >= 0, "yes", "No ")
+    rows.to_csv(sheet, index=False)
+    return rows
+
+
+def test_a_share_is_kept_with_its_precision(shop: Path, labelled: Path) -> None:
+    config = read_config(shop)
+    stage = select(config, labelled)
+    selected = stage.table(SELECTED)
+    kept = np.asarray(selected["kept"])
+    assert kept.sum() == stage.counts["out"] == round(len(selected) / 3)
+    truth = read_truth(shop.parent / "truth.csv", taxonomy_of(open_stage(labelled, "candidates")))
+    right = find_pairs(selected, truth) >= 0
+    facts = stage.manifest["facts"]
+    assert facts["precision_low"] <= facts["precision"] <= facts["precision_high"]
+    assert right[kept].mean() > right.mean() + 0.2
+    assert facts["precision_low"] <= right[kept].mean() <= facts["precision_high"]
+    assert facts["kept_share_of_right"] == pytest.approx(right[kept].sum() / right.sum(), abs=0.1)
+    assert 0 < facts["pool_missed_low"] <= len(truth) - right.sum()
+    assert right.sum() / len(truth) <= facts["pool_recall_at_most"] < 1
+
+
+def test_selecting_again_with_another_share_keeps_the_scores(shop: Path, labelled: Path) -> None:
+    config = read_config(shop)
+    select(config, labelled)
+    scored = open_stage(labelled, "scored")
+    stage = select(with_overrides(config, ["select.keep=0.1"]), labelled)
+    assert stage.counts["out"] == round(0.1 * stage.counts["in"])
+    assert open_stage(labelled, "scored").manifest == scored.manifest
+    assert len(scored.table(SCORED)) == stage.counts["in"]
+
+
+def test_bounds_of_probabilities_are_written_on_demand(shop: Path, labelled: Path) -> None:
+    select(with_overrides(read_config(shop), ["select.venn_abers=true"]), labelled)
+    scored = open_stage(labelled, "scored")
+    bounds = scored.table(INTERVALS)
+    assert bounds["label_id"].equals(scored.table(SCORED)["label_id"])
+    assert pc.all(pc.less_equal(bounds["p_low"], bounds["p_high"])).as_py()
+    facts = scored.manifest["facts"]
+    assert (facts["folds_boosted"], list(facts["log_loss"])) == (0, ["logistic"])
+
+
+def test_without_audits_no_precision_is_stated(shop: Path, labelled: Path) -> None:
+    with pytest.raises(InputError, match="precision cannot be shown") as caught:
+        select(without_truth(shop), labelled)
+    assert "winnow audit" in caught.value.help
+
+
+def test_a_person_can_audit_by_sheet(shop: Path, labelled: Path) -> None:
+    config = without_truth(shop)
+    sheet, n_pairs = draw_audits(config, labelled)
+    rows = fill_in(sheet, shop, labelled)
+    assert len(rows) == n_pairs == config.audit.n
+    assert (rows["image"].map(lambda name: (shop.parent / name).is_file())).all()
+    stage = answer_audits(config, labelled, sheet)
+    by_hand = stage.table(AUDITS)
+    by_truth = answer_audits(read_config(shop), labelled, None).table(AUDITS)
+    for column in ("image_id", "label_id", "verdict", "stratum"):
+        assert by_hand[column].to_pylist() == by_truth[column].to_pylist()
+    assert np.allclose(by_hand["p_inclusion"].to_numpy(), by_truth["p_inclusion"].to_numpy())
+
+
+def test_a_sheet_answered_in_part_still_counts(shop: Path, labelled: Path) -> None:
+    config = without_truth(shop)
+    sheet, _ = draw_audits(config, labelled)
+    rows = fill_in(sheet, shop, labelled)
+    rows.loc[100:, "verdict"] = ""
+    rows.to_csv(sheet, index=False)
+    audits = answer_audits(config, labelled, sheet).table(AUDITS)
+    assert len(audits) == 100
+    n_candidates = open_stage(labelled, "candidates").counts["candidates"]
+    assert (1 / audits["p_inclusion"].to_numpy()).sum() == pytest.approx(n_candidates)
+
+
+def test_a_sheet_is_never_written_over(shop: Path, labelled: Path) -> None:
+    config = without_truth(shop)
+    sheet, _ = draw_audits(config, labelled)
+    before = sheet.read_bytes()
+    with pytest.raises(InputError, match="may hold answers"):
+        draw_audits(config, labelled)
+    assert sheet.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("{image},{label},perhaps", r"answers\.csv:2"),
+        ("{image},shoe,yes", "no candidate"),
+        ("xx,shirt,yes", "no candidate"),
+    ],
+)
+def test_wrong_answers_are_refused_with_their_line(
+    shop: Path, labelled: Path, tmp_path: Path, line: str, expected: str
+) -> None:
+    first = open_stage(labelled, "candidates").paths(".parquet", "candidates-")[0]
+    row = pd.read_parquet(first, columns=["image_id", "label_id"]).iloc[0]
+    path = tmp_path / "answers.csv"
+    text = line.format(image=row["image_id"], label=row["label_id"])
+    path.write_text(f"image_id,label_id,verdict\n{text}\n")
+    with pytest.raises(InputError, match=expected):
+        answer_audits(without_truth(shop), labelled, path)
+
+
+def test_audits_of_other_candidates_are_not_used(shop: Path, labelled: Path) -> None:
+    config = without_truth(shop)
+    sheet, _ = draw_audits(config, labelled)
+    fill_in(sheet, shop, labelled)
+    answer_audits(config, labelled, sheet)
+    path = shop.parent / "products.csv"
+    path.write_text(path.read_text() + "images/0.jpg,a yellow thing,https://x.example/\n")
+    label(config, labelled)
+    with pytest.raises(InputError, match="made from other candidates"):
+        select(config, labelled)
+
+
+def test_a_second_sheet_holds_what_was_said_and_asks_for_more(shop: Path, labelled: Path) -> None:
+    config = with_overrides(without_truth(shop), ["audit.n=100"])
+    sheet, _ = draw_audits(config, labelled)
+    first = fill_in(sheet, shop, labelled)
+    answer_audits(config, labelled, sheet)
+    with pytest.raises(InputError, match="have been judged"):
+        draw_audits(config, labelled)
+    sheet, n_asked = draw_audits(with_overrides(config, ["audit.n=150"]), labelled)
+    rows = pd.read_csv(sheet, dtype=str, keep_default_na=False)
+    assert n_asked == 50 == (rows["verdict"] == "").sum()
+    assert rows["image_id"].tolist()[:100] == first["image_id"].tolist()
+    assert rows["auditor"].tolist()[:100] == ["audit-sheet"] * 100
+    fill_in(sheet, shop, labelled)
+    audits = answer_audits(config, labelled, sheet).table(AUDITS)
+    by_truth = with_overrides(read_config(shop), ["audit.n=150"])
+    assert (
+        answer_audits(by_truth, labelled, None)
+        .table(AUDITS)
+        .drop("auditor")
+        .equals(audits.drop("auditor"))
+    )
+
+
+def test_a_scored_run_is_audited_where_the_threshold_falls(shop: Path, labelled: Path) -> None:
+    config = with_overrides(read_config(shop), ["audit.n=100"])
+    first = answer_audits(config, labelled, None).table(AUDITS)
+    before = select(config, labelled).manifest["facts"]
+    more = with_overrides(without_truth(shop), ["audit.n=160"])
+    sheet, n_asked = draw_audits(more, labelled)
+    fill_in(sheet, shop, labelled)
+    audits = answer_audits(more, labelled, sheet).table(AUDITS)
+    assert n_asked == 60
+    assert np.all(find_pairs(first, audits) >= 0)
+    assert {name.split("-")[0] for name in audits["stratum"].to_pylist()} == {"cell"}
+    facts = select(config, labelled).manifest["facts"]
+    assert facts["n_audits_kept"] - before["n_audits_kept"] >= 30
+    assert facts["precision_low"] > before["precision_low"]
+
+
+def test_audits_are_drawn_until_the_interval_is_narrow(shop: Path, labelled: Path) -> None:
+    config = with_overrides(read_config(shop), ["audit.n=120"])
+    look, n_pairs = audit_until(config, labelled, 0.06)
+    assert look is not None
+    assert (look.width <= 0.06, n_pairs) == (True, 0)
+    looks = read_looks(labelled)
+    assert looks[-1] == look
+    assert len(looks) > 1
+    assert all(one.width > 0.06 for one in looks[:-1])
+    assert [one.number for one in looks] == list(range(1, len(looks) + 1))
+    assert audit_until(config, labelled, 0.06) == (look, 0)
+    assert read_looks(labelled) == looks
+    told = select(config, labelled).manifest["facts"]
+    assert (told["precision_low"], told["precision_high"]) == (look.low, look.high)
+    assert told["confidence"] == 0.95
+
+
+def test_a_person_audits_in_batches(shop: Path, labelled: Path) -> None:
+    config = with_overrides(without_truth(shop), ["audit.n=120"])
+    sheet = labelled / "audit-sheet.csv"
+    assert audit_until(config, labelled, 0.06) == (None, 120)
+    n_judged, n_pairs = 0, 120
+    while n_pairs:
+        fill_in(sheet, shop, labelled)
+        answer_audits(config, labelled, sheet)
+        n_judged += n_pairs
+        look, n_pairs = audit_until(config, labelled, 0.06)
+        assert look is not None
+        assert look.n_audits == n_judged
+    assert look.width <= 0.06
+
+
+def test_a_damaged_list_of_looks_is_refused(shop: Path, labelled: Path) -> None:
+    (labelled / "audit-looks.json").write_text("[{", "utf-8")
+    with pytest.raises(IntegrityError, match="looks"):
+        audit_until(with_overrides(read_config(shop), ["audit.n=120"]), labelled, 0.06)

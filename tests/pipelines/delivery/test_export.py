@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.runs.stage import Stage, open_stage
+from labeling.errors import ConfigError, InputError
+from pipelines.delivery.export import export
+from pipelines.delivery.heldout import evaluate
+from pipelines.delivery.report import report
+from pipelines.delivery.train import train
+from pipelines.run.config import read_config, with_overrides
+from pipelines.selecting.select import select
+
+
+def test_the_whole_line_from_selection_to_report(shop: Path, selected: Path) -> None:
+    config = read_config(shop)
+    for label_set in ("selected", "all"):
+        shards = export(config, selected, label_set)
+        assert shards.counts["in"] == shards.counts["out"] + sum(shards.counts["dropped"].values())
+        model = train(config, selected, label_set)
+        assert model.counts["steps"] == 30
+        measured = evaluate(config, selected, label_set).manifest["facts"]
+        assert 0 < measured["map"] <= 1
+        thirds = [measured.get(f"n_labels_{name}", 0) for name in ("head", "middle", "tail")]
+        assert 0 < sum(thirds) <= measured["n_labels"]
+        assert any(name.startswith("map_level_") for name in measured)
+    page = report(config, selected)
+    facts = json.loads((selected / "report.json").read_text())
+    assert facts["map_selected"] == pytest.approx(
+        open_stage(selected, "evaluation").manifest["facts"]["map"], abs=1e-5
+    )
+    assert facts["true_precision"] > facts["true_precision_all"]
+    assert {row["source"] for row in facts["sources"]} == {"alt", "caption", "linked", "vote"}
+    assert "green" in page.read_text()
+    select(with_overrides(config, ["select.keep=0.2"]), selected)
+    report(config, selected)
+    facts = json.loads((selected / "report.json").read_text())
+    assert facts["kept_share"] == pytest.approx(0.2, abs=0.01)
+    assert not any(name.startswith("map") for name in facts)
+
+
+READ = """
+import json, sys, webdataset
+samples = webdataset.WebDataset(sys.argv[1:], shardshuffle=False).decode("pil")
+print(json.dumps([(s["__key__"], s["jpg"].size, s["json"]) for s in samples]))
+"""
+
+
+def read_with_webdataset(shards: Stage) -> list[tuple[str, list[int], dict[str, Any]]]:
+    """Read the training shards as any user of webdataset would, in a process of its own."""
+    paths = [str(path) for path in shards.paths(".tar", "train-")]
+    done = subprocess.run([sys.executable, "-c", READ, *paths], capture_output=True, check=True)
+    samples: list[tuple[str, list[int], dict[str, Any]]] = json.loads(done.stdout)
+    assert samples
+    return samples
+
+
+def test_shards_are_plain_webdataset_and_trace_every_label(shop: Path, selected: Path) -> None:
+    shards = export(read_config(shop), selected, "selected")
+    samples = read_with_webdataset(shards)
+    assert len(samples) == shards.counts["train"]
+    for key, size, told in samples:
+        assert size == [24, 24]
+        assert told["image_id"] == key
+        kept = [row for row in told["labels"] if not row["implied"]]
+        assert kept
+        assert all(row["evidence"] for row in kept)
+        names = [row["label_id"] for row in told["labels"]] + told["unknown"]
+        assert len(names) == len(set(names))
+
+
+def test_large_images_are_reduced_and_the_card_says_so(shop: Path, selected: Path) -> None:
+    config = with_overrides(read_config(shop), ["export.short_side=16"])
+    shards = export(config, selected, "selected")
+    assert shards.manifest["config"]["short_side"] == 16
+    assert "| pixels of an image's shorter side, at most | 16 |" in (
+        shards.dir / "README.md"
+    ).read_text(encoding="utf-8")
+    for _, size, told in read_with_webdataset(shards):
+        assert size == [told["width"], told["height"]] == [16, 16]
+
+
+def test_unselected_labels_are_taken_at_their_word(shop: Path, selected: Path) -> None:
+    shards = export(read_config(shop), selected, "all")
+    for _, _, told in read_with_webdataset(shards):
+        assert {row["p_correct"] for row in told["labels"]} == {1.0}
+        assert told["unknown"] == []
+
+
+def test_shards_made_of_another_selection_are_not_trained_on(shop: Path, selected: Path) -> None:
+    config = read_config(shop)
+    export(config, selected, "selected")
+    select(with_overrides(config, ["select.keep=0.2"]), selected)
+    with pytest.raises(InputError, match="made from other selected"):
+        train(config, selected, "selected")
+
+
+def test_stages_that_are_missing_are_named(shop: Path, selected: Path) -> None:
+    config = read_config(shop)
+    with pytest.raises(InputError, match="no shards yet") as caught:
+        train(config, selected, "selected")
+    assert "winnow export" in caught.value.help
+    with pytest.raises(ConfigError, match=r"evaluate\.truth"):
+        evaluate(
+            config.model_copy(
+                update={"evaluate": config.evaluate.model_copy(update={"truth": None})}
+            ),
+            selected,
+            "selected",
+        )
+
+
+def test_a_report_tells_what_there_is(shop: Path, labelled: Path) -> None:
+    report(read_config(shop), labelled)
+    facts = json.loads((labelled / "report.json").read_text())
+    assert facts["candidates"] > 0
+    assert "precision" not in facts

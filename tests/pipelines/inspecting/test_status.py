@@ -1,0 +1,155 @@
+"""`winnow status`: what a run has, from outside, while others work on it and when it is damaged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from curation.runs.stage import locked
+from pipelines.cli import main
+from pipelines.inspecting.lock_holder import holder
+from pipelines.shuffle.markers import (
+    SHARED,
+    File,
+    Marker,
+    begin,
+    bucket_marker,
+    split_marker,
+    write_marker,
+)
+from tests.pipelines.runfolders import write_run, write_signals
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run")
+
+
+def status(run_dir: Path) -> Result:
+    return CliRunner().invoke(main, ["status", str(run_dir)])
+
+
+def states(done: Result) -> dict[str, str]:
+    lines = [line.split("  ") for line in done.stdout.splitlines()[1:]]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    return {line[0]: line[1] for line in cells if len(line) > 1 and ":" not in line[0]}
+
+
+def files_of(run_dir: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
+
+
+def test_a_run_is_told_in_the_order_of_the_work(run_dir: Path) -> None:
+    before = files_of(run_dir)
+    done = status(run_dir)
+    assert list(states(done).items()) == [
+        ("signals", "in force"),
+        ("candidates", "in force"),
+        ("selected", "in force"),
+    ]
+    assert "4 candidates, 1 kept, precision 0.900 (0.800 to 0.950)" in done.stdout
+    assert done.stderr == f"next: winnow audit sample {run_dir}\n"
+    assert files_of(run_dir) == before
+
+
+def test_what_was_made_from_something_stale_is_stale(run_dir: Path) -> None:
+    write_signals(run_dir, "another text")
+    done = status(run_dir)
+    assert states(done) == {"signals": "in force", "candidates": "stale", "selected": "stale"}
+    assert "candidates was made from other signals" in done.stdout
+    assert done.stderr == f"next: winnow label CONFIG --out {run_dir}\n"
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "manifest", "pointer", "binary"])
+def test_damage_is_named_and_the_rest_is_told(run_dir: Path, damage: str) -> None:
+    (table,) = (run_dir / "candidates").glob("*/candidates-*.parquet")
+    damaged = {
+        "manifest": table.with_name("manifest.json"),
+        "pointer": run_dir / "candidates" / "CURRENT",
+        "binary": run_dir / "candidates" / "CURRENT",
+    }.get(damage, table)
+    if damage == "gone":
+        damaged.unlink()
+    else:
+        kept = damaged.read_bytes()[:5]
+        damaged.write_bytes(b"\x00\xff/../" if damage == "binary" else kept)
+    done = status(run_dir)
+    assert done.exit_code == 3
+    assert states(done)["candidates"] == "damaged"
+    assert states(done)["signals"] == "in force"
+    assert "1 file" in done.stderr or "a file of the run is damaged" in done.stderr
+    assert str(run_dir / "candidates") in done.stderr
+
+
+def test_an_unfinished_shuffle_is_told_by_its_markers(run_dir: Path) -> None:
+    work = run_dir / ".staging" / "candidates-0123456789ab.work" / "merge.work"
+    job = {"name": "merge", "n_splits": 3, "n_buckets": 8}
+    begin(str(work), job)
+    marker = Marker((File("x", 1, ""),), {"rows": 5}, {})
+    for number in range(3):
+        write_marker(split_marker(str(work), f"s{number}"), marker, str(work / "partial"))
+    write_marker(bucket_marker(str(work), 0), marker, str(work / "partial"))
+    done = status(run_dir)
+    assert "unfinished: candidates" in done.stdout
+    assert "merge: 3 of 3 splits, 1 of 8 buckets\n" in done.stdout
+    assert done.stderr == f"next: winnow label CONFIG --out {run_dir}\n"
+    with locked(run_dir):
+        done = status(run_dir)
+    assert "being made: candidates" in done.stdout
+    assert "merge: 3 of 3 splits, 1 of 8 buckets, " in done.stdout
+    (work / "splits" / "s1.json").write_text("{")
+    for damaged in ("[", "[]", "{}"):
+        (work / "job.json").write_text(damaged)
+        assert status(run_dir).exit_code == 0
+
+
+def test_a_shuffle_in_a_shared_folder_is_told_too(run_dir: Path, tmp_path: Path) -> None:
+    scratch = run_dir / ".staging" / "signals-0123456789ab.work"
+    scratch.mkdir(parents=True)
+    (scratch / SHARED).write_text(str(tmp_path / "shared"))
+    job = {"name": "inputs", "n_splits": 3, "n_buckets": 1}
+    begin(str(tmp_path / "shared" / "inputs.work"), job)
+    assert "inputs: 0 of 3 splits, 0 of 1 buckets\n" in status(run_dir).stdout
+
+
+def test_the_holder_of_the_lock_is_told_and_not_disturbed(run_dir: Path) -> None:
+    assert holder(run_dir) is None
+    with locked(run_dir):
+        done = status(run_dir)
+        assert f"process {os.getpid()} works in this folder since" in done.stdout
+        assert done.stderr == f"next: winnow status {run_dir}\n"
+    assert "nobody works in this folder" in status(run_dir).stdout
+
+
+def test_a_process_that_was_killed_or_is_elsewhere_is_no_holder(run_dir: Path) -> None:
+    hold = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from curation.runs.stage import locked\n"
+        "with locked(Path(sys.argv[1])):\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", hold, str(run_dir)], check=False)
+    found = holder(run_dir)
+    assert found is not None
+    assert found.is_alive is False
+    (run_dir / ".lock").write_text("process 1 on another-host since 2026-01-01 00:00:00\n")
+    assert "process 1 on another-host took the lock" in status(run_dir).stdout
+
+
+def test_a_run_that_has_only_begun_and_no_run_at_all(tmp_path: Path) -> None:
+    with locked(tmp_path / "new"):
+        assert status(tmp_path / "new").exit_code == 0
+    assert status(tmp_path).exit_code == 3
+    assert status(tmp_path / "absent").exit_code == 2
+
+
+def test_a_stage_without_its_input_is_told(run_dir: Path) -> None:
+    shutil.rmtree(run_dir / "signals")
+    assert states(status(run_dir)) == {"candidates": "in force", "selected": "in force"}

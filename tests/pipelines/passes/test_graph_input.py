@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from curation.runs.stage import open_stage
+from labeling.errors import InputError
+from labeling.keys import ids
+from labeling.schemas import LINKS
+from pipelines.passes.label import label
+from pipelines.run.config import read_config
+
+
+def test_a_host_graph_becomes_links(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,text\nhttps://b.org/x.jpg,an apple\n")
+    (tmp_path / "t.jsonl").write_text('{"id": "apple", "names": ["apple"]}\n')
+    (tmp_path / "vertices.txt.gz").write_bytes(gzip.compress(b"0\torg.a\n1\torg.b\n"))
+    (tmp_path / "edges.txt.gz").write_bytes(gzip.compress(b"0\t1\n"))
+    config = tmp_path / "run.toml"
+    config.write_text(
+        '[taxonomy]\npath = "t.jsonl"\n[[signals]]\npath = "t.csv"\n'
+        '[[graph]]\nvertices = "vertices.txt.gz"\nedges = "edges.txt.gz"\n'
+    )
+    label(read_config(config), tmp_path / "run")
+    (link,) = open_stage(tmp_path / "run", "signals").table(LINKS).to_pylist()
+    assert link["dst_page"] == ids.digest("https://b.org/")
+    assert link["src_host"] == "a.org"
+    (tmp_path / "vertices.txt.gz").unlink()
+    with pytest.raises(InputError, match="missing"):
+        label(read_config(config), tmp_path / "run")

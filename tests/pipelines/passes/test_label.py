@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curation.runs.stage import Stage, current, open_stage
+from labeling.errors import ConfigError, InputError, QualityError
+from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, REJECTS, SIGNALS
+from pipelines.passes import plan
+from pipelines.passes.label import label
+from pipelines.run.config import Config, read_config, with_overrides
+from pipelines.shuffle import engine
+
+
+def files_of(stage: Stage) -> dict[str, str]:
+    return {entry["name"]: entry["sha256"] for entry in stage.manifest["files"]}
+
+
+def rows_of(stage: Stage) -> dict[tuple[str, str], dict[str, object]]:
+    return {(r["image_id"], r["label_id"]): r for r in stage.table(CANDIDATES).to_pylist()}
+
+
+def test_every_kind_of_input_becomes_evidence(shop: Path, tmp_path: Path) -> None:
+    stage = label(read_config(shop), tmp_path / "run")
+    rows = rows_of(stage)
+    assert stage.counts["candidates"] == len(rows)
+    sources = {e["source"] for row in rows.values() for e in row["evidence"]}  # type: ignore[attr-defined]
+    assert sources == {"alt", "caption", "linked", "vote"}
+    shirts = [row for (_, label_id), row in rows.items() if label_id == "shirt"]
+    assert all("alt" in {e["source"] for e in row["evidence"]} for row in shirts)  # type: ignore[attr-defined]
+    assert any("caption" in row["silent"] for row in shirts)  # type: ignore[operator]
+
+
+def test_the_same_command_again_redoes_nothing(shop: Path, tmp_path: Path) -> None:
+    config = read_config(shop)
+    first = label(config, tmp_path / "run")
+    again = label(config, tmp_path / "run")
+    assert again.manifest["run"] == first.manifest["run"]
+
+
+def test_another_run_has_equal_bytes(shop: Path, tmp_path: Path) -> None:
+    config = read_config(shop)
+    first = label(config, tmp_path / "one")
+    threads = ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
+    second = label(config, tmp_path / "two", threads)
+    assert files_of(first) == files_of(second)
+    assert first.fingerprint == second.fingerprint
+
+
+def test_neither_buckets_nor_link_rounds_apart_change_the_candidates(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = read_config(shop)
+    first = label(config, tmp_path / "one")
+    monkeypatch.setattr(engine, "ROWS_PER_BUCKET", 50)
+    monkeypatch.setattr(plan, "MAX_EDGES", 0)
+    second = label(config, tmp_path / "two")
+    assert len(second.paths(".parquet", "candidates-")) > 1
+    assert second.table(CANDIDATES).equals(first.table(CANDIDATES))
+
+
+def test_inputs_may_lie_outside_the_data_folder(shop: Path, tmp_path: Path) -> None:
+    first = label(read_config(shop), tmp_path / "one")
+    text = shop.read_text(encoding="utf-8")
+    for name in ("taxonomy.jsonl", "captions.jsonl", "links.csv", "feedback.csv"):
+        elsewhere = tmp_path / f"elsewhere-{name}"
+        (shop.parent / name).rename(elsewhere)
+        text = text.replace(f'"{name}"', f'"{elsewhere}"')
+    shop.write_text(text, encoding="utf-8")
+    second = label(read_config(shop), tmp_path / "two")
+    assert second.table(CANDIDATES).equals(first.table(CANDIDATES))
+
+
+def test_a_changed_input_is_noticed(shop: Path, tmp_path: Path) -> None:
+    first = label(read_config(shop), tmp_path / "run")
+    path = shop.parent / "products.csv"
+    path.write_text(path.read_text() + "images/0.jpg,a yellow thing,https://x.example/\n")
+    second = label(read_config(shop), tmp_path / "run")
+    assert second.counts["candidates"] >= first.counts["candidates"]
+    assert second.fingerprint != first.fingerprint
+    assert first.dir.is_dir()
+
+
+def test_too_many_rejects_fail_and_nothing_is_committed(shop: Path, tmp_path: Path) -> None:
+    shutil.rmtree(shop.parent / "images")
+    with pytest.raises(QualityError, match="rejected") as caught:
+        label(read_config(shop), tmp_path / "run")
+    assert "image_missing" in str(caught.value)
+    assert current(tmp_path / "run", "signals") is None
+    config = with_overrides(read_config(shop), ["label.max_reject_share=1.0"])
+    label(config, tmp_path / "run")
+    assert list((tmp_path / "run" / ".staging").iterdir()) == []
+
+
+def test_a_few_rejects_are_counted_and_listed(shop: Path, tmp_path: Path) -> None:
+    (shop.parent / "images" / "7.jpg").unlink()
+    label(read_config(shop), tmp_path / "run")
+    signals = open_stage(tmp_path / "run", "signals")
+    rejects = signals.table(REJECTS)
+    assert signals.counts["rejects_by_reason"] == {"image_missing": len(rejects)}
+    assert set(rejects["value"].to_pylist()) == {"images/7.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("products.csv", None, "missing"),
+        ("products.csv", "image,title,page\n", None),
+        ("products.csv", "image,name,page\na,b,c\n", "no column 'title'"),
+        ("taxonomy.jsonl", "", "no label"),
+        ("taxonomy.jsonl", '{"id": "a", "parents": ["a"]}\n', "cycle"),
+        ("taxonomy.jsonl", '{"id": "a"}\n{"id": "a"}\n', "more than once"),
+        ("feedback.csv", "event_id,image,label,query,kind,user,position,time\n", None),
+    ],
+)
+def test_bad_inputs_are_refused_and_empty_ones_are_fine(
+    shop: Path, tmp_path: Path, file: str, text: str | None, expected: str | None
+) -> None:
+    path = shop.parent / file
+    path.unlink() if text is None else path.write_text(text)
+    if expected is None:
+        label(read_config(shop), tmp_path / "run")
+        return
+    with pytest.raises(InputError, match=expected):
+        label(read_config(shop), tmp_path / "run")
+    assert current(tmp_path / "run", "candidates") is None
+
+
+def test_no_row_at_all_is_refused(shop: Path, tmp_path: Path) -> None:
+    text = shop.read_text()
+    for section in ("[[signals]]", "[[links]]", "[[feedback]]"):
+        while section in text:
+            start = text.index(section)
+            stop = text.index("\n\n", start)
+            text = text[:start] + text[stop:]
+    shop.write_text(text)
+    with pytest.raises(InputError, match="hold no row"):
+        label(read_config(shop), tmp_path / "run")
+
+
+def test_an_unknown_runner_is_told(shop: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="NoSuchRunner"):
+        label(read_config(shop), tmp_path / "run", ["--runner=NoSuchRunner"])
+
+
+def test_a_site_and_its_images_are_read(tmp_path: Path) -> None:
+    config = write_site(tmp_path / "web")
+    stage = label(config, tmp_path / "run")
+    signals = open_stage(tmp_path / "run", "signals")
+    assert len(signals.table(IMAGES)) == 2
+    assert len(signals.table(PLACEMENTS)) == 3
+    assert "a cat" in signals.table(SIGNALS)["text"].to_pylist()
+    assert signals.counts["rejects_by_reason"] == {"image_missing": 1}
+    evidence = {
+        (r["label_id"], e["source"])
+        for r in stage.table(CANDIDATES).to_pylist()
+        for e in r["evidence"]
+    }
+    assert evidence == {
+        ("cat", "alt"),
+        ("cat", "filename"),
+        ("cat", "linked"),
+        ("dog", "anchor"),
+        ("dog", "caption"),
+        ("dog", "linked"),
+        ("dog", "page"),
+        ("dog", "surrounding"),
+    }
+
+
+def write_site(base: Path) -> Config:
+    """Two pages of two hosts: one image on both, one image that is missing."""
+    for host in ("a.org", "b.org"):
+        (base / "site" / host).mkdir(parents=True)
+    (base / "site/a.org/cat.jpg").write_bytes(b"same bytes")
+    (base / "site/b.org/x1.jpg").write_bytes(b"same bytes")
+    (base / "site/a.org/index.html").write_text(
+        '<a href="https://b.org/dogs.html">dogs</a><img src="cat.jpg" alt="a cat">'
+    )
+    (base / "site/b.org/dogs.html").write_text(
+        '<figure><img src="/x1.jpg"><figcaption>A dog</figcaption></figure><img src="none.jpg">'
+    )
+    (base / "taxonomy.jsonl").write_text(
+        '{"id": "cat", "names": ["cat"]}\n{"id": "dog", "names": ["dog"]}\n'
+    )
+    (base / "run.toml").write_text(
+        '[taxonomy]\npath = "taxonomy.jsonl"\n[[site]]\npath = "site"\n'
+        "[label]\nmax_reject_share = 0.5\n"
+    )
+    return read_config(base / "run.toml")
+
+
+def test_the_same_bytes_are_one_image(tmp_path: Path) -> None:
+    label(write_site(tmp_path / "web"), tmp_path / "run")
+    table: pa.Table = open_stage(tmp_path / "run", "signals").table(IMAGES)
+    here = [row for row in table.to_pylist() if row["n_bytes"]]
+    assert [row["location"] for row in here] == ["site/a.org/cat.jpg"]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from labeling.taxonomy.published import TaxonomyFiles
+from pipelines.passes import plan
+from pipelines.passes.matchers import MatcherFiles
+from pipelines.passes.names import CountUsage, judge_usage
+from pipelines.passes.plan import splits_for
+
+LABELS = [
+    {"id": "colour"},
+    *({"id": c, "names": [c], "parents": ["colour"]} for c in ("red", "blue", "black")),
+    {"id": "shoe", "names": ["shoes"]},
+]
+
+
+@pytest.mark.parametrize("n_buckets", [1, 3])
+def test_usage_is_judged_by_all_buckets_together(tmp_path: Path, n_buckets: int) -> None:
+    path = tmp_path / "taxonomy.jsonl"
+    path.write_text("\n".join(json.dumps(label) for label in LABELS))
+    files = MatcherFiles(TaxonomyFiles(path), tmp_path, is_used=False)
+    texts = [f"Red Tape {colour} shoes, {n}" for n in range(4) for colour in ("blue", "black")]
+    texts += [f"blue shoes, {n}" for n in range(60)]
+    (tmp_path / "usage").mkdir()
+    for bucket in range(n_buckets):
+        rows = pa.table({"key": texts[bucket::n_buckets], "text": texts[bucket::n_buckets]})
+        for name, table in CountUsage(files)({"texts": rows}).items():
+            pq.write_table(table, tmp_path / "usage" / f"{name}-{bucket}-of-{n_buckets}.parquet")
+    judge_usage(files, tmp_path / "usage")
+    (found,) = (tmp_path / "usage").glob("phrases-*")
+    assert pq.read_table(found).to_pylist() == [
+        {"phrase": "red tape", "reason": "fixed_phrase", "name": "red"}
+    ]
+    (senses,) = (tmp_path / "usage").glob("senses-*")
+    blue = 64 + 1 + (8 + 64 + 4) / 4
+    assert pq.read_table(senses)["weight"].to_pylist()[1] == pytest.approx(blue)
+
+
+def test_very_many_files_are_read_some_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{n}.parquet" for n in range(10)]
+    for n, path in enumerate(paths):
+        pq.write_table(pa.table({"n": [n] * 10}), path)
+    names = [str(path) for path in paths]
+    files = {"a": names[:6], "b": names[6:]}
+    assert len(splits_for(files)) == 10
+    monkeypatch.setattr(plan, "MAX_SPLITS", 4)
+    splits = splits_for(files)
+    assert [split.kind for split in splits] == ["united"] * 5
+    alone = [one for split in splits for one in split.arguments]
+    assert [(one.kind, *one.arguments) for one in alone] == [
+        (kind, name) for kind, of_kind in files.items() for name in of_kind
+    ]
+    assert len({split.split_id for split in splits}) == 5

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labeling.errors import ConfigError
+from pipelines.run.config import read_config, with_overrides
+
+GOOD = """\
+[taxonomy]
+path = "t.jsonl"
+
+[[signals]]
+path = "a.csv"
+
+[[signals]]
+path = "b.csv"
+source = "caption"
+
+[select]
+keep = 0.25
+"""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(tmp_path: Path, text: str, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_config(write(tmp_path, text), overrides)
+    return str(caught.value).replace(str(tmp_path), "")
+
+
+def test_reads_and_resolves(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, GOOD))
+    assert config.base == str(tmp_path.resolve())
+    assert [table.source for table in config.signals] == ["alt", "caption"]
+    assert config.select.keep == 0.25
+    assert config.export.holdout_share == 0.2
+
+
+def test_base_starts_from_the_file(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, 'base = "data"\n' + GOOD))
+    assert config.base == str((tmp_path / "data").resolve())
+
+
+def test_an_unknown_key_is_told_with_its_place_and_the_nearest(tmp_path: Path) -> None:
+    text = GOOD + "confidenc = 0.9\n"
+    expected = '/run.toml:13:1: unknown key "select.confidenc" (did you mean "confidence"?)'
+    assert expected in problems(tmp_path, text)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace("keep = 0.25", 'keep = "much"').replace('source = "caption"', "  sorce = 1")
+        + "[audt]\nn = 3\n"
+    )
+    told = problems(tmp_path, text)
+    assert '/run.toml:9:3: unknown key "signals.1.sorce" (did you mean "source"?)' in told
+    assert "/run.toml:12:1: \"select.keep\": input should be a valid number, found 'much'" in told
+    assert '/run.toml:13:2: unknown key "audt" (did you mean "audit"?)' in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("keep = 0.25", "keep = 0", "greater than 0"),
+        ("keep = 0.25", "keep = 1.5", "less than or equal to 1"),
+        ("keep = 0.25", "keep = nan", '"select.keep"'),
+        ("keep = 0.25", "keep = true", "valid number"),
+        ("keep = 0.25", "keep = 0.25\nkeep = 0.3", "not TOML"),
+        ('[taxonomy]\npath = "t.jsonl"', "", 'missing key "taxonomy"'),
+        ('path = "t.jsonl"', "", 'missing key "taxonomy.path"'),
+    ],
+)
+def test_wrong_values_are_refused(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert expected in problems(tmp_path, GOOD.replace(old, new))
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.toml"):
+        read_config(tmp_path / "absent.toml")
+
+
+def test_byte_order_marks_and_carriage_returns_are_fine(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert read_config(path).select.keep == 0.25
+
+
+def test_keys_can_be_set_from_outside(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    config = read_config(path, ["select.keep=0.5", "audit.truth=truth.csv"])
+    assert (config.select.keep, config.audit.truth) == (0.5, "truth.csv")
+    again = with_overrides(config, ["select.keep=0.75"])
+    assert (again.select.keep, again.audit.truth, again.signals) == (
+        0.75,
+        "truth.csv",
+        config.signals,
+    )
+    assert "not of the form key=value" in problems(tmp_path, GOOD, "select.keep")
+    assert "not a section" in problems(tmp_path, GOOD, "select.keep.x=1")
+    assert "not a section" in problems(tmp_path, GOOD, "signals.0.path=x")
+    assert 'unknown key "select.kep"' in problems(tmp_path, GOOD, "select.kep=1")

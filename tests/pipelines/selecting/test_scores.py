@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.audits.audits import answer, sample
+from curation.runs.stage import Stage, open_stage, staged, write_parquet
+from curation.scoring import parts
+from curation.scoring.features import features
+from curation.scoring.scoring import cold_scores, kinds, score
+from labeling.errors import InputError
+from pipelines.selecting import scores
+from pipelines.selecting.scores import pool_of, score_candidates
+from tests.curation.worlds import make_world
+
+WORLD = make_world(800, seed=5)
+
+
+def audits_of(n: int) -> pa.Table:
+    table = features(WORLD.candidates, WORLD.taxonomy)
+    return answer(sample(table.pairs, cold_scores(table), n, 0), WORLD.truth)
+
+
+def stage_of(run_dir, tables: list[pa.Table]) -> Stage:
+    with staged(run_dir, "candidates", inputs={}, config={}) as work:
+        for i, table in enumerate(tables):
+            write_parquet(table, work.dir / f"candidates-{i:05}-of-{len(tables):05}.parquet")
+        write_parquet(WORLD.taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
+    return open_stage(run_dir, "candidates")
+
+
+def test_few_candidates_are_all_fitted_on(tmp_path):
+    audits = audits_of(400)
+    p, _, n_fitted = score_candidates(stage_of(tmp_path, [WORLD.candidates]), audits)
+    expected = score(features(WORLD.candidates, WORLD.taxonomy), audits).p_correct
+    np.testing.assert_array_equal(p, expected)
+    assert n_fitted == len(WORLD.candidates)
+
+
+def test_of_many_some_are_fitted_on_and_the_rest_is_scored_in_parts(tmp_path, monkeypatch):
+    audits = audits_of(400)
+    monkeypatch.setattr(parts, "MAX_FITTED", 2000)
+    monkeypatch.setattr(scores, "N_AT_ONCE", 501)
+    third = len(WORLD.candidates) // 3
+    pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
+    (p, low, high), found, n_fitted = score_candidates(stage_of(tmp_path, pieces), audits, True)
+
+    assert np.all((low >= 0) & (low <= high) & (high <= 1))
+    assert np.mean(low + high) / 2 == pytest.approx(WORLD.correct.mean(), abs=0.05)
+    assert 2000 <= n_fitted == len(found.p_correct) < len(WORLD.candidates)
+    top = np.argsort(-p, kind="stable")[:third]
+    assert WORLD.correct[top].mean() > WORLD.correct.mean() + 0.25
+
+
+def test_candidates_of_an_image_that_do_not_lie_together_are_refused(tmp_path):
+    n = len(WORLD.candidates)
+    mixed = WORLD.candidates.take(pa.array(np.random.default_rng(0).permutation(n)))
+    with pytest.raises(InputError, match="do not lie together"):
+        score_candidates(stage_of(tmp_path, [mixed]), audits_of(100))
+
+
+def test_no_candidates_give_the_error_of_few_audits(tmp_path):
+    with pytest.raises(InputError, match="too few audits"):
+        score_candidates(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]), audits_of(100))
+
+
+def test_cold_scores_are_those_of_all_candidates_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(scores, "N_AT_ONCE", 501)
+    third = len(WORLD.candidates) // 3
+    pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
+    pool = pool_of(stage_of(tmp_path, pieces))
+    whole = features(WORLD.candidates, WORLD.taxonomy)
+    assert pool.pairs.num_rows == len(WORLD.candidates)
+    np.testing.assert_allclose(pool.cold, cold_scores(whole))
+    np.testing.assert_array_equal(pool.kind, kinds(whole))
+
+
+def test_no_candidates_have_no_cold_scores(tmp_path):
+    pool = pool_of(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]))
+    assert pool.pairs.num_rows == len(pool.cold) == len(pool.kind) == 0

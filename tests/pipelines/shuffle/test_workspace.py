@@ -1,0 +1,136 @@
+"""A run whose workers share an object store has the bytes of one that is all on one disk."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curation.runs.stage import Stage, current
+from labeling.errors import ConfigError, IntegrityError
+from labeling.taxonomy.published import TaxonomyFiles
+from pipelines.passes.label import label
+from pipelines.run.config import Config, read_config
+from pipelines.shuffle import storage
+from pipelines.shuffle.engine import Split
+from pipelines.shuffle.workspace import Place
+from tests.pipelines import stores
+
+
+def files_of(run_dir: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in ("signals", "candidates"):
+        stage = current(run_dir, name)
+        assert isinstance(stage, Stage)
+        found |= {entry["name"]: entry["sha256"] for entry in stage.manifest["files"]}
+    return found
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of the store; temporary files are kept apart from other runs'."""
+    folder, temporary = tmp_path / "shelf", tmp_path / "tmp"
+    folder.mkdir()
+    temporary.mkdir()
+    monkeypatch.setenv(stores.ROOT, str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return folder
+
+
+def settings(shop: Path, work_dir: str) -> Config:
+    return read_config(shop, [f'label.work_dir="{work_dir}"'])
+
+
+def compare(
+    shop: Path, tmp_path: Path, shelf: Path, work_dir: str, options: Sequence[str] = ()
+) -> None:
+    label(read_config(shop), tmp_path / "plain")
+    label(settings(shop, work_dir), tmp_path / "shared", options)
+    assert files_of(tmp_path / "shared") == files_of(tmp_path / "plain")
+    assert not any(path.is_file() for path in shelf.rglob("*"))
+    assert not any((tmp_path / "tmp").glob("winnow-*"))
+
+
+@pytest.mark.engine
+def test_another_disk_may_be_between_the_passes(shop: Path, tmp_path: Path, shelf: Path) -> None:
+    compare(shop, tmp_path, shelf, str(shelf))
+
+
+@pytest.mark.engine
+def test_workers_of_dask_share_an_object_store(
+    shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    dask = pytest.importorskip("dask")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    with dask.config.set({"distributed.worker.preload": [stores.__name__]}):
+        compare(shop, tmp_path, shelf, "shelf://bucket/work", ["--runner=dask"])
+
+
+def test_a_run_in_an_object_store_that_was_cut_short_goes_on(
+    shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    send = storage.send
+
+    def failing(file: Path, path: str, partial_dir: str) -> None:
+        if len(sent) == 7:
+            raise KeyboardInterrupt
+        sent.append(path)
+        send(file, path, partial_dir)
+
+    config = settings(shop, "shelf://bucket/work")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(storage, "send", failing)
+        label(config, tmp_path / "shared")
+    assert any(shelf.iterdir())
+    with monkeypatch.context() as patch:
+        again: list[str] = []
+        patch.setattr(storage, "send", lambda f, path, to: (again.append(path), send(f, path, to)))
+        compare(shop, tmp_path, shelf, "shelf://bucket/work")
+    assert not {path for path in sent if "/given/" in path} & set(again)
+
+
+def read_text(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    yield "text", pa.table({"text": [Path(path).read_text() for path in split.arguments]})
+
+
+def test_workers_that_see_no_disk_of_ours_get_what_they_open(tmp_path: Path, shelf: Path) -> None:
+    place = Place(tmp_path / "out", tmp_path / "scratch", "shelf://bucket/work")
+    labels = tmp_path / "labels.jsonl"
+    labels.write_text("labels")
+    files = place.taxonomy(TaxonomyFiles(labels))
+
+    def conclude(folder: Path) -> None:
+        (folder / "made-0.parquet").write_text("made of the whole")
+
+    made = place.conclude("first", {}, conclude)
+    read = place.read(read_text)
+    reduce = place.reduce(lambda tables: {"t": pa.table({"text": [files.path.read_text()]})})
+    labels.unlink()
+    (tmp_path / "scratch").rename(tmp_path / "elsewhere")
+    assert reduce({})["t"]["text"].to_pylist() == ["labels"]
+    ((_, rows),) = read(Split("0", "made", tuple(made["made"])))
+    assert rows["text"].to_pylist() == ["made of the whole"]
+    assert (tmp_path / "scratch/first/made-0.parquet").read_text() == "made of the whole"
+
+
+def test_a_file_that_changed_on_the_way_is_noticed(
+    shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = storage.fetch
+
+    def bent(path: str, to: Path) -> str:
+        return fetch(path, to)[::-1]
+
+    monkeypatch.setattr(storage, "fetch", bent)
+    with pytest.raises(IntegrityError, match="differs from what was written"):
+        label(settings(shop, "shelf://bucket/work"), tmp_path / "run")
+
+
+def test_a_store_that_beam_does_not_know_is_refused(shop: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no file system for nowhere"):
+        label(settings(shop, "nowhere://bucket/work"), tmp_path / "run")

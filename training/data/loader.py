@@ -1,0 +1,210 @@
+"""Samples to batches: which images in which step, decoded ahead of time.
+
+A batch depends on the seed and the number of its step alone: any number of workers gives the same
+batches, and a training that goes on at step k gets those that it would have got. Threads decode
+where the processor also trains; a GPU takes more than they can make, and is fed by processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labeling.errors import InputError
+from training.data.decode import UNUSABLE, View, decode
+from training.data.sampling import Order, Rows, rows_of, square_root_draws
+from training.data.shard_index import Shards
+from training.data.targets import Targets
+from training.data.workers import N_WORKERS, in_processes, in_threads
+from training.fit.config import Sampling
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""Mean and deviation of the channels of ImageNet, for pixels in [0, 1]."""
+
+CPU = torch.device("cpu")
+_VIEWS = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one step trains on.
+
+    Parameters
+    ----------
+    keys
+        The n image ids.
+    pixels
+        ``uint8[n, s, s, 3]``: red, green, blue.
+    place, code
+        ``int64[m]``: image, as its place in the batch, and label of each entry.
+    target, weight
+        ``float32[m]``: target in [0, 1] and weight of each entry.
+    """
+
+    keys: list[str]
+    pixels: Tensor
+    place: Tensor
+    code: Tensor
+    target: Tensor
+    weight: Tensor
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in memory that a GPU can copy by itself; torch calls this."""
+        return Batch(self.keys, *(tensor.pin_memory() for tensor in self.tensors()))
+
+    def on(self, device: torch.device) -> Batch:
+        """Return the batch on a device; of pinned memory the copy is made while it computes."""
+        return Batch(self.keys, *(t.to(device, non_blocking=True) for t in self.tensors()))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return its tensors, in the order of the fields."""
+        return (self.pixels, self.place, self.code, self.target, self.weight)
+
+    def dense(self, n_labels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return targets and weights of all labels, ``float32[n, n_labels]`` each, on a device.
+
+        Labels without an entry have target 0 and weight 1. Only the entries are sent there: with
+        thousands of labels the rest is a thousand times as much.
+        """
+        target = torch.zeros(len(self.keys), n_labels, device=device)
+        weight = torch.ones(len(self.keys), n_labels, device=device)
+        at = self.place.to(device), self.code.to(device)
+        return (
+            target.index_put_(at, self.target.to(device)),
+            weight.index_put_(at, self.weight.to(device)),
+        )
+
+
+def training_batches(
+    shards: Shards,
+    targets: Targets,
+    side: int,
+    batch_size: int,
+    seed: int,
+    steps: Sequence[int],
+    n_workers: int = N_WORKERS,
+    *,
+    sampling: Sampling = "uniform",
+    places: Sequence[slice] = (slice(None),),
+    device: torch.device = CPU,
+) -> Iterator[Batch]:
+    """Yield the batches of some steps: one random order of all images after the other.
+
+    Parameters
+    ----------
+    shards, targets
+        The images, and what is known of each.
+    side
+        Side of the square images, in pixels.
+    batch_size
+        Images in a step.
+    seed
+        Of the order and of the part that is looked at (see `training.data.decode.View`).
+    steps
+        Numbers of the steps, from 0: ``range(k, n)`` goes on behind the first k.
+    n_workers
+        Threads, or processes for a GPU, that decode; the batches are the same for any number.
+    sampling
+        See `training.data.sampling`.
+    places
+        Parts of a step, each of which is a batch: all of it by default. Processes that share the
+        work take different ones.
+    device
+        Where the batches are put; on a GPU, while it computes on earlier ones.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be decoded. The message names shard and key.
+    """
+    draws = square_root_draws(targets) if sampling == "square-root" else None
+    order = Order(len(shards), seed, draws)
+
+    def make(number: int) -> Batch:
+        step, own = steps[number // len(places)], places[number % len(places)]
+        rows = rows_of(step, order, batch_size)[own]
+        drawn = np.random.default_rng((seed, _VIEWS, step)).random((batch_size, 5))[own]
+        pixels = _decode_all(shards, rows, side, [View(*five) for five in drawn.tolist()])
+        entry, place = targets.entries(rows)
+        of_entries = (targets.codes, targets.target, targets.weight)
+        return Batch(
+            [shards.keys[row] for row in rows.tolist()],
+            pixels,
+            torch.from_numpy(place),
+            *(torch.from_numpy(values[entry]) for values in of_entries),
+        )
+
+    numbers = range(len(steps) * len(places))
+    if device.type == "cuda":
+        return _copied_ahead(in_processes(make, numbers, n_workers), device)
+    return in_threads(make, numbers, n_workers)
+
+
+def pixels_in_order(
+    shards: Shards, side: int, batch_size: int, n_workers: int = N_WORKERS
+) -> Iterator[Tensor]:
+    """Yield the pixels of all images once, ``uint8[n, s, s, 3]``: each a centred square.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be decoded. The message names shard and key.
+    """
+    parts = (
+        np.arange(start, min(start + batch_size, len(shards)))
+        for start in range(0, len(shards), batch_size)
+    )
+
+    def make(rows: Rows) -> Tensor:
+        return _decode_all(shards, rows, side, [None] * len(rows))
+
+    return in_threads(make, parts, n_workers)
+
+
+def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
+    """Return ``uint8[n, s, s, 3]`` as ``float32[n, 3, s, s]``, less the mean, over the deviation.
+
+    Examples
+    --------
+    >>> normalise(torch.full((1, 2, 2, 3), 255, dtype=torch.uint8))[0, :, 0, 0]
+    tensor([2.2489, 2.4286, 2.6400])
+    """
+    scale = 1 / (255 * torch.tensor(std, device=pixels.device))
+    shift = torch.tensor(mean, device=pixels.device) / torch.tensor(std, device=pixels.device)
+    return pixels.float().mul_(scale).sub_(shift).permute(0, 3, 1, 2)
+
+
+def _decode_all(shards: Shards, rows: Rows, side: int, views: Sequence[View | None]) -> Tensor:
+    pixels = np.empty((len(rows), side, side, 3), np.uint8)
+    for place, (row, view) in enumerate(zip(rows.tolist(), views, strict=True)):
+        try:
+            pixels[place] = decode(shards.jpeg(row), side, view)
+        except UNUSABLE as error:
+            raise InputError(
+                "a sample of a shard cannot be used",
+                facts={"shard": shards.path(row), "key": shards.keys[row], "cause": repr(error)},
+                help="export the shards again, or take this image out",
+            ) from error
+    return torch.from_numpy(pixels)
+
+
+def _copied_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """Yield batches on a GPU; each is copied there while the one before it is computed."""
+    copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    ready: Batch | None = None
+    for batch in batches:
+        with torch.cuda.stream(copying):
+            copied = batch.on(device)
+        if ready:
+            yield ready
+        torch.cuda.current_stream(device).wait_stream(copying)
+        for tensor in copied.tensors():
+            tensor.record_stream(torch.cuda.current_stream(device))
+        ready = copied
+    if ready:
+        yield ready

@@ -1,0 +1,94 @@
+"""The samples of a folder of shards, for a training loop of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from labeling.errors import InputError
+from training.data import loader
+from training.data.loader import Batch
+from training.data.shard_index import Shards, open_shards
+from training.data.targets import read_targets
+from training.data.workers import N_WORKERS
+
+
+def training_batches(
+    shards_dir: Path | str,
+    label_ids: Sequence[str],
+    *,
+    steps: int,
+    image_size: int = 224,
+    batch_size: int = 64,
+    seed: int = 0,
+    n_workers: int = N_WORKERS,
+) -> Iterator[Batch]:
+    """Yield batches of the training images of a folder, decoded and cropped at random.
+
+    The images come in one random order after the other. The batches depend on the seed alone, and
+    not on the number of workers. `winnow train` sees the same ones.
+
+    Parameters
+    ----------
+    shards_dir
+        Folder with files ``train-*.tar``, as `winnow export` writes it.
+    label_ids
+        Label of each column of the targets; labels of the shards that are not among them are left
+        out. See `labels_in_shards`.
+    steps
+        Number of batches.
+    image_size
+        Side of the square images, in pixels.
+    batch_size
+        Images in a batch.
+    seed
+        Seed of the order and of the crops.
+    n_workers
+        Threads that decode.
+
+    Yields
+    ------
+    Batch
+        ``pixels`` uint8[batch_size, image_size, image_size, 3]; `Batch.dense` returns targets in
+        [0, 1] and weights, float32[batch_size, n_labels] each. Of a label that may or may not be
+        right the weight is 0.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no training shard, or a sample cannot be used.
+    """
+    shards = _open(shards_dir)
+    targets = read_targets(shards, label_ids)
+    yield from loader.training_batches(
+        shards, targets, image_size, batch_size, seed, range(steps), n_workers
+    )
+
+
+def labels_in_shards(shards_dir: Path | str) -> list[str]:
+    """Return the labels that some training image of a folder shows, sorted.
+
+    Parameters
+    ----------
+    shards_dir
+        Folder with files ``train-*.tar``, as `winnow export` writes it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no training shard, or a sample cannot be read.
+    """
+    shards = _open(shards_dir)
+    samples = (shards.facts(row) for row in range(len(shards)))
+    return sorted({label["label_id"] for sample in samples for label in sample["labels"]})
+
+
+def _open(shards_dir: Path | str) -> Shards:
+    paths = sorted(Path(shards_dir).glob("train-*.tar"))
+    if not paths:
+        raise InputError(
+            "the folder holds no training shard",
+            facts={"folder": shards_dir, "files": "train-*.tar"},
+            help="name the folder that `winnow export` printed",
+        )
+    return open_shards(paths)

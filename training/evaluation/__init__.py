@@ -1,0 +1,1 @@
+"""Measures of a network on images that it has not seen."""

@@ -1,0 +1,177 @@
+"""A network that is being trained: what one step does, on one device or shared by several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from training.data.loader import Batch, normalise
+from training.fit.config import Precision, TrainConfig
+from training.fit.devices import memory_format
+from training.fit.distributed import ALONE, World
+from training.fit.losses import LOSSES, without_largest
+from training.fit.schedule import decayed, rate_at
+from training.model.averaging import Average
+
+MOMENTUM = 0.9
+
+
+class Learner:
+    """A network, its optimiser, and the average of its weights where one is asked for.
+
+    Parameters
+    ----------
+    network
+        Takes normalised images ``float32[n, 3, s, s]`` and returns logits ``float[n, n_labels]``.
+        It is moved to the device and trained in place.
+    config
+        The settings; of its architecture only the width is looked at.
+    n_labels
+        Number of logits.
+    device
+        Where it is computed.
+    world
+        The processes that share the work.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: TrainConfig,
+        n_labels: int,
+        device: torch.device,
+        world: World = ALONE,
+    ) -> None:
+        self._layout = memory_format(device, config.width)
+        moved = network.to(device=device, memory_format=self._layout)  # type: ignore[call-overload]
+        self.network: nn.Module = moved.train()
+        self.optimizer = torch.optim.SGD(
+            decayed(self.network, config.weight_decay),
+            lr=config.learning_rate,
+            momentum=MOMENTUM,
+            nesterov=True,
+            fused=device.type == "cuda",
+        )
+        self.average = Average(self.network, config.ema) if config.ema else None
+        self._config, self._n_labels, self._device, self._world = config, n_labels, device, world
+        self._short = chosen_precision(config, device) == "bfloat16"
+        self._shared: nn.Module = self.network
+        self._logits: Callable[[Tensor], Tensor] = self._forward
+
+    def begin(self) -> None:
+        """Make the network ready for its first step here: share it, and compile it if asked for."""
+        if self._world.size > 1:
+            self._shared = DistributedDataParallel(self.network)
+        if self._config.compile:
+            self._logits = torch.compile(self._forward)
+
+    def step(self, number: int, batches: Sequence[Batch]) -> Tensor:
+        """Do one step, and return its mean loss in nats an image: ``float32[]``, on the device.
+
+        Parameters
+        ----------
+        number
+            Of the step, from 1.
+        batches
+            The micro-batches of this process, all of one size.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate_at(number, self._config)
+        self.optimizer.zero_grad()
+        total = torch.zeros((), device=self._device)
+        for batch in batches:
+            waits = batch is not batches[-1] and isinstance(self._shared, DistributedDataParallel)
+            with self._shared.no_sync() if waits else nullcontext():  # type: ignore[operator]
+                loss = self._loss(number, batch) / len(batches)
+                loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        self.optimizer.step()
+        if self.average:
+            self.average.update(self.network, number)
+        return self._world.mean(total)
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """Return the state dict of the model: the average where there is one."""
+        return self.average.state if self.average else self.network.state_dict()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that the next steps depend on, by name."""
+        parts = {"network": self.network.state_dict(), "momentum": self._momentum()}
+        if self.average:
+            parts["average"] = self.average.state
+        return {f"{part}.{name}": t for part, named in parts.items() for name, t in named.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from an earlier `state`; before `begin`.
+
+        Raises
+        ------
+        KeyError, RuntimeError
+            If the state is of another network.
+        """
+        self.network.load_state_dict(_part(state, "network"))
+        momentum = _part(state, "momentum")
+        for name, parameter in self.network.named_parameters():
+            buffer = torch.empty_like(parameter).copy_(momentum[name])
+            self.optimizer.state[parameter]["momentum_buffer"] = buffer.detach()
+        if self.average:
+            self.average.restore(_part(state, "average"))
+
+    def _forward(self, pixels: Tensor) -> Tensor:
+        images = normalise(pixels).contiguous(memory_format=self._layout)
+        logits: Tensor = self._shared(images)
+        return logits
+
+    def _loss(self, number: int, batch: Batch) -> Tensor:
+        pixels = batch.pixels.to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._short):
+            logits = self._logits(pixels)
+        target, weight = batch.dense(self._n_labels, self._device)
+        each = LOSSES[self._config.loss](logits.float(), target, weight)
+        n_rejected = self._n_rejected(number, batch)
+        if n_rejected:
+            each = without_largest(each, target, weight, n_rejected)
+        return each.sum() / len(each)
+
+    def _n_rejected(self, number: int, batch: Batch) -> int:
+        n_assumed = len(batch.keys) * self._n_labels - len(batch.code)
+        return round(self._config.reject * n_assumed * (number - 1) / self._config.steps)
+
+    def _momentum(self) -> dict[str, Tensor]:
+        return {
+            name: self.optimizer.state[parameter]["momentum_buffer"]
+            for name, parameter in self.network.named_parameters()
+        }
+
+
+def learning_rate_at(step: int, config: TrainConfig) -> float:
+    """Return the learning rate of a step (from 1); see `training.fit.schedule.rate_at`.
+
+    Examples
+    --------
+    >>> config = TrainConfig(steps=100, learning_rate=0.4, warmup_share=0.1)
+    >>> [round(learning_rate_at(step, config), 3) for step in (1, 5, 10, 55, 100)]
+    [0.04, 0.2, 0.4, 0.2, 0.0]
+    """
+    return config.learning_rate * rate_at(step, config.steps, config.warmup_share)
+
+
+def chosen_precision(config: TrainConfig, device: torch.device) -> Precision:
+    """Return the precision that ``auto`` means on a device; any other is what it says."""
+    if config.precision != "auto":
+        return config.precision
+    if device.type == "cuda":
+        has_instructions = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # A private name of torch: where a release drops it, float32 is always right.
+        has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
+    return "bfloat16" if has_instructions else "float32"
+
+
+def _part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    named = (name.partition(".") for name in state)
+    return {rest: state[f"{first}.{rest}"] for first, _, rest in named if first == part}

@@ -1,0 +1,1 @@
+"""Residual networks, their files and averages of their weights."""
