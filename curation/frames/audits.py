@@ -59,11 +59,9 @@ def draw_audits(
 
     Examples
     --------
-    >>> from labeling.keys.ids import digest
-    >>> ids = sorted(digest(str(i)) for i in range(100))
-    >>> p = pa.array(np.arange(100) / 100, pa.float32())
-    >>> scored = pa.table({"image_id": ids, "label_id": ["cat"] * 100, "p_correct": p})
-    >>> drawn = draw_audits(scored, 20)
+    >>> pairs = {"image_id": [f"{i:032x}" for i in range(100)], "label_id": ["cat"] * 100}
+    >>> p_correct = pa.array(np.arange(100) / 100, pa.float32())
+    >>> drawn = draw_audits(pa.table({**pairs, "p_correct": p_correct}), 20)
     >>> len(drawn), round(sum(1 / p for p in drawn["p_inclusion"].to_pylist()))
     (20, 100)
     """
@@ -111,6 +109,16 @@ def precision_interval(
     ------
     InputError
         For a table that lacks a column or holds a refused value, or a confidence out of range.
+
+    Examples
+    --------
+    >>> pairs = {"image_id": [f"{i:032x}" for i in range(100)], "label_id": ["cat"] * 100}
+    >>> drawn = {"seq": range(100), "stratum": ["all"] * 100, "p_inclusion": [0.01] * 100}
+    >>> verdicts = ["yes"] * 90 + ["no"] * 10
+    >>> audits = pa.table({**pairs, **drawn, "verdict": verdicts, "auditor": ["me"] * 100})
+    >>> interval = precision_interval(audits)
+    >>> f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+    '0.900 (0.824 to 0.951)'
     """
     if not 0 < confidence < 1:
         raise InputError(

@@ -149,6 +149,17 @@ def select(
         For a precision or confidence out of range, or groups together with a floor.
     QualityError
         If the precision cannot be proved; it names the best that can, and the audits needed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from curation.frames.audits import draw_audits
+    >>> pairs = {"image_id": [f"{i:032x}" for i in range(1000)], "label_id": "cat"}
+    >>> scores = pd.DataFrame({**pairs, "p_correct": np.arange(1000) / 1000})
+    >>> audits = draw_audits(scores, 200).assign(auditor="me", verdict="yes")
+    >>> audits.loc[audits["image_id"] < f"{400:032x}", "verdict"] = "no"
+    >>> select(scores, audits, precision=0.8)
+    <Kept 730 of 1,000 candidates: precision 0.822 (0.797 to 0.845)>
     """
     rows = to_table(scores, SCORED, "scores")
     rule = _Rule(keep, precision, confidence, by, floor, per_image, per_label)

@@ -94,6 +94,18 @@ def threshold_table(
     ------
     InputError
         For a table that lacks a column or holds a refused value.
+
+    Examples
+    --------
+    >>> from curation.frames.audits import draw_audits
+    >>> pairs = {"image_id": [f"{i:032x}" for i in range(1000)], "label_id": ["cat"] * 1000}
+    >>> p_correct = pa.array(np.arange(1000) / 1000, pa.float32())
+    >>> scores = pa.table({**pairs, "p_correct": p_correct}).to_pandas()
+    >>> audits = draw_audits(scores, 200).assign(auditor="me", verdict="yes")
+    >>> audits.loc[audits["image_id"] < f"{500:032x}", "verdict"] = "no"
+    >>> rows = threshold_table(scores, audits).to_pandas().set_index("n_kept")
+    >>> rows.loc[[500, 1000], ["threshold", "precision", "low"]].round(3).values.tolist()
+    [[0.5, 1.0, 0.98], [0.0, 0.5, 0.477]]
     """
     rows = to_table(scores, SCORED, "scores")
     judged = judge(rows, audits, candidates, taxonomy)
