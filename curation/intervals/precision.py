@@ -30,6 +30,15 @@ class Interval:
     """An estimated share with its two-sided confidence interval.
 
     Without any audit nothing is known: the estimate is NaN, the interval [0, 1].
+
+    Attributes
+    ----------
+    estimate, low, high
+        The share and its bounds, in [0, 1].
+    n_audits, n_effective
+        Audits in the set, and the size of a simple random sample that would be as informative.
+    confidence
+        Of the two-sided interval.
     """
 
     estimate: float

@@ -12,9 +12,9 @@ KINDS = {"cat": "mammal", "dog": "mammal", "horse": "mammal", "robin": "bird", "
 
 def make_taxonomy() -> Taxonomy:
     """Return five animals and the two groups that they belong to."""
-    groups = [Label(name, ((name, "en"),), (), None, 0) for name in ("mammal", "bird")]
-    animals = [Label(name, ((name, "en"),), (kind,), None, 0) for name, kind in KINDS.items()]
-    return build_taxonomy(groups + animals, "zoo")
+    groups = [Label(name, ((name, "en"),)) for name in ("mammal", "bird")]
+    animals = [Label(name, ((name, "en"),), (kind,)) for name, kind in KINDS.items()]
+    return build_taxonomy(groups + animals)
 
 
 def make_texts(n_images: int = 1500, seed: int = 0) -> pd.DataFrame:

@@ -59,7 +59,20 @@ class PageImage:
 
 @dataclass(frozen=True)
 class Page:
-    """What a page says; ``losses`` are (reason, value) for what was left out of it."""
+    """The images of a page with the texts about them, and its links.
+
+    Attributes
+    ----------
+    url, lang
+        Absolute URL; language tag of the page where it has one.
+    images
+        ``url``, ``texts`` (source, text and weight in [0, 1] of each) and ``others``, URLs of other
+        sizes, of each image.
+    links
+        ``url``, ``text``, ``rel`` and ``nav`` of each link.
+    losses
+        (reason, value) for each part that was left out.
+    """
 
     url: str
     lang: str | None = None

@@ -71,6 +71,9 @@ class Matcher:
     ambiguity: npt.NDArray[np.int16]
     name: Ints
 
+    def __repr__(self) -> str:
+        return f"<Matcher of {len(self.likeliest):,} names>"
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -89,7 +92,14 @@ class Matches:
 
 
 def compile_matcher(taxonomy: Taxonomy, usage: Usage = NO_USAGE) -> Matcher:
-    """Compile every name of a taxonomy, as `usage` says that they are used.
+    """Compile every name of a taxonomy for `find`.
+
+    Parameters
+    ----------
+    taxonomy
+        The labels and their names.
+    usage
+        Statistics of the names in many texts; without them every name is matched as it is.
 
     Examples
     --------
@@ -129,7 +139,11 @@ def _likeliest(reading: Reading) -> int:
 
 
 def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
-    """Yield (label code, strength, ambiguity) for each name found in a text, left to right."""
+    """Yield (label code, strength, ambiguity) for each name found in a text, left to right.
+
+    The code is the label's position in `Taxonomy.label_ids`, strength is in (0, 1], and ambiguity
+    is the number of labels that share the name.
+    """
     words = split_words(pa.array([_sound(text)], pa.string()))
     for entry in _entries(matcher, words, matcher.trie.find(words))[1].tolist():
         strength = round(float(matcher.strength[entry]), 7)

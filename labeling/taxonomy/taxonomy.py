@@ -21,13 +21,27 @@ Codes = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Label:
-    """One label as read: `line` says where, for messages."""
+    """One label.
+
+    Parameters
+    ----------
+    label_id
+        1 to 128 letters, digits, ``_``, ``-`` or ``:``.
+    names
+        Names and synonyms with their language, such as ``("cat", "en")``; the first one is shown.
+    parents
+        Ids of the labels that this one is a kind of.
+    gloss
+        Definition.
+    line
+        Line of its file, for messages.
+    """
 
     label_id: str
     names: tuple[tuple[str, str], ...]
-    parents: tuple[str, ...]
-    gloss: str | None
-    line: int
+    parents: tuple[str, ...] = ()
+    gloss: str | None = None
+    line: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +185,20 @@ def from_table(table: pa.Table) -> Taxonomy:
     return build_taxonomy(labels, "taxonomy table")
 
 
-def build_taxonomy(labels: Sequence[Label], where: str) -> Taxonomy:
-    """Check labels and return them as a taxonomy; `where` names their file in messages.
+def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
+    """Check labels and return them as a taxonomy.
+
+    Parameters
+    ----------
+    labels
+        In any order.
+    where
+        Name of their file, for messages.
+
+    Raises
+    ------
+    InputError
+        If there is no label, an id occurs twice, a parent is unknown, or labels form a cycle.
 
     Examples
     --------

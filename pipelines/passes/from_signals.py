@@ -57,9 +57,9 @@ def candidates_from_signals(
     --------
     >>> from labeling.frames.signals import signals_from_texts
     >>> from labeling.taxonomy.taxonomy import Label, build_taxonomy
-    >>> cat = Label("cat", (("cat", "en"),), (), None, line=1)
+    >>> taxonomy = build_taxonomy([Label("cat", (("cat", "en"),))])
     >>> texts = pa.table({"image": ["https://a.org/1.jpg"], "text": ["two cats"]})
-    >>> rows = candidates_from_signals(signals_from_texts(texts), build_taxonomy([cat], "doctest"))
+    >>> rows = candidates_from_signals(signals_from_texts(texts), taxonomy)
     >>> rows["label_id"].to_pylist(), rows["evidence"][0][0]["source"].as_py()
     (['cat'], 'alt')
     """

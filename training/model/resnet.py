@@ -71,7 +71,15 @@ def build(architecture: Architecture, n_labels: int) -> ResNet:
 
 
 class ResNet(nn.Module):
-    """Images ``float32[n, 3, s, s]``, normalised, to logits ``float32[n, n_labels]``."""
+    """Images ``float32[n, 3, s, s]``, normalised, to logits ``float32[n, n_labels]``.
+
+    Parameters
+    ----------
+    architecture
+        Depth, width and stem (He et al. 2016).
+    n_labels
+        Number of logits.
+    """
 
     def __init__(self, architecture: Architecture, n_labels: int) -> None:
         super().__init__()
