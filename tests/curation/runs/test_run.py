@@ -37,9 +37,11 @@ def test_tables_of_a_run_are_read_by_their_names(run_dir: Path) -> None:
     assert run.taxonomy.label_ids[0] == "l0"
 
 
-def test_a_stage_that_is_not_there_is_an_error_with_its_command(run_dir: Path) -> None:
+def test_a_stage_or_a_table_that_is_not_there_is_an_error(run_dir: Path) -> None:
     with pytest.raises(InputError, match="winnow select"):
         _ = open_run(run_dir).selected
+    with pytest.raises(InputError, match="holds no table links"):
+        open_run(run_dir).links.to_arrow()
     with pytest.raises(InputError, match="not a run folder"):
         open_run(run_dir / "signals")
 
