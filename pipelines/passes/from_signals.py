@@ -31,8 +31,8 @@ def candidates_from_signals(
 
     Texts are matched with the names of the labels; boilerplate counts less, fixed phrases and
     ambiguous names are read by their context, and pages that show the same images support each
-    other. Everything is held in memory: 400,000 signals took 16 s and 1.2 GB on one core. Use `winnow
-    label` for more than some million signals, and for links, feedback and inputs of other kinds.
+    other. Everything is held in memory: 400,000 signals took 16 s and 1.2 GB on one core. For more
+    than some million signals, links, feedback and inputs of other kinds use `winnow label`.
 
     Parameters
     ----------
