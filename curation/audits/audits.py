@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.pairs.label_hierarchy import Floats
+from curation.pairs.label_hierarchy import Floats, Rows
 from curation.pairs.pair_keys import Hash, find_pairs, pair_hash
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, Batch, check
@@ -20,29 +20,6 @@ WANTED_SHARE = 2.0
 
 QUESTIONS = tuple(name for name in AUDITS.arrow.names if name not in ("verdict", "auditor"))
 """Columns of a sample: those of an audit without the answer."""
-
-
-@dataclass(frozen=True, eq=False)
-class Effective:
-    """The judgements that count, one a pair, and how many do not.
-
-    Attributes
-    ----------
-    table
-        Table of `labeling.schemas.AUDITS`: the last verdict of each pair, none of them unsure,
-        sorted by ``seq``.
-    n_judgements
-        Rows that came in.
-    n_unsure
-        Pairs whose last verdict is unsure.
-    n_contradictory
-        Pairs that were judged both right and wrong.
-    """
-
-    table: pa.Table
-    n_judgements: int
-    n_unsure: int
-    n_contradictory: int
 
 
 def bands(pairs: Batch, cold: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
@@ -220,8 +197,8 @@ def answer(sampled: pa.Table, truth: Batch, auditor: str = "truth") -> pa.Table:
     return pa.table(columns).select(AUDITS.arrow.names).cast(AUDITS.arrow)
 
 
-def effective(audits: pa.Table) -> Effective:
-    """Return the judgements that count: the last of each pair by ``seq``, unless it is unsure.
+def usable_audits(audits: pa.Table) -> pa.Table:
+    """Return the last verdict of each pair by ``seq``, unless it is unsure; sorted by ``seq``.
 
     Raises
     ------
@@ -234,20 +211,25 @@ def effective(audits: pa.Table) -> Effective:
             "an audit has an inclusion probability of 0: it cannot have been drawn",
             help="give the probability that the pair had to be drawn; 1 where all were judged",
         )
+    ordered, last, _ = _last_verdicts(audits)
+    final = ordered.take(pa.array(last))
+    return final.filter(pc.not_equal(final["verdict"], "unsure"))
+
+
+def count_doubtful(audits: pa.Table) -> tuple[int, int]:
+    """Count the pairs whose last verdict is unsure, and those judged both right and wrong."""
+    ordered, last, pair = _last_verdicts(audits)
+    verdict = np.asarray(ordered["verdict"])
+    contradictory = np.intersect1d(pair[verdict == "yes"], pair[verdict == "no"])
+    return int(np.sum(verdict[last] == "unsure")), len(contradictory)
+
+
+def _last_verdicts(audits: pa.Table) -> tuple[pa.Table, Rows, Rows]:
+    """Return audits by ``seq``, the rows that are the last of their pair, and the pair of each."""
     ordered = audits.sort_by("seq")
     pair = find_pairs(ordered, ordered)
-    verdict = ordered["verdict"]
-    last = np.zeros(len(pair), np.int64)
-    np.maximum.at(last, pair, np.arange(len(pair)))
-    last = last[np.unique(pair)]
-    sure = np.asarray(pc.not_equal(verdict, "unsure"))[last]
-    said_yes, said_no = (pair[np.asarray(pc.equal(verdict, v))] for v in ("yes", "no"))
-    return Effective(
-        table=ordered.take(pa.array(np.sort(last[sure]))),
-        n_judgements=audits.num_rows,
-        n_unsure=int(np.sum(~sure)),
-        n_contradictory=len(np.intersect1d(said_yes, said_no)),
-    )
+    _, from_end = np.unique(pair[::-1], return_index=True)
+    return ordered, np.sort(len(pair) - 1 - from_end), pair
 
 
 @dataclass(frozen=True)

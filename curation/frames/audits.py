@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import effective, sample
+from curation.audits.audits import sample, usable_audits
 from curation.intervals import precision
 from curation.intervals.precision import Interval
 from curation.pairs.pair_keys import find_pairs
@@ -124,7 +124,7 @@ def precision_interval(
         raise InputError(
             "the confidence is not above 0 and below 1", facts={"confidence": confidence}
         )
-    judged = effective(to_table(audits, AUDITS, "audits")).table
+    judged = usable_audits(to_table(audits, AUDITS, "audits"))
     if pairs is not None:
         inside = find_pairs(judged, to_table(pairs, TRUTH, "pairs")) >= 0
         judged = judged.filter(pa.array(inside))

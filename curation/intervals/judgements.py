@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import effective, tenths
+from curation.audits.audits import tenths, usable_audits
 from curation.intervals.precision import Floats, Interval, Ints, precision_interval
 from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.pair_keys import find_pairs
@@ -20,55 +20,87 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Judgements:
-    """The judged ones of `n` candidates.
+    """Candidates with a verdict.
 
     Attributes
     ----------
     row
-        ``int64[m]``: their rows.
-    correct, p_inclusion
-        ``bool[m]``, ``float64[m]``: their verdicts and inclusion probabilities.
+        ``int64[m]``: their rows among the candidates.
+    correct
+        ``bool[m]``: whether each is right.
+    p_inclusion
+        ``float64[m]`` in (0, 1]: probability of each to be drawn.
     stratum
-        ``int8[n]``: the stratum of every candidate that they were drawn by; None if unknown.
+        ``int8[n]``: stratum of every candidate, judged or not; None if unknown.
+    mean_weight
+        Mean of ``1 / p_inclusion`` over all judgements that these were taken from.
     """
 
     row: Ints
     correct: Mask
     p_inclusion: Floats
-    stratum: npt.NDArray[np.int8] | None
+    stratum: npt.NDArray[np.int8] | None = None
+    mean_weight: float = 1.0
+
+    @property
+    def weight(self) -> Floats:
+        """Inverse of the inclusion probabilities in multiples of their mean, ``float64[m]``."""
+        return 1 / self.p_inclusion / self.mean_weight
+
+    def take(self, chosen: Mask) -> Judgements:
+        """Return the judgements where `chosen` (``bool[m]``) is true."""
+        return replace(
+            self,
+            row=self.row[chosen],
+            correct=self.correct[chosen],
+            p_inclusion=self.p_inclusion[chosen],
+        )
+
+    def at(self, row: Ints) -> Judgements:
+        """Return the judgements with their places in `row`, ``int64[n]`` rising."""
+        return replace(self, row=np.searchsorted(row, self.row))
 
 
 Strata = Callable[[pa.Table, Ints], npt.NDArray[np.int8] | None]
 """Audits and the row of each among the candidates, to the stratum of every candidate."""
 
 
-def judgements(audits: pa.Table, scored: pa.Table, strata: Strata) -> Judgements:
-    """Return the judged ones of the scored candidates; audits of other pairs are left out.
+def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) -> Judgements:
+    """Return the candidates that have a usable verdict; audits of other pairs are left out.
 
     Where `strata` does not know the strata that the pairs were drawn by, tenths by score take
     their place: a pair's score does not depend on its own verdict.
 
     Parameters
     ----------
-    audits, scored
-        Tables of `labeling.schemas.AUDITS` and `labeling.schemas.SCORED`.
+    audits
+        Table of `labeling.schemas.AUDITS`.
+    pairs
+        The candidates: a table with ``image_id`` and ``label_id``, with `strata` of
+        `labeling.schemas.SCORED`.
     strata
-        Returns ``int8[n]``, or None where it does not know.
+        Returns ``int8[n]``, or None where it does not know. By default there are no strata.
 
     Raises
     ------
     InputError
         For audits of another schema.
     """
-    judged = effective(audits).table
-    row = find_pairs(judged, scored)
-    judged = judged.filter(pa.array(row >= 0))
-    row = row[row >= 0]
-    correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
-    stratum = strata(judged, row)
-    if stratum is None:
-        stratum = tenths(np.asarray(scored["p_correct"]))
-    return Judgements(row, correct, judged["p_inclusion"].to_numpy(), stratum)
+    usable = usable_audits(audits)
+    row = find_pairs(usable, pairs)
+    known, row = usable.filter(pa.array(row >= 0)), row[row >= 0]
+    p_inclusion = known["p_inclusion"].to_numpy()
+    stratum = None
+    if strata is not None:
+        stratum = strata(known, row)
+        stratum = tenths(np.asarray(pairs["p_correct"])) if stratum is None else stratum
+    return Judgements(
+        row,
+        correct=np.asarray(pc.equal(known["verdict"], "yes"), bool),
+        p_inclusion=p_inclusion,
+        stratum=stratum,
+        mean_weight=float(np.mean(1 / p_inclusion)) if len(row) else 1.0,
+    )
 
 
 def cut(judged: Judgements, score: npt.NDArray[np.floating], inside: Mask) -> Thresholds:

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+from curation.intervals.judgements import Judgements
 from curation.pairs.label_hierarchy import Floats, Rows, Single
-from curation.scoring.self_training import Judged
 from curation.scoring.threads import one_thread
 
 MIN_BOOSTED = 300
@@ -17,7 +17,7 @@ N_TREES, N_LEAVES, MIN_IN_LEAF, N_BINS = 60, 8, 20, 32
 RATE, RIDGE = 0.12, 5.0
 
 
-def fit_boosting(base: Single, extra: Single, judged: Judged) -> HistGradientBoostingClassifier:
+def fit_boosting(base: Single, extra: Single, judged: Judgements) -> HistGradientBoostingClassifier:
     """Fit small trees on the judged candidates (Friedman 2001, on histograms).
 
     Parameters

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from curation.intervals.judgements import Judgements
 from curation.pairs.label_hierarchy import Floats
 from curation.scoring.boosting import MIN_BOOSTED, fit_boosting, predict_boosting
 from curation.scoring.calibration import Map, fit_calibration
 from curation.scoring.features import N_FOLDS
-from curation.scoring.self_training import Judged, Task, learn, log_loss
+from curation.scoring.self_training import Task, learn, log_loss
 from curation.scoring.venn_abers import VennAbers, fit_venn_abers
 
 LEARNERS = ("logistic", "boosting")
@@ -39,7 +40,7 @@ class Choice:
     losses: tuple[float, ...]
 
 
-def choose_learners(task: Task, judged: Judged, ridges: list[float]) -> list[Choice]:
+def choose_learners(task: Task, judged: Judgements, ridges: list[float]) -> list[Choice]:
     """Choose the learner of each fold and calibrate it, by the judgements of the other folds.
 
     Boosting joins the logistic regression (`curation.scoring.boosting`). It is tried with
@@ -47,11 +48,11 @@ def choose_learners(task: Task, judged: Judged, ridges: list[float]) -> list[Cho
     standard error of the paired differences.
     """
     p = _out_of_fold(task, judged, ridges)
-    seen = [judged.fold != k for k in range(N_FOLDS)]
+    seen = [task.table.fold[judged.row] != k for k in range(N_FOLDS)]
     return [_choose(p[:, k, seen[k]], judged.take(seen[k])) for k in range(N_FOLDS)]
 
 
-def _choose(p: npt.NDArray[np.float64], judged: Judged) -> Choice:
+def _choose(p: npt.NDArray[np.float64], judged: Judgements) -> Choice:
     """Choose by the predictions of each learner, ``[n_learners, m]``."""
     maps = [fit_calibration(of_one, judged.correct, judged.weight) for of_one in p]
     loss = np.array([log_loss(m.apply(x), judged) for m, x in zip(maps, p, strict=True)])
@@ -64,30 +65,32 @@ def _choose(p: npt.NDArray[np.float64], judged: Judged) -> Choice:
     return Choice(LEARNERS[chosen], maps[chosen], intervals, losses)
 
 
-def _out_of_fold(task: Task, judged: Judged, ridges: list[float]) -> Floats:
+def _out_of_fold(task: Task, judged: Judgements, ridges: list[float]) -> Floats:
     """Return what each learner makes of each judgement for each fold, ``[n_learners, 10, m]``.
 
     A model that saw neither of two folds serves both: it predicts each one's judgements for the
     other.
     """
     near = task.take(np.flatnonzero(np.isin(task.table.image, task.table.image[judged.row])))
-    here = judged.at(near.row)
+    fold, here = task.table.fold[judged.row], judged.at(near.row)
     n_learners = 1 + (len(judged.row) >= MIN_BOOSTED)
     result = np.full((n_learners, N_FOLDS, len(judged.row)), np.nan)
     for k in range(N_FOLDS):
         for j in range(N_FOLDS):
-            asked = judged.fold == j
+            asked = fold == j
             if j == k or not asked.any() or not np.isnan(result[0, k, asked]).any():
                 continue
-            train = (judged.fold != k) & ~asked
+            train = (fold != k) & ~asked
             p = _predictions(task, near, judged.take(train), ridges[k], n_learners)[:, here.row]
             result[:, k, asked] = p[:, asked]
             if ridges[j] == ridges[k]:
-                result[:, j, judged.fold == k] = p[:, judged.fold == k]
+                result[:, j, fold == k] = p[:, fold == k]
     return result
 
 
-def _predictions(task: Task, near: Task, train: Judged, ridge: float, n_learners: int) -> Floats:
+def _predictions(
+    task: Task, near: Task, train: Judgements, ridge: float, n_learners: int
+) -> Floats:
     """Return the closed probabilities of the candidates of `near`, ``[n_learners, n_near]``.
 
     Those of boosting are computed for folds that were not learnt from.
@@ -96,6 +99,6 @@ def _predictions(task: Task, near: Task, train: Judged, ridge: float, n_learners
     p = np.tile(learnt.p, (n_learners, 1))
     if n_learners > 1:
         model = fit_boosting(base, learnt.extra, train.at(near.row))
-        row = np.flatnonzero(~np.isin(near.table.fold, train.fold))
+        row = np.flatnonzero(~np.isin(near.table.fold, task.table.fold[train.row]))
         p[1, row] = predict_boosting(model, base, learnt.extra, row, learnt.p[row])
     return np.array([near.table.relatives.closed(of_one) for of_one in p])

@@ -14,14 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.agreement.label_model import belief, count_patterns
-from curation.audits.audits import Effective, effective
+from curation.intervals.judgements import Judgements, judgements
 from curation.pairs.label_hierarchy import Floats, Single
-from curation.pairs.pair_keys import find_pairs
 from curation.scoring.boosting import fit_boosting, predict_boosting
 from curation.scoring.features import N_FOLDS, FeatureTable
 from curation.scoring.learners import LEARNERS, Choice, choose_learners
 from curation.scoring.model import Model, Scorer, make_model
-from curation.scoring.self_training import Judged, Task, choose_ridge, learn, make_task
+from curation.scoring.self_training import Task, choose_ridge, learn, make_task
 from curation.scoring.threads import one_thread
 from labeling.errors import InputError
 from labeling.keys.ids import digest
@@ -47,10 +46,6 @@ class Scores:
         ``int8[n]``: the fold whose audits the candidate's model did not see.
     n_audits
         Verdicts that were learnt from.
-    n_unsure, n_contradictory
-        Pairs whose last verdict is unsure; pairs judged both right and wrong.
-    n_unknown
-        Audited pairs that are no candidates.
     n_features
         Features of a candidate.
     scorer
@@ -63,9 +58,6 @@ class Scores:
     bounds: npt.NDArray[np.float32]
     fold: npt.NDArray[np.int8]
     n_audits: int
-    n_unsure: int
-    n_contradictory: int
-    n_unknown: int
     n_features: int
     scorer: Scorer
     ridges: tuple[float, ...]
@@ -149,8 +141,7 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     InputError
         For fewer than `MIN_AUDITS` usable audits or `MIN_OF_EACH` of a verdict.
     """
-    usable = effective(audits)
-    judged, n_unknown = _judged(table, usable)
+    judged = judgements(audits, table.pairs)
     _refuse_few(judged)
     with one_thread():
         ridges, choices, models, outputs = _fit(make_task(table), judged)
@@ -160,9 +151,6 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
         bounds=closed[1:],
         fold=table.fold,
         n_audits=len(judged.row),
-        n_unsure=usable.n_unsure,
-        n_contradictory=usable.n_contradictory,
-        n_unknown=n_unknown,
         n_features=len(table.names),
         scorer=Scorer(tuple(models), table.sources, table.facts),
         ridges=tuple(ridges),
@@ -170,14 +158,15 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     )
 
 
-def _fit(task: Task, judged: Judged) -> tuple[list[float], list[Choice], list[Model], Single]:
+def _fit(task: Task, judged: Judgements) -> tuple[list[float], list[Choice], list[Model], Single]:
     """Return the ridge, choice and model of each fold, and what they make of every candidate."""
     table = task.table
-    ridges = [choose_ridge(task, judged.take(judged.fold != k)) for k in range(N_FOLDS)]
+    seen = [table.fold[judged.row] != k for k in range(N_FOLDS)]
+    ridges = [choose_ridge(task, judged.take(seen[k])) for k in range(N_FOLDS)]
     choices = choose_learners(task, judged, ridges)
     outputs, models = np.zeros((3, len(table)), np.float32), []
     for k, choice in enumerate(choices):
-        train, inside = judged.take(judged.fold != k), np.flatnonzero(table.fold == k)
+        train, inside = judged.take(seen[k]), np.flatnonzero(table.fold == k)
         learnt = learn(task, train, ridges[k])
         boosting, p = None, learnt.p[inside]
         if choice.learner == "boosting":
@@ -189,21 +178,7 @@ def _fit(task: Task, judged: Judged) -> tuple[list[float], list[Choice], list[Mo
     return ridges, choices, models, outputs
 
 
-def _judged(table: FeatureTable, usable: Effective) -> tuple[Judged, int]:
-    """Return the judgements of candidates, and how many there are of other pairs."""
-    row = find_pairs(usable.table, table.pairs)
-    known = row >= 0
-    correct = np.asarray(usable.table["verdict"]) == "yes"
-    weight = 1 / np.asarray(usable.table["p_inclusion"])[known]
-    return Judged(
-        row=row[known],
-        correct=correct[known].astype(np.float64),
-        weight=weight / weight.mean() if len(weight) else weight,
-        fold=table.fold[row[known]],
-    ), int(np.sum(~known))
-
-
-def _refuse_few(judged: Judged) -> None:
+def _refuse_few(judged: Judgements) -> None:
     n_right = int(judged.correct.sum())
     n_wrong = len(judged.correct) - n_right
     if n_right + n_wrong < MIN_AUDITS or min(n_right, n_wrong) < MIN_OF_EACH:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+from curation.intervals.judgements import Judgements
 from curation.pairs.label_hierarchy import Floats, Rows, Single
 from curation.scoring.features import FeatureTable
 from curation.scoring.reliability import Hierarchy, Rates, by_label, by_source, fit_rates
@@ -29,38 +30,6 @@ N_RATES = 3
 
 FAVOUR = 2.0
 """Scale of rates and support, which sum up many candidates, against that of raw features."""
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """Judged candidates.
-
-    Attributes
-    ----------
-    row
-        ``int64[m]``: row of the candidate.
-    correct
-        ``float64[m]`` in {0, 1}: the verdict.
-    weight
-        ``float64[m]``: positive, of mean 1.
-    fold
-        ``int8[m]``: fold of the image.
-    """
-
-    row: Rows
-    correct: Floats
-    weight: Floats
-    fold: npt.NDArray[np.int8]
-
-    def take(self, chosen: npt.NDArray[np.bool_]) -> Judged:
-        """Return the judgements where `chosen` (``bool[m]``) is true."""
-        return Judged(
-            self.row[chosen], self.correct[chosen], self.weight[chosen], self.fold[chosen]
-        )
-
-    def at(self, row: Rows) -> Judged:
-        """Return the judgements with their places in `row`, ``int64[n]`` rising."""
-        return replace(self, row=np.searchsorted(row, self.row))
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +114,7 @@ class Learnt:
     extra: Single
 
 
-def learn(task: Task, judged: Judged, ridge: float, near: Task | None = None) -> Learnt:
+def learn(task: Task, judged: Judgements, ridge: float, near: Task | None = None) -> Learnt:
     """Learn from the judgements, and predict every candidate.
 
     The first fit sees the features and the reliability rates of the audits. Each of `N_ROUNDS`
@@ -172,7 +141,7 @@ def learn(task: Task, judged: Judged, ridge: float, near: Task | None = None) ->
     return Learnt(steps, p, extra)
 
 
-def _begin(task: Task, judged: Judged, ridge: float) -> tuple[Step, Floats, Single]:
+def _begin(task: Task, judged: Judgements, ridge: float) -> tuple[Step, Floats, Single]:
     own = task.take(judged.row)
     rates = _fit_all(own, judged.correct, judged.weight)
     extra = _added(task, rates, np.zeros(len(task.table), np.float32), 0.0)
@@ -183,7 +152,7 @@ def _begin(task: Task, judged: Judged, ridge: float) -> tuple[Step, Floats, Sing
 
 
 def _refit(
-    task: Task, at: Task, judged: Judged, ridge: float, p: Floats
+    task: Task, at: Task, judged: Judgements, ridge: float, p: Floats
 ) -> tuple[Step, Floats, Single]:
     """Fit on what `p` says of all candidates; return what it makes of those of `at`."""
     correct = p.astype(np.float32)
@@ -196,12 +165,12 @@ def _refit(
     return step, _predict(slope, intercept, at.table.values, extra), extra
 
 
-def choose_ridge(task: Task, judged: Judged) -> float:
+def choose_ridge(task: Task, judged: Judgements) -> float:
     """Return the ridge with the smallest log-loss, cross-validated on the first round's features.
 
     Images are whole in one part.
     """
-    part = judged.fold % N_CHOICE_FOLDS
+    part = task.table.fold[judged.row] % N_CHOICE_FOLDS
     own = task.take(judged.row)
     here = replace(judged, row=np.arange(len(judged.row), dtype=np.int64))
     loss = np.zeros((len(RIDGES), len(judged.row)))
@@ -262,7 +231,9 @@ def support(table: FeatureTable, p: Floats, missing: Floats | float) -> Single:
     )
 
 
-def _fit(table: FeatureTable, extra: Single, judged: Judged, ridge: float) -> tuple[Floats, float]:
+def _fit(
+    table: FeatureTable, extra: Single, judged: Judgements, ridge: float
+) -> tuple[Floats, float]:
     """Fit on the judged rows of features and `extra`; return slopes and intercept."""
     if len(np.unique(judged.correct)) < 2:
         raise InputError(
@@ -287,7 +258,7 @@ def _predict(slope: Floats, intercept: float, base: Single, extra: Single) -> Fl
     return p
 
 
-def log_loss(p: Floats, judged: Judged) -> Floats:
+def log_loss(p: Floats, judged: Judgements) -> Floats:
     """Return the weighted log-loss of each judgement, ``float64[m]``."""
-    p_verdict = np.where(judged.correct > 0, p, 1 - p)
+    p_verdict = np.where(judged.correct, p, 1 - p)
     return -judged.weight * np.log(np.maximum(p_verdict, 1e-6))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.audits.audits import bands, effective, shares_drawn, stratum_names
+from curation.audits.audits import bands, shares_drawn, stratum_names, usable_audits
 from curation.audits.two_phase import Cells, cell_names
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import write_text
@@ -120,7 +120,7 @@ def read_answers(path: Path, pool: Pool, cells: Cells | None = None) -> pa.Table
     if "seq" in given:
         columns["seq"] = _typed(path, given, "seq")
     audits = pa.table(columns).select(AUDITS.arrow.names).cast(AUDITS.arrow)
-    effective(audits)
+    usable_audits(audits)
     return audits
 
 

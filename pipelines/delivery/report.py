@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from curation.audits.audits import effective
+from curation.audits.audits import usable_audits
 from curation.pairs.pair_keys import find_pairs
 from curation.report.report import write_report
 from curation.runs.stage import MADE_BY, Stage, current, open_stage, outdated_by
@@ -116,7 +116,7 @@ def _labels(selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> list[Facts]:
 
 def _sources(candidates: pa.Table, audits: pa.Table) -> list[Facts]:
     """Return for each source how many candidates it speaks for, and how often audits agree."""
-    judged = effective(audits).table
+    judged = usable_audits(audits)
     row = find_pairs(candidates, judged)
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
     weight = 1 / judged["p_inclusion"].to_numpy()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.audits.audits import count_doubtful, usable_audits
 from curation.intervals.judgements import Judgements, judgements, precision_of
 from curation.intervals.precision import Ints
 from curation.report.facts import rounded
@@ -198,6 +199,7 @@ def make_scores(config: Config, run_dir: Path, candidates: Stage, audits: Stage)
         if reuse(run_dir, "scored", inputs=inputs, config=settings) is None:
             verdicts = audits.table(AUDITS)
             p_correct, scores, n_fitted = score_candidates(candidates, verdicts, intervals)
+            n_unsure, n_contradictory = count_doubtful(verdicts)
             pairs = candidates.table(CANDIDATES, ["image_id", "label_id"])
             names = ("p_correct", "p_low", "p_high")
             for name, values in zip(names, np.atleast_2d(p_correct), strict=False):
@@ -209,9 +211,9 @@ def make_scores(config: Config, run_dir: Path, candidates: Stage, audits: Stage)
                 work.counts |= {"scored": len(pairs)}
                 work.facts |= {
                     "n_audits": scores.n_audits,
-                    "n_unsure": scores.n_unsure,
-                    "n_contradictory": scores.n_contradictory,
-                    "n_unknown": scores.n_unknown,
+                    "n_unsure": n_unsure,
+                    "n_contradictory": n_contradictory,
+                    "n_unknown": len(usable_audits(verdicts)) - scores.n_audits,
                     "n_features": scores.n_features,
                     "n_fitted": n_fitted,
                     "folds_boosted": scores.n_boosted,

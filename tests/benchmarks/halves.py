@@ -41,7 +41,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import answer, bands, effective, sample
+from curation.audits.audits import answer, bands, sample, usable_audits
 from curation.intervals.precision import precision_interval
 from curation.pairs.pair_keys import find_pairs, image_hash, pair_hash
 from curation.scoring.calibration import expected_calibration_error
@@ -159,7 +159,7 @@ def interval_of(
     asked = np.flatnonzero(~case.stated)
     band = np.zeros(len(cold), np.int64)
     band[asked] = bands(case.table.pairs.take(pa.array(asked)), cold[asked])
-    judged = effective(audits).table
+    judged = usable_audits(audits)
     row = find_pairs(judged, case.table.pairs)
     inside = np.isin(row, kept)
     interval = precision_interval(

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.audits.audits import N_BANDS, QUESTIONS, answer, bands, effective, sample
+from curation.audits.audits import (
+    N_BANDS,
+    QUESTIONS,
+    answer,
+    bands,
+    count_doubtful,
+    sample,
+    usable_audits,
+)
 from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.schemas import AUDITS, TRUTH, check
@@ -117,29 +125,29 @@ def test_truth_answers_yes_where_it_holds_the_pair():
 
 def test_the_last_verdict_counts():
     audits = audits_of(("a", "yes"), ("b", "no"), ("a", "no"), ("c", "yes"))
-    shuffled = effective(audits.take([2, 0, 3, 1]))
-    assert shuffled.table["verdict"].to_pylist() == ["no", "no", "yes"]
-    assert shuffled.table["seq"].to_pylist() == [1, 2, 3]
-    assert (shuffled.n_judgements, shuffled.n_contradictory) == (4, 1)
+    shuffled = audits.take([2, 0, 3, 1])
+    usable = usable_audits(shuffled)
+    assert usable["verdict"].to_pylist() == ["no", "no", "yes"]
+    assert usable["seq"].to_pylist() == [1, 2, 3]
+    assert count_doubtful(shuffled) == (0, 1)
 
 
 def test_unsure_verdicts_are_dropped_and_counted():
     audits = audits_of(("a", "yes"), ("a", "unsure"), ("b", "unsure"), ("b", "no"))
-    found = effective(audits)
-    assert found.table["verdict"].to_pylist() == ["no"]
-    assert (found.n_unsure, found.n_contradictory) == (1, 0)
+    assert usable_audits(audits)["verdict"].to_pylist() == ["no"]
+    assert count_doubtful(audits) == (1, 0)
 
 
-def test_no_audits_are_effective_too():
-    found = effective(AUDITS.empty())
-    assert (found.table.num_rows, found.n_judgements, found.n_unsure) == (0, 0, 0)
+def test_no_audits_are_usable_too():
+    assert usable_audits(AUDITS.empty()).num_rows == 0
+    assert count_doubtful(AUDITS.empty()) == (0, 0)
 
 
 def test_an_inclusion_probability_of_zero_is_refused():
     audits = audits_of(("a", "yes"))
     impossible = audits.set_column(6, AUDITS.arrow.field("p_inclusion"), pa.array([0.0]))
     with pytest.raises(InputError, match="inclusion probability of 0"):
-        effective(impossible)
+        usable_audits(impossible)
 
 
 def test_any_beginning_is_spread_over_kinds_in_proportion():

@@ -3,13 +3,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from curation.intervals.judgements import Judgements
 from curation.scoring.learners import _choose
-from curation.scoring.self_training import Judged
 
 
 def judged_of(correct):
-    n = len(correct)
-    return Judged(np.arange(n), correct, np.ones(n), np.zeros(n, np.int8))
+    return Judgements(np.arange(len(correct)), correct > 0, np.ones(len(correct)))
 
 
 def verdicts(n, seed=0):

