@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labeling.errors import InputError
 from labeling.readers import parquet_footers
-from pipelines.passes.label import rows_taken
+from pipelines.passes.splits import input_of, input_paths
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
 from pipelines.shuffle.engine import Split
@@ -36,32 +36,21 @@ def sources(config: Config, splits: Sequence[Split]) -> list[Source]:
     InputError
         If a file is missing, or the footer of one cannot be read.
     """
-    base = Path(config.base)
-    files: dict[tuple[str, str], list[Path]] = {}
+    of_input: dict[tuple[str, str], list[Split]] = {}
     for split in splits:
-        number, named = split.arguments
-        if split.kind == "site":
-            path = config.site[number].path
-            root = base / path
-            found = [root] if root.is_file() else [root / page for page in named]
-        else:
-            entry = getattr(config, split.kind)[number]
-            path = entry.edges if split.kind == "graph" else entry.path
-            found = [base / named]
-        files.setdefault((split.kind, path), []).extend(found)
-    for graph in config.graph:
-        files["graph", graph.edges].append(base / graph.vertices)
-    parquet = sorted({p for paths in files.values() for p in paths if p.suffix == ".parquet"})
+        path = input_of(config, split)[0].path_names[0]
+        of_input.setdefault((split.kind, path), []).append(split)
+    files = {key: input_paths(config, some) for key, some in of_input.items()}
+    parquet = sorted({p for rows in files.values() for p in rows if p.suffix == ".parquet"})
     counted = dict(zip(parquet, parquet_footers.rows_of(parquet), strict=True))
-    made = [_source(kind, path, found, counted) for (kind, path), found in files.items()]
+    made = [_source(kind, path, rows, counted) for (kind, path), rows in files.items()]
     return [*made, _taxonomy(config)]
 
 
-def _source(kind: str, path: str, files: list[Path], counted: dict[Path, int]) -> Source:
-    distinct = dict.fromkeys(files)
-    n_rows = sum(counted[p] if p in counted else rows_taken(p) for p in distinct)
-    n_bytes = sum(p.stat().st_size for p in distinct)
-    return Source(kind, path, len(distinct), n_bytes, n_rows, all(p in counted for p in distinct))
+def _source(kind: str, path: str, guessed: dict[Path, int], counted: dict[Path, int]) -> Source:
+    n_rows = sum(counted.get(file, n) for file, n in guessed.items())
+    n_bytes = sum(file.stat().st_size for file in guessed)
+    return Source(kind, path, len(guessed), n_bytes, n_rows, counted.keys() >= guessed.keys())
 
 
 def _taxonomy(config: Config) -> Source:

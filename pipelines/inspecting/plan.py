@@ -10,14 +10,16 @@ from typing import IO
 
 from curation.runs.stage import Stage, current
 from labeling.errors import WinnowError
+from pipelines.inputs.input import Input
+from pipelines.inputs.webdatasets import WebdatasetInput
 from pipelines.inspecting.forecast import disk, free_at, memory
 from pipelines.inspecting.formatting import fits_terminal, size, table
 from pipelines.inspecting.input_sizes import Source, sources
 from pipelines.inspecting.staleness import why_candidates_again, why_signals_again
 from pipelines.inspecting.unfinished import attempts
 from pipelines.passes import inputs
-from pipelines.passes.label import BYTES_PER_ROW, BYTES_PER_SAMPLE, input_paths, rows_taken
 from pipelines.passes.plan import plan as passes_of
+from pipelines.passes.splits import input_paths, splits_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
 from pipelines.run.progress import say
@@ -50,7 +52,7 @@ def plan(config: Config, run_dir: Path | None, out: IO[str]) -> None:
     InputError
         If an input is missing or the footer of one cannot be read.
     """
-    splits = inputs.splits_of(config)
+    splits = splits_of(config)
     found = sources(config, splits)
     signals = None if run_dir is None else _signals_in_force(run_dir)
     again = None if run_dir is None else why_signals_again(config, splits, run_dir)
@@ -85,7 +87,7 @@ def _rows_of(signals: Stage) -> int:
 def _shuffles(
     config: Config, splits: Sequence[Split], n_rows: int, signals: Stage | None
 ) -> list[Work]:
-    n_first = n_buckets_for(sum(map(rows_taken, input_paths(config, splits))))
+    n_first = n_buckets_for(sum(input_paths(config, splits).values()))
     if signals is not None:
         n_signals, n_events = signals.counts["signals"], signals.counts["feedback"]
         n_links = signals.counts["links"]
@@ -117,8 +119,8 @@ def _write_inputs(found: Sequence[Source], out: IO[str]) -> None:
     _write(lines, (2, 3, 4), out)
     if not is_exact:
         out.write(
-            f"~ guessed from the size: a row for each {BYTES_PER_ROW:,} bytes,"
-            f" {BYTES_PER_SAMPLE:,} of a tar; exact for Parquet files\n"
+            f"~ guessed from the size: a row for each {Input.bytes_per_row:,} bytes,"
+            f" {WebdatasetInput.bytes_per_row:,} of a tar; exact for Parquet files\n"
         )
 
 

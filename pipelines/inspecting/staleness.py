@@ -11,7 +11,7 @@ from typing import Any
 
 from curation.runs.code import code_version
 from labeling.readers.image_files import named
-from pipelines.passes.label import images_beside, input_paths
+from pipelines.passes.splits import input_paths, sizes_beside
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.shuffle.engine import Split
@@ -25,7 +25,7 @@ def why_signals_again(config: Config, splits: Sequence[Split], run_dir: Path) ->
     settings, digests = settings_of("signals", config), digests_of("signals", config)
     base = Path(config.base)
     paths = {named(base, path): path for path in input_paths(config, splits)}
-    beside = images_beside(config)
+    beside = sizes_beside(config)
     reasons = [
         [
             *_settings_reasons(manifest, settings),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,26 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
-from labeling.readers.archives import INPUT_SUFFIXES, read_archive
-from labeling.readers.graphs import read_graph
-from labeling.readers.image_files import Locator, input_files, named
-from labeling.readers.sites import read_site, site_pages
-from labeling.readers.tables import read_feedback, read_links, read_signals
-from labeling.readers.tabular import TABLE_SUFFIXES
-from labeling.readers.webdatasets import read_webdataset
+from labeling.readers.image_files import Locator
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.taxonomy.published import TaxonomyFiles, pinned, read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.inputs.input import ReadContext
 from pipelines.passes.cached import Once
+from pipelines.passes.splits import input_of
 from pipelines.run.config import Config
 from pipelines.shuffle.engine import Split, Tables
 
-PAGES_PER_SPLIT = 500
-
 MAX_ROWS = 100_000
 """Rows of a table that one image, page or user may have; of more, the first in `_ORDER`."""
-
-GRAPH_SUFFIXES = (".txt", ".tsv", ".gz")
 
 SCHEMAS = (SIGNALS, PLACEMENTS, LINKS, FEEDBACK, IMAGES, REJECTS)
 
@@ -73,27 +66,11 @@ class ReadInputs:
             yield name, rows
 
     def _read(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        config = self.config
-        base = Path(config.base)
-        locator = Locator(base, [site.path for site in config.site])
-        number, paths = split.arguments
-        if split.kind == "site":
-            yield from read_site(base / config.site[number].path, paths, locator)
-        elif split.kind == "archive":
-            yield from read_archive(base / paths, paths, locator.locate)
-        elif split.kind == "signals":
-            signals = config.signals[number]
-            yield from read_signals(base / paths, signals.columns, signals.source, locator)
-        elif split.kind == "webdataset":
-            yield from read_webdataset(base / paths, paths, config.webdataset[number].columns)
-        elif split.kind == "graph":
-            yield from read_graph(base / config.graph[number].vertices, base / paths)
-        elif split.kind == "links":
-            yield from read_links(base / paths, config.links[number].columns)
-        else:
-            known = frozenset(taxonomy_at(self.taxonomy).label_ids)
-            columns = config.feedback[number].columns
-            yield from read_feedback(base / paths, columns, locator, known.__contains__)
+        base = Path(self.config.base)
+        locator = Locator(base, [site.path for site in self.config.site])
+        label_ids = functools.partial(_label_ids, self.taxonomy)
+        entry, files = input_of(self.config, split)
+        yield from entry.read(files, ReadContext(base, locator, label_ids))
 
 
 def combine_inputs(table: str, rows: pa.Table) -> pa.Table:
@@ -123,35 +100,6 @@ def reduce_inputs(tables: Tables) -> Tables:
     return reduced
 
 
-def splits_of(config: Config) -> list[Split]:
-    """Return the splits of all inputs, or raise `InputError` where one is missing."""
-    base = Path(config.base)
-    splits = []
-    for number, site in enumerate(config.site):
-        pages = site_pages(base, site.path)
-        for start in range(0, len(pages), PAGES_PER_SPLIT):
-            chunk = tuple(pages[start : start + PAGES_PER_SPLIT])
-            splits.append(Split(f"site{number}-{start:09d}", "site", (number, chunk)))
-    for graph in config.graph:
-        input_files(base, graph.vertices, GRAPH_SUFFIXES)
-    for kind, suffixes, inputs in _file_inputs(config):
-        for number, table in enumerate(inputs):
-            for place, path in enumerate(input_files(base, table, suffixes)):
-                arguments = (number, named(base, path))
-                splits.append(Split(f"{kind}{number}-{place:09d}", kind, arguments))
-    return splits
-
-
-def _file_inputs(config: Config) -> Iterator[tuple[str, tuple[str, ...], Sequence[str]]]:
-    """Yield the kind of each input that is read file by file, its endings and its paths."""
-    yield "archive", INPUT_SUFFIXES, [archive.path for archive in config.archive]
-    yield "signals", TABLE_SUFFIXES, [table.path for table in config.signals]
-    yield "webdataset", (".tar",), [tars.path for tars in config.webdataset]
-    yield "links", TABLE_SUFFIXES, [table.path for table in config.links]
-    yield "graph", GRAPH_SUFFIXES, [graph.edges for graph in config.graph]
-    yield "feedback", TABLE_SUFFIXES, [table.path for table in config.feedback]
-
-
 def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
     """Return the taxonomy of some files, read once in each process.
 
@@ -160,6 +108,10 @@ def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
     """
     files = pinned(files)
     return _TAXONOMIES.get(files, lambda: read_taxonomy(files))
+
+
+def _label_ids(files: TaxonomyFiles) -> frozenset[str]:
+    return frozenset(taxonomy_at(files).label_ids)
 
 
 def _digests(texts: pa.ChunkedArray) -> pa.Array:

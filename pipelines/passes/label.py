@@ -15,7 +15,6 @@ import pyarrow.parquet as pq
 
 from curation.runs.stage import (
     Stage,
-    file_digest,
     open_stage,
     refuse_nothing,
     reuse,
@@ -25,13 +24,13 @@ from curation.runs.stage import (
 from labeling.errors import InputError, QualityError
 from labeling.links.links import REASONS as CAPPED
 from labeling.matching.boilerplate import REASONS
-from labeling.readers.image_files import named
 from labeling.schemas import PHRASE_REASONS
 from labeling.taxonomy.confusables import odd_names
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes import inputs as extract
 from pipelines.passes.feedback import tell
 from pipelines.passes.plan import plan, splits_for
+from pipelines.passes.splits import input_digests, input_paths, splits_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of, taxonomy_files
 from pipelines.run.paths import absolute
@@ -39,12 +38,6 @@ from pipelines.run.progress import say, step
 from pipelines.shuffle.engine import Shuffle, Split, n_buckets_for, run
 from pipelines.shuffle.engines import ready
 from pipelines.shuffle.workspace import Place, place_for
-
-BYTES_PER_ROW = 100
-"""Bytes of input that are taken to make one signal, for the number of buckets."""
-
-BYTES_PER_SAMPLE = 10_000
-"""Bytes of a tar that are taken to make one signal: most of them are pixels."""
 
 MAX_SAID = 10
 """Odd names of labels that are printed."""
@@ -133,7 +126,7 @@ def _say_odd(names: Sequence[str]) -> None:
 def _make_signals(
     config: Config, labels: TaxonomyFiles, run_dir: Path, beam_options: Sequence[str]
 ) -> Stage:
-    splits = extract.splits_of(config)
+    splits = splits_of(config)
     inputs = input_digests(config, splits)
     settings = settings_of("signals", config)
     with step("signals") as facts:
@@ -162,12 +155,12 @@ def _make_signals(
 def _extract(
     read: extract.ReadInputs, splits: Sequence[Split], place: Place, beam_options: Sequence[str]
 ) -> None:
-    paths = input_paths(read.config, splits)
+    n_rows = sum(input_paths(read.config, splits).values())
     shuffle = Shuffle(
         read=read,
         keys=extract.KEYS,
         reduce=extract.reduce_inputs,
-        n_buckets=n_buckets_for(sum(map(rows_taken, paths))),
+        n_buckets=n_buckets_for(n_rows),
         work_dir=place.work_dir("inputs"),
         out_dir=place.out_dir("inputs", is_last=True),
         combine=extract.combine_inputs,
@@ -242,49 +235,6 @@ def _by_table(paths: Iterable[Path]) -> dict[str, list[Path]]:
     return tables
 
 
-def rows_taken(path: Path) -> int:
-    """Return how many signals a file of an input is taken to make, by its size."""
-    per_row = BYTES_PER_SAMPLE if path.suffix == ".tar" else BYTES_PER_ROW
-    return path.stat().st_size // per_row
-
-
-def input_paths(config: Config, splits: Sequence[Split]) -> list[Path]:
-    """Return the files that the signals are made from, in an order that the settings decide."""
-    base = Path(config.base)
-    paths = [base / graph.vertices for graph in config.graph]
-    for split in splits:
-        number, named = split.arguments
-        if split.kind == "site":
-            root = base / config.site[number].path
-            paths += [root] if root.is_file() else [root / page for page in named]
-        else:
-            paths.append(base / named)
-    return paths
-
-
-def input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
-    """Return the digest of each page and table, and the name and size of each site's images.
-
-    Images are read when they are taken in, and compared with their digests when they are written
-    into shards; reading them here too would double the work of a rerun.
-    """
-    base = Path(config.base)
-    paths = input_paths(config, splits)
-    digests = {named(base, path): file_digest(path) for path in paths}
-    return digests | images_beside(config) | digests_of("signals", config)
-
-
-def images_beside(config: Config) -> dict[str, str]:
-    """Return the name and size of every file of each site, as the signals' manifest has it."""
-    base = Path(config.base)
-    digests = {}
-    for site in config.site:
-        files = sorted(p for p in (base / site.path).rglob("*") if p.is_file())
-        sizes = [(named(base, p), p.stat().st_size) for p in files]
-        digests[f"{site.path}/**"] = str(sizes)
-    return digests
-
-
 def _count_rows(directory: Path) -> dict[str, int]:
     return {
         table: sum(pq.read_metadata(path).num_rows for path in paths)
@@ -333,7 +283,7 @@ def _cut_archives(directory: Path, splits: Sequence[Split]) -> list[str]:
     """Return the archives with at least one record that is truncated."""
     rejects = _read(directory, "rejects")
     cut = rejects.filter(pc.equal(rejects["reason"], "truncated"))["where"].to_pylist()
-    archives = {split.arguments[1] for split in splits if split.kind == "archive"}
+    archives = {split.arguments[1][0] for split in splits if split.kind == "archive"}
     return sorted(archives & {where.rpartition("#")[0] for where in cut})
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
+from pipelines.inputs.archives import ArchiveInput
+from pipelines.inputs.graphs import GraphInput
+from pipelines.inputs.input import Input
+from pipelines.inputs.sites import SiteInput
+from pipelines.inputs.tables import FeedbackInput, LinksInput, SignalsInput
+from pipelines.inputs.webdatasets import WebdatasetInput
 from pipelines.run.sections import Section, checked, override, read_toml
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -22,68 +28,6 @@ class TaxonomyInput(Section):
     )
     hierarchy: str | None = Field(
         None, description="for Open Images: JSON file of which label is a kind of which"
-    )
-
-
-class SiteInput(Section):
-    """HTML pages with their images beside them."""
-
-    path: str = Field(description="folder or zip file that holds a folder for each host")
-
-
-class ArchiveInput(Section):
-    """Web archives: pages with the images that are stored beside them."""
-
-    path: str = Field(description="WARC, ARC or WAT file (plain or .gz), or a folder of them")
-
-
-class SignalsInput(Section):
-    """A table of texts about images."""
-
-    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
-    source: str = Field("alt", description="labeling source of rows without a `source` column")
-    columns: dict[str, str] = Field(
-        default={"image": "image", "text": "text"},
-        description="our name = the file's: image, text, page, source, weight, lang",
-    )
-
-
-class WebdatasetInput(Section):
-    """Images with their texts, in WebDataset tars such as img2dataset writes."""
-
-    path: str = Field(description="tar, or a folder of tars")
-    columns: dict[str, str] = Field(
-        default={"alt": "txt"},
-        description="labeling source = ending of a member, or `json.KEY`; also `page` and `lang`",
-    )
-
-
-class LinksInput(Section):
-    """A table of links between pages."""
-
-    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
-    columns: dict[str, str] = Field(
-        default={"src": "src", "dst": "dst"}, description="our name = the file's: src, dst, anchor"
-    )
-
-
-class GraphInput(Section):
-    """Links between hosts or pages, as Common Crawl publishes its graphs."""
-
-    vertices: str = Field(description="text file of id, tab, reversed host or URL; also with .gz")
-    edges: str = Field(description="text file of two ids with a tab between; also with .gz")
-
-
-class FeedbackInput(Section):
-    """A table of what users did."""
-
-    path: str = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
-    columns: dict[str, str] = Field(
-        default={
-            name: name
-            for name in ("event_id", "image", "label", "query", "kind", "user", "position", "time")
-        },
-        description="our name = the file's, as in the default; position may be left out",
     )
 
 
@@ -228,6 +172,16 @@ class Config(Section):
     export: ExportSettings = ExportSettings()
     train: TrainSettings = TrainSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
+
+    @classmethod
+    def input_kinds(cls) -> list[str]:
+        """Return the sections that name inputs, in the order of the fields."""
+        kinds = {name: get_args(field.annotation) for name, field in cls.model_fields.items()}
+        return [name for name, kind in kinds.items() if kind and issubclass(kind[0], Input)]
+
+    def inputs(self) -> dict[str, tuple[Input, ...]]:
+        """Return the inputs by their section."""
+        return {name: getattr(self, name) for name in self.input_kinds()}
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:

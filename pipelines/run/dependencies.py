@@ -36,11 +36,8 @@ class Needs:
 
 TAXONOMY = Needs(("taxonomy.format",), ("taxonomy.path", "taxonomy.hierarchy"))
 
-INPUTS = ("site", "archive", "signals", "webdataset", "links", "graph", "feedback")
-"""Sections that name inputs; `pipelines.passes.label` adds the digests of their files."""
-
 NEEDS = {
-    "signals": Needs(INPUTS),
+    "signals": Needs(),
     "candidates": Needs(("label", *TAXONOMY.settings), TAXONOMY.files),
     "audits": Needs(("audit.n", "audit.seed", "select.keep"), ("audit.truth",)),
     "audits-cells": Needs(("select.keep", "select.precision")),
@@ -50,15 +47,20 @@ NEEDS = {
     "model": Needs(("train",)),
     "evaluation": Needs((), ("evaluate.truth",)),
 }
-"""By stage. Answers of a sheet depend on no setting. Cells are cut once: audits follow them."""
+"""By stage. Signals depend on the inputs too; `pipelines.passes.splits` digests their files.
+
+Answers of a sheet depend on no setting. Cells are cut once: audits follow them.
+"""
 
 
 def needs_of(stage: str, config: Config) -> Needs:
-    """Return what a stage depends on; signals on the labels only where feedback names labels."""
-    needs = NEEDS[stage if stage in NEEDS else stage.partition("-")[0]]
-    if stage == "signals" and config.feedback:
-        return Needs(needs.settings + TAXONOMY.settings, needs.files + TAXONOMY.files)
-    return needs
+    """Return what a stage depends on; signals on the labels only where an input names labels."""
+    if stage != "signals":
+        return NEEDS[stage if stage in NEEDS else stage.partition("-")[0]]
+    inputs = config.inputs()
+    if any(entry.reads_labels for entries in inputs.values() for entry in entries):
+        return Needs((*inputs, *TAXONOMY.settings), TAXONOMY.files)
+    return Needs(tuple(inputs))
 
 
 def settings_of(stage: str, config: Config) -> dict[str, Any]:

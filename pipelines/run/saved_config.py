@@ -95,7 +95,6 @@ def _find_base(config: Config, beside: str) -> str:
 def _named(config: Config) -> Iterator[str]:
     """Yield the paths of a run's inputs and truths, as the settings name them."""
     yield config.taxonomy.path
-    for kind in ("site", "archive", "signals", "webdataset", "links", "feedback"):
-        yield from (entry.path for entry in getattr(config, kind))
-    yield from (graph.edges for graph in config.graph)
+    for inputs in config.inputs().values():
+        yield from (path for entry in inputs for path in entry.path_names)
     yield from filter(None, (config.audit.truth, config.evaluate.truth))

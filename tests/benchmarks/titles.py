@@ -32,8 +32,9 @@ from labeling.schemas import CANDIDATES, SELECTED
 from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.truth import read_truth
+from pipelines.inputs.tables import SignalsInput
 from pipelines.passes.label import label
-from pipelines.run.config import AuditSettings, Config, SignalsInput, TaxonomyInput
+from pipelines.run.config import AuditSettings, Config, TaxonomyInput
 from pipelines.selecting.select import select
 
 Pairs = set[tuple[str, str]]

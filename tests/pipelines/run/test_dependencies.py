@@ -21,8 +21,8 @@ from pipelines.cli import main
 from pipelines.delivery.export import export
 from pipelines.delivery.heldout import evaluate
 from pipelines.delivery.train import train
-from pipelines.passes.inputs import splits_of
-from pipelines.passes.label import input_digests, label
+from pipelines.passes.label import label
+from pipelines.passes.splits import input_digests, splits_of
 from pipelines.run.config import Config, TrainSettings, check_config, read_config, with_overrides
 from pipelines.run.dependencies import IRRELEVANT, NEEDS, digests_of, settings_of
 from pipelines.run.sections import Section

@@ -1,0 +1,24 @@
+"""Web archives: WARC, ARC and WAT files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from pydantic import Field
+
+from labeling.readers.archives import INPUT_SUFFIXES, read_archive
+from pipelines.inputs.input import Input, ReadContext
+
+
+class ArchiveInput(Input):
+    """Web archives: pages with the images that are stored beside them."""
+
+    suffixes = INPUT_SUFFIXES
+
+    path: str = Field(description="WARC, ARC or WAT file (plain or .gz), or a folder of them")
+
+    def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the tables of some archives."""
+        for file in files:
+            yield from read_archive(context.base / file, file, context.locator.locate)

@@ -1,0 +1,37 @@
+"""Graphs of hosts or pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import Field
+
+from labeling.readers.graphs import read_graph
+from labeling.readers.image_files import input_files
+from pipelines.inputs.input import Input, ReadContext
+
+
+class GraphInput(Input):
+    """Links between hosts or pages, as Common Crawl publishes its graphs."""
+
+    path_keys = ("edges", "vertices")
+    suffixes = (".txt", ".tsv", ".gz")
+
+    vertices: str = Field(description="text file of id, tab, reversed host or URL; also with .gz")
+    edges: str = Field(description="text file of two ids with a tab between; also with .gz")
+
+    def files(self, base: Path) -> list[str]:
+        """Return the files of edges; those of vertices are read with each of them."""
+        input_files(base, self.vertices, self.suffixes)
+        return super().files(base)
+
+    def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
+        """Return the file of vertices, and those of edges."""
+        return [base / self.vertices, *super().paths(base, files)]
+
+    def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the links of some files of edges."""
+        for file in files:
+            yield from read_graph(context.base / self.vertices, context.base / file)

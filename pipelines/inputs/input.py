@@ -1,0 +1,69 @@
+"""The base of all kinds of input."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pyarrow as pa
+
+from labeling.readers.image_files import Locator, input_files, named
+from pipelines.run.sections import Section
+
+
+@dataclass(frozen=True)
+class ReadContext:
+    """The data folder, the finder of image files, and a function that returns the known labels."""
+
+    base: Path
+    locator: Locator
+    label_ids: Callable[[], Container[str]]
+
+
+class Input(Section, ABC):
+    """One input of a run; the fields of a subclass are the keys of its section."""
+
+    path_keys: ClassVar[tuple[str, ...]] = ("path",)
+    """Keys that are paths below the data folder; the first one identifies the input."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """Endings of the files that are read, in lower case."""
+
+    files_per_split: ClassVar[int] = 1
+    """Files that a worker reads at a time."""
+
+    bytes_per_row: ClassVar[int] = 100
+    """Bytes of a file that give about one signal."""
+
+    reads_labels: ClassVar[bool] = False
+    """Whether the rows depend on the labels of the taxonomy."""
+
+    @property
+    def path_names(self) -> list[str]:
+        """The paths of the section, as they are written there."""
+        return [getattr(self, key) for key in self.path_keys]
+
+    def files(self, base: Path) -> list[str]:
+        """Return the names of the files to read below the data folder, sorted.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        return [named(base, path) for path in input_files(base, self.path_names[0], self.suffixes)]
+
+    def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
+        """Return the paths of everything that is read for some of `files`."""
+        return [base / file for file in files]
+
+    def sizes_beside(self, base: Path) -> dict[str, str]:
+        """Return what stands for the content of further files that are too large to digest."""
+        return {}
+
+    @abstractmethod
+    def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
+        """Yield tables of `labeling.schemas`, by name, from some of `files`."""

@@ -1,0 +1,43 @@
+"""HTML pages with their images beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pydantic import Field
+
+from labeling.readers.image_files import named
+from labeling.readers.sites import read_site, site_pages
+from pipelines.inputs.input import Input, ReadContext
+
+
+class SiteInput(Input):
+    """HTML pages with their images beside them."""
+
+    files_per_split = 500
+
+    path: str = Field(description="folder or zip file that holds a folder for each host")
+
+    def files(self, base: Path) -> list[str]:
+        """Return the pages below the folder or in the zip file."""
+        return site_pages(base, self.path)
+
+    def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
+        """Return the zip file, or the pages."""
+        root = base / self.path
+        return [root] if root.is_file() else [root / page for page in files]
+
+    def sizes_beside(self, base: Path) -> dict[str, str]:
+        """Return the name and size of every file of the site.
+
+        Images are read when they are taken in, and compared with their digests when they are
+        written into shards; reading them for the fingerprint would double the work of a rerun.
+        """
+        files = sorted(p for p in (base / self.path).rglob("*") if p.is_file())
+        return {f"{self.path}/**": str([(named(base, p), p.stat().st_size) for p in files])}
+
+    def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the tables of some pages."""
+        yield from read_site(context.base / self.path, files, context.locator)

@@ -1,0 +1,29 @@
+"""Images with their texts in WebDataset tars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from pydantic import Field
+
+from labeling.readers.webdatasets import read_webdataset
+from pipelines.inputs.input import Input, ReadContext
+
+
+class WebdatasetInput(Input):
+    """Images with their texts, in WebDataset tars such as img2dataset writes."""
+
+    suffixes = (".tar",)
+    bytes_per_row = 10_000  # most of them are pixels
+
+    path: str = Field(description="tar, or a folder of tars")
+    columns: dict[str, str] = Field(
+        default={"alt": "txt"},
+        description="labeling source = ending of a member, or `json.KEY`; also `page` and `lang`",
+    )
+
+    def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the tables of some tars."""
+        for file in files:
+            yield from read_webdataset(context.base / file, file, self.columns)

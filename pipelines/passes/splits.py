@@ -1,0 +1,62 @@
+"""The splits of a run's inputs, and the files that they read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from curation.runs.stage import file_digest
+from labeling.readers.image_files import named
+from pipelines.inputs.input import Input
+from pipelines.run.config import Config
+from pipelines.run.dependencies import digests_of
+from pipelines.shuffle.engine import Split
+
+
+def splits_of(config: Config) -> list[Split]:
+    """Return the splits of all inputs; the kind of one is the section of its input.
+
+    Raises
+    ------
+    InputError
+        If an input is missing.
+    """
+    splits = []
+    for kind, inputs in config.inputs().items():
+        for number, entry in enumerate(inputs):
+            files = entry.files(Path(config.base))
+            for start in range(0, len(files), entry.files_per_split):
+                some = tuple(files[start : start + entry.files_per_split])
+                splits.append(Split(f"{kind}{number}-{start:09d}", kind, (number, some)))
+    return splits
+
+
+def input_of(config: Config, split: Split) -> tuple[Input, tuple[str, ...]]:
+    """Return the input that a split belongs to, and the files of it that the split reads."""
+    number, files = split.arguments
+    return config.inputs()[split.kind][number], files
+
+
+def input_paths(config: Config, splits: Sequence[Split]) -> dict[Path, int]:
+    """Return the files that the signals are made from, and about how many rows each gives."""
+    rows = {}
+    for split in splits:
+        entry, files = input_of(config, split)
+        for path in entry.paths(Path(config.base), files):
+            if path not in rows:
+                rows[path] = path.stat().st_size // entry.bytes_per_row
+    return rows
+
+
+def input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
+    """Return the digest of each file that is read, and sizes of files that are too large."""
+    base = Path(config.base)
+    digests = {named(base, path): file_digest(path) for path in input_paths(config, splits)}
+    return digests | sizes_beside(config) | digests_of("signals", config)
+
+
+def sizes_beside(config: Config) -> dict[str, str]:
+    """Return what stands for the content of files that are not digested, for all inputs."""
+    base = Path(config.base)
+    entries = [entry for inputs in config.inputs().values() for entry in inputs]
+    return {name: sizes for entry in entries for name, sizes in entry.sizes_beside(base).items()}
