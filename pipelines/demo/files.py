@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import shutil
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from labeling.keys.ids import digest
 from pipelines.demo.markup import page_html
 from pipelines.demo.painting import draw_logo, draw_scene
 from pipelines.demo.records import World
-from pipelines.demo.vocabulary import ENTRIES
+from pipelines.demo.vocabulary import TAXONOMY
 
 _FEEDBACK_COLUMNS = ("event_id", "image", "label", "query", "kind", "user", "position", "time")
 
@@ -30,8 +30,8 @@ def write_world(world: World, out_dir: Path) -> None:
     drawn = [_draw(world, number) for number in range(len(world.pictures))]
     for host in world.hosts:
         (out_dir / "site" / host.name / "images").mkdir(parents=True, exist_ok=True)
-    for number, page in enumerate(world.pages):
-        content = page_html(world, number).encode(page.encoding)
+    for page in world.pages:
+        content = page_html(world, page).encode(page.encoding)
         (out_dir / "site" / world.hosts[page.host].name / page.name).write_bytes(content)
     for file in world.files:
         if file.state != "missing":
@@ -39,34 +39,19 @@ def write_world(world: World, out_dir: Path) -> None:
             content = content[: len(content) // 2] if file.state == "cut" else content
             name = world.hosts[file.host].name
             (out_dir / "site" / name / "images" / file.name.text).write_bytes(content)
-    _write_taxonomy(out_dir / "taxonomy.jsonl")
+    shutil.copyfile(TAXONOMY, out_dir / "taxonomy.jsonl")
     _write_csv(out_dir / "feedback.csv", _FEEDBACK_COLUMNS, _feedback_rows(world))
     _write_csv(out_dir / "truth.csv", ("image_id", "label_id"), _truth_rows(world, drawn))
 
 
 def _draw(world: World, number: int) -> bytes:
     rng = np.random.Generator(np.random.PCG64([world.seed, number]))
-    label_ids = world.pictures[number].label_ids
+    label_ids = world.pictures[number]
     return draw_scene(label_ids, rng) if label_ids else draw_logo(rng)
 
 
-def _write_taxonomy(path: Path) -> None:
-    lines = [
-        json.dumps(
-            {
-                "id": entry.label_id,
-                "names": [{"name": name, "lang": "en"} for name in entry.names],
-                "parents": list(entry.parents),
-                "gloss": entry.gloss,
-            }
-        )
-        for entry in ENTRIES
-    ]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def _feedback_rows(world: World) -> Iterable[Sequence[object]]:
-    """Yield a row for each event; a picture goes by the URL of its first good file."""
+    """Yield a row for each event; the URL of a picture is that of its first good file."""
     file_of: dict[int, int] = {}
     for number, file in enumerate(world.files):
         known = file_of.setdefault(file.picture, number)
@@ -83,7 +68,7 @@ def _truth_rows(world: World, drawn: Sequence[bytes]) -> Iterable[Sequence[objec
     return sorted(
         (digest(drawn[picture]), label_id)
         for picture in readable
-        for label_id in world.pictures[picture].label_ids
+        for label_id in world.pictures[picture]
     )
 
 

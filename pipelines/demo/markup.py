@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from pipelines.demo.records import Figure, Host, Page, Section, World
-from pipelines.demo.vocabulary import FILLERS
+from pipelines.demo.vocabulary import PHRASES
 
 _MESS = {
     "<!DOCTYPE html>\n": "",
@@ -17,12 +17,11 @@ _MESS = {
     "<main>": '<main><center>\n<!-- <img src="images/old.jpg" alt="banana"> -->',
     "</main>": "</div></font>\n</main>",
 }
-"""What becomes of a tidy page on a host that is not."""
+"""Replacements that make a tidy page untidy."""
 
 
-def page_html(world: World, number: int) -> str:
+def page_html(world: World, page: Page) -> str:
     """Return the HTML of a page, to be encoded in the page's encoding."""
-    page = world.pages[number]
     host = world.hosts[page.host]
     text = "\n".join(_lines(world, page, host)) + "\n"
     if not host.tidy:
@@ -42,11 +41,12 @@ def _lines(world: World, page: Page, host: Host) -> Iterator[str]:
     for section in page.sections:
         yield from _section(world, section, host)
     yield "<ul>"
-    for link in page.links:
-        url = _page_reference(world, page, link.page)
-        yield f'<li><a href="{url}">{escape(link.anchor.text)}</a></li>'
+    for target, anchor in page.links:
+        url = _page_reference(world, page, target)
+        yield f'<li><a href="{url}">{escape(anchor.text)}</a></li>'
     yield "</ul>"
-    yield f"<p>{escape(FILLERS[len(page.title.text) % len(FILLERS)])}</p>\n</main>"
+    fillers = PHRASES["fillers"]
+    yield f"<p>{escape(fillers[len(page.title.text) % len(fillers)])}</p>\n</main>"
     slogan = host.slogan if host.slogan_place == "footer" else None
     words = f"{escape(slogan.text)} · " if slogan else ""
     yield f"<footer>{words}© {escape(host.title.text)}</footer>\n</body>\n</html>"

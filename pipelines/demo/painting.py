@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from pipelines.demo.nature import NATURE
-from pipelines.demo.outlines import Points, Shape
-from pipelines.demo.things import THINGS
+from pipelines.demo.shapes import COLOURS, SHAPES, Colour
 
 SIDE = 64
 """Width and height of every picture, in pixels."""
-
-SHAPES: Mapping[str, Shape] = {**NATURE, **THINGS}
-"""Every label that can be drawn."""
-
-_COLOURS: Mapping[str, tuple[tuple[int, int, int], ...]] = {
-    "black": ((30, 30, 34), (48, 42, 40)),
-    "brown": ((104, 66, 36), (130, 86, 50)),
-    "cloud": ((246, 247, 250), (205, 210, 220), (160, 166, 178)),
-    "fruit": ((196, 32, 40), (170, 24, 52), (128, 186, 62)),
-    "fur": ((60, 58, 62), (214, 140, 62), (150, 146, 142), (236, 226, 208), (128, 92, 64)),
-    "glass": ((206, 228, 236), (188, 214, 228)),
-    "green": ((52, 132, 56), (84, 150, 52), (34, 104, 62)),
-    "juice": ((250, 166, 36), (252, 184, 60)),
-    "lemon": ((250, 226, 50), (238, 214, 44), (244, 234, 96)),
-    "moon": ((250, 244, 206), (238, 232, 214), (252, 236, 160)),
-    "night": ((44, 38, 48), (70, 56, 52), (58, 56, 74)),
-    "orange": ((244, 138, 28), (238, 122, 20), (248, 152, 44)),
-    "pink": ((232, 150, 160), (222, 130, 150)),
-    "picture": ((120, 190, 230), (90, 160, 120), (60, 80, 140)),
-    "roof": ((206, 52, 44), (160, 60, 48), (110, 74, 66)),
-    "steel": ((176, 182, 190), (206, 210, 214)),
-    "straw": ((232, 206, 144), (220, 188, 118), (244, 226, 180)),
-    "sun": ((254, 208, 40), (252, 180, 40), (255, 224, 90)),
-    "white": ((248, 248, 246), (234, 236, 238)),
-    "wood": ((206, 160, 104), (184, 132, 78), (222, 186, 138)),
-}
-"""The colours of a part by its name, one taken for each object; a name that starts with ``paint``
-stands for any colour."""
 
 _SCALE = 3
 _QUALITY = 85
@@ -53,8 +22,6 @@ _PLACES = {
     3: ((0.3, 0.32), (0.71, 0.38), (0.48, 0.74)),
 }
 _HALF_SIZES = {1: (0.28, 0.44), 2: (0.21, 0.29), 3: (0.19, 0.25)}
-
-_Colour: TypeAlias = tuple[int, int, int]
 
 
 def draw_scene(label_ids: Sequence[str], rng: np.random.Generator) -> bytes:
@@ -98,10 +65,10 @@ def _draw_object(
     shape = SHAPES[label_id]
     parts = shape.variants[int(rng.integers(len(shape.variants)))]
     matrix = _placing(shape.turn, half_size, rng)
-    palette: dict[str, _Colour] = {}
-    for part in parts:
-        colour = palette.setdefault(part.colour, _colour(part.colour, rng))
-        points: Points = (part.points @ matrix + middle) * (SIDE * _SCALE)
+    palette: dict[str, Colour] = {}
+    for name, outline in parts:
+        colour = palette.setdefault(name, _colour(name, rng))
+        points = (outline @ matrix + middle) * (SIDE * _SCALE)
         pen.polygon(points.ravel().tolist(), fill=colour)
 
 
@@ -159,19 +126,19 @@ def _encode(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _colour(name: str, rng: np.random.Generator) -> _Colour:
+def _colour(name: str, rng: np.random.Generator) -> Colour:
     if name.startswith("paint"):
         return _any_colour(rng)
-    choices = _COLOURS[name]
+    choices = COLOURS[name]
     return _jitter(choices[int(rng.integers(len(choices)))], 12, rng)
 
 
-def _any_colour(rng: np.random.Generator) -> _Colour:
+def _any_colour(rng: np.random.Generator) -> Colour:
     """Return a colour that is more vivid than the backgrounds are."""
     red, green, blue = rng.permutation([rng.uniform(10, 90), *rng.uniform(20, 245, 2)]).astype(int)
     return int(red), int(green), int(blue)
 
 
-def _jitter(colour: tuple[float, ...], by: float, rng: np.random.Generator) -> _Colour:
+def _jitter(colour: tuple[float, ...], by: float, rng: np.random.Generator) -> Colour:
     red, green, blue = np.clip(colour + rng.uniform(-by, by, 3), 0, 255).astype(int).tolist()
     return red, green, blue

@@ -1,4 +1,4 @@
-"""What a miniature web consists of, and the rates of its errors."""
+"""The parts of a miniature web, and the rates of its errors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 Naming: TypeAlias = Literal["words", "camera", "hash"]
-Place: TypeAlias = Literal["heading", "caption", "alt", "footer"]
+SloganPlace: TypeAlias = Literal["heading", "caption", "alt", "footer"]
 State: TypeAlias = Literal["whole", "cut", "missing"]
 
 
@@ -15,39 +15,39 @@ State: TypeAlias = Literal["whole", "cut", "missing"]
 class WorldSettings:
     """The size of the web and the rates of its errors.
 
-    Sources err together: whether the pictures of a page show what it is about is a rate of the
-    page, and writers who do not look at a picture write what the page is about. How often writers
-    look differs by host and by label: each ``p_looked_…`` is the rate of an average host and label.
+    Sources err together: each page has its own chance that a picture shows its topic, and authors
+    who do not look at a picture write about the topic. How often authors look differs by host and
+    by label: each ``p_looked_…`` is the rate of an average host and label.
 
     Attributes
     ----------
     n_hosts, n_pages, n_figures
-        Hosts, pages, and places where a picture is shown (logos come on top).
+        Hosts, pages, and figures, each of which shows a picture (logos are extra).
     n_users, n_searches, n_votes
         Honest users; searches, of up to ten results each; judgements of a label by up-vote,
         down-vote or flag.
     n_brigade_users, n_brigade_votes
-        Users who up-vote one label on pictures that do not show it, and how often in all.
+        Users who up-vote one label on pictures that do not show it, and the number of their votes.
     n_cut_files, n_missing_files
         Picture files that end early, and picture files that a page names but that do not exist.
     p_topic_shown
         Mean over pages of the chance that a picture shows the topic of its page.
     topic_concentration
-        How alike pages are in that: the sum of the two parameters of a beta distribution. Below 2,
-        most pages show their topic on nearly all pictures or on nearly none.
+        Sum of the two parameters of the beta distribution of that chance. Below 2, most pages show
+        their topic on nearly all pictures or on nearly none.
     p_looked_alt, p_looked_caption, p_looked_filename, p_looked_surrounding
-        Chance that whoever wrote the text looked at the picture.
+        Chance that the author of the text looked at the picture.
     looked_spread
         Standard deviation, over hosts and again over labels, of the log-odds of having looked.
     p_slip
-        Mean over labels of the chance that a writer who looked names a sibling.
+        Mean over labels of the chance that an author who looked names a sibling.
     p_parent_named
         Chance that a text names a parent of the label meant.
     p_no_alt, p_caption
         Chance that a picture has no alternative text, and that it has a caption.
     p_words_host, p_camera_host
-        Share of hosts whose file names are descriptive, and as cameras name them; the rest name
-        files by hashes.
+        Shares of hosts whose file names are descriptive, and as cameras give them; other names are
+        hashes.
     p_spam_host
         Share of hosts that stuff alternative texts with names.
     p_slogan_host
@@ -65,7 +65,7 @@ class WorldSettings:
     p_vote_right
         Mean over users of the chance that a vote is right.
     p_replayed
-        Chance that an event stands in the log twice.
+        Chance that an event is in the log twice.
     """
 
     n_hosts: int = 40
@@ -104,22 +104,15 @@ class WorldSettings:
 
 @dataclass(frozen=True)
 class Phrase:
-    """A text, and the labels that its writer meant (a reader may understand others)."""
+    """A text, and the labels that its author meant (a reader may understand others)."""
 
     text: str
     label_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture: what it shows, the main thing first; a logo shows nothing."""
-
-    label_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class ImageFile:
-    """A picture as a file of a host; `host` and `picture` are places in the lists of the world."""
+    """A picture as a file of a host; `host` and `picture` are numbers in the lists of the world."""
 
     host: int
     picture: int
@@ -129,7 +122,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture on a page; `file` is a place in the list of the world."""
+    """A picture on a page; `file` is a number in the list of the world."""
 
     file: int
     alt: Phrase | None
@@ -146,37 +139,30 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Link:
-    """A hyperlink to a page, which is a place in the list of the world."""
-
-    page: int
-    anchor: Phrase
-
-
-@dataclass(frozen=True)
 class Host:
     """A site and its habits.
 
     Attributes
     ----------
-    name
-        Host name.
-    title
-        What the site calls itself; `suffixed` hosts end every page's title with it.
+    number, name
+        Number in the list of the world, and host name.
+    title, suffixed
+        Name of the site, and whether every page's title ends with it.
     theme
         Key of `pipelines.demo.vocabulary.THEMES`.
     naming, separator
-        How files are named, and what stands between the words of a name.
+        Way of naming files, and the sign between the words of a name.
     slogan, slogan_place
-        A text on every page, and where.
+        A text on every page, and its place there.
     spam
-        Does it stuff alternative texts?
+        Whether it stuffs alternative texts with names.
     tidy
-        Is its HTML well formed?
+        Whether its HTML is well formed.
     logo
         File of the logo, or None.
     """
 
+    number: int
     name: str
     title: Phrase
     suffixed: bool
@@ -184,18 +170,17 @@ class Host:
     naming: Naming
     separator: str
     slogan: Phrase | None
-    slogan_place: Place
+    slogan_place: SloganPlace
     spam: bool
     tidy: bool
     logo: int | None
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a page will be about, how often its pictures show that, and how many there are."""
+class PagePlan:
+    """A page to make: its topic, the chance that a picture shows it, and the number of pictures."""
 
-    host: int
-    theme: str
+    host: Host
     is_index: bool
     topic: str
     p_topic_shown: float
@@ -204,7 +189,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Page:
-    """One page; the first page of each host is its ``index.html``."""
+    """One page; the first page of each host is its ``index.html``.
+
+    `links` are pairs of a page's number in the list of the world and the text of the link.
+    """
 
     host: int
     name: str
@@ -212,7 +200,7 @@ class Page:
     title: Phrase
     heading: Phrase
     sections: tuple[Section, ...]
-    links: tuple[Link, ...]
+    links: tuple[tuple[int, Phrase], ...]
     encoding: str
 
 
@@ -232,11 +220,15 @@ class Event:
 
 @dataclass(frozen=True)
 class World:
-    """A whole web; `brigade_label_id` is the label that the brigade votes for."""
+    """A whole web.
+
+    `pictures` are the labels that each picture shows, the main one first; a logo shows none.
+    `brigade_label_id` is the label that the brigade votes for.
+    """
 
     seed: int
     settings: WorldSettings
-    pictures: tuple[Picture, ...]
+    pictures: tuple[tuple[str, ...], ...]
     files: tuple[ImageFile, ...]
     hosts: tuple[Host, ...]
     pages: tuple[Page, ...]

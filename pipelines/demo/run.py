@@ -63,7 +63,7 @@ truth = "truth.csv"
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """How large the demo is: tests make it smaller."""
+    """The size of the demo: tests make it smaller."""
 
     world: WorldSettings = WorldSettings()
     steps: int = 420
@@ -75,8 +75,8 @@ def run_demo(out: Path, seed: int = 0, settings: DemoSettings = DemoSettings()) 
     Parameters
     ----------
     out
-        The run folder; the web is written into ``out/web``, the configuration beside it. Where
-        they are there already, they are used as they are, and finished stages are not redone.
+        Run folder; the web is written into ``out/web``, the configuration beside it. A web that
+        exists is used as it is, and finished stages are not repeated.
     seed
         Seed of the web.
     settings
@@ -85,7 +85,7 @@ def run_demo(out: Path, seed: int = 0, settings: DemoSettings = DemoSettings()) 
     Returns
     -------
     dict
-        What ``report.json`` holds.
+        The content of ``report.json``.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def run_demo(out: Path, seed: int = 0, settings: DemoSettings = DemoSettings()) 
             train(config, out, label_set)
             evaluate(config, out, label_set)
         page = report(config, out)
-    return _tell(out, page)
+    return _print_results(out, page)
 
 
 def _make_web(out: Path, seed: int, settings: DemoSettings) -> Path:
@@ -136,35 +136,28 @@ def _refuse_another(path: Path, recipe: str) -> None:
         )
 
 
-def _tell(out: Path, page: Path) -> dict[str, Any]:
-    """Print the table of results to stdout, and what it says to stderr."""
-    told: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
+def _print_results(out: Path, page: Path) -> dict[str, Any]:
+    """Print the table of results to stdout and the next command to stderr; return the report."""
+    facts: dict[str, Any] = json.loads((out / "report.json").read_text(encoding="utf-8"))
     table = Table(title="What the labels are worth", title_justify="left", box=None)
     for heading in ("labels trained on", "labels", "truly right", "mAP on held-out images"):
         table.add_column(heading, justify="left" if heading == "labels trained on" else "right")
-    names = {
-        "all": "all candidates",
-        "random": "a random third",
-        "selected": "the selected third",
-    }
-    truths = {
-        "all": told["true_precision_all"],
-        "random": told["true_precision_random"],
-        "selected": told["true_precision"],
-    }
-    for label_set, name in names.items():
-        n_labels = told["candidates"] if label_set == "all" else told["kept"]
-        measure = told[f"map_{label_set}"]
-        table.add_row(name, f"{n_labels:,}", f"{truths[label_set]:.1%}", f"{measure:.3f}")
+    for name, label_set, n_labels, precision in (
+        ("all candidates", "all", "candidates", "true_precision_all"),
+        ("a random third", "random", "kept", "true_precision_random"),
+        ("the selected third", "selected", "kept", "true_precision"),
+    ):
+        quality = f"{facts[f'map_{label_set}']:.3f}"
+        table.add_row(name, f"{facts[n_labels]:,}", f"{facts[precision]:.1%}", quality)
     console = Console(highlight=False, soft_wrap=True)
     console.print()
     console.print(table)
     console.print(
-        f"\n{told['n_audits']:,} audited pairs put the precision of the selected third at "
-        f"{told['precision']:.1%} ({told['confidence']:.0%} interval "
-        f"{told['precision_low']:.1%} to {told['precision_high']:.1%}); "
-        f"in truth {told['true_precision']:.1%} of its labels are right.",
+        f"\n{facts['n_audits']:,} audited pairs put the precision of the selected third at "
+        f"{facts['precision']:.1%} ({facts['confidence']:.0%} interval "
+        f"{facts['precision_low']:.1%} to {facts['precision_high']:.1%}); "
+        f"in truth {facts['true_precision']:.1%} of its labels are right.",
         markup=False,
     )
     say(f"next: open {shown(page)}")
-    return told
+    return facts

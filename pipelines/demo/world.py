@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipelines.demo.crowd import make_events
-from pipelines.demo.records import ImageFile, Page, World, WorldSettings
+from pipelines.demo.draft import Draft, new_draft
+from pipelines.demo.records import ImageFile, World, WorldSettings
 from pipelines.demo.sites import make_sites
+from pipelines.demo.users import make_events
 
 __all__ = ["World", "WorldSettings", "make_world"]
 
@@ -25,37 +26,26 @@ def make_world(seed: int, settings: WorldSettings = _DEFAULT) -> World:
     >>> len(world.pages), world == make_world(1, tiny), world == make_world(2, tiny)
     (3, True, False)
     """
-    rng = np.random.Generator(np.random.PCG64(seed))
-    album, hosts, pages = make_sites(rng, settings)
-    events, target = make_events(album, pages, rng, settings)
+    draft = new_draft(np.random.Generator(np.random.PCG64(seed)), settings)
+    hosts, pages = make_sites(draft)
+    events, target = make_events(draft, pages)
     return World(
         seed=seed,
         settings=settings,
-        pictures=tuple(album.pictures),
-        files=tuple(_damage(album.files, rng, settings)),
+        pictures=tuple(draft.pictures),
+        files=tuple(_damaged(draft)),
         hosts=tuple(hosts),
-        pages=tuple(_declare_old_charset(pages)),
+        pages=tuple(pages),
         events=tuple(events),
         brigade_label_id=target,
     )
 
 
-def _damage(
-    files: list[ImageFile], rng: np.random.Generator, settings: WorldSettings
-) -> list[ImageFile]:
-    """Return the files with some cut short and some missing."""
+def _damaged(draft: Draft) -> list[ImageFile]:
+    """Return the files, some of them cut short and some missing."""
+    settings, files = draft.settings, list(draft.files)
     n_bad = settings.n_cut_files + settings.n_missing_files
-    damaged = list(files)
-    for n, file in enumerate(rng.permutation(len(files))[:n_bad].tolist()):
+    for n, file in enumerate(draft.rng.permutation(len(files))[:n_bad].tolist()):
         state = "cut" if n < settings.n_cut_files else "missing"
-        damaged[file] = replace(files[file], state=state)
-    return damaged
-
-
-def _declare_old_charset(pages: list[Page]) -> list[Page]:
-    """Return the pages with the one in the middle not in UTF-8."""
-    middle = len(pages) // 2
-    return [
-        replace(page, encoding="windows-1252") if number == middle else page
-        for number, page in enumerate(pages)
-    ]
+        files[file] = replace(files[file], state=state)
+    return files

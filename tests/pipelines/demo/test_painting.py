@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.demo import painting
-from pipelines.demo.painting import SHAPES, SIDE, draw_logo, draw_scene
+from pipelines.demo.painting import SIDE, draw_logo, draw_scene
+from pipelines.demo.shapes import COLOURS, SHAPES
 
 
 def _pixels(content: bytes) -> np.ndarray:
@@ -23,9 +23,9 @@ def _rng(*seed: int) -> np.random.Generator:
 @pytest.mark.parametrize("label_id", SHAPES)
 def test_every_variant_uses_colours_of_the_table_and_stays_near_its_place(label_id: str) -> None:
     for variant in SHAPES[label_id].variants:
-        for part in variant:
-            assert part.colour.startswith("paint") or part.colour in painting._COLOURS
-            assert np.abs(part.points).max() <= 1.2
+        for colour, points in variant:
+            assert colour.startswith("paint") or colour in COLOURS
+            assert np.abs(points).max() <= 1.2
 
 
 def test_a_scene_is_a_small_jpeg_that_only_the_seed_decides() -> None:

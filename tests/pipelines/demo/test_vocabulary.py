@@ -3,34 +3,17 @@ from __future__ import annotations
 import pytest
 
 from labeling.matching.matcher import Matcher, compile_matcher, find
-from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
-from pipelines.demo import vocabulary
-from pipelines.demo.painting import SHAPES
-from pipelines.demo.vocabulary import ENTRIES, NAMES, THEMES, above
+from labeling.taxonomy.published import read_taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.demo.shapes import SHAPES
+from pipelines.demo.vocabulary import NAMES, PHRASES, TAXONOMY, THEMES, above
 
-PHRASES = (
-    vocabulary.TITLES
-    + vocabulary.HEADINGS
-    + vocabulary.ALTS
-    + vocabulary.CAPTIONS
-    + vocabulary.SURROUNDINGS
-    + vocabulary.FILLERS
-    + vocabulary.DULL_ALTS
-    + vocabulary.SLOGANS
-    + vocabulary.ANCHORS
-    + vocabulary.DULL_ANCHORS
-    + vocabulary.SITE_WORDS
-    + tuple(THEMES)
-)
+TEXTS = [*(text for texts in PHRASES.values() for text in texts), *THEMES]
 
 
 @pytest.fixture(scope="module")
 def taxonomy() -> Taxonomy:
-    labels = [
-        Label(e.label_id, tuple((n, "en") for n in e.names), e.parents, e.gloss, line)
-        for line, e in enumerate(ENTRIES, 1)
-    ]
-    return build_taxonomy(labels, "vocabulary")
+    return read_taxonomy(TAXONOMY)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +33,7 @@ def test_above_agrees_with_the_taxonomy(taxonomy: Taxonomy) -> None:
         assert set(above(label_id)) == expected
 
 
-@pytest.mark.parametrize("phrase", PHRASES)
+@pytest.mark.parametrize("phrase", TEXTS)
 def test_a_phrase_names_no_label_by_itself(phrase: str, matcher: Matcher) -> None:
     assert list(find(matcher, phrase.replace("{}", ""))) == []
 
@@ -73,7 +56,7 @@ def test_a_longer_name_hides_the_one_inside(
     assert taxonomy.code(shorter) not in [code for code, _, _ in find(matcher, longer)]
 
 
-def test_themes_speak_of_labels() -> None:
+def test_the_topics_of_themes_are_labels() -> None:
     for theme, topics in THEMES.items():
         assert set(topics) <= set(NAMES), theme
         assert set(topics) & set(SHAPES), theme

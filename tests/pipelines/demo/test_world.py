@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.demo.painting import SHAPES
 from pipelines.demo.records import Figure, Page, Phrase
+from pipelines.demo.shapes import SHAPES
 from pipelines.demo.vocabulary import NAMES, above
 from pipelines.demo.world import World, WorldSettings, make_world
 
@@ -36,7 +36,7 @@ def _figures(world: World) -> Iterator[tuple[Page, Figure]]:
 
 
 def _closure(world: World, picture: int) -> set[str]:
-    return {a for label_id in world.pictures[picture].label_ids for a in above(label_id)}
+    return {a for label_id in world.pictures[picture] for a in above(label_id)}
 
 
 def _shown(world: World, figure: Figure) -> set[str]:
@@ -78,17 +78,15 @@ def test_sizes_are_as_asked(world: World) -> None:
 
 
 def test_every_shape_is_shown_and_nothing_else(world: World) -> None:
-    shown = Counter(label for picture in world.pictures for label in picture.label_ids)
+    shown = Counter(label for picture in world.pictures for label in picture)
     assert set(shown) == set(SHAPES)
     assert min(shown.values()) >= 10
-    assert all(len(p.label_ids) == len(set(p.label_ids)) <= 3 for p in world.pictures)
+    assert all(len(p) == len(set(p)) <= 3 for p in world.pictures)
 
 
 def test_some_pictures_are_shown_on_several_hosts(world: World) -> None:
     hosts_of = Counter(file.picture for file in world.files)
-    reused = SETTINGS.n_figures - sum(
-        1 for picture in hosts_of if world.pictures[picture].label_ids
-    )
+    reused = SETTINGS.n_figures - sum(1 for picture in hosts_of if world.pictures[picture])
     assert max(hosts_of.values()) > 1
     assert reused / SETTINGS.n_figures == pytest.approx(SETTINGS.p_reused, abs=0.02)
 
@@ -163,7 +161,7 @@ def test_a_slogan_stands_on_every_page_of_its_host() -> None:
 
 def test_links_lead_mostly_to_the_same_topic(world: World) -> None:
     articles = [page for page in world.pages if page.name != "index.html"]
-    alike = [world.pages[link.page].topic == p.topic for p in articles for link in p.links]
+    alike = [world.pages[n].topic == page.topic for page in articles for n, _ in page.links]
     assert np.mean(alike) == pytest.approx(SETTINGS.p_same_topic_link, abs=0.07)
 
 

@@ -1,4 +1,4 @@
-"""The users of a miniature web: what they search, click and vote, and a brigade among them."""
+"""The users of a miniature web: their searches, clicks and votes, and a brigade among them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipelines.demo.album import DRAWN, Album
+from pipelines.demo.draft import Draft
+from pipelines.demo.pictures import DRAWN
 from pipelines.demo.records import Event, Page, WorldSettings
-from pipelines.demo.vocabulary import above, pick_name
-from pipelines.demo.writers import pick
+from pipelines.demo.vocabulary import pick, pick_name
 
 _START = 1_735_689_600
 """2025-01-01 00:00 UTC."""
@@ -20,68 +20,52 @@ _N_DAYS = 90
 _N_RESULTS = 10
 
 
-def make_events(
-    album: Album, pages: Sequence[Page], rng: np.random.Generator, settings: WorldSettings
-) -> tuple[list[Event], str]:
+def make_events(draft: Draft, pages: Sequence[Page]) -> tuple[list[Event], str]:
     """Return the feedback log by time, replays last, and the label that the brigade votes for."""
-    pictures_named = _pictures_named(album, pages)
-    events = _search(album, pictures_named, rng, settings)
-    events += _judge(album, pictures_named, rng, settings)
-    target = pick(DRAWN, rng)
-    events += _brigade(album, target, rng, settings)
+    named = _pictures_named(draft, pages)
+    events = _search(draft, named) + _judge(draft, named)
+    target = pick(DRAWN, draft.rng)
+    events += _brigade(draft, target)
     events.sort(key=lambda event: event.time)
     log = [replace(event, event_id=f"ev-{n:07d}") for n, event in enumerate(events)]
-    replayed = np.flatnonzero(rng.random(len(log)) < settings.p_replayed)
+    replayed = np.flatnonzero(draft.rng.random(len(log)) < draft.settings.p_replayed)
     return log + [log[n] for n in replayed.tolist()], target
 
 
-def _pictures_named(album: Album, pages: Sequence[Page]) -> Mapping[str, list[int]]:
+def _pictures_named(draft: Draft, pages: Sequence[Page]) -> Mapping[str, list[int]]:
     """Return by label the pictures that some text names it for, sorted."""
-    found: dict[str, set[int]] = {}
+    named: dict[str, set[int]] = {}
     for page in pages:
         for figure in (f for section in page.sections for f in section.figures):
-            file = album.files[figure.file]
+            file = draft.files[figure.file]
             phrases = (page.title, file.name, figure.alt, figure.caption)
             for label_id in (x for phrase in phrases if phrase for x in phrase.label_ids):
-                found.setdefault(label_id, set()).add(file.picture)
-    return {label_id: sorted(pictures) for label_id, pictures in sorted(found.items())}
+                named.setdefault(label_id, set()).add(file.picture)
+    return {label_id: sorted(pictures) for label_id, pictures in sorted(named.items())}
 
 
-def _shows(album: Album, picture: int, label_id: str) -> bool:
-    return any(label_id in above(shown) for shown in album.pictures[picture].label_ids)
-
-
-def _search(
-    album: Album,
-    pictures_named: Mapping[str, list[int]],
-    rng: np.random.Generator,
-    settings: WorldSettings,
-) -> list[Event]:
+def _search(draft: Draft, named: Mapping[str, list[int]]) -> list[Event]:
     """Return impressions, and clicks that are likelier high on the list and on right results."""
+    rng, settings = draft.rng, draft.settings
     events = []
     for _ in range(settings.n_searches):
-        label_id = pick(tuple(pictures_named), rng)
-        results = rng.permutation(pictures_named[label_id])[:_N_RESULTS].tolist()
+        label_id = pick(tuple(named), rng)
+        results = rng.permutation(named[label_id])[:_N_RESULTS].tolist()
         user, time = _user(rng, settings), _moment(rng)
         query = pick_name(label_id, rng)
         for position, picture in enumerate(results, 1):
             event = Event("", picture, "", query, "impression", user, position, time)
             events.append(event)
-            p_click = (0.6 if _shows(album, picture, label_id) else 0.12) / position**0.7
-            if rng.random() < p_click:
+            if draft.happens((0.6 if draft.shows(picture, label_id) else 0.12) / position**0.7):
                 events.append(replace(event, kind="click", time=time + 2 * position))
     return events
 
 
-def _judge(
-    album: Album,
-    pictures_named: Mapping[str, list[int]],
-    rng: np.random.Generator,
-    settings: WorldSettings,
-) -> list[Event]:
-    """Return votes on labels; some users know better, and some pictures are voted on more."""
-    fame = rng.lognormal(0, 1, len(album.pictures))
-    pairs = [(label_id, p) for label_id, pictures in pictures_named.items() for p in pictures]
+def _judge(draft: Draft, named: Mapping[str, list[int]]) -> list[Event]:
+    """Return votes on labels; users differ in knowledge, and pictures in fame."""
+    rng, settings = draft.rng, draft.settings
+    fame = rng.lognormal(0, 1, len(draft.pictures))
+    pairs = [(label_id, p) for label_id, pictures in named.items() for p in pictures]
     weights = fame[[picture for _, picture in pairs]]
     chosen = rng.choice(len(pairs), settings.n_votes, p=weights / weights.sum()).tolist()
     strength = 10
@@ -90,19 +74,18 @@ def _judge(
     events = []
     for label_id, picture in (pairs[n] for n in chosen):
         number = int(rng.integers(settings.n_users))
-        is_right = rng.random() < p_right[number]
-        kind = "up" if _shows(album, picture, label_id) == is_right else "down"
-        if kind == "down" and rng.random() < 0.15:
+        is_right = draft.happens(p_right[number])
+        kind = "up" if draft.shows(picture, label_id) == is_right else "down"
+        if kind == "down" and draft.happens(0.15):
             kind = "flag"
         events.append(Event("", picture, label_id, "", kind, f"u{number:04d}", None, _moment(rng)))
     return events
 
 
-def _brigade(
-    album: Album, label_id: str, rng: np.random.Generator, settings: WorldSettings
-) -> list[Event]:
+def _brigade(draft: Draft, label_id: str) -> list[Event]:
     """Return up-votes for one label, within hours, on pictures that do not show it."""
-    wrong = [p for p in range(len(album.pictures)) if not _shows(album, p, label_id)]
+    rng, settings = draft.rng, draft.settings
+    wrong = [p for p in range(len(draft.pictures)) if not draft.shows(p, label_id)]
     targets = rng.permutation(wrong)[: max(1, len(wrong) // 12)].tolist()
     start = _moment(rng)
     events = []

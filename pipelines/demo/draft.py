@@ -1,0 +1,127 @@
+"""A miniature web in the making: its pictures so far, and the habits of its authors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.demo.records import ImageFile, PagePlan, Phrase, WorldSettings
+from pipelines.demo.vocabulary import (
+    NAMES,
+    PARENTS,
+    THEMES,
+    above,
+    fill,
+    pick,
+    pick_name,
+    plural,
+    siblings,
+)
+
+_SOURCES = ("alt", "caption", "filename", "surrounding")
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A web that pictures and files are added to.
+
+    Attributes
+    ----------
+    rng
+        Generator of all random choices: the order of the calls decides the web.
+    settings
+        The rates of errors.
+    log_odds
+        Of having looked at the picture, for each source: ``float64[n_hosts]`` and, by label, a
+        number to add.
+    p_slip
+        Chance that an author who sees the label names a sibling of it, by label.
+    pictures
+        The labels that each picture shows, the main one first; a logo shows none.
+    files
+        The files of pictures.
+    showing
+        The pictures whose main label it is, by label.
+    file_of
+        The file of a picture on a host, by the numbers of both.
+    """
+
+    rng: np.random.Generator
+    settings: WorldSettings
+    log_odds: Mapping[str, tuple[npt.NDArray[np.float64], Mapping[str, float]]]
+    p_slip: Mapping[str, float]
+    pictures: list[tuple[str, ...]] = field(default_factory=list)
+    files: list[ImageFile] = field(default_factory=list)
+    showing: dict[str, list[int]] = field(default_factory=dict)
+    file_of: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def happens(self, probability: float) -> bool:
+        """Return true with this probability."""
+        return bool(self.rng.random() < probability)
+
+    def add_picture(self, label_ids: tuple[str, ...]) -> int:
+        """Add a picture and return its number."""
+        self.pictures.append(label_ids)
+        for label_id in label_ids[:1]:
+            self.showing.setdefault(label_id, []).append(len(self.pictures) - 1)
+        return len(self.pictures) - 1
+
+    def add_file(self, host: int, picture: int, name: Phrase) -> int:
+        """Add a file and return its number."""
+        self.files.append(ImageFile(host, picture, name))
+        self.file_of[host, picture] = len(self.files) - 1
+        return len(self.files) - 1
+
+    def shows(self, picture: int, label_id: str) -> bool:
+        """Return whether a picture shows a label or one below it."""
+        return any(label_id in above(shown) for shown in self.pictures[picture])
+
+    def meant(self, source: str, plan: PagePlan, shown: tuple[str, ...]) -> str:
+        """Return the label that the author of a text beside a picture that shows `shown` means.
+
+        It is often wrong: authors who did not look at the picture guess from the page, and those
+        who looked may slip.
+        """
+        by_host, by_label = self.log_odds[source]
+        p_looked = 1 / (1 + np.exp(-by_host[plan.host.number] - by_label[shown[0]]))
+        if self.happens(p_looked):
+            label = shown[0] if self.happens(0.8) else pick(shown, self.rng)
+            others = siblings(label)
+            if others and self.happens(self.p_slip[label]):
+                label = pick(others, self.rng)
+        else:
+            label = self._guess(plan)
+        if PARENTS[label] and self.happens(self.settings.p_parent_named):
+            return pick(PARENTS[label], self.rng)
+        return label
+
+    def phrase(self, templates: Sequence[str], label_id: str) -> Phrase:
+        """Return a phrase that names the label, in the plural now and then."""
+        template = pick(templates, self.rng)
+        name = pick_name(label_id, self.rng)
+        can_be_plural = template.startswith("{}") or "the {}" in template
+        if can_be_plural and self.happens(0.15):
+            name = plural(name)
+        return Phrase(fill(template, name), (label_id,))
+
+    def _guess(self, plan: PagePlan) -> str:
+        chance = self.rng.random()
+        if chance < 0.65:
+            return plan.topic
+        return pick(THEMES[plan.host.theme] if chance < 0.9 else tuple(NAMES), self.rng)
+
+
+def new_draft(rng: np.random.Generator, settings: WorldSettings) -> Draft:
+    """Return an empty web, with authors whose care differs by source, host and label."""
+    log_odds = {}
+    for source in _SOURCES:
+        mean = getattr(settings, f"p_looked_{source}")
+        spreads = rng.normal(0, settings.looked_spread, settings.n_hosts + len(NAMES))
+        by_host = np.log(mean / (1 - mean)) + spreads[: settings.n_hosts]
+        by_label = dict(zip(NAMES, spreads[settings.n_hosts :].tolist(), strict=True))
+        log_odds[source] = (by_host, by_label)
+    p_slip = rng.beta(1, 1 / settings.p_slip - 1, len(NAMES)).tolist()
+    return Draft(rng, settings, log_odds, dict(zip(NAMES, p_slip, strict=True)))
