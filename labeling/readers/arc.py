@@ -20,8 +20,8 @@ def read_arc(
 ) -> Generator[Record | Broken, None, int | None]:
     """Read the records from an offset up to the first break.
 
-    Returns where the break is; None at the end of the file, and where the rest is lost: only the
-    length of a record that is not compressed says where the next one begins.
+    Returns the offset of the break; None at the end of the file, and if the rest is lost: without
+    compression, the next record can only be found by the length of this one.
     """
     entries = _gzip_entries(file, start) if compressed else _plain_entries(file, start)
     for offset, entry in entries:
@@ -38,7 +38,7 @@ def read_arc(
         if rest < length:
             return offset if compressed else None
         if compressed and entry[header.end() + length :].strip():
-            yield Broken(offset, "shared_member", "records behind the first are not read")
+            yield Broken(offset, "shared_member", "records after the first are not read")
     return None
 
 
@@ -73,7 +73,7 @@ def _read_response(
 
 
 def _gzip_entries(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the offset and the content of each gzip member; None where it is damaged."""
+    """Yield the offset and the content of each gzip member; None if it is damaged."""
     file.seek(start)
     offset, waiting = start, file.read(_BLOCK)
     while waiting:
@@ -88,12 +88,10 @@ def _gzip_entries(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes | Non
         except zlib.error:
             yield offset, None
             return
-        if not member.eof:
-            yield offset, bytes(content)
-            return
         yield offset, bytes(content)
-        rest = member.unused_data
-        offset += n_read - len(rest)
+        if not member.eof:
+            return
+        offset += n_read - len(member.unused_data)
         file.seek(offset)
         waiting = file.read(_BLOCK)
 

@@ -1,13 +1,13 @@
 """Web archives to signals, placements, links and images.
 
 An archive is read twice: first for the images that it holds and for its redirects, then for its
-pages, so that no more than one page is held at a time. URLs are compared without their scheme and
-fragment, with the host in lower case and without a default port; nothing else is taken for equal.
+pages, so that only one page is in memory at a time. URLs are compared without their scheme and
+fragment, with the host in lower case and without a default port; all other differences count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from labeling.keys import ids
 from labeling.keys.urls import Resolver
 from labeling.readers.http import Broken, Record
 from labeling.readers.image_files import Located, host_of
-from labeling.readers.page_rows import Gathered
+from labeling.readers.page_rows import Locate, PageRows
 from labeling.readers.warc import ARCHIVE_SUFFIXES, read_records
 from labeling.readers.wat import WAT_SUFFIXES, read_wat
 
@@ -31,15 +31,13 @@ _HTML = ("text/html", "application/xhtml+xml")
 _MAX_REDIRECTS = 5
 
 
-def read_archive(
-    path: Path, name: str, locate: Callable[[str], Located | None]
-) -> Iterator[tuple[str, pa.Table]]:
+def read_archive(path: Path, name: str, locate: Locate) -> Iterator[tuple[str, pa.Table]]:
     """Read one WARC, ARC or WAT file.
 
     Parameters
     ----------
     path
-        The file; its ending says what it is.
+        The file, of the format that its ending names.
     name
         Its path below the data folder. A stored image's location is ``<name>#<offset>``.
     locate
@@ -50,8 +48,13 @@ def read_archive(
     name, table
         Tables of `labeling.schemas` by name: signals, placements, links, images and rejects.
         Rejects are the reasons of `labeling.readers.http.Broken` for records, and those of
-        `labeling.html.page` for parts of pages. Of an archive with a ``shared_member`` no image is
-        taken from the archive, for it could not be found again.
+        `labeling.html.page` for parts of pages. From an archive with a ``shared_member`` no image
+        is taken, because it could not be read again by its offset.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened.
     """
     stored = _Stored()
     if path.name.lower().endswith(WAT_SUFFIXES):
@@ -59,36 +62,38 @@ def read_archive(
     else:
         stored = _stored(path, name)
         pages = _pages(path)
-    gathered = Gathered(lambda url: stored.find(url) or locate(url))
+
+    def find(url: str) -> Located | None:
+        return stored.find(url) or locate(url)
+
+    rows = PageRows()
     broken = {(b.offset, b.reason): b for b in stored.broken}
     n_pages = 0
     for item in pages:
         if isinstance(item, Broken):
             broken[item.offset, item.reason] = item
         else:
-            gathered.add(item, host_of(item.url), missing_is_reject=False)
+            rows.add_page(item, host_of(item.url), find, missing_is_reject=False)
             n_pages += 1
             if n_pages % PAGES_PER_TABLE == 0:
-                yield from gathered.tables()
-    for key in sorted(broken):
-        gathered.reject(f"{name}#{key[0]}", broken[key].reason, broken[key].value)
-    yield from gathered.tables()
+                yield from rows.tables()
+    for (offset, reason), record in sorted(broken.items()):
+        rows.reject(f"{name}#{offset}", reason, record.value)
+    yield from rows.tables()
 
 
 def read_stored(path: Path, offset: int) -> bytes | None:
-    """Return the body of the response at an offset; None where there is none."""
-    for found in read_records(path, lambda status, mime: True, offset):
-        is_here = isinstance(found, Record) and found.offset == offset
-        return found.body if is_here and isinstance(found, Record) else None
-    return None
+    """Return the body of the response at an offset; None if there is no response."""
+    record = next(read_records(path, lambda status, mime: True, offset), None)
+    return record.body if isinstance(record, Record) and record.offset == offset else None
 
 
 def _pages(path: Path) -> Iterator[Page | Broken]:
-    for found in read_records(path, _is_page):
-        if isinstance(found, Broken):
-            yield found
-        elif _is_page(found.status, found.mime):
-            yield read_page(found.body, found.url, found.charset)
+    for record in read_records(path, _is_page):
+        if isinstance(record, Broken):
+            yield record
+        elif _is_page(record.status, record.mime):
+            yield read_page(record.body, record.url, record.charset)
 
 
 @dataclass
@@ -109,20 +114,20 @@ class _Stored:
 
 
 def _stored(path: Path, name: str) -> _Stored:
-    result = _Stored()
-    for found in read_records(path, _is_image):
-        if isinstance(found, Broken):
-            result.broken.append(found)
-        elif found.body:
-            location = f"{name}#{found.offset}"
-            image = Located(ids.digest(found.body), location, len(found.body))
-            result.images.setdefault(_key(found.url), image)
-        elif found.redirect:
-            target = Resolver(found.url)(found.redirect)
-            result.redirects.setdefault(_key(found.url), _key(target))
-    if any(found.reason == "shared_member" for found in result.broken):
-        result.images.clear()
-    return result
+    stored = _Stored()
+    for record in read_records(path, _is_image):
+        if isinstance(record, Broken):
+            stored.broken.append(record)
+        elif record.body:
+            location = f"{name}#{record.offset}"
+            image = Located(ids.digest(record.body), location, len(record.body))
+            stored.images.setdefault(_key(record.url), image)
+        elif record.redirect:
+            target = Resolver(record.url)(record.redirect)
+            stored.redirects.setdefault(_key(record.url), _key(target))
+    if any(record.reason == "shared_member" for record in stored.broken):
+        stored.images.clear()
+    return stored
 
 
 def _is_page(status: int, mime: str) -> bool:
@@ -134,7 +139,7 @@ def _is_image(status: int, mime: str) -> bool:
 
 
 def _key(url: str) -> str:
-    """Return what URLs of the same resource have in common.
+    """Return the part that URLs of the same resource share.
 
     Examples
     --------

@@ -16,13 +16,13 @@ from labeling.schemas import LINKS
 
 BLOCK_BYTES = 2 << 20
 BLOCK_ROWS = 100_000
-"""Bytes or rows of a file that are held at a time."""
+"""Bytes or rows of a file that are in memory at a time."""
 
 MAX_RATIO = 200
-"""Bytes that a byte of a file may give; the graphs that are published give about ten."""
+"""Bytes that a byte of a file may unpack to; published graphs unpack to about ten."""
 
 FREE_BYTES = 16 << 20
-"""Bytes that any file may give."""
+"""Bytes that any file may unpack to."""
 
 
 def read_graph(vertices: Path, edges: Path) -> Iterator[tuple[str, pa.Table]]:
@@ -32,7 +32,7 @@ def read_graph(vertices: Path, edges: Path) -> Iterator[tuple[str, pa.Table]]:
     ----------
     vertices
         Lines of id, tab, and a URL or a host with its parts reversed (``org.example.www``), which
-        stands for its home page; with ``.gz`` at the end of the name, packed.
+        means its home page; compressed if the name ends with ``.gz``.
     edges
         Lines of the ids of two vertices, from and to, with a tab between.
 
@@ -51,7 +51,7 @@ def read_graph(vertices: Path, edges: Path) -> Iterator[tuple[str, pa.Table]]:
     )
     known = known.combine_chunks()
     for block in _blocks(edges, {"from": pa.int64(), "to": pa.int64()}):
-        source, target = (_places(block[n], known["id"], edges) for n in ("from", "to"))
+        source, target = (_rows_of(block[n], known["id"], edges) for n in ("from", "to"))
         rows = {
             "src_page": known["page"].take(source),
             "dst_page": known["page"].take(target),
@@ -82,15 +82,15 @@ def _pages(vertices: pa.Table) -> pa.Table:
     return pa.table({"id": vertices["id"], "page": page, "host": host})
 
 
-def _places(found: pa.ChunkedArray, known: pa.ChunkedArray, path: Path) -> pa.Array:
-    places = pc.index_in(found, value_set=known.combine_chunks()).combine_chunks()
-    if places.null_count:
-        unknown = found.filter(pc.is_null(places))
+def _rows_of(vertices: pa.ChunkedArray, known: pa.ChunkedArray, path: Path) -> pa.Array:
+    rows = pc.index_in(vertices, value_set=known.combine_chunks()).combine_chunks()
+    if rows.null_count:
+        unknown = vertices.filter(pc.is_null(rows))
         raise InputError(
             "an edge of a graph has a vertex that is not in the file of vertices",
-            facts={"file": path, "unknown": f"{places.null_count:,}", "first": unknown[0]},
+            facts={"file": path, "unknown": f"{rows.null_count:,}", "first": unknown[0]},
         )
-    return places
+    return rows
 
 
 def _blocks(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
@@ -107,7 +107,7 @@ def _blocks(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
                     raise InputError(
                         f"a file of a graph unpacks to more than {MAX_RATIO} times its size",
                         facts={"file": path},
-                        help="do not trust the file; fetch it anew",
+                        help="do not trust the file; download it again",
                     )
                 for start in range(0, len(batch), BLOCK_ROWS):
                     yield pa.Table.from_batches([batch.slice(start, BLOCK_ROWS)])

@@ -1,6 +1,6 @@
-"""What archives hold: HTTP responses, and their bodies free of codings.
+"""HTTP responses of archives, and their bodies without transfer and content codings.
 
-Nothing is decoded beyond `MAX_BYTES`, whatever a header promises.
+Nothing is decoded beyond `MAX_BYTES`, whatever a header declares.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import NamedTuple
 from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
 
 MAX_BYTES = 32 * 1024 * 1024
-"""Bytes of a record, as stored and again when decoded; a larger one is not read."""
+"""Bytes of a record, as stored and also when decoded; a larger one is not read."""
 
 MAX_CODINGS = 3
-"""Codings of a body, one in the other."""
+"""Nested codings of a body."""
 
 GZIP = b"\x1f\x8b\x08"
 
@@ -26,7 +26,7 @@ _CHUNK = re.compile(rb"[0-9a-fA-F]+[ \t]*(;[^\r\n]*)?\r?\n")
 
 @dataclass(frozen=True)
 class Record:
-    """A stored HTTP response: where it lies, what the header says, and its decoded body.
+    """A stored HTTP response: its offset, the fields of its header, and its decoded body.
 
     ``redirect`` is the Location header of a response that has one; ``mime`` is lower case.
     """
@@ -42,10 +42,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Broken:
-    """What was put aside: a record that is ``truncated``, ``too_large`` or a ``bad_record``.
+    """A rejected record: ``truncated``, ``too_large`` or a ``bad_record``.
 
-    ``shared_member`` says of a compressed file that records share a gzip member, so that those
-    behind the first have no offset to be found at.
+    ``shared_member`` means that records of a compressed file share a gzip member, so that those
+    after the first cannot be read again by an offset.
     """
 
     offset: int
@@ -54,11 +54,11 @@ class Broken:
 
 
 Wanted = Callable[[int, str], bool]
-"""Whether the body of a response of this status and content type is to be read."""
+"""A function of the status and media type of a response: True if its body is to be read."""
 
 
 class Head(NamedTuple):
-    """What the header of a response says."""
+    """Fields of the header of a response."""
 
     status: int
     mime: str
@@ -83,7 +83,7 @@ _READERS = {
 def decoded(
     offset: int, url: str, head: Head, stored: bytes, wanted: Wanted
 ) -> Record | Broken | None:
-    """Return a record with its body free of transfer and content codings, where it is wanted."""
+    """Return a record with its decoded body, if it is wanted; without body, if it redirects."""
     body: bytes | None = b""
     if wanted(head.status, head.mime):
         body = _decode(stored, [c for coding in head.codings for c in coding.lower().split(",")])
@@ -95,14 +95,15 @@ def decoded(
 
 
 def _decode(stored: bytes, codings: list[str]) -> bytes | None:
-    """Undo the codings, the last first; None where the body is too large or coded too often.
+    """Undo the codings, the last first; None if the body is too large or coded too often.
 
     Many archives hold the body decoded, under the header that it came with: a coding is undone
-    only where the body looks like it. What is damaged ends where the damage begins.
+    only if the body looks like it. A damaged body ends at the damage.
     """
     names = [name for name in (c.strip().removeprefix("x-") for c in codings) if name in _READERS]
     if len(names) > MAX_CODINGS:
         return None
+    # Chunks enclose all other codings, wherever the header lists them.
     transfer = [name for name in names if name == "chunked"]
     body = stored
     for name in transfer + [n for n in reversed(names) if n != "chunked"]:

@@ -1,4 +1,4 @@
-"""Where images are: references in pages and tables to files, and files to ids."""
+"""References to images, in pages and tables, to files, and files to ids."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped
 
-MAX_REMEMBERED = 50_000
-"""Images that a `Locator` remembers."""
+MAX_CACHED = 50_000
+"""Images that a `Locator` caches."""
 
 MAX_ZIPPED_BYTES = 64 * 1024 * 1024
-"""Bytes of an image in a zip file; a larger one is not taken."""
+"""Bytes of an image in a zip file; a larger one is skipped."""
 
 
 class Located(NamedTuple):
-    """An image: its id, its path below the data folder or its URL, and its size (0: not here)."""
+    """An image: its id, its path below the data folder or its URL, and its size (0: no file)."""
 
     image_id: str
     location: str
@@ -28,7 +28,7 @@ class Located(NamedTuple):
 
 
 class Locator:
-    """Finds the image that a reference means, and remembers the last ones that it found.
+    """Finds the image of a reference, and caches the last ones.
 
     Parameters
     ----------
@@ -42,15 +42,14 @@ class Locator:
     def __init__(self, base: Path, sites: Sequence[str]) -> None:
         self._base = base
         self._sites = sites
-        self._remembered = functools.lru_cache(maxsize=MAX_REMEMBERED)(self._locate)
+        self._cached = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
 
     def locate(self, reference: str) -> Located | None:
-        """Return the image that a URL or a path means.
+        """Return the image that a URL or a path refers to; None for a path without a file.
 
-        The id is the digest of the bytes where the file is here; else, for a URL, the digest of
-        the URL; a path without a file is no image.
+        The id is the digest of the bytes if the file exists, else the digest of the URL.
         """
-        return self._remembered(reference)
+        return self._cached(reference)
 
     def _locate(self, reference: str) -> Located | None:
         if "://" not in reference:
@@ -58,9 +57,9 @@ class Locator:
         for site in self._sites:
             path = site_path(reference)
             zipped = site.lower().endswith(ZIP_SUFFIX) and (self._base / site).is_file()
-            found = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
-            if found is not None:
-                return found
+            located = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
+            if located is not None:
+                return located
         return Located(ids.digest(reference), reference, 0)
 
     def _unpack(self, site: str, path: str) -> Located | None:
@@ -83,7 +82,7 @@ class Locator:
 
 
 def site_path(url: str) -> str:
-    """Return where a URL's file lies below a site folder: host and path, without the query.
+    """Return the path of a URL's file below a site folder: host and path, without the query.
 
     Examples
     --------
@@ -94,7 +93,7 @@ def site_path(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """Return the host of a URL in lower case; of anything else, nothing.
+    """Return the host of a URL in lower case; an empty text for anything else.
 
     Examples
     --------
@@ -112,7 +111,7 @@ def _split(url: str) -> SplitResult:
 
 
 def named(base: Path, path: Path) -> str:
-    """Return a path as it is told and written: from `base`, or as it is where it lies elsewhere.
+    """Return the name of a path for messages and tables: from `base`, or whole if it is not below.
 
     Examples
     --------
@@ -128,15 +127,20 @@ def input_files(base: Path, path: str, suffixes: tuple[str, ...]) -> list[Path]:
     Raises
     ------
     InputError
-        If there is none.
+        If there are no such files.
     """
     root = base / path
-    found = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-    files = [p for p in found if p.name.lower().endswith(suffixes)]
+    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+    files = [p for p in files if p.name.lower().endswith(suffixes)]
     if not files:
-        raise InputError(
-            "an input is missing" if not root.exists() else "an input holds no file that is read",
-            facts={"path": root, "endings": ", ".join(suffixes)},
-            help="correct the path in the configuration; paths start from `base`",
-        )
+        raise no_input(root, suffixes)
     return files
+
+
+def no_input(root: Path, suffixes: tuple[str, ...]) -> InputError:
+    """Return the error for an input that is missing, or has no file with one of the endings."""
+    return InputError(
+        "an input contains no file that is read" if root.exists() else "an input is missing",
+        facts={"path": root, "endings": ", ".join(suffixes)},
+        help="correct the path in the configuration; paths start from `base`",
+    )

@@ -1,4 +1,4 @@
-"""Pages to rows: signals, placements, links, images and rejects."""
+"""Pages and samples to rows: signals, placements, links, images and rejects."""
 
 from __future__ import annotations
 
@@ -8,51 +8,63 @@ from itertools import repeat
 
 import pyarrow as pa
 
-from labeling.html.page import Page, PageImage
+from labeling.html.page import Page, PageImage, Text
 from labeling.keys import ids
 from labeling.readers.image_files import Located
 from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS, TableSchema
 
+Locate = Callable[[str], Located | None]
+"""Returns the image that a URL refers to, or None if it is not an image."""
+
 _TABLES = (LINKS, IMAGES, SIGNALS, PLACEMENTS, REJECTS)
 
 
-class Gathered:
-    """Rows of the pages that were added, column by column.
+class PageRows:
+    """Rows of tables of `labeling.schemas`, collected column by column."""
 
-    Parameters
-    ----------
-    locate
-        Returns the image that a URL means, or None where it is no image.
-    """
-
-    def __init__(self, locate: Callable[[str], Located | None]) -> None:
-        self._locate = locate
+    def __init__(self) -> None:
         self._columns: dict[str, list[list[object]]] = {}
         self._digest = functools.lru_cache(maxsize=100_000)(ids.digest)
-        self._forget()
+        self._clear()
 
-    def add(self, page: Page, host: str, *, missing_is_reject: bool) -> None:
-        """Add a page; an image whose bytes are not here may be put down as a reject."""
+    def add_page(self, page: Page, host: str, locate: Locate, *, missing_is_reject: bool) -> None:
+        """Add a page.
+
+        Parameters
+        ----------
+        page, host
+            The page and its host.
+        locate
+            Finds the images.
+        missing_is_reject
+            Also add a reject for each image whose file is missing.
+        """
         page_id = ids.digest(page.url)
         for image in page.images:
-            found = self._find(image)
-            if found is None:
+            located = _first_file(image, locate)
+            if located is None:
                 continue
-            if found.n_bytes == 0 and missing_is_reject:
+            if located.n_bytes == 0 and missing_is_reject:
                 self.reject(page.url, "image_missing", image.url)
-            self._extend(IMAGES, 1, *found)
-            self._extend(PLACEMENTS, 1, found.image_id, page_id, host)
-            if image.texts:
-                sources, texts, weights = zip(*image.texts, strict=True)
-                key = (found.image_id, page_id, host)
-                self._extend(SIGNALS, len(texts), *key, sources, texts, weights, page.lang)
+            self.add_image(located, (page_id, host), image.texts, page.lang)
         if page.links:
             urls, texts, rels, navs = zip(*page.links, strict=True)
-            said = [[text or None for text in column] for column in (texts, rels)]
+            nullable = [[text or None for text in column] for column in (texts, rels)]
             targets = [*map(self._digest, urls)]
-            self._extend(LINKS, len(urls), page_id, targets, host, *said, navs)
+            self._extend(LINKS, len(urls), page_id, targets, host, *nullable, navs)
         for reason, value in page.losses:
             self.reject(page.url, reason, value)
+
+    def add_image(
+        self, image: Located, page: tuple[str, str], texts: Iterable[Text], lang: str | None
+    ) -> None:
+        """Add an image on a page (id and host) with the texts about it."""
+        key = (image.image_id, *page)
+        self._extend(IMAGES, 1, *image)
+        self._extend(PLACEMENTS, 1, *key)
+        if texts:
+            sources, contents, weights = zip(*texts, strict=True)
+            self._extend(SIGNALS, len(contents), *key, sources, contents, weights, lang)
 
     def reject(self, where: str, reason: str, value: str) -> None:
         """Add a reject."""
@@ -61,33 +73,34 @@ class Gathered:
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
         """Yield the rows as tables of `labeling.schemas` by name, and forget them."""
         columns = self._columns
-        self._forget()
+        self._clear()
         for table in _TABLES:
             fields = zip(columns[table.name], table.fields, strict=True)
             arrays = [_array(values, field.type) for values, field in fields]
             yield table.name, pa.Table.from_arrays(arrays, schema=table.arrow)
 
-    def _forget(self) -> None:
+    def _clear(self) -> None:
         self._columns = {table.name: [[] for _ in table.fields] for table in _TABLES}
 
     def _extend(self, table: TableSchema, n: int, *columns: object) -> None:
-        """Add rows to a table, of which a column is one value, or a list or tuple of `n`."""
+        """Add rows to a table; each column is one value, or a list or tuple of `n`."""
         for values, column in zip(self._columns[table.name], columns, strict=True):
             values.extend(column if isinstance(column, list | tuple) else repeat(column, n))
 
-    def _find(self, image: PageImage) -> Located | None:
-        """Return the image, in the first of its sizes whose bytes are here."""
-        found = self._locate(image.url)
-        for url in image.others:
-            if found is not None and found.n_bytes:
-                break
-            other = self._locate(url)
-            found = other if found is None or (other is not None and other.n_bytes) else found
-        return found
+
+def _first_file(image: PageImage, locate: Locate) -> Located | None:
+    """Return the image in the first of its sizes whose file exists, else the first located."""
+    located = locate(image.url)
+    for url in image.others:
+        if located is not None and located.n_bytes:
+            break
+        other = locate(url)
+        located = other if located is None or (other is not None and other.n_bytes) else located
+    return located
 
 
 def _array(values: Iterable[object], kind: pa.DataType) -> pa.Array:
-    """Return an array of texts, numbers or truth values; half a character is a question mark."""
+    """Return an array of texts, numbers or booleans; a lone surrogate becomes a question mark."""
     try:
         return pa.array(values, kind)
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Rows of Parquet files of unknown origin, from their footers, read in a process of its own."""
+"""Number of rows of Parquet files of unknown origin, from footers read in a separate process."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from labeling.errors import InputError
-from labeling.readers.sandboxed_parquet import environment, limit
+from labeling.readers.sandboxed_parquet import crashing, environment, limit, unreadable
 
 _COMMAND = (sys.executable, "-P", "-m", "labeling.readers.parquet_footers")
 
 
 def rows_of(paths: Sequence[Path]) -> list[int]:
-    """Return how many rows each of some Parquet files promises.
+    """Return the number of rows that the footer of each Parquet file declares.
 
     One process reads them all, so that thousands take about a second; see
     `labeling.readers.sandboxed_parquet` for why.
@@ -39,18 +38,14 @@ def rows_of(paths: Sequence[Path]) -> list[int]:
     ]
     for path, answer in zip(paths, answers, strict=False):
         if isinstance(answer, str):
-            raise InputError("an input file cannot be read", facts={"file": path, "cause": answer})
+            raise unreadable(path, answer)
     if len(answers) < len(paths):
-        raise InputError(
-            "an input file crashes the reader of Parquet files, or asks too much of it",
-            facts={"file": paths[len(answers)]},
-            help="do not trust the file; write it anew from its source",
-        )
+        raise crashing(paths[len(answers)])
     return answers
 
 
 def _serve() -> None:
-    """Answer for each path on stdin with a line: its rows, or why they cannot be told."""
+    """Write a line for each path on stdin: its number of rows, or the error."""
     paths = json.load(sys.stdin)
     limit(len(paths) << 20)
     for path in paths:

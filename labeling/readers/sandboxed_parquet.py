@@ -1,9 +1,9 @@
-"""Parquet files of unknown origin to batches of text columns, read in a process of its own.
+"""Parquet files of unknown origin to batches of text columns, read in a separate process.
 
-A reader of Parquet is a large machine in a memory-unsafe language, and a file can be made to crash
-it or to fill the memory. So each file is read by a child process that has little memory and time,
-and sends text columns back. Whatever happens to the child, the parent gets rows or an `InputError`
-that names the file.
+A Parquet reader is large and written in a memory-unsafe language, and a file can be crafted to
+crash it or to fill the memory. So each file is read by a child process with limited memory and
+time, which returns text columns. Whatever happens to the child, the parent gets rows or an
+`InputError` that names the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -25,18 +25,19 @@ import pyarrow.parquet
 from labeling.errors import InputError
 
 MAX_MEMORY = 3 << 30
-"""Bytes of address space of the child, about half a gigabyte of which are libraries."""
+"""Bytes of address space of the child; libraries take about half a gigabyte of them."""
 
 MAX_COLUMNS = 10_000
 """Columns of a file, counted without nesting."""
 
 MAX_RATIO = 500
-"""Bytes that a byte of the file may give; columns of real tables give a tenth of it at most."""
+"""Bytes that a byte of the file may unpack to; columns of real tables give a tenth at most."""
 
 FREE_BYTES = 64 << 20
-"""Bytes that any file may give."""
+"""Bytes that any file may unpack to."""
 
 _SECONDS, _BYTES_PER_SECOND = 60, 1 << 20
+_DO_NOT_TRUST = "do not trust the file; write it again from its source"
 _COMMAND = (sys.executable, "-P", "-m", "labeling.readers.sandboxed_parquet")
 
 
@@ -52,7 +53,7 @@ def read_parquet(
     columns
         Names of columns that hold texts, numbers or times.
     batch_rows, batch_bytes
-        About how much is held at a time.
+        Approximate size of a batch.
 
     Raises
     ------
@@ -67,9 +68,10 @@ def read_parquet(
         "batch_bytes": batch_bytes,
         "n_bytes": path.stat().st_size,
     }
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as errors:
+        pipe = subprocess.PIPE
         child = subprocess.Popen(
-            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=environment()
+            _COMMAND, stdin=pipe, stdout=pipe, stderr=errors, env=environment()
         )
         assert child.stdin is not None and child.stdout is not None
         try:
@@ -77,7 +79,7 @@ def read_parquet(
             child.stdin.close()
             yield from _received(child.stdout)
             if child.wait():
-                _raise(path, child.returncode, said)
+                raise _error_of(path, child.returncode, errors)
         finally:
             child.kill()
             child.wait()
@@ -85,7 +87,7 @@ def read_parquet(
 
 
 def _received(stream: IO[bytes]) -> Iterator[pa.Table]:
-    """Yield what arrives; a stream that ends too early is told by the child's exit status."""
+    """Yield the tables of a stream; its early end shows in the child's exit status."""
     try:
         with pa.ipc.open_stream(stream) as reader:
             for batch in reader:
@@ -95,42 +97,46 @@ def _received(stream: IO[bytes]) -> Iterator[pa.Table]:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment in which the child imports what is imported here, and is small."""
+    """Return an environment in which the child imports the same modules and stays small."""
     single = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     path = {"PYTHONPATH": os.pathsep.join(sys.path)}
     return {**os.environ, **single, **path, "ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
-def _raise(path: Path, status: int, said: IO[bytes]) -> NoReturn:
-    said.seek(0)
+def _error_of(path: Path, status: int, errors: IO[bytes]) -> InputError:
+    errors.seek(0)
     try:
-        error = json.loads(said.read())
+        return InputError(**json.loads(errors.read()))
     except ValueError:
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else "failed"
-        raise InputError(
-            "an input file crashes the reader of Parquet files, or asks too much of it",
-            facts={"file": path, "cause": f"its reader {how}"},
-            help="do not trust the file; write it anew from its source",
-        ) from None
-    raise InputError(error["message"], facts=error["facts"], help=error["help"])
+        return crashing(path, cause=f"its reader {how}")
+
+
+def crashing(path: Path, **facts: str) -> InputError:
+    """Return the error for a file that crashes its reader, or exceeds the limits."""
+    return InputError(
+        "an input file crashes the reader of Parquet files, or exceeds its limits",
+        facts={"file": path, **facts},
+        help=_DO_NOT_TRUST,
+    )
 
 
 def _serve() -> int:
-    """Answer the request on stdin: rows to stdout, or an error as JSON to stderr."""
+    """Answer the request on stdin: write rows to stdout, or an error as JSON to stderr."""
     request = json.load(sys.stdin)
     limit(request["n_bytes"])
     try:
         _send(request, sys.stdout.buffer)
     except InputError as error:
         facts = {name: str(value) for name, value in error.facts.items()}
-        said = {"message": error.message, "facts": facts, "help": error.help}
-        sys.stderr.write(json.dumps(said))
+        answer = {"message": error.message, "facts": facts, "help": error.help}
+        sys.stderr.write(json.dumps(answer))
         return 1
     return 0
 
 
 def limit(n_bytes: int) -> None:
-    """Give this process the time and the memory that a file of so many bytes may take."""
+    """Limit the time and the memory of this process to those of a file of so many bytes."""
     seconds = _SECONDS + n_bytes // _BYTES_PER_SECOND
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -144,16 +150,16 @@ def _send(request: dict[str, Any], stream: IO[bytes]) -> None:
     most = max(FREE_BYTES, MAX_RATIO * request["n_bytes"])
     n_sent = 0
     with pa.ipc.new_stream(stream, schema) as writer:
-        # Not an empty list, for which Arrow would import pandas.
-        nothing = [pa.nulls(0, pa.string()) for _ in columns]
-        writer.write_batch(pa.RecordBatch.from_arrays(nothing, schema=schema))
+        # Not from empty lists, for which Arrow would import pandas.
+        empty = [pa.nulls(0, pa.string()) for _ in columns]
+        writer.write_batch(pa.RecordBatch.from_arrays(empty, schema=schema))
         for batch in read_here(path, columns, request["batch_rows"], request["batch_bytes"]):
             n_sent += batch.nbytes
             if n_sent > most:
                 raise InputError(
                     f"an input file unpacks to more than {MAX_RATIO:,} times its size",
                     facts={"file": path, "size": f"{request['n_bytes']:,} bytes"},
-                    help="do not trust the file; write it anew from its source",
+                    help=_DO_NOT_TRUST,
                 )
             writer.write_batch(batch)
 
@@ -161,27 +167,37 @@ def _send(request: dict[str, Any], stream: IO[bytes]) -> None:
 def read_here(
     path: str, columns: Sequence[str], batch_rows: int, batch_bytes: int
 ) -> Iterator[pa.RecordBatch]:
-    """Yield what `read_parquet` does in this process, which a hostile file may then take down."""
+    """Yield the batches of `read_parquet` in this process, which a hostile file may crash."""
     pa.set_cpu_count(1)
     try:
         with pa.parquet.ParquetFile(
             path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
         ) as file:
             _check(file, columns, path)
-            promised, n_read = file.metadata.num_rows, 0
-            rows = _rows_of(file.metadata, batch_rows, batch_bytes)
-            for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
+            n_rows, n_read = file.metadata.num_rows, 0
+            size = _batch_size(file.metadata, batch_rows, batch_bytes)
+            for batch in file.iter_batches(size, columns=list(columns), use_threads=False):
                 n_read += len(batch)
                 texts = [_as_text(batch.column(name)) for name in columns]
                 yield pa.RecordBatch.from_arrays(texts, names=list(columns))
     except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
-        raise _unreadable(path, f"{type(error).__name__}: {error}"[:500]) from error
-    if n_read != promised:
-        raise _unreadable(path, f"{promised:,} rows are promised, {n_read:,} are there")
+        raise unreadable(path, f"{type(error).__name__}: {error}"[:500]) from error
+    if n_read != n_rows:
+        raise unreadable(path, f"its footer declares {n_rows:,} rows, it contains {n_read:,}")
 
 
-def _unreadable(path: str, cause: str) -> InputError:
+def unreadable(path: str | Path, cause: object) -> InputError:
+    """Return the error for a file that cannot be read."""
     return InputError("an input file cannot be read", facts={"file": path, "cause": cause})
+
+
+def missing_column(path: str | Path, name: str, known: Sequence[str]) -> InputError:
+    """Return the error for a file without a column."""
+    return InputError(
+        f"an input file has no column {name!r}",
+        facts={"file": path, "columns": ", ".join(known)[:1000]},
+        help="correct `columns` in the configuration",
+    )
 
 
 def _check(file: pa.parquet.ParquetFile, columns: Sequence[str], path: str) -> None:
@@ -196,11 +212,7 @@ def _check(file: pa.parquet.ParquetFile, columns: Sequence[str], path: str) -> N
     for name in dict.fromkeys(columns):
         places = schema.get_all_field_indices(name)
         if not places:
-            raise InputError(
-                f"an input file has no column {name!r}",
-                facts={"file": path, "columns": ", ".join(schema.names)[:1000]},
-                help="correct `columns` in the configuration",
-            )
+            raise missing_column(path, name, schema.names)
         found = " and ".join(str(schema.field(place).type)[:200] for place in places)
         if len(places) > 1 or not _is_plain(schema.field(places[0])):
             wrong[f"column {name!r}"] = f"expected text, a number or a time, found {found}"
@@ -216,8 +228,8 @@ def _is_plain(field: pa.Field) -> bool:
     return not pa.types.is_nested(kind)
 
 
-def _rows_of(metadata: pa.parquet.FileMetaData, batch_rows: int, batch_bytes: int) -> int:
-    """Return how many rows make a batch, by the size of rows that the file promises."""
+def _batch_size(metadata: pa.parquet.FileMetaData, batch_rows: int, batch_bytes: int) -> int:
+    """Return the number of rows of a batch, by the size of rows that the footer declares."""
     groups = range(metadata.num_row_groups)
     n_bytes = sum(metadata.row_group(group).total_byte_size for group in groups)
     of_row: int = max(1, n_bytes // max(1, metadata.num_rows))

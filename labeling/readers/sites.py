@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from labeling.errors import InputError
 from labeling.html.page import MAX_PAGE_BYTES, read_page
-from labeling.readers.image_files import Locator, input_files
-from labeling.readers.page_rows import Gathered
+from labeling.readers.image_files import Locator, input_files, no_input
+from labeling.readers.page_rows import PageRows
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 
 PAGE_SUFFIXES = (".html", ".htm")
@@ -22,18 +21,14 @@ def site_pages(base: Path, path: str) -> list[str]:
     Raises
     ------
     InputError
-        If there is none, or the zip file cannot be read.
+        If there are no pages, or the zip file cannot be read.
     """
     root = base / path
     if not (root.is_file() and path.lower().endswith(ZIP_SUFFIX)):
         return [p.relative_to(root).as_posix() for p in input_files(base, path, PAGE_SUFFIXES)]
     pages = [name for name in zipped_names(root) if name.lower().endswith(PAGE_SUFFIXES)]
     if not pages:
-        raise InputError(
-            "an input holds no file that is read",
-            facts={"path": root, "endings": ", ".join(PAGE_SUFFIXES)},
-            help="correct the path in the configuration; paths start from `base`",
-        )
+        raise no_input(root, PAGE_SUFFIXES)
     return pages
 
 
@@ -55,15 +50,16 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
         Tables of `labeling.schemas` by name: signals, placements, links, images and rejects. A page
         that cannot be unpacked is a reject, ``bad_record``.
     """
-    gathered = Gathered(locator.locate)
+    rows = PageRows()
     for path in pages:
         content = _read(root, path, MAX_PAGE_BYTES + 1)
         if content is None:
-            gathered.reject(f"{root.name}#{path}", "bad_record", path)
+            rows.reject(f"{root.name}#{path}", "bad_record", path)
             continue
         page = read_page(content, f"https://{path}")
-        gathered.add(page, path.split("/", 1)[0].lower(), missing_is_reject=True)
-    yield from gathered.tables()
+        host = path.split("/", 1)[0].lower()
+        rows.add_page(page, host, locator.locate, missing_is_reject=True)
+    yield from rows.tables()
 
 
 def _read(root: Path, path: str, n_bytes: int) -> bytes | None:

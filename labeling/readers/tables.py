@@ -27,10 +27,10 @@ from labeling.schemas import (
 )
 
 MAX_SECONDS = 2**40
-"""Seconds before or after 1970, some thirty thousand years, beyond which a time is none."""
+"""Seconds before or after 1970, some thirty thousand years, beyond which a time is invalid."""
 
 MAX_NUMBER = 2**31
-"""Numbers as large as this are taken for infinite."""
+"""Numbers as large as this are treated as infinite."""
 
 
 def read_signals(
@@ -55,40 +55,46 @@ def read_signals(
     name, table
         Tables of `labeling.schemas` by name: images, signals, placements and rejects. Rows whose
         image is a path without a file are rejects.
+
+    Raises
+    ------
+    InputError
+        For a file or a weight that cannot be read.
     """
-    for table in read_batches(path, columns, required=("image", "text")):
-        yield from _signals(path, table, source, locator)
+    for batch in read_batches(path, columns, required=("image", "text")):
+        yield from _signals(path, batch, source, locator)
 
 
 def _signals(
     path: Path, batch: Batch, source: str, locator: Locator
 ) -> Iterator[tuple[str, pa.Table]]:
-    found = [locator.locate(reference) for reference in _texts(batch.table, "image")]
-    here = np.array([f is not None for f in found], bool)
-    yield "rejects", _rejects(path, batch, "image", {"image_missing": ~here})
-    table = batch.table.filter(pa.array(here))
-    images = [f._asdict() for f in found if f is not None]
-    located = pa.Table.from_pylist(images, schema=IMAGES.arrow)
-    yield "images", located
+    located = [locator.locate(reference) for reference in _texts(batch.table, "image")]
+    exists = np.array([image is not None for image in located], bool)
+    yield "rejects", _rejects(path, batch, "image", {"image_missing": ~exists})
+    table = batch.table.filter(pa.array(exists))
+    rows = [image._asdict() for image in located if image is not None]
+    images = pa.Table.from_pylist(rows, schema=IMAGES.arrow)
+    yield "images", images
     n = len(table)
     columns = table.column_names
-    page = _texts(table, "page") if "page" in columns else _texts(table, "image")
+    page = _texts(table, "page" if "page" in columns else "image")
     key = {
-        "image_id": located["image_id"],
-        "page_id": pa.array([ids.digest(p) for p in page], pa.string()),
-        "host": pa.array([host_of(p) for p in page], pa.string()),
+        "image_id": images["image_id"],
+        "page_id": _mapped(ids.digest, page),
+        "host": _mapped(host_of, page),
     }
-    kept = Batch(table, batch.rows[here])
+    kept = Batch(table, batch.rows[exists])
+    weight = _numbers(kept, "weight", path, np.float32) if "weight" in columns else np.ones(n)
     signals = {
         **key,
-        "source": table["source"] if "source" in columns else pa.array([source] * n, pa.string()),
+        "source": table["source"] if "source" in columns else pa.repeat(source, n),
         "text": pc.fill_null(table["text"], ""),
-        "weight": _weights(kept, path) if "weight" in columns else np.ones(n, np.float32),
+        "weight": pa.array(weight, pa.float32()),
         "lang": table["lang"] if "lang" in columns else pa.nulls(n, pa.string()),
     }
-    rows = pa.table(signals, schema=SIGNALS.arrow)
-    check(rows, SIGNALS, str(path))
-    yield "signals", rows.filter(pc.not_equal(rows["text"], ""))
+    checked = pa.table(signals, schema=SIGNALS.arrow)
+    check(checked, SIGNALS, str(path))
+    yield "signals", checked.filter(pc.not_equal(checked["text"], ""))
     yield "placements", pa.table(key, schema=PLACEMENTS.arrow)
 
 
@@ -103,9 +109,9 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
     for table, _ in read_batches(path, columns, required=("src", "dst")):
         source = _texts(table, "src")
         links = {
-            "src_page": pa.array([ids.digest(p) for p in source], pa.string()),
-            "dst_page": pa.array([ids.digest(p) for p in _texts(table, "dst")], pa.string()),
-            "src_host": pa.array([host_of(p) for p in source], pa.string()),
+            "src_page": _mapped(ids.digest, source),
+            "dst_page": _mapped(ids.digest, _texts(table, "dst")),
+            "src_host": _mapped(host_of, source),
             "anchor": table["anchor"] if "anchor" in columns else pa.nulls(len(table), pa.string()),
             "rel": pa.nulls(len(table), pa.string()),
             "nav": pa.repeat(False, len(table)),
@@ -116,7 +122,7 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
 def read_feedback(
     path: Path, columns: Columns, locator: Locator, known_label: Callable[[str], bool]
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Read what users did.
+    """Read clicks, votes, flags and impressions.
 
     Parameters
     ----------
@@ -128,16 +134,20 @@ def read_feedback(
     locator
         Finds the files of the images.
     known_label
-        Whether a label is in the taxonomy.
+        Returns True for a label of the taxonomy.
 
     Yields
     ------
     name, table
         ``feedback``, and ``rejects`` for rows with an image, a kind or a label that is unknown.
+
+    Raises
+    ------
+    InputError
+        For a file, a time or a position that cannot be read.
     """
-    for batch in read_batches(
-        path, columns, required=("event_id", "image", "kind", "user", "time")
-    ):
+    required = ("event_id", "image", "kind", "user", "time")
+    for batch in read_batches(path, columns, required):
         yield from _feedback(path, batch, locator, known_label)
 
 
@@ -146,12 +156,11 @@ def _feedback(
 ) -> Iterator[tuple[str, pa.Table]]:
     table = batch.table
     columns = table.column_names
-    found = [locator.locate(reference) for reference in _texts(table, "image")]
-    label = _texts(table, "label") if "label" in columns else [""] * len(table)
-    query = _texts(table, "query") if "query" in columns else [""] * len(table)
+    images = [locator.locate(reference) for reference in _texts(table, "image")]
+    label, query = _texts(table, "label"), _texts(table, "query")
     kinds = pc.is_in(table["kind"], value_set=pa.array(FEEDBACK_KINDS))
     bad = {
-        "image_missing": np.array([f is None for f in found], bool),
+        "image_missing": np.array([image is None for image in images], bool),
         "unknown_kind": ~np.asarray(kinds, bool),
         "unknown_label": np.array([bool(x) and not known_label(x) for x in label], bool),
         "no_label": np.array([not x and not q for x, q in zip(label, query, strict=True)], bool),
@@ -159,7 +168,7 @@ def _feedback(
     yield "rejects", _rejects(path, batch, "image", bad)
     rows = {
         "event_id": pc.fill_null(table["event_id"], ""),
-        "image_id": pa.array([f.image_id if f else "0" * 32 for f in found], pa.string()),
+        "image_id": pa.array([i.image_id if i else "0" * 32 for i in images], pa.string()),
         "label_id": pa.array([x or None for x in label], pa.string()),
         "query": pa.array([q or None for q in query], pa.string()),
         "kind": table["kind"],
@@ -167,11 +176,8 @@ def _feedback(
         "position": _positions(batch, path) if "position" in columns else pa.nulls(len(table)),
         "time": _seconds(batch, path),
     }
-    good = ~np.any(list(bad.values()), axis=0) if len(table) else np.empty(0, bool)
-    columns_of = {
-        n: pa.chunked_array([c]) if isinstance(c, pa.Array) else c for n, c in rows.items()
-    }
-    feedback = pa.table(columns_of).filter(pa.array(good)).cast(FEEDBACK.arrow)
+    good = ~np.any(list(bad.values()), axis=0)
+    feedback = pa.table(rows).filter(pa.array(good)).cast(FEEDBACK.arrow)
     check(feedback, FEEDBACK, str(path))
     yield "feedback", feedback
 
@@ -183,19 +189,22 @@ def read_pairs(path: Path) -> pa.Table:
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:
+    """Return a column of texts, empty ones where it has nulls or is missing."""
+    if name not in table.column_names:
+        return [""] * len(table)
     texts: list[str] = pc.fill_null(table[name], "").to_pylist()
     return texts
 
 
-def _weights(batch: Batch, path: Path) -> pa.Array:
-    return _numbers(batch, "weight", path, np.float32)
+def _mapped(function: Callable[[str], str], texts: list[str]) -> pa.Array:
+    return pa.array(map(function, texts), pa.string())
 
 
 def _positions(batch: Batch, path: Path) -> pa.Array:
     given = batch.table["position"]
     blank = np.asarray(pc.is_null(given), bool)
-    place = batch.table.column_names.index("position")
-    filled = batch.table.set_column(place, "position", pc.fill_null(given, "1"))
+    column = batch.table.column_names.index("position")
+    filled = batch.table.set_column(column, "position", pc.fill_null(given, "1"))
     numbers = _numbers(Batch(filled, batch.rows), "position", path, np.int32)
     return pa.array(np.asarray(numbers), pa.int32(), mask=blank)
 
@@ -230,7 +239,7 @@ def _refuse_first(
         raise InputError(
             f"column {name}: {int(bad.sum()):,} of {len(bad):,} values are not {expected}",
             facts={"file": path, "first": f"row {batch.rows[first] + 1}: {value!r}"},
-            help="mend the file, or leave the column out of `columns`",
+            help="correct the file, or leave the column out of `columns`",
         )
 
 

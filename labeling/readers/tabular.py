@@ -15,31 +15,36 @@ import pyarrow as pa
 import pyarrow.csv
 
 from labeling.errors import InputError
-from labeling.readers.sandboxed_parquet import read_parquet
+from labeling.readers.sandboxed_parquet import missing_column, read_parquet, unreadable
 
 TABLE_SUFFIXES = (".csv", ".parquet", ".jsonl")
 
 Columns = Mapping[str, str]
-"""What winnow calls a column, to what the file calls it."""
-
+"""Names of columns in winnow, to their names in a file."""
 
 BATCH_ROWS = 50_000
 BATCH_BYTES = 4 << 20
-"""Rows or bytes of a file that are held at a time."""
+"""Rows or bytes of a file that are in memory at a time."""
 
 MAX_LINE_BYTES = 4 << 20
 """Bytes of a line of JSON Lines."""
 
 
 class Batch(NamedTuple):
-    """Some rows of a file, and where each stood in it, from 0."""
+    """Some rows of a file, and the position of each in it, from 0."""
 
     table: pa.Table
     rows: npt.NDArray[np.int64]
 
 
 def read_batches(path: Path, columns: Columns, required: tuple[str, ...]) -> Iterator[Batch]:
-    """Yield the mapped columns of a file under our names, all of them text; one batch at least."""
+    """Yield the mapped columns of a file under our names, all of them text; one batch at least.
+
+    Raises
+    ------
+    InputError
+        If a required column is not mapped, or the file cannot be read or lacks a mapped column.
+    """
     missing = [name for name in required if name not in columns]
     if missing:
         raise InputError(
@@ -56,19 +61,11 @@ def read_batches(path: Path, columns: Columns, required: tuple[str, ...]) -> Ite
     for table in _read_any(path, columns):
         absent = [theirs for theirs in columns.values() if theirs not in table.column_names]
         if absent:
-            raise _no_column(path, absent[0], table.column_names)
+            raise missing_column(path, absent[0], table.column_names)
         mapped = [_as_text(table[theirs], theirs, path) for theirs in columns.values()]
         rows = np.arange(start, start + len(table))
         yield Batch(pa.Table.from_arrays(mapped, names=list(columns)), rows)
         start += len(table)
-
-
-def _no_column(path: Path, name: str, known: Sequence[str]) -> InputError:
-    return InputError(
-        f"an input file has no column {name!r}",
-        facts={"file": path, "columns": ", ".join(known)[:1000]},
-        help="correct `columns` in the configuration",
-    )
 
 
 def _read_any(path: Path, columns: Columns) -> Iterator[pa.Table]:
@@ -77,9 +74,7 @@ def _read_any(path: Path, columns: Columns) -> Iterator[pa.Table]:
     except FileNotFoundError:
         raise InputError("an input file does not exist", facts={"file": path}) from None
     except (pa.ArrowException, csv.Error, OSError) as error:
-        raise InputError(
-            "an input file cannot be read", facts={"file": path, "cause": error}
-        ) from error
+        raise unreadable(path, error) from error
 
 
 def _read_csv(path: Path, columns: Columns) -> Iterator[pa.Table]:
@@ -91,14 +86,14 @@ def _read_csv(path: Path, columns: Columns) -> Iterator[pa.Table]:
     read = pa.csv.ReadOptions(block_size=BATCH_BYTES)
     try:
         with pa.csv.open_csv(path, read, parse, convert) as reader:
-            _refuse_twice(types, _csv_header(path), path)
-            yield _table_of([], reader.schema)
+            _refuse_duplicates(types, _csv_header(path), path)
+            yield reader.schema.empty_table()
             for batch in reader:
-                yield _table_of([batch], reader.schema)
+                yield pa.Table.from_batches([batch])
     except pa.ArrowKeyError:
         header = _csv_header(path)
         absent = next((name for name in types if name not in header), "")
-        raise _no_column(path, absent, header) from None
+        raise missing_column(path, absent, header) from None
 
 
 def _csv_header(path: Path) -> list[str]:
@@ -106,7 +101,7 @@ def _csv_header(path: Path) -> list[str]:
         return next(csv.reader(io.StringIO(file.read(BATCH_BYTES))), [])
 
 
-def _refuse_twice(wanted: Iterable[str], header: Sequence[str], path: Path) -> None:
+def _refuse_duplicates(wanted: Iterable[str], header: Sequence[str], path: Path) -> None:
     twice = [name for name in wanted if header.count(name) > 1]
     if twice:
         raise InputError(
@@ -121,8 +116,8 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[pa.Table]:
 def _read_jsonl(path: Path, columns: Columns) -> Iterator[pa.Table]:
     """Read lines one by one, and keep of each only the wanted keys.
 
-    Arrow's reader makes a column of every key, which fills the memory where each line has keys of
-    its own, and a deeply nested line crashes it.
+    Arrow's reader makes a column of every key, which fills the memory if each line has its own
+    keys, and a deeply nested line crashes it.
     """
     wanted = list(dict.fromkeys(columns.values()))
     start = 0
@@ -136,7 +131,7 @@ def _read_jsonl(path: Path, columns: Columns) -> Iterator[pa.Table]:
                 column.append(row.get(name))
         absent = [name for name in wanted if start == 0 and name not in keys]
         if absent:
-            raise _no_column(path, absent[0], sorted(keys))
+            raise missing_column(path, absent[0], sorted(keys))
         yield pa.table({name: _json_column(values[name], name, path, start) for name in wanted})
         start += len(lines)
 
@@ -189,10 +184,6 @@ def _json_text(value: object, name: str, where: str) -> str | None:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     return None if value is None else json.dumps(value)
-
-
-def _table_of(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_batches(batches, schema)
 
 
 _READERS: Mapping[str, Callable[[Path, Columns], Iterator[pa.Table]]] = {

@@ -1,8 +1,8 @@
 """WARC and ARC files to records, one after the other, whatever their bytes are.
 
-A record that cannot be read is told as `Broken`, and reading goes on at the next place that looks
-like the beginning of one. A compressed file has a gzip member for each record, as the standards
-ask (ISO 28500, annex D); the offset of a record is that of its member.
+A record that cannot be read is yielded as `Broken`, and reading resumes at the next byte that looks
+like the beginning of one. A compressed file has a gzip member for each record, as the standard
+requires (ISO 28500, annex D); the offset of a record is that of its member.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from labeling.readers.http import (
 ARCHIVE_SUFFIXES = (".warc", ".warc.gz", ".arc", ".arc.gz")
 
 MAX_BREAKS = 1000
-"""Times that reading is taken up again in one file."""
+"""Times that reading resumes in one file."""
 
 _WARC = b"WARC/"
 _SWALLOWED = b"\r\n\r\nWARC/"
@@ -48,7 +48,7 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
     path
         A file with one of `ARCHIVE_SUFFIXES`.
     wanted
-        Decides by the header; other responses are left out, but redirects are there without body.
+        Decides by the header; other responses are left out, but redirects are yielded without body.
     start
         Offset of the first record.
 
@@ -72,8 +72,8 @@ def read_warc(
 ) -> Iterator[_Found | Broken]:
     """Read a WARC file by a function of its records; None leaves a record out.
 
-    A record that the function finds ``truncated`` is a break: reading goes on behind it, at the
-    next place that looks like the beginning of a record. The rest is as for `read_records`.
+    A record that the function returns as ``truncated`` is a break: reading resumes after it, at the
+    next byte that looks like the beginning of a record. The rest is as for `read_records`.
     """
     return _runs(path, functools.partial(_warc_run, read=read), start)
 
@@ -81,7 +81,7 @@ def read_warc(
 def _runs(
     path: Path, run: Callable[[BinaryIO, int, bool], _Run[_Found]], start: int
 ) -> Iterator[_Found | Broken]:
-    """Run up to a break, and again from the next place that may be the beginning of a record."""
+    """Read up to a break, and again from the next byte that may be the beginning of a record."""
     try:
         with path.open("rb") as file:
             compressed = file.read(len(GZIP)) == GZIP
@@ -99,7 +99,7 @@ def _runs(
 
 
 def _next_start(file: BinaryIO, after: int, compressed: bool) -> int | None:
-    """Return where the next record may begin, behind an offset; None where there is none."""
+    """Return the offset after another at which the next record may begin, or None."""
     marker = GZIP if compressed else _WARC
     file.seek(after + 1)
     position, tail = after + 1, b""
@@ -118,7 +118,7 @@ def _warc_run(
     compressed: bool,
     read: Callable[[WarcRecord], _Found | Broken | None],
 ) -> _Run[_Found]:
-    """Read records up to the first break; return where it is."""
+    """Read records up to the first break; return its offset."""
     file.seek(start)
     n_read, last, shared = 0, start, False
     try:

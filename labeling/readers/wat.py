@@ -15,7 +15,7 @@ from labeling.readers.http import Broken
 from labeling.readers.warc import read_warc
 
 MAX_METADATA_BYTES = 8 << 20
-"""Bytes of the metadata of a page; larger ones are not read, for JSON grows when it is parsed."""
+"""Bytes of the metadata of a page; larger ones are not read, because parsed JSON is larger."""
 
 WAT_SUFFIXES = (".wat", ".wat.gz")
 
@@ -23,9 +23,9 @@ WAT_SUFFIXES = (".wat", ".wat.gz")
 def read_wat(path: Path) -> Iterator[Page | Broken]:
     """Read the pages of a WAT file: images with their alternative texts, links, title.
 
-    What is damaged is told as `Broken`, and reading goes on behind it.
+    A damaged record is yielded as `Broken`, and reading resumes after it.
     """
-    # Nothing of a WAT file is looked up by its offset, so records may share a gzip member.
+    # Nothing of a WAT file is read again by its offset, so records may share a gzip member.
     return (
         found
         for found in read_warc(path, _read)

@@ -25,14 +25,14 @@ def zipped_names(path: Path) -> list[str]:
         raise InputError(
             "a zip file cannot be read",
             facts={"file": path, "cause": error},
-            help="make it anew, or name the folder that it was made of",
+            help="create it again, or name the folder that it was made from",
         ) from error
 
 
 def read_zipped(path: Path, name: str, n_bytes: int) -> bytes | None:
-    """Return the first `n_bytes` of a file in a zip file; None where none can be read.
+    """Return the first `n_bytes` of a file in a zip file; None if it cannot be read.
 
-    No more than these are unpacked, whatever the zip file says of the file's size.
+    No more than these are unpacked, whatever size the zip file declares.
     """
     try:
         with _open(path).open(name) as file:
@@ -44,7 +44,7 @@ def read_zipped(path: Path, name: str, n_bytes: int) -> bytes | None:
 def _open(path: Path) -> zipfile.ZipFile:
     """Return an open zip file, which processes must not share: they would move its position."""
     state = path.stat()
-    # No tool can set the time of the last change of a file's state, as it can that of its content.
+    # Tools can set the time of the last change of a file's content, but not that of its state.
     version = (state.st_ino, state.st_size, state.st_ctime_ns)
     return _opened(path, version, os.getpid())
 
