@@ -5,6 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipelines.api import AuditSample as AuditSample
+    from pipelines.api import Evaluation as Evaluation
+    from pipelines.api import audit_import as audit_import
+    from pipelines.api import audit_sample as audit_sample
+    from pipelines.api import evaluate as evaluate
+    from pipelines.api import export as export
+    from pipelines.api import label as label
+    from pipelines.api import plan as plan
+    from pipelines.api import report as report
+    from pipelines.api import select as select
+    from pipelines.api import status as status
+    from pipelines.api import study as study
+    from pipelines.api import train as train
     from pipelines.passes.from_signals import candidates_from_signals as candidates_from_signals
     from pipelines.passes.transform import CandidatesFromSignals as CandidatesFromSignals
     from pipelines.studies.opened import Study as Study
@@ -15,6 +28,8 @@ else:
     __all__, __getattr__, __dir__ = lazy_exports(
         __name__,
         {
+            "pipelines.api": "AuditSample Evaluation label audit_sample audit_import select export"
+            " train evaluate report study plan status",
             "pipelines.passes.from_signals": "candidates_from_signals",
             "pipelines.studies.opened": "Study open_study",
             "pipelines.passes.transform": "CandidatesFromSignals",

@@ -94,6 +94,18 @@ def test_kernels_import_where_beam_and_torch_cannot() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_click_is_for_the_command_line_alone() -> None:
+    users = {
+        path.relative_to(ROOT)
+        for package in OURS
+        for path in sources(package)
+        if any(name.split(".")[0] == "click" for _, name in imports(path))
+    }
+    assert Path("pipelines/cli.py") in users
+    outside = users - {Path("pipelines/cli.py")}
+    assert {path.parent for path in outside} == {Path("pipelines/commands")}
+
+
 def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys\n"

@@ -15,7 +15,7 @@ MAKERS = {
     "selected": ("pipelines.selecting.select",),
     "shards": ("pipelines.delivery.export",),
     "model": ("pipelines.delivery.train",),
-    "evaluation": ("pipelines.delivery.heldout",),
+    "evaluation": ("pipelines.delivery.evaluate",),
     "cell": ("pipelines.studies.cells",),
 }
 """The modules that make each stage."""

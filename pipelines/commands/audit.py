@@ -3,63 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.commands.options import AbsolutePath, on_run, run_argument, tell_next
+import pipelines
+from pipelines.commands.options import (
+    AbsolutePath,
+    print_next,
+    print_values,
+    run_argument,
+    set_option,
+)
 from pipelines.run.paths import shown
 
 if TYPE_CHECKING:
     from curation.runs.stage import Stage
-    from pipelines.run.config import Config
 
 
 @click.group()
 def audit() -> None:
-    """Draw pairs for people to judge, and take in what they say."""
+    """Draw pairs for people to judge, and import their judgements."""
 
 
 @audit.command("sample")
-@on_run
+@run_argument
+@set_option
 @click.option(
     "--until-width",
     type=click.FloatRange(0, 1, min_open=True),
     metavar="W",
     help="Draw batch after batch until the interval of the precision is as narrow as this.",
 )
-def sample(config: Config, run: Path, until_width: float | None) -> None:
+def audit_sample(run: Path, **options: Any) -> None:
     """Draw pairs to judge.
 
-    Writes RUN/audit-sheet.csv for a person to fill in; give it back with `winnow audit import`.
-    Where the configuration names audit.truth, the answers are taken from there at once.
+    Writes RUN/audit-sheet.csv for a person to fill in; `winnow audit import` reads it. If the
+    configuration names audit.truth, the pairs are judged by it at once.
 
-    With --until-width, give the command again after each import: it tells how precise the share to
-    be kept is so far, with an interval that holds however often you look, and draws the next batch.
+    With --until-width, repeat the command after each import: it shows the precision of the share to
+    be kept so far, with an interval that holds however often you look, and draws the next batch.
     """
-    from pipelines.auditing.sample import SHEET, answer_audits, draw_audits
-    from pipelines.auditing.until import audit_until
-
-    if until_width is not None:
-        look, n_pairs = audit_until(config, run, until_width)
-        if look is not None:
-            for name in ("n_audits", "precision", "low", "high"):
-                value = getattr(look, name)
-                click.echo(
-                    f"{name}  {value:.4f}" if isinstance(value, float) else f"{name}  {value}"
-                )
-        if not n_pairs:
-            tell_next(f"winnow select {shown(run)}")
-            return
-    elif config.audit.truth is not None:
-        _tell(answer_audits(config, run, None), run)
+    sample = pipelines.audit_sample(run, **options)
+    if sample.look is not None:
+        names = ("n_audits", "precision", "low", "high")
+        print_values((name, getattr(sample.look, name)) for name in names)
+    if sample.audits is not None:
+        _print_verdicts(sample.audits)
+    if sample.sheet is None:
+        print_next(f"winnow select {shown(run)}")
         return
-    else:
-        n_pairs = draw_audits(config, run)[1]
-    folder, sheet = shown(run), shown(run / SHEET)
-    click.echo(f"sheet  {sheet}")
-    click.echo(f"pairs  {n_pairs}")
-    tell_next(f"fill in the column `verdict`, then: winnow audit import {folder} {sheet}")
+    folder, sheet = shown(run), shown(sample.sheet)
+    print_values([("sheet", sheet), ("pairs", sample.n_pairs)])
+    print_next(f"fill in the column `verdict`, then: winnow audit import {folder} {sheet}")
 
 
 _existing = AbsolutePath(exists=True)
@@ -76,28 +72,17 @@ _existing = AbsolutePath(exists=True)
 @click.option(
     "--taxonomy",
     type=_existing,
-    help="Labels of those candidates; without it the ones that occur, none a kind of another.",
+    help="Labels of those candidates; by default the labels that occur, without a hierarchy.",
 )
-def take_in(run: Path, answers: Path, candidates: Path | None, taxonomy: Path | None) -> None:
-    """Take in judgements: a filled-in sheet, or a table of judgements made elsewhere.
+def audit_import(run: Path, answers: Path, **options: Any) -> None:
+    """Import judgements: a filled-in sheet, or a table of judgements made elsewhere.
 
     ANSWERS is a CSV or Parquet file with the columns image_id, label_id and verdict (yes, no or
     unsure), and where they are known auditor, seq, stratum and p_inclusion.
     """
-    from curation.runs.stage import locked
-    from pipelines.auditing.import_candidates import import_candidates
-    from pipelines.auditing.sample import answer_audits
-    from pipelines.run.saved_config import load_config
-
-    if taxonomy is not None and candidates is None:
-        raise click.UsageError("--taxonomy needs --candidates")
-    with locked(run):
-        if candidates is not None:
-            import_candidates(run, candidates, taxonomy)
-        _tell(answer_audits(load_config(run), run, answers), run)
+    _print_verdicts(pipelines.audit_import(run, answers, **options))
+    print_next(f"winnow select {shown(run)}")
 
 
-def _tell(stage: Stage, run: Path) -> None:
-    for name in ("yes", "no", "unsure"):
-        click.echo(f"{name}  {stage.counts[name]}")
-    tell_next(f"winnow select {shown(run)}")
+def _print_verdicts(audits: Stage) -> None:
+    print_values((name, audits.counts[name]) for name in ("yes", "no", "unsure"))

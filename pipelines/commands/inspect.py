@@ -8,48 +8,41 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
-from pipelines.commands.options import AbsolutePath, tell_next
+import pipelines
+from pipelines.commands.options import (
+    AbsolutePath,
+    config_argument,
+    existing_run,
+    print_next,
+    set_option,
+)
 from pipelines.run.paths import shown
-
-_run_argument = click.argument("run", type=AbsolutePath(file_okay=False, exists=True))
 
 
 @click.command()
-@click.argument("config", type=AbsolutePath(dir_okay=False))
+@config_argument
 @click.option(
     "--out",
-    "run",
     type=AbsolutePath(file_okay=False),
-    help="Run folder that is meant for the job: tells what of it is done, and the space there.",
+    help="Run folder of the job: shows what of it is done, and the space there.",
 )
-@click.option(
-    "-o",
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Set a key of the configuration (repeatable).",
-)
-def plan(config: Path, run: Path | None, overrides: tuple[str, ...]) -> None:
+@set_option
+def plan(config: Path, out: Path | None, **options: Any) -> None:
     """Show what `winnow label CONFIG` would do: inputs, passes, disk, memory, what is done.
 
     Looks at names, sizes and the footers of Parquet files, and writes nothing.
     """
-    from pipelines.inspecting.plan import plan as write_plan
-    from pipelines.run.config import read_config
-
-    with _output() as out:
-        write_plan(read_config(config, overrides), run, out)
-        out_dir = "RUN" if run is None else shown(run)
-        tell_next(f"winnow label {shown(config)} --out {out_dir}")
+    with _stdout() as stdout:
+        stdout.write(pipelines.plan(config, out=out, **options))
+        print_next(f"winnow label {shown(config)} --out {'RUN' if out is None else shown(out)}")
 
 
 @click.command()
-@_run_argument
+@existing_run
 def status(run: Path) -> None:
     """Show how far a run is: what is there, stale, unfinished or damaged, and what comes next.
 
@@ -58,13 +51,13 @@ def status(run: Path) -> None:
     """
     from pipelines.inspecting.status import status as write_status
 
-    with _output() as out:
+    with _stdout() as out:
         command = write_status(run, out)
-        tell_next(command)
+        print_next(command)
 
 
 @click.command()
-@_run_argument
+@existing_run
 @click.argument("table", required=False)
 @click.option(
     "--where",
@@ -106,7 +99,7 @@ def inspect(
     """
     from pipelines.inspecting.show import list_tables, show
 
-    with _output() as out:
+    with _stdout() as out:
         if table is None:
             list_tables(run, out)
             return
@@ -115,7 +108,7 @@ def inspect(
 
 
 @contextmanager
-def _output() -> Iterator[IO[str]]:
+def _stdout() -> Iterator[IO[str]]:
     """Yield stdout for text in UTF-8; that its reader has had enough is no error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

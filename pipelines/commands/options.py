@@ -1,10 +1,9 @@
-"""What commands that work on a run share: its folder, its settings, and the word about the next."""
+"""Options and output that several commands share."""
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,13 @@ class AbsolutePath(click.Path):
         return absolute(Path(os.fsdecode(super().convert(value, param, ctx))))
 
 
+config_argument = click.argument("config", type=AbsolutePath(dir_okay=False))
 run_argument = click.argument("run", type=AbsolutePath(file_okay=False))
+existing_run = click.argument("run", type=AbsolutePath(file_okay=False, exists=True))
 set_option = click.option(
     "-o",
     "--set",
-    "overrides",
+    "settings",
     multiple=True,
     metavar="KEY=VALUE",
     help="Set a key of the configuration, such as select.keep=0.25 (repeatable).",
@@ -39,23 +40,6 @@ labels_option = click.option(
 )
 
 
-def on_run(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the locked run folder and its settings."""
-
-    @run_argument
-    @set_option
-    @functools.wraps(command)
-    def locked_command(run: Path, overrides: tuple[str, ...], **options: Any) -> None:
-        from curation.runs.stage import locked
-        from pipelines.run.saved_config import load_config
-
-        config = load_config(run, overrides)
-        with locked(run):
-            command(config, run, **options)
-
-    return locked_command
-
-
 def with_labels(command: str, label_set: str) -> str:
     """Return a command for a label set; the selected labels need not be named.
 
@@ -67,6 +51,12 @@ def with_labels(command: str, label_set: str) -> str:
     return command if label_set == "selected" else f"{command} --label-set {label_set}"
 
 
-def tell_next(command: str) -> None:
+def print_values(values: Iterable[tuple[str, object]]) -> None:
+    """Print names and values, one a line, to stdout."""
+    for name, value in values:
+        click.echo(f"{name}  {value:.4f}" if isinstance(value, float) else f"{name}  {value}")
+
+
+def print_next(command: str) -> None:
     """Print the next command, to stderr."""
     click.echo(f"next: {command}", err=True)

@@ -14,8 +14,8 @@ from rich.table import Table
 from curation.runs.stage import locked, write_text
 from labeling.errors import InputError
 from pipelines.auditing.sample import answer_audits
+from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
-from pipelines.delivery.heldout import evaluate
 from pipelines.delivery.report import report
 from pipelines.delivery.train import train
 from pipelines.demo.files import write_world

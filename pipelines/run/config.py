@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,7 +14,7 @@ from pipelines.inputs.input import Input
 from pipelines.inputs.sites import SiteInput
 from pipelines.inputs.tables import FeedbackInput, LinksInput, SignalsInput
 from pipelines.inputs.webdatasets import WebdatasetInput
-from pipelines.run.sections import Section, checked, override, read_toml
+from pipelines.run.sections import Overrides, Section, checked, override, read_toml
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -184,7 +184,7 @@ class Config(Section):
         return {name: getattr(self, name) for name in self.input_kinds()}
 
 
-def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def read_config(path: Path, overrides: Overrides = ()) -> Config:
     """Read a TOML file and check it; `base` of the result is absolute.
 
     Parameters
@@ -192,7 +192,8 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     path
         The file.
     overrides
-        ``section.key=value``, the value in TOML's notation (a bare word is a text).
+        Keys to replace: ``{"section.key": value}``, or texts ``section.key=value`` with the value
+        in TOML's notation (a bare word is a text).
 
     Raises
     ------
@@ -210,7 +211,7 @@ def check_config(content: Mapping[str, Any], where: str, text: str = "") -> Conf
     return checked(Config, content, where, text, "docs/reference/config.md")
 
 
-def with_overrides(config: Config, overrides: Sequence[str]) -> Config:
+def with_overrides(config: Config, overrides: Overrides) -> Config:
     """Return the settings with some keys set anew, checked."""
     if not overrides:
         return config

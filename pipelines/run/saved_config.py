@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from curation.runs.stage import write_text
 from labeling.errors import InputError
 from pipelines.run.config import Config, check_config, with_overrides
+from pipelines.run.sections import Overrides
 
 FILE = "config.json"
 
@@ -29,7 +30,7 @@ def save_config(config: Config, run_dir: Path) -> None:
     write_text(run_dir / FILE, json.dumps(content, indent=1) + "\n")
 
 
-def load_config(run_dir: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(run_dir: Path, overrides: Overrides = ()) -> Config:
     """Return the settings of a run, some of them set anew for one command.
 
     Raises

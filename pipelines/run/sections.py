@@ -18,6 +18,9 @@ from labeling.errors import ConfigError
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
+Overrides = Mapping[str, Any] | Sequence[str]
+"""Values by ``section.key``; or texts ``section.key=value``, each value in TOML's notation."""
+
 
 class Section(BaseModel):
     """Keys of a TOML file that are all known, and none of another type."""
@@ -81,17 +84,16 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-def override(content: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return settings with some keys set anew, unchecked; see `read_config`."""
+def override(content: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]:
+    """Return settings with some keys replaced, unchecked.
+
+    Raises
+    ------
+    ConfigError
+        If a text is not ``key=value``, or a key lies in a list.
+    """
     result: dict[str, Any] = {**content}
-    for override in overrides:
-        key, equals, written = override.partition("=")
-        if not equals or not key:
-            raise ConfigError(
-                "an override is not of the form key=value",
-                facts={"-o": override},
-                help="for example: -o select.keep=0.25",
-            )
+    for key, value in values_of(overrides).items():
         section = result
         *above, last = key.split(".")
         for name in above:
@@ -99,13 +101,36 @@ def override(content: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, 
             if not isinstance(inner, Mapping):
                 raise ConfigError(
                     f'"{name}" of an override is not a section of keys',
-                    facts={"-o": override},
+                    facts={"-o": key},
                     help="lists of inputs are set in the file",
                 )
             section[name] = {**inner}
             section = section[name]
-        section[last] = _parse_value(written)
+        section[last] = value
     return result
+
+
+def values_of(overrides: Overrides) -> Mapping[str, Any]:
+    """Return the value of each key that is overridden; the last text of a key counts.
+
+    Raises
+    ------
+    ConfigError
+        If a text is not ``key=value``.
+    """
+    if isinstance(overrides, Mapping):
+        return overrides
+    values = {}
+    for text in overrides:
+        key, equals, written = text.partition("=")
+        if not equals or not key:
+            raise ConfigError(
+                "an override is not of the form key=value",
+                facts={"-o": text},
+                help="for example: -o select.keep=0.25",
+            )
+        values[key] = _parse_value(written)
+    return values
 
 
 def _parse_value(written: str) -> Any:

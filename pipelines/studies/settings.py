@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -11,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipelines.run.config import TrainSettings
-from pipelines.run.sections import Section, checked, override, read_toml
+from pipelines.run.sections import Overrides, Section, checked, override, read_toml
 
 _Item = TypeVar("_Item", int, str)
 _PRECISION = re.compile(r"precision-(0\.\d{1,3})")
@@ -117,7 +116,7 @@ class StudySettings(Section):
         return self
 
 
-def read_study(path: Path, overrides: Sequence[str] = ()) -> StudySettings:
+def read_study(path: Path, overrides: Overrides = ()) -> StudySettings:
     """Read and check a study's file; paths of the result are absolute.
 
     Parameters

@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from curation.runs.stage import file_digest
-from labeling.errors import ConfigError, InputError
+from labeling.errors import ConfigError
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.delivery.evaluate import guessed_kind, measurer
-from pipelines.delivery.heldout import true_labels, truth_path
+from pipelines.delivery.evaluate import true_labels, truth_path
+from pipelines.delivery.transfer import KINDS, transfer_task
 from pipelines.run.config import Config
 from pipelines.studies.settings import StudySettings, TaskSettings
 
 HELD_OUT = "held-out"
-
-MAIN = {"classify": "accuracy", "detect": "map", "segment": "miou"}
-"""The measure of each kind of task that a study looks at."""
 
 Measures = Iterator[tuple[str, float]]
 
@@ -86,33 +83,26 @@ def _held_out(config: Config, taxonomy: Taxonomy) -> Task:
 
 
 def _another(settings: TaskSettings) -> Task:
-    path = Path(settings.path)
-    if not path.exists():
-        raise InputError("there is no such task", facts={"path": path})
-    kind = settings.kind or guessed_kind(path)
-    of_kind, known, usual = measurer(kind)
-    methods = settings.methods or (("linear",) if kind == "classify" else ("frozen",))
-    unknown = [method for method in methods if method not in known]
-    if unknown:
-        raise ConfigError(
-            f"a task to {kind} has no method {' or '.join(unknown)}",
-            facts={"task": path},
-            help=f"its methods are {', '.join(known)}",
+    task = transfer_task(
+        Path(settings.path), settings.kind, settings.methods, settings.steps, settings.image_size
+    )
+    if not settings.methods:
+        task = dataclasses.replace(
+            task, methods=("linear",) if task.kind == "classify" else ("frozen",)
         )
-    budget = dataclasses.replace(usual, steps=settings.steps or usual.steps)
 
     def measure(model_dir: Path, shards: list[Path]) -> Measures:
-        measured: Measures = of_kind(model_dir, path, methods, budget, (0,), settings.image_size)
-        return measured
+        return task.measure(model_dir, (0,))
 
     how = {
-        "kind": kind,
-        "methods": methods,
-        "budget": dataclasses.asdict(budget),
-        "image_size": settings.image_size,
+        "kind": task.kind,
+        "methods": task.methods,
+        "budget": dataclasses.asdict(task.budget),
+        "image_size": task.image_size,
     }
-    main = tuple(f"{method}_{MAIN[kind]}" for method in methods)
-    return Task(path.stem, main, {f"task {path.stem}": _digest(path)}, how, measure)
+    main = tuple(f"{method}_{KINDS[task.kind].main}" for method in task.methods)
+    name = task.path.stem
+    return Task(name, main, {f"task {name}": _digest(task.path)}, how, measure)
 
 
 def _digest(path: Path) -> str:

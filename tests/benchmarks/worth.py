@@ -30,8 +30,8 @@ from pathlib import Path
 import numpy as np
 
 from curation.runs.stage import open_stage, reuse, staged
+from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
-from pipelines.delivery.heldout import evaluate
 from pipelines.delivery.train import train
 from pipelines.passes.label import label
 from pipelines.run.config import Config, read_config, with_overrides

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.delivery.evaluate import guessed_kind
+from pipelines.delivery.transfer import guessed_kind
 from training.transfer.classes import read_class_task
 from training.transfer.detect import read_box_task
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from labeling.errors import ConfigError
 from pipelines.cli import main
-from pipelines.delivery.evaluate import guessed_kind
+from pipelines.delivery.transfer import guessed_kind
 from training.model.model_file import ModelCard, save_model
 from training.model.resnet import Architecture, build
 

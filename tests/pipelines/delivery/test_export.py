@@ -10,8 +10,8 @@ import pytest
 
 from curation.runs.stage import Stage, open_stage
 from labeling.errors import ConfigError, InputError
+from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
-from pipelines.delivery.heldout import evaluate
 from pipelines.delivery.report import report
 from pipelines.delivery.train import train
 from pipelines.run.config import read_config, with_overrides

@@ -18,8 +18,8 @@ from curation.runs.stage import open_stage
 from labeling.schemas import CANDIDATES, SIGNALS
 from pipelines.auditing.sample import answer_audits
 from pipelines.cli import main
+from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
-from pipelines.delivery.heldout import evaluate
 from pipelines.delivery.train import train
 from pipelines.passes.label import label
 from pipelines.passes.splits import input_digests, splits_of

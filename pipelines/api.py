@@ -1,0 +1,545 @@
+"""The steps of a run as functions: one for each command, with its name and its options.
+
+Each holds the lock of the run folder while it works, prints its progress to stderr, and reuses
+what is finished, as the command does. A function imports the code of its step when it is called:
+`import pipelines` needs neither Beam nor torch.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from curation.runs.stage import Stage, locked
+from labeling.errors import ConfigError
+from pipelines.auditing.looks import Look
+from pipelines.run.config import Config, read_config, with_overrides
+from pipelines.run.paths import absolute
+from pipelines.run.progress import say
+from pipelines.run.saved_config import load_config, save_config
+from pipelines.run.sections import Overrides
+from pipelines.studies.opened import Study, open_study
+
+
+@dataclass(frozen=True)
+class AuditSample:
+    """Result of `audit_sample`.
+
+    Attributes
+    ----------
+    sheet
+        CSV file with a column ``verdict`` to fill in; None if there is nothing to judge.
+    n_pairs
+        Rows of the sheet without a verdict.
+    audits
+        Judgements by the truth that the configuration names; None if a person judges.
+    look
+        Precision so far, with its interval; None without ``until_width`` or before any judgement.
+    """
+
+    sheet: Path | None
+    n_pairs: int
+    audits: Stage | None = None
+    look: Look | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of `evaluate`.
+
+    Attributes
+    ----------
+    measures
+        Value of each measure; on held-out images also measures of groups of labels.
+    path
+        JSON file that holds them.
+    """
+
+    measures: Mapping[str, Any]
+    path: Path
+
+
+def label(
+    config: Config | Path | str,
+    *,
+    out: Path | str,
+    runner: str | None = None,
+    beam_options: Sequence[str] = (),
+    settings: Overrides = (),
+) -> Stage:
+    """Make candidates from the inputs that a configuration names: ``winnow label``.
+
+    Parameters
+    ----------
+    config
+        Path of a TOML file, or its checked content.
+    out
+        Run folder; created if missing, resumed if it exists.
+    runner
+        ``embedded`` (the default), ``dask``, ``flink``, ``spark``, ``dataflow``, or any of Beam's
+        names.
+    beam_options
+        More options of Beam, such as ``--direct_num_workers=2``.
+    settings
+        Keys of the configuration to set, such as ``{"label.max_reject_share": 0.2}``.
+
+    Returns
+    -------
+    Stage
+        The candidates.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration or an option is wrong.
+    InputError
+        If an input cannot be used.
+    BusyError
+        If another process works in the folder.
+    """
+    from pipelines.passes.label import label as make_candidates
+
+    checked = _read(config, settings)
+    run_dir = absolute(Path(out))
+    for_runner = (f"--runner={runner}",) if runner else ()
+    with locked(run_dir) as dead:
+        if dead:
+            say(f"an earlier run stopped here ({dead}): continuing after what it has finished")
+        stage = make_candidates(checked, run_dir, (*for_runner, *beam_options))
+        save_config(checked, run_dir)
+    return stage
+
+
+def audit_sample(
+    run: Path | str, *, until_width: float | None = None, settings: Overrides = ()
+) -> AuditSample:
+    """Draw pairs to judge: ``winnow audit sample``.
+
+    A person fills in the sheet, `audit_import` reads it. If the configuration names
+    ``audit.truth``, the pairs are judged by it at once.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    until_width
+        Width of the interval of the precision, in (0, 1], that ends the audit: call the function
+        again after each import, until the result has no sheet.
+    settings
+        Keys of the configuration to set for this call, such as ``{"audit.n": 200}``.
+
+    Returns
+    -------
+    AuditSample
+        The sheet, or the judgements.
+
+    Raises
+    ------
+    InputError
+        If there is a sheet whose answers were not imported, or all pairs are judged.
+    """
+    from pipelines.auditing.sample import SHEET, answer_audits, draw_audits
+    from pipelines.auditing.until import audit_until
+
+    with _locked(run, settings) as (config, run_dir):
+        if until_width is not None:
+            look, n_pairs = audit_until(config, run_dir, until_width)
+            return AuditSample(run_dir / SHEET if n_pairs else None, n_pairs, look=look)
+        if config.audit.truth is not None:
+            return AuditSample(None, 0, answer_audits(config, run_dir, None))
+        return AuditSample(*draw_audits(config, run_dir))
+
+
+def audit_import(
+    run: Path | str,
+    answers: Path | str,
+    *,
+    candidates: Path | str | None = None,
+    taxonomy: Path | str | None = None,
+) -> Stage:
+    """Import judgements, from a filled-in sheet or from elsewhere: ``winnow audit import``.
+
+    Parameters
+    ----------
+    run
+        Run folder; with `candidates` it is created if missing.
+    answers
+        CSV or Parquet file with the columns image_id, label_id and verdict (yes, no or unsure),
+        and where they are known auditor, seq, stratum and p_inclusion.
+    candidates
+        Parquet file, or folder of such files, of candidates made elsewhere, to begin a run with.
+    taxonomy
+        Labels of those candidates; by default the labels that occur, without a hierarchy.
+
+    Returns
+    -------
+    Stage
+        The judgements.
+
+    Raises
+    ------
+    ConfigError
+        If a taxonomy is given without candidates.
+    InputError
+        If the answers, the candidates or the taxonomy cannot be used.
+    """
+    from pipelines.auditing.import_candidates import import_candidates
+    from pipelines.auditing.sample import answer_audits
+
+    if taxonomy is not None and candidates is None:
+        raise ConfigError(
+            "a taxonomy is given without candidates",
+            facts={"taxonomy": taxonomy},
+            help="name the candidates that it belongs to: --candidates",
+        )
+    run_dir = absolute(Path(run))
+    with locked(run_dir):
+        if candidates is not None:
+            labels = None if taxonomy is None else absolute(Path(taxonomy))
+            import_candidates(run_dir, absolute(Path(candidates)), labels)
+        return answer_audits(load_config(run_dir), run_dir, absolute(Path(answers)))
+
+
+def select(
+    run: Path | str,
+    *,
+    keep: float | None = None,
+    precision: float | None = None,
+    confidence: float | None = None,
+    by: str | None = None,
+    floor: int | None = None,
+    settings: Overrides = (),
+) -> Stage:
+    """Score the candidates, keep the best and measure their precision: ``winnow select``.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    keep
+        Share of the candidates to keep, in (0, 1].
+    precision
+        Precision to hold, in (0, 1): as many are kept as are proved to be this precise.
+    confidence
+        Confidence of the precision, in (0, 1); 0.95 by default.
+    by
+        ``level``, ``label`` or ``source-pattern``: select in each group by itself.
+    floor
+        Best candidates of each label to keep, as many as the share or the precision allows.
+    settings
+        Keys of the configuration to set for this call, such as ``{"select.per_image": 1}``.
+
+    Returns
+    -------
+    Stage
+        The selection: ``counts`` has the numbers, ``manifest["facts"]`` the precision.
+
+    Raises
+    ------
+    ConfigError
+        If a share and a precision are given, or groups and a floor.
+    InputError
+        If the run has no audits.
+    QualityError
+        If the precision cannot be proved; nothing is written then.
+    """
+    from pipelines.selecting.select import select as make_selection
+
+    if keep is not None and precision is not None:
+        raise ConfigError(
+            "a share and a precision cannot be asked for together",
+            facts={"keep": keep, "precision": precision},
+            help="give --keep or --precision, not both",
+        )
+    options: dict[str, Any] = {"keep": keep, "confidence": confidence, "by": by, "floor": floor}
+    given = {f"select.{name}": value for name, value in options.items() if value is not None}
+    if keep is not None or precision is not None:
+        given["select.precision"] = precision  # a share asked for replaces a configured precision
+    with _locked(run, settings) as (config, run_dir):
+        return make_selection(with_overrides(config, given), run_dir)
+
+
+def export(
+    run: Path | str,
+    *,
+    label_set: str = "selected",
+    short_side: int | None = None,
+    settings: Overrides = (),
+) -> Stage:
+    """Write the images and their labels as WebDataset shards: ``winnow export``.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    label_set
+        ``selected``, ``all`` candidates, or as many of them as are selected, drawn at ``random``.
+    short_side
+        Pixels to which the shorter side of larger images is reduced, 16 or more.
+    settings
+        Keys of the configuration to set for this call, such as ``{"export.shard_mb": 64}``.
+
+    Returns
+    -------
+    Stage
+        The shards, in its folder ``dir``.
+
+    Raises
+    ------
+    InputError
+        If the run has no selection, or no image is left to train on.
+    """
+    from pipelines.delivery.export import export as write_shards
+
+    given = {} if short_side is None else {"export.short_side": short_side}
+    with _locked(run, settings) as (config, run_dir):
+        return write_shards(with_overrides(config, given), run_dir, label_set)
+
+
+def train(
+    run: Path | str, *, label_set: str = "selected", settings: Overrides = ()
+) -> Stage | None:
+    """Train a ResNet on the shards: ``winnow train``.
+
+    A training that was stopped continues. Started by ``torchrun``, its processes share the work.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    label_set
+        Label set of the shards: ``selected``, ``all`` or ``random``.
+    settings
+        Keys of the configuration to set for this call, such as ``{"train.steps": 500}``.
+
+    Returns
+    -------
+    Stage or None
+        The model; None in all processes of ``torchrun`` but the first.
+
+    Raises
+    ------
+    InputError
+        If the run has no shards of the label set.
+    QualityError
+        If the loss is no longer finite.
+    """
+    from pipelines.delivery.train import assist
+    from pipelines.delivery.train import train as train_network
+    from training.fit.distributed import processes
+
+    run_dir = absolute(Path(run))
+    config = load_config(run_dir, settings)
+    with processes() as world:
+        if world.rank > 0:
+            assist(config, run_dir, label_set, world)
+            return None
+        with locked(run_dir):
+            return train_network(config, run_dir, label_set, world)
+
+
+def evaluate(
+    run: Path | str,
+    *,
+    label_set: str = "selected",
+    on: Path | str | None = None,
+    task: str | None = None,
+    method: Sequence[str] = (),
+    steps: int | None = None,
+    seeds: int | None = None,
+    image_size: int | None = None,
+    out: Path | str | None = None,
+    settings: Overrides = (),
+) -> Evaluation:
+    """Measure a model on the held-out images, or on another task: ``winnow evaluate``.
+
+    Parameters
+    ----------
+    run
+        Run folder; with `on` also the folder of a model.
+    label_set
+        Label set of the model: ``selected``, ``all`` or ``random``.
+    on
+        Folder, tar or CSV file of another task; all parameters below need it.
+    task
+        Kind of the task: ``classify``, ``detect`` or ``segment``; by default found from its files.
+    method
+        Any of ``knn``, ``linear``, ``frozen``, ``finetune`` and ``scratch``; by default all that
+        the task has.
+    steps
+        Steps of each training on the task.
+    seeds
+        Trainings of each method; 1 by default.
+    image_size
+        Side of the task's images, in pixels, 16 to 4096.
+    out
+        JSON file to write; ``transfer-TASK.json`` in `run` by default.
+    settings
+        Keys of the configuration to set for this call, such as ``{"evaluate.truth": "t.csv"}``.
+
+    Returns
+    -------
+    Evaluation
+        The measures.
+
+    Raises
+    ------
+    ConfigError
+        If no truth of the held-out images is configured, or an option does not fit the task.
+    InputError
+        If there is no model, or the task cannot be read.
+    """
+    from pipelines.delivery.evaluate import evaluate as evaluate_held_out
+    from pipelines.delivery.transfer import evaluate_on, model_of, transfer_task
+
+    options: dict[str, Any] = {"task": task, "method": method, "steps": steps, "seeds": seeds}
+    options |= {"image_size": image_size, "out": out}
+    if on is None:
+        given = [name for name, value in options.items() if value]
+        if given:
+            raise ConfigError(
+                "an option of another task is given without the task",
+                facts={"options": ", ".join(given)},
+                help="name the task: --on TASK",
+            )
+        with _locked(run, settings) as (config, run_dir):
+            stage = evaluate_held_out(config, run_dir, label_set)
+        return Evaluation(stage.manifest["facts"], stage.dir / "measures.json")
+    model = model_of(absolute(Path(run)), label_set)
+    path = absolute(Path(out or Path(run) / f"transfer-{Path(on).stem}.json"))
+    other = transfer_task(absolute(Path(on)), task, method, steps, image_size)
+    return Evaluation(evaluate_on(other, model, seeds or 1, path), path)
+
+
+def report(run: Path | str, *, settings: Overrides = ()) -> Path:
+    """Write ``report.html`` and ``report.json`` from the stages of a run: ``winnow report``.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+    settings
+        Keys of the configuration to set for this call.
+
+    Returns
+    -------
+    Path
+        The page; ``report.json`` is beside it.
+
+    Raises
+    ------
+    InputError
+        If the run has no candidates.
+    """
+    from pipelines.delivery.report import report as write_report
+
+    with _locked(run, settings) as (config, run_dir):
+        return write_report(config, run_dir)
+
+
+def study(config: Path | str, *, settings: Overrides = ()) -> Study:
+    """Train on more and more of a run's images, and measure each network: ``winnow study``.
+
+    Finished networks are kept: a further call trains only what is new.
+
+    Parameters
+    ----------
+    config
+        TOML file of the study; results go to the folder of its name without the ending.
+    settings
+        Keys of the study to set.
+
+    Returns
+    -------
+    Study
+        The results.
+
+    Raises
+    ------
+    ConfigError, InputError, QualityError
+        If the study cannot be made as it is described; before anything is trained.
+    """
+    from pipelines.studies.settings import read_study
+    from pipelines.studies.study import run_study
+
+    file = absolute(Path(config))
+    run_study(read_study(file, settings), file.with_suffix(""))
+    return open_study(file.with_suffix(""))
+
+
+def plan(
+    config: Config | Path | str, *, out: Path | str | None = None, settings: Overrides = ()
+) -> str:
+    """Describe what `label` would do, and write nothing: ``winnow plan``.
+
+    Parameters
+    ----------
+    config
+        Path of a TOML file, or its checked content.
+    out
+        Run folder of the job, to show what is done and the space there.
+    settings
+        Keys of the configuration to set.
+
+    Returns
+    -------
+    str
+        Lines of text: inputs, passes, disk, memory, finished stages.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is wrong.
+    """
+    from pipelines.inspecting.plan import plan as write_plan
+
+    text = io.StringIO()
+    write_plan(_read(config, settings), None if out is None else absolute(Path(out)), text)
+    return text.getvalue()
+
+
+def status(run: Path | str) -> str:
+    """Describe how far a run is, without its lock: ``winnow status``.
+
+    Parameters
+    ----------
+    run
+        Run folder.
+
+    Returns
+    -------
+    str
+        Lines of text: stages that are finished, stale or unfinished, and who works on the run.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a run folder.
+    IntegrityError
+        If files of the run are damaged; it names them.
+    """
+    from pipelines.inspecting.status import status as write_status
+
+    text = io.StringIO()
+    write_status(absolute(Path(run)), text)
+    return text.getvalue()
+
+
+def _read(config: Config | Path | str, settings: Overrides) -> Config:
+    if not isinstance(config, Config):
+        return read_config(absolute(Path(config)), settings)
+    base = str(absolute(Path(config.base)))
+    return with_overrides(config.model_copy(update={"base": base}), settings)
+
+
+@contextmanager
+def _locked(run: Path | str, settings: Overrides) -> Iterator[tuple[Config, Path]]:
+    """Yield the settings of a run and its folder, held by this process."""
+    run_dir = absolute(Path(run))
+    config = load_config(run_dir, settings)
+    with locked(run_dir):
+        yield config, run_dir

@@ -1,0 +1,120 @@
+"""The commands ``winnow export``, ``train``, ``evaluate`` and ``report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import pipelines
+from pipelines.commands.options import (
+    AbsolutePath,
+    labels_option,
+    print_next,
+    print_values,
+    run_argument,
+    set_option,
+    with_labels,
+)
+from pipelines.run.paths import shown
+
+
+@click.command()
+@run_argument
+@set_option
+@labels_option
+@click.option(
+    "--short-side",
+    type=click.IntRange(min=16),
+    metavar="N",
+    help="Reduce larger images to N pixels on their shorter side.",
+)
+def export(run: Path, label_set: str, **options: Any) -> None:
+    """Write the images and their labels as WebDataset shards."""
+    stage = pipelines.export(run, label_set=label_set, **options)
+    print_values([("shards", shown(stage.dir)), ("images", stage.counts["out"])])
+    print_next(with_labels(f"winnow train {shown(run)}", label_set))
+
+
+@click.command()
+@run_argument
+@set_option
+@labels_option
+def train(run: Path, label_set: str, **options: Any) -> None:
+    """Train a ResNet on the shards.
+
+    A training that was stopped continues. On several GPUs, one process for each:
+    torchrun --nproc-per-node 8 --no-python winnow train RUN
+    """
+    from pipelines.delivery.train import summary
+
+    stage = pipelines.train(run, label_set=label_set, **options)
+    if stage is None:
+        return
+    print_values(
+        [("model", shown(stage.dir)), ("final_loss", stage.manifest["facts"]["final_loss"])]
+    )
+    print_values([("summary", summary(stage))])
+    print_next(with_labels(f"winnow evaluate {shown(run)}", label_set))
+
+
+@click.command()
+@run_argument
+@set_option
+@labels_option
+@click.option(
+    "--on",
+    type=AbsolutePath(exists=True),
+    metavar="TASK",
+    help="Folder, tar or CSV of another task; RUN may be a model's folder then.",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["classify", "detect", "segment"]),
+    help="Kind of the task; by default found from its files.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["knn", "linear", "frozen", "finetune", "scratch"]),
+    multiple=True,
+    help="Way of using the model (repeatable); by default all that the task has.",
+)
+@click.option("--steps", type=click.IntRange(1), metavar="N", help="Steps of each training.")
+@click.option(
+    "--seeds", type=click.IntRange(1), metavar="N", help="Trainings of each method; 1 by default."
+)
+@click.option(
+    "--image-size",
+    type=click.IntRange(16, 4096),
+    metavar="PIXELS",
+    help="Side of the task's images.",
+)
+@click.option(
+    "--out",
+    type=AbsolutePath(dir_okay=False),
+    help="JSON file of the measures; transfer-TASK.json in RUN by default.",
+)
+def evaluate(run: Path, on: Path | None, **options: Any) -> None:
+    """Measure the model on the held-out images whose truth is known, or on another task.
+
+    With --on, the model's features are tried on other images: classes (nearest neighbours, linear
+    probe), boxes or masks (a head on frozen features), and all of these fine-tuned, and from
+    scratch with the same budget.
+    """
+    result = pipelines.evaluate(run, on=on, **options)
+    print_values(item for item in result.measures.items() if isinstance(item[1], int | float))
+    if on is None:
+        print_next(f"winnow report {shown(run)}")
+    else:
+        print_values([("measures", shown(result.path))])
+
+
+@click.command()
+@run_argument
+@set_option
+def report(run: Path, **options: Any) -> None:
+    """Write report.html and report.json from the stages that the run has."""
+    page = shown(pipelines.report(run, **options))
+    print_values([("report", page)])
+    print_next(f"open {page}")

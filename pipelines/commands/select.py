@@ -1,0 +1,58 @@
+"""The command ``winnow select``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import pipelines
+from pipelines.commands.options import print_next, print_values, run_argument, set_option
+from pipelines.run.paths import shown
+
+_open_share = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
+@click.command()
+@run_argument
+@set_option
+@click.option(
+    "--keep",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="SHARE",
+    help="Keep exactly this share.",
+)
+@click.option(
+    "--precision",
+    type=_open_share,
+    metavar="P",
+    help="Keep as many as are proved to be this precise.",
+)
+@click.option(
+    "--confidence",
+    type=_open_share,
+    metavar="C",
+    help="Confidence of the precision; 0.95 by default.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(("level", "label", "source-pattern")),
+    help="Select in each group by itself; groups with few audits are pooled.",
+)
+@click.option(
+    "--floor",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep the N best of each label, or as many as the share or the precision allows.",
+)
+def select(run: Path, **options: Any) -> None:
+    """Score the candidates, keep the best, and measure their precision with its interval."""
+    from curation.runs.stage import current
+
+    stage = pipelines.select(run, **options)
+    print_values([("candidates", stage.counts["in"]), ("kept", stage.counts["out"])])
+    facts = stage.manifest["facts"]
+    print_values((name, facts[name]) for name in ("precision", "precision_low", "precision_high"))
+    has_images = current(run, "signals") is not None
+    print_next(f"winnow {'export' if has_images else 'report'} {shown(run)}")
