@@ -154,7 +154,8 @@ def _public(name: str, value: object) -> Iterator[str]:
     if not kind:
         signature = inspect.signature(typing.cast(typing.Any, value))
         plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
-        yield f"```python\n{name}{inspect.Signature(plain)}\n```\n"
+        text = str(inspect.Signature(plain)).replace("'", '"')  # quotes as ruff formats them
+        yield f"```python\n{name}{text}\n```\n"
     yield from _docstring(inspect.getdoc(value) or "")
     if kind:
         members = {n: m for n, m in vars(value).items() if not n.startswith("_") and _is_member(m)}
