@@ -1,4 +1,4 @@
-"""The words around an image, and how near they are."""
+"""The words around an image, weighted by their distance."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from itertools import chain, islice
 from labeling.html.scanner import unescaped, without_tags
 
 NEAR, FAR = 10, 40
-"""Words on either side of an image that are near to it, and that are around it at all."""
+"""Words on either side of an image that count as near, and that are read at all."""
 
 FAR_WEIGHT = 0.5
-"""Weight of the words that are not near; near ones have 1."""
+"""Weight of words beyond `NEAR`; near ones have 1."""
 
 REACH = 5000
-"""Characters of the page's source that are looked at on either side of an image."""
+"""Characters of the page's source that are searched on either side of an image."""
 
 _MAX_STEPS = 150
 _MAX_BLOCKS = 10
@@ -33,14 +33,21 @@ _SHAPE = re.compile(
 )
 
 Steps = Iterator[tuple[str, str]]
-"""Texts as written and the names of the tags behind them, going away from an image."""
+"""Texts as written and the name of the tag after each, going away from an image."""
 
 
 def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]]:
-    """Yield texts of the nearest block that has words outside of a place, and their weights.
+    """Yield texts of the nearest block with words outside of an element, and their weights.
 
     Words up to `NEAR` on both sides are one text with weight 1; those up to `FAR` are one text on
-    each side with `FAR_WEIGHT`. The page is in the regular form of `labeling.html.scanner`.
+    each side with `FAR_WEIGHT`.
+
+    Parameters
+    ----------
+    page
+        The page, in the regular form of `labeling.html.scanner`.
+    start, stop
+        The element in the page.
 
     Examples
     --------
@@ -49,15 +56,15 @@ def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]
     """
     before: list[str] = []
     after: list[str] = []
-    back: Steps = islice(_steps_back(page, start), _MAX_STEPS)
-    on: Steps = islice(_steps_on(page, stop), _MAX_STEPS)
+    backwards: Steps = islice(_steps_back(page, start), _MAX_STEPS)
+    forwards: Steps = islice(_steps_on(page, stop), _MAX_STEPS)
     siblings: set[str] = set()
     around, left = ["img"], ""
     for _ in range(_MAX_BLOCKS):
         if before or after or not around[0]:
             break
-        around = _go_back(back, siblings, before)
-        left = _go_on(chain([("", left)], on), around, after)
+        around = _collect_before(backwards, siblings, before)
+        left = _collect_after(chain([("", left)], forwards), around, after)
     near = before[:NEAR][::-1] + after[:NEAR]
     if near:
         yield " ".join(near), 1.0
@@ -66,12 +73,12 @@ def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]
             yield " ".join(words), FAR_WEIGHT
 
 
-def _go_back(steps: Steps, siblings: set[str], words: list[str]) -> list[str]:
-    """Collect words, the nearest first, back to where a block starts.
+def _collect_before(steps: Steps, siblings: set[str], words: list[str]) -> list[str]:
+    """Collect words, the nearest first, back to the start of a block.
 
     Returns the block (without a name: the page) and the lists and tables between it and the words.
-    ``siblings`` are blocks that end where another one of their kind starts, as paragraphs do at any
-    block: where one has been left, the starts of others before it are not around the image.
+    ``siblings`` are blocks that end when another one of their kind starts, as paragraphs do at any
+    block: after one has been left, the starts of others before it are not around the image.
     """
     closed: list[str] = []
     lists: list[str] = []
@@ -94,8 +101,8 @@ def _go_back(steps: Steps, siblings: set[str], words: list[str]) -> list[str]:
     return ["", *reversed(lists)]
 
 
-def _go_on(steps: Steps, around: list[str], words: list[str]) -> str:
-    """Collect words, on to where a block ends; return the tag there where it is not its own."""
+def _collect_after(steps: Steps, around: list[str], words: list[str]) -> str:
+    """Collect words, up to the end of a block; return the tag there if it is not its own."""
     block = around[0]
     opened = [*around]
     is_silent = False
@@ -119,13 +126,13 @@ def _go_on(steps: Steps, around: list[str], words: list[str]) -> str:
 
 
 def _leave(elements: list[str], name: str) -> None:
-    """Remove the last element of a name, and those behind it."""
+    """Remove the last element of a name, and those after it."""
     while elements.pop() != name:
         pass
 
 
 def _steps_back(page: str, place: int) -> Steps:
-    """Yield the steps before a place; it is looked at little by little, since few are used."""
+    """Yield the steps before a character, searching little by little, since few are used."""
     low, start = place, place
     for look in _LOOKS:
         first = max(start - look, 0)

@@ -1,4 +1,4 @@
-"""What the head of a page says of its images: OpenGraph and JSON-LD (schema.org)."""
+"""Images and texts in the metadata of a page: OpenGraph and JSON-LD (schema.org)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 MAX_ITEMS = 10_000
-"""Items of a page's JSON-LD that are looked at."""
+"""Items of a page's JSON-LD that are read."""
 
 _GRAPH = {"og:title": "og_title", "og:description": "og_description", "og:image:alt": "og_alt"}
 _IMAGE_URL = ("contentUrl", "url")
@@ -18,7 +18,7 @@ _THING_TEXTS = ("name", "headline", "description")
 def open_graph(
     properties: Iterable[tuple[str | None, str | None]],
 ) -> tuple[str | None, list[tuple[str, str]]]:
-    """Return the first ``og:image``, and (source, text) for what is said of it.
+    """Return the first ``og:image``, and (source, text) for each text about it.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def open_graph(
 
 
 def described_images(scripts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield (reference of the image, text) for what JSON-LD says; what is no JSON says nothing.
+    """Yield (reference of the image, text) from JSON-LD; scripts that are not JSON are skipped.
 
     An ``ImageObject`` has name, caption and description; any other thing gives its name, headline
     and description to its ``image``.

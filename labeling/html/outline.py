@@ -1,4 +1,4 @@
-"""The elements of a page that images and links stand in."""
+"""The elements of a page around its images and links."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ ANCHOR = re.compile(
     r"""<a(?=[\s/>])((?:\s++href="([^"&>]*+)"\s*+)?+([^>]*+))>([^<]*+)(</a[\s>])?+""",
     re.ASCII | re.IGNORECASE,
 )
-"""The tag of a link: its attributes, a plain ``href`` that is the first of them, the others, the
-text behind the tag, and the end of the link where it is next."""
+"""The tag of a link: its attributes, a plain ``href`` if that is the first of them, the others, the
+text after the tag, and the end of the link if it is next."""
 
 _HEADINGS = ("h1", "h2", "h3", "h4")
 _NAVIGATION = ("nav", "header", "footer", "aside")
+_OTHERS = "h[1-6] img fig(?:ure|caption) picture source base html meta title"
+_NAMES = "|".join((*_OTHERS.split(), *_NAVIGATION))
 _TAG = r"(/?(?:{}))(?=[\s/>])([^>]*+)>"
-_NAMES = "h[1-6]|img|nav|header|footer|aside|fig(?:ure|caption)|picture|source|base|html|meta|title"
-# Of the tags that come often, most are told by two letters.
+# Two letters exclude most of the frequent tags.
 _OUTLINE = re.compile(
     r"<(?!/?(?:[dlou]|[abt][>\sdrhu]))" + _TAG.format(_NAMES), re.ASCII | re.IGNORECASE
 )
@@ -30,12 +31,13 @@ _BLOCK_END = re.compile(
     r"</(?:p|li|t[dhr]|table|[uod]l|div|section|article|body)(?=[\s/>])", re.ASCII | re.IGNORECASE
 )
 _WITH_ROLE = re.compile(r"<([a-z][a-z0-9]*+)(\s[^<>]*?navigation[^<>]*+)", re.ASCII | re.IGNORECASE)
+_ROLE = re.compile(r"=\s*+[\"']?+navigation[\"'\s/>]", re.ASCII)
 _MAX_NESTED = 100
 _MAX_NAMES = 10
 
 
 class Tag(NamedTuple):
-    """A tag: its name in lower case, with ``/`` where it ends an element, and where it is."""
+    """A tag: its name in lower case (with ``/`` for an end tag), and its span in the page."""
 
     name: str
     attributes: str
@@ -44,7 +46,7 @@ class Tag(NamedTuple):
 
 
 class Element(NamedTuple):
-    """An element: where it starts, where its content is, and its attributes as written."""
+    """An element: its start, the span of its content, and its attributes as written."""
 
     start: int
     inner: int
@@ -52,20 +54,18 @@ class Element(NamedTuple):
     attributes: str
 
 
-def innermost(elements: Sequence[Element], place: int) -> Element | None:
-    """Return the element around a place that starts last; elements are in their order."""
-    last = bisect_left(elements, (place,))
-    for element in reversed(elements[max(last - _MAX_NESTED, 0) : last]):
-        if place <= element.stop:
-            return element
-    return None
+def innermost(elements: Sequence[Element], offset: int) -> Element | None:
+    """Return the last element to start among those around an offset; elements are in order."""
+    last = bisect_left(elements, (offset,))
+    nearest = reversed(elements[max(last - _MAX_NESTED, 0) : last])
+    return next((element for element in nearest if offset <= element.stop), None)
 
 
 def anchor_element(page: str, anchor: re.Match[str]) -> Element:
     """Return the element of a match of `ANCHOR` whose end is not next.
 
-    It ends at its end tag, or at the next link; of one that is never closed, what is behind the
-    block that it stands in is no part.
+    It ends at its end tag, or at the next link; one that is never closed ends with the block
+    around it.
     """
     inner = anchor.start(4)
     edge = _ANCHOR_EDGE.search(page, inner)
@@ -77,12 +77,12 @@ def anchor_element(page: str, anchor: re.Match[str]) -> Element:
 
 
 class Outline:
-    """The tags of a page that matter, by name, and the elements that they make."""
+    """The relevant tags of a page, by name, and the elements that they make."""
 
     def __init__(self, page: str) -> None:
         self._page = page
         self._tags: dict[str, list[Tag]] = defaultdict(list)
-        for tag in _found(_OUTLINE, page):
+        for tag in _tags(_OUTLINE, page):
             self._tags[tag.name].append(tag)
 
     def tags(self, *names: str) -> list[Tag]:
@@ -118,9 +118,11 @@ class Outline:
 
     def navigation(self) -> list[Element]:
         """Return the outermost elements that are navigation, by their names or their role."""
-        by_role = self._with_role("navigation")
+        by_role = self._with_role()
         names = list(dict.fromkeys(tag.name for tag in by_role if tag.name not in _NAVIGATION))
-        others = self._named(names[:_MAX_NAMES]) if names else []
+        pattern = "<" + _TAG.format("|".join(names[:_MAX_NAMES]))
+        flags = re.ASCII | re.IGNORECASE
+        others = _tags(re.compile(pattern, flags), self._page) if names else []
         starts = {tag.start for tag in by_role}
         opened: dict[str, list[bool]] = defaultdict(list)
         found, outermost, n_around = [], None, 0
@@ -139,17 +141,13 @@ class Outline:
             found.append(_element(outermost, len(self._page)))
         return found
 
-    def _named(self, names: Sequence[str]) -> list[Tag]:
-        pattern = re.compile("<" + _TAG.format("|".join(names)), re.ASCII | re.IGNORECASE)
-        return _found(pattern, self._page)
-
-    def _with_role(self, role: str) -> list[Tag]:
-        is_value = re.compile(rf"=\s*+[\"']?+{role}[\"'\s/>]", re.ASCII)
-        tags = _found(_WITH_ROLE, self._page) if is_value.search(self._page) else []
-        return [tag for tag in tags if attributes_of(tag.attributes).get("role") == role]
+    def _with_role(self) -> list[Tag]:
+        """Return the tags whose role is navigation."""
+        tags = _tags(_WITH_ROLE, self._page) if _ROLE.search(self._page) else []
+        return [tag for tag in tags if attributes_of(tag.attributes).get("role") == "navigation"]
 
     def _flat(self, opening: tuple[str, ...], *closing: str) -> list[Element]:
-        """Return elements that do not nest: each ends at an end tag, or where the next begins."""
+        """Return elements that do not nest: each ends at an end tag, or when the next begins."""
         found = []
         start = None
         for tag in self.tags(*opening, *closing):
@@ -163,6 +161,6 @@ def _element(tag: Tag, stop: int) -> Element:
     return Element(tag.start, tag.stop, stop, tag.attributes)
 
 
-def _found(pattern: re.Pattern[str], page: str) -> list[Tag]:
-    """Return the tags that a pattern finds, by its groups for name and attributes."""
+def _tags(pattern: re.Pattern[str], page: str) -> list[Tag]:
+    """Return the tags that match a pattern with groups for name and attributes."""
     return [Tag(m[1].lower(), m[2], m.start(), m.end()) for m in pattern.finditer(page)]

@@ -18,7 +18,7 @@ from labeling.keys import ids
 from labeling.keys.urls import Resolver, best_of_srcset
 
 MAX_PAGE_BYTES = 8 * 1024 * 1024
-"""Bytes of a page that are parsed; the rest is left out."""
+"""Bytes of a page that are parsed; the rest is dropped."""
 
 MAX_LINKS = 20_000
 """Links of a page that are read; of more, those whose URLs have the lowest digests."""
@@ -32,7 +32,7 @@ _CAMERA = re.compile(r"^(img|dsc|dscn|dscf|pict|p|image|photo|mvi|screenshot)?\d
 
 
 class Text(NamedTuple):
-    """A text about an image: its labeling source, and how near it is to the image, in [0, 1]."""
+    """A text about an image: its labeling source, and its weight by nearness, in [0, 1]."""
 
     source: str
     text: str
@@ -64,7 +64,7 @@ class Page:
     Attributes
     ----------
     url, lang
-        Absolute URL; language tag of the page where it has one.
+        Absolute URL; language tag of the page if it has one.
     images
         ``url``, ``texts`` (source, text and weight in [0, 1] of each) and ``others``, URLs of other
         sizes, of each image.
@@ -82,7 +82,7 @@ class Page:
 
 
 def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
-    """Read a page: relative URLs are resolved, ``<base>`` is obeyed.
+    """Read a page, and resolve relative URLs, also by ``<base>``.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     url
         Absolute URL of the page.
     charset
-        Charset of the HTTP header; without one that is known, the page's own declaration is
-        taken, and without that the charset is guessed from the bytes.
+        Charset of the HTTP header; if it is missing or unknown, the page's own declaration is
+        used, and without one the charset is guessed from the bytes.
 
     Examples
     --------
@@ -138,8 +138,8 @@ def _decoded(content: bytes, charset: str | None) -> str:
 
 def _first(outline: Outline, name: str, attribute: str) -> str:
     """Return an attribute of the first element that has it, of those with a name."""
-    found = (attributes_of(tag.attributes).get(attribute) for tag in outline.tags(name))
-    return next((value for value in found if value is not None), "")
+    values = (attributes_of(tag.attributes).get(attribute) for tag in outline.tags(name))
+    return next((value for value in values if value is not None), "")
 
 
 def _links(
@@ -151,18 +151,18 @@ def _links(
     """Return the elements that may hold images, and the links, both in the order of the page."""
     wide, links = [], []
     for anchor in ANCHOR.finditer(markup.page):
-        written, href, others, said, end = anchor.groups()
+        written, href, others, text, end = anchor.groups()
         if end is None:
             wide.append(anchor_element(markup.page, anchor))
-            said = without_tags(markup.page[wide[-1].inner : wide[-1].stop][: 4 * MAX_TEXT])
+            text = without_tags(markup.page[wide[-1].inner : wide[-1].stop][: 4 * MAX_TEXT])
         rel = ""
         if href is None or others:
-            found = attributes_of(written)
-            href, rel = found.get("href"), found.get("rel", "")
+            attributes = attributes_of(written)
+            href, rel = attributes.get("href"), attributes.get("rel", "")
         url = resolver(href)
         if url:
             nav = bool(navigation) and innermost(navigation, anchor.start()) is not None
-            links.append(Link(url, clean(said), rel, nav))
+            links.append(Link(url, clean(text), rel, nav))
     if len(links) <= MAX_LINKS:
         return wide, tuple(links)
     losses.append(("too_many_links", f"{len(links)} links"))
@@ -173,7 +173,7 @@ def _links(
 
 @dataclass
 class _Images:
-    """The images of a page as they are found: URLs in order, each text once, and other sizes."""
+    """The images of a page: URLs in order, their texts, and URLs of other sizes."""
 
     found: list[tuple[str, list[Text], tuple[str, ...]]] = field(default_factory=list)
     place_of: dict[str, int] = field(default_factory=dict)
@@ -183,7 +183,7 @@ class _Images:
         self.found.append((url, texts, others))
 
     def add(self, url: str, texts: list[Text]) -> None:
-        """Add texts to the first image with a URL, or an image where none has it."""
+        """Add texts to the first image with a URL, or add an image with it."""
         if url and url not in self.place_of:
             name = filename_words(url)
             self.append(url, [Text("filename", name)] if name else [], ())
@@ -216,7 +216,7 @@ def _images(
         texts = [Text("alt", clean(image.get("alt", "")))]
         texts.append(Text("tooltip", clean(image.get("title", ""))))
         texts.append(Text("filename", filename_words(urls[0])))
-        texts += [Text(*said) for said in surroundings.texts(tag)] + of_page
+        texts += [Text(*text) for text in surroundings.texts(tag)] + of_page
         images.append(urls[0], [text for text in texts if text.text], tuple(urls[1:]))
     if shared:
         images.add(resolver(shared), described)
@@ -224,7 +224,7 @@ def _images(
 
 
 def _references(image: dict[str, str], sources: Sequence[dict[str, str]]) -> Iterator[str]:
-    """Yield what an ``<img>`` refers to, the best first: a lazily loaded image hides behind src."""
+    """Yield the references of an ``<img>``, the best first: lazy loading puts a blank into src."""
     for name in _LAZY:
         yield image.get(name, "")
     yield best_of_srcset(image.get("data-srcset", ""))

@@ -3,11 +3,11 @@
 In the regular form of a page every ``<`` begins a tag and the next ``>`` ends it: comments and the
 contents of scripts and styles are taken out, ``<`` elsewhere and ``>`` in attributes are written as
 references. The grammar is that of the tokens of HTML (WHATWG HTML, section 13.2.5): quotes count
-behind an equals sign only, and a tag that the end of the page cuts off is none.
+only after an equals sign, and a tag that the end of the page cuts off is dropped.
 
-No tree is built, because a tree is not bounded by the length of its page: HTML takes up open
-formatting elements anew in every paragraph, so that 54 KiB of ``<b id=1><b id=2>…`` and ``<p>``
-have nine million nodes. Here all work is linear, since no pattern goes back.
+No tree is built, because its size is not bounded by the length of the page: HTML reopens
+formatting elements in every paragraph, so that 54 KiB of ``<b id=1><b id=2>…`` and ``<p>``
+have nine million nodes. Here all work is linear, since no pattern backtracks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ATTRIBUTES = r"""
       | [^\s/>][^\s/>=]*+
         (?: \s*+ = \s*+ (?: "[^"]*+(?:"|\Z) | '[^']*+(?:'|\Z) | [^\s"'>][^\s>]*+ )?+ )?+ )*+
 """
-# Texts, and tags that are regular already: most pages are little else.
+# Texts and tags in regular form already make up most pages, and are copied in one step.
 _REGULAR = rf"""
     [^<]*+
     (?: < (?: [a-hj-moqru-wyz] | t[dhr] | /[a-z] | (?!{_RAW})[a-z] ) [^<>=]*+
@@ -62,18 +62,18 @@ _REFERENCE = re.compile(r"&(?:#[0-9a-fA-FxX]{1,9};?|([a-zA-Z][a-zA-Z0-9]*+(?:;|(
 
 @dataclass(frozen=True)
 class Markup:
-    """A page in the regular form, and what its scripts of linked data hold."""
+    """A page in the regular form, and the contents of its scripts of linked data."""
 
     page: str
     linked_data: tuple[str, ...]
 
     def text(self, start: int, stop: int) -> str:
-        """Return the words between two places, at most `MAX_TEXT` characters of them."""
+        """Return the words between two offsets, at most `MAX_TEXT` characters of them."""
         return clean(without_tags(self.page[start : min(stop, start + 4 * MAX_TEXT)]))
 
 
 def read_markup(page: str) -> Markup:
-    """Bring a page into the regular form.
+    """Return a page in the regular form.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def _escaped(text: str) -> str:
 
 
 def without_tags(written: str) -> str:
-    """Return a text of the regular form without its tags; those within words leave no space."""
+    """Return a text of the regular form without its tags; inline tags leave no space."""
     if "<" not in written:
         return written
     return _TAG.sub(" ", _INLINE_TAG.sub("", written))
@@ -120,8 +120,9 @@ def attributes_of(written: str) -> dict[str, str]:
     single = _ONE_ATTRIBUTE.fullmatch(written)
     if single is not None:
         return {single[1]: single[2]}
-    found = reversed(_ATTRIBUTE.findall(written))
-    values = {name.lower(): double or quoted or bare for name, double, quoted, bare in found}
+    # In reverse, so that the first attribute of a name overwrites the others.
+    parts = reversed(_ATTRIBUTE.findall(written))
+    values = {name.lower(): double or quoted or bare for name, double, quoted, bare in parts}
     if "&" in written:
         return {name: _REFERENCE.sub(_character, value) for name, value in values.items()}
     return values
@@ -139,7 +140,7 @@ def clean(text: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Return a text with character references resolved; a number with too many digits stays."""
+    """Return a text with character references resolved, unless a number has too many digits."""
     try:
         return html.unescape(text) if "&" in text else text
     except ValueError:

@@ -1,4 +1,4 @@
-"""What stands around an image: its caption, link, heading, the words nearby, and other sizes."""
+"""Texts around an image: its caption, link, heading and the words nearby; and other sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_SOURCES = 10
 
 
 class Surroundings:
-    """Finds what stands around the images of one page; each text is read once."""
+    """Finds the texts around the images of one page; each text is read once."""
 
     def __init__(self, markup: Markup, outline: Outline, anchors: Sequence[Element]) -> None:
         self._markup = markup
@@ -26,7 +26,7 @@ class Surroundings:
         self._texts: dict[int, str] = {}
 
     def texts(self, image: Tag) -> Iterator[tuple[str, str, float]]:
-        """Yield labeling source, text and weight of what is said around an image."""
+        """Yield labeling source, text and weight of each text around an image."""
         figure = innermost(self._figures, image.start)
         yield "caption", self._caption(figure), 1.0
         yield "link", self._link(innermost(self._anchors, image.start)), 1.0
@@ -44,19 +44,19 @@ class Surroundings:
         if picture is None:
             return []
         first = bisect_left(self._sources, picture.start, key=lambda tag: tag.start)
-        found = self._sources[first : first + _MAX_SOURCES]
-        return [attributes_of(tag.attributes) for tag in found if tag.start < image.start]
+        sources = self._sources[first : first + _MAX_SOURCES]
+        return [attributes_of(tag.attributes) for tag in sources if tag.start < image.start]
 
     def _caption(self, figure: Element | None) -> str:
         """Return the first caption in a figure."""
         if figure is None:
             return ""
-        place = bisect_left(self._captions, (figure.start,))
-        inside = [c for c in self._captions[place : place + 1] if c.start < figure.stop]
+        first = bisect_left(self._captions, (figure.start,))
+        inside = [c for c in self._captions[first : first + 1] if c.start < figure.stop]
         return self._text(inside[0]) if inside else ""
 
     def _link(self, anchor: Element | None) -> str:
-        """Return the words of a link, or else what its attributes say."""
+        """Return the words of a link, or else of its attributes."""
         written = attributes_of(anchor.attributes) if anchor is not None else {}
         if anchor is None or "href" not in written:
             return ""
