@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.runs.stage import Stage, locked
+from curation.runs.lock import locked
+from curation.runs.stage import Stage
 from labeling.errors import ConfigError
 from pipelines.auditing.looks import Look
 from pipelines.run.config import Config, read_config, with_overrides

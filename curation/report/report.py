@@ -19,7 +19,8 @@ from markupsafe import Markup
 
 from curation.report.facts import Facts, headline, interval, percent, rounded
 from curation.report.figures import has_curve, has_map_bars, map_bars_svg, precision_curve_svg
-from curation.runs.stage import MADE_BY, write_text
+from curation.runs.durable import write_text
+from curation.runs.stage import MADE_BY
 
 MAX_LABELS = 2000
 """Labels listed on the page, those with most candidates; ``report.json`` holds all."""

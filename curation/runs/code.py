@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import json
+from collections.abc import Mapping
+from typing import Any
 
 from labeling.code_digest import PACKAGES, code_digest
 
@@ -36,3 +40,10 @@ def code_version(stage: str) -> str:
     """Return the version of winnow with a digest of the code that makes a stage."""
     digest = code_digest(*makers_of(stage))
     return f"{importlib.metadata.version('winnow')}+{digest[:8]}"
+
+
+def fingerprint(stage: str, inputs: Mapping[str, str], config: Mapping[str, Any]) -> str:
+    """Return 12 hexadecimal digits that change with the inputs, the settings or the code."""
+    parts = [stage, dict(sorted(inputs.items())), config, code_version(stage)]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from curation.report.facts import Facts, headline, interval, percent, rounded
-from curation.runs.stage import write_text
+from curation.runs.durable import write_text
 
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 

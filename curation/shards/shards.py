@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.runs.stage import write_parquet, write_text
+from curation.runs.durable import write_text
+from curation.runs.table_files import write_parquet
 from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
 from curation.shards.samples import Reject, assemble_samples, heldout_samples, is_heldout
 from curation.shards.tars import Sample, ShardInfo, read_shard, write_index, write_shards

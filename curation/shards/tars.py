@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from curation.runs.stage import write_text
+from curation.runs.durable import write_text
 from labeling.errors import InputError
 
 MEMBER_NAME = re.compile(r"([0-9a-f]{32})\.(jpg|json)")

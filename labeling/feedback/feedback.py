@@ -74,8 +74,8 @@ def acts(feedback: pa.Table, matcher: Matcher, taxonomy: Taxonomy) -> pa.Table:
     """
     row, label, ambiguity = _labels(feedback, matcher, taxonomy)
     columns = {
-        "event": _digests(feedback["event_id"]),
-        "user": _digests(feedback["user_id"]),
+        "event": ids.to_binary(ids.digests(feedback["event_id"])),
+        "user": ids.to_binary(ids.digests(feedback["user_id"])),
         "image_id": ids.to_binary(feedback["image_id"]),
         "kind": feedback["kind"],
         "position": feedback["position"],
@@ -180,12 +180,6 @@ def _labels(
     ambiguity = np.concatenate([np.ones(len(named), np.int16), found.ambiguity])
     order = np.lexsort((label, row))
     return row[order], label[order], ambiguity[order]
-
-
-def _digests(texts: pa.ChunkedArray) -> pa.Array:
-    coded = texts.combine_chunks().dictionary_encode()
-    known = [bytes.fromhex(ids.digest(text)) for text in coded.dictionary.to_pylist()]
-    return pa.array(known, ids.BINARY).take(coded.indices)
 
 
 def _sorted(rows: pa.Table, keys: list[str]) -> pa.Table:

@@ -37,6 +37,13 @@ def digest(content: bytes | str) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
+def digests(texts: pa.ChunkedArray) -> pa.Array:
+    """Return `digest` of each text; equal ones are computed once."""
+    coded = texts.combine_chunks().dictionary_encode()
+    distinct = pa.array([digest(text) for text in coded.dictionary.to_pylist()], pa.string())
+    return distinct.take(coded.indices)
+
+
 def digest_file(file: BufferedReader) -> str:
     """Return `digest` of what a file holds, without holding it."""
     return hashlib.file_digest(file, "sha256").hexdigest()[:32]

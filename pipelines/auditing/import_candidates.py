@@ -16,16 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.pairs.pair_keys import find_pairs, image_hash
-from curation.runs.stage import (
-    Stage,
-    Staging,
-    current,
-    file_digest,
-    open_stage,
-    reuse,
-    staged,
-    write_parquet,
-)
+from curation.runs.durable import file_digest
+from curation.runs.stage import Stage, current, open_stage
+from curation.runs.staging import StageWriter, reuse, write_stage
+from curation.runs.table_files import file_name, write_parquet, write_table
 from labeling.errors import InputError
 from labeling.keys.ids import bucket, to_words
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM, conform
@@ -85,12 +79,12 @@ def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config={}) is None:
             taxonomy = None if taxonomy_path is None else read_taxonomy(taxonomy_path)
-            with staged(run_dir, "candidates", inputs=inputs, config={}) as work:
+            with write_stage(run_dir, "candidates", inputs=inputs, config={}) as work:
                 counts, labels = _write_in_order(paths, work, source)
                 work.counts |= counts
                 taxonomy = _flat(labels) if taxonomy is None else taxonomy
                 taxonomy.codes(pa.array(labels, pa.string()))
-                write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
+                write_table(taxonomy.to_table(), work.dir, "taxonomy")
         save_config(Config(taxonomy=TaxonomyInput(path=str(taxonomy_path or source))), run_dir)
         stage = open_stage(run_dir, "candidates")
         facts.append(f"{stage.counts['candidates']:,} of {stage.counts['images']:,} images")
@@ -98,7 +92,7 @@ def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -
 
 
 def _write_in_order(
-    paths: list[Path], work: Staging, source: Path
+    paths: list[Path], work: StageWriter, source: Path
 ) -> tuple[dict[str, int], list[str]]:
     """Write the candidates sorted, in files of about `ROWS_OF_FILE` rows.
 
@@ -128,7 +122,7 @@ def _write_in_order(
     for i, part in enumerate(parts):
         with pa.memory_map(str(part)) as file:
             table = _in_order(pa.ipc.open_file(file).read_all(), source)
-            write_parquet(table, work.dir / f"candidates-{i:05d}-of-{n_files:05d}.parquet")
+            write_parquet(table, work.dir / file_name("candidates", i, n_files))
         part.unlink()
         counts["images"] += len(np.unique(image_hash(table["image_id"])))
     return counts, sorted(labels)

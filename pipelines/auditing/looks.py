@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from curation.intervals.confidence_sequence import confidence_of_look
-from curation.runs.stage import Stage, write_text
+from curation.runs.durable import write_text
+from curation.runs.stage import Stage
 from labeling.errors import IntegrityError
 
 FILE = "audit-looks.json"

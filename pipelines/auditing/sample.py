@@ -11,15 +11,10 @@ import pyarrow as pa
 from curation.audits.audits import agreement, answer, is_drawn_here, sample
 from curation.audits.two_phase import draw_again
 from curation.pairs.pair_keys import find_pairs
-from curation.runs.stage import (
-    Stage,
-    current,
-    file_digest,
-    open_stage,
-    reuse,
-    staged,
-    write_parquet,
-)
+from curation.runs.durable import file_digest
+from curation.runs.stage import Stage, current, open_stage
+from curation.runs.staging import reuse, write_stage
+from curation.runs.table_files import write_table
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, VERDICTS
@@ -106,10 +101,10 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
                 truth = read_truth(source, taxonomy_of(candidates))
                 judged = judged_so_far(run_dir, candidates)
                 audits = answer(_draw(config, run_dir, candidates, pool, judged), truth)
-            with staged(
+            with write_stage(
                 run_dir, "audits", inputs=inputs, config=settings, seed=config.audit.seed
             ) as work:
-                write_parquet(audits, work.dir / "audits-00000-of-00001.parquet")
+                write_table(audits, work.dir, "audits")
                 verdicts = audits["verdict"].to_pylist()
                 work.counts |= {verdict: verdicts.count(verdict) for verdict in VERDICTS}
                 work.facts |= _agreement(audits)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from curation.audits.audits import bands, shares_drawn, stratum_names, usable_audits
 from curation.audits.two_phase import Cells, cell_names
 from curation.pairs.pair_keys import find_pairs
-from curation.runs.stage import write_text
+from curation.runs.durable import write_text
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
 from labeling.readers.sandboxed_parquet import read_parquet

@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 from curation.audits.audits import bands, is_drawn_here, stratum_names
 from curation.audits.two_phase import Cells, cell_names, make_cells, share_above
 from curation.pairs.pair_keys import find_pairs
-from curation.runs.stage import Stage, current, open_stage, staged, write_parquet
+from curation.runs.stage import Stage, current, open_stage
+from curation.runs.staging import write_stage
+from curation.runs.table_files import write_table
 from curation.scoring.parts import Pool
 from labeling.schemas import SCORED
 from pipelines.run.config import Config
@@ -60,9 +62,9 @@ def cut_cells(
     cells = make_cells(pool.pairs, p_correct, share, bands(pool.pairs, pool.cold), asked)
     inputs = {"candidates": candidates.content}
     settings = settings_of(STAGE, config) | {"audits": audits.content}
-    with staged(run_dir, STAGE, inputs=inputs, config=settings) as work:
+    with write_stage(run_dir, STAGE, inputs=inputs, config=settings) as work:
         rows = pa.table({"cell": cells.cell, "asked": cells.asked})
-        write_parquet(rows, work.dir / "cells-00000-of-00001.parquet")
+        write_table(rows, work.dir, "cells")
         work.counts |= {"cells": len(rows), "asked": int(asked.sum())}
     return cells
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from curation.runs.stage import Stage, open_stage, reuse, staged
+from curation.runs.stage import Stage, open_stage
+from curation.runs.staging import reuse, write_stage
 from labeling.errors import ConfigError
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.export import label_pairs
@@ -39,7 +40,7 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
             taxonomy = taxonomy_of(candidates)
             n_kept = _labels_kept(chosen, label_set, taxonomy)
             groups = {**by_frequency(n_kept), **_by_level(n_kept, taxonomy)}
-            with staged(run_dir, name, inputs=inputs, config={}) as work:
+            with write_stage(run_dir, name, inputs=inputs, config={}) as work:
                 truth = true_labels(path, taxonomy)
                 paths = shards.paths(".tar", "heldout-")
                 work.facts |= dict(measure(model.dir, paths, truth, groups))

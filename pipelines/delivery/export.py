@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.runs.stage import Stage, Staging, open_stage, refuse_nothing, reuse, staged
+from curation.runs.stage import Stage, open_stage
+from curation.runs.staging import StageWriter, refuse_nothing, reuse, write_stage
 from curation.selection.selection import random_share
 from curation.shards.card import write_card
 from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
@@ -72,7 +73,7 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
     inputs, settings = shards_made_from(config, run_dir, labels)
     with step(name) as facts:
         if reuse(out_dir, name, inputs=inputs, config=settings) is None:
-            with staged(out_dir, name, inputs=inputs, config=settings) as work:
+            with write_stage(out_dir, name, inputs=inputs, config=settings) as work:
                 counts = export_shards(
                     labels.pairs(),
                     candidates.table(CANDIDATES),
@@ -104,7 +105,7 @@ def _bad_images(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
     return [(reason, n) for reason, n in counts["dropped"].items() if reason in BAD_IMAGE_REASONS]
 
 
-def _refuse_no_images(name: str, work: Staging, base: str) -> None:
+def _refuse_no_images(name: str, work: StageWriter, base: str) -> None:
     """Raise `InputError` if no image is left to train on."""
     (path,) = work.dir.glob("rejects-*.parquet")
     first = pq.read_table(path, columns=["value"])["value"].slice(0, 1).to_pylist()

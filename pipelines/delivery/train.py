@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from curation.runs.stage import Stage, fingerprint, open_stage, reuse, staged
+from curation.runs.code import fingerprint
+from curation.runs.stage import Stage, open_stage
+from curation.runs.staging import reuse, write_stage
 from labeling.errors import QualityError
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
@@ -43,7 +45,7 @@ def train(config: Config, run_dir: Path, label_set: str, world: World | None = N
     with step(name) as facts:
         if world.from_first(reuse(run_dir, name, inputs=inputs, config=settings) is None):
             events = run_dir / "tensorboard" / f"{name}-{fingerprint(name, inputs, settings)}"
-            with staged(
+            with write_stage(
                 run_dir, name, inputs=inputs, config=settings, seed=seed, resume=True
             ) as work:
                 try:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from curation.runs.stage import current, open_stage, write_text
+from curation.runs.durable import write_text
+from curation.runs.stage import current, open_stage
 from labeling.errors import ConfigError, InputError
 from pipelines.run.paths import shown
 from pipelines.run.progress import say

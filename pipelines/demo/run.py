@@ -11,7 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from curation.runs.stage import locked, write_text
+from curation.runs.durable import write_text
+from curation.runs.lock import locked
 from labeling.errors import InputError
 from pipelines.auditing.sample import answer_audits
 from pipelines.delivery.evaluate import evaluate

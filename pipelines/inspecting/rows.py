@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet as pq
 
-from curation.runs.stage import Stage
+from curation.runs.table_files import by_table
 from labeling.errors import ConfigError, InputError, IntegrityError
 from pipelines.inspecting.masks import Mask, Names, columns_of, for_row_groups, nearest, rows_of
 from pipelines.inspecting.survey import Seen
@@ -50,27 +49,18 @@ def tables(seen: Sequence[Seen]) -> list[RunTable]:
         if one.stage is None:
             continue
         taken = {table.name for table in found}
-        for name, of_table in _by_table(one.stage).items():
+        entries = {entry["name"]: entry for entry in one.stage.manifest["files"]}
+        for name, files in by_table(entries).items():
             found.append(
                 RunTable(
                     name=f"{one.name}/{name}" if name in taken else name,
                     stage=one.name,
-                    paths=tuple(one.stage.dir / f["name"] for f in of_table),
-                    n_rows=sum(f["n_rows"] for f in of_table),
-                    n_bytes=sum(f["n_bytes"] for f in of_table),
+                    paths=tuple(one.stage.dir / file for file in files),
+                    n_rows=sum(entries[file]["n_rows"] for file in files),
+                    n_bytes=sum(entries[file]["n_bytes"] for file in files),
                 )
             )
     return found
-
-
-def _by_table(stage: Stage) -> dict[str, list[dict[str, Any]]]:
-    """Return what the manifest says of the files of each table, in the order of their names."""
-    tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for entry in sorted(stage.manifest["files"], key=lambda entry: entry["name"]):
-        if entry["name"].endswith(".parquet"):
-            name = entry["name"].rpartition("/")[2].removesuffix(".parquet").split("-")[0]
-            tables[stage.name if name == "part" else name].append(entry)
-    return tables
 
 
 def find(found: Sequence[RunTable], name: str) -> RunTable:

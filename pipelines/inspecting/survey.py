@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from curation.runs.stage import MADE_BY, Stage, current
+from curation.runs.stage import Stage, current, stage_names
 from labeling.errors import InputError, IntegrityError, WinnowError
 from pipelines.run.dependencies import NEEDS, digests_of
 from pipelines.run.saved_config import load_config
@@ -49,7 +49,7 @@ def require_run(run_dir: Path) -> None:
 
 def survey(run_dir: Path) -> list[Seen]:
     """Return the stages of a run that have an output, in the order of the work."""
-    found = {name: _look(run_dir, name) for name in _stage_names(run_dir)}
+    found = {name: _look(run_dir, name) for name in stage_names(run_dir)}
     stages = {name: seen.stage for name, seen in found.items() if seen.stage is not None}
     stale = _stale(stages, _changed_files(run_dir, stages))
     return [
@@ -68,12 +68,6 @@ def refuse_damaged(seen: Sequence[Seen]) -> None:
             facts={str(damage.path): damage.what for damage in damages[:10]},
             help="restore them, or make their stages again in a new run folder",
         )
-
-
-def _stage_names(run_dir: Path) -> list[str]:
-    order = {name: place for place, name in enumerate(MADE_BY)}
-    names = [path.parent.name for path in run_dir.glob("*/CURRENT")]
-    return sorted(names, key=lambda name: (order.get(name.split("-")[0], len(order)), name))
 
 
 def _look(run_dir: Path, name: str) -> Seen:

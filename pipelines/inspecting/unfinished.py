@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.runs.staging import STAGING
 from pipelines.shuffle import markers, storage
 
-STAGING = ".staging"
 RATE_SECONDS = 300.0
 """Time behind now over which a rate is measured."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.runs.stage import write_parquet
+from curation.runs.table_files import file_name, read_table, write_parquet
 from labeling.links import edge_agreement, graph
 from pipelines.passes.tables import in_order
 from pipelines.shuffle.engine import Split, Tables
@@ -30,11 +30,10 @@ def reduce_arcs(tables: Tables) -> Tables:
 
 def judge_edges(directory: Path) -> None:
     """Write what each kind of edge is worth, by all buckets together, into the same folder."""
-    paths = sorted(directory.glob("agreements-*"))
-    counted = pa.concat_tables([pq.read_table(path) for path in paths])
+    counted = read_table(directory, "agreements")
     write_parquet(edge_agreement.weights_from(counted), weights_path(directory))
 
 
 def weights_path(directory: Path) -> Path:
     """Return where the weights of a folder of arcs are."""
-    return directory / "weights-00000-of-00001.parquet"
+    return directory / file_name("weights")

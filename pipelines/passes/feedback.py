@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.runs.stage import write_parquet
+from curation.runs.table_files import read_table, write_table
 from labeling.feedback import bursts, debias, feedback
 from labeling.keys import ids
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -137,15 +137,13 @@ class ReduceSaid:
 def fit_trust(directory: Path) -> None:
     """Fit what the log as a whole tells, and write it into the same folder."""
     made = {
-        name: pa.concat_tables(pq.read_table(p) for p in sorted(directory.glob(f"{name}-*")))
-        for name in SAID_OUTPUTS
-        if name not in ("said", "tally")
+        name: read_table(directory, name) for name in SAID_OUTPUTS if name not in ("said", "tally")
     }
     first, last = pc.min(made["span"]["first"]).as_py(), pc.max(made["span"]["last"]).as_py()
     hours = bursts.Hours(made["crowded"], made["sizes"])
     fitted = debias.fit(made["votes"], made["cells"], made["shown"], hours, (first or 0, last or 0))
     for name, table in debias.to_tables(fitted).items():
-        write_parquet(table, directory / f"{name}-00000-of-00001.parquet")
+        write_table(table, directory, name)
 
 
 class Told(NamedTuple):

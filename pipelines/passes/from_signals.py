@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.runs.stage import parquet_bytes, write_parquet
+from curation.runs.table_files import parquet_bytes, write_table
 from labeling.frames.frames import Frame, like, to_table
 from labeling.schemas import PLACEMENTS, SIGNALS
 from labeling.taxonomy.published import TaxonomyFiles
@@ -118,7 +118,7 @@ def _run_pass(one: Pass, tables: Mapping[str, pa.Table], folder: Path) -> Tables
     if one.conclude is not None:
         folder.mkdir()
         for name, table in whole.items():
-            write_parquet(table, folder / f"{name}-00000-of-00001.parquet")
+            write_table(table, folder, name)
         one.conclude(folder)
     return whole
 

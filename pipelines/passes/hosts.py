@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.runs.stage import write_parquet
+from curation.runs.table_files import read_table, write_table
 from labeling.matching import boilerplate
 from pipelines.passes.cached import Once
 from pipelines.passes.tables import contents_in, tables_of
@@ -44,12 +44,9 @@ def reduce_hosts(tables: Tables) -> Tables:
 
 def judge_hosts(directory: Path) -> None:
     """Write which of the things that all buckets counted are boilerplate into the same folder."""
-    hosts, things = (
-        pa.concat_tables([pq.read_table(path) for path in sorted(directory.glob(f"{name}-*"))])
-        for name in ("hosts", "things")
-    )
+    hosts, things = (read_table(directory, name) for name in ("hosts", "things"))
     found = boilerplate.judge(things, hosts)
-    write_parquet(pa.table({"thing": found}), directory / f"{_TABLE}-00000-of-00001.parquet")
+    write_table(pa.table({"thing": found}), directory, _TABLE)
 
 
 def boilerplate_in(directory: Path) -> boilerplate.Hashes:

@@ -60,9 +60,9 @@ class ReadInputs:
         """Yield (table name, rows) with the columns that the shuffle needs."""
         for name, rows in self._read(split):
             if name == "feedback":
-                rows = rows.append_column("user_key", _digests(rows["user_id"]))
+                rows = rows.append_column("user_key", ids.digests(rows["user_id"]))
             if name == "rejects":
-                rows = rows.append_column("key", _digests(rows["where"]))
+                rows = rows.append_column("key", ids.digests(rows["where"]))
             yield name, rows
 
     def _read(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
@@ -112,10 +112,6 @@ def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
 
 def _label_ids(files: TaxonomyFiles) -> frozenset[str]:
     return frozenset(taxonomy_at(files).label_ids)
-
-
-def _digests(texts: pa.ChunkedArray) -> pa.Array:
-    return pa.array([ids.digest(t) for t in texts.to_pylist()], pa.string())
 
 
 def _sorted(table: str, rows: pa.Table) -> pa.Table:

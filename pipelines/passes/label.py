@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.runs.stage import (
-    Stage,
-    open_stage,
-    refuse_nothing,
-    reuse,
-    staged,
-    write_parquet,
-)
+from curation.runs.stage import Stage, open_stage
+from curation.runs.staging import refuse_nothing, reuse, write_stage
+from curation.runs.table_files import by_table, read_table, write_table
 from labeling.errors import InputError, QualityError
 from labeling.links.links import REASONS as CAPPED
 from labeling.matching.boilerplate import REASONS
@@ -76,7 +70,9 @@ def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
     settings = settings_of("candidates", config)
     with step("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
-            with staged(run_dir, "candidates", inputs=inputs, config=settings, resume=True) as work:
+            with write_stage(
+                run_dir, "candidates", inputs=inputs, config=settings, resume=True
+            ) as work:
                 place = place_for(config, run_dir, work)
                 work.facts["bursts"], found = _run_passes(
                     config, labels, signals, place, beam_options
@@ -85,7 +81,7 @@ def _label(config: Config, run_dir: Path, beam_options: Sequence[str]) -> Stage:
                 work.counts |= _count_candidates(work.dir)
                 _refuse_no_candidates(signals.counts, work.counts["candidates"], len(taxonomy))
                 work.facts["odd_names"] = odd
-                write_parquet(taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
+                write_table(taxonomy.to_table(), work.dir, "taxonomy")
             place.close()
         else:
             facts.append("unchanged")
@@ -131,7 +127,9 @@ def _make_signals(
     settings = settings_of("signals", config)
     with step("signals") as facts:
         if reuse(run_dir, "signals", inputs=inputs, config=settings) is None:
-            with staged(run_dir, "signals", inputs=inputs, config=settings, resume=True) as work:
+            with write_stage(
+                run_dir, "signals", inputs=inputs, config=settings, resume=True
+            ) as work:
                 place = place_for(config, run_dir, work)
                 if place.is_remote:  # the inputs are on this machine
                     place, beam_options = Place(work.dir, work.scratch), ()
@@ -189,7 +187,7 @@ def _run_passes(
     tally: list[Path] = []
     n_signals = signals.counts["signals"]
     n_buckets = n_buckets_for(n_signals + signals.counts["links"])
-    files = dict(place.share(_by_table(signals.paths(".parquet"))))
+    files = dict(place.share(by_table(signals.paths())))
     passes = plan(
         place.taxonomy(labels),
         config.label.support_only,
@@ -227,23 +225,15 @@ def _run_passes(
     }
 
 
-def _by_table(paths: Iterable[Path]) -> dict[str, list[Path]]:
-    """Return the files of each table by its name, sorted."""
-    tables: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(paths):
-        tables[path.name.split("-", 1)[0]].append(path)
-    return tables
-
-
 def _count_rows(directory: Path) -> dict[str, int]:
     return {
         table: sum(pq.read_metadata(path).num_rows for path in paths)
-        for table, paths in _by_table(directory.glob("*.parquet")).items()
+        for table, paths in by_table(directory.iterdir()).items()
     }
 
 
 def _count_signals(directory: Path) -> dict[str, Any]:
-    rejects = _read(directory, "rejects").column("reason").value_counts().to_pylist()
+    rejects = read_table(directory, "rejects").column("reason").value_counts().to_pylist()
     by_reason = sorted((row["values"], row["counts"]) for row in rejects)
     return {**_count_rows(directory), "rejects_by_reason": dict(by_reason)}
 
@@ -274,14 +264,9 @@ def _count_candidates(directory: Path) -> dict[str, int]:
     return {"candidates": n_rows, "images": n_images, "labels": len(labels)}
 
 
-def _read(directory: Path, table: str) -> pa.Table:
-    paths = sorted(directory.glob(f"{table}-*.parquet"))
-    return pa.concat_tables([pq.read_table(path) for path in paths])
-
-
 def _cut_archives(directory: Path, splits: Sequence[Split]) -> list[str]:
     """Return the archives with at least one record that is truncated."""
-    rejects = _read(directory, "rejects")
+    rejects = read_table(directory, "rejects")
     cut = rejects.filter(pc.equal(rejects["reason"], "truncated"))["where"].to_pylist()
     archives = {split.arguments[1][0] for split in splits if split.kind == "archive"}
     return sorted(archives & {where.rpartition("#")[0] for where in cut})
@@ -306,7 +291,7 @@ def _limit_rejects(directory: Path, counts: Mapping[str, Any], limit: float) -> 
         raise InputError("the inputs hold no row", help="check the paths in the configuration")
     if n_rejects <= limit * n_rows:
         return
-    rows = _read(directory, "rejects").slice(0, 3).to_pylist()
+    rows = read_table(directory, "rejects").slice(0, 3).to_pylist()
     first = "; ".join(f"{row['where']}: {row['reason']} ({row['value']})" for row in rows)
     raise QualityError(
         f"{n_rejects:,} of {n_rows:,} input rows were rejected, more than label.max_reject_share",

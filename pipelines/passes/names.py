@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.runs.stage import write_parquet
+from curation.runs.table_files import read_table, write_table
 from labeling.keys import ids
 from labeling.matching import name_statistics
 from pipelines.passes.inputs import taxonomy_at
@@ -55,12 +55,9 @@ class CountUsage:
 
 def judge_usage(files: MatcherFiles, directory: Path) -> None:
     """Add up what the buckets counted, and write what follows into the same folder."""
-    counted = [
-        pa.concat_tables([pq.read_table(path) for path in sorted(directory.glob(f"{name}-*"))])
-        for name in USAGE_OUTPUTS
-    ]
+    counted = [read_table(directory, name) for name in USAGE_OUTPUTS]
     taxonomy = taxonomy_at(files.taxonomy)
     used = name_statistics.add([name_statistics.Used(*counted)])
     found = name_statistics.judge(used, matcher_at(files), taxonomy)
     for name, table in name_statistics.to_tables(found).items():
-        write_parquet(table, directory / f"{name}-00000-of-00001.parquet")
+        write_table(table, directory, name)

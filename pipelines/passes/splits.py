@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from curation.runs.stage import file_digest
+from curation.runs.durable import file_digest
 from labeling.readers.image_files import named
 from pipelines.inputs.input import Input
 from pipelines.run.config import Config

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.runs.table_files import file_name
 from pipelines.shuffle.engine import Tables
 
 
@@ -40,7 +41,7 @@ class Contents:
 
 def contents_in(directory: Path, names: Iterable[str]) -> Contents:
     """Read the files of some tables that are one file each."""
-    paths = {name: directory / f"{name}-00000-of-00001.parquet" for name in names}
+    paths = {name: directory / file_name(name) for name in names}
     return Contents({name: path.read_bytes() for name, path in paths.items()})
 
 

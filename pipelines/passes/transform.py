@@ -16,7 +16,7 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.runs.stage import parquet_bytes
+from curation.runs.table_files import parquet_bytes
 from labeling.frames.frames import to_table
 from labeling.schemas import SIGNALS
 from labeling.taxonomy.taxonomy import Taxonomy

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.runs.stage import file_digest
+from curation.runs.durable import file_digest
 from labeling.taxonomy.published import TaxonomyFiles, format_of
 from pipelines.run.config import Config
 

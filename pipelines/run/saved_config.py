@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from curation.runs.stage import write_text
+from curation.runs.durable import write_text
 from labeling.errors import InputError
 from pipelines.run.config import Config, check_config, with_overrides
 from pipelines.run.sections import Overrides

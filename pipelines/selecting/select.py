@@ -17,16 +17,9 @@ from curation.audits.audits import count_doubtful, usable_audits
 from curation.intervals.judgements import Judgements, judgements, precision_of
 from curation.intervals.precision import Ints
 from curation.report.facts import rounded
-from curation.runs.stage import (
-    Stage,
-    Staging,
-    current,
-    open_stage,
-    refuse_nothing,
-    reuse,
-    staged,
-    write_parquet,
-)
+from curation.runs.stage import Stage, current, open_stage
+from curation.runs.staging import StageWriter, refuse_nothing, reuse, write_stage
+from curation.runs.table_files import write_table
 from curation.selection.closure import flag_implied
 from curation.selection.modes import Choice, refuse_both
 from curation.selection.selection import Selection
@@ -89,7 +82,7 @@ def select(config: Config, run_dir: Path) -> Stage:
                 _counts(choice.selection),
                 help="raise select.keep, or lower select.precision, or leave out limits and groups",
             )
-            with staged(run_dir, "selected", inputs=inputs, config=settings) as work:
+            with write_stage(run_dir, "selected", inputs=inputs, config=settings) as work:
                 _write(work, choice, confidence)
                 work.facts |= measure(judged, choice.selection, confidence)
                 kept = np.asarray(choice.selection.table["kept"], bool)
@@ -121,9 +114,9 @@ def judge_and_choose(
     return judged, replace(choice, selection=kept)
 
 
-def _write(work: Staging, choice: Choice, confidence: float) -> None:
+def _write(work: StageWriter, choice: Choice, confidence: float) -> None:
     chosen = choice.selection
-    write_parquet(chosen.table, work.dir / "selected-00000-of-00001.parquet")
+    write_table(chosen.table, work.dir, "selected")
     _write_json(choice.cuts.table(len(chosen.table), confidence).to_pylist(), work, "thresholds")
     if choice.groups:
         _write_json(rounded(choice.groups), work, "groups")
@@ -174,7 +167,7 @@ def _told_of_floor(selected: Stage, asked: int | None) -> Iterator[str]:
     yield f"  floor: {told}; kept by it alone: {facts['n_by_floor']:,}"
 
 
-def _write_json(value: object, work: Staging, name: str) -> None:
+def _write_json(value: object, work: StageWriter, name: str) -> None:
     (work.dir / f"{name}.json").write_text(json.dumps(value) + "\n", "utf-8")
 
 
@@ -204,10 +197,10 @@ def make_scores(config: Config, run_dir: Path, candidates: Stage, audits: Stage)
             names = ("p_correct", "p_low", "p_high")
             for name, values in zip(names, np.atleast_2d(p_correct), strict=False):
                 pairs = pairs.append_column(name, pa.array(values))
-            with staged(run_dir, "scored", inputs=inputs, config=settings) as work:
+            with write_stage(run_dir, "scored", inputs=inputs, config=settings) as work:
                 for table in (SCORED, INTERVALS) if intervals else (SCORED,):
                     rows = pairs.select(table.arrow.names).cast(table.arrow)
-                    write_parquet(rows, work.dir / f"{table.name}-00000-of-00001.parquet")
+                    write_table(rows, work.dir, table.name)
                 work.counts |= {"scored": len(pairs)}
                 work.facts |= {
                     "n_audits": scores.n_audits,

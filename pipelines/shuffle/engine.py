@@ -37,7 +37,7 @@ from typing import Any, Literal, NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 
-from curation.runs.stage import parquet_bytes
+from curation.runs.table_files import file_name, parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
 from pipelines.shuffle import engines, failures, markers, partition, runners, segments, storage
 from pipelines.shuffle.gather import Combine, Tables
@@ -309,7 +309,7 @@ class _Reduce(beam.DoFn):
         del tables
         files = []
         for table, rows in output.items():
-            name = f"{table}-{bucket:05d}-of-{shuffle.n_buckets:05d}.parquet"
+            name = file_name(table, bucket, shuffle.n_buckets)
             path = storage.join(shuffle.out_dir, name)
             with storage.writing(path, shuffle.partial_dir) as writer:
                 writer.write(parquet_bytes(rows))

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from curation.runs.stage import sync_dir
+from curation.runs import durable
 from pipelines.shuffle import objects
 from pipelines.shuffle.objects import is_object
 
@@ -57,16 +57,9 @@ def writing(path: str, partial_dir: str) -> Iterator[Writer]:
         return
     os.makedirs(partial_dir, exist_ok=True)
     partial = Path(partial_dir, f"{Path(path).name}.{uuid.uuid4().hex}")
-    try:
-        with partial.open("wb") as handle:
-            yield Writer(handle)
-            handle.flush()
-            os.fsync(handle.fileno())
-        make_folder(os.path.dirname(path))
-        os.replace(partial, path)
-        sync_dir(Path(path).parent)
-    finally:
-        partial.unlink(missing_ok=True)
+    make_folder(os.path.dirname(path))
+    with durable.writing(Path(path), partial) as handle:
+        yield Writer(handle)
 
 
 def read(path: str) -> bytes:
@@ -142,8 +135,7 @@ def sha256(path: str) -> str:
     """Return the digest of a file's bytes as 64 hexadecimal digits."""
     if is_object(path):
         return objects.sha256(path)
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    return durable.file_digest(Path(path))
 
 
 def free(folder: str) -> int:

@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.runs.stage import Staging, parquet_bytes, write_text
+from curation.runs.durable import write_text
+from curation.runs.staging import StageWriter
+from curation.runs.table_files import by_table, file_name, parquet_bytes
 from labeling.errors import IntegrityError
 from labeling.taxonomy.published import TaxonomyFiles, pinned
 from pipelines.run.config import Config
@@ -129,7 +131,7 @@ class Place:
         out_dir = self.out_dir(name, is_last)
         digests = self._fetch(name, here, is_last or conclude is not None) if self.shared else {}
         there = {*storage.names(out_dir), *(path.name for path in here.iterdir())}
-        self._fill_empty(here, outputs, _by_table(there))
+        self._fill_empty(here, outputs, by_table(there))
         if conclude is not None:
             conclude(here)
         if self.shared and not is_last:
@@ -139,7 +141,7 @@ class Place:
                     if conclude is not None:
                         self._copies.append((sent, str(path)))
         folder = str(here) if is_last else out_dir
-        names = _by_table(storage.names(folder))
+        names = by_table(storage.names(folder))
         return {table: [storage.join(folder, n) for n in of] for table, of in names.items()}
 
     def here(self, paths: Iterable[str]) -> list[Path]:
@@ -175,7 +177,7 @@ class Place:
         """Write an empty file for each table that no bucket has a row of, whole or not at all."""
         for name, schema in schemas.items():
             if name not in there:
-                path = str(here / f"{name}-00000-of-00001.parquet")
+                path = str(here / file_name(name))
                 with storage.writing(path, str(self.scratch / "partial")) as writer:
                     writer.write(parquet_bytes(schema.empty_table()))
 
@@ -200,7 +202,7 @@ class Place:
         return digests
 
 
-def place_for(config: Config, run_dir: Path, work: Staging) -> Place:
+def place_for(config: Config, run_dir: Path, work: StageWriter) -> Place:
     """Return where the passes of a stage keep their tables.
 
     The shared folder and the scratch folder of the workers have a name that only the same run
@@ -270,12 +272,3 @@ def _committed(work_dir: str) -> dict[str, str]:
     found = [markers.read_json(storage.join(folder, name)) for name in storage.names(folder)]
     files = (markers.File(*file) for marker in found if marker for file in marker["files"])
     return {file.name: file.sha256 for file in files}
-
-
-def _by_table(names: Iterable[str]) -> Files:
-    """Return the names of Parquet files by the table that they begin with, sorted."""
-    tables: dict[str, list[str]] = {}
-    for name in sorted(names):
-        if name.endswith(".parquet"):
-            tables.setdefault(name.split("-", 1)[0], []).append(name)
-    return tables

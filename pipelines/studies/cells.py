@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from curation.runs.stage import Stage, reuse, staged
+from curation.runs.stage import Stage
+from curation.runs.staging import reuse, write_stage
 from pipelines.studies.subsets import nested_rows
 from pipelines.studies.tasks import Task
 
@@ -89,7 +90,7 @@ def train_cell(bench: Bench, cell: Cell, progress: Callable[[int, int], None]) -
     config = TrainConfig(depth=cell.depth, seed=cell.seed, **bench.training)
     inputs, settings = _made_from(bench, cell)
     heldout = bench.shards[cell.label_set].paths(".tar", "heldout-")
-    with staged(
+    with write_stage(
         bench.study_dir, cell.stage, inputs=inputs, config=settings, seed=cell.seed
     ) as work:
         work.scratch.mkdir(exist_ok=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from curation.runs.stage import Stage, current, fingerprint, open_stage, verify
+from curation.runs.code import fingerprint
+from curation.runs.stage import Stage, current, open_stage, verify
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.strata import cells_of
 from pipelines.delivery.export import LabelSet, export_labels, label_set_of, shards_made_from

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from curation.report.facts import rounded
-from curation.runs.stage import write_text
+from curation.runs.durable import write_text
 from pipelines.studies.cells import Cell, Measured
 from training.study.paired_differences import differences
 from training.study.points import CONFIDENCE, Band, Floats, points, seed_bands

@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from curation.runs.stage import locked, open_stage, write_text
+from curation.runs.durable import write_text
+from curation.runs.lock import locked
+from curation.runs.stage import open_stage
 from labeling.errors import ConfigError
 from pipelines.inspecting.formatting import duration
 from pipelines.run.config import Config

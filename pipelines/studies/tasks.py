@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.runs.stage import file_digest
+from curation.runs.durable import file_digest
 from labeling.errors import ConfigError
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.evaluate import true_labels, truth_path

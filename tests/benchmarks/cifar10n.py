@@ -36,7 +36,9 @@ import pyarrow as pa
 
 from curation.agreement.crowds import aggregate
 from curation.pairs.pair_keys import find_pairs
-from curation.runs.stage import Stage, file_digest, open_stage, reuse, staged
+from curation.runs.durable import file_digest
+from curation.runs.stage import Stage, open_stage
+from curation.runs.staging import reuse, write_stage
 from curation.scoring.calibration import expected_calibration_error
 from curation.scoring.features import features
 from curation.scoring.scoring import cold_scores
@@ -315,7 +317,7 @@ def model_of(
     settings = dataclasses.asdict(config)
     stage, inputs = f"model-{name}", {"shard": file_digest(shard)}
     if reuse(run_dir, stage, inputs=inputs, config=settings) is None:
-        with staged(run_dir, stage, inputs=inputs, config=settings, seed=seed) as work:
+        with write_stage(run_dir, stage, inputs=inputs, config=settings, seed=seed) as work:
             train(open_shards([shard]), classes, config, work.dir, lambda *_: None)
     return open_stage(run_dir, stage).dir
 

@@ -31,7 +31,9 @@ from sklearn.linear_model import LogisticRegression
 
 from curation.audits.audits import answer, sample
 from curation.pairs.pair_keys import find_pairs
-from curation.runs.stage import open_stage, staged, write_parquet
+from curation.runs.stage import open_stage
+from curation.runs.staging import write_stage
+from curation.runs.table_files import write_table
 from curation.scoring.calibration import expected_calibration_error
 from curation.scoring.features import features
 from curation.scoring.model import Scorer
@@ -95,9 +97,9 @@ def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, 
     votes = (world.spoke.astype(np.float32) - world.silent).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder)
-        with staged(run_dir, "candidates", inputs={}, config={}) as work:
-            write_parquet(world.candidates, work.dir / "candidates-00000-of-00001.parquet")
-            write_parquet(world.taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")
+        with write_stage(run_dir, "candidates", inputs={}, config={}) as work:
+            write_table(world.candidates, work.dir, "candidates")
+            write_table(world.taxonomy.to_table(), work.dir, "taxonomy")
         stage = open_stage(run_dir, "candidates")
         for n in (500, 2000):
             audits = answer(sample(table.pairs, cold, n, 0), truth)

@@ -29,7 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-from curation.runs.stage import open_stage, reuse, staged
+from curation.runs.stage import open_stage
+from curation.runs.staging import reuse, write_stage
 from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
 from pipelines.delivery.train import train
@@ -147,7 +148,7 @@ def remembered(
     """Return the measures of a model, taken now or before; sizes of the task are left out."""
     inputs = {"weights": read_card(model).weights_sha256}
     if reuse(run_dir, stage, inputs=inputs, config=settings) is None:
-        with staged(run_dir, stage, inputs=inputs, config=settings) as output:
+        with write_stage(run_dir, stage, inputs=inputs, config=settings) as output:
             output.facts |= {k: v for k, v in measure() if not k.startswith("n_")}
     facts: dict[str, float] = open_stage(run_dir, stage).manifest["facts"]
     return facts.items()

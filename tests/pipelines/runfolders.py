@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.runs.stage import open_stage, staged, write_parquet
+from curation.runs.stage import open_stage
+from curation.runs.staging import write_stage
+from curation.runs.table_files import write_parquet
 from labeling.schemas import CANDIDATES, REJECTS, SELECTED, SIGNALS, TAXONOMY, TableSchema
 
 IMAGE_IDS = tuple(f"{number:032x}" for number in range(4))
@@ -19,12 +21,12 @@ def write_run(run_dir: Path, text: str = TEXT) -> Path:
     (run_dir / "config.json").write_text("{}")
     write_signals(run_dir, text)
     made_from = {"signals": open_stage(run_dir, "signals").content}
-    with staged(run_dir, "candidates", inputs=made_from, config={}) as work:
+    with write_stage(run_dir, "candidates", inputs=made_from, config={}) as work:
         work.counts |= {"candidates": 4, "images": 4, "labels": 2}
         _write(work.dir, CANDIDATES, [_candidate(number) for number in range(4)])
         _write(work.dir, TAXONOMY, [_label("l1", "red"), _label("l2", "blue shirt")])
     made_from = {"candidates": open_stage(run_dir, "candidates").content}
-    with staged(run_dir, "selected", inputs=made_from, config={}) as work:
+    with write_stage(run_dir, "selected", inputs=made_from, config={}) as work:
         work.counts |= {"in": 4, "out": 1, "dropped": {"below_threshold": 3}}
         work.facts |= {"precision": 0.9, "precision_low": 0.8, "precision_high": 0.95}
         _write(work.dir, SELECTED, [_selected(number) for number in range(4)])
@@ -32,7 +34,7 @@ def write_run(run_dir: Path, text: str = TEXT) -> Path:
 
 
 def write_signals(run_dir: Path, text: str) -> None:
-    with staged(run_dir, "signals", inputs={"a.csv": text}, config={}) as work:
+    with write_stage(run_dir, "signals", inputs={"a.csv": text}, config={}) as work:
         work.counts |= {"signals": 1, "images": 1}
         signal = {"image_id": IMAGE_IDS[0], "page_id": IMAGE_IDS[1], "host": "a.org"}
         _write(work.dir, SIGNALS, [{**signal, "source": "alt", "text": text, "weight": 0.7}])

@@ -107,7 +107,7 @@ def test_a_second_run_in_one_folder_is_refused(run_dir: Path) -> None:
     hold = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from curation.runs.stage import locked\n"
+        "from curation.runs.lock import locked\n"
         "with locked(Path(sys.argv[1])):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"

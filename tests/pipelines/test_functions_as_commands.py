@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 import pipelines
+from curation.runs.lock import locked
 from curation.runs.run import open_run
-from curation.runs.stage import Stage, locked
+from curation.runs.stage import Stage
 from labeling.errors import BusyError, ConfigError, InputError
 from pipelines.cli import main
 from pipelines.run.config import read_config

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from curation.runs.stage import open_stage, staged, write_parquet
+from curation.runs.stage import open_stage
 from labeling.errors import InputError
-from labeling.schemas import CANDIDATES, SCORED, TABLES, TRUTH, TableSchema
+from labeling.schemas import CANDIDATES, SCORED, TABLES, TableSchema
 
 HELD = {
     "signals": {"images", "signals", "placements", "links", "feedback", "rejects"},
@@ -29,18 +29,6 @@ def test_a_table_is_there_or_refused(made_once: Path, stage: str, schema: TableS
     with pytest.raises(InputError, match=f"the stage {stage} holds no table {schema.name}") as got:
         opened.table(schema)
     assert set(got.value.facts["tables"].split(", ")) == HELD[stage]
-
-
-@pytest.mark.parametrize("schema", TABLES, ids=lambda schema: schema.name)
-def test_parts_are_read_as_the_table_that_they_are(tmp_path: Path, schema: TableSchema) -> None:
-    with staged(tmp_path, "scored", inputs={}, config={}) as work:
-        write_parquet(TRUTH.empty(), work.dir / "part-00000-of-00001.parquet")
-    opened = open_stage(tmp_path, "scored")
-    if schema is TRUTH:
-        assert opened.table(TRUTH).equals(TRUTH.empty())
-        return
-    with pytest.raises(InputError, match="part"):
-        opened.table(schema, ["image_id"])
 
 
 def test_a_column_of_a_table_that_is_not_there_is_refused(made_once: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -21,7 +20,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from curation.runs.stage import sync_dir
+from curation.runs.durable import sync_dir, write_bytes
 from labeling.errors import InputError
 
 FORMAT = "winnow-training-1"
@@ -71,9 +70,8 @@ def save_state(
     partial.mkdir(parents=True)
     data = safetensors.torch.save({name: t.contiguous().cpu() for name, t in state.items()})
     facts = {"format": FORMAT, "step": step, "identity": identity, "sha256": _digest(data)}
-    _write(partial / "state.safetensors", data)
-    _write(partial / "state.json", json.dumps(facts, indent=1).encode() + b"\n")
-    sync_dir(partial)
+    write_bytes(partial / "state.safetensors", data)
+    write_bytes(partial / "state.json", json.dumps(facts, indent=1).encode() + b"\n")
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
     sync_dir(checkpoints.dir)
@@ -119,13 +117,6 @@ def _read(path: Path) -> tuple[int, str, dict[str, Tensor]]:
     if _digest(data) != facts["sha256"]:
         raise ValueError("its digest differs")
     return int(facts["step"]), str(facts["identity"]), safetensors.torch.load(data)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as handle:
-        handle.write(data)
-        handle.flush()
-        os.fsync(handle.fileno())
 
 
 def _digest(data: bytes) -> str:

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from curation.runs.run import open_run
-from curation.runs.stage import staged, write_parquet
+from curation.runs.staging import write_stage
+from curation.runs.table_files import write_table
 from labeling.errors import InputError
 from labeling.schemas import SIGNALS, TAXONOMY
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
@@ -18,14 +19,14 @@ TEXT = "<script>alert(1)</script>\u202e"
 def run_dir(tmp_path: Path) -> Path:
     signal = {"image_id": "0" * 32, "page_id": "1" * 32, "host": "a.org", "source": "alt"}
     rows = [{**signal, "text": TEXT, "weight": 1.0}] * 50
-    with staged(tmp_path, "signals", inputs={"<b>.csv": "x"}, config={}) as work:
+    with write_stage(tmp_path, "signals", inputs={"<b>.csv": "x"}, config={}) as work:
         work.counts |= {"signals": 50}
         table = pa.Table.from_pylist(rows, schema=SIGNALS.arrow)
-        write_parquet(table, work.dir / "signals-00000-of-00001.parquet")
+        write_table(table, work.dir, "signals")
     labels = [Label(f"l{i}", ((TEXT, "en"),), (), None, 1) for i in range(50)]
-    with staged(tmp_path, "candidates", inputs={}, config={}) as work:
+    with write_stage(tmp_path, "candidates", inputs={}, config={}) as work:
         table = build_taxonomy(labels, "test").to_table()
-        write_parquet(table, work.dir / f"{TAXONOMY.name}-00000-of-00001.parquet")
+        write_table(table, work.dir, TAXONOMY.name)
     return tmp_path
 
 

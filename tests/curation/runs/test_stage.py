@@ -14,20 +14,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from curation.runs.stage import (
-    MADE_BY,
-    Stage,
-    current,
-    file_digest,
-    fingerprint,
-    locked,
-    open_stage,
-    reuse,
-    staged,
-    verify,
-    write_parquet,
-    write_text,
-)
+from curation.runs.code import fingerprint
+from curation.runs.durable import file_digest, write_text
+from curation.runs.lock import locked
+from curation.runs.stage import MADE_BY, Stage, current, open_stage, verify
+from curation.runs.staging import reuse, write_stage
+from curation.runs.table_files import write_parquet
 from labeling.errors import BusyError, InputError, IntegrityError
 from labeling.schemas import TRUTH
 
@@ -40,9 +32,9 @@ def truth(label: str) -> pa.Table:
 def make(run_dir: Path, label: str, *, stage: str = "scored", seed: int = 0, **inputs: str) -> None:
     """Commit a small output: two tables, and a text in a folder of its own."""
     config = {"label": label} | ({"seed": seed} if seed else {})
-    with staged(run_dir, stage, inputs=inputs, config=config, seed=seed) as work:
-        write_parquet(truth(label).slice(0, 20), work.dir / "part-00000.parquet")
-        write_parquet(truth(label).slice(20), work.dir / "part-00001.parquet")
+    with write_stage(run_dir, stage, inputs=inputs, config=config, seed=seed) as work:
+        write_parquet(truth(label).slice(0, 20), work.dir / "truth-00000-of-00002.parquet")
+        write_parquet(truth(label).slice(20), work.dir / "truth-00001-of-00002.parquet")
         (work.dir / "notes").mkdir()
         write_text(work.dir / "notes" / "note.txt", label)
         work.counts |= {"in": 60, "out": 50, "dropped": {"bad": 7, "worse": 3}}
@@ -67,15 +59,15 @@ def test_an_output_is_opened_through_its_manifest(tmp_path: Path) -> None:
     assert label_of(found) == "cat"
     assert found.fingerprint == fingerprint("scored", {}, {"label": "cat"}) == found.dir.name
     assert found.counts == {"in": 60, "out": 50, "dropped": {"bad": 7, "worse": 3}}
-    names = ["notes/note.txt", "part-00000.parquet", "part-00001.parquet"]
+    names = ["notes/note.txt", "truth-00000-of-00002.parquet", "truth-00001-of-00002.parquet"]
     assert list(files_of(found)) == names
     assert [f.get("n_rows") for f in found.manifest["files"]] == [None, 20, 30]
-    assert found.paths(".parquet", "part-") == [found.dir / name for name in names[1:]]
+    assert found.paths(".parquet", "truth-") == [found.dir / name for name in names[1:]]
 
 
 def test_a_file_that_the_manifest_does_not_list_is_not_read(tmp_path: Path) -> None:
     make(tmp_path, "cat")
-    write_parquet(truth("dog"), open_stage(tmp_path, "scored").dir / "part-00002.parquet")
+    write_parquet(truth("dog"), open_stage(tmp_path, "scored").dir / "truth-00002-of-00003.parquet")
     assert label_of(open_stage(tmp_path, "scored")) == "cat"
 
 
@@ -98,7 +90,7 @@ def test_counts_that_do_not_add_up_are_not_committed(tmp_path: Path, out: int) -
     counts = {"in": 60, "out": out, "dropped": {"bad": 7, "worse": 3}}
     with (
         pytest.raises(AssertionError, match="do not add up"),
-        staged(tmp_path, "scored", inputs={}, config={}) as work,
+        write_stage(tmp_path, "scored", inputs={}, config={}) as work,
     ):
         work.counts |= counts
     assert current(tmp_path, "scored") is None
@@ -110,7 +102,7 @@ def test_nothing_made_of_something_is_refused(tmp_path: Path, stage: str) -> Non
     counts = {"in": 3053, "out": 0, "dropped": {"image_missing": 3053}}
     with (
         pytest.raises(InputError, match="although 3,053 rows went in") as caught,
-        staged(tmp_path, stage, inputs={}, config={}) as work,
+        write_stage(tmp_path, stage, inputs={}, config={}) as work,
     ):
         work.counts |= counts
     assert caught.value.facts == {"image_missing": "3,053"}
@@ -118,7 +110,7 @@ def test_nothing_made_of_something_is_refused(tmp_path: Path, stage: str) -> Non
 
 
 def test_nothing_made_of_nothing_is_an_empty_output(tmp_path: Path) -> None:
-    with staged(tmp_path, "scored", inputs={}, config={}) as work:
+    with write_stage(tmp_path, "scored", inputs={}, config={}) as work:
         work.counts |= {"in": 0, "out": 0}
         write_parquet(TRUTH.empty(), work.dir / "truth-00000-of-00001.parquet")
     assert open_stage(tmp_path, "scored").table(TRUTH).equals(TRUTH.empty())
@@ -126,8 +118,11 @@ def test_nothing_made_of_nothing_is_an_empty_output(tmp_path: Path) -> None:
 
 def test_an_error_in_the_block_commits_nothing(tmp_path: Path) -> None:
     make(tmp_path, "cat")
-    with pytest.raises(ZeroDivisionError), staged(tmp_path, "scored", inputs={}, config={}) as work:
-        write_parquet(truth("dog"), work.dir / "part-00000.parquet")
+    with (
+        pytest.raises(ZeroDivisionError),
+        write_stage(tmp_path, "scored", inputs={}, config={}) as work,
+    ):
+        write_parquet(truth("dog"), work.dir / "truth-00000-of-00002.parquet")
         raise ZeroDivisionError
     assert label_of(open_stage(tmp_path, "scored")) == "cat"
     assert list((tmp_path / ".staging").iterdir()) == []
@@ -379,7 +374,7 @@ def test_the_digest_of_a_file_is_its_sha256(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from curation.runs.stage import locked
+from curation.runs.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

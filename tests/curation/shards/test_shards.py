@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from curation.runs.stage import open_stage, staged
+from curation.runs.stage import open_stage
+from curation.runs.staging import write_stage
 from curation.shards.shards import (
     EXPORT_REASONS,
     ExportCounts,
@@ -530,7 +531,7 @@ def test_tables_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
 def test_counts_are_as_a_manifest_wants_them(tmp_path: Path) -> None:
     run = make_run(tmp_path / "data", {n: {"cat": 0.5} for n in range(0, 20, 3)}, n_images=20)
     tables = (run.selected, run.candidates, run.images)
-    with staged(tmp_path / "run", "shards", inputs={}, config={}) as work:
+    with write_stage(tmp_path / "run", "shards", inputs={}, config={}) as work:
         counts = export_shards(*tables, ANIMALS, run.data_dir, work.dir)
         work.counts |= counts.as_manifest()
     stage = open_stage(tmp_path / "run", "shards")

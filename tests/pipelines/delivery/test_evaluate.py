@@ -60,9 +60,9 @@ def test_measures_on_another_task_are_printed_and_written(model_dir: Path, task:
 def test_the_model_of_a_run_is_found_by_its_label_set(
     model_dir: Path, task: Path, selected: Path, tmp_path: Path
 ) -> None:
-    from curation.runs.stage import staged
+    from curation.runs.staging import write_stage
 
-    with staged(selected, "model-all", inputs={}, config={}) as work:
+    with write_stage(selected, "model-all", inputs={}, config={}) as work:
         for file in model_dir.iterdir():
             shutil.copy(file, work.dir)
     out = tmp_path / "told.json"

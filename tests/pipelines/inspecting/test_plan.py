@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from curation.runs.stage import open_stage, staged
+from curation.runs.stage import open_stage
+from curation.runs.staging import write_stage
 from labeling.errors import InputError
 from labeling.readers.parquet_footers import rows_of
 from pipelines.cli import main
@@ -123,7 +124,7 @@ def commit_as_label_would(config: Path, run_dir: Path) -> None:
     paths = input_paths(settings, splits_of(settings))
     inputs = {path.relative_to(config.parent).as_posix(): "digest" for path in paths}
     of_inputs = settings_of("signals", settings)
-    with staged(run_dir, "signals", inputs=inputs, config=of_inputs) as work:
+    with write_stage(run_dir, "signals", inputs=inputs, config=of_inputs) as work:
         work.counts |= {
             "signals": 5_000_000,
             "links": 3_000_000,
@@ -133,7 +134,7 @@ def commit_as_label_would(config: Path, run_dir: Path) -> None:
     inputs = {"signals": open_stage(run_dir, "signals").content}
     inputs |= digests_of("candidates", settings)
     of_labels = settings_of("candidates", settings)
-    with staged(run_dir, "candidates", inputs=inputs, config=of_labels):
+    with write_stage(run_dir, "candidates", inputs=inputs, config=of_labels):
         pass
 
 

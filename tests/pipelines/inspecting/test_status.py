@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from curation.runs.stage import locked
+from curation.runs.lock import locked
 from pipelines.cli import main
 from pipelines.inspecting.lock_holder import holder
 from pipelines.shuffle.markers import (
@@ -131,7 +131,7 @@ def test_a_process_that_was_killed_or_is_elsewhere_is_no_holder(run_dir: Path) -
     hold = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from curation.runs.stage import locked\n"
+        "from curation.runs.lock import locked\n"
         "with locked(Path(sys.argv[1])):\n"
         "    os.kill(os.getpid(), 9)\n"
     )

@@ -5,7 +5,9 @@ import pyarrow as pa
 import pytest
 
 from curation.audits.audits import answer, sample
-from curation.runs.stage import Stage, open_stage, staged, write_parquet
+from curation.runs.stage import Stage, open_stage
+from curation.runs.staging import write_stage
+from curation.runs.table_files import write_parquet
 from curation.scoring import parts
 from curation.scoring.features import features
 from curation.scoring.scoring import cold_scores, kinds, score
@@ -23,7 +25,7 @@ def audits_of(n: int) -> pa.Table:
 
 
 def stage_of(run_dir, tables: list[pa.Table]) -> Stage:
-    with staged(run_dir, "candidates", inputs={}, config={}) as work:
+    with write_stage(run_dir, "candidates", inputs={}, config={}) as work:
         for i, table in enumerate(tables):
             write_parquet(table, work.dir / f"candidates-{i:05}-of-{len(tables):05}.parquet")
         write_parquet(WORLD.taxonomy.to_table(), work.dir / "taxonomy-00000-of-00001.parquet")

@@ -1,0 +1,67 @@
+"""The lock of a run folder: one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from curation.runs.durable import reporting_write_errors
+from labeling.errors import BusyError
+
+
+@contextmanager
+def locked(run_dir: Path) -> Iterator[str]:
+    """Hold the run folder for one process; another one is refused at once.
+
+    The lock belongs to the process and ends with it, whatever the lock file says.
+
+    Yields
+    ------
+    str
+        Process, host and time of an earlier holder that was killed; empty if it ended by itself.
+
+    Raises
+    ------
+    BusyError
+        If another process holds the folder.
+    InputError
+        If the folder cannot be made or written to.
+    """
+    with reporting_write_errors("run folder", run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        handle = (run_dir / ".lock").open("a+", encoding="utf-8", errors="replace")
+    with handle:
+        _acquire(handle, run_dir)
+        killed = _read_holder(handle)
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        with reporting_write_errors("run folder", run_dir):
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} on {socket.gethostname()} since {now}\n")
+            handle.flush()
+        try:
+            yield killed
+        finally:
+            handle.truncate(0)
+
+
+def _acquire(handle: TextIO, run_dir: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise BusyError(
+            "another winnow is working in this folder",
+            facts={"run": run_dir, "holder": _read_holder(handle) or "unknown"},
+            help="wait for it, or choose another folder",
+        ) from error
+
+
+def _read_holder(handle: TextIO) -> str:
+    """Return the text of a lock file: empty after its holder ended by itself."""
+    handle.seek(0)
+    return handle.read(200).strip()
