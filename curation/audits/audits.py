@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.pairs.label_hierarchy import Floats, Rows
-from curation.pairs.pair_keys import Hash, find_pairs, pair_hash
+from curation.pairs.pair_keys import find_pairs, pair_hash
 from labeling.errors import InputError
+from labeling.keys.hashing import Hashes
+from labeling.keys.runs import rank_in_run, run_numbers
 from labeling.schemas import AUDITS, Batch, check
 
 N_BANDS = 10
@@ -101,12 +103,11 @@ def sample(
     if n < 0:
         raise InputError("the number of audits is negative", facts={"n": n})
     band, draw = bands(pairs, cold), pair_hash(pairs, seed)
-    size = np.bincount(band, minlength=N_BANDS)
     if kind is None:
         kind = np.zeros(len(band), np.uint64)
     order = np.lexsort((draw, spread(band, kind, draw, seed), band))
     place = np.empty(len(band), np.int64)
-    place[order] = np.arange(len(band)) - (np.cumsum(size) - size)[band[order]]
+    place[order] = rank_in_run(band[order])
     drawn = np.lexsort((draw, (place + 0.5) / _shares(keep)[band]))[:n]
     columns = {
         "image_id": pairs.column("image_id").take(pa.array(drawn)),
@@ -126,14 +127,13 @@ def _shares(keep: float) -> npt.NDArray[np.float64]:
 
 
 def spread(
-    band: npt.NDArray[np.int8], kind: npt.NDArray[np.uint64], draw: Hash, seed: int
+    band: npt.NDArray[np.int8], kind: npt.NDArray[np.uint64], draw: Hashes, seed: int
 ) -> npt.NDArray[np.float64]:
     """Return a number in [0, 1) for each pair: uniform, and even over the pairs of each kind."""
     order = np.lexsort((draw, kind, band))
-    differs = (np.diff(band[order]) != 0) | (np.diff(kind[order]) != 0)
-    cell = np.concatenate([[0], np.cumsum(differs)]) if len(order) else np.zeros(0, np.int64)
+    ordered = band[order], kind[order]
+    cell, rank = run_numbers(*ordered), rank_in_run(*ordered)
     size = np.bincount(cell)
-    rank = np.arange(len(order)) - (np.cumsum(size) - size)[cell]
     start = np.random.Generator(np.random.PCG64(seed)).random(len(size))
     number = np.empty(len(order))
     number[order] = (rank + start[cell]) / np.maximum(size, 1)[cell]

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.runs import ranges
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
 Rows = npt.NDArray[np.int64]
@@ -119,10 +120,8 @@ def _expand(label: Codes, related: tuple[tuple[int, ...], ...]) -> tuple[Rows, R
     count = np.array([len(r) for r in related], np.int64)
     flat = np.array([code for codes in related for code in codes], np.int64)
     start = np.cumsum(count) - count
-    n_each = count[label]
-    row = np.repeat(np.arange(len(label), dtype=np.int64), n_each)
-    step = np.arange(len(row)) - np.repeat(np.cumsum(n_each) - n_each, n_each)
-    return row, flat[start[label[row]] + step]
+    row, place = ranges(start[label], (start + count)[label])
+    return row, flat[place]
 
 
 def _inverse(count: npt.NDArray[np.number]) -> tuple[Floats, Floats]:

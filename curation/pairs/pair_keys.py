@@ -10,16 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from labeling.keys.ids import Words, digest, to_words
+from labeling.keys.hashing import GOLDEN, Hashes, scramble
+from labeling.keys.ids import Words, digest_words, to_words
 from labeling.schemas import Batch
 
-Hash = npt.NDArray[np.uint64]
-"""``uint64[n]``: uniform over all 64 bits."""
 
-_STEP = 0x9E3779B97F4A7C15
-
-
-def image_hash(images: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hash:
+def image_hash(images: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
     """Return a hash of each image id and the seed.
 
     Examples
@@ -30,17 +26,15 @@ def image_hash(images: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hash:
     return hash_words(to_words(images), seed)
 
 
-def hash_words(words: Words, seed: int = 0) -> Hash:
+def hash_words(words: Words, seed: int = 0) -> Hashes:
     """Return `image_hash` of ids that `labeling.keys.ids.to_words` has read, ``uint64[n, 2]``."""
-    start = np.array([(seed * _STEP) % 2**64], np.uint64)
+    start = np.array([(seed * int(GOLDEN)) % 2**64], np.uint64)
     return _mix(_mix(start + words[:, 0]) + words[:, 1])
 
 
-def pair_hash(pairs: Batch, seed: int = 0) -> Hash:
+def pair_hash(pairs: Batch, seed: int = 0) -> Hashes:
     """Return a hash of each ``(image_id, label_id)`` and the seed."""
-    labels = _unchunked(pairs.column("label_id")).dictionary_encode()
-    names = pa.array([digest(name) for name in labels.dictionary.to_pylist()], pa.string())
-    of_label = to_words(names)[:, 0][np.asarray(labels.indices)]
+    of_label = digest_words(pairs.column("label_id"))[:, 0]
     return _mix(image_hash(pairs.column("image_id"), seed) + of_label)
 
 
@@ -99,9 +93,5 @@ def _unchunked(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _mix(state: Hash) -> Hash:
-    """Scramble 64 bits: the finaliser of splitmix64 (Steele, Lea & Flood 2014)."""
-    z = state + np.array([_STEP], np.uint64)
-    z = (z ^ (z >> np.uint64(30))) * np.array([0xBF58476D1CE4E5B9], np.uint64)
-    z = (z ^ (z >> np.uint64(27))) * np.array([0x94D049BB133111EB], np.uint64)
-    return z ^ (z >> np.uint64(31))
+def _mix(state: Hashes) -> Hashes:
+    return scramble(state + GOLDEN)

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from curation.pairs.label_hierarchy import Floats, Relatives, Rows, find_relatives
 from curation.pairs.pair_keys import hash_words
-from labeling.keys.ids import Words, to_words
+from labeling.keys.ids import rank, to_words
+from labeling.keys.runs import rank_in_run, run_sizes, run_starts
 from labeling.schemas import CANDIDATES, check
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
@@ -140,7 +141,7 @@ def features(
     check(candidates, CANDIDATES, where="candidates")
     used = tuple(sorted({*sources})) if sources is not None else sources_of(candidates)
     words, label = to_words(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
-    image = _image_codes(words)
+    image = rank(words)[0]
     strength, log_pages, log_hosts = _evidence(candidates["evidence"], used)
     spoke, silent = votes(candidates, used)
     relatives = find_relatives(image, label, taxonomy)
@@ -180,20 +181,6 @@ def sources_of(candidates: pa.Table) -> tuple[str, ...]:
     speaking = pc.struct_field(pc.list_flatten(candidates["evidence"]), "source")
     named = {*pc.unique(speaking).to_pylist()}
     return tuple(sorted(named | {*pc.unique(pc.list_flatten(candidates["silent"])).to_pylist()}))
-
-
-def _image_codes(words: Words) -> Rows:
-    """Return the rank of each image id among the distinct ones."""
-    high, low = words[:, 0], words[:, 1]
-    rises = (high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] >= low[:-1]))
-    code = np.zeros(len(words), np.int64)
-    if rises.all():
-        code[1:] = np.cumsum((high[1:] != high[:-1]) | (low[1:] != low[:-1]))
-        return code
-    order = np.lexsort((low, high))
-    differs = np.any(words[order][1:] != words[order][:-1], axis=1)
-    code[order[1:]] = np.cumsum(differs)
-    return code
 
 
 def _evidence(
@@ -280,10 +267,7 @@ def _rank(values: Floats, image: Rows) -> Rows:
     by_value = np.argsort(-values)
     code = image.astype(np.min_scalar_type(int(image.max(initial=0))))
     order = by_value[np.argsort(code[by_value], kind="stable")]
-    place = np.arange(len(values), dtype=np.int64)
-    new_image = np.diff(image[order], prepend=-1) != 0
-    new_value = new_image | (np.diff(values[order], prepend=np.nan) != 0)
-    first = np.maximum.accumulate(np.where(new_image, place, 0))
+    starts = run_starts(image[order], values[order])
     rank = np.empty(len(values), np.int64)
-    rank[order] = np.maximum.accumulate(np.where(new_value, place, 0)) - first
+    rank[order] = np.repeat(rank_in_run(image[order])[starts], run_sizes(starts, len(values)))
     return rank

@@ -14,12 +14,14 @@ import pyarrow as pa
 
 from curation.agreement.label_model import belief, count_patterns, merge_patterns
 from curation.pairs.label_hierarchy import Floats
-from curation.pairs.pair_keys import Hash, image_hash
+from curation.pairs.pair_keys import image_hash
 from curation.scoring.features import features, sources_of
 from curation.scoring.model import Scorer, apply
 from curation.scoring.scoring import Scores, kinds, score
 from curation.scoring.threads import one_thread
 from labeling.errors import InputError
+from labeling.keys.hashing import Hashes
+from labeling.keys.runs import run_starts
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy.taxonomy import Taxonomy
 
@@ -143,14 +145,14 @@ def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
     return Pool(pairs, cold, np.concatenate(kind))
 
 
-def _hashes(parts: Parts) -> Hash:
+def _hashes(parts: Parts) -> Hashes:
     """Return the hash of each candidate's image."""
     hashes = [image_hash(part["image_id"]) for part in parts(["image_id"])]
     return np.concatenate(hashes) if hashes else np.zeros(0, np.uint64)
 
 
-def _refuse_scattered(image: Hash) -> None:
-    n_runs = int(np.sum(image[1:] != image[:-1])) + min(len(image), 1)
+def _refuse_scattered(image: Hashes) -> None:
+    n_runs = len(run_starts(image))
     if n_runs != len(np.unique(image)):
         raise InputError(
             "the candidates of an image do not lie together",
@@ -159,7 +161,7 @@ def _refuse_scattered(image: Hash) -> None:
         )
 
 
-def _choose(image: Hash, audited: Hash) -> npt.NDArray[np.bool_]:
+def _choose(image: Hashes, audited: Hashes) -> npt.NDArray[np.bool_]:
     """Return which candidates to fit on: all of the images that are chosen."""
     if len(image) <= MAX_FITTED:
         return np.ones(len(image), bool)
@@ -168,7 +170,7 @@ def _choose(image: Hash, audited: Hash) -> npt.NDArray[np.bool_]:
 
 
 def _whole_images(
-    parts: Parts, image: Hash, fitted: npt.NDArray[np.bool_]
+    parts: Parts, image: Hashes, fitted: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[pa.Table, npt.NDArray[np.bool_]]]:
     """Yield the candidates in parts of whole images, each with what is fitted of it."""
     start, held = 0, CANDIDATES.empty()

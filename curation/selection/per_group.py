@@ -21,6 +21,7 @@ from curation.pairs.pair_keys import pair_hash
 from curation.selection.groups import Partition
 from curation.selection.selection import Beyond, Selection, keep_rows, n_to_keep
 from labeling.errors import QualityError
+from labeling.keys.runs import rank_in_run
 from labeling.schemas import SCORED, SELECT_REASONS, check
 
 
@@ -54,7 +55,7 @@ def share_of_groups(
     order = order[beyond[order] == 0]
     size = np.bincount(groups.code[order], minlength=len(groups.names))
     wanted = _apportion(size, min(n_kept, len(order)))
-    rank = np.arange(len(order)) - (np.cumsum(size) - size)[groups.code[order]]
+    rank = rank_in_run(groups.code[order])
     return keep_rows(scored, order[rank < wanted[groups.code[order]]], beyond)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from curation.pairs.pair_keys import codes_of, pair_hash
 from labeling.errors import InputError
+from labeling.keys.runs import rank_in_run
 from labeling.schemas import SCORED, SELECT_REASONS, SELECTED, check
 
 Beyond = npt.NDArray[np.int8]
@@ -76,9 +77,8 @@ def rank_within(scored: pa.Table, column: str, beyond: Beyond) -> npt.NDArray[np
     group = codes_of(scored[column])
     rows = np.flatnonzero(beyond == 0)
     order = rows[np.lexsort((draw[rows], -p[rows], group[rows]))]
-    first = np.flatnonzero(np.diff(group[order], prepend=-1))
     rank = np.full(len(p), -1, np.int64)
-    rank[order] = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
+    rank[order] = rank_in_run(group[order])
     return rank
 
 

@@ -15,10 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.keys import ids
-from labeling.keys.runs import Longs, sizes_of, starts_of
+from labeling.keys.runs import Rows, ranges, run_begins, run_numbers, run_sizes, run_starts
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 from labeling.taxonomy.taxonomy import Taxonomy
-from labeling.text.words import ranges
 
 Codes = npt.NDArray[np.int16]
 
@@ -26,7 +25,7 @@ Codes = npt.NDArray[np.int16]
 class _United(NamedTuple):
     """What one source says about one (image, label), a row each, sorted."""
 
-    image: Longs
+    image: Rows
     """Row of the distinct images."""
     label: npt.NDArray[np.int32]
     source: npt.NDArray[np.int16]
@@ -72,11 +71,11 @@ def merge(
     names, sources = _numbered([table["source"] for table in (spoken, heard, covered)])
     united, images = _unite(spoken, heard, np.concatenate(sources[:2]), len(names))
     united = _opened(united, np.isin(names, sorted(support_only)))
-    first = starts_of(united.image, united.label)
+    first = run_starts(united.image, united.label)
     image = united.image[first]
     by_image = _covered(images, ids.to_words(covered["image_id"]), sources[2], len(names))
     silent = np.take(by_image, image, axis=0)
-    candidate = np.repeat(np.arange(len(first)), sizes_of(first, len(united.image)))
+    candidate = np.repeat(np.arange(len(first)), run_sizes(first, len(united.image)))
     np.put(silent, candidate * silent.shape[1] + united.source, False)
     source_names = pa.array(names.tolist(), pa.string())
     columns = [
@@ -111,9 +110,8 @@ def _unite(
     said = label.astype(np.uint64) << np.uint64(source_bits) | source.astype(np.uint64)
     order = ids.order_with(words, said, int(said.max(initial=0)).bit_length())
     said, words = said[order], ids.taken(words, order)
-    new = ids.changes(words)
-    image = np.cumsum(new) - 1
-    starts = starts_of(image, said)
+    image = run_numbers(words)
+    starts = run_starts(image, said)
     first = order[starts]
     ones = np.ones(len(spoken), np.int32)
     columns = {
@@ -126,7 +124,7 @@ def _unite(
         image[starts], label[first], source[first], *(values[first] for values in columns.values())
     )
     _reduce(united, order, starts, columns, spoken["host"].to_numpy())
-    return united, words[new]
+    return united, words[run_begins(words)]
 
 
 def _joined(name: str, *tables: pa.Table) -> npt.NDArray[Any]:
@@ -135,16 +133,16 @@ def _joined(name: str, *tables: pa.Table) -> npt.NDArray[Any]:
 
 def _reduce(
     united: _United,
-    order: Longs,
-    starts: Longs,
+    order: Rows,
+    starts: Rows,
     columns: Mapping[str, npt.NDArray[Any]],
-    host: Longs,
+    host: Rows,
 ) -> None:
     """Put what several rows say together into `united`, which holds what the first of them says.
 
     Most are said once, so only the runs of several rows are looked at.
     """
-    sizes = sizes_of(starts, len(order))
+    sizes = run_sizes(starts, len(order))
     several = np.flatnonzero(sizes > 1)
     if not len(several):
         return
@@ -161,13 +159,13 @@ def _reduce(
     united.n_hosts[several] = np.maximum(largest, distinct)
 
 
-def _count_distinct(run: Longs, value: Longs, n_runs: int) -> Longs:
+def _count_distinct(run: Rows, value: Rows, n_runs: int) -> Rows:
     """Return how many distinct values each run has."""
     order = np.lexsort((value, run))
-    return np.bincount(run[order[starts_of(run[order], value[order])]], minlength=n_runs)
+    return np.bincount(run[order[run_starts(run[order], value[order])]], minlength=n_runs)
 
 
-def _least(values: npt.NDArray[np.int16], starts: Longs) -> npt.NDArray[np.int16]:
+def _least(values: npt.NDArray[np.int16], starts: Rows) -> npt.NDArray[np.int16]:
     return np.minimum.reduceat(values, starts) if len(starts) else values
 
 
@@ -185,13 +183,13 @@ def _opened(united: _United, supports: npt.NDArray[np.bool_]) -> _United:
     """Return the rows of pairs that some source opens."""
     if not supports.any() or not len(united.image):
         return united
-    starts = starts_of(united.image, united.label)
+    starts = run_starts(united.image, united.label)
     opens = np.logical_or.reduceat(~supports[united.source], starts)
-    kept = np.repeat(opens, sizes_of(starts, len(united.image)))
+    kept = np.repeat(opens, run_sizes(starts, len(united.image)))
     return _United(*(column[kept] for column in united))
 
 
-def _evidence_lists(united: _United, first: Longs, names: pa.Array) -> pa.ListArray:
+def _evidence_lists(united: _United, first: Rows, names: pa.Array) -> pa.ListArray:
     offsets = pa.array(np.append(first, len(united.image)).astype(np.int32))
     by_name = {
         "source": names.take(pa.array(united.source)),

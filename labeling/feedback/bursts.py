@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.keys.runs import run_sizes, run_starts
+
 Floats = npt.NDArray[np.float64]
 
 WINDOW = 3600
@@ -99,8 +101,8 @@ def crowded(summed: pa.Table) -> Hours:
     sizes = pa.table({"clicks": summed["clicks"], "mass": votes, "n": np.ones(len(votes), int)})
     sizes = sizes.group_by(["clicks", "mass"], use_threads=False).aggregate([("n", "sum")])
     key = summed["label"].to_numpy().astype(np.int64) * 2 + np.asarray(summed["clicks"], np.int64)
-    start = np.flatnonzero(np.diff(key, prepend=-1))
-    n = np.diff(np.append(start, len(key)))
+    start = run_starts(key)
+    n = run_sizes(start, len(key))
     median = np.array([np.median(mass[s : s + c]) for s, c in zip(start, n, strict=True)])
     usual = np.repeat(np.where(n < FEW, np.nan, median), n).astype(np.float64)
     least = np.fmax(1, usual)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.runs import rank_in_run
+
 Rows = npt.NDArray[np.int64]
 
 COMMON = 5
@@ -62,8 +64,7 @@ def _twins(pair: Rows, user: Rows, up: npt.NDArray[np.bool_], n_users: int) -> t
     side = pair * 2 + up
     order = np.lexsort((user, side))
     side, who = side[order], user[order]
-    opens = np.flatnonzero(np.diff(side, prepend=-1))
-    place = np.arange(len(side)) - np.repeat(opens, np.diff(np.append(opens, len(side))))
+    place = rank_in_run(side)
     side, who = side[place < MAX_VOTERS], who[place < MAX_VOTERS]
     keys = [np.empty(0, np.int64)]
     for step in range(1, MAX_VOTERS):

@@ -24,6 +24,7 @@ from labeling.feedback.feedback import VOTES
 from labeling.feedback.voter_reliability import Floats, Rows
 from labeling.keys import ids
 from labeling.keys.host_numbers import one_source
+from labeling.keys.runs import run_numbers
 
 VOTE_PRIOR = 2.0
 """Votes, half of them for, that every pair is taken to have already."""
@@ -342,10 +343,7 @@ def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def _pair_numbers(rows: pa.Table) -> Rows:
     """Return the number of each row's pair, from 0; rows are sorted by image and label."""
-    words, label = ids.to_words(rows["image_id"]), rows["label"].to_numpy()
-    opens = np.zeros(len(rows), bool)
-    opens[1:] = (words[1:] != words[:-1]).any(axis=1) | (label[1:] != label[:-1])
-    return np.cumsum(opens)
+    return run_numbers(ids.to_words(rows["image_id"]), rows["label"].to_numpy())
 
 
 def _placed(said: pa.Table) -> pa.ChunkedArray:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
+from labeling.keys.runs import distinct_rows, rank_in_run, run_numbers, run_starts
 from labeling.matching.matcher import Matcher, match_texts
 from labeling.taxonomy.taxonomy import Taxonomy
 
@@ -96,8 +97,8 @@ def once(rows: pa.Table) -> pa.Table:
         `ACTS`: all copies of some events, in any order.
     """
     version = ["event", "time", "user", "image_id", "kind", "position"]
-    rows = _first_of(_sorted(rows, [*version, "label"]), [*version, "label"])
-    first = _first_of(rows, ["event"]).select(version)
+    rows = distinct_rows(_sorted(rows, [*version, "label"]), [*version, "label"])
+    first = distinct_rows(rows, ["event"]).select(version)
     same = [pc.fill_null(rows[n], 0) if n == "position" else rows[n] for n in version[1:]]
     place = pc.index_in(rows["event"], value_set=first["event"].combine_chunks())
     keep = np.ones(len(rows), bool)
@@ -110,11 +111,9 @@ def once(rows: pa.Table) -> pa.Table:
 
 def cap_acts(rows: pa.Table) -> pa.Table:
     """Return the acts of users, replays left out and at most `MAX_ACTS` of each."""
-    rows = _first_of(_sorted(rows, ["user", "event", "label", "time"]), ["user", "event", "label"])
-    user = ids.to_words(rows["user"])
-    starts = np.flatnonzero(_opens(user))
-    place = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
-    return rows.filter(pa.array(place < MAX_ACTS))
+    key = ["user", "event", "label"]
+    rows = distinct_rows(_sorted(rows, [*key, "time"]), key)
+    return rows.filter(pa.array(rank_in_run(ids.to_words(rows["user"])) < MAX_ACTS))
 
 
 def statements(rows: pa.Table) -> pa.Table:
@@ -132,16 +131,14 @@ def statements(rows: pa.Table) -> pa.Table:
     """
     rows = _sorted(cap_acts(rows), ["user", "time", "event", "label"])
     user = ids.to_words(rows["user"])
-    opens = _opens(user)
-    time = rows["time"].to_numpy()
-    since = time[np.flatnonzero(opens)][np.cumsum(opens) - 1] if len(rows) else time
+    since = rows["time"].to_numpy()[run_starts(user)][run_numbers(user)]
     rows = rows.append_column("since", pa.array(since))
     voted = pc.is_in(rows["kind"], value_set=pa.array(VOTES))
     rows = rows.append_column("thing", pc.if_else(voted, "vote", rows["kind"]))
     key = ["user", "image_id", "label", "thing"]
     votes, rest = rows.filter(voted), rows.filter(pc.invert(voted))
-    last = _first_of(votes.take(pa.array(np.arange(len(votes))[::-1])), key)
-    said = _sorted(pa.concat_tables([last, _first_of(rest, key)]), [*key, "time"])
+    last = distinct_rows(votes.take(pa.array(np.arange(len(votes))[::-1])), key)
+    said = _sorted(pa.concat_tables([last, distinct_rows(rest, key)]), [*key, "time"])
     said = said.append_column("weight", pa.array(_weights(said)))
     said = said.append_column("early", pa.array(np.zeros(len(said), bool)))
     return said.select(STATEMENTS.names).cast(STATEMENTS)
@@ -187,26 +184,13 @@ def _sorted(rows: pa.Table, keys: list[str]) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in keys + rest]).combine_chunks()
 
 
-def _opens(words: ids.Words) -> npt.NDArray[np.bool_]:
-    """Return where a new id begins in a sorted column of them."""
-    opens = np.ones(len(words), bool)
-    opens[1:] = (words[1:] != words[:-1]).any(axis=1)
-    return opens
-
-
-def _first_of(table: pa.Table, keys: list[str]) -> pa.Table:
-    numbered = table.append_column("row", pa.array(np.arange(len(table))))
-    first = numbered.group_by(keys, use_threads=False).aggregate([("row", "min")])["row_min"]
-    return table.take(pa.array(np.sort(first.to_numpy())))
-
-
 def _weights(said: pa.Table) -> npt.NDArray[np.float32]:
     """Return what each statement weighs: 1, or less where its user makes more than `USER_CAP`.
 
     Impressions, which users do not choose, always weigh 1 and use up no share.
     """
     chosen = ~np.asarray(pc.equal(said["kind"], "impression"), bool)
-    user = np.cumsum(_opens(ids.to_words(said["user"]))) - 1
+    user = run_numbers(ids.to_words(said["user"]))
     n_chosen = np.bincount(user, chosen)[user] if len(said) else np.empty(0)
     weight = np.minimum(1.0, USER_CAP / np.maximum(n_chosen, 1))
     return np.where(chosen, weight, 1.0).astype(np.float32)

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.feedback import copied_votes
+from labeling.keys.runs import run_numbers, run_starts
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
@@ -194,10 +195,8 @@ def _undecided(votes: Votes, sign: Floats) -> Mask:
     order = np.lexsort((votes.time, votes.pair))
     pair, time = votes.pair[order], votes.time[order]
     before = np.concatenate([[0.0], np.cumsum(sign[order])])
-    opens_pair = np.diff(pair, prepend=-1) != 0
-    opens_time = opens_pair | (np.diff(time, prepend=-1) != 0)
-    start_of_pair = np.flatnonzero(opens_pair)[np.cumsum(opens_pair) - 1]
-    start_of_time = np.flatnonzero(opens_time)[np.cumsum(opens_time) - 1]
+    start_of_pair = run_starts(pair)[run_numbers(pair)]
+    start_of_time = run_starts(pair, time)[run_numbers(pair, time)]
     free = np.empty(len(sign), bool)
     free[order] = before[start_of_time] == before[start_of_pair]
     return free

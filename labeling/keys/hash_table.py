@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.hashing import multiply
+
 Keys = npt.NDArray[np.uint64]
 Places = npt.NDArray[np.int32]
 
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 _NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -67,5 +68,4 @@ def build_key_table(keys: Keys) -> KeyTable:
 
 
 def _slots(keys: Keys, n_slots: int) -> npt.NDArray[np.int64]:
-    mixed = (keys ^ (keys >> np.uint64(32))) * _MIX
-    return (mixed >> np.uint64(65 - n_slots.bit_length())).view(np.int64)
+    return (multiply(keys) >> np.uint64(65 - n_slots.bit_length())).view(np.int64)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
+from labeling.keys.runs import run_begins
 from labeling.links.edge_weights import Agreement, count_agreement, edge_weights
 from labeling.links.graph import ARCS, LINK, N_DRAWS, NAV, OF_HOST, OF_IMAGE
 
@@ -105,7 +106,7 @@ def _agreements(both: pa.Table, mate: pa.Table, arcs: pa.Table) -> pa.Table:
         else:
             rows = np.flatnonzero(member[:, place] & _is_page(both))
             rows = rows[np.lexsort((*page[rows].T[::-1], *other[rows].T[::-1]))]
-            of_one = np.flatnonzero((other[rows[1:]] == other[rows[:-1]]).all(axis=1))
+            of_one = np.flatnonzero(~run_begins(other[rows])[1:])
             pair = rows[of_one], rows[of_one + 1]
             found.append((np.full(len(of_one), place), drawn[pair[0]], drawn[pair[1]]))
     kind, one, two = (np.concatenate(column) for column in zip(*found, strict=True))

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
+from labeling.keys.hashing import GOLDEN, multiply
 from labeling.keys.host_numbers import HOST, compact
+from labeling.keys.runs import rank_in_run, run_numbers, run_starts
 from labeling.links.links import MAX_DEGREE, MAX_SENDERS, TOP_TOPICS, count_over, lowest
 from labeling.links.top_labels import State, pack, unpack
 
@@ -51,8 +53,6 @@ ARCS = pa.schema(
 NODES = pa.schema([("page_id", ids.BINARY), ("host", HOST), ("topics", pa.binary(8 * TOP_TOPICS))])
 """The topics of a page: a row of `labeling.links.top_labels.State`."""
 
-_SALT = np.uint64(0x9E3779B97F4A7C15)
-
 Words = npt.NDArray[np.uint64]
 
 
@@ -68,10 +68,10 @@ def held_edges(placements: pa.Table) -> pa.Table:
     """Return `EDGES` between pages and their hosts and images, both ways."""
     named = compact(placements.filter(pc.not_equal(placements["host"], "")))
     hosts = named["host"].to_numpy().view(np.uint64)
-    host_nodes = np.stack([hosts, np.full_like(hosts, _SALT)], axis=1)
+    host_nodes = np.stack([hosts, np.full_like(hosts, GOLDEN)], axis=1)
     rows = compact(placements.select(["image_id", "page_id"]))
     images = ids.to_words(rows["image_id"])
-    images[:, 1] ^= _SALT
+    images[:, 1] ^= GOLDEN
     parts = [(named["page_id"], host_nodes, OF_HOST), (rows["page_id"], images, OF_IMAGE)]
     return pa.concat_tables(
         _both_ways(page, ids.words_to_binary(node), pa.array(np.full(len(node), kind, np.int8())))
@@ -119,10 +119,7 @@ def nodes(topics: pa.Table) -> pa.Table:
     neighbour's share of the topic is then its share of this part.
     """
     words = ids.to_words(topics["page_id"])
-    new = np.ones(len(words), bool)
-    new[1:] = (words[1:] != words[:-1]).any(axis=1)
-    start, row = np.flatnonzero(new), np.cumsum(new) - 1
-    place = np.arange(len(words)) - start[row] if len(row) else row
+    start, row, place = run_starts(words), run_numbers(words), rank_in_run(words)
     label = np.zeros((len(start), TOP_TOPICS), np.int64)
     share = np.zeros((len(start), TOP_TOPICS))
     label[row, place] = topics["label"].to_numpy()
@@ -188,8 +185,8 @@ def _drawn(page_nodes: pa.Table) -> pa.Array:
     label, _ = unpack(state_of(page_nodes["topics"]))
     drawn = np.full((len(label), N_DRAWS), -1, np.int32)
     for draw in range(N_DRAWS):
-        mixed = (label.astype(np.uint64) + np.uint64(2 * draw + 1)) * _SALT
-        mixed = (mixed ^ (mixed >> np.uint64(29))) * _SALT >> np.uint64(16)
+        mixed = (label.astype(np.uint64) + np.uint64(2 * draw + 1)) * GOLDEN
+        mixed = multiply(mixed) >> np.uint64(16)
         mixed[label < 0] = np.uint64(2**64 - 1)
         least = mixed.argmin(axis=1)[:, None]
         drawn[:, draw] = np.take_along_axis(label, least, axis=1)[:, 0]

@@ -9,13 +9,13 @@ evidence.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.evidence.evidence import COVERAGE, EVIDENCE_ROWS
 from labeling.keys import ids
 from labeling.keys.host_numbers import HOST, compact, one_source
+from labeling.keys.runs import rank_in_run
 from labeling.matching.matcher import Matcher, match_texts
 
 TOP_TOPICS = 16
@@ -77,7 +77,7 @@ def lowest(rows: pa.Table, member: str, n: int) -> pa.Table:
     of_many = rows.filter(is_many)
     kept = of_many.group_by(["page_id", member]).aggregate([])
     kept = kept.sort_by([("page_id", "ascending"), (member, "ascending")])
-    kept = kept.filter(pa.array(_rank_within(kept["page_id"]) < n))
+    kept = kept.filter(pa.array(rank_in_run(ids.to_words(kept["page_id"])) < n))
     capped = of_many.join(kept, keys=["page_id", member], join_type="left semi")
     capped = capped.select(rows.column_names).cast(rows.schema)
     return pa.concat_tables([rows.filter(pc.invert(is_many)), capped])
@@ -195,7 +195,7 @@ def _strongest(rows: pa.Table, weight: str, n: int) -> pa.Table:
     """Return `n` labels of each page, by a count, then strength, then the label's code."""
     downwards = [(weight, "descending"), ("strength", "descending")]
     rows = rows.sort_by([("page_id", "ascending"), *downwards, ("label", "ascending")])
-    return rows.filter(pa.array(_rank_within(rows["page_id"]) < n))
+    return rows.filter(pa.array(rank_in_run(ids.to_words(rows["page_id"])) < n))
 
 
 def _sent(arrived: pa.Table) -> pa.Table:
@@ -232,12 +232,3 @@ def _cover(arrived: pa.Table, placements: pa.Table, source: str) -> pa.Table:
 def _coverage_rows(images: pa.Array, source: str) -> pa.Table:
     columns = [images, one_source(source, len(images))]
     return pa.Table.from_arrays(columns, schema=COVERAGE)
-
-
-def _rank_within(sorted_ids: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Return the place of each row among the rows of the same id; the ids are sorted."""
-    words = ids.to_words(sorted_ids)
-    new = np.ones(len(words), bool)
-    new[1:] = (words[1:] != words[:-1]).any(axis=1)
-    starts = np.flatnonzero(new)
-    return np.arange(len(words)) - np.repeat(starts, np.diff(np.append(starts, len(words))))

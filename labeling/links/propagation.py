@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.runs import run_starts
 from labeling.links.top_labels import ONE, Longs, Shares, State, scaled, strongest
 
 FULL_WEIGHT = 1 << 20
@@ -107,7 +108,7 @@ def build_graph(
     key = target.astype(np.int64) * n_nodes + source
     order = np.argsort(key)
     key = key[order]
-    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    starts = run_starts(key)
     parts = as_weight(weight)[order]
     if len(starts) < len(key):
         parts = np.add.reduceat(parts, starts)

@@ -151,11 +151,9 @@ def _numbered(columns: list[pa.ChunkedArray]) -> tuple[ids.Words, list[Longs]]:
     coded = pa.chunked_array([c for column in columns for c in column.chunks], ids.BINARY)
     coded = coded.combine_chunks().dictionary_encode()
     names = ids.to_words(coded.dictionary)
-    order = np.lexsort((names[:, 1], names[:, 0]))
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
+    rank, ordered = ids.rank(names)
     numbers = rank[np.asarray(coded.indices, np.int64)]
-    return names[order], np.split(numbers, np.cumsum([len(column) for column in columns])[:-1])
+    return ordered, np.split(numbers, np.cumsum([len(column) for column in columns])[:-1])
 
 
 def _origin_of(host: Longs) -> npt.NDArray[np.uint32]:

@@ -22,6 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
+from labeling.keys.hashing import GOLDEN, Hashes, scramble
+from labeling.keys.runs import run_begins, run_sizes, run_starts
 
 MIN_PAGES = 5
 MIN_SHARE = 0.3
@@ -38,10 +40,6 @@ COUNTS = pa.schema([("thing", pa.uint64()), ("host", pa.uint64()), ("n_pages", p
 
 DISCOUNTS = pa.schema([("reason", pa.string()), ("n_signals", pa.int64())])
 """Signals that were discounted, by reason."""
-
-Hashes = npt.NDArray[np.uint64]
-
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Discounted(NamedTuple):
@@ -82,18 +80,15 @@ def distinct(seen: pa.Table) -> pa.Table:
     """Return each row of `SEEN` once, in the order of the keys."""
     words = ids.to_words(seen["key"])
     order = np.lexsort((words[:, 1], words[:, 0]))
-    words = words[order]
-    new = np.ones(len(words), bool)
-    new[1:] = (words[1:] != words[:-1]).any(axis=1)
-    return seen.take(pa.array(order[new]))
+    return seen.take(pa.array(order[run_begins(words[order])]))
 
 
 def count(seen: pa.Table) -> pa.Table:
     """Return `COUNTS` of the pages of each thing, given all its rows of `SEEN` in any order."""
     once = distinct(seen)
     things = ids.to_words(once["key"])[:, 0]
-    starts = np.flatnonzero(np.diff(things, prepend=~things[:1]))
-    n_pages = np.diff(starts, append=len(things))
+    starts = run_starts(things)
+    n_pages = run_sizes(starts, len(things))
     often = n_pages >= MIN_PAGES
     first = pa.array(starts[often])
     columns = [pa.array(things[starts[often]]), once["host"].take(first), n_pages[often]]
@@ -177,9 +172,5 @@ def _hashed(names: pa.ChunkedArray) -> Hashes:
 
 
 def _mixed(first: Hashes, second: Hashes) -> Hashes:
-    """Return one hash of two: the finaliser of splitmix64 on a sum that tells their order."""
-    mixed = first * _MIX + second
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    found: Hashes = mixed ^ (mixed >> np.uint64(31))
-    return found
+    """Return one hash of two, which depends on their order."""
+    return scramble(first * GOLDEN + second)

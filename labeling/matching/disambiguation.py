@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.keys.runs import ranges
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
-from labeling.text.words import ranges
 
 NEAR = 2
 """Levels up to a label that relatives are both below: siblings and cousins, not further. What only

@@ -22,13 +22,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.keys.runs import ranges, run_starts
 from labeling.matching.surface_forms import MODIFIER, NO_USAGE, Reading, Usage, readings
 from labeling.taxonomy.alternatives import Kinds, find_kinds
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 from labeling.text.inflection import FUNCTION_WORDS
 from labeling.text.trie import Found, Trie, build_trie
 from labeling.text.vocabulary import Ints, Longs
-from labeling.text.words import Words, normalise, ranges, split_words
+from labeling.text.words import Words, normalise, split_words
 
 __all__ = ["Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
 
@@ -230,8 +231,7 @@ def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     key = np.sort(key, kind="stable")
     row, entry = key >> bits, key & ((1 << bits) - 1)
     label = matcher.label.take(entry)
-    again = (label[1:] == label[:-1]) & (row[1:] == row[:-1])
-    best = np.append(0, np.flatnonzero(~again) + 1)[: len(row)]
+    best = run_starts(row, label)
     return row.take(best), entry.take(best)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.keys.runs import run_starts
 from labeling.taxonomy.alternatives import MAX_LEVELS
 from labeling.taxonomy.taxonomy import Taxonomy
 from labeling.text.inflection import FUNCTION_WORDS, forms
@@ -107,7 +108,7 @@ def _sequences(words: Words) -> Iterator[tuple[int, Phrase]]:
     """Yield the words of each text with its row, and the word that a hyphenated one may become."""
     texts = words.texts()
     order = np.argsort(words.row, kind="stable")
-    starts = np.flatnonzero(np.diff(words.row[order], prepend=-1)).tolist()
+    starts = run_starts(words.row[order]).tolist()
     for start, end in zip(starts, [*starts[1:], len(order)], strict=False):
         sequence = tuple(texts[i] for i in order[start:end])
         row = int(words.row[order[start]])

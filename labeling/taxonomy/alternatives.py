@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.keys.hash_table import KeyTable, build_key_table
+from labeling.keys.runs import ranges
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
-from labeling.text.words import ranges
 
 MAX_LEVELS = 32
 """Levels of the taxonomy beyond which a label is not known to be above another."""

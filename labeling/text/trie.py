@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.keys.hash_table import Keys, KeyTable, build_key_table
+from labeling.keys.runs import ranges, run_sizes
 from labeling.text.vocabulary import Ints, Longs, Vocabulary, build_vocabulary, spelled
-from labeling.text.words import Words, ranges
+from labeling.text.words import Words
 
 COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
@@ -164,7 +165,7 @@ def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:
     first that begins after its end; n steps take log n rounds.
     """
     stays = starts >= np.append(0, np.maximum.accumulate(ends)[:-1])[: len(starts)]
-    longest = int(np.diff(np.flatnonzero(stays), append=len(starts)).max(initial=1))
+    longest = int(run_sizes(np.flatnonzero(stays), len(starts)).max(initial=1))
     jump = np.append(np.searchsorted(starts, ends), len(starts))
     stays = np.append(stays, False)
     for _ in range((longest - 1).bit_length()):

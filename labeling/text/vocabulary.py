@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from labeling.keys.hash_table import Keys, KeyTable, build_key_table
+from labeling.keys.hashing import GOLDEN, multiply
 
 PADDING = 8
 """Zero bytes that follow the last letter of a buffer, so that eight can be read anywhere."""
 
-_MIX = 0x9E3779B97F4A7C15
 _MASKS = np.array([(1 << (8 * n)) - 1 for n in range(9)], np.uint64)
 
 Bytes = npt.NDArray[np.uint8]
@@ -136,7 +136,7 @@ def _keys(
 
 
 def _mix(keys: Keys, seed: int) -> Keys:
-    return (keys ^ (keys >> np.uint64(29))) * np.uint64(_MIX + 2 * seed)
+    return multiply(keys, GOLDEN + np.uint64(2 * seed))
 
 
 def _eight(letters: Bytes) -> Keys:

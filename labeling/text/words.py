@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.keys.runs import ranges
 from labeling.text.normalisation import normalise, spellings
 from labeling.text.vocabulary import PADDING, Bytes, Ints, Longs
 
-__all__ = ["Words", "normalise", "ranges", "split_words"]
+__all__ = ["Words", "normalise", "split_words"]
 
 _OTHER, _SPACE, _HYPHEN, _APOSTROPHE, _LINE = range(5)
 """What a byte between words may be; letters and digits are greater."""
@@ -137,18 +138,3 @@ def _joints(letters: Bytes, inside: npt.NDArray[np.bool_], signs: Longs) -> Long
     final &= ~goes_on & ~inside[joints + 2]
     inside[joints[final] + 1] = False
     return joints[np.flatnonzero(~final)]
-
-
-def ranges(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:
-    """Return all numbers of some ranges: the range's place and the number.
-
-    Examples
-    --------
-    >>> which, number = ranges(np.array([5, 0, 7]), np.array([7, 0, 8]))
-    >>> which.tolist(), number.tolist()
-    ([0, 0, 2], [5, 6, 7])
-    """
-    n = ends - starts
-    number = np.repeat(starts - np.cumsum(n) + n, n)
-    number += np.arange(len(number))
-    return np.repeat(np.arange(len(n)), n), number

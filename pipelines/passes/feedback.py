@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from curation.runs.table_files import read_table, write_table
 from labeling.feedback import bursts, debias, feedback
 from labeling.keys import ids
+from labeling.keys.hashing import GOLDEN
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.passes.cached import Once
 from pipelines.passes.inputs import taxonomy_at
@@ -97,7 +98,7 @@ def read_statements(split: Split) -> Iterator[tuple[str, pa.Table]]:
     said = pq.read_table(*split.arguments)
     yield "said", said
     hours = bursts.hours(said)
-    keys = hours["label"].to_numpy().astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    keys = hours["label"].to_numpy().astype(np.uint64) * GOLDEN
     words = np.stack([keys, keys], axis=1)
     yield "hours", hours.append_column("key", ids.words_to_binary(words))
 

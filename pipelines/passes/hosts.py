@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.runs.table_files import read_table, write_table
+from labeling.keys.hashing import Hashes
 from labeling.matching import boilerplate
 from pipelines.passes.cached import Once
 from pipelines.passes.tables import contents_in, tables_of
@@ -18,7 +19,7 @@ HOST_OUTPUTS = {"things": boilerplate.COUNTS, "hosts": boilerplate.COUNTS}
 
 _TABLE = "boilerplate"
 
-_HASHES: Once[boilerplate.Hashes] = Once()
+_HASHES: Once[Hashes] = Once()
 
 
 def read_for_hosts(split: Split) -> Iterator[tuple[str, pa.Table]]:
@@ -49,7 +50,7 @@ def judge_hosts(directory: Path) -> None:
     write_table(pa.table({"thing": found}), directory, _TABLE)
 
 
-def boilerplate_in(directory: Path) -> boilerplate.Hashes:
+def boilerplate_in(directory: Path) -> Hashes:
     """Return what `judge_hosts` wrote, parsed once in each process."""
     written = contents_in(directory, [_TABLE])
     return _HASHES.get(written.sha256, lambda: written.tables()[_TABLE]["thing"].to_numpy())

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
+from labeling.keys.runs import distinct_rows
 from labeling.readers.image_files import Locator
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.taxonomy.published import TaxonomyFiles, pinned, read_taxonomy
@@ -93,7 +93,7 @@ def reduce_inputs(tables: Tables) -> Tables:
             rows = _sorted(schema.name, rows.select(schema.arrow.names))
             if schema.name in ("images", "placements"):
                 key = ["image_id"] if schema.name == "images" else ["image_id", "page_id"]
-                rows = _distinct(rows, key)
+                rows = distinct_rows(rows, key)
             reduced[schema.name] = rows.cast(schema.arrow)
     if any(map(len, rejects)):
         reduced["rejects"] = _sorted("rejects", pa.concat_tables(rejects)).cast(REJECTS.arrow)
@@ -135,7 +135,7 @@ def _first_rows(table: str, rows: pa.Table, n: int) -> pa.Table:
     parts = [rows.filter(pc.invert(is_crowded))]
     for key in crowded.to_pylist():
         of_key = rows.filter(pc.equal(rows[KEYS[table]], key))
-        parts.append(_distinct(_sorted(table, of_key), _ORDER[table]).slice(0, n))
+        parts.append(distinct_rows(_sorted(table, of_key), _ORDER[table]).slice(0, n))
     return pa.concat_tables(parts)
 
 
@@ -146,9 +146,3 @@ def _too_many(table: str, rows: pa.Table) -> pa.Table:
         for key in _crowded(table, rows, MAX_ROWS).to_pylist()
     ]
     return pa.Table.from_pylist(found, schema=REJECTS.arrow)
-
-
-def _distinct(rows: pa.Table, key: list[str]) -> pa.Table:
-    numbered = rows.append_column("row", pa.array(np.arange(len(rows))))
-    first = numbered.group_by(key, use_threads=False).aggregate([("row", "min")])["row_min"]
-    return rows.take(pa.array(np.sort(first.to_numpy())))

@@ -37,7 +37,7 @@ class ReadForUsage:
         drawn = ids.to_words(rows["image_id"])[:, 1] <= np.uint64(self.share * (2**64 - 2**11))
         whole = pc.not_equal(rows["source"], "surrounding")
         texts = rows["text"].filter(pc.and_(whole, pa.array(drawn))).unique()
-        keys = pa.array([ids.digest(text) for text in texts.to_pylist()], pa.string())
+        keys = ids.digests(texts)
         yield "texts", pa.table({"key": keys, "text": texts})
 
 

@@ -51,6 +51,7 @@ import pyarrow.parquet as pq
 
 from labeling.evidence import evidence
 from labeling.keys import ids
+from labeling.keys.hashing import GOLDEN, scramble
 from labeling.schemas import CANDIDATES, EVIDENCE
 
 N_LABELS = 18_291
@@ -198,10 +199,7 @@ def draw(seed: int, n_rows: int, n_images: int, edges: np.ndarray) -> pa.Table:
 
 def mixed(numbers: np.ndarray) -> np.ndarray:
     """Return a hash of each number (splitmix64)."""
-    mixed = numbers * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    return scramble(numbers * GOLDEN)
 
 
 def run_winnow(work: Path, n_rows: int, form: str) -> None:
