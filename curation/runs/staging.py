@@ -51,7 +51,7 @@ def reuse(
     run_dir: Path, stage: str, *, inputs: Mapping[str, str], config: Mapping[str, Any]
 ) -> Stage | None:
     """Make an earlier output of the same inputs, settings and code current, if there is one."""
-    earlier = _read_whole(stage, run_dir / stage / fingerprint(stage, inputs, config))
+    earlier, _ = _versions(stage, run_dir / stage / fingerprint(stage, inputs, config))
     if earlier is None:
         return None
     now = current(run_dir, stage)
@@ -208,14 +208,15 @@ def _describe_run(started: float, seconds: float) -> dict[str, Any]:
 def _commit(target: Path, work_dir: Path, manifest: Mapping[str, Any]) -> None:
     write_text(work_dir / "manifest.json", json.dumps(manifest, indent=1, default=str) + "\n")
     sync_dir(work_dir)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    stage = str(manifest["stage"])
-    if target.exists() and _read_whole(stage, target) is None:
-        target.rename(_free_name(target))
-    if not target.exists():
+    output = read_stage(str(manifest["stage"]), work_dir)
+    earlier, target = _versions(output.name, target)
+    if earlier is not None and earlier.content == output.content:
+        target = earlier.dir
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
         work_dir.rename(target)
         sync_dir(target.parent)
-    verify(read_stage(stage, target))
+    verify(read_stage(output.name, target))
     _point_to(target)
 
 
@@ -224,19 +225,19 @@ def _point_to(target: Path) -> None:
     write_text(target.parent / "CURRENT", f"{target.name} {digest}\n")
 
 
-def _read_whole(stage: str, directory: Path) -> Stage | None:
-    """Return the output in a folder, or None where it is missing or damaged."""
-    try:
-        output = read_stage(stage, directory)
-        verify(output)
-    except IntegrityError:
-        return None
-    return output
+def _versions(stage: str, target: Path) -> tuple[Stage | None, Path]:
+    """Return the newest whole output of a fingerprint, if any, and the folder for a new one.
 
-
-def _free_name(target: Path) -> Path:
-    """Return a new name for a damaged output of the same fingerprint, which is kept."""
-    number = 1
-    while (free := target.with_name(f"{target.name}.{number}")).exists():
-        number += 1
-    return free
+    A damaged output is kept; the one that replaces it is in ``<fingerprint>.1``, and so on.
+    """
+    folders = [target]
+    while folders[-1].exists():
+        folders.append(target.with_name(f"{target.name}.{len(folders)}"))
+    for folder in reversed(folders[:-1]):
+        try:
+            output = read_stage(stage, folder)
+            verify(output)
+        except IntegrityError:
+            continue
+        return output, folders[-1]
+    return None, folders[-1]

@@ -19,6 +19,12 @@ from labeling.errors import InputError
 from labeling.keys.ids import Words, to_words
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
+RESTORABLE_REASONS = ("image_missing", "content_changed")
+"""Reasons that can go away while the settings stay the same."""
+
+REJECTED_IMAGE = "image "
+"""Start of ``where`` in the rejects of an export; the id of the image follows."""
+
 
 @dataclass(frozen=True)
 class Reject:
@@ -83,6 +89,27 @@ def heldout_samples(
     """Yield each held-out image, in the order of the ids: a sample without labels, or a reject."""
     held = images.filter(pa.array(is_heldout(images["image_id"], share))).sort_by("image_id")
     return _read_all(held["image_id"], held["location"], data_dir, limits, _describe_heldout)
+
+
+def is_any_restored(
+    rejects: pa.Table, images: pa.Table, data_dir: Path, limits: ImageLimits
+) -> bool:
+    """Return whether an image that was missing or changed at an export can be read now.
+
+    Parameters
+    ----------
+    rejects
+        Table of `labeling.schemas.REJECTS`, as the export wrote it.
+    images
+        Table of `labeling.schemas.IMAGES`.
+    data_dir, limits
+        As for `curation.shards.images.read_image`.
+    """
+    absent = rejects.filter(pc.is_in(rejects["reason"], pa.array(RESTORABLE_REASONS)))
+    image_ids = pc.utf8_slice_codeunits(absent["where"], len(REJECTED_IMAGE))
+    again = images.filter(pc.is_in(images["image_id"], value_set=image_ids))
+    outcomes = _read_all(again["image_id"], again["location"], data_dir, limits, _describe_heldout)
+    return any(isinstance(outcome, Sample) for outcome in outcomes)
 
 
 def _read_all(

@@ -21,7 +21,13 @@ import pyarrow.compute as pc
 from curation.runs.durable import write_text
 from curation.runs.table_files import write_parquet
 from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
-from curation.shards.samples import Reject, assemble_samples, heldout_samples, is_heldout
+from curation.shards.samples import (
+    REJECTED_IMAGE,
+    Reject,
+    assemble_samples,
+    heldout_samples,
+    is_heldout,
+)
 from curation.shards.tars import Sample, ShardInfo, read_shard, write_index, write_shards
 from labeling.errors import InputError
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED, check
@@ -203,7 +209,7 @@ def _write_labels(n_images_of: Mapping[str, int], out_dir: Path) -> None:
 
 def _write_rejects(rejects: Iterable[Reject], out_dir: Path) -> None:
     rows = [
-        {"where": f"image {r.image_id}", "reason": r.reason, "value": r.location[:200]}
+        {"where": REJECTED_IMAGE + r.image_id, "reason": r.reason, "value": r.location[:200]}
         for r in rejects
     ]
     table = pa.Table.from_pylist(rows, schema=REJECTS.arrow)

@@ -18,8 +18,9 @@ from curation.runs.staging import StageWriter, refuse_nothing, reuse, write_stag
 from curation.selection.selection import random_share
 from curation.shards.card import write_card
 from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
+from curation.shards.samples import RESTORABLE_REASONS, is_any_restored
 from curation.shards.shards import ExportSettings, export_shards
-from labeling.schemas import CANDIDATES, IMAGES, SCORED, SELECTED
+from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SCORED, SELECTED
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
 from pipelines.run.progress import step
@@ -71,8 +72,10 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
     signals = open_stage(run_dir, "signals")
     name = stage_name("shards", labels.name)
     inputs, settings = shards_made_from(config, run_dir, labels)
+    limits = ImageLimits(short_side=config.export.short_side)
     with step(name) as facts:
-        if reuse(out_dir, name, inputs=inputs, config=settings) is None:
+        earlier = reuse(out_dir, name, inputs=inputs, config=settings)
+        if earlier is None or _is_any_restored(earlier, signals, find_input(config), limits):
             with write_stage(out_dir, name, inputs=inputs, config=settings) as work:
                 counts = export_shards(
                     labels.pairs(),
@@ -84,7 +87,7 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
                     ExportSettings(
                         config.export.shard_mb,
                         config.export.holdout_share,
-                        ImageLimits(short_side=config.export.short_side),
+                        limits,
                     ),
                 )
                 work.counts |= counts.as_manifest()
@@ -98,6 +101,13 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
         )
         facts += [f"{n:,} dropped: {reason}" for reason, n in _bad_images(stage.counts)]
     return stage
+
+
+def _is_any_restored(shards: Stage, signals: Stage, data_dir: Path, limits: ImageLimits) -> bool:
+    """Return whether an image that the shards lack because it was not there is there now."""
+    if not any(shards.counts["dropped"].get(reason) for reason in RESTORABLE_REASONS):
+        return False
+    return is_any_restored(shards.table(REJECTS), signals.table(IMAGES), data_dir, limits)
 
 
 def _bad_images(counts: Mapping[str, Any]) -> list[tuple[str, int]]:

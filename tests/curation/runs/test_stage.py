@@ -341,15 +341,28 @@ def test_reuse_of_what_is_in_force_writes_nothing(tmp_path: Path) -> None:
     assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
 
 
-def test_a_damaged_output_is_made_again_and_kept_aside(tmp_path: Path) -> None:
+def test_a_damaged_output_is_made_again_and_kept(tmp_path: Path) -> None:
     make(tmp_path, "cat")
-    damaged = open_stage(tmp_path, "scored").paths()[0]
-    damaged.write_text("damaged")
-    assert reuse(tmp_path, "scored", inputs={}, config={"label": "cat"}) is None
-    make(tmp_path, "cat")
-    assert label_of(open_stage(tmp_path, "scored")) == "cat"
-    aside = damaged.parents[1].with_name(f"{damaged.parents[1].name}.1")
-    assert (aside / "notes" / "note.txt").read_text() == "damaged"
+    damaged = open_stage(tmp_path, "scored")
+    for number in (1, 2):
+        open_stage(tmp_path, "scored").paths()[0].write_text("damaged")
+        assert reuse(tmp_path, "scored", inputs={}, config={"label": "cat"}) is None
+        make(tmp_path, "cat")
+        again = open_stage(tmp_path, "scored")
+        assert label_of(again) == "cat"
+        assert again.dir == damaged.dir.with_name(f"{damaged.fingerprint}.{number}")
+        assert (damaged.dir / "notes" / "note.txt").read_text() == "damaged"
+        assert reuse(tmp_path, "scored", inputs={}, config={"label": "cat"}) == again
+
+
+def test_an_output_of_other_bytes_replaces_the_earlier_one(tmp_path: Path) -> None:
+    for text, name in (("first", ""), ("second", ".1"), ("second", ".1")):
+        with write_stage(tmp_path, "scored", inputs={}, config={}) as work:
+            write_text(work.dir / "note.txt", text)
+        written = open_stage(tmp_path, "scored")
+        assert (written.dir / "note.txt").read_text() == text
+        assert written.dir.name == f"{written.fingerprint}{name}"
+        assert reuse(tmp_path, "scored", inputs={}, config={}) == written
 
 
 def test_the_fingerprint_changes_with_stage_inputs_and_settings() -> None:

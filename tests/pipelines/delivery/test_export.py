@@ -86,6 +86,28 @@ def test_large_images_are_reduced_and_the_card_says_so(shop: Path, selected: Pat
         assert size == [told["width"], told["height"]] == [16, 16]
 
 
+def test_shards_are_made_again_when_missing_images_are_back(shop: Path, selected: Path) -> None:
+    config = read_config(shop)
+    (missing, changed, *_) = sorted(shop.parent.rglob("*.jpg"))
+    content = {path: path.read_bytes() for path in (missing, changed)}
+    missing.unlink()
+    changed.write_bytes(b"other")
+    incomplete = export(config, selected, "selected")
+    assert incomplete.counts["dropped"]["image_missing"] > 0
+    assert incomplete.counts["dropped"]["content_changed"] > 0
+    assert export(config, selected, "selected") == incomplete
+    changed.write_bytes(content[changed])
+    assert "content_changed" not in export(config, selected, "selected").counts["dropped"]
+    missing.write_bytes(content[missing])
+    whole = export(config, selected, "selected")
+    assert "image_missing" not in whole.counts["dropped"]
+    assert whole.counts["out"] > incomplete.counts["out"]
+    assert whole.fingerprint == incomplete.fingerprint
+    assert export(config, selected, "selected") == whole
+    missing.unlink()
+    assert export(config, selected, "selected") == whole
+
+
 def test_unselected_labels_are_taken_at_their_word(shop: Path, selected: Path) -> None:
     shards = export(read_config(shop), selected, "all")
     for _, _, told in read_with_webdataset(shards):
