@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.errors import InputError
+from labeling.keys.arrays import Mask
 
 Batch: TypeAlias = pa.RecordBatch | pa.Table
 
@@ -393,7 +393,7 @@ def _refuse(
     )
 
 
-def _as_bool(mask: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+def _as_bool(mask: pa.Array | pa.ChunkedArray) -> Mask:
     filled = pc.fill_null(mask, False)
     return np.asarray(filled.to_numpy(zero_copy_only=False) if len(filled) else [], dtype=bool)
 

@@ -13,13 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
-from curation.agreement.label_model import Flags, Patterns, fit_label_model
-from curation.pairs.label_hierarchy import Floats
-
-Ints = npt.NDArray[np.int64]
+from curation.agreement.label_model import Patterns, fit_label_model
+from labeling.keys.arrays import Floats, Ints, Mask
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Missed:
     recall_at_most: float
 
 
-def occasions(patterns: Patterns) -> Flags:
+def occasions(patterns: Patterns) -> Mask:
     """Return the groups of sources that catch pairs.
 
     Sources that err together (`curation.agreement.label_model.fit_label_model`) are one group. A
@@ -79,9 +76,9 @@ def occasions(patterns: Patterns) -> Flags:
 
 
 def count_missed(
-    caught: Flags,
-    covered: Flags,
-    correct: Flags,
+    caught: Mask,
+    covered: Mask,
+    correct: Mask,
     p_inclusion: Floats,
     stratum: Ints,
     n_candidates: int,
@@ -157,7 +154,7 @@ def count_missed(
 
 
 def _stand_for(
-    right: Floats, one: Flags, two: Flags, caught: Flags, covered: Flags, spare: float
+    right: Floats, one: Mask, two: Mask, caught: Mask, covered: Mask, spare: float
 ) -> tuple[Floats, Floats, float]:
     """Return how many missed pairs each audit stands for, and derivatives of their sum.
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
+from labeling.keys.arrays import Floats, Ints
 
 N_ITERATIONS = 50
 CONVERGED = 1e-4
@@ -26,7 +24,7 @@ MIN_ANSWERS = 2.0
 """Answers that a task needs on the average, for skills to be seen at all."""
 
 
-def aggregate(task: Longs, voter: Longs, answer: Longs, n_classes: int) -> Floats:
+def aggregate(task: Ints, voter: Ints, answer: Ints, n_classes: int) -> Floats:
     """Return how far each class is believed for each task: half by vote, half by voters' skills.
 
     No single model is safe: estimated skills gain much on crowds and lose as much where voters err
@@ -74,9 +72,9 @@ def aggregate(task: Longs, voter: Longs, answer: Longs, n_classes: int) -> Float
 
 
 def _fit(
-    task: Longs,
-    voter: Longs,
-    answer: Longs,
+    task: Ints,
+    voter: Ints,
+    answer: Ints,
     share: Floats,
     of_class: Floats,
     log_confusion: Callable[[Floats], Floats],

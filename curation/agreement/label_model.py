@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit, logit
 
 from curation.agreement.source_dependence import partitions
-from curation.pairs.label_hierarchy import Floats, Rows
+from labeling.keys.arrays import Floats, Ints, Mask
 
-Flags = npt.NDArray[np.bool_]
 Group = tuple[int, ...]
 
 N_ITERATIONS = 60
@@ -46,8 +44,8 @@ class Patterns:
         ``float64[k]``.
     """
 
-    spoke: Flags
-    silent: Flags
+    spoke: Mask
+    silent: Mask
     count: Floats
 
 
@@ -73,7 +71,7 @@ class LabelModel:
     p_common: Floats
     p_speaks: Floats
 
-    def log_odds(self, spoke: Flags, silent: Flags) -> Floats:
+    def log_odds(self, spoke: Mask, silent: Mask) -> Floats:
         """Return the log-odds of a right label, ``float64[n]``."""
         joint, _ = self.log_joint(spoke.astype(np.float64), silent.astype(np.float64))
         odds: Floats = joint[:, 1] - joint[:, 0]
@@ -102,7 +100,7 @@ class LabelModel:
         return joint, caused
 
 
-def count_patterns(spoke: Flags, silent: Flags) -> tuple[Patterns, Rows]:
+def count_patterns(spoke: Mask, silent: Mask) -> tuple[Patterns, Ints]:
     """Return the patterns of candidates, and which of them each candidate has.
 
     Examples
@@ -115,7 +113,7 @@ def count_patterns(spoke: Flags, silent: Flags) -> tuple[Patterns, Rows]:
     return merge_patterns([Patterns(spoke, silent, np.ones(len(spoke)))])
 
 
-def merge_patterns(parts: Sequence[Patterns]) -> tuple[Patterns, Rows]:
+def merge_patterns(parts: Sequence[Patterns]) -> tuple[Patterns, Ints]:
     """Return the patterns of all parts, and the place of each part's each pattern among them."""
     columns = ([getattr(part, name) for part in parts] for name in ("spoke", "silent", "count"))
     patterns = Patterns(*map(np.concatenate, columns))
@@ -228,7 +226,7 @@ def _prior(n_sources: int) -> Floats:
     return np.repeat(p[:, :, None], n_sources, axis=2)
 
 
-def _covers(patterns: Patterns) -> tuple[Flags, Rows, Floats]:
+def _covers(patterns: Patterns) -> tuple[Mask, Ints, Floats]:
     """Return the distinct sets of covering sources, that of each pattern, and their counts."""
     covering = patterns.spoke | patterns.silent
     distinct, of_cover = count_patterns(covering, np.zeros_like(covering))
@@ -241,7 +239,7 @@ def _maximise(
     votes: tuple[Floats, Floats],
     right: Floats,
     caused: Floats,
-    grouped: Flags,
+    grouped: Mask,
 ) -> LabelModel:
     """Return the rates that fit best to the weights of each pattern's states."""
     n_right = right.sum(axis=0)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from curation.pairs.label_hierarchy import Floats
-
-Flags = npt.NDArray[np.bool_]
+from labeling.keys.arrays import Floats, Mask
 
 
 def partitions(
-    spoke: Flags, silent: Flags, count: Floats, n_at_least: int
+    spoke: Mask, silent: Mask, count: Floats, n_at_least: int
 ) -> Iterator[tuple[tuple[int, ...], ...]]:
     """Yield groupings of the sources, from each alone on, joining the most dependent groups.
 
@@ -37,7 +34,7 @@ def partitions(
         yield tuple(groups)
 
 
-def log_odds_ratios(spoke: Flags, silent: Flags, count: Floats) -> Floats:
+def log_odds_ratios(spoke: Mask, silent: Mask, count: Floats) -> Floats:
     """Return how much likelier two sources speak together than by chance, as log-odds ratios.
 
     Only pairs count that both sources cover and that a third source names: whether these are seen

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.pairs.label_hierarchy import Floats, Rows
 from curation.pairs.pair_keys import find_pairs, pair_hash
 from labeling.errors import InputError
+from labeling.keys.arrays import Floats, Ints
 from labeling.keys.hashing import Hashes
 from labeling.keys.runs import rank_in_run, run_numbers
 from labeling.schemas import AUDITS, Batch, check
@@ -24,7 +24,7 @@ QUESTIONS = tuple(name for name in AUDITS.arrow.names if name not in ("verdict",
 """Columns of a sample: those of an audit without the answer."""
 
 
-def bands(pairs: Batch, cold: npt.NDArray[np.float64]) -> npt.NDArray[np.int8]:
+def bands(pairs: Batch, cold: Floats) -> npt.NDArray[np.int8]:
     """Return the band of each pair by its cold score: 0 for the lowest tenth, 9 for the highest.
 
     Bands differ in size by one at most; equal scores are cut by a hash of the pair, so the bands
@@ -57,7 +57,7 @@ def tenths(score: npt.NDArray[np.floating]) -> npt.NDArray[np.int8]:
 
 def sample(
     pairs: Batch,
-    cold: npt.NDArray[np.float64],
+    cold: Floats,
     n: int,
     seed: int,
     *,
@@ -119,7 +119,7 @@ def sample(
     return pa.table(columns).select(list(QUESTIONS))
 
 
-def _shares(keep: float) -> npt.NDArray[np.float64]:
+def _shares(keep: float) -> Floats:
     """Return how many audits each band gets, in proportion."""
     top = (np.arange(N_BANDS) + 1) / N_BANDS
     # What is kept will not be the best by the cold score alone.
@@ -128,7 +128,7 @@ def _shares(keep: float) -> npt.NDArray[np.float64]:
 
 def spread(
     band: npt.NDArray[np.int8], kind: npt.NDArray[np.uint64], draw: Hashes, seed: int
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """Return a number in [0, 1) for each pair: uniform, and even over the pairs of each kind."""
     order = np.lexsort((draw, kind, band))
     ordered = band[order], kind[order]
@@ -157,7 +157,7 @@ def is_drawn_here(audits: pa.Table, strata: str = "band|cell") -> bool:
     return bool(pc.all(named, min_count=0).as_py())
 
 
-def shares_drawn(stratum: npt.NDArray[np.int8], rows: npt.NDArray[np.int64]) -> Floats:
+def shares_drawn(stratum: npt.NDArray[np.int8], rows: Ints) -> Floats:
     """Return the inclusion probability of each row: the share of its stratum that was drawn.
 
     Examples
@@ -224,7 +224,7 @@ def count_doubtful(audits: pa.Table) -> tuple[int, int]:
     return int(np.sum(verdict[last] == "unsure")), len(contradictory)
 
 
-def _last_verdicts(audits: pa.Table) -> tuple[pa.Table, Rows, Rows]:
+def _last_verdicts(audits: pa.Table) -> tuple[pa.Table, Ints, Ints]:
     """Return audits by ``seq``, the rows that are the last of their pair, and the pair of each."""
     ordered = audits.sort_by("seq")
     pair = find_pairs(ordered, ordered)

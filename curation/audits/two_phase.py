@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from curation.audits.audits import QUESTIONS, shares_drawn, spread
 from curation.pairs.pair_keys import pair_hash
+from labeling.keys.arrays import Mask
 from labeling.schemas import Batch
 
 N_INSIDE, N_OUTSIDE = 6, 3
@@ -53,7 +54,7 @@ class Cells:
     """
 
     cell: npt.NDArray[np.int8]
-    asked: npt.NDArray[np.bool_]
+    asked: Mask
 
 
 def make_cells(
@@ -61,7 +62,7 @@ def make_cells(
     p_correct: npt.NDArray[np.floating],
     share: float,
     first: npt.NDArray[np.int8],
-    asked: npt.NDArray[np.bool_],
+    asked: Mask,
 ) -> Cells:
     """Cut candidates into cells.
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 from curation.audits.audits import bands, is_drawn_here, stratum_names
 from curation.frames.audits import pool_of
 from curation.intervals.judgements import Judgements, cut, judgements
-from curation.intervals.precision import Ints
 from curation.intervals.thresholds import Thresholds
 from labeling.errors import InputError
 from labeling.frames.frames import to_table
 from labeling.frames.notebook import MAX_ROWS, html_table
+from labeling.keys.arrays import Ints
 from labeling.schemas import AUDITS, SCORED
 from labeling.taxonomy.taxonomy import Taxonomy
 

@@ -11,11 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audits.audits import tenths, usable_audits
-from curation.intervals.precision import Floats, Interval, Ints, precision_interval
+from curation.intervals.precision import Interval, precision_interval
 from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.pair_keys import find_pairs
-
-Mask = npt.NDArray[np.bool_]
+from labeling.keys.arrays import Floats, Ints, Mask
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,11 @@ held against simulations (`tests/benchmarks/guarantee.py`).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.intervals.precision import clopper_pearson
 from curation.intervals.thresholds import Thresholds
 from labeling.errors import ConfigError, QualityError
+from labeling.keys.arrays import Mask
 
 STARTS = (0.02, 0.07, 0.2)
 """Shares of the audits inside the sets that a sequence starts from; known before any verdict."""
@@ -124,7 +124,7 @@ def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> 
     return int(needed) if needed <= cuts.n_kept[-1] else None
 
 
-def _rejected(cuts: Thresholds, target: float, error: float) -> npt.NDArray[np.bool_]:
+def _rejected(cuts: Thresholds, target: float, error: float) -> Mask:
     """Walk the sets; return ``bool[t]``: those whose precision is proved to be above the target."""
     n_audits = cuts.estimates.n_audits
     if not n_audits.any():

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betainc, betaincinv, stdtrit
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from labeling.keys.arrays import Floats, Ints, Mask
 
 ENDLESS = 2**40
 """Candidates that a set whose size is not told is taken to have."""
@@ -100,7 +99,7 @@ class Estimates:
 
 
 def precision_interval(
-    correct: npt.NDArray[np.bool_],
+    correct: Mask,
     p_inclusion: Floats,
     *,
     stratum: Ints | None = None,
@@ -178,7 +177,7 @@ def clopper_pearson(
 
 
 def audit_sums(
-    correct: npt.NDArray[np.bool_],
+    correct: Mask,
     p_inclusion: Floats,
     place: Ints,
     stratum: Ints,

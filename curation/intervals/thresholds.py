@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.intervals.precision import Estimates, Ints, audit_sums, estimate
+from curation.intervals.precision import Estimates, audit_sums, estimate
 from labeling.errors import InputError
+from labeling.keys.arrays import Floats, Ints, Mask
 
 N_CUTS = 1000
 """Steps of the threshold table: it has a row more."""
@@ -43,7 +44,7 @@ class Thresholds:
         The precision of each.
     """
 
-    threshold: npt.NDArray[np.float64]
+    threshold: Floats
     n_kept: Ints
     estimates: Estimates
 
@@ -72,8 +73,8 @@ class Thresholds:
 def thresholds(
     p_correct: npt.NDArray[np.floating],
     audited: Ints,
-    correct: npt.NDArray[np.bool_],
-    p_inclusion: npt.NDArray[np.float64],
+    correct: Mask,
+    p_inclusion: Floats,
     *,
     stratum: npt.NDArray[np.integer] | None = None,
 ) -> Thresholds:

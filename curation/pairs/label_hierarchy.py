@@ -9,12 +9,10 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.arrays import Floats, Ints
 from labeling.keys.runs import ranges
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
-Rows = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Single = npt.NDArray[np.float32]
 Real = TypeVar("Real", np.float32, np.float64)
 
 
@@ -34,10 +32,10 @@ class Relatives:
     """
 
     n: int
-    below: Rows
-    above: Rows
-    member: Rows
-    family: Rows
+    below: Ints
+    above: Ints
+    member: Ints
+    family: Ints
 
     def mean_above(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the ancestors of each candidate, `missing` where it has none."""
@@ -92,7 +90,7 @@ class Relatives:
         return _inverse(np.bincount(self.member, others, self.n))
 
 
-def find_relatives(image: Rows, label: Codes, taxonomy: Taxonomy) -> Relatives:
+def find_relatives(image: Ints, label: Codes, taxonomy: Taxonomy) -> Relatives:
     """Find the related candidates of each image.
 
     Parameters
@@ -115,7 +113,7 @@ def find_relatives(image: Rows, label: Codes, taxonomy: Taxonomy) -> Relatives:
     return Relatives(len(label), below[present], order[at[present]], member, family)
 
 
-def _expand(label: Codes, related: tuple[tuple[int, ...], ...]) -> tuple[Rows, Rows]:
+def _expand(label: Codes, related: tuple[tuple[int, ...], ...]) -> tuple[Ints, Ints]:
     """Return, for each row and each relative of its label, the row and the relative's code."""
     count = np.array([len(r) for r in related], np.int64)
     flat = np.array([code for codes in related for code in codes], np.int64)
@@ -137,11 +135,11 @@ def _mean(total: Floats, of: tuple[Floats, Floats], missing: Floats | float) -> 
     return result
 
 
-def _total(to: Rows, values: Floats, n: int) -> Floats:
+def _total(to: Ints, values: Floats, n: int) -> Floats:
     return np.bincount(to, values, n).astype(np.float64, copy=False)
 
 
-def _max(to: Rows, values: npt.NDArray[Real], n: int) -> npt.NDArray[Real]:
+def _max(to: Ints, values: npt.NDArray[Real], n: int) -> npt.NDArray[Real]:
     largest = np.zeros(n, values.dtype)
     np.maximum.at(largest, to, values)
     return largest

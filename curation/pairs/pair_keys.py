@@ -7,11 +7,11 @@ machine and in any order of rows.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.keys.arrays import Ints
 from labeling.keys.hashing import GOLDEN, Hashes, scramble
-from labeling.keys.ids import Words, digest_words, to_words
+from labeling.keys.ids import Halves, digest_halves, to_halves
 from labeling.schemas import Batch
 
 
@@ -23,22 +23,22 @@ def image_hash(images: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
     >>> image_hash(pa.array(["0" * 32, "0" * 31 + "1"]), seed=7) % np.uint64(10)
     array([4, 0], dtype=uint64)
     """
-    return hash_words(to_words(images), seed)
+    return hash_halves(to_halves(images), seed)
 
 
-def hash_words(words: Words, seed: int = 0) -> Hashes:
-    """Return `image_hash` of ids that `labeling.keys.ids.to_words` has read, ``uint64[n, 2]``."""
+def hash_halves(halves: Halves, seed: int = 0) -> Hashes:
+    """Return `image_hash` of ids that `labeling.keys.ids.to_halves` has read, ``uint64[n, 2]``."""
     start = np.array([(seed * int(GOLDEN)) % 2**64], np.uint64)
-    return _mix(_mix(start + words[:, 0]) + words[:, 1])
+    return _mix(_mix(start + halves[:, 0]) + halves[:, 1])
 
 
 def pair_hash(pairs: Batch, seed: int = 0) -> Hashes:
     """Return a hash of each ``(image_id, label_id)`` and the seed."""
-    of_label = digest_words(pairs.column("label_id"))[:, 0]
+    of_label = digest_halves(pairs.column("label_id"))[:, 0]
     return _mix(image_hash(pairs.column("image_id"), seed) + of_label)
 
 
-def find_pairs(pairs: Batch, among: Batch) -> npt.NDArray[np.int64]:
+def find_pairs(pairs: Batch, among: Batch) -> Ints:
     """Return the row of each pair in `among`, or -1 where it is not there.
 
     Parameters
@@ -65,7 +65,7 @@ def find_pairs(pairs: Batch, among: Batch) -> npt.NDArray[np.int64]:
     return rows
 
 
-def codes_of(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def codes_of(ids: pa.Array | pa.ChunkedArray) -> Ints:
     """Return one integer for each text, ``int64[n]``: equal where the texts are equal.
 
     Examples
@@ -76,7 +76,7 @@ def codes_of(ids: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.asarray(_unchunked(ids).dictionary_encode().indices, np.int64)
 
 
-def _joint_codes(first: Batch, second: Batch) -> npt.NDArray[np.int64]:
+def _joint_codes(first: Batch, second: Batch) -> Ints:
     """Return one integer for each pair of both tables: equal where the pairs are equal."""
     images, labels = (
         pa.chunked_array(

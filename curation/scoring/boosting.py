@@ -7,8 +7,8 @@ from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from curation.intervals.judgements import Judgements
-from curation.pairs.label_hierarchy import Floats, Rows, Single
 from curation.scoring.threads import one_thread
+from labeling.keys.arrays import Floats, Floats32, Ints
 
 MIN_BOOSTED = 300
 """Audits below which boosting is not tried."""
@@ -17,7 +17,9 @@ N_TREES, N_LEAVES, MIN_IN_LEAF, N_BINS = 60, 8, 20, 32
 RATE, RIDGE = 0.12, 5.0
 
 
-def fit_boosting(base: Single, extra: Single, judged: Judgements) -> HistGradientBoostingClassifier:
+def fit_boosting(
+    base: Floats32, extra: Floats32, judged: Judgements
+) -> HistGradientBoostingClassifier:
     """Fit small trees on the judged candidates (Friedman 2001, on histograms).
 
     Parameters
@@ -45,7 +47,7 @@ def fit_boosting(base: Single, extra: Single, judged: Judgements) -> HistGradien
 
 
 def predict_boosting(
-    model: HistGradientBoostingClassifier, base: Single, extra: Single, row: Rows, p: Floats
+    model: HistGradientBoostingClassifier, base: Floats32, extra: Floats32, row: Ints, p: Floats
 ) -> Floats:
     """Return the probability of the candidates of some rows, ``float64[m]``.
 
@@ -58,7 +60,7 @@ def predict_boosting(
     return blend
 
 
-def _at_quantiles(x: Single) -> Single:
+def _at_quantiles(x: Floats32) -> Floats32:
     """Return each column's values moved to the nearest of `N_BINS` of its quantiles.
 
     The trees split half-way between them, so they treat other values as these. Left alone,
@@ -73,5 +75,5 @@ def _at_quantiles(x: Single) -> Single:
     return moved
 
 
-def _columns(base: Single, extra: Single, row: Rows) -> Single:
+def _columns(base: Floats32, extra: Floats32, row: Ints) -> Floats32:
     return np.column_stack([base[row], extra[:, row].T])

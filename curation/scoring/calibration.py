@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.special import logit as exact_logit
 from sklearn.isotonic import IsotonicRegression
 
-Floats = npt.NDArray[np.float64]
+from labeling.keys.arrays import Floats
 
 PRIOR_JUDGEMENTS = 4.0
 """Precision of the prior that holds log-slope and intercept near 0."""

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.pairs.label_hierarchy import Floats, Relatives, Rows, find_relatives
-from curation.pairs.pair_keys import hash_words
-from labeling.keys.ids import rank, to_words
+from curation.pairs.label_hierarchy import Relatives, find_relatives
+from curation.pairs.pair_keys import hash_halves
+from labeling.keys.arrays import Floats, Floats32, Ints, Mask
+from labeling.keys.ids import rank, to_halves
 from labeling.keys.runs import rank_in_run, run_sizes, run_starts
 from labeling.schemas import CANDIDATES, check
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
@@ -49,7 +50,7 @@ class LabelFacts:
         ``float64[n_labels]``: mean of their noisy-or.
     """
 
-    n: Rows
+    n: Ints
     noisy_or: Floats
 
 
@@ -80,11 +81,11 @@ class FeatureTable:
     """
 
     names: tuple[str, ...]
-    values: npt.NDArray[np.float32]
+    values: Floats32
     sources: tuple[str, ...]
-    spoke: npt.NDArray[np.bool_]
-    silent: npt.NDArray[np.bool_]
-    image: Rows
+    spoke: Mask
+    silent: Mask
+    image: Ints
     label: Codes
     fold: npt.NDArray[np.int8]
     pairs: pa.Table
@@ -95,11 +96,11 @@ class FeatureTable:
     def __len__(self) -> int:
         return len(self.label)
 
-    def column(self, name: str) -> npt.NDArray[np.float32]:
+    def column(self, name: str) -> Floats32:
         """Return one feature, ``float32[n]``."""
         return self.values[:, self.names.index(name)]
 
-    def take(self, row: Rows) -> FeatureTable:
+    def take(self, row: Ints) -> FeatureTable:
         """Return the candidates of some rows; their relatives are only those among them."""
         return replace(
             self,
@@ -140,8 +141,8 @@ def features(
     """
     check(candidates, CANDIDATES, where="candidates")
     used = tuple(sorted({*sources})) if sources is not None else sources_of(candidates)
-    words, label = to_words(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
-    image = rank(words)[0]
+    halves, label = to_halves(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
+    image = rank(halves)[0]
     strength, log_pages, log_hosts = _evidence(candidates["evidence"], used)
     spoke, silent = votes(candidates, used)
     relatives = find_relatives(image, label, taxonomy)
@@ -163,7 +164,7 @@ def features(
         silent=silent,
         image=image,
         label=label,
-        fold=(hash_words(words) % np.uint64(N_FOLDS)).astype(np.int8),
+        fold=(hash_halves(halves) % np.uint64(N_FOLDS)).astype(np.int8),
         pairs=candidates.select(["image_id", "label_id"]),
         relatives=relatives,
         taxonomy=taxonomy,
@@ -183,9 +184,7 @@ def sources_of(candidates: pa.Table) -> tuple[str, ...]:
     return tuple(sorted(named | {*pc.unique(pc.list_flatten(candidates["silent"])).to_pylist()}))
 
 
-def _evidence(
-    evidence: pa.ChunkedArray, sources: tuple[str, ...]
-) -> tuple[npt.NDArray[np.float32], ...]:
+def _evidence(evidence: pa.ChunkedArray, sources: tuple[str, ...]) -> tuple[Floats32, ...]:
     """Return strength, log(1 + pages) and log(1 + hosts), each ``float32[n, n_sources]``."""
     items = pc.list_flatten(evidence)
     row, source = _positions(evidence, pc.struct_field(items, "source"), sources)
@@ -199,9 +198,7 @@ def _evidence(
     return tuple(dense)
 
 
-def votes(
-    candidates: pa.Table, sources: tuple[str, ...]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def votes(candidates: pa.Table, sources: tuple[str, ...]) -> tuple[Mask, Mask]:
     """Return which sources name each label, and which cover its image but do not.
 
     Parameters
@@ -219,9 +216,7 @@ def votes(
     return _named(evidence, speaking, sources), _named(silent, pc.list_flatten(silent), sources)
 
 
-def _named(
-    lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]
-) -> npt.NDArray[np.bool_]:
+def _named(lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]) -> Mask:
     row, source = _positions(lists, names, sources)
     used = source >= 0
     filled = np.zeros((len(lists), len(sources)), bool)
@@ -231,7 +226,7 @@ def _named(
 
 def _positions(
     lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]
-) -> tuple[Rows, Rows]:
+) -> tuple[Ints, Ints]:
     """Return the row and the place among `sources` (-1 if not there) of each list item."""
     n_items = np.asarray(pc.list_value_length(lists), np.int64)
     row = np.repeat(np.arange(len(lists), dtype=np.int64), n_items)
@@ -241,9 +236,9 @@ def _positions(
 
 def _general(
     noisy_or: Floats,
-    spoke: npt.NDArray[np.bool_],
-    silent: npt.NDArray[np.bool_],
-    image: Rows,
+    spoke: Mask,
+    silent: Mask,
+    image: Ints,
     relatives: Relatives,
 ) -> dict[str, Floats]:
     n_speaking, n_silent = spoke.sum(1), silent.sum(1)
@@ -262,7 +257,7 @@ def _general(
     }
 
 
-def _rank(values: Floats, image: Rows) -> Rows:
+def _rank(values: Floats, image: Ints) -> Ints:
     """Return how many candidates of the same image have a larger value."""
     by_value = np.argsort(-values)
     code = image.astype(np.min_scalar_type(int(image.max(initial=0))))

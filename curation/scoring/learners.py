@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.intervals.judgements import Judgements
-from curation.pairs.label_hierarchy import Floats
 from curation.scoring.boosting import MIN_BOOSTED, fit_boosting, predict_boosting
 from curation.scoring.calibration import Map, fit_calibration
 from curation.scoring.features import N_FOLDS
 from curation.scoring.self_training import Task, learn, log_loss
 from curation.scoring.venn_abers import VennAbers, fit_venn_abers
+from labeling.keys.arrays import Floats
 
 LEARNERS = ("logistic", "boosting")
 
@@ -52,7 +51,7 @@ def choose_learners(task: Task, judged: Judgements, ridges: list[float]) -> list
     return [_choose(p[:, k, seen[k]], judged.take(seen[k])) for k in range(N_FOLDS)]
 
 
-def _choose(p: npt.NDArray[np.float64], judged: Judgements) -> Choice:
+def _choose(p: Floats, judged: Judgements) -> Choice:
     """Choose by the predictions of each learner, ``[n_learners, m]``."""
     maps = [fit_calibration(of_one, judged.correct, judged.weight) for of_one in p]
     loss = np.array([log_loss(m.apply(x), judged) for m, x in zip(maps, p, strict=True)])

@@ -9,12 +9,12 @@ import numpy as np
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from curation.pairs.label_hierarchy import Floats, Rows, Single
 from curation.scoring.boosting import predict_boosting
 from curation.scoring.calibration import Map
 from curation.scoring.features import FeatureTable, LabelFacts
 from curation.scoring.self_training import N_RATES, Step, support
 from curation.scoring.venn_abers import VennAbers
+from labeling.keys.arrays import Floats, Floats32, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ class Boosted:
     """
 
     model: HistGradientBoostingClassifier
-    labels: Single
-    votes: Single
+    labels: Floats32
+    votes: Floats32
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +65,11 @@ class Model:
         What joins the last round's linear form, if anything.
     """
 
-    features: Single
-    constant: Single
-    labels: Single
-    votes: Single
-    support: Single
+    features: Floats32
+    constant: Floats32
+    labels: Floats32
+    votes: Floats32
+    support: Floats32
     missing: Floats
     calibration: Map
     venn_abers: VennAbers
@@ -129,7 +129,7 @@ def _tabulate(step: Step, table: FeatureTable) -> tuple[Floats, Floats]:
     return of_label, added.reshape(n_sources * 3, n_labels, N_RATES - 1)
 
 
-def apply(scorer: Scorer, table: FeatureTable, intervals: bool = False) -> Single:
+def apply(scorer: Scorer, table: FeatureTable, intervals: bool = False) -> Floats32:
     """Return the calibrated probability of each candidate, by the model of its fold.
 
     Parameters
@@ -169,7 +169,7 @@ def apply(scorer: Scorer, table: FeatureTable, intervals: bool = False) -> Singl
     return closed if intervals else closed[0]
 
 
-def _boost(boosted: Boosted, table: FeatureTable, given: Single, rows: Rows, p: Floats) -> Floats:
+def _boost(boosted: Boosted, table: FeatureTable, given: Floats32, rows: Ints, p: Floats) -> Floats:
     added = np.zeros((N_RATES, len(table)), np.float32)
     added[0, rows] = boosted.labels[table.label[rows]]
     added[1:, rows] = _of_votes(boosted.votes, table, rows).T
@@ -177,15 +177,15 @@ def _boost(boosted: Boosted, table: FeatureTable, given: Single, rows: Rows, p: 
     return predict_boosting(boosted.model, table.values, extra, rows, p)
 
 
-def _without_support(model: Model, table: FeatureTable, rows: Rows) -> Single:
-    z: Single = table.values[rows] @ model.features
+def _without_support(model: Model, table: FeatureTable, rows: Ints) -> Floats32:
+    z: Floats32 = table.values[rows] @ model.features
     z += model.constant
     z += model.labels[table.label[rows]]
     z += _of_votes(model.votes, table, rows)
     return z
 
 
-def _of_votes(votes: Single, table: FeatureTable, rows: Rows) -> Single:
+def _of_votes(votes: Floats32, table: FeatureTable, rows: Ints) -> Floats32:
     """Return the sum over the sources of what each adds in its state."""
     n_labels, n_rounds = votes.shape[1:]
     flat, total = votes.reshape(-1, n_rounds), np.zeros((len(rows), n_rounds), np.float32)
@@ -195,6 +195,6 @@ def _of_votes(votes: Single, table: FeatureTable, rows: Rows) -> Single:
     return total
 
 
-def _single(rounds: Sequence[Floats]) -> Single:
+def _single(rounds: Sequence[Floats]) -> Floats32:
     """Return the arrays of the rounds as one, the round last."""
     return np.ascontiguousarray(np.stack(rounds, axis=-1), np.float32)

@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.agreement.label_model import belief, count_patterns, merge_patterns
-from curation.pairs.label_hierarchy import Floats
 from curation.pairs.pair_keys import image_hash
 from curation.scoring.features import features, sources_of
 from curation.scoring.model import Scorer, apply
 from curation.scoring.scoring import Scores, kinds, score
 from curation.scoring.threads import one_thread
 from labeling.errors import InputError
+from labeling.keys.arrays import Floats, Floats32, Mask
 from labeling.keys.hashing import Hashes
 from labeling.keys.runs import run_starts
 from labeling.schemas import CANDIDATES
@@ -53,7 +53,7 @@ def parts_of_table(candidates: pa.Table) -> Parts:
 
 def score_parts(
     parts: Parts, taxonomy: Taxonomy, audits: pa.Table, intervals: bool = False
-) -> tuple[npt.NDArray[np.float32], Scores, int]:
+) -> tuple[Floats32, Scores, int]:
     """Score all candidates.
 
     Up to `MAX_FITTED` candidates all are fitted on (`curation.scoring.scoring.score`). Of more, the
@@ -161,7 +161,7 @@ def _refuse_scattered(image: Hashes) -> None:
         )
 
 
-def _choose(image: Hashes, audited: Hashes) -> npt.NDArray[np.bool_]:
+def _choose(image: Hashes, audited: Hashes) -> Mask:
     """Return which candidates to fit on: all of the images that are chosen."""
     if len(image) <= MAX_FITTED:
         return np.ones(len(image), bool)
@@ -169,9 +169,7 @@ def _choose(image: Hashes, audited: Hashes) -> npt.NDArray[np.bool_]:
     return (image < limit) | np.isin(image, audited)
 
 
-def _whole_images(
-    parts: Parts, image: Hashes, fitted: npt.NDArray[np.bool_]
-) -> Iterator[tuple[pa.Table, npt.NDArray[np.bool_]]]:
+def _whole_images(parts: Parts, image: Hashes, fitted: Mask) -> Iterator[tuple[pa.Table, Mask]]:
     """Yield the candidates in parts of whole images, each with what is fitted of it."""
     start, held = 0, CANDIDATES.empty()
     for part in parts(CANDIDATES.arrow.names):
@@ -188,13 +186,13 @@ def _whole_images(
 
 def apply_all(
     scorer: Scorer, parts: Iterator[pa.Table], taxonomy: Taxonomy, intervals: bool = False
-) -> Iterator[npt.NDArray[np.float32]]:
+) -> Iterator[Floats32]:
     """Yield the scores of each part, in order."""
 
-    def apply_to(part: pa.Table) -> npt.NDArray[np.float32]:
+    def apply_to(part: pa.Table) -> Floats32:
         return apply(scorer, features(part, taxonomy, scorer.sources, scorer.facts), intervals)
 
-    waiting: deque[Future[npt.NDArray[np.float32]]] = deque()
+    waiting: deque[Future[Floats32]] = deque()
     with ThreadPoolExecutor(N_THREADS) as pool:
         for part in parts:
             waiting.append(pool.submit(apply_to, part))

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from curation.pairs.label_hierarchy import Floats, Real, Rows
+from curation.pairs.label_hierarchy import Real
 from curation.scoring.features import FeatureTable
+from labeling.keys.arrays import Floats, Ints, Mask
 from labeling.taxonomy.taxonomy import Taxonomy
 
 WEAKEST, STRONGEST = 1.0, 500.0
@@ -36,10 +37,10 @@ class Hierarchy:
         ``int64[f]``: pool of each family.
     """
 
-    row: Rows
-    group: Rows
-    family: Rows
-    pool: Rows
+    row: Ints
+    group: Ints
+    family: Ints
+    pool: Ints
 
     def count(self, weight: npt.NDArray[np.floating]) -> Floats:
         """Return the weight (``float[n]``, of each candidate) of each group, ``float64[g]``."""
@@ -62,7 +63,7 @@ def by_label(table: FeatureTable) -> Hierarchy:
     )
 
 
-def by_source(table: FeatureTable, voted: npt.NDArray[np.bool_]) -> Hierarchy:
+def by_source(table: FeatureTable, voted: Mask) -> Hierarchy:
     """Group the votes by (source, label), those by (source, parent), those by source.
 
     Parameters
@@ -113,7 +114,7 @@ class Rates:
 
     def logits_without(
         self,
-        group: Rows,
+        group: Ints,
         weight: npt.NDArray[np.floating] | float,
         right: npt.NDArray[np.floating],
     ) -> npt.NDArray[np.floating]:
@@ -137,7 +138,7 @@ class Rates:
         return logit(level)
 
     def _line(
-        self, group: Rows | slice, weight: npt.NDArray[np.floating] | float
+        self, group: Ints | slice, weight: npt.NDArray[np.floating] | float
     ) -> tuple[Floats, Floats]:
         """Return level and slope: without y right of `weight`, the rate is level - slope * y."""
         n, n_family = self.n[group], self.n_family[group]
@@ -196,7 +197,7 @@ def logit(rate: npt.NDArray[Real]) -> npt.NDArray[Real]:
     return np.log(inside, out=inside)
 
 
-def _sum(to: Rows, values: npt.NDArray[np.floating], n: int) -> Floats:
+def _sum(to: Ints, values: npt.NDArray[np.floating], n: int) -> Floats:
     return np.bincount(to, values, n).astype(np.float64)
 
 
@@ -214,5 +215,5 @@ def _strength(n: npt.NDArray[np.number], y: npt.NDArray[np.number], prior: Float
     return 1 / min(max(correlation, 1 / (STRONGEST + 1)), 1 / (WEAKEST + 1)) - 1
 
 
-def _parent_or_self(taxonomy: Taxonomy) -> Rows:
+def _parent_or_self(taxonomy: Taxonomy) -> Ints:
     return np.array([p[0] if p else code for code, p in enumerate(taxonomy.parents)], np.int64)

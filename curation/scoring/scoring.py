@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from curation.agreement.label_model import belief, count_patterns
 from curation.intervals.judgements import Judgements, judgements
-from curation.pairs.label_hierarchy import Floats, Single
 from curation.scoring.boosting import fit_boosting, predict_boosting
 from curation.scoring.features import N_FOLDS, FeatureTable
 from curation.scoring.learners import LEARNERS, Choice, choose_learners
@@ -23,6 +22,7 @@ from curation.scoring.model import Model, Scorer, make_model
 from curation.scoring.self_training import Task, choose_ridge, learn, make_task
 from curation.scoring.threads import one_thread
 from labeling.errors import InputError
+from labeling.keys.arrays import Floats, Floats32
 from labeling.keys.ids import digest
 
 MIN_AUDITS = 50
@@ -54,8 +54,8 @@ class Scores:
         For each fold, the inverse ridge, and the learner with its calibration.
     """
 
-    p_correct: npt.NDArray[np.float32]
-    bounds: npt.NDArray[np.float32]
+    p_correct: Floats32
+    bounds: Floats32
     fold: npt.NDArray[np.int8]
     n_audits: int
     n_features: int
@@ -158,7 +158,7 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     )
 
 
-def _fit(task: Task, judged: Judgements) -> tuple[list[float], list[Choice], list[Model], Single]:
+def _fit(task: Task, judged: Judgements) -> tuple[list[float], list[Choice], list[Model], Floats32]:
     """Return the ridge, choice and model of each fold, and what they make of every candidate."""
     table = task.table
     seen = [table.fold[judged.row] != k for k in range(N_FOLDS)]

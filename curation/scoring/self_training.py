@@ -11,10 +11,10 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from curation.intervals.judgements import Judgements
-from curation.pairs.label_hierarchy import Floats, Rows, Single
 from curation.scoring.features import FeatureTable
 from curation.scoring.reliability import Hierarchy, Rates, by_label, by_source, fit_rates
 from labeling.errors import InputError
+from labeling.keys.arrays import Floats, Floats32, Ints
 
 N_ROUNDS = 3
 """How often a model is refitted on its own soft labels."""
@@ -43,18 +43,18 @@ class Task:
     """
 
     table: FeatureTable
-    row: Rows
+    row: Ints
     labels: Hierarchy
     speaking: Hierarchy
     silent: Hierarchy
 
     @cached_property
-    def n_votes(self) -> tuple[Single, Single]:
+    def n_votes(self) -> tuple[Floats32, Floats32]:
         """How many sources speak for each candidate, and how many are silent, ``float32[n]``."""
         table = self.table
         return table.spoke.sum(1, dtype=np.float32), table.silent.sum(1, dtype=np.float32)
 
-    def take(self, row: Rows) -> Task:
+    def take(self, row: Ints) -> Task:
         """Return the task of some of the candidates."""
         return _make_task(self.table.take(row), row)
 
@@ -64,7 +64,7 @@ def make_task(table: FeatureTable) -> Task:
     return _make_task(table, np.arange(len(table), dtype=np.int64))
 
 
-def _make_task(table: FeatureTable, row: Rows) -> Task:
+def _make_task(table: FeatureTable, row: Ints) -> Task:
     speaking, silent = by_source(table, table.spoke), by_source(table, table.silent)
     return Task(table, row, by_label(table), speaking, silent)
 
@@ -111,7 +111,7 @@ class Learnt:
 
     steps: list[Step]
     p: Floats
-    extra: Single
+    extra: Floats32
 
 
 def learn(task: Task, judged: Judgements, ridge: float, near: Task | None = None) -> Learnt:
@@ -141,7 +141,7 @@ def learn(task: Task, judged: Judgements, ridge: float, near: Task | None = None
     return Learnt(steps, p, extra)
 
 
-def _begin(task: Task, judged: Judgements, ridge: float) -> tuple[Step, Floats, Single]:
+def _begin(task: Task, judged: Judgements, ridge: float) -> tuple[Step, Floats, Floats32]:
     own = task.take(judged.row)
     rates = _fit_all(own, judged.correct, judged.weight)
     extra = _added(task, rates, np.zeros(len(task.table), np.float32), 0.0)
@@ -153,7 +153,7 @@ def _begin(task: Task, judged: Judgements, ridge: float) -> tuple[Step, Floats, 
 
 def _refit(
     task: Task, at: Task, judged: Judgements, ridge: float, p: Floats
-) -> tuple[Step, Floats, Single]:
+) -> tuple[Step, Floats, Floats32]:
     """Fit on what `p` says of all candidates; return what it makes of those of `at`."""
     correct = p.astype(np.float32)
     correct[judged.row] = judged.correct
@@ -197,7 +197,7 @@ def _added(
     rates: tuple[Rates, ...],
     correct: npt.NDArray[np.floating],
     weight: Floats | float,
-) -> Single:
+) -> Floats32:
     """Return the label's rate and what speaking and silent sources add, logits, ``[3, n]``.
 
     Each candidate's own judgement is left out.
@@ -214,7 +214,7 @@ def _added(
     return np.array(added, np.float32)
 
 
-def support(table: FeatureTable, p: Floats, missing: Floats | float) -> Single:
+def support(table: FeatureTable, p: Floats, missing: Floats | float) -> Floats32:
     """Return how probable the other candidates of the image are, related or not, ``[6, n]``."""
     relatives, count = table.relatives, np.bincount(table.image)[table.image] - 1
     others = (np.bincount(table.image, p)[table.image] - p) / np.maximum(count, 1)
@@ -232,7 +232,7 @@ def support(table: FeatureTable, p: Floats, missing: Floats | float) -> Single:
 
 
 def _fit(
-    table: FeatureTable, extra: Single, judged: Judgements, ridge: float
+    table: FeatureTable, extra: Floats32, judged: Judgements, ridge: float
 ) -> tuple[Floats, float]:
     """Fit on the judged rows of features and `extra`; return slopes and intercept."""
     if len(np.unique(judged.correct)) < 2:
@@ -251,7 +251,7 @@ def _fit(
     return slope, float(model.intercept_[0] - slope @ center)
 
 
-def _predict(slope: Floats, intercept: float, base: Single, extra: Single) -> Floats:
+def _predict(slope: Floats, intercept: float, base: Floats32, extra: Floats32) -> Floats:
     n_base, single = base.shape[1], slope.astype(np.float32)
     z = base @ single[:n_base] + single[n_base:] @ extra
     p: Floats = expit(z.astype(np.float64) + intercept)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from labeling.keys.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +60,7 @@ def fit_venn_abers(p: Floats, correct: Floats, weight: Floats | None = None) -> 
     return VennAbers(score, if_wrong, _if_right(n, right))
 
 
-def _sum(to: npt.NDArray[np.int64], values: Floats, n: int) -> Floats:
+def _sum(to: Ints, values: Floats, n: int) -> Floats:
     return np.bincount(to, values, n).astype(np.float64)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.pairs.label_hierarchy import find_relatives
 from curation.pairs.pair_keys import codes_of
 from curation.selection.selection import Selection
+from labeling.keys.arrays import Ints
 from labeling.taxonomy.taxonomy import Taxonomy
 
 N_AT_ONCE = 200_000
@@ -36,7 +36,7 @@ def flag_implied(chosen: Selection, taxonomy: Taxonomy) -> Selection:
     return replace(chosen, table=table.set_column(place, table.schema.field(place), reason))
 
 
-def _whole_images(image: npt.NDArray[np.int64], n_at_once: int) -> Iterator[npt.NDArray[np.int64]]:
+def _whole_images(image: Ints, n_at_once: int) -> Iterator[Ints]:
     """Yield all rows in parts, of about as many rows each, that cut no image."""
     order = np.argsort(image, kind="stable")
     ordered = image[order]

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from curation.intervals.judgements import Judgements, cut
 from curation.intervals.learn_then_test import check_promise, largest_proved, unproved
-from curation.intervals.precision import Ints
 from curation.pairs.pair_keys import pair_hash
 from curation.selection.selection import Beyond, Selection, keep_rows, n_to_keep, rank_within
+from labeling.keys.arrays import Floats32, Ints
 from labeling.schemas import SCORED, check
 
 ABOVE_ALL = 2.0
@@ -127,7 +126,7 @@ def _ladder(floor: int, error: float) -> Iterator[tuple[int, float]]:
         yield held, error / 2 / len(lower)
 
 
-def _scores(p: npt.NDArray[np.float32], rank: Ints, floor: int) -> npt.NDArray[np.float32]:
+def _scores(p: Floats32, rank: Ints, floor: int) -> Floats32:
     return np.where((rank >= 0) & (rank < floor), np.float32(ABOVE_ALL), p)
 
 

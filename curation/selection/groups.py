@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.intervals.precision import Ints
+from labeling.keys.arrays import Ints
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
 MIN_OF_GROUP = 100

@@ -15,12 +15,12 @@ from curation.intervals.learn_then_test import (
     check_promise,
     largest_proved,
 )
-from curation.intervals.precision import Ints
 from curation.intervals.thresholds import Thresholds
 from curation.pairs.pair_keys import pair_hash
 from curation.selection.groups import Partition
 from curation.selection.selection import Beyond, Selection, keep_rows, n_to_keep
 from labeling.errors import QualityError
+from labeling.keys.arrays import Ints
 from labeling.keys.runs import rank_in_run
 from labeling.schemas import SCORED, SELECT_REASONS, check
 

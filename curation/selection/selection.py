@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from curation.pairs.pair_keys import codes_of, pair_hash
 from labeling.errors import InputError
+from labeling.keys.arrays import Ints
 from labeling.keys.runs import rank_in_run
 from labeling.schemas import SCORED, SELECT_REASONS, SELECTED, check
 
@@ -63,7 +64,7 @@ def beyond_limits(
     return beyond
 
 
-def rank_within(scored: pa.Table, column: str, beyond: Beyond) -> npt.NDArray[np.int64]:
+def rank_within(scored: pa.Table, column: str, beyond: Beyond) -> Ints:
     """Rank candidates within those that share the text of a column, the most probable first.
 
     Equally probable ones are ranked by the hash of the pair.
@@ -141,7 +142,7 @@ def n_to_keep(scored: pa.Table, share: float) -> int:
 
 def keep_rows(
     scored: pa.Table,
-    rows: npt.NDArray[np.int64],
+    rows: Ints,
     beyond: Beyond | None = None,
     threshold: float | None = None,
 ) -> Selection:

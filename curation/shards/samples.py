@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +15,8 @@ from curation.pairs.pair_keys import find_pairs
 from curation.shards.images import BadImage, ImageLimits, read_image
 from curation.shards.tars import Sample
 from labeling.errors import InputError
-from labeling.keys.ids import Words, to_words
+from labeling.keys.arrays import Floats, Ints, Mask
+from labeling.keys.ids import Halves, to_halves
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
 RESTORABLE_REASONS = ("image_missing", "content_changed")
@@ -35,7 +35,7 @@ class Reject:
     reason: str
 
 
-def is_heldout(images: Words | pa.Array | pa.ChunkedArray, share: float) -> npt.NDArray[np.bool_]:
+def is_heldout(images: Halves | pa.Array | pa.ChunkedArray, share: float) -> Mask:
     """Return which images are kept from training: those whose id, as a fraction, is below `share`.
 
     The first 32 bits of an id decide, so an image is on the same side in every run.
@@ -52,8 +52,8 @@ def is_heldout(images: Words | pa.Array | pa.ChunkedArray, share: float) -> npt.
     >>> is_heldout(pa.array(["3" * 32, "f" * 32]), 0.25)
     array([ True, False])
     """
-    words = images if isinstance(images, np.ndarray) else to_words(images)
-    return (words[:, 0] >> np.uint64(32)).astype(np.float64) / 2**32 < share
+    halves = images if isinstance(images, np.ndarray) else to_halves(images)
+    return (halves[:, 0] >> np.uint64(32)).astype(np.float64) / 2**32 < share
 
 
 def assemble_samples(
@@ -151,11 +151,11 @@ class _LabelsOfImages:
     """
 
     taxonomy: Taxonomy
-    kept_offsets: npt.NDArray[np.int64]
+    kept_offsets: Ints
     kept_codes: Codes
-    p_correct: npt.NDArray[np.float64]
+    p_correct: Floats
     evidence: pa.ListArray
-    candidate_offsets: npt.NDArray[np.int64]
+    candidate_offsets: Ints
     candidate_codes: Codes
 
     @classmethod
@@ -205,9 +205,7 @@ class _LabelsOfImages:
         return implied
 
 
-def _group(
-    table: pa.Table, image_ids: pa.Array, taxonomy: Taxonomy
-) -> tuple[npt.NDArray[np.int64], Codes, npt.NDArray[np.int64]]:
+def _group(table: pa.Table, image_ids: pa.Array, taxonomy: Taxonomy) -> tuple[Ints, Codes, Ints]:
     """Return the order by image and label, the codes in that order, and each image's offset."""
     image = np.asarray(pc.index_in(table["image_id"], value_set=image_ids), np.int64)
     codes = taxonomy.codes(table["label_id"])

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.keys import ids
-from labeling.keys.runs import Rows, ranges, run_begins, run_numbers, run_sizes, run_starts
+from labeling.keys.arrays import Floats32, Ints, Ints32, Mask
+from labeling.keys.runs import ranges, run_begins, run_numbers, run_sizes, run_starts
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 from labeling.taxonomy.taxonomy import Taxonomy
 
@@ -25,13 +26,13 @@ Codes = npt.NDArray[np.int16]
 class _United(NamedTuple):
     """What one source says about one (image, label), a row each, sorted."""
 
-    image: Rows
+    image: Ints
     """Row of the distinct images."""
-    label: npt.NDArray[np.int32]
+    label: Ints32
     source: npt.NDArray[np.int16]
-    strength: npt.NDArray[np.float32]
-    n_pages: npt.NDArray[np.int32]
-    n_hosts: npt.NDArray[np.int32]
+    strength: Floats32
+    n_pages: Ints32
+    n_hosts: Ints32
     ambiguity: npt.NDArray[np.int16]
 
 
@@ -73,13 +74,13 @@ def merge(
     united = _opened(united, np.isin(names, sorted(support_only)))
     first = run_starts(united.image, united.label)
     image = united.image[first]
-    by_image = _covered(images, ids.to_words(covered["image_id"]), sources[2], len(names))
+    by_image = _covered(images, ids.to_halves(covered["image_id"]), sources[2], len(names))
     silent = np.take(by_image, image, axis=0)
     candidate = np.repeat(np.arange(len(first)), run_sizes(first, len(united.image)))
     np.put(silent, candidate * silent.shape[1] + united.source, False)
     source_names = pa.array(names.tolist(), pa.string())
     columns = [
-        ids.from_words(images).take(pa.array(image)),
+        ids.from_halves(images).take(pa.array(image)),
         taxonomy.ids_of(united.label[first]),
         _evidence_lists(united, first, source_names),
         _silent_lists(silent, source_names),
@@ -102,15 +103,15 @@ def _numbered(columns: list[pa.ChunkedArray]) -> tuple[npt.NDArray[np.str_], lis
 
 def _unite(
     spoken: pa.Table, heard: pa.Table, source: Codes, n_sources: int
-) -> tuple[_United, ids.Words]:
+) -> tuple[_United, ids.Halves]:
     """Return what each source says about each pair, and the images in their order."""
     label = _joined("label", spoken, heard)
-    words = np.concatenate([ids.to_words(table["image_id"]) for table in (spoken, heard)])
+    halves = np.concatenate([ids.to_halves(table["image_id"]) for table in (spoken, heard)])
     source_bits = max(n_sources - 1, 0).bit_length()
     said = label.astype(np.uint64) << np.uint64(source_bits) | source.astype(np.uint64)
-    order = ids.order_with(words, said, int(said.max(initial=0)).bit_length())
-    said, words = said[order], ids.taken(words, order)
-    image = run_numbers(words)
+    order = ids.order_by_id(halves, said, int(said.max(initial=0)).bit_length())
+    said, halves = said[order], ids.take_ids(halves, order)
+    image = run_numbers(halves)
     starts = run_starts(image, said)
     first = order[starts]
     ones = np.ones(len(spoken), np.int32)
@@ -124,7 +125,7 @@ def _unite(
         image[starts], label[first], source[first], *(values[first] for values in columns.values())
     )
     _reduce(united, order, starts, columns, spoken["host"].to_numpy())
-    return united, words[run_begins(words)]
+    return united, halves[run_begins(halves)]
 
 
 def _joined(name: str, *tables: pa.Table) -> npt.NDArray[Any]:
@@ -133,10 +134,10 @@ def _joined(name: str, *tables: pa.Table) -> npt.NDArray[Any]:
 
 def _reduce(
     united: _United,
-    order: Rows,
-    starts: Rows,
+    order: Ints,
+    starts: Ints,
     columns: Mapping[str, npt.NDArray[Any]],
-    host: Rows,
+    host: Ints,
 ) -> None:
     """Put what several rows say together into `united`, which holds what the first of them says.
 
@@ -159,19 +160,17 @@ def _reduce(
     united.n_hosts[several] = np.maximum(largest, distinct)
 
 
-def _count_distinct(run: Rows, value: Rows, n_runs: int) -> Rows:
+def _count_distinct(run: Ints, value: Ints, n_runs: int) -> Ints:
     """Return how many distinct values each run has."""
     order = np.lexsort((value, run))
     return np.bincount(run[order[run_starts(run[order], value[order])]], minlength=n_runs)
 
 
-def _least(values: npt.NDArray[np.int16], starts: Rows) -> npt.NDArray[np.int16]:
+def _least(values: npt.NDArray[np.int16], starts: Ints) -> npt.NDArray[np.int16]:
     return np.minimum.reduceat(values, starts) if len(starts) else values
 
 
-def _covered(
-    images: ids.Words, of_rows: ids.Words, source: Codes, n_sources: int
-) -> npt.NDArray[np.bool_]:
+def _covered(images: ids.Halves, of_rows: ids.Halves, source: Codes, n_sources: int) -> Mask:
     """Return ``bool[n_images, n]``: which sources cover the image; `n` is a multiple of eight."""
     place, distinct = ids.rank(np.concatenate([images, of_rows]))
     covered = np.zeros((len(distinct), 8 * max(1, -(-n_sources // 8))), bool)
@@ -179,7 +178,7 @@ def _covered(
     return covered[place[: len(images)]]
 
 
-def _opened(united: _United, supports: npt.NDArray[np.bool_]) -> _United:
+def _opened(united: _United, supports: Mask) -> _United:
     """Return the rows of pairs that some source opens."""
     if not supports.any() or not len(united.image):
         return united
@@ -189,7 +188,7 @@ def _opened(united: _United, supports: npt.NDArray[np.bool_]) -> _United:
     return _United(*(column[kept] for column in united))
 
 
-def _evidence_lists(united: _United, first: Rows, names: pa.Array) -> pa.ListArray:
+def _evidence_lists(united: _United, first: Ints, names: pa.Array) -> pa.ListArray:
     offsets = pa.array(np.append(first, len(united.image)).astype(np.int32))
     by_name = {
         "source": names.take(pa.array(united.source)),
@@ -203,7 +202,7 @@ def _evidence_lists(united: _United, first: Rows, names: pa.Array) -> pa.ListArr
     return pa.ListArray.from_arrays(offsets, items)
 
 
-def _silent_lists(silent: npt.NDArray[np.bool_], names: pa.Array) -> pa.ListArray:
+def _silent_lists(silent: Mask, names: pa.Array) -> pa.ListArray:
     """Return the sources of each row's true columns; their number is a multiple of eight."""
     width = silent.shape[1]
     n_silent = np.bitwise_count(silent.view(np.uint64)).sum(axis=1)

@@ -11,13 +11,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.keys.arrays import Floats, Ints
 from labeling.keys.runs import run_sizes, run_starts
-
-Floats = npt.NDArray[np.float64]
 
 WINDOW = 3600
 """Seconds."""
@@ -160,7 +158,7 @@ def factors(said: pa.Table, bursts: pa.Table) -> Floats:
     return factor
 
 
-def _find(said: pa.Table, window: npt.NDArray[np.int64], bursts: pa.Table) -> npt.NDArray[np.int64]:
+def _find(said: pa.Table, window: Ints, bursts: pa.Table) -> Ints:
     """Return the burst of each statement, or -1."""
     clicks = np.asarray(pc.equal(said["kind"], "click"), np.int64)
     asked = np.stack([said["label"].to_numpy().astype(np.int64) * 2 + clicks, window], axis=1)

@@ -17,10 +17,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
+from labeling.keys.arrays import Floats, Ints
 
 MAX_POSITION = 50
 """Positions beyond this one are taken to be this one; 0 stands for an unknown one."""
@@ -53,7 +51,7 @@ class Examination(NamedTuple):
         return self.looked_at * self.usual
 
 
-def fit(pair: Rows, position: Rows, shown: Floats, clicked: Floats) -> Examination:
+def fit(pair: Ints, position: Ints, shown: Floats, clicked: Floats) -> Examination:
     """Fit the model to the sums over a log.
 
     Parameters

@@ -10,11 +10,9 @@ it is more than `MINORITY` of the users who vote on the same labels: that is how
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from labeling.keys.arrays import Ints, Mask
 from labeling.keys.runs import rank_in_run
-
-Rows = npt.NDArray[np.int64]
 
 COMMON = 5
 LIFT = 4.0
@@ -24,7 +22,7 @@ MAX_VOTERS = 30
 """Votes on one side of a pair that are compared with each other, the first ones by user."""
 
 
-def groups(pair: Rows, label: Rows, user: Rows, up: npt.NDArray[np.bool_], n_users: int) -> Rows:
+def groups(pair: Ints, label: Ints, user: Ints, up: Mask, n_users: int) -> Ints:
     """Return the group of each user, or -1.
 
     Parameters
@@ -60,7 +58,7 @@ def groups(pair: Rows, label: Rows, user: Rows, up: npt.NDArray[np.bool_], n_use
     return np.where(few[group], group, -1)
 
 
-def _twins(pair: Rows, user: Rows, up: npt.NDArray[np.bool_], n_users: int) -> tuple[Rows, Rows]:
+def _twins(pair: Ints, user: Ints, up: Mask, n_users: int) -> tuple[Ints, Ints]:
     side = pair * 2 + up
     order = np.lexsort((user, side))
     side, who = side[order], user[order]

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,8 +20,8 @@ from labeling.evidence.evidence import EVIDENCE_ROWS
 from labeling.feedback import bursts, click_model
 from labeling.feedback import voter_reliability as voters
 from labeling.feedback.feedback import VOTES
-from labeling.feedback.voter_reliability import Floats, Rows
 from labeling.keys import ids
+from labeling.keys.arrays import Floats, Ints, Mask
 from labeling.keys.host_numbers import one_source
 from labeling.keys.runs import run_numbers
 
@@ -277,7 +276,7 @@ def _voices(votes: pa.Table, weight: Floats, trust: Trust) -> Floats:
     return voice
 
 
-def _room(group: Rows, weight: Floats, limit: float) -> Floats:
+def _room(group: Ints, weight: Floats, limit: float) -> Floats:
     """Return the factor that keeps the sum of each group within the limit."""
     total = np.bincount(group, weight)[group] if len(group) else weight
     room: Floats = np.minimum(1.0, limit / np.maximum(total, 1e-9))
@@ -306,9 +305,9 @@ def _pair_limit(votes: voters.Votes) -> float:
     return bursts.FACTOR * max(1.0, float(np.median(total)) if len(total) else 1.0)
 
 
-def _in_hours(pair: Rows, time: Rows) -> Rows:
+def _in_hours(pair: Ints, time: Ints) -> Ints:
     keys = np.stack([pair, time // bursts.WINDOW], axis=1)
-    place: Rows = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    place: Ints = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
     return place
 
 
@@ -341,16 +340,16 @@ def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _pair_numbers(rows: pa.Table) -> Rows:
+def _pair_numbers(rows: pa.Table) -> Ints:
     """Return the number of each row's pair, from 0; rows are sorted by image and label."""
-    return run_numbers(ids.to_words(rows["image_id"]), rows["label"].to_numpy())
+    return run_numbers(ids.to_halves(rows["image_id"]), rows["label"].to_numpy())
 
 
 def _placed(said: pa.Table) -> pa.ChunkedArray:
     return pc.is_valid(said["position"])
 
 
-def _positions(table: pa.Table) -> npt.NDArray[np.int64]:
+def _positions(table: pa.Table) -> Ints:
     """Return each row's position, cut at `click_model.MAX_POSITION`; 0 where it has none."""
     position = np.asarray(pc.fill_null(table["position"], 0), np.int64)
     return np.minimum(position, click_model.MAX_POSITION)
@@ -360,5 +359,5 @@ def _sum(column: pa.ChunkedArray) -> int:
     return pc.sum(column).as_py() or 0
 
 
-def _mask(flags: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
+def _mask(flags: pa.ChunkedArray) -> Mask:
     return np.asarray(flags, dtype=bool)

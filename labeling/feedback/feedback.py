@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
+from labeling.keys.arrays import Floats32, Ints, Ints32
 from labeling.keys.runs import distinct_rows, rank_in_run, run_numbers, run_starts
 from labeling.matching.matcher import Matcher, match_texts
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -113,7 +114,7 @@ def cap_acts(rows: pa.Table) -> pa.Table:
     """Return the acts of users, replays left out and at most `MAX_ACTS` of each."""
     key = ["user", "event", "label"]
     rows = distinct_rows(_sorted(rows, [*key, "time"]), key)
-    return rows.filter(pa.array(rank_in_run(ids.to_words(rows["user"])) < MAX_ACTS))
+    return rows.filter(pa.array(rank_in_run(ids.to_halves(rows["user"])) < MAX_ACTS))
 
 
 def statements(rows: pa.Table) -> pa.Table:
@@ -130,7 +131,7 @@ def statements(rows: pa.Table) -> pa.Table:
         `STATEMENTS`, sorted by user; ``early`` is not told yet.
     """
     rows = _sorted(cap_acts(rows), ["user", "time", "event", "label"])
-    user = ids.to_words(rows["user"])
+    user = ids.to_halves(rows["user"])
     since = rows["time"].to_numpy()[run_starts(user)][run_numbers(user)]
     rows = rows.append_column("since", pa.array(since))
     voted = pc.is_in(rows["kind"], value_set=pa.array(VOTES))
@@ -165,7 +166,7 @@ def mark_early(said: pa.Table) -> pa.Table:
 
 def _labels(
     events: pa.Table, matcher: Matcher, taxonomy: Taxonomy
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.int16]]:
+) -> tuple[Ints, Ints32, npt.NDArray[np.int16]]:
     """Return (row, label, ambiguity) of each event's label, or of each label its query names."""
     given = pc.is_valid(events["label_id"])
     named = np.flatnonzero(np.asarray(given, bool))
@@ -184,13 +185,13 @@ def _sorted(rows: pa.Table, keys: list[str]) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in keys + rest]).combine_chunks()
 
 
-def _weights(said: pa.Table) -> npt.NDArray[np.float32]:
+def _weights(said: pa.Table) -> Floats32:
     """Return what each statement weighs: 1, or less where its user makes more than `USER_CAP`.
 
     Impressions, which users do not choose, always weigh 1 and use up no share.
     """
     chosen = ~np.asarray(pc.equal(said["kind"], "impression"), bool)
-    user = run_numbers(ids.to_words(said["user"]))
+    user = run_numbers(ids.to_halves(said["user"]))
     n_chosen = np.bincount(user, chosen)[user] if len(said) else np.empty(0)
     weight = np.minimum(1.0, USER_CAP / np.maximum(n_chosen, 1))
     return np.where(chosen, weight, 1.0).astype(np.float32)

@@ -22,14 +22,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from labeling.feedback import copied_votes
+from labeling.keys.arrays import Floats, Ints, Mask
 from labeling.keys.runs import run_numbers, run_starts
-
-Floats = npt.NDArray[np.float64]
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 MAX_WEIGHT = 1.5
 """Weight of the best user, where a usual one has 1."""
@@ -76,11 +72,11 @@ class Votes(NamedTuple):
         ``float64[n]`` in [0, 1]: what the caps of users and bursts leave of the vote.
     """
 
-    pair: Rows
-    label: Rows
-    user: Rows
+    pair: Ints
+    label: Ints
+    user: Ints
     up: Mask
-    time: Rows
+    time: Ints
     weight: Floats
 
 
@@ -101,7 +97,7 @@ class Voters(NamedTuple):
 
     weight: Floats
     proof: Floats
-    group: Rows
+    group: Ints
     earned: Floats
 
 
@@ -168,7 +164,7 @@ def _accuracy(votes: Votes, n_users: int, right: Floats, seen: Floats) -> _Accur
     return _Accuracy(of_user, weight, pooled)
 
 
-def as_one(pair: Rows, up: Mask, group: Rows) -> Floats:
+def as_one(pair: Ints, up: Mask, group: Ints) -> Floats:
     """Return ``float64[n]``: what is left of each vote where groups have one voice on a pair.
 
     `group` is -1 for votes that stand alone.

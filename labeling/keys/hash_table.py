@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.arrays import Ints, Ints32, Mask
 from labeling.keys.hashing import multiply
 
 Keys = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int32]
 
 _NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -23,14 +23,14 @@ class KeyTable:
     is the last of its slot. One more entry, at the end, is no key.
     """
 
-    first: Places
+    first: Ints32
     key: Keys
-    last: npt.NDArray[np.bool_]
+    last: Mask
 
     def __len__(self) -> int:
         return len(self.key) - 1
 
-    def find(self, keys: Keys) -> Places:
+    def find(self, keys: Keys) -> Ints32:
         """Return ``int32[n]``: the place of each key in the table, -1 for none."""
         place = self.first.take(_slots(keys, len(self.first)))
         found = self._at(place, keys)
@@ -41,8 +41,8 @@ class KeyTable:
             asked = asked[(found[asked] < 0) & ~self.last[place[asked]]]
         return found
 
-    def _at(self, place: Places, keys: Keys) -> Places:
-        found: Places = place | -(self.key.take(place) != keys).astype(np.int32)
+    def _at(self, place: Ints32, keys: Keys) -> Ints32:
+        found: Ints32 = place | -(self.key.take(place) != keys).astype(np.int32)
         return found
 
 
@@ -67,5 +67,5 @@ def build_key_table(keys: Keys) -> KeyTable:
     )
 
 
-def _slots(keys: Keys, n_slots: int) -> npt.NDArray[np.int64]:
+def _slots(keys: Keys, n_slots: int) -> Ints:
     return (multiply(keys) >> np.uint64(65 - n_slots.bit_length())).view(np.int64)

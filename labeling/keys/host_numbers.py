@@ -18,7 +18,7 @@ into one may number their sources differently, so concatenate, then ``combine_ch
 HOST = pa.int64()
 """Arrow type of a host inside the passes, where it only matters whether hosts are the same."""
 
-PLACED = pa.schema([("image_id", ids.BINARY), ("page_id", ids.BINARY), ("host", HOST)])
+COMPACT_PLACEMENTS = pa.schema([("image_id", ids.BINARY), ("page_id", ids.BINARY), ("host", HOST)])
 """`labeling.schemas.PLACEMENTS`, compact."""
 
 _IDS = frozenset({"image_id", "page_id", "src_page", "dst_page"})
@@ -46,7 +46,7 @@ def compact(rows: pa.Table) -> pa.Table:
 
 def host_numbers(hosts: pa.ChunkedArray) -> pa.Array:
     """Return a number for each host: the first 8 bytes of its digest."""
-    return pa.array(ids.digest_words(hosts)[:, 0].view(np.int64), HOST)
+    return pa.array(ids.digest_halves(hosts)[:, 0].view(np.int64), HOST)
 
 
 def one_source(source: str, n_rows: int) -> pa.DictionaryArray:

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.keys.arrays import Ints
 from labeling.keys.runs import run_begins
 
-Words = npt.NDArray[np.uint64]
+Halves = npt.NDArray[np.uint64]
 """``uint64[n, 2]``: high and low half of each id."""
 
 BINARY = pa.binary(16)
@@ -44,23 +45,23 @@ def digest_file(file: BufferedReader) -> str:
 
 def digests(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return `digest` of each text; equal texts are hashed once."""
-    return from_words(digest_words(texts))
+    return from_halves(digest_halves(texts))
 
 
-def digest_words(texts: pa.Array | pa.ChunkedArray) -> Words:
+def digest_halves(texts: pa.Array | pa.ChunkedArray) -> Halves:
     """Return `digests` as ``uint64[n, 2]``."""
     column = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
     coded = column.dictionary_encode()
     distinct = pa.array([digest(text) for text in coded.dictionary.to_pylist()], pa.string())
-    return np.take(to_words(distinct), np.asarray(coded.indices), axis=0)
+    return np.take(to_halves(distinct), np.asarray(coded.indices), axis=0)
 
 
-def to_words(ids: pa.Array | pa.ChunkedArray) -> Words:
+def to_halves(ids: pa.Array | pa.ChunkedArray) -> Halves:
     """Return checked ids, hexadecimal or `BINARY`, as ``uint64[n, 2]``, in their order.
 
     Examples
     --------
-    >>> to_words(pa.array(["0000000000000001" + "00000000000000ff"])).tolist()
+    >>> to_halves(pa.array(["0000000000000001" + "00000000000000ff"])).tolist()
     [[1, 255]]
     """
     column = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
@@ -77,18 +78,18 @@ def to_words(ids: pa.Array | pa.ChunkedArray) -> Words:
     return np.ascontiguousarray(octets).view(">u8").astype(np.uint64)
 
 
-def from_words(words: Words) -> pa.Array:
+def from_halves(halves: Halves) -> pa.Array:
     """Return ``uint64[n, 2]`` as an Arrow array of 32 hexadecimal digits each.
 
     Examples
     --------
-    >>> from_words(np.array([[1, 255]], dtype=np.uint64)).to_pylist()
+    >>> from_halves(np.array([[1, 255]], dtype=np.uint64)).to_pylist()
     ['000000000000000100000000000000ff']
     """
-    octets = np.ascontiguousarray(words.astype(">u8")).view(np.uint8)
+    octets = np.ascontiguousarray(halves.astype(">u8")).view(np.uint8)
     text = _PAIRS[octets]
-    offsets = np.arange(0, 32 * (len(words) + 1), 32, dtype=np.int32)
-    return pa.StringArray.from_buffers(len(words), pa.py_buffer(offsets), pa.py_buffer(text))
+    offsets = np.arange(0, 32 * (len(halves) + 1), 32, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(halves), pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def to_binary(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -99,16 +100,16 @@ def to_binary(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
     >>> to_binary(pa.array(["0000000000000001" + "00000000000000ff"])).to_pylist()[0].hex()
     '000000000000000100000000000000ff'
     """
-    return words_to_binary(to_words(ids))
+    return halves_to_binary(to_halves(ids))
 
 
-def words_to_binary(words: Words) -> pa.Array:
+def halves_to_binary(halves: Halves) -> pa.Array:
     """Return ``uint64[n, 2]`` as an Arrow array of `BINARY`."""
-    content = pa.py_buffer(np.ascontiguousarray(words.astype(">u8")))
-    return pa.FixedSizeBinaryArray.from_buffers(BINARY, len(words), [None, content])
+    content = pa.py_buffer(np.ascontiguousarray(halves.astype(">u8")))
+    return pa.FixedSizeBinaryArray.from_buffers(BINARY, len(halves), [None, content])
 
 
-def rank(words: Words) -> tuple[npt.NDArray[np.int64], Words]:
+def rank(halves: Halves) -> tuple[Ints, Halves]:
     """Return the place of each id among the distinct ones, and the distinct ones, sorted.
 
     Examples
@@ -117,46 +118,46 @@ def rank(words: Words) -> tuple[npt.NDArray[np.int64], Words]:
     >>> place.tolist(), distinct.tolist()
     ([1, 0, 1], [[5, 0], [7, 1]])
     """
-    order = order_with(words, np.zeros(len(words), np.uint64), 0)
-    ordered = taken(words, order)
+    order = order_by_id(halves, np.zeros(len(halves), np.uint64), 0)
+    ordered = take_ids(halves, order)
     new = run_begins(ordered)
-    place = np.empty(len(words), np.int64)
+    place = np.empty(len(halves), np.int64)
     place[order] = np.cumsum(new) - 1
     return place, ordered[new]
 
 
-def order_with(words: Words, more: npt.NDArray[np.uint64], n_bits: int) -> npt.NDArray[np.int64]:
+def order_by_id(halves: Halves, more: npt.NDArray[np.uint64], n_bits: int) -> Ints:
     """Return an order of rows by their id, then by integers below ``2**n_bits``.
 
     Rows are sorted by the leading bits of the ids, which distinguish the ids of a bucket; if two
     ids share them, by all bits.
     """
-    if not len(words):
+    if not len(halves):
         return np.empty(0, np.int64)
-    lead = words[:, 0] - words[:, 0].min()
+    lead = halves[:, 0] - halves[:, 0].min()
     lead_bits = int(lead.max()).bit_length()
     kept = min(lead_bits, 64 - n_bits)
     lead >>= np.uint64(lead_bits - kept)
     # Of equal rows any order will do; the stable sort takes four times as long (numpy 2.4, AVX512).
     order = np.argsort(lead << np.uint64(n_bits) | more)
     ordered = lead[order]
-    if (run_begins(taken(words, order))[1:] & (ordered[1:] == ordered[:-1])).any():
-        return np.asarray(np.lexsort((more, words[:, 1], words[:, 0])))
+    if (run_begins(take_ids(halves, order))[1:] & (ordered[1:] == ordered[:-1])).any():
+        return np.asarray(np.lexsort((more, halves[:, 1], halves[:, 0])))
     return order
 
 
-def taken(words: Words, rows: npt.NDArray[np.int64]) -> Words:
+def take_ids(halves: Halves, rows: Ints) -> Halves:
     """Return the ids of some rows, each copied as a whole, which is faster than by halves."""
-    whole = np.ascontiguousarray(words).view("V16").reshape(len(words))
+    whole = np.ascontiguousarray(halves).view("V16").reshape(len(halves))
     return np.take(whole, rows).view(np.uint64).reshape(len(rows), 2)
 
 
-def bucket(words: Words, n_buckets: int) -> npt.NDArray[np.int64]:
+def bucket(halves: Halves, n_buckets: int) -> Ints:
     """Return the bucket of each id by its high bits: buckets are ordered as the ids are.
 
     ``n_buckets`` is a power of two up to 2**31.
     """
     bits = n_buckets.bit_length() - 1
     if bits == 0:
-        return np.zeros(len(words), np.int64)
-    return (words[:, 0] >> np.uint64(64 - bits)).astype(np.int64)
+        return np.zeros(len(halves), np.int64)
+    return (halves[:, 0] >> np.uint64(64 - bits)).astype(np.int64)

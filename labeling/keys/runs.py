@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Rows = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+from labeling.keys.arrays import Ints, Mask
 
 
 def run_begins(*columns: npt.NDArray[Any]) -> Mask:
@@ -34,7 +33,7 @@ def run_begins(*columns: npt.NDArray[Any]) -> Mask:
     return begins
 
 
-def run_starts(*columns: npt.NDArray[Any]) -> Rows:
+def run_starts(*columns: npt.NDArray[Any]) -> Ints:
     """Return the first row of each run of rows that are equal in all columns.
 
     Examples
@@ -45,12 +44,12 @@ def run_starts(*columns: npt.NDArray[Any]) -> Rows:
     return np.flatnonzero(run_begins(*columns))
 
 
-def run_sizes(starts: Rows, n_rows: int) -> Rows:
+def run_sizes(starts: Ints, n_rows: int) -> Ints:
     """Return the number of rows of each run, given the first row of each."""
     return np.diff(starts, append=n_rows)
 
 
-def run_numbers(*columns: npt.NDArray[Any]) -> Rows:
+def run_numbers(*columns: npt.NDArray[Any]) -> Ints:
     """Return ``int64[n]``: the number of each row's run, from 0.
 
     Examples
@@ -61,7 +60,7 @@ def run_numbers(*columns: npt.NDArray[Any]) -> Rows:
     return np.cumsum(run_begins(*columns)) - 1
 
 
-def rank_in_run(*columns: npt.NDArray[Any]) -> Rows:
+def rank_in_run(*columns: npt.NDArray[Any]) -> Ints:
     """Return ``int64[n]``: the number of earlier rows of the same run.
 
     Examples
@@ -73,7 +72,7 @@ def rank_in_run(*columns: npt.NDArray[Any]) -> Rows:
     return np.arange(n_rows) - np.repeat(starts, run_sizes(starts, n_rows))
 
 
-def ranges(starts: Rows, ends: Rows) -> tuple[Rows, Rows]:
+def ranges(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     """Return all numbers of some ranges: the index of the range and the number.
 
     Examples

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
+from labeling.keys.arrays import Floats, Ints32, Mask
 from labeling.keys.runs import run_begins
 from labeling.links.edge_weights import Agreement, count_agreement, edge_weights
 from labeling.links.graph import ARCS, LINK, N_DRAWS, NAV, OF_HOST, OF_IMAGE
@@ -25,19 +25,16 @@ WEIGHTS = pa.schema([("kind", pa.string()), ("weight", pa.float64()), ("n_pairs"
 _BITS = (LINK, NAV, LINK, NAV, OF_HOST, OF_IMAGE)
 _ACROSS = np.array([False, False, True, True, False, False])
 
-Longs = npt.NDArray[np.int64]
-Draws = npt.NDArray[np.int32]
-
 
 def pair_keys(ends: pa.Table) -> pa.Array:
     """Return an id for each of `labeling.links.graph.ENDS` that the other end's row has, too.
 
     It is that of the host or image, and of two pages the lower.
     """
-    one, other = ids.to_words(ends["page_id"]), ids.to_words(ends["other_page"])
+    one, other = ids.to_halves(ends["page_id"]), ids.to_halves(ends["other_page"])
     lower = (one[:, 0] < other[:, 0]) | ((one[:, 0] == other[:, 0]) & (one[:, 1] < other[:, 1]))
     first = np.where(_is_held(ends), ~_is_page(ends), lower)
-    return ids.words_to_binary(np.where(first[:, None], one, other))
+    return ids.halves_to_binary(np.where(first[:, None], one, other))
 
 
 def meet(ends: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -63,12 +60,12 @@ def meet(ends: pa.Table) -> tuple[pa.Table, pa.Table]:
     return arcs, _agreements(both, mate, arcs)
 
 
-def kinds_of(arcs: pa.Table) -> npt.NDArray[np.bool_]:
+def kinds_of(arcs: pa.Table) -> Mask:
     """Return ``bool[n, n_kinds]``: which of `KINDS` each of `labeling.links.graph.ARCS` is of."""
     kinds = arcs["kinds"].to_numpy()[:, None]
     across = np.asarray(arcs["across"].combine_chunks(), bool)[:, None]
     held = np.array(_BITS) > NAV
-    of_kind: npt.NDArray[np.bool_] = ((kinds & np.array(_BITS)) > 0) & (held | (across == _ACROSS))
+    of_kind: Mask = ((kinds & np.array(_BITS)) > 0) & (held | (across == _ACROSS))
     return of_kind
 
 
@@ -88,15 +85,15 @@ def weights_from(agreements: pa.Table) -> pa.Table:
     return pa.Table.from_arrays([pa.array(column) for column in columns], schema=WEIGHTS)
 
 
-def weigh(arcs: pa.Table, weights: pa.Table) -> npt.NDArray[np.float64]:
+def weigh(arcs: pa.Table, weights: pa.Table) -> Floats:
     """Return the weight of each arc: of several kinds the sum, up to 1."""
-    sums: npt.NDArray[np.float64] = kinds_of(arcs) @ weights["weight"].to_numpy()
+    sums: Floats = kinds_of(arcs) @ weights["weight"].to_numpy()
     return np.minimum(sums, 1)
 
 
 def _agreements(both: pa.Table, mate: pa.Table, arcs: pa.Table) -> pa.Table:
     """Count links once, and of a host or image its pages two by two in the order of their ids."""
-    page, other = ids.to_words(both["page_id"]), ids.to_words(both["other_page"])
+    page, other = ids.to_halves(both["page_id"]), ids.to_halves(both["other_page"])
     drawn, of_mate, member = _draws(both), _draws(mate), kinds_of(arcs)
     found = []
     for place, bit in enumerate(_BITS):
@@ -124,7 +121,7 @@ def _to_table(counted: Agreement) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=AGREEMENTS)
 
 
-def _draws(ends: pa.Table) -> Draws:
+def _draws(ends: pa.Table) -> Ints32:
     """Return ``int32[n, N_DRAWS]`` labels, -1 where there are none."""
     column = ends["drawn"].combine_chunks()
     known = np.asarray(pc.is_valid(column), bool)
@@ -134,10 +131,10 @@ def _draws(ends: pa.Table) -> Draws:
     return drawn
 
 
-def _is_held(ends: pa.Table) -> npt.NDArray[np.bool_]:
-    held: npt.NDArray[np.bool_] = ends["kinds"].to_numpy() > (LINK | NAV)
+def _is_held(ends: pa.Table) -> Mask:
+    held: Mask = ends["kinds"].to_numpy() > (LINK | NAV)
     return held
 
 
-def _is_page(ends: pa.Table) -> npt.NDArray[np.bool_]:
+def _is_page(ends: pa.Table) -> Mask:
     return np.asarray(pc.is_valid(ends["host"]), bool)

@@ -11,10 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
+from labeling.keys.arrays import Floats, Ints
 
 PRIOR = 0.25
 """Agreement above chance that is assumed of edges of which nothing is known."""
@@ -26,17 +24,15 @@ PRIOR_PAIRS = 200
 class Agreement(NamedTuple):
     """Edges by kind, and how many have ends of one label; labels may be drawn several times."""
 
-    n_pairs: Longs
+    n_pairs: Ints
     """``int64[n_kinds]``."""
-    n_agree: Longs
+    n_agree: Ints
     """``int64[n_kinds]``."""
-    n_ends: Longs
+    n_ends: Ints
     """``int64[n_draws, n_labels]``: ends of edges with each label."""
 
 
-def count_agreement(
-    kind: Longs, one: Longs, other: Longs, n_kinds: int, n_labels: int
-) -> Agreement:
+def count_agreement(kind: Ints, one: Ints, other: Ints, n_kinds: int, n_labels: int) -> Agreement:
     """Count some edges.
 
     Parameters

@@ -53,8 +53,6 @@ ARCS = pa.schema(
 NODES = pa.schema([("page_id", ids.BINARY), ("host", HOST), ("topics", pa.binary(8 * TOP_TOPICS))])
 """The topics of a page: a row of `labeling.links.top_labels.State`."""
 
-Words = npt.NDArray[np.uint64]
-
 
 def link_edges(links: pa.Table) -> pa.Table:
     """Return `EDGES` of links, both ways; those of a page to itself are left out."""
@@ -70,11 +68,11 @@ def held_edges(placements: pa.Table) -> pa.Table:
     hosts = named["host"].to_numpy().view(np.uint64)
     host_nodes = np.stack([hosts, np.full_like(hosts, GOLDEN)], axis=1)
     rows = compact(placements.select(["image_id", "page_id"]))
-    images = ids.to_words(rows["image_id"])
+    images = ids.to_halves(rows["image_id"])
     images[:, 1] ^= GOLDEN
     parts = [(named["page_id"], host_nodes, OF_HOST), (rows["page_id"], images, OF_IMAGE)]
     return pa.concat_tables(
-        _both_ways(page, ids.words_to_binary(node), pa.array(np.full(len(node), kind, np.int8())))
+        _both_ways(page, ids.halves_to_binary(node), pa.array(np.full(len(node), kind, np.int8())))
         for page, node, kind in parts
     )
 
@@ -118,8 +116,8 @@ def nodes(topics: pa.Table) -> pa.Table:
     Each topic gets its strength of an equal part of the whole, whatever else the page names: a
     neighbour's share of the topic is then its share of this part.
     """
-    words = ids.to_words(topics["page_id"])
-    start, row, place = run_starts(words), run_numbers(words), rank_in_run(words)
+    halves = ids.to_halves(topics["page_id"])
+    start, row, place = run_starts(halves), run_numbers(halves), rank_in_run(halves)
     label = np.zeros((len(start), TOP_TOPICS), np.int64)
     share = np.zeros((len(start), TOP_TOPICS))
     label[row, place] = topics["label"].to_numpy()

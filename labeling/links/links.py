@@ -77,7 +77,7 @@ def lowest(rows: pa.Table, member: str, n: int) -> pa.Table:
     of_many = rows.filter(is_many)
     kept = of_many.group_by(["page_id", member]).aggregate([])
     kept = kept.sort_by([("page_id", "ascending"), (member, "ascending")])
-    kept = kept.filter(pa.array(rank_in_run(ids.to_words(kept["page_id"])) < n))
+    kept = kept.filter(pa.array(rank_in_run(ids.to_halves(kept["page_id"])) < n))
     capped = of_many.join(kept, keys=["page_id", member], join_type="left semi")
     capped = capped.select(rows.column_names).cast(rows.schema)
     return pa.concat_tables([rows.filter(pc.invert(is_many)), capped])
@@ -138,7 +138,7 @@ def linked_evidence(heard: pa.Table, placements: pa.Table) -> tuple[pa.Table, pa
     heard
         `labeling.links.propagation_steps.HEARD` of some pages.
     placements
-        Their `labeling.keys.host_numbers.PLACED`.
+        Their `labeling.keys.host_numbers.COMPACT_PLACEMENTS`.
 
     Returns
     -------
@@ -195,7 +195,7 @@ def _strongest(rows: pa.Table, weight: str, n: int) -> pa.Table:
     """Return `n` labels of each page, by a count, then strength, then the label's code."""
     downwards = [(weight, "descending"), ("strength", "descending")]
     rows = rows.sort_by([("page_id", "ascending"), *downwards, ("label", "ascending")])
-    return rows.filter(pa.array(rank_in_run(ids.to_words(rows["page_id"])) < n))
+    return rows.filter(pa.array(rank_in_run(ids.to_halves(rows["page_id"])) < n))
 
 
 def _sent(arrived: pa.Table) -> pa.Table:

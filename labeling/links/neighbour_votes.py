@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.arrays import Ints, Ints32
 from labeling.links.propagation import Graph, Seeds, Settings, blocks, divide, run
 from labeling.links.top_labels import (
     BITS,
     HALF,
     LOW,
     ONE,
-    Longs,
     Shares,
     State,
     ends,
@@ -33,9 +33,9 @@ class Heard(NamedTuple):
     """What the neighbours of each node say, but for what they have from the node itself."""
 
     state: State
-    n_senders: npt.NDArray[np.int32]
+    n_senders: Ints32
     """``int32[n, k]``: neighbours that say so."""
-    n_origins: npt.NDArray[np.int32]
+    n_origins: Ints32
     """``int32[n, k]``: distinct origins of these."""
 
 
@@ -110,7 +110,7 @@ def listen(graph: Graph, sources: Sources, before: State, settings: Settings) ->
     return heard
 
 
-def _back(graph: Graph, sources: Sources, edge: Longs, source: Longs, kept: int) -> Shares:
+def _back(graph: Graph, sources: Sources, edge: Ints, source: Ints, kept: int) -> Shares:
     """Return the share that each source has from the node at the end of the edge."""
     norm = sources.norm[source]
     echo = graph.back[edge].astype(np.uint64) * np.uint64(kept) // np.maximum(norm, 1)
@@ -145,12 +145,12 @@ def _hear(keys: State, origin: npt.NDArray[np.uint32]) -> Heard:
     return Heard(state, *counts)
 
 
-def _sums(values: npt.NDArray[np.integer], place: Longs) -> Longs:
+def _sums(values: npt.NDArray[np.integer], place: Ints) -> Ints:
     """Return the sum of each run of values that ends at a place."""
     return np.diff(np.cumsum(values.ravel(), dtype=np.int64)[place], prepend=0)
 
 
-def _count_origins(from_origin: State, keys: npt.NDArray[np.uint64]) -> Longs:
+def _count_origins(from_origin: State, keys: npt.NDArray[np.uint64]) -> Ints:
     """Return how many distinct origins each of some (row, label), in order, has."""
     ordered = np.sort(from_origin, axis=1)
     is_new = (ordered & LOW) > 0

@@ -21,8 +21,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.arrays import Ints, Mask
 from labeling.keys.runs import run_starts
-from labeling.links.top_labels import ONE, Longs, Shares, State, scaled, strongest
+from labeling.links.top_labels import ONE, Shares, State, scaled, strongest
 
 FULL_WEIGHT = 1 << 20
 """The weight 1 of an edge, as an integer."""
@@ -37,7 +38,7 @@ LOOSE = 1.25
 class Graph(NamedTuple):
     """Edges into each node: those into node ``i`` are at ``first[i]`` to ``first[i + 1]``."""
 
-    first: Longs
+    first: Ints
     """``int64[n + 1]``."""
     source: npt.NDArray[np.integer]
     """Integers ``[m]``: the row of the state at which an edge begins."""
@@ -50,7 +51,7 @@ class Graph(NamedTuple):
 class Seeds(NamedTuple):
     """What some nodes are about by themselves."""
 
-    node: Longs
+    node: Ints
     """``int64[s]``, ascending."""
     rows: State
 
@@ -158,7 +159,7 @@ def advance(
     sources: State,
     seeds: Seeds,
     settings: Settings,
-    touched: npt.NDArray[np.bool_],
+    touched: Mask,
     out: Round,
 ) -> None:
     """Compute the next state of the nodes that are touched; of the others `out` stays as it is.
@@ -197,9 +198,7 @@ def advance(
         out.norm[nodes] = norm
 
 
-def blocks(
-    graph: Graph, touched: npt.NDArray[np.bool_], k: int
-) -> Iterator[tuple[Longs, Longs, npt.NDArray[np.bool_]]]:
+def blocks(graph: Graph, touched: Mask, k: int) -> Iterator[tuple[Ints, Ints, Mask]]:
     """Yield nodes with about as many edges each, their edges, and which of these are theirs."""
     n_edges = np.diff(graph.first)
     nodes = np.flatnonzero(touched & (n_edges > 0))
@@ -218,7 +217,7 @@ def blocks(
 
 
 def _shares(
-    graph: Graph, sources: State, edge: Longs, here: npt.NDArray[np.bool_], kept: int
+    graph: Graph, sources: State, edge: Ints, here: Mask, kept: int
 ) -> tuple[State, Shares, Shares]:
     """Return what is at the other end of edges, the share of each, and the sum of weights."""
     rows = sources.take(np.where(here, graph.source[edge], len(sources) - 1), axis=0)
@@ -233,13 +232,13 @@ def divide(weight: npt.NDArray[np.integer], total: int) -> tuple[Shares, Shares]
     return weights * np.uint64(total) // np.maximum(norm, 1)[:, None], norm
 
 
-def _any_into(graph: Graph, changed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _any_into(graph: Graph, changed: Mask) -> Mask:
     """Return which nodes have an edge from a changed one."""
     n_changed = np.concatenate([[0], np.cumsum(changed[graph.source])])
     return np.diff(n_changed[graph.first]) > 0
 
 
-def _backward(key: Longs, turned: Longs, weight: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def _backward(key: Ints, turned: Ints, weight: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Return the weight of the edge in the other direction, given keys in order."""
     order = np.argsort(turned)
     place = np.empty(len(key), np.int64)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.keys import ids
+from labeling.keys.arrays import Ints
 from labeling.links.edge_agreement import weigh
 from labeling.links.graph import rows_to_binary, state_of
 from labeling.links.links import TOP_TOPICS
@@ -27,7 +28,7 @@ from labeling.links.propagation import (
     as_weight,
     build_graph,
 )
-from labeling.links.top_labels import Longs, State, unpack
+from labeling.links.top_labels import State, unpack
 
 SETTINGS = Settings(rounds=2, damping=0.5)
 
@@ -97,7 +98,7 @@ def send(states: pa.Table, nodes: pa.Table, arcs: pa.Table, weights: pa.Table) -
     at = pa.table({"page_id": states["page_id"], "at": np.arange(len(states))})
     rows = rows.join(at, "page_id", join_type="inner").join(origin, "page_id")
     said = states.take(rows["at"])
-    unnamed = _origins(ids.to_words(rows["page_id"]))
+    unnamed = _origins(ids.to_halves(rows["page_id"]))
     named = rows["origin"].to_numpy(zero_copy_only=False) if len(rows) else np.empty(0)
     origins = np.where(np.isnan(named), unnamed, np.nan_to_num(named)).astype(np.uint32)
     columns = [rows["other_page"], rows["weight"], said["topics"], said["norm"], pa.array(origins)]
@@ -120,7 +121,7 @@ def step(sent: pa.Table, nodes: pa.Table) -> pa.Table:
     out.state[seeds.node] = seeds.rows
     sources = _with_none(state_of(sent["topics"])[order])
     advance(graph, sources, seeds, SETTINGS, np.ones(len(names), bool), out)
-    columns = [ids.words_to_binary(names), rows_to_binary(out.state), pa.array(out.norm)]
+    columns = [ids.halves_to_binary(names), rows_to_binary(out.state), pa.array(out.norm)]
     return _table(columns, STATES)
 
 
@@ -138,7 +139,7 @@ def collect(sent: pa.Table, before: pa.Table) -> pa.Table:
     return _to_heard(names, listen(graph, sources, state, SETTINGS))
 
 
-def _graph(n: int, target: Longs, sent: pa.Table) -> tuple[Graph, Longs]:
+def _graph(n: int, target: Ints, sent: pa.Table) -> tuple[Graph, Ints]:
     """Return a graph in which each message is a source of its own, and their order."""
     order = np.argsort(target, kind="stable")
     first = np.searchsorted(target[order], np.arange(n + 1))
@@ -146,22 +147,22 @@ def _graph(n: int, target: Longs, sent: pa.Table) -> tuple[Graph, Longs]:
     return Graph(first, np.arange(len(sent)), weight, weight), order
 
 
-def _numbered(columns: list[pa.ChunkedArray]) -> tuple[ids.Words, list[Longs]]:
+def _numbered(columns: list[pa.ChunkedArray]) -> tuple[ids.Halves, list[Ints]]:
     """Return the distinct ids of some columns in order, and the number of each in the columns."""
     coded = pa.chunked_array([c for column in columns for c in column.chunks], ids.BINARY)
     coded = coded.combine_chunks().dictionary_encode()
-    names = ids.to_words(coded.dictionary)
+    names = ids.to_halves(coded.dictionary)
     rank, ordered = ids.rank(names)
     numbers = rank[np.asarray(coded.indices, np.int64)]
     return ordered, np.split(numbers, np.cumsum([len(column) for column in columns])[:-1])
 
 
-def _origin_of(host: Longs) -> npt.NDArray[np.uint32]:
+def _origin_of(host: Ints) -> npt.NDArray[np.uint32]:
     """Return a number above 0 for each host."""
     return (host.view(np.uint64) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 
 
-def _origins(names: ids.Words) -> npt.NDArray[np.uint32]:
+def _origins(names: ids.Halves) -> npt.NDArray[np.uint32]:
     """Return a number above 0 for each node that has no host: that of hosts is their own."""
     return _origin_of(names[:, 0].view(np.int64))
 
@@ -170,12 +171,12 @@ def _with_none(rows: State) -> State:
     return np.concatenate([rows, np.zeros((1, rows.shape[1]), np.uint64)])
 
 
-def _to_heard(names: ids.Words, heard: Heard) -> pa.Table:
+def _to_heard(names: ids.Halves, heard: Heard) -> pa.Table:
     label, share = unpack(heard.state)
     shares = np.minimum(share * TOP_TOPICS, 1)
     row, place = np.nonzero((label >= 0) & (shares >= LEAST_SHARE))
     strength = shares[row, place]
-    columns = [ids.words_to_binary(names[row]), label[row, place], strength]
+    columns = [ids.halves_to_binary(names[row]), label[row, place], strength]
     columns += [heard.n_senders[row, place], heard.n_origins[row, place]]
     return _table(columns, HEARD)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from labeling.keys.arrays import Floats32, Ints, Ints32
+
 ONE = 1 << 30
 """The share 1."""
 
@@ -16,7 +18,6 @@ State = npt.NDArray[np.uint64]
 row the strongest first, ties by code, and 0 behind the last. The shares of a row add up to at most
 `ONE`. See `pack` and `unpack`."""
 
-Longs = npt.NDArray[np.int64]
 
 Shares = npt.NDArray[np.uint64]
 """Integers out of `ONE`, or weights."""
@@ -39,7 +40,7 @@ def pack(labels: npt.NDArray[np.integer], shares: npt.NDArray[np.floating]) -> S
     return unranked(np.sort(ranked(parts, labels.astype(np.uint64)), axis=1), labels.shape[1])
 
 
-def unpack(state: State) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+def unpack(state: State) -> tuple[Ints32, Floats32]:
     """Return ``int32[n, k]`` labels, -1 behind the last, and their ``float32[n, k]`` shares."""
     share = state & LOW
     labels = np.where(share > 0, (state >> HALF).astype(np.int32), -1)
@@ -67,7 +68,7 @@ def strongest(keys: State, k: int) -> State:
     return unranked(keys, k)
 
 
-def ends(label: npt.NDArray[np.uint64]) -> Longs:
+def ends(label: npt.NDArray[np.uint64]) -> Ints:
     """Return where runs of equal labels end in rows, as places in all rows in a row."""
     ends = np.ones(label.shape, bool)
     np.not_equal(label[:, 1:], label[:, :-1], out=ends[:, :-1])

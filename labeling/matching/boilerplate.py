@@ -78,15 +78,15 @@ def count_reasons(found: pa.Table) -> pa.Table:
 
 def distinct(seen: pa.Table) -> pa.Table:
     """Return each row of `SEEN` once, in the order of the keys."""
-    words = ids.to_words(seen["key"])
-    order = np.lexsort((words[:, 1], words[:, 0]))
-    return seen.take(pa.array(order[run_begins(words[order])]))
+    halves = ids.to_halves(seen["key"])
+    order = np.lexsort((halves[:, 1], halves[:, 0]))
+    return seen.take(pa.array(order[run_begins(halves[order])]))
 
 
 def count(seen: pa.Table) -> pa.Table:
     """Return `COUNTS` of the pages of each thing, given all its rows of `SEEN` in any order."""
     once = distinct(seen)
-    things = ids.to_words(once["key"])[:, 0]
+    things = ids.to_halves(once["key"])[:, 0]
     starts = run_starts(things)
     n_pages = run_sizes(starts, len(things))
     often = n_pages >= MIN_PAGES
@@ -147,8 +147,8 @@ def discount(signals: pa.Table, boilerplate: Hashes) -> Discounted:
 
 
 def _seen(things: Hashes, rows: pa.Table) -> pa.Table:
-    page = ids.to_words(rows["page_id"])
-    key = ids.words_to_binary(np.column_stack([things, page[:, 0] ^ page[:, 1]]))
+    page = ids.to_halves(rows["page_id"])
+    key = ids.halves_to_binary(np.column_stack([things, page[:, 0] ^ page[:, 1]]))
     return pa.Table.from_arrays([key, pa.array(_hashed(rows["host"]))], schema=SEEN)
 
 
@@ -159,7 +159,7 @@ def _text_things(signals: pa.Table) -> Hashes:
 
 
 def _image_things(rows: pa.Table) -> Hashes:
-    image = ids.to_words(rows["image_id"])
+    image = ids.to_halves(rows["image_id"])
     return _mixed(_mixed(_hashed(rows["host"]), image[:, 0]), image[:, 1])
 
 

@@ -18,10 +18,10 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.code_digest import code_digest
+from labeling.keys.arrays import Mask
 from labeling.matching.matcher import Matcher, compile_matcher
 from labeling.matching.surface_forms import NO_USAGE, Usage
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -126,5 +126,5 @@ def _built(prefix: str, kind: typing.Any, table: pa.Table) -> typing.Any:
             parts[name] = table[prefix + name][0].as_py()
         else:
             numbers = table[prefix + name].chunk(0).values.to_numpy(zero_copy_only=True)
-            parts[name] = numbers.view(bool) if part == npt.NDArray[np.bool_] else numbers
+            parts[name] = numbers.view(bool) if part == Mask else numbers
     return kind(**parts)

@@ -7,9 +7,9 @@ where the page names a relative of it by a name of its own, and the others less.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.keys.arrays import Ints
 from labeling.keys.runs import ranges
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
@@ -19,8 +19,6 @@ a label without parents is above is not related."""
 
 SUPPORTED = 5.0
 """How many times as likely a sense with a relative on its page is meant as it is without one."""
-
-Longs = npt.NDArray[np.int64]
 
 
 def in_context(mentions: pa.Table, taxonomy: Taxonomy) -> pa.Table:
@@ -56,7 +54,7 @@ def in_context(mentions: pa.Table, taxonomy: Taxonomy) -> pa.Table:
     return mentions.set_column(place, mentions.schema.field("strength"), column)
 
 
-def _near(page: Longs, label: Codes, taxonomy: Taxonomy) -> tuple[Longs, Longs]:
+def _near(page: Ints, label: Codes, taxonomy: Taxonomy) -> tuple[Ints, Ints]:
     """Return for each (page, label) itself and the labels `NEAR` above it, as row and key."""
     n = len(taxonomy)
     codes, which = np.unique(label, return_inverse=True)
@@ -70,7 +68,7 @@ def _near(page: Longs, label: Codes, taxonomy: Taxonomy) -> tuple[Longs, Longs]:
     return rows, page[rows] * n + flat[place]
 
 
-def _codes(table: pa.Table, columns: list[str]) -> Longs:
+def _codes(table: pa.Table, columns: list[str]) -> Ints:
     """Return a number for each row, the same for rows that are equal in some columns."""
     codes = np.zeros(len(table), np.int64)
     for name in columns:

@@ -22,13 +22,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.keys.arrays import Floats32, Ints, Ints32, Mask
 from labeling.keys.runs import ranges, run_starts
 from labeling.matching.surface_forms import MODIFIER, NO_USAGE, Reading, Usage, readings
 from labeling.taxonomy.alternatives import Kinds, find_kinds
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 from labeling.text.inflection import FUNCTION_WORDS
 from labeling.text.trie import Found, Trie, build_trie
-from labeling.text.vocabulary import Ints, Longs
 from labeling.text.words import Words, normalise, split_words
 
 __all__ = ["Matcher", "Matches", "compile_matcher", "find", "match_texts", "normalise"]
@@ -62,15 +62,15 @@ class Matcher:
 
     trie: Trie
     kinds: Kinds
-    first: Longs
+    first: Ints
     labels: Codes
-    entry: Ints
-    modifier: Ints
+    entry: Ints32
+    modifier: Ints32
     likeliest: Codes
     label: Codes
-    strength: npt.NDArray[np.float32]
+    strength: Floats32
     ambiguity: npt.NDArray[np.int16]
-    name: Ints
+    name: Ints32
 
     def __repr__(self) -> str:
         return f"<Matcher of {len(self.likeliest):,} names>"
@@ -85,10 +85,10 @@ class Matches:
     share the name.
     """
 
-    row: npt.NDArray[np.int64]
+    row: Ints
     label: Codes
-    name: Ints
-    strength: npt.NDArray[np.float32]
+    name: Ints32
+    strength: Floats32
     ambiguity: npt.NDArray[np.int16]
 
 
@@ -192,7 +192,7 @@ def _pieces(texts: pa.Array, n_bytes: int) -> Iterator[pa.Array]:
         start = end
 
 
-def _match_window(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
+def _match_window(matcher: Matcher, texts: pa.Array) -> tuple[Ints, Ints]:
     """Return row and entry of each label named, sorted by both; equal texts are matched once."""
     if not _repeat(texts):
         return _match_distinct(matcher, texts)
@@ -211,7 +211,7 @@ def _repeat(texts: pa.Array) -> bool:
     return len(pc.unique(sample)) <= DISTINCT * len(sample)
 
 
-def _match_distinct(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
+def _match_distinct(matcher: Matcher, texts: pa.Array) -> tuple[Ints, Ints]:
     rows, entries = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     begin = 0
     for batch in _pieces(texts, BATCH_BYTES):
@@ -222,7 +222,7 @@ def _match_distinct(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     return np.concatenate(rows), np.concatenate(entries)
 
 
-def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
+def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Ints, Ints]:
     words = split_words(texts)
     found = matcher.trie.find(words)
     mention, entry = _entries(matcher, words, found)
@@ -235,7 +235,7 @@ def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Longs, Longs]:
     return row.take(best), entry.take(best)
 
 
-def _entries(matcher: Matcher, words: Words, found: Found) -> tuple[Longs, Longs]:
+def _entries(matcher: Matcher, words: Words, found: Found) -> tuple[Ints, Ints]:
     """Return the mention and the entry of each label that is named."""
     mention, at = ranges(matcher.first.take(found.name), matcher.first.take(found.name + 1))
     entry = matcher.entry.take(at)
@@ -244,7 +244,7 @@ def _entries(matcher: Matcher, words: Words, found: Found) -> tuple[Longs, Longs
     return mention, entry.astype(np.int64)
 
 
-def _modifying(matcher: Matcher, words: Words, found: Found) -> npt.NDArray[np.bool_]:
+def _modifying(matcher: Matcher, words: Words, found: Found) -> Mask:
     """Return which mentions modify a later one of their phrase."""
     begins, ends = phrases(words, found)
     modifies = np.zeros(len(begins), bool)
@@ -257,7 +257,7 @@ def _modifying(matcher: Matcher, words: Words, found: Found) -> npt.NDArray[np.b
     return modifies
 
 
-def phrases(words: Words, found: Found) -> tuple[Ints, Ints]:
+def phrases(words: Words, found: Found) -> tuple[Ints32, Ints32]:
     """Return for each mention the phrase in which it begins and in which it ends.
 
     Words are of one phrase if these numbers are equal: no punctuation and no function word stands
@@ -272,7 +272,7 @@ def phrases(words: Words, found: Found) -> tuple[Ints, Ints]:
     return begins, ends
 
 
-def alternatives(matcher: Matcher, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
+def alternatives(matcher: Matcher, a: Ints32, b: Ints32) -> Mask:
     """Return ``bool[n]``: which pairs of names name alternatives, in their likeliest senses."""
     return matcher.kinds.alternatives(matcher.likeliest.take(a), matcher.likeliest.take(b))
 

@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.keys.arrays import Floats
 from labeling.matching.matcher import Matcher, alternatives, phrases
 from labeling.matching.surface_forms import Phrase, Reading, Usage, readings
 from labeling.schemas import PHRASES
@@ -65,8 +65,6 @@ WORDS = pa.schema([("word", pa.string()), ("n", pa.int64())])
 
 SENSES = pa.schema([("weight", pa.float64())])
 """One label, in the order of the codes: how likely a name that it shares means it, relatively."""
-
-Counts = npt.NDArray[np.float64]
 
 
 class Used(NamedTuple):
@@ -159,9 +157,9 @@ def from_tables(tables: Mapping[str, pa.Table]) -> Usage:
 def _stop_names(
     names: Sequence[Phrase],
     read: Sequence[Reading],
-    n: Counts,
-    n_ends: Counts,
-    below: Counts,
+    n: Floats,
+    n_ends: Floats,
+    below: Floats,
     taxonomy: Taxonomy,
 ) -> Iterator[Phrase]:
     for place in np.flatnonzero((n >= MIN_STOP) & (n_ends < ENDS * n)).tolist():
@@ -174,7 +172,7 @@ def _stop_names(
 
 
 def _fixed_phrases(
-    used: Used, matcher: Matcher, names: Sequence[Phrase], n: Counts
+    used: Used, matcher: Matcher, names: Sequence[Phrase], n: Floats
 ) -> Iterator[tuple[Phrase, Phrase]]:
     """Yield each fixed phrase with the name that it begins with."""
     pairs = used.pairs.join(used.words, "word", right_suffix="_of_word")
@@ -201,13 +199,13 @@ def _fixed_phrases(
         yield (*phrase, asked["word"][row].as_py()), phrase
 
 
-def _of_alternatives(n: Counts, matcher: Matcher) -> Counts:
+def _of_alternatives(n: Floats, matcher: Matcher) -> Floats:
     """Return for each name how often its alternatives are named."""
     by_label = np.bincount(matcher.likeliest, n, matcher.kinds.n).astype(np.float64)
     return matcher.kinds.alternatives_sum(by_label)[matcher.likeliest]
 
 
-def _families(below: Counts, kinds: Kinds, taxonomy: Taxonomy) -> Counts:
+def _families(below: Floats, kinds: Kinds, taxonomy: Taxonomy) -> Floats:
     """Return how often a label of the family of each is named in the mean, the largest family's."""
     mean = below / kinds.below(np.ones(len(taxonomy)))
     return np.array([max(mean[list(p)], default=0.0) if p else 0.0 for p in taxonomy.parents])

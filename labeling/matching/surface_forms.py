@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.keys.arrays import Floats
 from labeling.keys.runs import run_starts
 from labeling.taxonomy.alternatives import MAX_LEVELS
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -51,7 +51,7 @@ class Usage:
 
     stop: tuple[Phrase, ...] = ()
     phrases: Mapping[Phrase, Phrase] = field(default_factory=dict)
-    weight: npt.NDArray[np.float64] | None = None
+    weight: Floats | None = None
 
 
 NO_USAGE = Usage()
@@ -92,9 +92,7 @@ def readings(taxonomy: Taxonomy, usage: Usage = NO_USAGE) -> dict[Phrase, Readin
     return dict(sorted(kept.items()))
 
 
-def _divide(
-    codes: set[int], strength: float, weight: npt.NDArray[np.float64], taxonomy: Taxonomy
-) -> Reading:
+def _divide(codes: set[int], strength: float, weight: Floats, taxonomy: Taxonomy) -> Reading:
     labels = tuple(sorted(codes))
     if len(labels) == 1:
         return Reading(labels, (strength,))

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.errors import InputError
 from labeling.keys import ids
+from labeling.keys.arrays import Mask
 from labeling.readers.image_files import Locator, host_of
 from labeling.readers.tabular import Batch, Columns, read_batches
 from labeling.schemas import (
@@ -230,9 +230,7 @@ def _numbers(
     return pa.array(numbers.astype(dtype))
 
 
-def _refuse_first(
-    bad: npt.NDArray[np.bool_], batch: Batch, name: str, path: Path, expected: str
-) -> None:
+def _refuse_first(bad: Mask, batch: Batch, name: str, path: Path, expected: str) -> None:
     if bad.any():
         first = int(np.argmax(bad))
         value = batch.table[name][first].as_py()
@@ -243,9 +241,7 @@ def _refuse_first(
         )
 
 
-def _rejects(
-    path: Path, batch: Batch, name: str, bad: Mapping[str, npt.NDArray[np.bool_]]
-) -> pa.Table:
+def _rejects(path: Path, batch: Batch, name: str, bad: Mapping[str, Mask]) -> pa.Table:
     """Return one reject for each bad row, under its first reason."""
     rows: list[dict[str, str]] = []
     values = batch.table[name]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv
 
 from labeling.errors import InputError
+from labeling.keys.arrays import Ints
 from labeling.readers.sandboxed_parquet import missing_column, read_parquet, unreadable
 
 TABLE_SUFFIXES = (".csv", ".parquet", ".jsonl")
@@ -34,7 +34,7 @@ class Batch(NamedTuple):
     """Some rows of a file, and the position of each in it, from 0."""
 
     table: pa.Table
-    rows: npt.NDArray[np.int64]
+    rows: Ints
 
 
 def read_batches(path: Path, columns: Columns, required: tuple[str, ...]) -> Iterator[Batch]:

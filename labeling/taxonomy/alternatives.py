@@ -13,8 +13,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from labeling.keys.arrays import Floats, Ints, Mask
 from labeling.keys.hash_table import KeyTable, build_key_table
 from labeling.keys.runs import ranges
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
@@ -24,8 +24,6 @@ MAX_LEVELS = 32
 
 NEARLY_ALL = 0.9
 """Share of the labels above which what stands above them says nothing of their kind."""
-
-Longs = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,31 +37,31 @@ class Kinds:
 
     n: int
     above: KeyTable
-    first: Longs
+    first: Ints
     kinds: Codes
     only: Codes
 
-    def alternatives(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
+    def alternatives(self, a: Codes, b: Codes) -> Mask:
         """Return ``bool[n]``: which pairs are of one kind, and neither is above the other."""
         of_a, of_b = self.only.take(a), self.only.take(b)
-        apart: npt.NDArray[np.bool_] = of_a == of_b
+        apart: Mask = of_a == of_b
         several = np.flatnonzero((of_a < 0) | (of_b < 0))
         apart[several] = self._share(a[several], b[several])
         alike = np.flatnonzero(apart)
         apart[alike] = ~self.related(a.take(alike), b.take(alike))
         return apart
 
-    def related(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
+    def related(self, a: Codes, b: Codes) -> Mask:
         """Return ``bool[n]``: which pairs are equal, or one is above the other."""
-        related: npt.NDArray[np.bool_] = self._is_above(a, b) | self._is_above(b, a)
+        related: Mask = self._is_above(a, b) | self._is_above(b, a)
         return related
 
-    def below(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def below(self, values: Floats) -> Floats:
         """Return ``float64[n]``: the sum over each label and those below it."""
         label, upper = self._pairs()
         return np.bincount(upper, values[label], self.n).astype(np.float64)
 
-    def alternatives_sum(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def alternatives_sum(self, values: Floats) -> Floats:
         """Return ``float64[n]``: the sum over the alternatives of each label.
 
         An alternative that shares several kinds with it counts as often.
@@ -76,21 +74,21 @@ class Kinds:
         alike = np.bincount(of_entry, of_kind[self.kinds], self.n)
         return np.maximum(alike - related, 0)
 
-    def _pairs(self) -> tuple[Longs, Longs]:
+    def _pairs(self) -> tuple[Ints, Ints]:
         """Return each label with each that is above it."""
         label, upper = np.divmod(self.above.key[:-1].view(np.int64), self.n)
         return label, upper
 
-    def _share(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
+    def _share(self, a: Codes, b: Codes) -> Mask:
         """Return which pairs have a kind in common, looking at all kinds of each."""
         pair, place = ranges(self.first[a], self.first[a + 1])
         shared = self._is_above(self.kinds[place], b[pair])
-        result: npt.NDArray[np.bool_] = np.bincount(pair[shared], minlength=len(a)) > 0
+        result: Mask = np.bincount(pair[shared], minlength=len(a)) > 0
         return result
 
-    def _is_above(self, upper: Codes, lower: Codes) -> npt.NDArray[np.bool_]:
+    def _is_above(self, upper: Codes, lower: Codes) -> Mask:
         key = lower.astype(np.int64) * self.n + upper
-        is_above: npt.NDArray[np.bool_] = self.above.find(key.view(np.uint64)) >= 0
+        is_above: Mask = self.above.find(key.view(np.uint64)) >= 0
         return is_above
 
 
@@ -132,7 +130,7 @@ def _kinds(taxonomy: Taxonomy, tops: Set[int]) -> list[frozenset[int]]:
     return kinds
 
 
-def _above(taxonomy: Taxonomy) -> Longs:
+def _above(taxonomy: Taxonomy) -> Ints:
     """Return label * n + other, sorted, for the labels up to `MAX_LEVELS` above each."""
     n = len(taxonomy)
     n_parents = np.array([len(parents) for parents in taxonomy.parents])

@@ -16,6 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.keys.arrays import Ints, Mask
+
 MAX_TEXT = 10_000
 """Characters of a text that are read; web texts beyond it are lists of keywords."""
 
@@ -76,7 +78,7 @@ def normalise(text: str) -> str:
     return text.casefold() if text.isascii() else _to_text(_fold(text))
 
 
-def spellings(texts: pa.Array) -> Iterator[tuple[npt.NDArray[np.int64], pa.Buffer | bytes]]:
+def spellings(texts: pa.Array) -> Iterator[tuple[Ints, pa.Buffer | bytes]]:
     r"""Yield the texts in parts: which they are, and UTF-8, normalised, a line for each.
 
     ASCII letters may still be in upper case. Beyond ASCII, all is letters, digits and their marks.
@@ -151,7 +153,7 @@ def _spell(points: Points) -> bytes:
     return _to_text(points).encode()
 
 
-def _meetings(kind: Kinds) -> npt.NDArray[np.int64]:
+def _meetings(kind: Kinds) -> Ints:
     """Return where a word begins right after another; a mark goes with what is before it."""
     is_character = kind == _CHARACTER
     is_mark = kind == _MARK
@@ -164,8 +166,8 @@ def _meetings(kind: Kinds) -> npt.NDArray[np.int64]:
     return near[np.flatnonzero(meets)]
 
 
-def _is_inside(kind: Kinds) -> npt.NDArray[np.bool_]:
-    inside: npt.NDArray[np.bool_] = (kind == _LETTER) | (kind >= _MARK)
+def _is_inside(kind: Kinds) -> Mask:
+    inside: Mask = (kind == _LETTER) | (kind >= _MARK)
     return inside
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from labeling.keys.arrays import Ints, Ints32, Mask
 from labeling.keys.hash_table import Keys, KeyTable, build_key_table
 from labeling.keys.runs import ranges, run_sizes
-from labeling.text.vocabulary import Ints, Longs, Vocabulary, build_vocabulary, spelled
+from labeling.text.vocabulary import Vocabulary, build_vocabulary, spelled
 from labeling.text.words import Words
 
 COMPOUND_PARTS = 3
@@ -28,10 +28,10 @@ class Found(NamedTuple):
     the name's number. ``is_other`` bool[n] is by word: whether it is of the trie's other words.
     """
 
-    place: Longs
-    n_words: Ints
-    name: Ints
-    is_other: npt.NDArray[np.bool_]
+    place: Ints
+    n_words: Ints32
+    name: Ints32
+    is_other: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +46,13 @@ class Trie:
     """
 
     vocabulary: Vocabulary
-    follows: npt.NDArray[np.bool_]
+    follows: Mask
     steps: KeyTable
-    after: Longs
-    name: Ints
-    grows: npt.NDArray[np.bool_]
+    after: Ints
+    name: Ints32
+    grows: Mask
     longest: int
-    is_other: npt.NDArray[np.bool_]
+    is_other: Mask
 
     def find(self, words: Words) -> Found:
         """Return the names among some words."""
@@ -67,7 +67,7 @@ class Trie:
         place = np.flatnonzero(name >= 0)
         return Found(place, length.take(place), name.take(place), self.is_other.take(code))
 
-    def _walk(self, code: Longs, row: Longs) -> tuple[Ints, Ints]:
+    def _walk(self, code: Ints, row: Ints) -> tuple[Ints32, Ints32]:
         """Return the longest name from each word on, or -1, and its length in words, or 1."""
         name = self.name.take(code)
         length = np.ones(len(code), np.int32)
@@ -89,7 +89,7 @@ class Trie:
                 break
         return name, length
 
-    def _join_compounds(self, words: Words, name: Ints, length: Ints) -> None:
+    def _join_compounds(self, words: Words, name: Ints32, length: Ints32) -> None:
         """Look up parts of hyphenated words as one word, where nothing as long is named."""
         place, n_parts, spelling = words.compounds(COMPOUND_PARTS)
         code = self.vocabulary.codes(*spelling)
@@ -136,11 +136,11 @@ def build_trie(names: Iterable[tuple[str, ...]], others: Collection[str] = ()) -
 
 def _trie(
     vocabulary: Vocabulary,
-    follows: npt.NDArray[np.bool_],
+    follows: Mask,
     keys: Keys,
-    ends: Longs,
+    ends: Ints,
     longest: int,
-    is_other: npt.NDArray[np.bool_],
+    is_other: Mask,
 ) -> Trie:
     steps = build_key_table(keys)
     after = np.empty(len(keys), np.int64)
@@ -153,12 +153,12 @@ def _trie(
     return Trie(vocabulary, follows, steps, after, name, grows, longest, is_other)
 
 
-def _step(state: Longs, word: Longs, vocabulary: Vocabulary) -> Keys:
+def _step(state: Ints, word: Ints, vocabulary: Vocabulary) -> Keys:
     """Return the key of the way from a state by one more word."""
     return (state * len(vocabulary) + word).view(np.uint64)
 
 
-def _leftmost(starts: Longs, ends: Longs) -> npt.NDArray[np.bool_]:
+def _leftmost(starts: Ints, ends: Ints) -> Mask:
     """Return which spans stay when each, from left to right, removes those that it overlaps.
 
     They are those that are reached from a span that no earlier one overlaps, going from each to the

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from labeling.keys.arrays import Bytes, Ints, Ints32, Mask
 from labeling.keys.hash_table import Keys, KeyTable, build_key_table
 from labeling.keys.hashing import GOLDEN, multiply
 
@@ -19,10 +19,6 @@ PADDING = 8
 """Zero bytes that follow the last letter of a buffer, so that eight can be read anywhere."""
 
 _MASKS = np.array([(1 << (8 * n)) - 1 for n in range(9)], np.uint64)
-
-Bytes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +30,7 @@ class Vocabulary:
     """
 
     letters: Bytes
-    offsets: Longs
+    offsets: Ints
     table: KeyTable
     seed: int
     longest: int
@@ -42,7 +38,7 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.table)
 
-    def codes(self, letters: Bytes, starts: Longs, ends: Longs) -> Longs:
+    def codes(self, letters: Bytes, starts: Ints, ends: Ints) -> Ints:
         """Return ``int64[n]``: the place of each word in the vocabulary, its length for none.
 
         Parameters
@@ -59,13 +55,11 @@ class Vocabulary:
         code[long[~same]] = -1
         return np.minimum(code.view(np.uint32), len(self)).astype(np.int64)
 
-    def _same(
-        self, code: Ints, letters: Bytes, starts: Longs, ends: Longs
-    ) -> npt.NDArray[np.bool_]:
+    def _same(self, code: Ints32, letters: Bytes, starts: Ints, ends: Ints) -> Mask:
         """Return whether long words are those of the vocabulary that have their keys."""
         theirs = self.offsets[code]
         lengths = ends - starts
-        same: npt.NDArray[np.bool_] = self.offsets[code + 1] - theirs == lengths
+        same: Mask = self.offsets[code + 1] - theirs == lengths
         ours, known = _eight(letters), _eight(self.letters)
         same &= ours[starts] == known[theirs]
         place = np.flatnonzero(same)
@@ -103,7 +97,7 @@ def build_vocabulary(words: Collection[str]) -> Vocabulary:
     return Vocabulary(letters, np.append(starts, ends[-1:]), table, seed, longest)
 
 
-def spelled(words: Collection[str]) -> tuple[Bytes, Longs, Longs]:
+def spelled(words: Collection[str]) -> tuple[Bytes, Ints, Ints]:
     """Return words as letters, starts and ends, as `Vocabulary.codes` takes them."""
     encoded = [word.encode() for word in words]
     letters = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8)
@@ -111,9 +105,7 @@ def spelled(words: Collection[str]) -> tuple[Bytes, Longs, Longs]:
     return letters, np.append(0, ends)[:-1], ends
 
 
-def _keys(
-    letters: Bytes, starts: Longs, ends: Longs, seed: int, longest: int
-) -> tuple[Keys, Longs]:
+def _keys(letters: Bytes, starts: Ints, ends: Ints, seed: int, longest: int) -> tuple[Keys, Ints]:
     """Return the keys of words, and which words are longer than eight bytes.
 
     The lowest byte of a key is 0, with which no word begins, where the word is long; else the key

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.keys.arrays import Bytes, Ints, Ints32, Mask
 from labeling.keys.runs import ranges
 from labeling.text.normalisation import normalise, spellings
-from labeling.text.vocabulary import PADDING, Bytes, Ints, Longs
+from labeling.text.vocabulary import PADDING
 
 __all__ = ["Words", "normalise", "split_words"]
 
@@ -40,10 +40,10 @@ class Words:
     """
 
     letters: Bytes
-    starts: Longs
-    ends: Longs
-    row: Longs
-    glued: npt.NDArray[np.bool_]
+    starts: Ints
+    ends: Ints
+    row: Ints
+    glued: Mask
 
     def texts(self) -> list[str]:
         """Return the words as texts."""
@@ -60,7 +60,7 @@ class Words:
         buffers = pa.py_buffer(offsets), pa.py_buffer(letters)
         return pa.LargeStringArray.from_buffers(len(self.row), *buffers)
 
-    def parts(self) -> Ints:
+    def parts(self) -> Ints32:
         """Return by letter the number of signs up to it that end a phrase, also ends of texts.
 
         These are all but spaces, hyphens and apostrophes, and hyphens after a space.
@@ -69,7 +69,7 @@ class Words:
         ends[1:] |= (self.letters[1:] == _HYPHEN) & (self.letters[:-1] == _SPACE)
         return np.cumsum(ends, dtype=np.int32)
 
-    def compounds(self, n_parts: int) -> tuple[Longs, Longs, tuple[Bytes, Longs, Longs]]:
+    def compounds(self, n_parts: int) -> tuple[Ints, Ints, tuple[Bytes, Ints, Ints]]:
         """Return glued words, from two to `n_parts` of them together, as one word each.
 
         Returns
@@ -128,7 +128,7 @@ def split_words(texts: pa.Array) -> Words:
     return Words(letters, starts, ends, np.repeat(order, n_words), glued)
 
 
-def _joints(letters: Bytes, inside: npt.NDArray[np.bool_], signs: Longs) -> Longs:
+def _joints(letters: Bytes, inside: Mask, signs: Ints) -> Ints:
     """Return which hyphens and apostrophes join words, and take each final 's out of `inside`."""
     joints = signs[inside[signs - 1] & inside[signs + 1]]
     after = letters[joints + 2]

@@ -21,7 +21,7 @@ from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import file_name, write_parquet, write_table
 from labeling.errors import InputError
-from labeling.keys.ids import bucket, to_words
+from labeling.keys.ids import bucket, to_halves
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM, conform
 from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
@@ -115,7 +115,7 @@ def _write_in_order(
         ]
         for table in chain.from_iterable(map(_read, paths)):
             labels.update(pc.unique(table["label_id"]).to_pylist())
-            place = bucket(to_words(table["image_id"]), n_files)
+            place = bucket(to_halves(table["image_id"]), n_files)
             for i in np.unique(place):
                 writers[i].write_table(table.filter(pa.array(place == i)))
     counts = {"candidates": n_rows, "images": 0}

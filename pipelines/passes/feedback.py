@@ -99,8 +99,8 @@ def read_statements(split: Split) -> Iterator[tuple[str, pa.Table]]:
     yield "said", said
     hours = bursts.hours(said)
     keys = hours["label"].to_numpy().astype(np.uint64) * GOLDEN
-    words = np.stack([keys, keys], axis=1)
-    yield "hours", hours.append_column("key", ids.words_to_binary(words))
+    halves = np.stack([keys, keys], axis=1)
+    yield "hours", hours.append_column("key", ids.halves_to_binary(halves))
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ class ReduceSaid:
         hours = bursts.HOURS.append(pa.field("key", ids.BINARY))
         table_of = tables_of(tables, {"said": feedback.STATEMENTS, "hours": hours})
         said = in_order(feedback.mark_early(table_of["said"]))
-        words = ids.to_words(said["image_id"])
-        drawn = said.filter(pa.array(words[:, 1] <= np.uint64(self.share * (2**64 - 2**11))))
+        halves = ids.to_halves(said["image_id"])
+        drawn = said.filter(pa.array(halves[:, 1] <= np.uint64(self.share * (2**64 - 2**11))))
         found = bursts.crowded(table_of["hours"].select(bursts.HOURS.names))
         is_vote = pc.is_in(drawn["kind"], value_set=pa.array(feedback.VOTES))
         first, last = (pc.min_max(said["time"])[name].as_py() for name in ("min", "max"))

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling.evidence import evidence
-from labeling.keys.host_numbers import PLACED, compact
+from labeling.keys.host_numbers import COMPACT_PLACEMENTS, compact
 from labeling.links import links
 from labeling.links.propagation_steps import HEARD
 from pipelines.passes.tables import in_order, tables_of
@@ -33,7 +33,7 @@ def combine_for_images(table: str, rows: pa.Table) -> pa.Table:
 def reduce_links(tables: Tables) -> Tables:
     """Hand what pages have heard to the images that they show."""
     schemas = {"mentions": evidence.SPOKEN, "anchors": links.MESSAGES}
-    table_of = tables_of(tables, {**schemas, "heard": HEARD, "placements": PLACED})
+    table_of = tables_of(tables, {**schemas, "heard": HEARD, "placements": COMPACT_PLACEMENTS})
     shown = links.lowest(table_of["placements"], "image_id", links.MAX_IMAGES)
     mentions = links.lowest(table_of["mentions"], "image_id", links.MAX_IMAGES)
     spoken = [

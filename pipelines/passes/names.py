@@ -34,7 +34,7 @@ class ReadForUsage:
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield distinct texts."""
         rows = pq.read_table(*split.arguments, columns=["image_id", "source", "text"])
-        drawn = ids.to_words(rows["image_id"])[:, 1] <= np.uint64(self.share * (2**64 - 2**11))
+        drawn = ids.to_halves(rows["image_id"])[:, 1] <= np.uint64(self.share * (2**64 - 2**11))
         whole = pc.not_equal(rows["source"], "surrounding")
         texts = rows["text"].filter(pc.and_(whole, pa.array(drawn))).unique()
         keys = ids.digests(texts)

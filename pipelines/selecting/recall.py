@@ -6,18 +6,19 @@ import numpy as np
 import numpy.typing as npt
 
 from curation.agreement.capture_recapture import count_missed, occasions
-from curation.agreement.label_model import Flags, Patterns, count_patterns, merge_patterns
+from curation.agreement.label_model import Patterns, count_patterns, merge_patterns
 from curation.intervals.judgements import Judgements
 from curation.report.facts import rounded
 from curation.runs.stage import Stage
 from curation.scoring.features import sources_of, votes
+from labeling.keys.arrays import Mask
 from pipelines.selecting.scores import candidate_paths, read_parts
 
 VOTES = ["evidence", "silent"]
 
 
 def measure_recall(
-    candidates: Stage, judged: Judgements, kept: Flags, confidence: float
+    candidates: Stage, judged: Judgements, kept: Mask, confidence: float
 ) -> dict[str, float]:
     """Return what audits tell of the pool's recall, and of the share of its right pairs kept.
 
@@ -60,7 +61,7 @@ def measure_recall(
     return shown
 
 
-def _votes(candidates: Stage, row: npt.NDArray[np.int64]) -> tuple[Patterns, Flags, Flags]:
+def _votes(candidates: Stage, row: npt.NDArray[np.int64]) -> tuple[Patterns, Mask, Mask]:
     """Return the patterns of all candidates, and who speaks and is silent in some rows."""
     paths = candidate_paths(candidates)
     named = {source for part in read_parts(paths, VOTES) for source in sources_of(part)}

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from curation.audits.audits import count_doubtful, usable_audits
 from curation.intervals.judgements import Judgements, judgements, precision_of
-from curation.intervals.precision import Ints
 from curation.report.facts import rounded
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing, reuse, write_stage
@@ -24,6 +23,7 @@ from curation.selection.closure import flag_implied
 from curation.selection.modes import Choice, refuse_both
 from curation.selection.selection import Selection
 from labeling.errors import InputError
+from labeling.keys.arrays import Ints
 from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.sample import answer_audits

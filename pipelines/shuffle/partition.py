@@ -114,7 +114,7 @@ def bucket_of(key: pa.ChunkedArray, n_buckets: int) -> npt.NDArray[np.unsignedin
     if bits == 0:
         return np.zeros(len(key), least)
     if key.type != ids.BINARY:
-        return ids.bucket(ids.to_words(key), n_buckets).astype(least)
+        return ids.bucket(ids.to_halves(key), n_buckets).astype(least)
     column = key.combine_chunks()
     octets = np.frombuffer(column.buffers()[1], ">u2")[8 * column.offset :: 8][: len(column)]
     return (octets.astype(np.uint16) >> np.uint16(16 - bits)).astype(least)

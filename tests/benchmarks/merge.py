@@ -184,10 +184,10 @@ def label_ids() -> list[str]:
 def draw(seed: int, n_rows: int, n_images: int, edges: np.ndarray) -> pa.Table:
     rng = np.random.default_rng([17, seed])
     image = rng.integers(0, n_images, n_rows, np.uint64)
-    words = np.stack([mixed(image), mixed(image + np.uint64(2**40))], axis=1)
+    halves = np.stack([mixed(image), mixed(image + np.uint64(2**40))], axis=1)
     source = rng.choice(len(SOURCES), n_rows, p=SHARES).astype(np.int16)
     columns = {
-        "image_id": ids.words_to_binary(words),
+        "image_id": ids.halves_to_binary(halves),
         "host": mixed(rng.integers(0, max(1, n_images // 30), n_rows, np.uint64)).view(np.int64),
         "label": np.searchsorted(edges, rng.random(n_rows)).clip(0, N_LABELS - 1).astype(np.int32),
         "source": pa.DictionaryArray.from_arrays(pa.array(source), list(SOURCES)),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from curation.runs.stage import open_stage
 from labeling.evidence import evidence
 from labeling.keys import ids
-from labeling.keys.host_numbers import PLACED
+from labeling.keys.host_numbers import COMPACT_PLACEMENTS
 from labeling.links import graph, links
 from labeling.links.graph import EDGES
 from labeling.schemas import CANDIDATES, LINKS
@@ -147,7 +147,7 @@ def test_a_page_with_very_many_images_speaks_for_some_of_them(
     named = {**shown, "label": [3] * 300, "source": ["alt"] * 300}
     named |= {"name": [3] * 300, "strength": [1.0] * 300}
     tables = {
-        "placements": pa.table(shown, schema=PLACED),
+        "placements": pa.table(shown, schema=COMPACT_PLACEMENTS),
         "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.MENTIONS),
     }
     found = reduce_links(tables)

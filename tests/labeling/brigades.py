@@ -124,7 +124,7 @@ def to_acts(log: Log) -> pa.Table:
     """Return the log as `labeling.feedback.feedback.ACTS`."""
     n = len(log.user)
     columns = {
-        "event": ids.words_to_binary(np.stack([np.arange(n), np.zeros(n)], 1).astype(np.uint64)),
+        "event": ids.halves_to_binary(np.stack([np.arange(n), np.zeros(n)], 1).astype(np.uint64)),
         "user": _ids("user", log.user),
         "image_id": _ids("image", log.image),
         "label": log.label.astype(np.int32),

@@ -34,7 +34,7 @@ from curation.shards.shards import (
 )
 from curation.shards.tars import find_samples, map_shard
 from labeling.errors import InputError
-from labeling.keys.ids import digest, from_words, to_words
+from labeling.keys.ids import digest, from_halves, to_halves
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
@@ -444,11 +444,11 @@ def test_held_out_images_are_never_trained_on(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=20), st.floats(0, 1))
 def test_held_out_are_those_below_the_share(high: list[int], share: float) -> None:
-    words = np.array([[h, 7] for h in high], np.uint64).reshape(-1, 2)
+    halves = np.array([[h, 7] for h in high], np.uint64).reshape(-1, 2)
     expected = [(h >> 32) / 2**32 < share for h in high]
-    assert is_heldout(words, share).tolist() == expected
-    assert is_heldout(from_words(words), share).tolist() == expected
-    assert (to_words(from_words(words)) == words).all()
+    assert is_heldout(halves, share).tolist() == expected
+    assert is_heldout(from_halves(halves), share).tolist() == expected
+    assert (to_halves(from_halves(halves)) == halves).all()
 
 
 def test_every_image_ends_in_one_place(tmp_path: Path) -> None:

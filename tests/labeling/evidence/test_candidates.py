@@ -142,14 +142,14 @@ def test_there_may_be_any_number_of_sources(n_sources: int) -> None:
 
 def test_ids_are_sorted_with_an_integer_that_leaves_them_few_bits() -> None:
     draw = np.random.default_rng(5)
-    words = draw.integers(0, 2**64, (1_000, 2), np.uint64)
-    words[::3] = words[0]
-    words[:500, 0] |= words[500:, 0] & ~np.uint64(2**20 - 1)
+    halves = draw.integers(0, 2**64, (1_000, 2), np.uint64)
+    halves[::3] = halves[0]
+    halves[:500, 0] |= halves[500:, 0] & ~np.uint64(2**20 - 1)
     more = draw.integers(0, 2**62, 1_000, np.uint64)
     more[::2] &= np.uint64(1)
-    rows = np.column_stack([words, more])
-    expected = rows[np.lexsort((more, words[:, 1], words[:, 0]))]
-    assert np.array_equal(rows[ids.order_with(words, more, 62)], expected)
+    rows = np.column_stack([halves, more])
+    expected = rows[np.lexsort((more, halves[:, 1], halves[:, 0]))]
+    assert np.array_equal(rows[ids.order_by_id(halves, more, 62)], expected)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_ids_are_sorted_with_an_integer_that_leaves_them_few_bits() -> None:
         lambda rng: np.empty((0, 2), np.uint64),
     ],
 )
-def test_ids_are_ranked_as_numbers(draw: Callable[[np.random.Generator], ids.Words]) -> None:
-    words = draw(np.random.default_rng(1))
-    place, distinct = ids.rank(words)
-    as_tuples = [tuple(pair) for pair in words.tolist()]
+def test_ids_are_ranked_as_numbers(draw: Callable[[np.random.Generator], ids.Halves]) -> None:
+    halves = draw(np.random.default_rng(1))
+    place, distinct = ids.rank(halves)
+    as_tuples = [tuple(pair) for pair in halves.tolist()]
     assert [tuple(pair) for pair in distinct.tolist()] == sorted(set(as_tuples))
-    assert (distinct[place] == words).all()
+    assert (distinct[place] == halves).all()

@@ -19,14 +19,14 @@ def test_every_form_of_an_id_leads_back_to_its_digits(digits: list[str]) -> None
     binary = ids.to_binary(column)
     assert binary.type == ids.BINARY
     assert [b.hex() for b in binary.to_pylist()] == digits
-    assert np.array_equal(ids.to_words(binary), ids.to_words(column))
-    assert ids.from_words(ids.to_words(binary)).to_pylist() == digits
+    assert np.array_equal(ids.to_halves(binary), ids.to_halves(column))
+    assert ids.from_halves(ids.to_halves(binary)).to_pylist() == digits
 
 
 @given(IDS, st.integers(0, 20))
 def test_a_slice_of_binary_ids_is_read_from_its_own_start(digits: list[str], start: int) -> None:
     binary = ids.to_binary(pa.array(digits, pa.string())).slice(start)
-    assert ids.from_words(ids.to_words(binary)).to_pylist() == digits[start:]
+    assert ids.from_halves(ids.to_halves(binary)).to_pylist() == digits[start:]
 
 
 @given(IDS)

@@ -6,7 +6,7 @@ import pytest
 
 from labeling.evidence import evidence
 from labeling.keys import ids
-from labeling.keys.host_numbers import PLACED
+from labeling.keys.host_numbers import COMPACT_PLACEMENTS
 from labeling.links import links
 from labeling.links.propagation_steps import HEARD
 from labeling.matching.matcher import compile_matcher
@@ -60,7 +60,7 @@ def mention_table(*rows: tuple[str, str, int]) -> pa.Table:
 def placement_table(*rows: tuple[str, str]) -> pa.Table:
     return pa.Table.from_pylist(
         [{"image_id": image(i), "page_id": page(p), "host": ord(p[0])} for p, i in rows],
-        schema=PLACED,
+        schema=COMPACT_PLACEMENTS,
     )
 
 

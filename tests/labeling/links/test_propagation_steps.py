@@ -69,7 +69,7 @@ def by_buckets(nodes: pa.Table, arcs: pa.Table, weights: pa.Table, n: int) -> pa
     def bucket(rows: pa.Table, number: int) -> pa.Table:
         if len(rows) == 0:
             return rows
-        of = ids.bucket(ids.to_words(rows["page_id"]), n)
+        of = ids.bucket(ids.to_halves(rows["page_id"]), n)
         return rows.filter(pa.array(of == number))
 
     states, before = propagation_steps.first_states(nodes), propagation_steps.first_states(nodes)

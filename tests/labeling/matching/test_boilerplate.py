@@ -99,12 +99,12 @@ def test_nothing_gives_nothing() -> None:
 def test_pages_are_counted_once_however_the_things_are_divided(
     rows: list[tuple[int, int]], n_parts: int
 ) -> None:
-    words = np.array(rows, np.uint64).reshape(-1, 2)
-    key = ids.words_to_binary(words)
+    halves = np.array(rows, np.uint64).reshape(-1, 2)
+    key = ids.halves_to_binary(halves)
     seen = pa.Table.from_arrays(
-        [key, pa.array(words[:, 0] * np.uint64(7))], schema=boilerplate.SEEN
+        [key, pa.array(halves[:, 0] * np.uint64(7))], schema=boilerplate.SEEN
     )
-    part = words[:, 0] % np.uint64(n_parts)
+    part = halves[:, 0] % np.uint64(n_parts)
     counted = [boilerplate.count(seen.filter(pa.array(part == n))) for n in range(n_parts)]
     expected = {
         (thing, 7 * thing, n)
