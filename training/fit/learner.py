@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from training.data.loader import Batch, normalise
+from training.fit.averaging import moving_average
 from training.fit.config import Precision, TrainConfig
 from training.fit.devices import memory_format
 from training.fit.distributed import ALONE, World
-from training.fit.losses import LOSSES, without_largest
 from training.fit.schedule import decayed, rate_at
-from training.model.averaging import Average
+from training.losses import LOSSES
+from training.losses.rejection import without_largest
 
 MOMENTUM = 0.9
 
@@ -56,7 +57,7 @@ class Learner:
             nesterov=True,
             fused=device.type == "cuda",
         )
-        self.average = Average(self.network, config.ema) if config.ema else None
+        self.average = moving_average(self.network, config.ema) if config.ema else None
         self._config, self._n_labels, self._device, self._world = config, n_labels, device, world
         self._short = chosen_precision(config, device) == "bfloat16"
         self._shared: nn.Module = self.network
@@ -91,22 +92,22 @@ class Learner:
             total += loss.detach()
         self.optimizer.step()
         if self.average:
-            self.average.update(self.network, number)
+            self.average.update_parameters(self.network)
         return self._world.mean(total)
 
     def weights(self) -> Mapping[str, Tensor]:
         """Return the state dict of the model: the average where there is one."""
-        return self.average.state if self.average else self.network.state_dict()
+        return (self.average.module if self.average else self.network).state_dict()
 
     def state(self) -> dict[str, Tensor]:
         """Return all that the next steps depend on, by name."""
         parts = {"network": self.network.state_dict(), "momentum": self._momentum()}
         if self.average:
-            parts["average"] = self.average.state
+            parts["average"] = self.average.module.state_dict()
         return {f"{part}.{name}": t for part, named in parts.items() for name, t in named.items()}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from an earlier `state`; before `begin`.
+    def restore(self, state: Mapping[str, Tensor], n_steps: int) -> None:
+        """Continue from the `state` after some steps; before `begin`.
 
         Raises
         ------
@@ -119,7 +120,8 @@ class Learner:
             buffer = torch.empty_like(parameter).copy_(momentum[name])
             self.optimizer.state[parameter]["momentum_buffer"] = buffer.detach()
         if self.average:
-            self.average.restore(_part(state, "average"))
+            self.average.module.load_state_dict(_part(state, "average"))
+            self.average.n_averaged.fill_(n_steps + 1)
 
     def _forward(self, pixels: Tensor) -> Tensor:
         images = normalise(pixels).contiguous(memory_format=self._layout)
@@ -131,11 +133,11 @@ class Learner:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._short):
             logits = self._logits(pixels)
         target, weight = batch.dense(self._n_labels, self._device)
-        each = LOSSES[self._config.loss](logits.float(), target, weight)
+        losses = LOSSES[self._config.loss](logits.float(), target, weight)
         n_rejected = self._n_rejected(number, batch)
         if n_rejected:
-            each = without_largest(each, target, weight, n_rejected)
-        return each.sum() / len(each)
+            losses = without_largest(losses, target, weight, n_rejected)
+        return losses.sum() / len(losses)
 
     def _n_rejected(self, number: int, batch: Batch) -> int:
         n_assumed = len(batch.keys) * self._n_labels - len(batch.code)

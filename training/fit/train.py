@@ -229,8 +229,9 @@ def _go_on(
     state = world.from_first(state)
     if state is None:
         return []
-    learner.restore(state)
-    return [Done(int(step), loss, rate) for step, loss, rate in state[LOG].tolist()]
+    log = [Done(int(step), loss, rate) for step, loss, rate in state[LOG].tolist()]
+    learner.restore(state, len(log))
+    return log
 
 
 def _identity(shards: Shards, label_ids: Sequence[str], config: TrainConfig) -> str:

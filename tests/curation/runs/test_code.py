@@ -47,7 +47,7 @@ def test_what_a_maker_loads_is_what_its_digest_covers() -> None:
         ("shards", "training.fit.checkpoints", False),
         ("shards", "training.evaluation.evaluate", False),
         ("model", "training.fit.train", True),
-        ("model", "training.fit.losses", True),
+        ("model", "training.losses.softmax", True),
         ("model", "curation.scoring.scoring", False),
         ("model", "labeling.readers.archives", False),
         ("evaluation", "training.evaluation.evaluate", True),

@@ -16,7 +16,7 @@ from pipelines.delivery.export import export
 from pipelines.delivery.train import summary, train
 from pipelines.run.config import read_config, with_overrides
 from pipelines.run.saved_config import save_config
-from training.fit.losses import LOSSES
+from training.losses import LOSSES
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from training.data.shard_index import open_shards
 from training.fit import train as module
 from training.fit.checkpoints import Checkpoints, newest_state, save_state
 from training.fit.logs import Done
-from training.fit.losses import LOSSES
 from training.fit.train import train
+from training.losses import LOSSES
 
 LONG = CONFIG.model_copy(
     update={"steps": 10, "micro_batch": 4, "ema": 0.9, "reject": 0.1, "sampling": "square-root"}

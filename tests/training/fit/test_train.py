@@ -18,8 +18,8 @@ from training.data.targets import read_targets
 from training.fit import train as module
 from training.fit.config import TrainConfig
 from training.fit.learner import Learner, learning_rate_at
-from training.fit.losses import LOSSES
 from training.fit.train import train
+from training.losses import LOSSES
 from training.model.model_file import load_model
 from training.model.resnet import build
 
@@ -116,6 +116,21 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_images(
 def test_no_labels_or_equal_ones_are_refused(shard: Path, tmp_path: Path, label_ids) -> None:
     with pytest.raises(InputError, match="labels to train on"):
         train(open_shards([shard]), label_ids, CONFIG, tmp_path, silent)
+
+
+def test_a_loss_of_ones_own_is_trained_with_by_its_name(
+    shard: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def brier(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return weight * (logits.sigmoid() - target) ** 2
+
+    monkeypatch.setitem(LOSSES, "brier", brier)
+    config = CONFIG.model_copy(update={"loss": "brier", "steps": 20, "batch_size": 12})
+    losses: list[float] = []
+    train(open_shards([shard]), LABELS, config, tmp_path, lambda *call: losses.append(call[2]))
+    assert losses[-1] < 0.8 * losses[0] < 5
+    _, card = load_model(tmp_path)
+    assert card.training["loss"] == "brier"
 
 
 def test_settings_out_of_range_are_refused_all_at_once() -> None:

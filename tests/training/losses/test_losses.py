@@ -7,7 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.fit.losses import LOSSES, asymmetric, logistic, softmax, without_largest
+from training.losses import LOSSES
+from training.losses.asymmetric import asymmetric
+from training.losses.logistic import logistic
+from training.losses.rejection import without_largest
+from training.losses.softmax import softmax
 
 SHAPE = (3, 4)
 FINITE = hnp.arrays(np.float64, SHAPE, elements=st.floats(-30, 30))
