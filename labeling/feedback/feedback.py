@@ -1,9 +1,9 @@
-"""Feedback to statements: what each user did to each (image, label), said once and capped.
+"""Feedback to interactions: the distinct votes, clicks and impressions of each user, capped.
 
-An event counts once however often it is replayed, and a user says one thing once about one image;
-of their votes on a pair the last counts. A user with more than `USER_CAP` statements shares that
-weight among them, so that nobody's weight grows by voting more. What the statements come to is
-worked out in `labeling.feedback.debias`.
+An event counts once however often it is replayed, and a user counts once for each kind of
+interaction with an (image, label); of their votes on a pair the last counts. A user with more than
+`USER_CAP` interactions shares that weight among them, so that nobody's weight grows by voting more.
+Interactions become evidence in `labeling.feedback.debias`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from labeling.matching.matcher import Matcher, match_texts
 from labeling.taxonomy.taxonomy import Taxonomy
 
 USER_CAP = 50.0
-"""Statements of one user that count in full; more of them share this weight."""
+"""Interactions of one user that count in full; more of them share this weight."""
 
-MAX_ACTS = 100_000
-"""Acts of a user that are kept, those whose events have the lowest digests."""
+MAX_EVENTS = 100_000
+"""Events of a user that are kept, those of the lowest digests."""
 
 VOTES = ("up", "down", "flag")
 
-ACTS = pa.schema(
+EVENTS = pa.schema(
     [
         ("event", ids.BINARY),
         ("user", ids.BINARY),
@@ -41,7 +41,7 @@ ACTS = pa.schema(
 )
 """One event about one label that it gives or that its query names; event and user are digests."""
 
-STATEMENTS = pa.schema(
+INTERACTIONS = pa.schema(
     [
         ("image_id", ids.BINARY),
         ("label", pa.int32()),
@@ -55,12 +55,12 @@ STATEMENTS = pa.schema(
         ("early", pa.bool_()),
     ]
 )
-"""One thing that one user did to one (image, label), with what it weighs, when the user was first
-seen, and whether the image had not been shown to anybody before (see `mark_early`)."""
+"""One interaction of one user with one (image, label), its weight, the time at which the user was
+first seen, and whether it was before the first impression of the image (see `mark_early`)."""
 
 
-def acts(feedback: pa.Table, matcher: Matcher, taxonomy: Taxonomy) -> pa.Table:
-    """Return what events say about labels.
+def label_events(feedback: pa.Table, matcher: Matcher, taxonomy: Taxonomy) -> pa.Table:
+    """Return one row for each label of an event.
 
     Parameters
     ----------
@@ -72,112 +72,113 @@ def acts(feedback: pa.Table, matcher: Matcher, taxonomy: Taxonomy) -> pa.Table:
     Returns
     -------
     Table
-        `ACTS`, in the order of the events.
+        `EVENTS`, in the order of the events.
     """
     row, label, ambiguity = _labels(feedback, matcher, taxonomy)
     columns = {
-        "event": ids.to_binary(ids.digests(feedback["event_id"])),
-        "user": ids.to_binary(ids.digests(feedback["user_id"])),
+        "event": _digests(feedback["event_id"]),
+        "user": _digests(feedback["user_id"]),
         "image_id": ids.to_binary(feedback["image_id"]),
         "kind": feedback["kind"],
         "position": feedback["position"],
         "time": feedback["time"],
     }
-    found = pa.table(columns).take(pa.array(row))
-    found = found.append_column("label", pa.array(label))
-    found = found.append_column("ambiguity", pa.array(ambiguity))
-    return found.select(ACTS.names).cast(ACTS)
+    events = pa.table(columns).take(pa.array(row))
+    events = events.append_column("label", pa.array(label))
+    events = events.append_column("ambiguity", pa.array(ambiguity))
+    return events.select(EVENTS.names).cast(EVENTS)
 
 
-def once(rows: pa.Table) -> pa.Table:
+def deduplicate(events: pa.Table) -> pa.Table:
     """Return one copy of each event, the earliest, with all the labels that it names.
 
     Parameters
     ----------
-    rows
-        `ACTS`: all copies of some events, in any order.
+    events
+        `EVENTS`: all copies of some events, in any order.
     """
-    version = ["event", "time", "user", "image_id", "kind", "position"]
-    rows = distinct_rows(_sorted(rows, [*version, "label"]), [*version, "label"])
-    first = distinct_rows(rows, ["event"]).select(version)
-    same = [pc.fill_null(rows[n], 0) if n == "position" else rows[n] for n in version[1:]]
-    place = pc.index_in(rows["event"], value_set=first["event"].combine_chunks())
-    keep = np.ones(len(rows), bool)
-    for name, column in zip(version[1:], same, strict=True):
-        theirs = first[name].take(place)
-        theirs = pc.fill_null(theirs, 0) if name == "position" else theirs
-        keep &= np.asarray(pc.equal(column, theirs), bool)
-    return rows.filter(pa.array(keep))
+    keys = ["event", "time", "user", "image_id", "kind", "position", "label"]
+    events = distinct_rows(_sorted(events, keys), keys)
+    event, user, image = (ids.to_halves(events[name]) for name in ("event", "user", "image_id"))
+    position = pc.fill_null(events["position"], 0).to_numpy()
+    copy = run_numbers(
+        event, events["time"].to_numpy(), user, image, events["kind"].to_numpy(), position
+    )
+    first_copy = copy[run_starts(event)][run_numbers(event)]
+    return events.filter(pa.array(copy == first_copy))
 
 
-def cap_acts(rows: pa.Table) -> pa.Table:
-    """Return the acts of users, replays left out and at most `MAX_ACTS` of each."""
-    key = ["user", "event", "label"]
-    rows = distinct_rows(_sorted(rows, [*key, "time"]), key)
-    return rows.filter(pa.array(rank_in_run(ids.to_halves(rows["user"])) < MAX_ACTS))
+def cap_events(events: pa.Table) -> pa.Table:
+    """Return the events of users without replays, at most `MAX_EVENTS` of each."""
+    rows = _sorted(events, ["user", "event", "label", "time"])
+    rows = distinct_rows(rows, ["user", "event", "label"])
+    return rows.filter(pa.array(rank_in_run(ids.to_halves(rows["user"])) < MAX_EVENTS))
 
 
-def statements(rows: pa.Table) -> pa.Table:
-    """Return what users say, from all of their acts.
+def interactions(events: pa.Table) -> pa.Table:
+    """Return the interactions of users, from all of their events.
 
     Parameters
     ----------
-    rows
-        `ACTS`: all those of some users, in any order.
+    events
+        `EVENTS`: all those of some users, in any order.
 
     Returns
     -------
     Table
-        `STATEMENTS`, sorted by user; ``early`` is not told yet.
+        `INTERACTIONS`, sorted by user; ``early`` is False until `mark_early`.
     """
-    rows = _sorted(cap_acts(rows), ["user", "time", "event", "label"])
+    rows = _sorted(cap_events(events), ["user", "time", "event", "label"])
     user = ids.to_halves(rows["user"])
     since = rows["time"].to_numpy()[run_starts(user)][run_numbers(user)]
     rows = rows.append_column("since", pa.array(since))
-    voted = pc.is_in(rows["kind"], value_set=pa.array(VOTES))
-    rows = rows.append_column("thing", pc.if_else(voted, "vote", rows["kind"]))
-    key = ["user", "image_id", "label", "thing"]
-    votes, rest = rows.filter(voted), rows.filter(pc.invert(voted))
-    last = distinct_rows(votes.take(pa.array(np.arange(len(votes))[::-1])), key)
-    said = _sorted(pa.concat_tables([last, distinct_rows(rest, key)]), [*key, "time"])
-    said = said.append_column("weight", pa.array(_weights(said)))
-    said = said.append_column("early", pa.array(np.zeros(len(said), bool)))
-    return said.select(STATEMENTS.names).cast(STATEMENTS)
+    is_vote = pc.is_in(rows["kind"], value_set=pa.array(VOTES))
+    rows = rows.append_column("group", pc.if_else(is_vote, "vote", rows["kind"]))
+    keys = ["user", "image_id", "label", "group"]
+    votes, rest = rows.filter(is_vote), rows.filter(pc.invert(is_vote))
+    last_votes = distinct_rows(votes.take(pa.array(np.arange(len(votes))[::-1])), keys)
+    kept = _sorted(pa.concat_tables([last_votes, distinct_rows(rest, keys)]), [*keys, "time"])
+    kept = kept.append_column("weight", pa.array(_weights(kept)))
+    kept = kept.append_column("early", pa.repeat(False, len(kept)))
+    return kept.select(INTERACTIONS.names).cast(INTERACTIONS)
 
 
-def mark_early(said: pa.Table) -> pa.Table:
-    """Tell which statements were made before their image was first shown to anybody.
+def mark_early(interactions: pa.Table) -> pa.Table:
+    """Mark the interactions before the first impression of their image.
 
-    Nothing in the data says when an image came to be; the first impression of it is the earliest
-    sign. Images without impressions have no early statements.
+    The data do not contain the time at which an image was published; its first impression is the
+    earliest sign. Images without impressions have no early interactions.
 
     Parameters
     ----------
-    said
-        `STATEMENTS`: all those about some images.
+    interactions
+        `INTERACTIONS`: all those with some images.
     """
-    shown = pc.equal(said["kind"], "impression")
-    first = said.filter(shown).group_by("image_id").aggregate([("time", "min")])
-    place = pc.index_in(said["image_id"], value_set=first["image_id"].combine_chunks())
-    early = pc.less(said["time"], first["time_min"].take(place))
-    column = said.column_names.index("early")
-    return said.set_column(column, "early", pc.fill_null(early, False))
+    shown = interactions.filter(pc.equal(interactions["kind"], "impression"))
+    first = shown.group_by("image_id").aggregate([("time", "min")])
+    row = pc.index_in(interactions["image_id"], value_set=first["image_id"].combine_chunks())
+    early = pc.fill_null(pc.less(interactions["time"], first["time_min"].take(row)), False)
+    return interactions.set_column(interactions.column_names.index("early"), "early", early)
 
 
 def _labels(
     events: pa.Table, matcher: Matcher, taxonomy: Taxonomy
 ) -> tuple[Ints, Ints32, npt.NDArray[np.int16]]:
     """Return (row, label, ambiguity) of each event's label, or of each label its query names."""
-    given = pc.is_valid(events["label_id"])
-    named = np.flatnonzero(np.asarray(given, bool))
-    codes = taxonomy.codes(events["label_id"].take(pa.array(named)))
-    query = pc.if_else(given, pa.scalar(None, pa.string()), events["query"])
-    found = match_texts(matcher, query)
-    row = np.concatenate([named, found.row])
-    label = np.concatenate([codes, found.label])
-    ambiguity = np.concatenate([np.ones(len(named), np.int16), found.ambiguity])
+    is_labelled = pc.is_valid(events["label_id"])
+    labelled = np.flatnonzero(np.asarray(is_labelled, bool))
+    codes = taxonomy.codes(events["label_id"].take(pa.array(labelled)))
+    query = pc.if_else(is_labelled, pa.scalar(None, pa.string()), events["query"])
+    matches = match_texts(matcher, query)
+    row = np.concatenate([labelled, matches.row])
+    label = np.concatenate([codes, matches.label])
+    ambiguity = np.concatenate([np.ones(len(labelled), np.int16), matches.ambiguity])
     order = np.lexsort((label, row))
     return row[order], label[order], ambiguity[order]
+
+
+def _digests(texts: pa.ChunkedArray) -> pa.Array:
+    return ids.halves_to_binary(ids.digest_halves(texts))
 
 
 def _sorted(rows: pa.Table, keys: list[str]) -> pa.Table:
@@ -185,13 +186,13 @@ def _sorted(rows: pa.Table, keys: list[str]) -> pa.Table:
     return rows.sort_by([(name, "ascending") for name in keys + rest]).combine_chunks()
 
 
-def _weights(said: pa.Table) -> Floats32:
-    """Return what each statement weighs: 1, or less where its user makes more than `USER_CAP`.
+def _weights(rows: pa.Table) -> Floats32:
+    """Return 1 for each interaction, or less if its user has more than `USER_CAP`.
 
     Impressions, which users do not choose, always weigh 1 and use up no share.
     """
-    chosen = ~np.asarray(pc.equal(said["kind"], "impression"), bool)
-    user = run_numbers(ids.to_halves(said["user"]))
-    n_chosen = np.bincount(user, chosen)[user] if len(said) else np.empty(0)
+    is_chosen = ~np.asarray(pc.equal(rows["kind"], "impression"), bool)
+    user = run_numbers(ids.to_halves(rows["user"]))
+    n_chosen = np.bincount(user, is_chosen)[user]
     weight = np.minimum(1.0, USER_CAP / np.maximum(n_chosen, 1))
-    return np.where(chosen, weight, 1.0).astype(np.float32)
+    return np.where(is_chosen, weight, 1.0).astype(np.float32)

@@ -60,6 +60,20 @@ def run_numbers(*columns: npt.NDArray[Any]) -> Ints:
     return np.cumsum(run_begins(*columns)) - 1
 
 
+def combination_numbers(*columns: npt.NDArray[Any]) -> Ints:
+    """Return ``int64[n]``: the number, from 0, of each row's combination of values.
+
+    Examples
+    --------
+    >>> combination_numbers(np.array([5, 3, 5, 5]), np.array([1, 1, 1, 0])).tolist()
+    [2, 0, 2, 1]
+    """
+    order = np.lexsort(columns[::-1])
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = run_numbers(*(column[order] for column in columns))
+    return numbers
+
+
 def rank_in_run(*columns: npt.NDArray[Any]) -> Ints:
     """Return ``int64[n]``: the number of earlier rows of the same run.
 

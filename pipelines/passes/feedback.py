@@ -41,16 +41,16 @@ MOST_BURSTS = 50
 TALLY = pa.schema([("reason", pa.string()), ("n_events", pa.int64())])
 SPAN = pa.schema([("first", pa.int64()), ("last", pa.int64())])
 
-_TRUSTS: Once[debias.Trust] = Once()
+_TRUSTS: Once[debias.FeedbackModel] = Once()
 
-EVENT_OUTPUTS = {"acts": feedback.ACTS, "tally": TALLY}
-USER_OUTPUTS = {"statements": feedback.STATEMENTS, "tally": TALLY}
+EVENT_OUTPUTS = {"acts": feedback.EVENTS, "tally": TALLY}
+USER_OUTPUTS = {"statements": feedback.INTERACTIONS, "tally": TALLY}
 SAID_OUTPUTS = {
-    "said": feedback.STATEMENTS,
-    "votes": feedback.STATEMENTS,
-    "cells": debias.SHOWN,
+    "said": feedback.INTERACTIONS,
+    "votes": feedback.INTERACTIONS,
+    "cells": debias.POSITIONS,
     "shown": debias.IMAGES,
-    "crowded": bursts.CROWDED,
+    "crowded": bursts.BURSTS,
     "sizes": bursts.SIZES,
     "span": SPAN,
     "tally": TALLY,
@@ -66,12 +66,15 @@ class ReadEvents:
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield ``acts``, by event."""
         rows = pq.read_table(*split.arguments)
-        yield "acts", feedback.acts(rows, matcher_at(self.files), taxonomy_at(self.files.taxonomy))
+        yield (
+            "acts",
+            feedback.label_events(rows, matcher_at(self.files), taxonomy_at(self.files.taxonomy)),
+        )
 
 
 def reduce_events(tables: Tables) -> Tables:
     """Keep one of all copies of an event, whoever sent them."""
-    acts = feedback.once(tables["acts"])
+    acts = feedback.deduplicate(tables["acts"])
     n_replayed = len(tables["acts"]) - len(acts)
     return {"acts": acts, "tally": _tally("replayed", n_replayed)}
 
@@ -83,12 +86,12 @@ def read_rows(split: Split) -> Iterator[tuple[str, pa.Table]]:
 
 def combine_acts(table: str, rows: pa.Table) -> pa.Table:
     """Keep what users may say at most."""
-    return feedback.cap_acts(rows)
+    return feedback.cap_events(rows)
 
 
 def reduce_users(tables: Tables) -> Tables:
     """Turn all acts of the users of a bucket into statements."""
-    said = feedback.statements(tables["acts"])
+    said = feedback.interactions(tables["acts"])
     n_repeated = len(tables["acts"]) - len(said)
     return {"statements": said, "tally": _tally("repeated", n_repeated)}
 
@@ -97,7 +100,7 @@ def read_statements(split: Split) -> Iterator[tuple[str, pa.Table]]:
     """Yield statements by image, and what they come to in each hour by label."""
     said = pq.read_table(*split.arguments)
     yield "said", said
-    hours = bursts.hours(said)
+    hours = bursts.sum_by_hour(said)
     keys = hours["label"].to_numpy().astype(np.uint64) * GOLDEN
     halves = np.stack([keys, keys], axis=1)
     yield "hours", hours.append_column("key", ids.halves_to_binary(halves))
@@ -115,20 +118,20 @@ class ReduceSaid:
     def __call__(self, tables: Tables) -> Tables:
         """Return `SAID_OUTPUTS`."""
         hours = bursts.HOURS.append(pa.field("key", ids.BINARY))
-        table_of = tables_of(tables, {"said": feedback.STATEMENTS, "hours": hours})
+        table_of = tables_of(tables, {"said": feedback.INTERACTIONS, "hours": hours})
         said = in_order(feedback.mark_early(table_of["said"]))
         halves = ids.to_halves(said["image_id"])
         drawn = said.filter(pa.array(halves[:, 1] <= np.uint64(self.share * (2**64 - 2**11))))
-        found = bursts.crowded(table_of["hours"].select(bursts.HOURS.names))
+        found = bursts.candidates(table_of["hours"].select(bursts.HOURS.names))
         is_vote = pc.is_in(drawn["kind"], value_set=pa.array(feedback.VOTES))
         first, last = (pc.min_max(said["time"])[name].as_py() for name in ("min", "max"))
         span = [] if first is None else [{"first": first, "last": last}]
         return {
             "said": said,
             "votes": drawn.filter(is_vote),
-            "cells": debias.shown(drawn),
+            "cells": debias.count_positions(drawn),
             "shown": debias.count_early(said),
-            "crowded": found.crowded,
+            "crowded": found.hours,
             "sizes": found.sizes,
             "span": pa.Table.from_pylist(span, schema=SPAN),
             "tally": _tally("before_image", pc.sum(said["early"]).as_py() or 0),
@@ -141,7 +144,7 @@ def fit_trust(directory: Path) -> None:
         name: read_table(directory, name) for name in SAID_OUTPUTS if name not in ("said", "tally")
     }
     first, last = pc.min(made["span"]["first"]).as_py(), pc.max(made["span"]["last"]).as_py()
-    hours = bursts.Hours(made["crowded"], made["sizes"])
+    hours = bursts.Candidates(made["crowded"], made["sizes"])
     fitted = debias.fit(made["votes"], made["cells"], made["shown"], hours, (first or 0, last or 0))
     for name, table in debias.to_tables(fitted).items():
         write_table(table, directory, name)
@@ -185,10 +188,10 @@ def tell(directory: Path, tally: Sequence[Path], taxonomy: Taxonomy) -> Told:
     return Told(counts, told[:MOST_BURSTS])
 
 
-def trust_at(directory: Path) -> debias.Trust:
+def trust_at(directory: Path) -> debias.FeedbackModel:
     """Return what `fit_trust` wrote, or a trust in everybody where there was no feedback."""
     if not directory.exists():
-        return debias.open_trust()
+        return debias.neutral_model()
     written = contents_in(directory, debias.TABLES)
     return _TRUSTS.get(written.sha256, lambda: debias.from_tables(written.tables()))
 

@@ -54,7 +54,7 @@ class Merge:
         """Return ``candidates``."""
         schemas = {
             "mentions": evidence.SPOKEN,
-            "said": feedback.STATEMENTS,
+            "said": feedback.INTERACTIONS,
             **LINK_OUTPUTS,
         }
         table_of = tables_of(tables, schemas)

@@ -101,7 +101,7 @@ def _positions_once(rng: np.random.Generator, skill: float) -> Result:
         expected = np.bincount(of, n * rates[position])
         strength = (total + prior) / (total + expected + 2 * prior)
         result[f"rank correlation, {name}"] = spearman(strength, wanted.ravel())
-    error = np.abs(fitted.looked_at[1 : n_results + 1] / looked - 1)
+    error = np.abs(fitted.examination[1 : n_results + 1] / looked - 1)
     result["largest error of looked_at, first 10"] = float(error[:10].max())
     return result
 
@@ -170,7 +170,7 @@ def strength_of_counts(yes: np.ndarray, no: np.ndarray) -> np.ndarray:
     start = np.repeat(np.cumsum(yes + no) - (yes + no), yes + no)
     up = np.arange(len(pair)) - start < np.repeat(yes, yes + no)
     log = brigades.Log(np.arange(len(pair)), pair, 0 * pair, up, 0 * pair)
-    said = feedback.statements(brigades.to_acts(log))
+    said = feedback.interactions(brigades.to_events(log))
     rows = debias.evidence(said, brigades.fit(said))
     strength = dict(zip(rows["image_id"].to_pylist(), rows["strength"].to_pylist(), strict=True))
     return np.array([strength[brigades.id_of("image", n)] for n in range(len(yes))])

@@ -102,7 +102,7 @@ def one_loud(site: Site, rng: np.random.Generator, n_votes: int, first: int) -> 
 
 def strengths(log: Log, site: Site) -> np.ndarray:
     """Return the strength that votes give to each pair of the site; 0.5 where there are none."""
-    said = feedback.statements(to_acts(log))
+    said = feedback.interactions(to_events(log))
     rows = debias.evidence(said, fit(said)).to_pydict()
     found = np.full(len(site.image), 0.5)
     by_id = {id_of("image", int(n)): int(n) for n in site.image}
@@ -111,17 +111,19 @@ def strengths(log: Log, site: Site) -> np.ndarray:
     return found
 
 
-def fit(said: pa.Table) -> debias.Trust:
+def fit(said: pa.Table) -> debias.FeedbackModel:
     """Fit to a whole log at once."""
     said = feedback.mark_early(said)
     time = said["time"].to_numpy()
     span = (int(time.min()), int(time.max())) if len(time) else (0, 0)
-    hours = bursts.crowded(bursts.hours(said))
-    return debias.fit(said, debias.shown(said), debias.count_early(said), hours, span)
+    candidates = bursts.candidates(bursts.sum_by_hour(said))
+    return debias.fit(
+        said, debias.count_positions(said), debias.count_early(said), candidates, span
+    )
 
 
-def to_acts(log: Log) -> pa.Table:
-    """Return the log as `labeling.feedback.feedback.ACTS`."""
+def to_events(log: Log) -> pa.Table:
+    """Return the log as `labeling.feedback.feedback.EVENTS`."""
     n = len(log.user)
     columns = {
         "event": ids.halves_to_binary(np.stack([np.arange(n), np.zeros(n)], 1).astype(np.uint64)),
@@ -133,7 +135,7 @@ def to_acts(log: Log) -> pa.Table:
         "time": log.time,
         "ambiguity": np.ones(n, np.int16),
     }
-    return pa.table(columns, schema=feedback.ACTS)
+    return pa.table(columns, schema=feedback.EVENTS)
 
 
 def id_of(kind: str, number: int) -> bytes:

@@ -20,8 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from labeling.errors import ConfigError, InputError, IntegrityError
-from training.model.architecture import Architecture
-from training.model.resnet import ResNet, build
+from training.model.resnet import Architecture, ResNet, build
 
 FORMAT = "winnow-model-1"
 WEIGHTS_NAME = "model.safetensors"

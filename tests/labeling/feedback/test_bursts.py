@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from labeling.feedback import bursts, feedback
 
 
-def said(label: list[int], time: list[int], since: list[int]) -> pa.Table:
+def votes(label: list[int], time: list[int], since: list[int]) -> pa.Table:
     n = len(label)
     columns = {
         "image_id": [bytes(16)] * n,
@@ -22,7 +22,7 @@ def said(label: list[int], time: list[int], since: list[int]) -> pa.Table:
         "ambiguity": [1] * n,
         "early": [False] * n,
     }
-    return pa.table(columns, schema=feedback.STATEMENTS)
+    return pa.table(columns, schema=feedback.INTERACTIONS)
 
 
 def quiet_and_burst() -> pa.Table:
@@ -31,15 +31,17 @@ def quiet_and_burst() -> pa.Table:
     label = [0] * 100 + [1] * 100 + [0] * 1010
     time = [h * 3600 for h in hours] + [50 * 3600 + 5] * 1010
     since = [0] * 200 + [50 * 3600] * 1000 + [0] * 10
-    return said(label, time, since)
+    return votes(label, time, since)
 
 
 def found_in(table: pa.Table) -> pa.Table:
     time = table["time"].to_numpy()
-    return bursts.find(bursts.crowded(bursts.hours(table)), int(time.min()), int(time.max()))
+    return bursts.find(
+        bursts.candidates(bursts.sum_by_hour(table)), int(time.min()), int(time.max())
+    )
 
 
-def test_a_burst_counts_for_what_is_usual() -> None:
+def test_a_burst_counts_as_much_as_a_usual_hour() -> None:
     table = quiet_and_burst()
     found = found_in(table)
     assert found.select(["label", "window", "usual"]).to_pylist() == [
@@ -52,7 +54,7 @@ def test_a_burst_counts_for_what_is_usual() -> None:
 
 
 def test_a_short_log_has_no_bursts() -> None:
-    assert len(found_in(said([0] * 999 + [1], [0] * 999 + [3600], [0] * 1000))) == 0
+    assert len(found_in(votes([0] * 999 + [1], [0] * 999 + [3600], [0] * 1000))) == 0
 
 
 @settings(max_examples=20)
@@ -60,6 +62,8 @@ def test_a_short_log_has_no_bursts() -> None:
 def test_parts_add_up_in_any_order(cuts: list[int], chance: object) -> None:
     table = quiet_and_burst().slice(180, 60)
     edges = [0, *sorted(cuts), 60]
-    parts = [bursts.hours(table.slice(a, b - a)) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [
+        bursts.sum_by_hour(table.slice(a, b - a)) for a, b in zip(edges, edges[1:], strict=False)
+    ]
     chance.shuffle(parts)
-    assert bursts.add(pa.concat_tables(parts)).equals(bursts.hours(table))
+    assert bursts.merge(pa.concat_tables(parts)).equals(bursts.sum_by_hour(table))

@@ -37,16 +37,16 @@ def event(number: int, image: str = "x", **fields: object) -> Event:
     return row | fields
 
 
-def said_by(events: list[Event]) -> pa.Table:
+def interactions_of(events: list[Event]) -> pa.Table:
     table = pa.Table.from_pylist(events, schema=FEEDBACK.arrow)
-    acts = feedback.acts(table, MATCHER, TAXONOMY)
-    return feedback.mark_early(feedback.statements(feedback.once(acts)))
+    rows = feedback.label_events(table, MATCHER, TAXONOMY)
+    return feedback.mark_early(feedback.interactions(feedback.deduplicate(rows)))
 
 
 def evidence_of(
-    events: list[Event], trusted: debias.Trust | None = None
+    events: list[Event], model: debias.FeedbackModel | None = None
 ) -> dict[tuple[str, str, str], tuple[float, int]]:
-    rows = debias.evidence(said_by(events), trusted or debias.open_trust()).to_pylist()
+    rows = debias.evidence(interactions_of(events), model or debias.neutral_model()).to_pylist()
     return {
         (r["image_id"].hex(), TAXONOMY.label_ids[r["label"]], r["source"]): (
             r["strength"],
@@ -85,20 +85,20 @@ def test_a_user_with_many_votes_shares_their_weight() -> None:
     assert loud[key][0] == pytest.approx((0.01 + 1) / (0.01 + 2))
 
 
-def test_of_very_many_acts_of_a_user_those_of_the_lowest_digests_are_kept(
+def test_of_very_many_events_of_a_user_those_of_the_lowest_digests_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feedback, "MAX_ACTS", 10)
+    monkeypatch.setattr(feedback, "MAX_EVENTS", 10)
     events = [event(n, image=f"image {n}", user_id="loud") for n in range(40)]
     table = pa.Table.from_pylist(events + [event(99)], schema=FEEDBACK.arrow)
-    acts = feedback.acts(table, MATCHER, TAXONOMY)
-    whole = feedback.statements(acts)
-    parts = pa.concat_tables([feedback.cap_acts(acts.slice(n, 15)) for n in (0, 15, 30)])
+    rows = feedback.label_events(table, MATCHER, TAXONOMY)
+    whole = feedback.interactions(rows)
+    parts = pa.concat_tables([feedback.cap_events(rows.slice(n, 15)) for n in (0, 15, 30)])
     assert len(whole) == 11
-    assert feedback.statements(parts).equals(whole)
+    assert feedback.interactions(parts).equals(whole)
 
 
-def test_a_query_speaks_for_the_labels_that_it_names() -> None:
+def test_a_query_counts_for_the_labels_that_it_names() -> None:
     events = [event(1, label_id=None, query="Cats and dogs", kind="click", position=1)]
     found = evidence_of(events)
     assert {label for _, label, _ in found} == {"cat", "dog"}
@@ -109,31 +109,31 @@ def test_events_before_the_image_was_shown_to_anybody_are_dropped() -> None:
     shown = [event(10, image="new", kind="impression", time=25, position=1)]
     rest = [event(20 + n, image=f"i{n // 2}", kind="impression", position=1) for n in range(40)]
     rest += [event(80 + n, image=f"i{n}", time=5) for n in range(20)]
-    said = said_by(early + shown + rest)
-    trusted = brigades.fit(said)
-    assert trusted.drops_early
+    said = interactions_of(early + shown + rest)
+    model = brigades.fit(said)
+    assert model.drops_early
     key = (ids.digest("new"), "cat", "vote")
-    assert evidence_of(early + shown + rest, trusted)[key][1] == 2
+    assert evidence_of(early + shown + rest, model)[key][1] == 2
 
 
-def test_impressions_tell_nothing_where_the_log_does_not_hold_them_all() -> None:
+def test_early_events_are_kept_if_the_log_lacks_impressions() -> None:
     events = [event(n, image=f"i{n}") for n in range(30)]
     events += [event(50 + n, image=f"i{n}", kind="impression", time=9) for n in range(10)]
-    assert not brigades.fit(said_by(events)).drops_early
+    assert not brigades.fit(interactions_of(events)).drops_early
 
 
 def test_no_events_give_no_evidence() -> None:
     assert evidence_of([]) == {}
-    trusted = brigades.fit(said_by([]))
-    assert np.isfinite(trusted.rates).all()
-    assert len(debias.evidence(said_by([]), trusted)) == 0
+    model = brigades.fit(interactions_of([]))
+    assert np.isfinite(model.rates).all()
+    assert len(debias.evidence(interactions_of([]), model)) == 0
 
 
-def test_a_trust_comes_back_from_its_tables() -> None:
-    trusted = brigades.fit(said_by([event(n, time=n * 3600) for n in range(20)]))
-    again = debias.from_tables(debias.to_tables(trusted))
-    assert again.voters.equals(trusted.voters)
-    assert again[3:] == trusted[3:]
+def test_a_model_is_read_back_from_its_tables() -> None:
+    model = brigades.fit(interactions_of([event(n, time=n * 3600) for n in range(20)]))
+    again = debias.from_tables(debias.to_tables(model))
+    assert again.voters.equals(model.voters)
+    assert again[3:] == model[3:]
 
 
 events_strategy = st.lists(
@@ -156,13 +156,13 @@ events_strategy = st.lists(
 def test_neither_order_nor_replays_change_anything(
     events: list[Event], chance: random.Random
 ) -> None:
-    plain = said_by(events)
+    plain = interactions_of(events)
     again = events + events[::2]
     chance.shuffle(again)
-    shuffled = said_by(again)
+    shuffled = interactions_of(again)
     assert shuffled.equals(plain)
-    trusted, other = brigades.fit(plain), brigades.fit(shuffled)
-    assert debias.evidence(plain, trusted).equals(debias.evidence(shuffled, other))
+    model, other = brigades.fit(plain), brigades.fit(shuffled)
+    assert debias.evidence(plain, model).equals(debias.evidence(shuffled, other))
 
 
 @settings(max_examples=15)
@@ -171,7 +171,7 @@ def test_no_user_weighs_more_than_the_cap_on_all_pairs_and_one_on_each(
     events: list[Event], more: list[Event]
 ) -> None:
     loud = [e | {"user_id": "loud", "event_id": f"l{n}"} for n, e in enumerate(more * 3)]
-    said = said_by(events + loud).to_pandas()
+    said = interactions_of(events + loud).to_pandas()
     chosen = said[said["kind"] != "impression"]
     by_user = chosen.groupby("user")["weight"].sum()
     assert (by_user <= feedback.USER_CAP + 1e-3).all()

@@ -37,9 +37,9 @@ def test_users_who_agree_hardly_more_than_chance_are_not_judged() -> None:
 def test_users_who_meet_nobody_weigh_as_users_do() -> None:
     votes, _ = crowd(2, [0.9] * 5)
     lone = votes_of(np.append(votes.pair, 500), np.append(votes.user, 5), np.append(votes.up, True))
-    found = voter_reliability.fit(lone, 6)
-    assert found.weight[5] == 1
-    assert found.proof[5] == 0
+    fitted = voter_reliability.fit(lone, 6)
+    assert fitted.weight[5] == 1
+    assert fitted.proof[5] == 0
 
 
 def test_copies_of_earlier_votes_prove_nothing() -> None:
@@ -50,11 +50,11 @@ def test_copies_of_earlier_votes_prove_nothing() -> None:
     user = np.append(votes.user, np.full(first.sum(), 5))
     up = np.append(votes.up, votes.up[first])
     given_ = voter_reliability.Votes(pair, pair % 7, user, up, time, np.ones(len(pair)))
-    found = voter_reliability.fit(given_, 6)
-    assert found.proof[5] < 0.1 < found.proof[:5].min()
+    fitted = voter_reliability.fit(given_, 6)
+    assert fitted.proof[5] < 0.1 < fitted.proof[:5].min()
 
 
-def test_twins_are_one_voice() -> None:
+def test_users_who_copy_each_other_share_one_vote() -> None:
     rng = np.random.default_rng(4)
     user = np.repeat(np.arange(200), 10)
     pair = rng.integers(500, size=2000)
@@ -65,11 +65,11 @@ def test_twins_are_one_voice() -> None:
     group = copied_votes.groups(pair, 0 * pair, user, up, 205)
     assert (group[:200] == -1).all()
     assert len(set(group[200:])) == 1 and group[200] >= 0
-    left = voter_reliability.as_one(pair, up, group[user])
+    left = voter_reliability.group_shares(pair, up, group[user])
     assert np.allclose(np.bincount(pair[-40:], left[-40:])[:8], 1)
 
 
-def test_where_most_vote_alike_nobody_is_a_twin() -> None:
+def test_if_most_users_vote_alike_nobody_is_a_copy() -> None:
     votes, _ = crowd(5, [0.9] * 5)
     assert (copied_votes.groups(votes.pair, votes.label, votes.user, votes.up, 5) == -1).all()
 
@@ -81,7 +81,7 @@ def test_weights_and_proof_stay_in_their_bounds(seed: int, n_users: int, n: int)
     n = len(key)
     votes = votes_of(key % 12, key // 12, rng.random(n) < 0.5)
     votes = votes._replace(time=rng.integers(3, size=n), weight=rng.random(n))
-    found = voter_reliability.fit(votes, n_users)
-    assert ((found.weight >= 0) & (found.weight <= voter_reliability.MAX_WEIGHT)).all()
-    assert ((found.proof >= 0) & (found.proof < 1)).all()
-    assert (found.weight % voter_reliability.STEP == 0).all()
+    fitted = voter_reliability.fit(votes, n_users)
+    assert ((fitted.weight >= 0) & (fitted.weight <= voter_reliability.MAX_WEIGHT)).all()
+    assert ((fitted.proof >= 0) & (fitted.proof < 1)).all()
+    assert (fitted.weight % voter_reliability.STEP == 0).all()

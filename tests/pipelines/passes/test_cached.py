@@ -90,7 +90,7 @@ def test_boilerplate_and_trust_follow_their_files(tmp_path: Path) -> None:
         assert boilerplate_in(tmp_path).tolist() == things
     assert trust_at(tmp_path / "no feedback").drops_early is False
     for drops_early in (True, False):
-        tables = debias.to_tables(debias.open_trust()._replace(drops_early=drops_early))
+        tables = debias.to_tables(debias.neutral_model()._replace(drops_early=drops_early))
         write_tables(tmp_path, tables)
         assert trust_at(tmp_path).drops_early is drops_early
 

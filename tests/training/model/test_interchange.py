@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.model.architecture import Architecture
-from training.model.resnet import build
+from training.model.resnet import Architecture, build
 
 N_LABELS = 7
 

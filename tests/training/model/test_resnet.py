@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from labeling.errors import ConfigError
-from training.model.architecture import Architecture
-from training.model.resnet import build
+from training.model.resnet import Architecture, build
 
 # Numbers of parameters as published with torchvision's weights, and entries of their state dicts.
 PUBLISHED = {
