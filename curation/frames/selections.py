@@ -8,11 +8,11 @@ from typing import Any, Generic, Literal
 import numpy as np
 
 from curation.frames.thresholds import ThresholdTable, judge
-from curation.intervals.judgements import Judgements, precision_of
+from curation.intervals.judgements import precision_of
 from curation.intervals.precision import Interval
 from curation.selection.closure import flag_implied
-from curation.selection.groups import Partition, by_sources, find_groups
-from curation.selection.modes import choose, groups_by_label
+from curation.selection.modes import choose
+from curation.selection.selection import Request
 from labeling.errors import InputError
 from labeling.frames.frames import Frame, like, to_table
 from labeling.frames.notebook import html_table
@@ -75,17 +75,6 @@ class Kept(Generic[Frame]):
             ("audits among the kept", found.n_audits),
         ]
         return html_table("selection", ("", "value"), rows)
-
-
-@dataclass(frozen=True)
-class _Rule:
-    keep: float
-    precision: float | None
-    confidence: float
-    by: By | None
-    floor: int | None
-    per_image: int | None
-    per_label: int | None
 
 
 def select(
@@ -162,24 +151,32 @@ def select(
     <Kept 730 of 1,000 candidates: precision 0.822 (0.797 to 0.845)>
     """
     rows = to_table(scores, SCORED, "scores")
-    rule = _Rule(keep, precision, confidence, by, floor, per_image, per_label)
     judged = judge(rows, audits, candidates, taxonomy)
 
-    def grouping(judged: Judgements) -> Partition:
-        if by == "source-pattern":
-            evidence = to_table(candidates, CANDIDATES, "candidates")["evidence"]
-            return find_groups(by_sources([evidence]), judged.row)
+    def given_taxonomy() -> Taxonomy:
         if taxonomy is None:
             raise InputError(f"groups by {by} need the taxonomy", help="give it to `select`")
-        return groups_by_label(str(by), rows, taxonomy, judged)
+        return taxonomy
 
-    choice = choose(rule, rows, judged, grouping)
-    chosen = choice.selection if taxonomy is None else flag_implied(choice.selection, taxonomy)
+    request = Request(
+        rows,
+        judged,
+        keep=keep,
+        precision=precision,
+        confidence=confidence,
+        per_image=per_image,
+        per_label=per_label,
+        taxonomy=given_taxonomy,
+        evidence=lambda: [to_table(candidates, CANDIDATES, "candidates")["evidence"]],
+    )
+    chosen = choose(request, {"by": by, "floor": floor})
+    if taxonomy is not None:
+        chosen = flag_implied(chosen, taxonomy)
     return Kept(
         like(chosen.table, scores),
         chosen.n_kept,
         chosen.threshold,
         precision_of(judged, np.asarray(chosen.table["kept"], bool), confidence),
-        ThresholdTable(choice.cuts, len(rows), confidence),
-        choice.groups,
+        ThresholdTable(request.cuts, len(rows), confidence),
+        chosen.groups,
     )

@@ -1,31 +1,31 @@
-"""Intervals that may be looked at after every batch of audits, and stopped at any of them."""
+"""Intervals that hold after every batch of audits, whichever batch is the last."""
 
 from __future__ import annotations
 
 import math
 
 GROWTH = (1.25, 4.0)
-"""Audits of one look are at least and at most so many times those of the look before."""
+"""Smallest and largest ratio of the audits of a look to those of the look before."""
 
 MARGIN = 1.05
-"""Times more audits than are reckoned to be needed."""
+"""Factor on the number of audits that a width needs."""
 
 
 def confidence_of_look(look: int, confidence: float) -> float:
     """Return the confidence that the interval of a look must have for all of them to hold at once.
 
-    The k-th look may fail with probability ``alpha / (k (k + 1))``. These sum up to alpha, so with
-    probability `confidence` the intervals of *all* looks hold, however many there will be, whatever
-    is kept at each of them, and whatever decides when to stop: a confidence sequence by a union
-    bound over batches, the way of stitching (Howard, Ramdas, McAuliffe & Sekhon 2021,
-    "Time-uniform, nonparametric, nonasymptotic confidence sequences", section 3.1).
+    The k-th look may fail with probability ``alpha / (k (k + 1))``. The sum of these is alpha, so
+    with probability `confidence` the intervals of *all* looks hold, for any number of looks, any
+    set kept at each of them and any rule to stop: a confidence sequence by a union bound over
+    batches, as in stitching (Howard, Ramdas, McAuliffe & Sekhon 2021, "Time-uniform,
+    nonparametric, nonasymptotic confidence sequences", section 3.1).
 
     Parameters
     ----------
     look
         1 for the first.
     confidence
-        Of all together, in (0, 1).
+        Of all looks together, in (0, 1).
 
     Examples
     --------
@@ -36,16 +36,16 @@ def confidence_of_look(look: int, confidence: float) -> float:
 
 
 def n_of_next_look(n: int, width: float, target: float) -> int:
-    """Return how many audits the next look should have for an interval of a width.
+    """Return the number of audits that the next look needs for an interval of a width.
 
     Parameters
     ----------
     n
         Audits so far.
     width
-        Width of their interval, with the confidence of the next look.
+        Width of their interval at the confidence of the next look.
     target
-        The width wanted.
+        Width to reach.
 
     Examples
     --------
@@ -54,5 +54,6 @@ def n_of_next_look(n: int, width: float, target: float) -> int:
     >>> n_of_next_look(500, 0.12, 0.03)
     2000
     """
-    wanted = MARGIN * (width / target) ** 2
-    return math.ceil(n * min(max(wanted, GROWTH[0]), GROWTH[1]))
+    # A width falls with the root of the number of audits.
+    growth = MARGIN * (width / target) ** 2
+    return math.ceil(n * min(max(growth, GROWTH[0]), GROWTH[1]))

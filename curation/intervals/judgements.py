@@ -1,4 +1,4 @@
-"""What judged candidates say of any set of candidates."""
+"""Judged candidates, and the precision that they show of any set of candidates."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from curation.intervals.precision import Interval, precision_interval
 from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.pair_keys import find_pairs
 from labeling.keys.arrays import Floats, Ints, Mask
+
+Verdicts = npt.NDArray[np.bool_ | np.floating]
+"""``[m]``: right or wrong, or how probably right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +70,8 @@ Strata = Callable[[pa.Table, Ints], npt.NDArray[np.int8] | None]
 def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) -> Judgements:
     """Return the candidates that have a usable verdict; audits of other pairs are left out.
 
-    Where `strata` does not know the strata that the pairs were drawn by, tenths by score take
-    their place: a pair's score does not depend on its own verdict.
+    If `strata` does not know the strata that the pairs were drawn by, tenths of the score replace
+    them: a pair's score does not depend on its own verdict.
 
     Parameters
     ----------
@@ -78,12 +81,12 @@ def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) 
         The candidates: a table with ``image_id`` and ``label_id``, with `strata` of
         `labeling.schemas.SCORED`.
     strata
-        Returns ``int8[n]``, or None where it does not know. By default there are no strata.
+        Returns ``int8[n]``, or None if it does not know. By default there are no strata.
 
     Raises
     ------
     InputError
-        For audits of another schema.
+        For audits of another schema, or an inclusion probability of 0.
     """
     usable = usable_audits(audits)
     row = find_pairs(usable, pairs)
@@ -107,26 +110,21 @@ def cut(judged: Judgements, score: npt.NDArray[np.floating], inside: Mask) -> Th
 
     The score may be a probability, or 2 for candidates that are in every set but the empty one.
     """
-    asked = inside[judged.row]
+    audited = judged.take(inside[judged.row])
     return thresholds(
         score[inside],
-        (np.cumsum(inside) - 1)[judged.row[asked]],
-        judged.correct[asked],
-        judged.p_inclusion[asked],
+        (np.cumsum(inside) - 1)[audited.row],
+        audited.correct,
+        audited.p_inclusion,
         stratum=None if judged.stratum is None else judged.stratum[inside],
     )
 
 
 def precision_of(judged: Judgements, kept: Mask, confidence: float) -> Interval:
     """Return the precision of a set of candidates, ``bool[n]``, with its interval."""
-    inside, stratum = kept[judged.row], judged.stratum
-    n_kept = None
+    inside, stratum = judged.take(kept[judged.row]), judged.stratum
+    strata: dict[str, Ints] = {}
     if stratum is not None:
         n_kept = np.bincount(stratum[kept], minlength=int(stratum.max(initial=0)) + 1)
-    return precision_interval(
-        judged.correct[inside],
-        judged.p_inclusion[inside],
-        stratum=None if stratum is None else stratum[judged.row][inside].astype(np.int64),
-        n_kept=n_kept,
-        confidence=confidence,
-    )
+        strata = {"stratum": stratum[inside.row].astype(np.int64), "n_kept": n_kept}
+    return precision_interval(inside.correct, inside.p_inclusion, confidence=confidence, **strata)

@@ -2,15 +2,17 @@
 
 Learn-then-Test (Angelopoulos et al. 2021) on a fixed sequence: the sets of
 `curation.intervals.thresholds.thresholds` are tested from the smallest to the largest, each for
-"its precision is at most the target", until one cannot be rejected. The error that may be made is
-split over several starts; what a start did not use up goes on to the next sets (Wiens 2003, the
-fallback procedure). All sets that are rejected hold at once with the confidence asked for, so the
-largest may be taken. The tests are binomial on an effective number of audits (Korn & Graubard
-1998): exact where all pairs were drawn with the same probability, else an approximation that was
-held against simulations (`tests/benchmarks/guarantee.py`).
+"its precision is at most the target", until one cannot be rejected. The allowed error is split over
+several starts; a start that is not used up passes its share on to the next sets (Wiens 2003, the
+fallback procedure). All rejected sets hold at once with the confidence asked for, so the largest
+may be taken. The tests are binomial on an effective number of audits (Korn & Graubard 1998): exact
+if all pairs were drawn with the same probability, else an approximation that was validated by
+simulation (`tests/benchmarks/guarantee.py`).
 """
 
 from __future__ import annotations
+
+from bisect import bisect_left
 
 import numpy as np
 
@@ -20,7 +22,7 @@ from labeling.errors import ConfigError, QualityError
 from labeling.keys.arrays import Mask
 
 STARTS = (0.02, 0.07, 0.2)
-"""Shares of the audits inside the sets that a sequence starts from; known before any verdict."""
+"""Shares of the audits inside the sets that a sequence starts from; fixed before any verdict."""
 
 MIN_OF_START = 1.3
 """Audits in the smallest set to start from, in multiples of those that prove the target if all are
@@ -38,17 +40,17 @@ def prove(cuts: Thresholds, target: float, confidence: float = 0.95) -> int:
     ConfigError
         For a target or confidence that is not in (0, 1).
     QualityError
-        If no set can be proved: says the best precision that can, and about how many audits the
-        target would need.
+        If no set can be proved; it gives the best precision that can, and about how many audits
+        the target would need.
     """
-    check_promise(target, confidence)
+    check_target(target, confidence)
     row = largest_proved(cuts, target, 1 - confidence)
     if row is not None:
         return row
     raise unproved(cuts, target, confidence, 1 - confidence)
 
 
-def check_promise(target: float, confidence: float) -> None:
+def check_target(target: float, confidence: float) -> None:
     """Raise `ConfigError` for a target or confidence that is not in (0, 1)."""
     for name, value in (("precision", target), ("confidence", confidence)):
         if not 0 < value < 1:
@@ -62,77 +64,96 @@ def largest_proved(cuts: Thresholds, target: float, error: float) -> int | None:
 
 
 def unproved(cuts: Thresholds, target: float, confidence: float, error: float) -> QualityError:
-    """Return the error that says what could be proved instead.
+    """Return the error for sets of which none is proved; it gives the best that can be.
 
     Parameters
     ----------
-    confidence
-        What was asked for.
+    cuts
+        The sets.
+    target, confidence
+        Precision and confidence asked for.
     error
-        With what probability the proof of these sets may be wrong: all that the confidence leaves,
-        or a part of it.
+        Allowed error of these sets: all that the confidence leaves, or a part of it.
     """
     best = best_provable(cuts, 1 - error)
-    needed = audits_needed(cuts, target, 1 - error)
-    return QualityError(
-        "the precision asked for cannot be proved",
-        facts={
-            "asked": target,
-            "best that can be proved": f"{best:.3f}" if best else "none",
-            "confidence": confidence,
-            "audits": int(cuts.estimates.n_audits.max(initial=0)),
-            "audits needed": f"about {needed:,}" if needed else "more than there are candidates",
-        },
+    return unproved_error(
+        "",
+        target,
+        best=f"{best:.3f}" if best else "none",
+        confidence=confidence,
+        n_audits=int(cuts.estimates.n_audits.max(initial=0)),
+        n_needed=audits_needed(cuts, target, 1 - error),
         help="audit more pairs, or ask for less",
     )
 
 
-def best_provable(cuts: Thresholds, confidence: float = 0.95) -> float:
-    """Return the highest target, to a thousandth, that some set can be proved to reach; 0 if none.
+def unproved_error(
+    where: str,
+    target: float,
+    *,
+    best: str,
+    confidence: float | str,
+    n_audits: int,
+    n_needed: int | None,
+    help: str,
+) -> QualityError:
+    """Return the error for a precision that cannot be proved."""
+    needed = f"about {n_needed:,}" if n_needed else "more than there are candidates"
+    return QualityError(
+        f"the precision asked for cannot be proved{where}",
+        facts={
+            "asked": target,
+            "best that can be proved": best,
+            "confidence": confidence,
+            "audits": n_audits,
+            "audits needed": needed,
+        },
+        help=help,
+    )
 
-    Looked for after the fact: to promise it, ask for it with audits that were not used to find it.
+
+def best_provable(cuts: Thresholds, confidence: float = 0.95) -> float:
+    """Return the highest target, to a thousandth, that some set is proved to reach; 0 if none.
+
+    It is found after the fact: to guarantee it, ask for it with audits that were not used here.
     """
-    targets = np.arange(1, 1000) / 1000
-    low, high = 0, len(targets)
-    while low < high:
-        middle = (low + high) // 2
-        if _rejected(cuts, float(targets[middle]), 1 - confidence).any():
-            low = middle + 1
-        else:
-            high = middle
-    return float(targets[low - 1]) if low else 0.0
+
+    def fails(thousandths: int) -> bool:
+        return not _rejected(cuts, thousandths / 1000, 1 - confidence).any()
+
+    return bisect_left(range(1, 1000), True, key=fails) / 1000
 
 
 def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> int | None:
     """Return about how many audits would prove the target; None for more than there are candidates.
 
-    Taken from the set with the best lower bound, as if its estimate were the truth.
+    Computed for the set with the best lower bound, as if its estimate were the truth.
     """
     level = (1 - confidence) / len(STARTS)
-    found = cuts.estimates
-    if not found.n_audits.any():
+    estimates = cuts.estimates
+    if not estimates.n_audits.any():
         return None
-    best = int(np.argmax(found.interval(1 - 2 * level)[0]))
-    precision = float(found.precision[best])
-    times = 2.0 ** (np.arange(1, 160) / 8)
-    n = found.n_effective[best] * times
+    best = int(np.argmax(estimates.interval(1 - 2 * level)[0]))
+    precision = float(estimates.precision[best])
+    factor = 2.0 ** (np.arange(1, 160) / 8)
+    n = estimates.n_effective[best] * factor
     low, _ = clopper_pearson(precision * n, n, 1 - 2 * level)
     enough = np.flatnonzero(low >= target)
     if not len(enough):
         return None
-    needed = float(f"{found.n_audits.max() * times[enough[0]]:.2g}")
+    needed = float(f"{estimates.n_audits.max() * factor[enough[0]]:.2g}")
     return int(needed) if needed <= cuts.n_kept[-1] else None
 
 
 def _rejected(cuts: Thresholds, target: float, error: float) -> Mask:
-    """Walk the sets; return ``bool[t]``: those whose precision is proved to be above the target."""
+    """Test the sets in order; return ``bool[t]``: whether each is proved to be above the target."""
     n_audits = cuts.estimates.n_audits
     if not n_audits.any():
         return np.zeros(len(n_audits), bool)
     level = error / len(STARTS)
     p_value = cuts.estimates.p_values(target, level)
-    least = MIN_OF_START * np.log(level) / np.log(target)
-    wanted = np.maximum(np.array(STARTS) * n_audits[-1], least)
+    fewest = MIN_OF_START * np.log(level) / np.log(target)
+    wanted = np.maximum(np.array(STARTS) * n_audits[-1], fewest)
     starts = np.minimum(np.searchsorted(n_audits, wanted), len(n_audits) - 1)
     added = np.bincount(starts, minlength=len(n_audits)) * level
     rejected = np.zeros(len(n_audits), bool)
@@ -140,5 +161,6 @@ def _rejected(cuts: Thresholds, target: float, error: float) -> Mask:
     for i in range(len(n_audits)):
         left += added[i]
         rejected[i] = p_value[i] <= left
+        # A rejected set hands its level on; one that is not rejected loses it.
         left = left if rejected[i] else 0.0
     return rejected & (cuts.n_kept > 0)

@@ -1,7 +1,7 @@
 """The precision of a set of kept candidates, from the audits that fell into it.
 
-The audits must not have chosen their own pairs' fate: scores are cross-fitted
-(`curation.scoring.scoring.score`), so a pair is kept or dropped without its own verdict.
+Scores are cross-fitted (`curation.scoring.scoring.score`): the verdict of a pair has no influence
+on whether the pair is kept, so the estimate is not biased.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from scipy.special import betainc, betaincinv, stdtrit
 
 from labeling.keys.arrays import Floats, Ints, Mask
 
-ENDLESS = 2**40
-"""Candidates that a set whose size is not told is taken to have."""
+UNKNOWN_SIZE = 2**40
+"""Candidates assumed in a set of unknown size: so many that no correction is made."""
 
-LEAST_VARIANCE = 1e-10
-"""Of an estimate, where all candidates have been judged."""
+MIN_VARIANCE = 1e-10
+"""Of an estimate for a set whose candidates have all been judged."""
 
 MIN_OF_STRATUM = 5
-"""A stratum with fewer audits among the kept is united with the one below."""
+"""A stratum with fewer audits among the kept is merged with the one below."""
 
 
 @dataclass(frozen=True)
 class Interval:
     """An estimated share with its two-sided confidence interval.
 
-    Without any audit nothing is known: the estimate is NaN, the interval [0, 1].
+    Without audits the estimate is NaN and the interval [0, 1].
 
     Attributes
     ----------
     estimate, low, high
         The share and its bounds, in [0, 1].
     n_audits, n_effective
-        Audits in the set, and the size of a simple random sample that would be as informative.
+        Audits in the set, and the size of a simple random sample with the same variance.
     confidence
         Of the two-sided interval.
     """
@@ -57,10 +57,10 @@ class Estimates:
     precision
         ``float64[t]``; NaN without an audit.
     n_audits, n_effective
-        ``int64[t]``, ``float64[t]``: audits in the set, and how many of a simple random sample
-        would say as much.
+        ``int64[t]``, ``float64[t]``: audits in the set, and the size of a simple random sample
+        with the same variance.
     n_groups
-        ``int64[t]``: united strata that the estimate is made of.
+        ``int64[t]``: merged strata that the estimate is made of.
     """
 
     precision: Floats
@@ -79,7 +79,7 @@ class Estimates:
         """Return the p-value of "the precision is at most `target`" for each set, ``float64[t]``.
 
         The exact binomial test on the effective number of audits. `level` is the smallest level
-        that it will be compared with: Student's correction is made for that one.
+        that the p-value will be compared with; Student's correction is made for it.
         """
         n = self._adjusted(level)
         right = np.nan_to_num(self.precision) * n
@@ -110,15 +110,15 @@ def precision_interval(
 
     Without strata the estimate is the mean verdict weighted by ``1 / p_inclusion`` (Hájek 1971).
     With them it is post-stratified: each stratum's mean counts by the known number of kept
-    candidates in it. A stratum with fewer than `MIN_OF_STRATUM` audits is united with the one
+    candidates in it. A stratum with fewer than `MIN_OF_STRATUM` audits is merged with the one
     below it, where precision tends to be lower; the lowest with the one above.
 
     The interval is Clopper and Pearson's on an effective number of audits (Korn & Graubard 1998),
-    with their adjustment for degrees of freedom. The effective number is the one that the variance
-    implies. That of a stratum is the larger of two: the linearised one, and that of a binomial with
-    half a verdict of each kind added (Jeffreys' prior) on Kish's ``(Σw)² / Σw²`` audits, which
-    stays honest where all verdicts agree. No finite-population correction is made. Holds for one
-    set chosen in advance, not for the best of many.
+    with their adjustment for degrees of freedom. The effective number follows from the variance.
+    That of a stratum is the larger of two: the linearised one, and that of a binomial with half a
+    verdict of each kind added (Jeffreys' prior) on Kish's ``(Σw)² / Σw²`` audits, which is above 0
+    if all verdicts agree. With strata it has a finite-population correction. The interval holds for
+    one set chosen in advance, not for the best of many.
 
     Parameters
     ----------
@@ -140,17 +140,17 @@ def precision_interval(
     '0.900 [0.824, 0.951]'
     """
     if stratum is None or n_kept is None:
-        stratum, n_kept = np.zeros(len(correct), np.int64), np.array([ENDLESS])
-    place = np.zeros(len(correct), np.int64)
-    sums = audit_sums(correct, p_inclusion, place, stratum, (1, len(n_kept)))
-    found = estimate(sums, n_kept[None])
-    low, high = found.interval(confidence)
+        stratum, n_kept = np.zeros(len(correct), np.int64), np.array([UNKNOWN_SIZE])
+    first_set = np.zeros(len(correct), np.int64)
+    sums = audit_sums(correct, p_inclusion, first_set, stratum, (1, len(n_kept)))
+    estimates = estimate(sums, n_kept[None])
+    (low,), (high,) = estimates.interval(confidence)
     return Interval(
-        float(found.precision[0]),
-        float(low[0]),
-        float(high[0]),
-        int(found.n_audits[0]),
-        float(found.n_effective[0]),
+        float(estimates.precision[0]),
+        float(low),
+        float(high),
+        int(estimates.n_audits[0]),
+        float(estimates.n_effective[0]),
         confidence,
     )
 
@@ -179,18 +179,18 @@ def clopper_pearson(
 def audit_sums(
     correct: Mask,
     p_inclusion: Floats,
-    place: Ints,
+    first_set: Ints,
     stratum: Ints,
     shape: tuple[int, int],
 ) -> Floats:
-    """Sum up audits: what `estimate` needs of them.
+    """Return the sums over audits that `estimate` needs.
 
     Parameters
     ----------
     correct, p_inclusion, stratum
         ``[m]`` each, of the audits.
-    place
-        ``int64[m]``: the first of the nested sets that the audit is in.
+    first_set
+        ``int64[m]``: the first of the nested sets that contains the audit.
     shape
         Number of nested sets and of strata.
 
@@ -208,13 +208,13 @@ def audit_sums(
     columns += [square, square * right, square * p_inclusion]
     each = np.stack(columns, axis=1)
     sums = np.zeros((*shape, each.shape[1]))
-    np.add.at(sums, (place, stratum), each)
+    np.add.at(sums, (first_set, stratum), each)
     cumulative: Floats = np.cumsum(sums, axis=0)
     return cumulative
 
 
 def estimate(sums: Floats, n_kept: Ints) -> Estimates:
-    """Estimate the precision of each set; see `precision_interval` for how.
+    """Estimate the precision of each set, with the method of `precision_interval`.
 
     Parameters
     ----------
@@ -223,12 +223,12 @@ def estimate(sums: Floats, n_kept: Ints) -> Estimates:
     n_kept
         ``int[t, n_strata]``: candidates of each set in each stratum.
     """
-    group = _unite(sums[:, :, 0], n_kept)
-    which = (np.arange(len(sums))[:, None], group)
-    united, size = np.zeros_like(sums), np.zeros(n_kept.shape)
-    np.add.at(united, which, sums)
-    np.add.at(size, which, n_kept)
-    n, weight, weight_right, square, square_right, square_drawn = np.moveaxis(united, 2, 0)
+    group = _merge(sums[:, :, 0], n_kept)
+    cell = (np.arange(len(sums))[:, None], group)
+    merged, size = np.zeros_like(sums), np.zeros(n_kept.shape)
+    np.add.at(merged, cell, sums)
+    np.add.at(size, cell, n_kept)
+    n, weight, weight_right, square, square_right, square_drawn = np.moveaxis(merged, 2, 0)
     n_audits = np.rint(n.sum(axis=1)).astype(np.int64)
     share = size / np.maximum(size.sum(axis=1, keepdims=True), 1)
     some = np.where(weight > 0, weight, 1)
@@ -242,25 +242,25 @@ def estimate(sums: Floats, n_kept: Ints) -> Estimates:
     drawn = np.minimum(n / np.maximum(size, 1), square_drawn / np.where(square > 0, square, 1))
     variance = (share**2 * (1 - drawn) * np.maximum(linear, binomial)).sum(axis=1)
     expected = (share * likely).sum(axis=1)
-    n_effective = expected * (1 - expected) / np.maximum(variance, LEAST_VARIANCE)
+    n_effective = expected * (1 - expected) / np.maximum(variance, MIN_VARIANCE)
     precision = np.where(n_audits > 0, precision, np.nan)
     return Estimates(
         precision, n_audits, np.where(n_audits > 0, n_effective, 0.0), group.max(axis=1) + 1
     )
 
 
-def _unite(n_audits: Floats, n_kept: Ints) -> Ints:
-    """Return the group of each stratum, so that each group has audits enough.
+def _merge(n_audits: Floats, n_kept: Ints) -> Ints:
+    """Return the group of each stratum, so that each group has `MIN_OF_STRATUM` audits.
 
-    Strata are gathered from the highest down until a group is full; what is left at the bottom
-    joins the lowest full group. A stratum without kept candidates counts for nothing in any group.
+    Strata are added from the highest down until a group is full; those left at the bottom join the
+    lowest full group. A stratum without kept candidates has no weight in its group.
     """
     group = np.zeros(n_kept.shape, np.int64)
-    current, gathered = np.zeros(len(n_kept), np.int64), np.zeros(len(n_kept))
+    current, n_in_group = np.zeros(len(n_kept), np.int64), np.zeros(len(n_kept))
     for i in range(n_kept.shape[1] - 1, -1, -1):
         group[:, i] = current
-        gathered += n_audits[:, i]
-        full = gathered >= MIN_OF_STRATUM
-        current, gathered = current + full, np.where(full, 0, gathered)
-    united: Ints = np.minimum(group, np.maximum(current, 1)[:, None] - 1)
-    return united
+        n_in_group += n_audits[:, i]
+        full = n_in_group >= MIN_OF_STRATUM
+        current, n_in_group = current + full, np.where(full, 0, n_in_group)
+    merged: Ints = np.minimum(group, np.maximum(current, 1)[:, None] - 1)
+    return merged

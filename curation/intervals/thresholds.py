@@ -1,4 +1,4 @@
-"""The threshold table: what is kept, and how precise it is, at a thousand thresholds."""
+"""The threshold table: the number kept, and its precision, at a thousand thresholds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Ints, Mask
 
 N_CUTS = 1000
-"""Steps of the threshold table: it has a row more."""
+"""Steps of the threshold table, which has one row more."""
 
 THRESHOLDS = pa.schema(
     [
@@ -31,15 +31,15 @@ THRESHOLDS = pa.schema(
 
 @dataclass(frozen=True, eq=False)
 class Thresholds:
-    """Nested sets of candidates, from none to all, and what audits say of each.
+    """Nested sets of candidates, from none to all, and the precision of each.
 
     Attributes
     ----------
     threshold
-        ``float64[t]``, falling: a set holds the candidates that are at least as probable, so
-        equally probable ones come in together.
+        ``float64[t]``, falling: a set holds the candidates that are at least as probable, ties
+        together.
     n_kept
-        ``int64[t]``: candidates in each.
+        ``int64[t]``: number of candidates in each.
     estimates
         The precision of each.
     """
@@ -51,8 +51,8 @@ class Thresholds:
     def table(self, n_candidates: int, confidence: float = 0.95) -> pa.Table:
         """Return the sets as rows of `THRESHOLDS`; each interval holds by itself, not all at once.
 
-        Shares are of `n_candidates`, which may be more than the largest set where limits hold. The
-        precision of a set without audits is null.
+        Shares are of `n_candidates`, which is more than the largest set if limits exclude some.
+        The precision of a set without audits is null.
         """
         low, high = self.estimates.interval(confidence)
         precision = self.estimates.precision
@@ -81,8 +81,7 @@ def thresholds(
     """Estimate the precision at 1,001 thresholds at once.
 
     Row 0 keeps nothing; row ``i`` has the highest threshold that keeps at least ``i`` thousandths
-    of the candidates. Takes about a sort of the probabilities. Without candidates there are no
-    rows.
+    of the candidates. The time is about that of a sort. Without candidates there are no rows.
 
     Parameters
     ----------
@@ -93,7 +92,7 @@ def thresholds(
     correct, p_inclusion
         ``bool[m]``, ``float64[m]``: their verdicts and inclusion probabilities.
     stratum
-        ``int[n]``: stratum of each candidate, to post-stratify by.
+        ``int[n]``: stratum of each candidate, for post-stratification; by default there is one.
 
     Raises
     ------
@@ -104,15 +103,15 @@ def thresholds(
     ranked = np.sort(p_correct)
     if n and np.isnan(ranked[-1]):
         raise InputError("a probability is NaN", facts={"rows": int(np.isnan(p_correct).sum())})
-    wanted = np.ceil(np.arange(1, N_CUTS + 1) * n / N_CUTS).astype(np.int64)
-    cut = ranked[n - wanted[wanted > 0]].astype(np.float64)
+    n_least = np.ceil(np.arange(1, N_CUTS + 1) * n / N_CUTS).astype(np.int64)
+    cut = ranked[n - n_least[n_least > 0]].astype(np.float64)
     cut = np.concatenate([np.nextafter(cut[:1], np.inf), cut])
     parts = [ranked]
-    where = np.zeros(len(audited), np.int64)
+    stratum_of_audit = np.zeros(len(audited), np.int64)
     if stratum is not None:
         parts = [np.sort(p_correct[stratum == i]) for i in range(int(stratum.max(initial=0)) + 1)]
-        where = stratum[audited].astype(np.int64)
+        stratum_of_audit = stratum[audited].astype(np.int64)
     n_kept = np.stack([len(part) - np.searchsorted(part, cut) for part in parts], axis=1)
-    place = np.searchsorted(-cut, -np.asarray(p_correct, np.float64)[audited])
-    sums = audit_sums(correct, p_inclusion, place, where, n_kept.shape)
+    first_set = np.searchsorted(-cut, -np.asarray(p_correct, np.float64)[audited])
+    sums = audit_sums(correct, p_inclusion, first_set, stratum_of_audit, n_kept.shape)
     return Thresholds(cut, n_kept.sum(axis=1), estimate(sums, n_kept))

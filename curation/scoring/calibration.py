@@ -11,6 +11,7 @@ from scipy.special import expit
 from scipy.special import logit as exact_logit
 from sklearn.isotonic import IsotonicRegression
 
+from curation.intervals.judgements import Verdicts
 from labeling.keys.arrays import Floats
 
 PRIOR_JUDGEMENTS = 4.0
@@ -71,7 +72,7 @@ class Isotonic:
 Map: TypeAlias = Calibration | Isotonic
 
 
-def fit_calibration(p: Floats, correct: Floats, weight: Floats | None = None) -> Map:
+def fit_calibration(p: Floats, correct: Verdicts, weight: Floats | None = None) -> Map:
     """Fit a map of probabilities: `fit_isotonic` from `MIN_ISOTONIC` judgements on, else Platt's.
 
     Parameters
@@ -87,7 +88,7 @@ def fit_calibration(p: Floats, correct: Floats, weight: Floats | None = None) ->
     return fit(p, correct, weight)
 
 
-def fit_isotonic(p: Floats, correct: Floats, weight: Floats | None = None) -> Isotonic:
+def fit_isotonic(p: Floats, correct: Verdicts, weight: Floats | None = None) -> Isotonic:
     """Fit a rising map of any shape (Zadrozny & Elkan 2002) that keeps the order within its steps.
 
     Steps are joined by lines from centre to centre (Oron & Flournoy 2017, "Centered isotonic
@@ -103,7 +104,7 @@ def fit_isotonic(p: Floats, correct: Floats, weight: Floats | None = None) -> Is
     return Isotonic(np.concatenate([[0], center, [1]]), np.concatenate([[0], inside, [1]]))
 
 
-def fit_platt(p: Floats, correct: Floats, weight: Floats | None = None) -> Calibration:
+def fit_platt(p: Floats, correct: Verdicts, weight: Floats | None = None) -> Calibration:
     """Fit slope and intercept on judged candidates (Platt 1999).
 
     The slope is ``exp(t)``: a calibration never turns an order round. ``t`` and the intercept have
@@ -130,7 +131,7 @@ def fit_platt(p: Floats, correct: Floats, weight: Floats | None = None) -> Calib
 
 
 def expected_calibration_error(
-    p: Floats, correct: Floats, weight: Floats | None = None, n_bins: int = 15
+    p: Floats, correct: Verdicts, weight: Floats | None = None, n_bins: int = 15
 ) -> float:
     """Return the mean distance of predicted and true share over bins of equal width.
 

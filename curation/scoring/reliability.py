@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from curation.intervals.judgements import Verdicts
 from curation.pairs.label_hierarchy import Real
 from curation.scoring.features import FeatureTable
 from labeling.keys.arrays import Floats, Ints, Mask
@@ -42,7 +43,7 @@ class Hierarchy:
     family: Ints
     pool: Ints
 
-    def count(self, weight: npt.NDArray[np.floating]) -> Floats:
+    def count(self, weight: Verdicts) -> Floats:
         """Return the weight (``float[n]``, of each candidate) of each group, ``float64[g]``."""
         return _sum(self.group, weight[self.row], len(self.family))
 
@@ -151,7 +152,7 @@ class Rates:
 
 def fit_rates(
     hierarchy: Hierarchy,
-    correct: npt.NDArray[np.floating],
+    correct: Verdicts,
     weight: Floats | None = None,
 ) -> Rates:
     """Count the judgements of each group and fit how strongly its rate is shrunk.
@@ -197,7 +198,7 @@ def logit(rate: npt.NDArray[Real]) -> npt.NDArray[Real]:
     return np.log(inside, out=inside)
 
 
-def _sum(to: Ints, values: npt.NDArray[np.floating], n: int) -> Floats:
+def _sum(to: Ints, values: Verdicts, n: int) -> Floats:
     return np.bincount(to, values, n).astype(np.float64)
 
 

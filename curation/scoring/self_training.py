@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from curation.intervals.judgements import Judgements
+from curation.intervals.judgements import Judgements, Verdicts
 from curation.scoring.features import FeatureTable
 from curation.scoring.reliability import Hierarchy, Rates, by_label, by_source, fit_rates
 from labeling.errors import InputError
@@ -186,16 +185,14 @@ def choose_ridge(task: Task, judged: Judgements) -> float:
     return RIDGES[int(np.argmin(loss.mean(axis=1)))]
 
 
-def _fit_all(
-    task: Task, correct: npt.NDArray[np.floating], weight: Floats | None = None
-) -> tuple[Rates, ...]:
+def _fit_all(task: Task, correct: Verdicts, weight: Floats | None = None) -> tuple[Rates, ...]:
     return tuple(fit_rates(h, correct, weight) for h in (task.labels, task.speaking, task.silent))
 
 
 def _added(
     task: Task,
     rates: tuple[Rates, ...],
-    correct: npt.NDArray[np.floating],
+    correct: Verdicts,
     weight: Floats | float,
 ) -> Floats32:
     """Return the label's rate and what speaking and silent sources add, logits, ``[3, n]``.

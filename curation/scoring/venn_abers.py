@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curation.intervals.judgements import Verdicts
 from labeling.keys.arrays import Floats, Ints
 
 
@@ -38,7 +39,7 @@ class VennAbers:
         return low, self.if_right[np.searchsorted(self.score, p, side="left")]
 
 
-def fit_venn_abers(p: Floats, correct: Floats, weight: Floats | None = None) -> VennAbers:
+def fit_venn_abers(p: Floats, correct: Verdicts, weight: Floats | None = None) -> VennAbers:
     """Fit on judged candidates (inductive Venn-Abers predictors, Vovk & Petej 2014).
 
     Both fits are found for all places of one more candidate in one pass over the judged ones

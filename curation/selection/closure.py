@@ -1,4 +1,4 @@
-"""Candidates that were not kept but follow from one that was: what is a husky is a dog."""
+"""Candidates that a kept one implies: an image of a husky is an image of a dog."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from labeling.keys.arrays import Ints
 from labeling.taxonomy.taxonomy import Taxonomy
 
 N_AT_ONCE = 200_000
-"""Candidates whose relatives are looked for together, about."""
+"""Candidates whose relatives are looked up together, about; bounds the memory."""
 
 
-def flag_implied(chosen: Selection, taxonomy: Taxonomy) -> Selection:
-    """Give candidates that are not kept the reason ``implied`` where a kept label implies them.
+def flag_implied(selection: Selection, taxonomy: Taxonomy) -> Selection:
+    """Give candidates that are not kept the reason ``implied`` if a kept label implies them.
 
     A label implies its ancestors, for the same image. The rows of an image may lie anywhere.
     """
-    table = chosen.table
+    table = selection.table
     kept = np.asarray(table["kept"], bool)
     image, label = codes_of(table["image_id"]), taxonomy.codes(table["label_id"])
     implied = np.zeros(len(kept), bool)
@@ -32,12 +32,12 @@ def flag_implied(chosen: Selection, taxonomy: Taxonomy) -> Selection:
         relatives = find_relatives(image[rows], label[rows], taxonomy)
         implied[rows] = relatives.max_below(kept[rows].astype(np.float64)) > 0
     reason = pc.if_else(pa.array(implied & ~kept), "implied", table["reason"])
-    place = table.schema.get_field_index("reason")
-    return replace(chosen, table=table.set_column(place, table.schema.field(place), reason))
+    index = table.schema.get_field_index("reason")
+    return replace(selection, table=table.set_column(index, table.schema.field(index), reason))
 
 
 def _whole_images(image: Ints, n_at_once: int) -> Iterator[Ints]:
-    """Yield all rows in parts, of about as many rows each, that cut no image."""
+    """Yield all rows in parts of whole images, of about `n_at_once` rows each."""
     order = np.argsort(image, kind="stable")
     ordered = image[order]
     start = 0

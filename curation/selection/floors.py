@@ -1,21 +1,28 @@
 """Floors: the best of each label are kept, so that rare labels are not lost to frequent ones.
 
 With a floor of f the sets to choose from are "at least as probable as t, or among the f best of
-its label": nested as those without a floor, so the same proofs hold for them.
+its label". They are nested like those without a floor, so the same proofs hold for them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 
-from curation.intervals.judgements import Judgements, cut
-from curation.intervals.learn_then_test import check_promise, largest_proved, unproved
+from curation.intervals.judgements import cut
+from curation.intervals.learn_then_test import check_target, largest_proved, unproved
 from curation.pairs.pair_keys import pair_hash
-from curation.selection.selection import Beyond, Selection, keep_rows, n_to_keep, rank_within
+from curation.selection.selection import Request, Selection, keep_rows, n_to_keep, rank_within
+
+# HEAD import pyarrow as pa
+# HEAD
+# HEAD from curation.intervals.judgements import Judgements, cut
+# HEAD from curation.intervals.learn_then_test import check_promise, largest_proved, unproved
+# HEAD from curation.pairs.pair_keys import pair_hash
+# HEAD from curation.selection.selection import Beyond, Selection, keep_rows, n_to_keep, rank_within
+# HEAD from labeling.keys.arrays import Floats32, Ints
 from labeling.keys.arrays import Floats32, Ints
 from labeling.schemas import SCORED, check
 
@@ -23,93 +30,70 @@ ABOVE_ALL = 2.0
 """Score of the candidates that a floor keeps: above any probability."""
 
 
-@dataclass(frozen=True, eq=False)
-class Floored:
-    """A selection with a floor.
+def select_with_floor(request: Request, floor: int) -> Selection:
+    """Keep a share or hold a precision, with the best of each label where possible.
 
-    Attributes
-    ----------
-    selection
-        What is kept. Its threshold is that of the candidates beside the floor.
-    floor
-        How many of the best of each label are kept, or all it has: what was asked for, or fewer.
-    n_by_floor
-        Candidates kept that are less probable than the threshold.
-    """
+    A share keeps as many candidates as `curation.selection.selection.select_share`. If the floors
+    exceed the share, the largest floor that fits is used.
 
-    selection: Selection
-    floor: int
-    n_by_floor: int
-
-
-def share_with_floor(scored: pa.Table, beyond: Beyond, floor: int, share: float = 1 / 3) -> Floored:
-    """Keep as many candidates as `select_share`, the best of each label first.
-
-    Where the floors do not fit into the share, the largest floor that does is held.
+    For a precision the floors `floor`, a half of it, a quarter and so on to 1 and none are tried.
+    The first may use half of the allowed error, the others share the rest equally. The largest
+    floor with a proved set is used, with its largest set: with probability ``confidence`` over the
+    draw of the audits, the precision of that set is at least the target.
 
     Parameters
     ----------
-    scored
-        Table of `labeling.schemas.SCORED`.
-    beyond
-        See `curation.selection.selection.beyond_limits`: limits come before floors.
+    request
+        Its limits come before the floor.
     floor
-        How many of the best of each label to keep, 1 or more; of equally probable ones those with
-        the smallest hash of the pair.
-    share
-        In (0, 1], of all candidates.
+        Number of the best of each label to keep, 1 or more; ties go to the smaller hash of the
+        pair.
 
-    Raises
-    ------
-    InputError
-        As `select_share`.
-    """
-    n_kept = min(n_to_keep(scored, share), int(np.sum(beyond == 0)))
-    p, rank = np.asarray(scored["p_correct"]), rank_within(scored, "label_id", beyond)
-    held = _largest_that_fits(rank, floor, n_kept)
-    score = _scores(p, rank, held)
-    order = np.lexsort((pair_hash(scored), -score))
-    kept = order[beyond[order] == 0][:n_kept]
-    threshold = score[kept].min(initial=ABOVE_ALL)
-    return _floored(scored, kept, beyond, held, float(threshold))
-
-
-def proved_with_floor(
-    scored: pa.Table,
-    beyond: Beyond,
-    judged: Judgements,
-    floor: int,
-    target: float,
-    confidence: float = 0.95,
-) -> Floored:
-    """Keep as many as can be proved to be precise, with the best of each label as far as possible.
-
-    Floors of `floor`, a half of it, a quarter and so on to 1 and none are tried, each with its
-    share of the error that may be made: half of it for the first, the others alike. Of those with
-    a set that is proved the largest is taken, and of that its largest set. With probability
-    `confidence` over the draw of the audits, its precision is at least `target`.
+    Returns
+    -------
+    Selection
+        Its threshold is that of the other candidates. Facts: ``floor_held``, the floor used, and
+        ``n_by_floor``, the number of candidates kept below the threshold.
 
     Raises
     ------
     ConfigError
-        For a target or confidence that is not in (0, 1).
+        For a precision or confidence that is not in (0, 1).
     InputError
-        For a table of another schema (a probability that is NaN, too).
+        For a share out of range, or a table of another schema (also for a probability of NaN).
     QualityError
         If nothing can be proved even without a floor.
     """
-    check(scored, SCORED, where="scored")
-    check_promise(target, confidence)
-    p, rank = np.asarray(scored["p_correct"]), rank_within(scored, "label_id", beyond)
-    for held, error in _ladder(floor, 1 - confidence):
-        score = _scores(p, rank, held)
-        cuts = cut(judged, score, beyond == 0)
+    if request.precision is None:
+        return _keep_share(request, floor)
+    return _hold_precision(request, floor, request.precision)
+
+
+def _keep_share(request: Request, floor: int) -> Selection:
+    scored, allowed = request.scored, request.excluded == 0
+    n_kept = min(n_to_keep(scored, request.keep), int(allowed.sum()))
+    rank = rank_within(scored, "label_id", request.excluded)
+    held = _largest_that_fits(rank, floor, n_kept)
+    score = _scores(request.p, rank, held)
+    order = np.lexsort((pair_hash(scored), -score))
+    kept = order[allowed[order]][:n_kept]
+    return _selection(request, kept, held, float(score[kept].min(initial=ABOVE_ALL)))
+
+
+def _hold_precision(request: Request, floor: int, target: float) -> Selection:
+    check(request.scored, SCORED, where="scored")
+    check_target(target, request.confidence)
+    allowed = request.excluded == 0
+    rank = rank_within(request.scored, "label_id", request.excluded)
+    for held, error in _ladder(floor, 1 - request.confidence):
+        score = _scores(request.p, rank, held)
+        cuts = cut(request.judged, score, allowed)
         row = largest_proved(cuts, target, error)
         if row is not None:
             threshold = float(cuts.threshold[row])
-            kept = np.flatnonzero((beyond == 0) & (score >= threshold))
-            return _floored(scored, kept, beyond, held, threshold)
-    raise unproved(cuts, target, confidence, error)
+            kept = np.flatnonzero(allowed & (score >= threshold))
+            return _selection(request, kept, held, threshold)
+    raise unproved(cuts, target, request.confidence, error)
 
 
 def _ladder(floor: int, error: float) -> Iterator[tuple[int, float]]:
@@ -131,13 +115,14 @@ def _scores(p: Floats32, rank: Ints, floor: int) -> Floats32:
 
 
 def _largest_that_fits(rank: Ints, floor: int, n_kept: int) -> int:
-    """Return the largest floor, up to the one asked for, that keeps no more than `n_kept`."""
+    """Return the largest floor, at most `floor`, that keeps no more than `n_kept`."""
     n_within = np.cumsum(np.bincount(rank[rank >= 0]))[:floor]
     fit = int(np.searchsorted(n_within, n_kept, side="right"))
     return floor if fit == len(n_within) else fit
 
 
-def _floored(scored: pa.Table, kept: Ints, beyond: Beyond, floor: int, threshold: float) -> Floored:
-    n_by_floor = int(np.sum(np.asarray(scored["p_correct"])[kept] < threshold))
-    beside = threshold if threshold < ABOVE_ALL else None
-    return Floored(keep_rows(scored, kept, beyond, beside), floor, n_by_floor)
+def _selection(request: Request, kept: Ints, floor: int, threshold: float) -> Selection:
+    shown = threshold if threshold < ABOVE_ALL else None
+    selection = keep_rows(request.scored, kept, request.excluded, shown)
+    n_by_floor = int(np.sum(request.p[kept] < threshold))
+    return replace(selection, facts={"floor_held": floor, "n_by_floor": n_by_floor})

@@ -1,8 +1,8 @@
 """Groups of candidates that get thresholds of their own, pooled where audits are few.
 
-A candidate is put into the finest group of a chain, such as label, parent, level, that holds
-audits enough. Only their number decides, never a verdict: which groups there are says nothing of
-how precise they are, so what is proved of each holds as if they had been fixed beforehand.
+A candidate is put into the finest group of a chain, such as label, parent, level, that has enough
+audits. Only their number decides, never a verdict: the groups do not depend on their precision, so
+what is proved of each holds as if they had been fixed in advance.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from labeling.keys.arrays import Ints
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
 MIN_OF_GROUP = 100
-"""Audits that a group needs: with fewer, hardly any precision worth asking for can be proved."""
+"""Audits that a group needs: with fewer, hardly any useful precision can be proved."""
 
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """One way to part `n` candidates.
+    """A partition of `n` candidates.
 
     Attributes
     ----------
     code
-        ``int64[n]``: place of each candidate's part in `names`; -1 where it is in none.
+        ``int64[n]``: position of each candidate's part in `names`; -1 for a candidate in no part.
     names
-        What the parts are called.
+        Names of the parts.
     """
 
     code: Ints
@@ -38,7 +38,7 @@ class Partition:
 
 
 def by_level(label: Codes, taxonomy: Taxonomy) -> list[Partition]:
-    """Return the chain that begins with the level of the label: see `find_groups`."""
+    """Return the chain of the level of the label: see `find_groups`."""
     names = tuple(f"level {i}" for i in range(int(taxonomy.level.max()) + 1))
     return [Partition(taxonomy.level[label].astype(np.int64), names)]
 
@@ -55,7 +55,7 @@ def by_label(label: Codes, taxonomy: Taxonomy) -> list[Partition]:
 
 
 def by_sources(parts: Iterable[pa.ChunkedArray]) -> list[Partition]:
-    """Return the chain of which sources speak, and how many.
+    """Return the chain of the sources that vote for the label, and their number.
 
     Parameters
     ----------
@@ -64,35 +64,27 @@ def by_sources(parts: Iterable[pa.ChunkedArray]) -> list[Partition]:
     """
     patterns, counts = [], [np.zeros(0, np.int64)]
     for evidence in parts:
-        n_speaking = np.asarray(pc.list_value_length(evidence), np.int64)
+        n_votes = np.asarray(pc.list_value_length(evidence), np.int64)
         source = pc.struct_field(pc.list_flatten(evidence), "source")
-        offsets = pa.array(np.concatenate([[0], np.cumsum(n_speaking)]), pa.int32())
+        offsets = pa.array(np.concatenate([[0], np.cumsum(n_votes)]), pa.int32())
         lists = pa.ListArray.from_arrays(offsets, source.combine_chunks())
         patterns.append(pc.binary_join(lists, " + ").dictionary_encode())
-        counts.append(n_speaking)
+        counts.append(n_votes)
     joined = pa.chunked_array(patterns, pa.dictionary(pa.int32(), pa.string()))
     pattern = joined.unify_dictionaries().combine_chunks()
-    n_speaking = np.concatenate(counts)
-    named = tuple(f"{n} source{'s' * (n != 1)}" for n in range(int(n_speaking.max(initial=0)) + 1))
-    return [_in_order(pattern), Partition(n_speaking, named)]
-
-
-def _in_order(pattern: pa.DictionaryArray) -> Partition:
-    """Return texts as a partition whose names are sorted."""
-    names = pattern.dictionary.to_pylist()
-    order = sorted(range(len(names)), key=lambda i: names[i])
-    rank = np.empty(len(names), np.int64)
-    rank[order] = np.arange(len(names))
-    return Partition(rank[np.asarray(pattern.indices)], tuple(names[i] for i in order))
+    names, rank = np.unique(pattern.dictionary.to_numpy(False), return_inverse=True)
+    by_pattern = Partition(rank[np.asarray(pattern.indices)], tuple(names.tolist()))
+    n_votes = np.concatenate(counts)
+    numbers = range(int(n_votes.max(initial=0)) + 1)
+    return [by_pattern, Partition(n_votes, tuple(f"{n} source{'s' * (n != 1)}" for n in numbers))]
 
 
 def find_groups(chain: Sequence[Partition], audited: Ints) -> Partition:
-    """Put each candidate into the first part of a chain that holds audits enough.
+    """Put each candidate into the first part of a chain that has enough audits.
 
-    A part with `MIN_OF_GROUP` audits is a group; the candidates of the others go on to the next
-    partition of the chain, where those that are still without a group are counted anew. What is
-    left at the end is a group of its own, or joins the one with the fewest audits where it has too
-    few itself.
+    A part with `MIN_OF_GROUP` audits is a group; the other candidates pass to the next partition
+    of the chain, in which only candidates without a group are counted. The candidates left at the
+    end are a group of their own, or join the group with the fewest audits if they have too few.
 
     Parameters
     ----------
@@ -108,8 +100,8 @@ def find_groups(chain: Sequence[Partition], audited: Ints) -> Partition:
 
     Examples
     --------
-    >>> one = Partition(np.repeat([0, 1, 2], [150, 50, 60]), ("cat", "dog", "husky"))
-    >>> groups = find_groups([one], np.arange(260))
+    >>> labels = Partition(np.repeat([0, 1, 2], [150, 50, 60]), ("cat", "dog", "husky"))
+    >>> groups = find_groups([labels], np.arange(260))
     >>> groups.names, np.bincount(groups.code).tolist()
     (('cat', 'the rest'), [150, 110])
     """
@@ -117,12 +109,12 @@ def find_groups(chain: Sequence[Partition], audited: Ints) -> Partition:
     names: list[str] = []
     for partition in chain:
         code = np.where(group < 0, partition.code, -1)
-        asked = code[audited]
-        n_audits = np.bincount(asked[asked >= 0], minlength=len(partition.names))
+        n_audits = _count(code[audited], len(partition.names))
         full = np.flatnonzero(n_audits >= MIN_OF_GROUP)
-        place = np.full(len(partition.names) + 1, -1, np.int64)
-        place[full] = len(names) + np.arange(len(full))
-        group = np.where(group < 0, place[code], group)
+        # One entry more than parts, so that code -1 is looked up as no group.
+        group_of_part = np.full(len(partition.names) + 1, -1, np.int64)
+        group_of_part[full] = len(names) + np.arange(len(full))
+        group = np.where(group < 0, group_of_part[code], group)
         names += [partition.names[i] for i in full]
     return _with_rest(group, names, audited)
 
@@ -133,11 +125,15 @@ def _with_rest(group: Ints, names: list[str], audited: Ints) -> Partition:
         return Partition(np.zeros(len(group), np.int64), ("all",))
     if not rest.any():
         return Partition(group, tuple(names))
-    place = len(names)
+    joined = len(names)
     if rest[audited].sum() >= MIN_OF_GROUP:
         names = [*names, "the rest"]
     else:
-        asked = group[audited]
-        place = int(np.argmin(np.bincount(asked[asked >= 0], minlength=len(names))))
-        names = [f"{name} and the rest" if i == place else name for i, name in enumerate(names)]
-    return Partition(np.where(rest, place, group), tuple(names))
+        joined = int(np.argmin(_count(group[audited], len(names))))
+        names = [*names[:joined], f"{names[joined]} and the rest", *names[joined + 1 :]]
+    return Partition(np.where(rest, joined, group), tuple(names))
+
+
+def _count(code: Ints, n: int) -> Ints:
+    """Count each code in 0…n-1; -1 is ignored."""
+    return np.bincount(code[code >= 0], minlength=n)

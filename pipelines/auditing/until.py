@@ -16,7 +16,7 @@ from pipelines.auditing.looks import Look, number_of, read_looks, write_looks
 from pipelines.auditing.sample import answer_audits, draw_audits, judged_so_far
 from pipelines.run.config import Config
 from pipelines.run.progress import say
-from pipelines.selecting.modes import choose
+from pipelines.selecting.modes import select_from
 from pipelines.selecting.select import judge, make_scores, measure
 
 
@@ -73,7 +73,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     rows = open_stage(run_dir, "scored").table(SCORED)
     judged = judge(run_dir, candidates, judgements, rows)
     share = config.select.model_copy(update={"precision": None})
-    chosen = choose(share, candidates, rows, judged).selection
+    _, chosen = select_from(share, candidates, rows, judged)
     looks = read_looks(run_dir)
     before = [look for look in looks if look.audits != audits.content]
     number = number_of(looks, audits)

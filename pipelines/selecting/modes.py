@@ -6,20 +6,26 @@ import pyarrow as pa
 
 from curation.intervals.judgements import Judgements
 from curation.runs.stage import Stage
-from curation.selection.groups import Partition, by_sources, find_groups
-from curation.selection.modes import Choice, Rule, groups_by_label
-from curation.selection.modes import choose as choose_from
+from curation.selection.modes import choose
+from curation.selection.selection import Request, Selection
+from pipelines.run.config import SelectSettings
 from pipelines.run.stages import taxonomy_of
 from pipelines.selecting.scores import parts_of
 
 
-def choose(rule: Rule, candidates: Stage, scored: pa.Table, judged: Judgements) -> Choice:
-    """Keep what the settings ask for: see `curation.selection.modes.choose`."""
-
-    def grouping(judged: Judgements) -> Partition:
-        if rule.by == "source-pattern":
-            evidence = (part["evidence"] for part in parts_of(candidates)(["evidence"]))
-            return find_groups(by_sources(evidence), judged.row)
-        return groups_by_label(str(rule.by), scored, taxonomy_of(candidates), judged)
-
-    return choose_from(rule, scored, judged, grouping)
+def select_from(
+    settings: SelectSettings, candidates: Stage, scored: pa.Table, judged: Judgements
+) -> tuple[Request, Selection]:
+    """Keep the candidates that the settings ask for: see `curation.selection.modes.choose`."""
+    request = Request(
+        scored,
+        judged,
+        keep=settings.keep,
+        precision=settings.precision,
+        confidence=settings.confidence,
+        per_image=settings.per_image,
+        per_label=settings.per_label,
+        taxonomy=lambda: taxonomy_of(candidates),
+        evidence=lambda: (part["evidence"] for part in parts_of(candidates)(["evidence"])),
+    )
+    return request, choose(request, settings.model_dump())

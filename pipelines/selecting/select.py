@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing, reuse, write_stage
 from curation.runs.table_files import write_table
 from curation.selection.closure import flag_implied
-from curation.selection.modes import Choice, refuse_both
-from curation.selection.selection import Selection
+from curation.selection.modes import refuse_two_modes
+from curation.selection.selection import Request, Selection
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
 from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
@@ -33,7 +32,7 @@ from pipelines.run.dependencies import settings_of
 from pipelines.run.paths import shown
 from pipelines.run.progress import say, step
 from pipelines.run.stages import taxonomy_of
-from pipelines.selecting.modes import choose
+from pipelines.selecting.modes import select_from
 from pipelines.selecting.recall import measure_recall
 from pipelines.selecting.scores import score_candidates
 
@@ -55,7 +54,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     InputError
         If there are no audits: then no precision can be shown; or if nothing would be kept.
     """
-    refuse_both(config.select)
+    refuse_two_modes(config.select.model_dump())
     candidates = open_stage(run_dir, "candidates")
     if config.audit.truth is not None and _audits_are_missing(run_dir, candidates):
         say(f"audits: drawing {config.audit.n:,} pairs, answered by {config.audit.truth}")
@@ -76,17 +75,19 @@ def select(config: Config, run_dir: Path) -> Stage:
     with step("selected") as facts:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
             settled = config.select.model_copy(update={"confidence": confidence})
-            judged, choice = judge_and_choose(run_dir, settled, candidates, audits, scored)
+            request, selection = judge_and_choose(run_dir, settled, candidates, audits, scored)
             refuse_nothing(
                 "selected",
-                _counts(choice.selection),
+                _counts(selection),
                 help="raise select.keep, or lower select.precision, or leave out limits and groups",
             )
             with write_stage(run_dir, "selected", inputs=inputs, config=settings) as work:
-                _write(work, choice, confidence)
-                work.facts |= measure(judged, choice.selection, confidence)
-                kept = np.asarray(choice.selection.table["kept"], bool)
-                work.facts |= measure_recall(candidates, judged, kept, config.select.confidence)
+                _write(work, request, selection)
+                work.facts |= measure(request.judged, selection, confidence)
+                kept = np.asarray(selection.table["kept"], bool)
+                work.facts |= measure_recall(
+                    candidates, request.judged, kept, config.select.confidence
+                )
                 work.facts |= {"confidence": config.select.confidence}
                 if config.select.precision is not None:
                     work.facts |= {"precision_held": config.select.precision}
@@ -99,8 +100,8 @@ def select(config: Config, run_dir: Path) -> Stage:
 
 def judge_and_choose(
     run_dir: Path, settings: SelectSettings, candidates: Stage, audits: Stage, scored: Stage
-) -> tuple[Judgements, Choice]:
-    """Return what was judged, and what the settings keep; writes nothing.
+) -> tuple[Request, Selection]:
+    """Return the request that the settings make, and the selection; write nothing.
 
     Raises
     ------
@@ -109,19 +110,18 @@ def judge_and_choose(
     """
     rows = scored.table(SCORED)
     judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
-    choice = choose(settings, candidates, rows, judged)
-    kept = flag_implied(choice.selection, taxonomy_of(candidates))
-    return judged, replace(choice, selection=kept)
+    request, selection = select_from(settings, candidates, rows, judged)
+    return request, flag_implied(selection, taxonomy_of(candidates))
 
 
-def _write(work: StageWriter, choice: Choice, confidence: float) -> None:
-    chosen = choice.selection
-    write_table(chosen.table, work.dir, "selected")
-    _write_json(choice.cuts.table(len(chosen.table), confidence).to_pylist(), work, "thresholds")
-    if choice.groups:
-        _write_json(rounded(choice.groups), work, "groups")
-    work.counts |= _counts(chosen)
-    work.facts |= {"threshold": chosen.threshold, **choice.facts}
+def _write(work: StageWriter, request: Request, selection: Selection) -> None:
+    write_table(selection.table, work.dir, "selected")
+    cuts = request.cuts.table(len(selection.table), request.confidence)
+    _write_json(cuts.to_pylist(), work, "thresholds")
+    if selection.groups:
+        _write_json(rounded(selection.groups), work, "groups")
+    work.counts |= _counts(selection)
+    work.facts |= {"threshold": selection.threshold, **selection.facts}
 
 
 def _told(selected: Stage, confidence: float) -> list[str]:

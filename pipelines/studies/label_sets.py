@@ -51,8 +51,8 @@ def _held_at(config: Config, run_dir: Path, name: str, precision: float) -> Labe
     settings: SelectSettings = config.select.model_copy(update=changed)
 
     def pairs() -> pa.Table:
-        choice = judge_and_choose(run_dir, settings, candidates, audits, scored)[1]
-        return choice.selection.table
+        _, selection = judge_and_choose(run_dir, settings, candidates, audits, scored)
+        return selection.table
 
     return LabelSet(
         name,

@@ -77,7 +77,7 @@ def test_groups_and_floors_need_their_tables(audits: pa.Table, scores: pa.Table)
         select(scores, audits, by="source-pattern")
     with pytest.raises(InputError, match="without the taxonomy"):
         select(scores, audits, candidates=WORLD.candidates)
-    with pytest.raises(ConfigError, match="together"):
+    with pytest.raises(ConfigError, match="cannot be combined"):
         select(scores, audits, by="level", floor=1, taxonomy=WORLD.taxonomy)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from curation.selection import closure
 from curation.selection.closure import flag_implied
-from curation.selection.selection import beyond_limits, select_share
+from curation.selection.selection import over_limits, select_share
 from labeling.keys.ids import digest
 from labeling.schemas import SCORED, SELECTED, check
 from tests.curation.worlds import make_taxonomy
@@ -37,7 +37,7 @@ def is_above(one, other):
 @given(PAIRS, st.floats(0.1, 1), st.integers(1, 8))
 def test_what_a_kept_label_implies_is_flagged_and_nothing_else(pairs, share, n_at_once):
     scored = scored_of(pairs)
-    chosen = select_share(scored, share, beyond_limits(scored, per_image=2))
+    chosen = select_share(scored, share, over_limits(scored, per_image=2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(closure, "N_AT_ONCE", n_at_once)
         flagged = flag_implied(chosen, TAXONOMY)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from curation.intervals.judgements import Judgements
 from curation.intervals.learn_then_test import prove
 from curation.intervals.thresholds import thresholds
-from curation.selection.floors import proved_with_floor, share_with_floor
-from curation.selection.selection import beyond_limits, select_above, select_share
+from curation.selection.floors import select_with_floor
+from curation.selection.selection import over_limits, select_above, select_share
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys.ids import digest
 from labeling.schemas import SCORED, SELECTED, check
+from tests.curation.selection.requests import request_of
 
 N = 30_000
 
@@ -28,7 +29,7 @@ def scored_of(p, label):
 
 
 def kept_of(found):
-    return np.asarray(found.selection.table["kept"], bool)
+    return np.asarray(found.table["kept"], bool)
 
 
 # Few distinct values, so that ties in a floor and at the threshold are the rule.
@@ -46,28 +47,27 @@ def most_with_floor(p, label, allowed, floor):
 def test_the_share_is_exact_and_the_largest_floor_that_fits_is_held(rows, share, floor, per_label):
     p, label = np.array([p for p, _ in rows]), np.array([x for _, x in rows], int)
     scored = scored_of(p, label)
-    beyond = beyond_limits(scored, per_label=per_label)
-    found = share_with_floor(scored, beyond, floor, share)
-    check(found.selection.table, SELECTED)
-    kept, allowed = kept_of(found), beyond == 0
+    found = select_with_floor(request_of(scored, keep=share, per_label=per_label), floor)
+    check(found.table, SELECTED)
+    kept, allowed = kept_of(found), over_limits(scored, per_label=per_label) == 0
     n_kept = min(round(share * len(rows)), int(allowed.sum()))
-    assert kept.sum() == found.selection.n_kept == n_kept
+    assert kept.sum() == found.n_kept == n_kept
     assert not kept[~allowed].any()
 
-    assert most_with_floor(p, label, allowed, found.floor) <= n_kept
-    if found.floor < floor:
-        assert most_with_floor(p, label, allowed, found.floor + 1) > n_kept
+    assert most_with_floor(p, label, allowed, found.facts["floor_held"]) <= n_kept
+    if found.facts["floor_held"] < floor:
+        assert most_with_floor(p, label, allowed, found.facts["floor_held"] + 1) > n_kept
     for x in np.unique(label):
         mine = (label == x) & allowed
-        assert (kept & mine).sum() >= min(found.floor, mine.sum())
+        assert (kept & mine).sum() >= min(found.facts["floor_held"], mine.sum())
         if (kept & mine).any():
             assert p[mine & ~kept].max(initial=0) <= p[kept & mine].min()
-    threshold = found.selection.threshold
+    threshold = found.threshold
     if threshold is not None:
         assert p[allowed & ~kept].max(initial=0) <= threshold
-        assert found.n_by_floor == np.sum(p[kept] < threshold)
+        assert found.facts["n_by_floor"] == np.sum(p[kept] < threshold)
     else:
-        assert found.n_by_floor == n_kept
+        assert found.facts["n_by_floor"] == n_kept
 
 
 @given(ROWS, st.floats(0.001, 1), st.integers(1, 5), st.randoms(use_true_random=False))
@@ -75,17 +75,17 @@ def test_the_order_of_rows_does_not_matter(rows, share, floor, random):
     scored = scored_of([p for p, _ in rows], [x for _, x in rows])
     order = random.sample(range(len(rows)), len(rows))
     mixed = scored.take(pa.array(order, pa.int64()))
-    one = kept_of(share_with_floor(scored, beyond_limits(scored), floor, share))
-    other = kept_of(share_with_floor(mixed, beyond_limits(mixed), floor, share))
+    one = kept_of(select_with_floor(request_of(scored, keep=share), floor))
+    other = kept_of(select_with_floor(request_of(mixed, keep=share), floor))
     assert np.array_equal(one[np.array(order, int)], other)
 
 
 def test_a_share_without_room_for_a_floor_is_as_without():
     rng = np.random.default_rng(0)
     scored = scored_of(rng.random(300), np.arange(300))
-    found = share_with_floor(scored, beyond_limits(scored), 3, 0.2)
-    assert (found.floor, found.n_by_floor) == (0, 0)
-    assert found.selection.table.equals(select_share(scored, 0.2).table)
+    found = select_with_floor(request_of(scored, keep=0.2), 3)
+    assert found.facts == {"floor_held": 0, "n_by_floor": 0}
+    assert found.table.equals(select_share(scored, 0.2).table)
 
 
 class World:
@@ -97,7 +97,6 @@ class World:
     p = rng.random(N).astype(np.float32)
     correct = rng.random(N) < np.where(rare, 0.9, 1) * np.sqrt(p)
     scored = scored_of(p, label)
-    beyond = beyond_limits(scored)
 
 
 def judgements(correct, n, seed, stratum=None):
@@ -109,9 +108,9 @@ def test_the_precision_is_held_with_the_floor_in_nearly_all_draws():
     n_broken, floors = 0, []
     for seed in range(60):
         judged = judgements(World.correct, 1000, seed)
-        found = proved_with_floor(World.scored, World.beyond, judged, 8, 0.78)
+        found = select_with_floor(request_of(World.scored, judged, precision=0.78), 8)
         n_broken += World.correct[kept_of(found)].mean() < 0.78
-        floors.append(found.floor)
+        floors.append(found.facts["floor_held"])
     assert n_broken <= 7
     assert np.mean(np.array(floors) == 8) > 0.5
 
@@ -119,39 +118,39 @@ def test_the_precision_is_held_with_the_floor_in_nearly_all_draws():
 def test_every_label_keeps_its_best_and_the_threshold_says_the_rest():
     stratum = (World.p * 4).astype(np.int8)
     judged = judgements(World.correct, 2000, 1, stratum)
-    found = proved_with_floor(World.scored, World.beyond, judged, 8, 0.78)
-    kept, threshold = kept_of(found), found.selection.threshold
-    assert found.floor == 8
+    found = select_with_floor(request_of(World.scored, judged, precision=0.78), 8)
+    kept, threshold = kept_of(found), found.threshold
+    assert found.facts["floor_held"] == 8
     size = np.bincount(World.label)
     assert np.all(np.bincount(World.label[kept], minlength=len(size)) >= np.minimum(size, 8))
-    assert found.n_by_floor == np.sum(kept & (World.p < threshold)) > 100
+    assert found.facts["n_by_floor"] == np.sum(kept & (World.p < threshold)) > 100
     assert kept[World.p >= threshold].all()
-    reason = np.array(found.selection.table["reason"].to_pylist())
+    reason = np.array(found.table["reason"].to_pylist())
     assert np.array_equal(reason == "kept", kept)
 
 
 def test_a_floor_that_cannot_be_proved_is_lowered():
     correct = World.correct & ~(World.rare & (World.p < 0.97))
     judged = judgements(correct, 2000, 0)
-    found = proved_with_floor(World.scored, World.beyond, judged, 64, 0.8)
-    assert found.floor < 64
+    found = select_with_floor(request_of(World.scored, judged, precision=0.8), 64)
+    assert found.facts["floor_held"] < 64
     assert correct[kept_of(found)].mean() >= 0.8
 
 
 def test_without_rare_labels_a_floor_changes_little():
     scored = scored_of(World.p, np.zeros(N, int))
     judged = judgements(World.correct, 1000, 0)
-    found = proved_with_floor(scored, World.beyond, judged, 1, 0.78)
+    found = select_with_floor(request_of(scored, judged, precision=0.78), 1)
     cuts = thresholds(World.p, judged.row, judged.correct, judged.p_inclusion)
     plain = select_above(scored, float(cuts.threshold[prove(cuts, 0.78)]))
-    assert (found.floor, found.n_by_floor) == (1, 0)
-    assert 0.8 * plain.n_kept < found.selection.n_kept <= plain.n_kept
+    assert found.facts == {"floor_held": 1, "n_by_floor": 0}
+    assert 0.8 * plain.n_kept < found.n_kept <= plain.n_kept
 
 
 def test_a_target_out_of_reach_says_what_is_in_reach():
     judged = judgements(World.correct, 1000, 0)
     with pytest.raises(QualityError, match="cannot be proved") as caught:
-        proved_with_floor(World.scored, World.beyond, judged, 20, 0.995)
+        select_with_floor(request_of(World.scored, judged, precision=0.995), 20)
     assert 0.8 < float(str(caught.value.facts["best that can be proved"])) < 0.995
     assert caught.value.facts["confidence"] == 0.95
     assert caught.value.exit_code == 4
@@ -161,9 +160,9 @@ def test_a_target_out_of_reach_says_what_is_in_reach():
 def test_a_target_or_a_share_that_cannot_be_is_refused(wrong):
     judged = judgements(World.correct, 100, 0)
     with pytest.raises(ConfigError):
-        proved_with_floor(World.scored, World.beyond, judged, 20, wrong)
+        select_with_floor(request_of(World.scored, judged, precision=wrong), 20)
     with pytest.raises(InputError, match="share"):
-        share_with_floor(World.scored, World.beyond, 20, wrong)
+        select_with_floor(request_of(World.scored, keep=wrong), 20)
 
 
 @pytest.mark.parametrize("right", [0.97, 0.6])
@@ -173,20 +172,21 @@ def test_equal_probabilities_are_kept_or_dropped_together_beside_the_floor(right
     scored, label = scored_of(p, np.arange(len(p)) % 10), np.arange(len(p)) % 10
     judged = judgements(correct, 1000, 0)
     if right > 0.9:
-        found = proved_with_floor(scored, beyond_limits(scored), judged, 5, 0.9)
+        found = select_with_floor(request_of(scored, judged, precision=0.9), 5)
         assert kept_of(found).all()
-        assert (found.floor, found.n_by_floor, found.selection.threshold) == (5, 0, 0.5)
+        assert found.facts == {"floor_held": 5, "n_by_floor": 0}
+        assert found.threshold == 0.5
     else:
         with pytest.raises(QualityError):
-            proved_with_floor(scored, beyond_limits(scored), judged, 5, 0.9)
-    found = share_with_floor(scored, beyond_limits(scored), 5, 50 / len(p))
+            select_with_floor(request_of(scored, judged, precision=0.9), 5)
+    found = select_with_floor(request_of(scored, keep=50 / len(p)), 5)
     assert np.bincount(label[kept_of(found)]).tolist() == [5] * 10
 
 
 def test_all_right_audits_hold_any_floor():
     judged = judgements(np.ones(N, bool), 300, 0)
-    found = proved_with_floor(World.scored, World.beyond, judged, 10**6, 0.9)
-    assert (found.floor, found.selection.n_kept) == (10**6, N)
+    found = select_with_floor(request_of(World.scored, judged, precision=0.9), 10**6)
+    assert (found.facts["floor_held"], found.n_kept) == (10**6, N)
 
 
 @pytest.mark.parametrize(("n", "n_audits"), [(0, 0), (50, 0), (50, 3)])
@@ -194,15 +194,15 @@ def test_without_candidates_or_audits_nothing_is_proved(n, n_audits):
     scored = scored_of(np.full(n, 0.9), np.zeros(n, int))
     judged = judgements(np.ones(n, bool), n_audits, 0)
     with pytest.raises(QualityError, match="cannot be proved"):
-        proved_with_floor(scored, beyond_limits(scored), judged, 5, 0.8)
-    found = share_with_floor(scored, beyond_limits(scored), 5, 0.5)
-    assert (found.floor, found.selection.n_kept) == (5, n // 2)
+        select_with_floor(request_of(scored, judged, precision=0.8), 5)
+    found = select_with_floor(request_of(scored, keep=0.5), 5)
+    assert (found.facts["floor_held"], found.n_kept) == (5, n // 2)
 
 
 def test_a_probability_that_is_not_a_number_is_refused_even_where_a_floor_would_keep_it():
     scored = scored_of([0.9, float("nan"), 0.5], [0, 1, 2])
     judged = judgements(np.ones(3, bool), 3, 0)
     with pytest.raises(InputError, match="not finite"):
-        share_with_floor(scored, beyond_limits(scored), 1, 0.5)
+        select_with_floor(request_of(scored, keep=0.5), 1)
     with pytest.raises(InputError, match="not finite"):
-        proved_with_floor(scored, beyond_limits(scored), judged, 1, 0.5)
+        select_with_floor(request_of(scored, judged, precision=0.5), 1)

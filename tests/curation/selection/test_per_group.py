@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from curation.intervals.judgements import Judgements
 from curation.selection.groups import Partition
 from curation.selection.per_group import describe_groups, proved_of_groups, share_of_groups
-from curation.selection.selection import beyond_limits, select_share
+from curation.selection.selection import over_limits, select_share
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys.ids import digest
 from labeling.schemas import SCORED, SELECTED, check
+from tests.curation.selection.requests import request_of
 
 N = 30_000
 HARD = np.array([0.0, 0.1, 0.25, 0.6])
@@ -32,10 +33,6 @@ def groups_of(code, n_groups=4):
     return Partition(np.asarray(code, np.int64), tuple(f"group {i}" for i in range(n_groups)))
 
 
-def none_beyond(scored):
-    return beyond_limits(scored)
-
-
 GROUPED = st.lists(
     st.tuples(st.integers(0, 3), st.sampled_from([0.1, 0.5, 0.9]), st.integers(0, 4)), max_size=50
 )
@@ -45,17 +42,18 @@ GROUPED = st.lists(
 def test_the_share_is_exact_and_each_group_keeps_its_own(rows, share, per_label):
     code = [group for group, _, _ in rows]
     scored = scored_of([p for _, p, _ in rows], [f"l{label}" for _, _, label in rows])
-    beyond = beyond_limits(scored, per_label=per_label)
-    chosen = share_of_groups(scored, groups_of(code), beyond, share)
+    request = request_of(scored, keep=share, per_label=per_label)
+    excluded = over_limits(scored, per_label=per_label)
+    chosen = share_of_groups(request, groups_of(code))
     check(chosen.table, SELECTED)
     kept = np.asarray(chosen.table["kept"], bool)
-    n_allowed = int(np.sum(beyond == 0))
+    n_allowed = int(np.sum(excluded == 0))
     assert chosen.n_kept == kept.sum() == min(round(share * len(rows)), n_allowed)
-    assert not kept[beyond > 0].any()
+    assert not kept[excluded > 0].any()
     p = np.array([p for _, p, _ in rows])
     for group in range(4):
         mine = np.array(code, int) == group
-        allowed = mine & (beyond == 0)
+        allowed = mine & (excluded == 0)
         ideal = allowed.sum() * chosen.n_kept / max(n_allowed, 1)
         assert abs((kept & mine).sum() - ideal) < 1
         if (kept & mine).any():
@@ -64,7 +62,7 @@ def test_the_share_is_exact_and_each_group_keeps_its_own(rows, share, per_label)
 
 def test_one_group_is_as_no_group():
     scored = scored_of(np.random.default_rng(0).choice([0.2, 0.4, 0.9], 500))
-    chosen = share_of_groups(scored, groups_of(np.zeros(500), 1), none_beyond(scored), 0.4)
+    chosen = share_of_groups(request_of(scored, keep=0.4), groups_of(np.zeros(500), 1))
     assert chosen.table.equals(select_share(scored, 0.4).table)
 
 
@@ -77,7 +75,6 @@ class World:
     correct = rng.random(N) < np.sqrt(p) * (1 - HARD[code])
     scored = scored_of(p)
     groups = groups_of(code)
-    beyond = beyond_limits(scored)
 
 
 def judgements(correct, n, seed, stratum=None):
@@ -89,7 +86,7 @@ def test_the_precision_is_held_in_all_groups_at_once_in_nearly_all_draws():
     n_broken, kept_of_first = 0, []
     for seed in range(60):
         judged = judgements(World.correct, 1500, seed)
-        chosen = proved_of_groups(World.scored, World.groups, World.beyond, judged, 0.75)
+        chosen = proved_of_groups(request_of(World.scored, judged), World.groups, 0.75)
         kept = np.asarray(chosen.table["kept"], bool)
         precision = [
             World.correct[kept & (World.code == i)].mean()
@@ -105,7 +102,7 @@ def test_the_precision_is_held_in_all_groups_at_once_in_nearly_all_draws():
 def test_a_group_of_which_nothing_can_be_proved_keeps_nothing_and_is_listed():
     stratum = (World.p * 4).astype(np.int8)
     judged = judgements(World.correct, 1500, 0, stratum)
-    chosen = proved_of_groups(World.scored, World.groups, World.beyond, judged, 0.75)
+    chosen = proved_of_groups(request_of(World.scored, judged), World.groups, 0.75)
     rows = describe_groups(chosen, World.groups, judged, 0.95)
     assert [row["group"] for row in rows] == list(World.groups.names)
     assert sum(row["n_kept"] for row in rows) == chosen.n_kept
@@ -133,29 +130,28 @@ def test_a_group_of_which_nothing_can_be_proved_keeps_nothing_and_is_listed():
 def test_a_target_out_of_reach_everywhere_says_what_is_in_reach_and_where():
     judged = judgements(World.correct, 1000, 0)
     with pytest.raises(QualityError, match="cannot be proved in any group") as caught:
-        proved_of_groups(World.scored, World.groups, World.beyond, judged, 0.995)
+        proved_of_groups(request_of(World.scored, judged), World.groups, 0.995)
     facts = caught.value.facts
     best, where = str(facts["best that can be proved"]).split(" ", 1)
     assert 0.7 < float(best) < 0.995
     assert where in ("(group 0)", "(group 1)")
     assert caught.value.exit_code == 4
     with pytest.raises(QualityError) as caught:
-        proved_of_groups(World.scored, World.groups, World.beyond, judged, 0.93)
+        proved_of_groups(request_of(World.scored, judged), World.groups, 0.93)
     needed = str(caught.value.facts["audits needed"])
     assert 1000 < int(needed.removeprefix("about ").replace(",", "")) < 30_000
 
 
 @pytest.mark.parametrize("target", [0.0, 1.0, float("nan")])
 def test_a_target_that_cannot_be_is_refused(target):
+    request = request_of(World.scored, judgements(World.correct, 200, 0))
     with pytest.raises(ConfigError):
-        proved_of_groups(
-            World.scored, World.groups, World.beyond, judgements(World.correct, 200, 0), target
-        )
+        proved_of_groups(request, World.groups, target)
 
 
 def test_a_share_that_cannot_be_is_refused():
     with pytest.raises(InputError, match="share"):
-        share_of_groups(World.scored, World.groups, World.beyond, 0.0)
+        share_of_groups(request_of(World.scored, keep=0.0), World.groups)
 
 
 def test_equal_probabilities_of_a_group_are_kept_or_dropped_together():
@@ -163,7 +159,7 @@ def test_equal_probabilities_of_a_group_are_kept_or_dropped_together():
     correct = np.random.default_rng(1).random(10_000) < np.where(code == 0, 0.97, 0.6)
     scored = scored_of(np.full(10_000, 0.5))
     judged = judgements(correct, 800, 0)
-    chosen = proved_of_groups(scored, groups_of(code, 2), none_beyond(scored), judged, 0.9)
+    chosen = proved_of_groups(request_of(scored, judged), groups_of(code, 2), 0.9)
     assert np.array_equal(np.asarray(chosen.table["kept"], bool), code == 0)
 
 
@@ -172,7 +168,7 @@ def test_all_right_audits_prove_every_group_of_enough_audits():
     right = np.ones(5060, bool)
     scored = scored_of(np.linspace(0, 1, 5060))
     judged = Judgements(np.arange(4760, 5003), right[:243], np.full(243, 0.05), None)
-    chosen = proved_of_groups(scored, groups_of(code, 2), none_beyond(scored), judged, 0.9)
+    chosen = proved_of_groups(request_of(scored, judged), groups_of(code, 2), 0.9)
     assert np.array_equal(np.asarray(chosen.table["kept"], bool), code == 0)
 
 
@@ -182,8 +178,8 @@ def test_without_candidates_or_audits_nothing_is_proved(n, n_audits):
     judged = judgements(np.ones(n, bool), n_audits, 0)
     groups = groups_of(np.zeros(n), 1)
     with pytest.raises(QualityError, match="cannot be proved"):
-        proved_of_groups(scored, groups, none_beyond(scored), judged, 0.8)
-    chosen = share_of_groups(scored, groups, none_beyond(scored), 0.5)
+        proved_of_groups(request_of(scored, judged), groups, 0.8)
+    chosen = share_of_groups(request_of(scored, keep=0.5), groups)
     assert chosen.n_kept == n // 2
     assert describe_groups(chosen, groups, judged, 0.95)[0]["n_kept"] == n // 2
 
@@ -193,6 +189,6 @@ def test_a_probability_that_is_not_a_number_is_refused():
     judged = judgements(np.ones(3, bool), 3, 0)
     one = groups_of(np.zeros(3), 1)
     with pytest.raises(InputError, match="not finite"):
-        share_of_groups(scored, one, none_beyond(scored), 0.5)
+        share_of_groups(request_of(scored, keep=0.5), one)
     with pytest.raises(InputError, match="not finite"):
-        proved_of_groups(scored, one, none_beyond(scored), judged, 0.5)
+        proved_of_groups(request_of(scored, judged), one, 0.5)

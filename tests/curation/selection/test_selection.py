@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.selection.selection import beyond_limits, random_share, select_above, select_share
+from curation.selection.selection import over_limits, random_share, select_above, select_share
 from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.schemas import SCORED, SELECTED, check
@@ -129,8 +129,8 @@ def most_in_a_group(table, column):
 @given(PAIRS, st.integers(1, 3), st.integers(1, 3), st.floats(0, 1))
 def test_no_image_and_no_label_is_kept_beyond_its_limit(pairs, per_image, per_label, threshold):
     scored = grid_of(pairs)
-    beyond = beyond_limits(scored, per_image, per_label)
-    kept = select_above(scored, threshold, beyond).table
+    excluded = over_limits(scored, per_image, per_label)
+    kept = select_above(scored, threshold, excluded).table
     check(kept, SELECTED)
     assert most_in_a_group(kept, "image_id") <= per_image
     assert most_in_a_group(kept, "label_id") <= per_label
@@ -139,7 +139,7 @@ def test_no_image_and_no_label_is_kept_beyond_its_limit(pairs, per_image, per_la
 @given(PAIRS, st.integers(1, 3))
 def test_a_limit_takes_the_least_probable_of_an_image(pairs, per_image):
     scored = grid_of(pairs)
-    selection = select_share(scored, 1.0, beyond_limits(scored, per_image))
+    selection = select_share(scored, 1.0, over_limits(scored, per_image))
     rows = selection.table.to_pylist()
     for dropped in (row for row in rows if not row["kept"]):
         same = [r for r in rows if r["kept"] and r["image_id"] == dropped["image_id"]]
@@ -148,5 +148,5 @@ def test_a_limit_takes_the_least_probable_of_an_image(pairs, per_image):
         assert all(row["p_correct"] >= dropped["p_correct"] for row in same)
 
 
-def test_without_limits_nothing_is_beyond_them():
-    assert not beyond_limits(scored_of([0.1, 0.9])).any()
+def test_without_limits_nothing_is_excluded():
+    assert not over_limits(scored_of([0.1, 0.9])).any()

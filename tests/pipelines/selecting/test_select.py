@@ -111,7 +111,7 @@ def test_a_floor_that_is_too_high_is_lowered(run_dir: Path, mode: str, expected:
 def test_groups_with_a_floor_are_refused_before_anything_is_done(run_dir: Path) -> None:
     done = winnow("select", run_dir, "--by", "label", "--floor", "2")
     assert done.exit_code == 2
-    assert done.stderr.splitlines()[0] == "error: groups and a floor cannot be had together"
+    assert done.stderr.splitlines()[0] == "error: select.by and select.floor cannot be combined"
 
 
 def test_the_interval_that_audits_are_drawn_for_is_that_of_the_floor(run_dir: Path) -> None:
