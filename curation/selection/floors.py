@@ -15,14 +15,6 @@ from curation.intervals.judgements import cut
 from curation.intervals.learn_then_test import check_target, largest_proved, unproved
 from curation.pairs.pair_keys import pair_hash
 from curation.selection.selection import Request, Selection, keep_rows, n_to_keep, rank_within
-
-# HEAD import pyarrow as pa
-# HEAD
-# HEAD from curation.intervals.judgements import Judgements, cut
-# HEAD from curation.intervals.learn_then_test import check_promise, largest_proved, unproved
-# HEAD from curation.pairs.pair_keys import pair_hash
-# HEAD from curation.selection.selection import Beyond, Selection, keep_rows, n_to_keep, rank_within
-# HEAD from labeling.keys.arrays import Floats32, Ints
 from labeling.keys.arrays import Floats32, Ints
 from labeling.schemas import SCORED, check
 
