@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.pairs.pair_keys import find_pairs, pair_hash
+from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Ints
 from labeling.keys.hashing import Hashes
 from labeling.keys.runs import rank_in_run, run_numbers
-from labeling.schemas import AUDITS, Batch, check
+from labeling.schemas import AUDITS, Batch
 
 N_BANDS = 10
 WANTED_SHARE = 2.0

@@ -26,9 +26,10 @@ import pyarrow.parquet as pq
 
 from curation.runs.durable import file_digest
 from curation.runs.table_files import by_table
+from labeling.checks import check
 from labeling.errors import InputError, IntegrityError
 from labeling.frames.notebook import MAX_ROWS, html_table
-from labeling.schemas import TableSchema, check
+from labeling.schemas import TableSchema
 
 MADE_BY = {
     "signals": "label",

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from curation.pairs.label_hierarchy import Relatives, find_relatives
 from curation.pairs.pair_keys import hash_halves
+from labeling.checks import check
 from labeling.keys.arrays import Floats, Floats32, Ints, Mask
 from labeling.keys.ids import rank, to_halves
 from labeling.keys.runs import rank_in_run, run_sizes, run_starts
-from labeling.schemas import CANDIDATES, check
+from labeling.schemas import CANDIDATES
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 
 N_FOLDS = 10

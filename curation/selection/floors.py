@@ -15,8 +15,9 @@ from curation.intervals.judgements import cut
 from curation.intervals.learn_then_test import check_target, largest_proved, unproved
 from curation.pairs.pair_keys import pair_hash
 from curation.selection.selection import Request, Selection, keep_rows, n_to_keep, rank_within
+from labeling.checks import check
 from labeling.keys.arrays import Floats32, Ints
-from labeling.schemas import SCORED, check
+from labeling.schemas import SCORED
 
 ABOVE_ALL = 2.0
 """Score of the candidates that a floor keeps: above any probability."""

@@ -20,10 +20,11 @@ from curation.intervals.thresholds import Thresholds
 from curation.pairs.pair_keys import pair_hash
 from curation.selection.groups import Partition, by_label, by_level, by_sources, find_groups
 from curation.selection.selection import Request, Selection, keep_rows, n_to_keep
+from labeling.checks import check
 from labeling.errors import QualityError
 from labeling.keys.arrays import Ints
 from labeling.keys.runs import rank_in_run
-from labeling.schemas import SCORED, SELECT_REASONS, check
+from labeling.schemas import SCORED, SELECT_REASONS
 
 
 def select_by_group(request: Request, by: str) -> Selection:

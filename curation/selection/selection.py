@@ -15,10 +15,11 @@ from curation.intervals.judgements import Judgements, cut
 from curation.intervals.learn_then_test import prove
 from curation.intervals.thresholds import Thresholds
 from curation.pairs.pair_keys import codes_of, pair_hash
+from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
 from labeling.keys.runs import rank_in_run
-from labeling.schemas import SCORED, SELECT_REASONS, SELECTED, check
+from labeling.schemas import SCORED, SELECT_REASONS, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
 
 Excluded = npt.NDArray[np.int8]

@@ -29,8 +29,9 @@ from curation.shards.samples import (
     is_heldout,
 )
 from curation.shards.tars import Sample, ShardInfo, read_shard, write_index, write_shards
+from labeling.checks import check
 from labeling.errors import InputError
-from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED, check
+from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
 
 __all__ = [

@@ -7,8 +7,9 @@ from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
+from labeling.checks import conform
 from labeling.errors import InputError
-from labeling.schemas import Field, TableSchema, conform
+from labeling.schemas import Field, TableSchema
 
 Frame = TypeVar("Frame")
 """A `pandas.DataFrame` or a `pyarrow.Table`: functions return the kind that they were given."""

@@ -8,12 +8,13 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.checks import check
 from labeling.errors import InputError
 from labeling.frames.frames import Frame, like
 from labeling.keys import ids
 from labeling.readers.archives import read_archive
 from labeling.readers.image_files import Located, host_of
-from labeling.schemas import SIGNALS, Batch, check
+from labeling.schemas import SIGNALS, Batch
 
 
 def signals_from_texts(

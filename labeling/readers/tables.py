@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.keys.arrays import Mask
@@ -23,7 +24,6 @@ from labeling.schemas import (
     PLACEMENTS,
     REJECTS,
     SIGNALS,
-    check,
 )
 
 MAX_SECONDS = 2**40

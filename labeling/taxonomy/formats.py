@@ -1,4 +1,7 @@
-"""Lines of each format of taxonomies to labels."""
+"""Lines of each format of taxonomies to labels.
+
+A new format needs a function that reads its lines, and one line in `FORMATS`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from labeling.errors import InputError
 from labeling.taxonomy.taxonomy import Label
@@ -17,6 +20,7 @@ Lines = Iterable[tuple[int, str]]
 
 _WORDNET_HEAD = re.compile(r"(\d{8}) \d\d ([nvasr]) ([0-9a-f]{2}) (.+)")
 _MARKER = re.compile(r"\((?:a|p|ip)\)$")
+_OPEN_IMAGES = re.compile(r"LabelName,|/[a-z]+/[^,]+,")
 
 
 def read_jsonl(lines: Lines, where: str) -> Iterator[Label]:
@@ -41,8 +45,8 @@ def read_jsonl(lines: Lines, where: str) -> Iterator[Label]:
 def read_edges(lines: Lines, where: str) -> Iterator[Label]:
     """Read a CSV file with the columns ``child``, ``parent`` and optionally ``name``.
 
-    A label with several parents or names has several rows; one without a parent has a row where
-    ``parent`` is empty. Every parent has a row of its own, so that a mistyped one is noticed.
+    A label with several parents or names has several rows; one without a parent has a row with an
+    empty ``parent``. Every parent has a row of its own, so that a mistyped one is found.
     """
     rows = _csv(lines, where)
     _, header = next(rows, (0, []))
@@ -58,10 +62,10 @@ def read_edges(lines: Lines, where: str) -> Iterator[Label]:
     parents: dict[str, dict[str, None]] = defaultdict(dict)
     for number, row in rows:
         if len(row) != len(header) or not row[0]:
-            raise _bad("a row of an edge list has not its columns", f"{where}:{number}", str(row))
+            raise _bad("a row of an edge list has missing columns", f"{where}:{number}", str(row))
         if tuple(row) in seen:
             raise InputError(
-                "a row stands twice in an edge list",
+                "a row occurs twice in an edge list",
                 facts={"file": where, "lines": f"{seen[tuple(row)]}, {number}", "row": row},
             )
         seen[tuple(row)] = number
@@ -79,9 +83,8 @@ def read_openimages(
 ) -> Iterator[Label]:
     """Read the class descriptions of Open Images, and its hierarchy.
 
-    Ids follow from the mids: ``/m/0abc`` is ``m:0abc``. ``Subcategory`` makes parents; ``Part``
-    does not, for a wheel is no kind of car. Labels that only the hierarchy holds (such as its root)
-    have no name.
+    The id of the mid ``/m/0abc`` is ``m:0abc``. ``Subcategory`` makes parents; ``Part`` does not: a
+    wheel is not a kind of car. Labels of the hierarchy alone (such as its root) have no name.
 
     Parameters
     ----------
@@ -134,9 +137,9 @@ def read_tencent(lines: Lines, where: str) -> Iterator[Label]:
     ids: dict[str, str] = {}
     for number, row in rows:
         if len(row) != 4:
-            raise _bad("a line of the taxonomy has not four columns", f"{where}:{number}", str(row))
+            raise _bad("a line does not have four columns", f"{where}:{number}", str(row))
         if row[0] in ids:
-            raise _bad("an index stands twice in the taxonomy", f"{where}:{number}", row[0])
+            raise _bad("an index occurs twice in the taxonomy", f"{where}:{number}", row[0])
         ids[row[0]] = row[1]
     for number, (_, label_id, parent, names) in rows:
         if parent != "-1" and parent not in ids:
@@ -164,7 +167,7 @@ def read_wordnet(lines: Lines, where: str) -> Iterator[Label]:
         words = fields[: 2 * int(n_words, 16) : 2]
         pointers = fields[2 * int(n_words, 16) :]
         if not pointers or not pointers[0].isdecimal() or len(pointers) < 1 + 4 * int(pointers[0]):
-            raise _bad("a synset of WordNet has fewer words or pointers than it says", place, line)
+            raise _bad("a synset has fewer words or pointers than it states", place, line)
         above = [
             pointers[at + 2] + pointers[at + 1]
             for at in range(1, 1 + 4 * int(pointers[0]), 4)
@@ -176,7 +179,7 @@ def read_wordnet(lines: Lines, where: str) -> Iterator[Label]:
 
 
 def _hierarchy(text: str, where: str) -> dict[str, dict[str, None]]:
-    """Return the parents of each mid that a hierarchy names, in the order of their places."""
+    """Return the parents of each mid of a hierarchy, in the order of the text."""
     parents: dict[str, dict[str, None]] = defaultdict(dict)
     stack: list[tuple[Any, str | None]] = [(_json(text, where), None)]
     while stack:
@@ -234,3 +237,25 @@ def _csv(lines: Lines, where: str) -> Iterator[tuple[int, list[str]]]:
 
 def _bad(message: str, where: str, found: str) -> InputError:
     return InputError(message, facts={"where": where, "found": found.strip()[:200]})
+
+
+class Format(NamedTuple):
+    """One format: a reader of its lines, and a test of the file's name and its first line.
+
+    ``read`` takes the lines and the file's name for messages. If ``has_hierarchy``, it may also
+    take the text and the name of a second file.
+    """
+
+    read: Callable[..., Iterator[Label]]
+    is_like: Callable[[str, str], bool]
+    has_hierarchy: bool = False
+
+
+FORMATS: Mapping[str, Format] = {
+    "jsonl": Format(read_jsonl, lambda name, _: name.endswith((".jsonl", ".json"))),
+    "openimages": Format(read_openimages, lambda _, first: bool(_OPEN_IMAGES.match(first)), True),
+    "tencent": Format(read_tencent, lambda _, first: first.startswith("category_index\t")),
+    "edges": Format(read_edges, lambda name, _: name.endswith(".csv")),
+    "wordnet": Format(read_wordnet, lambda name, _: name.startswith("data.")),
+}
+"""All formats; of those that a file is like, the first counts."""

@@ -1,9 +1,4 @@
-"""Files of labels to a taxonomy: JSON Lines, an edge list, Open Images, Tencent, WordNet.
-
-Every reader gives `Label` objects that remember their line;
-`labeling.taxonomy.taxonomy.build_taxonomy` then refuses ids that stand twice, unknown parents and
-cycles, each with the lines.
-"""
+"""Files of published taxonomies: found, unpacked, pinned by their digests, and read."""
 
 from __future__ import annotations
 
@@ -11,48 +6,39 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from pathlib import Path
 
 from labeling.errors import InputError
 from labeling.schemas import LABEL_ID
-from labeling.taxonomy import formats
+from labeling.taxonomy.formats import FORMATS
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 MAX_BYTES = 1 << 30
-"""Bytes of a taxonomy's file, unpacked, beyond which it is refused: a gzip file may hold a bomb."""
+"""Bytes of a taxonomy's file, unpacked; a larger one is refused, such as a gzip bomb."""
 
 MAX_LINE_BYTES = 64 << 20
 """Bytes of a line; the hierarchy of Open Images may be a single one."""
 
-_OPEN_IMAGES = re.compile(r"LabelName,|/[a-z]+/[^,]+,")
-
-_READERS: Mapping[str, Callable[[formats.Lines, str], Iterator[Label]]] = {
-    "jsonl": formats.read_jsonl,
-    "edges": formats.read_edges,
-    "tencent": formats.read_tencent,
-    "wordnet": formats.read_wordnet,
-}
-
 
 @dataclass(frozen=True)
 class TaxonomyFiles:
-    """Where a taxonomy is.
+    """The files of a taxonomy, and their format.
 
     Parameters
     ----------
     path
-        The file of labels; with ``.gz`` at the end of its name, packed.
+        The file of labels, packed with gzip if its name ends in ``.gz``.
     format
         jsonl, edges, openimages, tencent or wordnet (see `labeling.taxonomy.formats`); ``auto``
-        takes the name's end and the first line for a hint.
+        decides by the name and the first line.
     hierarchy
-        For Open Images, the JSON file that says which label is a kind of which.
+        For Open Images, the JSON file with the hierarchy of the labels.
     sha256
         Digests of `paths`, 64 hexadecimal digits each: files with other content are refused.
-        Empty where any content will do.
+        Empty to accept any content.
     """
 
     path: Path
@@ -67,7 +53,7 @@ class TaxonomyFiles:
 
 
 def read_taxonomy(files: TaxonomyFiles | Path | str) -> Taxonomy:
-    """Read a taxonomy; a path alone means that its format is found out.
+    """Read a taxonomy; a path alone means the format ``auto``.
 
     Parameters
     ----------
@@ -77,19 +63,20 @@ def read_taxonomy(files: TaxonomyFiles | Path | str) -> Taxonomy:
     Raises
     ------
     InputError
-        For a file that is missing, damaged or too large, a line that is not of the format, an id
-        that may not be one or stands twice, an unknown parent, or a cycle (with all its lines);
-        and for a file whose digest is not that in `files`.
+        For a file that is missing, damaged or too large, a line that is not of the format, an
+        invalid or duplicate id, an unknown parent, or a cycle (with all its lines); and for a file
+        whose digest differs from the one in `files`.
     """
     files = files if isinstance(files, TaxonomyFiles) else TaxonomyFiles(Path(files))
     try:
         return _read(files)
-    finally:  # after reading: also where a line was refused, which may be a line of another file
-        _expect(files)
+    finally:
+        # Also after an error: a refused line may be of a file that was exchanged meanwhile.
+        _check_digests(files)
 
 
 def pinned(files: TaxonomyFiles) -> TaxonomyFiles:
-    """Return the files with the digests of their present content, unless they have digests.
+    """Return the files with the digests of their current content, unless they have digests.
 
     Raises
     ------
@@ -99,13 +86,12 @@ def pinned(files: TaxonomyFiles) -> TaxonomyFiles:
     return files if files.sha256 else replace(files, sha256=tuple(map(_digest, files.paths)))
 
 
-def _expect(files: TaxonomyFiles) -> None:
-    """Raise where a file is not the one that its digest was taken of."""
+def _check_digests(files: TaxonomyFiles) -> None:
     for path, expected in zip(files.paths, files.sha256, strict=bool(files.sha256)):
         found = _digest(path)
         if found != expected:
             raise InputError(
-                "the taxonomy is not the file that the command began with",
+                "the taxonomy has changed since the command began",
                 facts={"file": path, "expected": expected, "found": found},
                 help="let every worker see the same file, leave it unchanged while the command"
                 " runs, and give the command again",
@@ -127,51 +113,37 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 
 
 def _read(files: TaxonomyFiles) -> Taxonomy:
-    kind = format_of(files)
-    if files.hierarchy is not None and kind != "openimages":
-        raise InputError(
-            "a taxonomy has a hierarchy beside it, but is not of Open Images",
-            facts={"file": files.path, "format": kind, "hierarchy": files.hierarchy},
-            help="leave `taxonomy.hierarchy` out, or set `taxonomy.format`",
-        )
-    where = str(files.path)
-    if kind == "openimages":
-        labels = _read_openimages(files)
-    else:
-        labels = _READERS[kind](_lines(files.path), where)
+    name, where, hierarchy = format_of(files), str(files.path), files.hierarchy
+    extra: tuple[str, ...] = ()
+    if hierarchy is not None:
+        if not FORMATS[name].has_hierarchy:
+            raise InputError(
+                "the taxonomy has a second file, its hierarchy, but is not of Open Images",
+                facts={"file": files.path, "format": name, "hierarchy": hierarchy},
+                help="leave `taxonomy.hierarchy` out, or set `taxonomy.format`",
+            )
+        extra = "".join(text for _, text in _lines(hierarchy)), str(hierarchy)
+    labels = FORMATS[name].read(_lines(files.path), where, *extra)
     return build_taxonomy([_checked(label, where) for label in labels], where)
 
 
-def _read_openimages(files: TaxonomyFiles) -> Iterator[Label]:
-    text = "" if files.hierarchy is None else "".join(t for _, t in _lines(files.hierarchy))
-    lines = _lines(files.path)
-    return formats.read_openimages(lines, str(files.path), text, str(files.hierarchy))
-
-
 def format_of(files: TaxonomyFiles) -> str:
-    """Return the format of a taxonomy, found out by its name and first line where it is ``auto``.
+    """Return the format of a taxonomy; for ``auto``, by its name and first line.
 
     Raises
     ------
     InputError
-        If it cannot be found out, or the file cannot be read.
+        If they are not of a known format, or the file cannot be read.
     """
     if files.format != "auto":
         return files.format
     name = files.path.name.removesuffix(".gz")
     first = next((text for _, text in _lines(files.path)), "")
-    if name.endswith((".jsonl", ".json")):
-        return "jsonl"
-    if files.hierarchy is not None or _OPEN_IMAGES.match(first):
-        return "openimages"
-    if first.startswith("category_index\t"):
-        return "tencent"
-    if name.endswith(".csv"):
-        return "edges"
-    if name.startswith("data."):
-        return "wordnet"
+    for known, of in FORMATS.items():
+        if of.is_like(name, first) or (of.has_hierarchy and files.hierarchy is not None):
+            return known
     raise InputError(
-        "the format of the taxonomy cannot be told from its name and first line",
+        "the name and first line of the taxonomy are not of a known format",
         facts={"file": files.path, "first line": repr(first[:100])},
         help="set `taxonomy.format` in the configuration",
     )
@@ -202,17 +174,17 @@ def _open(path: Path) -> BufferedIOBase:
 
 
 def _checked(label: Label, where: str) -> Label:
-    """Return the label, or raise where it holds what no table may hold."""
+    """Return the label, or raise `InputError` if a table could not hold it."""
     place = f"{where}:{label.line}"
     if not re.fullmatch(LABEL_ID, label.label_id) or label.label_id.endswith("\n"):
         raise InputError(
-            "a label id holds characters that ids may not hold",
+            "a label id has characters that are not allowed",
             facts={
                 "where": place,
                 "id": repr(label.label_id[:200]),
                 "allowed": "1 to 128 letters, digits, _ - :",
             },
-            help="shorten or rename the id; the names of a label may hold anything",
+            help="shorten or rename the id; names may have any characters",
         )
     for text in (*(part for name in label.names for part in name), label.gloss or ""):
         try:

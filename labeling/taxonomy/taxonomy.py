@@ -1,10 +1,11 @@
-"""The labels: their names, and which label is a kind of which (a directed acyclic graph)."""
+"""The labels: their names and parents, a directed acyclic graph."""
 
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ class Label:
     names
         Names and synonyms with their language, such as ``("cat", "en")``; the first one is shown.
     parents
-        Ids of the labels that this one is a kind of.
+        Ids of the more general labels directly above this one.
     gloss
         Definition.
     line
@@ -46,7 +47,7 @@ class Label:
 
 @dataclass(frozen=True, eq=False)
 class Taxonomy:
-    """All labels, sorted by id; a label's place in that order is its code.
+    """All labels, sorted by id; the index of a label is its code.
 
     Build it with `labeling.taxonomy.published.read_taxonomy` or `build_taxonomy`, which check it.
     """
@@ -76,12 +77,8 @@ class Taxonomy:
         return html_table(repr(self)[1:-1], ("label_id", "names", "parents"), rows)
 
     @functools.cached_property
-    def _code_of(self) -> dict[str, int]:
-        return {label_id: code for code, label_id in enumerate(self.label_ids)}
-
-    @functools.cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
-        """Codes of the labels that are directly a kind of each label."""
+        """Codes of the labels directly below each label."""
         children: list[list[int]] = [[] for _ in self.label_ids]
         for code, parents in enumerate(self.parents):
             for parent in parents:
@@ -90,7 +87,7 @@ class Taxonomy:
 
     @functools.cached_property
     def order(self) -> tuple[int, ...]:
-        """All codes, every label after its parents."""
+        """All codes in topological order: every label after its parents."""
         waiting = [len(parents) for parents in self.parents]
         order = [code for code, n in enumerate(waiting) if n == 0]
         for code in order:
@@ -111,7 +108,7 @@ class Taxonomy:
 
     @functools.cached_property
     def level(self) -> npt.NDArray[np.int16]:
-        """``int16[n]``: length of the longest way up, 0 for a label without parents."""
+        """``int16[n]``: length of the longest path up, 0 for a label without parents."""
         level = np.zeros(len(self), np.int16)
         for code in self.order:
             for parent in self.parents[code]:
@@ -119,30 +116,30 @@ class Taxonomy:
         return level
 
     def above(self, code: int, n_levels: int) -> set[int]:
-        """Return the label and those above it, `n_levels` up at most."""
-        found = new = {code}
+        """Return the codes of the label and of those above it, at most `n_levels` up."""
+        above = level = {code}
         for _ in range(n_levels):
-            new = {parent for label in new for parent in self.parents[label]} - found
-            if not new:
+            level = {parent for label in level for parent in self.parents[label]} - above
+            if not level:
                 break
-            found = found | new
-        return found
+            above = above | level
+        return above
 
     def display_name(self, code: int) -> str:
-        """Return the first name of a label, or its id where it has none."""
+        """Return the first name of a label, or its id if it has no name."""
         names = self.names[code]
         return names[0][0] if names else self.label_ids[code]
 
     def code(self, label_id: str) -> int:
         """Return the code of one label, or raise `InputError`."""
-        try:
-            return self._code_of[label_id]
-        except KeyError:
-            raise _unknown_label(label_id) from None
+        code = bisect_left(self.label_ids, label_id)
+        if self.label_ids[code : code + 1] != (label_id,):
+            raise _unknown_label(label_id)
+        return code
 
     def codes(self, label_ids: pa.Array | pa.ChunkedArray) -> Codes:
         """Return the code of each label of an Arrow text column, or raise `InputError`."""
-        found = pc.index_in(label_ids, value_set=pa.array(self.label_ids, pa.string()))
+        found = pc.index_in(label_ids, value_set=self._id_column)
         if found.null_count:
             first = int(np.argmax(np.asarray(pc.is_null(found))))
             raise _unknown_label(label_ids[first].as_py())
@@ -208,7 +205,7 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
     (('animal', 'cat'), ((), (0,)))
     """
     if not labels:
-        raise InputError("the taxonomy holds no label", facts={"file": where})
+        raise InputError("the taxonomy has no labels", facts={"file": where})
     _refuse_duplicates(labels, where)
     ordered = sorted(labels, key=lambda label: label.label_id)
     code_of = {label.label_id: code for code, label in enumerate(ordered)}
@@ -218,7 +215,7 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
                 raise InputError(
                     f"label {label.label_id} has a parent that is not in the taxonomy",
                     facts={"file": f"{where}:{label.line}", "parent": repr(parent)},
-                    help="add the parent as a label of its own, or take it out",
+                    help="add the parent as a label, or remove it",
                 )
     parents = [tuple(sorted({code_of[p] for p in label.parents})) for label in ordered]
     _refuse_cycle(ordered, parents, where)
@@ -230,14 +227,12 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
     )
 
 
-def _refuse_duplicates(labels: Iterable[Label], where: str) -> None:
-    labels = list(labels)
+def _refuse_duplicates(labels: Sequence[Label], where: str) -> None:
     counts = Counter(label.label_id for label in labels)
-    repeated = next((label_id for label_id, n in counts.items() if n > 1), None)
-    if repeated is not None:
+    for repeated in (label_id for label_id, n in counts.items() if n > 1):
         lines = [str(label.line) for label in labels if label.label_id == repeated]
         raise InputError(
-            f"label id {repeated} stands more than once in the taxonomy",
+            f"label id {repeated} occurs more than once in the taxonomy",
             facts={"file": where, "lines": ", ".join(lines)},
             help="merge the lines: names and parents are lists",
         )
@@ -250,32 +245,33 @@ def _refuse_cycle(labels: Sequence[Label], parents: Sequence[tuple[int, ...]], w
         if cycle:
             path = " → ".join(f"{labels[c].label_id} (line {labels[c].line})" for c in cycle)
             raise InputError(
-                "the taxonomy has a cycle: a label would be a kind of itself",
+                "the taxonomy has a cycle: a label would be above itself",
                 facts={"file": where, "cycle": path},
-                help="take one of these parents out",
+                help="remove one of these parents",
             )
 
 
 def _cycle_above(start: int, parents: Sequence[tuple[int, ...]], done: list[bool]) -> list[int]:
-    """Return a cycle reachable upwards from `start`, first label repeated last, or nothing.
+    """Return a cycle that is reachable upwards from `start`, first label repeated last, or [].
 
-    Walks with an explicit stack: a chain may be longer than Python's recursion limit.
+    Labels that cannot reach a cycle are marked in `done`.
     """
-    way: list[int] = []
-    on_way: set[int] = set()
+    # With an explicit stack: a chain of labels may be longer than Python's recursion limit.
+    path: list[int] = []
+    on_path: set[int] = set()
     stack = [(start, False)]
     while stack:
         code, leaving = stack.pop()
         if leaving:
-            on_way.discard(way.pop())
+            on_path.discard(path.pop())
             done[code] = True
             continue
-        if code in on_way:
-            return [*way[way.index(code) :], code]
+        if code in on_path:
+            return [*path[path.index(code) :], code]
         if done[code]:
             continue
-        way.append(code)
-        on_way.add(code)
+        path.append(code)
+        on_path.add(code)
         stack.append((code, True))
         stack.extend((parent, False) for parent in parents[code])
     return []
@@ -284,5 +280,5 @@ def _cycle_above(start: int, parents: Sequence[tuple[int, ...]], done: list[bool
 def _unknown_label(label_id: str) -> InputError:
     return InputError(
         f"label {label_id!r} is not in the taxonomy",
-        help="add it to the taxonomy, or correct the table that names it",
+        help="add it to the taxonomy, or correct the table",
     )

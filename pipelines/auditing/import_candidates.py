@@ -20,9 +20,10 @@ from curation.runs.durable import file_digest
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import file_name, write_parquet, write_table
+from labeling.checks import conform
 from labeling.errors import InputError
 from labeling.keys.ids import bucket, to_halves
-from labeling.schemas import CANDIDATES, EVIDENCE_ITEM, conform
+from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 from pipelines.run.config import Config, TaxonomyInput

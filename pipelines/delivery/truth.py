@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from labeling.checks import conform
 from labeling.readers.tables import read_pairs
-from labeling.schemas import TRUTH, conform
+from labeling.schemas import TRUTH
 from labeling.taxonomy.taxonomy import Taxonomy
 
 

@@ -52,7 +52,7 @@ import pyarrow.parquet as pq
 from labeling.evidence import evidence
 from labeling.keys import ids
 from labeling.keys.hashing import GOLDEN, scramble
-from labeling.schemas import CANDIDATES, EVIDENCE
+from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 
 N_LABELS = 18_291
 SOURCES = ("alt", "anchor", "caption", "filename", "heading", "surrounding", "tag", "title")
@@ -60,7 +60,8 @@ SHARES = (0.2, 0.06, 0.1, 0.2, 0.06, 0.24, 0.04, 0.1)
 ROWS_PER_GROUP = 250_000
 LEVEL = 1
 SCHEMA = pa.schema([field for field in evidence.SPOKEN if field.name != "page_id"])
-FORMS = {"lists": CANDIDATES.arrow, "flat": EVIDENCE.arrow}
+FLAT = pa.schema([*list(CANDIDATES.arrow)[:2], *EVIDENCE_ITEM])
+FORMS = {"lists": CANDIDATES.arrow, "flat": FLAT}
 
 
 class Cost(NamedTuple):
@@ -227,7 +228,7 @@ def flatten(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     lists = rows["evidence"].combine_chunks()
     parent, items = pc.list_parent_indices(lists), pc.list_flatten(lists)
     columns = [rows[name].take(parent) for name in ("image_id", "label_id")]
-    flat = pa.Table.from_arrays([*columns, *items.flatten()], schema=EVIDENCE.arrow)
+    flat = pa.Table.from_arrays([*columns, *items.flatten()], schema=FLAT)
     return {"candidates": flat}
 
 

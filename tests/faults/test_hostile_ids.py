@@ -54,7 +54,7 @@ def test_label_ids_are_plain_or_refused(tmp_path: Path, label_id: str) -> None:
     if re.fullmatch(r"[A-Za-z0-9_:\-]{1,128}", label_id):
         assert read_taxonomy(path).label_ids == (label_id,)
         return
-    with pytest.raises(InputError, match="characters that ids may not hold"):
+    with pytest.raises(InputError, match="characters that are not allowed"):
         read_taxonomy(path)
 
 

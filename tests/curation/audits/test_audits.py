@@ -15,9 +15,10 @@ from curation.audits.audits import (
     sample,
     usable_audits,
 )
+from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.ids import digest
-from labeling.schemas import AUDITS, TRUTH, check
+from labeling.schemas import AUDITS, TRUTH
 
 N = 2000
 PAIRS = pa.table(

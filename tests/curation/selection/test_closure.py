@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from curation.selection import closure
 from curation.selection.closure import flag_implied
 from curation.selection.selection import over_limits, select_share
+from labeling.checks import check
 from labeling.keys.ids import digest
-from labeling.schemas import SCORED, SELECTED, check
+from labeling.schemas import SCORED, SELECTED
 from tests.curation.worlds import make_taxonomy
 
 TAXONOMY = make_taxonomy(n_roots=2, n_middle=1, n_leaves=2)

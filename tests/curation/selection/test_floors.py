@@ -11,9 +11,10 @@ from curation.intervals.learn_then_test import prove
 from curation.intervals.thresholds import thresholds
 from curation.selection.floors import select_with_floor
 from curation.selection.selection import over_limits, select_above, select_share
+from labeling.checks import check
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys.ids import digest
-from labeling.schemas import SCORED, SELECTED, check
+from labeling.schemas import SCORED, SELECTED
 from tests.curation.selection.requests import request_of
 
 N = 30_000

@@ -10,9 +10,10 @@ from curation.intervals.judgements import Judgements
 from curation.selection.groups import Partition
 from curation.selection.per_group import describe_groups, proved_of_groups, share_of_groups
 from curation.selection.selection import over_limits, select_share
+from labeling.checks import check
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys.ids import digest
-from labeling.schemas import SCORED, SELECTED, check
+from labeling.schemas import SCORED, SELECTED
 from tests.curation.selection.requests import request_of
 
 N = 30_000

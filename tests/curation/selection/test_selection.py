@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.selection.selection import over_limits, random_share, select_above, select_share
+from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.ids import digest
-from labeling.schemas import SCORED, SELECTED, check
+from labeling.schemas import SCORED, SELECTED
 
 # Few distinct values, so that ties at the threshold are the rule.
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), max_size=60)

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeling.checks import check
 from labeling.evidence import candidates, evidence
 from labeling.keys import ids
-from labeling.schemas import CANDIDATES, check
+from labeling.schemas import CANDIDATES
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
 
 Row = dict[str, Any]

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from labeling.checks import check
 from labeling.html.page import read_page
 from labeling.keys import ids
 from labeling.readers.image_files import Located
 from labeling.readers.page_rows import PageRows
-from labeling.schemas import TABLES, check
+from labeling.schemas import TABLES
 
 
 def by_url(url: str) -> Located:

@@ -107,7 +107,7 @@ def test_wordnet_takes_hypernyms_and_instance_hypernyms(tmp_path: Path) -> None:
         ("t.csv", "child,parent\na/b,\n", "'a/b'"),
         ("t.csv", "child,parent\n../x,\n", "t.csv:2"),
         ("t.csv", 'child,parent\n"a\n",\n', "characters"),
-        ("t.csv", "child,parent\na\n", "has not its columns"),
+        ("t.csv", "child,parent\na\n", "has missing columns"),
         ("t.csv", "kind,of\na,b\n", "child, parent"),
         ("t.csv", 'child,parent\n"a,b\n', "not CSV"),
         ("t.csv", "child,parent\n" + "a" * 200_000 + ",\n", "not CSV"),
@@ -128,7 +128,7 @@ def test_wordnet_takes_hypernyms_and_instance_hypernyms(tmp_path: Path) -> None:
         ("t.jsonl", '{"id": "a\\n"}', "characters"),
         ("t.jsonl", "[" * 200_000, "not JSON"),
         ("t.jsonl", '{"id": "\udcff"}', "cannot be read"),
-        ("t.dat", "a\tb\n", "cannot be told"),
+        ("t.dat", "a\tb\n", "not of a known format"),
     ],
 )
 def test_bad_taxonomies_are_refused_with_the_place(

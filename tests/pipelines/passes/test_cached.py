@@ -62,7 +62,7 @@ def test_another_taxonomy_than_that_of_the_command_is_refused(
 ) -> None:
     files = pinned(write_taxonomy(tmp_path / "t.jsonl", "emu"))
     files.path.unlink() if content is None else files.path.write_text(content)
-    expected = "does not exist" if content is None else "not the file that the command began with"
+    expected = "does not exist" if content is None else "has changed since the command began"
     with pytest.raises(InputError, match=expected) as caught:
         taxonomy_at(files)
     assert caught.value.facts["file"] == files.path

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from labeling.checks import check, conform
 from labeling.errors import InputError
-from labeling.schemas import CANDIDATES, SCORED, SIGNALS, TABLES, check, conform
+from labeling.schemas import CANDIDATES, SCORED, SIGNALS, TABLES
 
 ID = "0123456789abcdef" * 2
 
