@@ -92,12 +92,12 @@ def inspect(
 ) -> None:
     """Show the tables of a run, or rows of one TABLE.
 
-    A filter compares columns with values: = != < <= > >= ~ (contains), in (a, b), is null, and,
-    or, not, ( ). Values with spaces or signs stand in quotes. A column within lists is named by its
-    path, and meets a condition if any item does: evidence.source = alt. The name of a label can be
-    asked for as `label`.
+    A filter compares columns with values: = != < <= > >= ~ (contains) !~, with `and` between its
+    conditions. Quote values with spaces or signs. A column within lists is named by its path, and
+    meets a condition if any item does: evidence.source = alt. The column `label` is the name of
+    the label.
     """
-    from pipelines.inspecting.show import list_tables, show
+    from pipelines.inspecting.inspect import list_tables, show
 
     with _stdout() as out:
         if table is None:

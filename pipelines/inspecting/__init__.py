@@ -1,1 +1,1 @@
-"""What looks at jobs and runs and changes nothing: ``plan``, ``status`` and ``inspect``."""
+"""`winnow plan`, `status` and `inspect`: a job before, during and after it, from outside."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
+import shutil
 from collections.abc import Iterable, Sequence
+from typing import IO
 
 from rich.cells import cell_len, set_cell_size
 
@@ -48,6 +49,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60} min"
 
 
+def write_table(rows: Iterable[Sequence[str]], right: Iterable[int], out: IO[str]) -> None:
+    """Write the lines of a table, cut to the width of the terminal where `out` is one."""
+    width = shutil.get_terminal_size().columns if out.isatty() else None
+    out.writelines(f"{line}\n" for line in table(rows, right, width))
+
+
 def table(
     rows: Iterable[Sequence[str]], right: Iterable[int] = (), width: int | None = None
 ) -> list[str]:
@@ -56,7 +63,7 @@ def table(
     Parameters
     ----------
     rows
-        Texts, all rows of one length. What a terminal would obey is made visible.
+        Texts, all rows of one length. Characters that a terminal would obey are made visible.
     right
         Columns of numbers.
     width
@@ -72,28 +79,18 @@ def table(
     shown = [[visible(cell) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
     if width is not None:
-        widths = _fitted(widths, width)
+        widths = _fit(widths, width)
     to_right = frozenset(right)
     return [_line(row, widths, to_right) for row in shown]
 
 
-def fits_terminal() -> int | None:
-    """Return the width of the terminal that stdout goes to, or None where it goes elsewhere."""
-    import shutil
-
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def _fitted(widths: list[int], width: int) -> list[int]:
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
-    while excess > 0 and max(widths) > NARROWEST:
-        widest = widths.index(max(widths))
-        second = max([w for w in widths if w < widths[widest]], default=NARROWEST)
-        same = widths.count(widths[widest])
-        cut = min(max(widths[widest] - max(second, NARROWEST), 1), -(-excess // same))
-        widths[widest] -= cut
-        excess -= cut
-    return widths
+def _fit(widths: Sequence[int], width: int) -> list[int]:
+    """Return widths that fit together, the widest reduced one cell after the other."""
+    # Cut to the terminal first, so that few steps remain for texts of any length.
+    fitted = [min(w, max(width, NARROWEST)) for w in widths]
+    while sum(fitted) + len(GAP) * (len(fitted) - 1) > width and max(fitted) > NARROWEST:
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
 
 
 def _line(row: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> str:

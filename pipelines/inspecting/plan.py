@@ -1,20 +1,17 @@
-"""`winnow plan`: what `winnow label` would do, and what it takes, before it does anything."""
+"""`winnow plan`: the steps of `winnow label` and their cost, before anything is read or made."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from curation.runs.stage import Stage, current
 from labeling.errors import WinnowError
 from pipelines.inputs.input import Input
 from pipelines.inputs.webdatasets import WebdatasetInput
-from pipelines.inspecting.forecast import disk, free_at, memory
-from pipelines.inspecting.formatting import fits_terminal, size, table
-from pipelines.inspecting.input_sizes import Source, sources
+from pipelines.inspecting.forecast import Source, disk, free_space, memory, sources
+from pipelines.inspecting.formatting import size, write_table
 from pipelines.inspecting.staleness import why_candidates_again, why_signals_again
 from pipelines.inspecting.unfinished import attempts
 from pipelines.passes import inputs
@@ -26,8 +23,7 @@ from pipelines.run.progress import say
 from pipelines.shuffle.engine import Split, n_buckets_for
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """One shuffle: its splits (at most so many, for a later pass) and its buckets."""
 
     name: str
@@ -43,7 +39,8 @@ def plan(config: Config, run_dir: Path | None, out: IO[str]) -> None:
     config
         The settings; `base` is absolute.
     run_dir
-        The run folder, which need not be there; without it, space is looked for in this folder.
+        The run folder, which may be missing; without one, the free space is that of the working
+        folder.
     out
         Text file to write to.
 
@@ -53,35 +50,32 @@ def plan(config: Config, run_dir: Path | None, out: IO[str]) -> None:
         If an input is missing or the footer of one cannot be read.
     """
     splits = splits_of(config)
-    found = sources(config, splits)
-    signals = None if run_dir is None else _signals_in_force(run_dir)
-    again = None if run_dir is None else why_signals_again(config, splits, run_dir)
-    is_made = again == [] and signals is not None
-    n_rows = _rows_of(signals) if is_made and signals else sum(one.n_rows for one in found)
-    shuffles = _shuffles(config, splits, n_rows, signals if is_made else None)
-    _write_inputs(found, out)
+    listed = sources(config, splits)
+    signals = None if run_dir is None else _current_signals(run_dir)
+    reasons = None if run_dir is None else why_signals_again(config, splits, run_dir)
+    kept = signals if reasons == [] else None
+    n_rows = sum(source.n_rows for source in listed)
+    if kept is not None:
+        n_rows = sum(int(kept.counts.get(schema.name, 0)) for schema in inputs.SCHEMAS)
+    shuffles = _shuffles(config, splits, n_rows, kept)
+    _write_inputs(listed, out)
     _write_shuffles(shuffles, out)
-    _write_disk(n_rows, not is_made, run_dir, out)
-    most = max(memory(n_rows, one.n_buckets) for one in shuffles)
+    _write_disk(n_rows, kept is None, run_dir, out)
+    most = max(memory(n_rows, work.n_buckets) for work in shuffles)
     out.write(
         f"\nmemory: about {size(most)} for each worker process, however many rows there are\n"
     )
     if run_dir is not None:
-        out.write("\n")
-        for line in _done(config, found, run_dir, again, signals):
-            out.write(f"{line}\n")
+        n_bytes = sum(source.n_bytes for source in listed)
+        lines = _reuse(config, n_bytes, run_dir, reasons, signals)
+        out.writelines(f"{line}\n" for line in ("", *lines))
 
 
-def _signals_in_force(run_dir: Path) -> Stage | None:
+def _current_signals(run_dir: Path) -> Stage | None:
     try:
         return current(run_dir, "signals")
     except WinnowError:
         return None
-
-
-def _rows_of(signals: Stage) -> int:
-    counts = signals.counts
-    return sum(int(counts.get(schema.name, 0)) for schema in inputs.SCHEMAS)
 
 
 def _shuffles(
@@ -107,16 +101,16 @@ def _shuffles(
     return shuffles
 
 
-def _write_inputs(found: Sequence[Source], out: IO[str]) -> None:
+def _write_inputs(listed: Sequence[Source], out: IO[str]) -> None:
+    n_files, n_bytes, n_rows = (sum(each) for each in zip(*(s[2:5] for s in listed), strict=True))
+    is_exact = all(source.is_exact for source in listed)
     lines = [("input", "kind", "files", "rows", "size")]
-    for one in found:
-        n_rows = "" if one.kind == "taxonomy" else f"{'' if one.is_exact else '~'}{one.n_rows:,}"
-        lines.append((one.path, one.kind, f"{one.n_files:,}", n_rows, size(one.n_bytes)))
-    is_exact = all(one.is_exact for one in found)
-    n_rows = f"{'' if is_exact else '~'}{sum(one.n_rows for one in found):,}"
-    n_files = f"{sum(one.n_files for one in found):,}"
-    lines.append(("together", "", n_files, n_rows, size(sum(one.n_bytes for one in found))))
-    _write(lines, (2, 3, 4), out)
+    for source in (*listed, Source("", "together", n_files, n_bytes, n_rows, is_exact)):
+        rows = f"{'' if source.is_exact else '~'}{source.n_rows:,}"
+        shown = "" if source.kind == "taxonomy" else rows
+        size_shown = size(source.n_bytes)
+        lines.append((source.path, source.kind, f"{source.n_files:,}", shown, size_shown))
+    write_table(lines, (2, 3, 4), out)
     if not is_exact:
         out.write(
             f"~ guessed from the size: a row for each {Input.bytes_per_row:,} bytes,"
@@ -125,66 +119,57 @@ def _write_inputs(found: Sequence[Source], out: IO[str]) -> None:
 
 
 def _write_shuffles(shuffles: Sequence[Work], out: IO[str]) -> None:
-    out.write("\n")
     lines = [("pass", "splits", "buckets")]
-    for one in shuffles:
-        most = "" if one.name == "inputs" else "≤ "
-        lines.append((one.name, f"{most}{one.n_splits:,}", f"{one.n_buckets:,}"))
-    _write(lines, (1, 2), out)
+    for name, n_splits, n_buckets in shuffles:
+        most = "" if name == "inputs" else "≤ "
+        lines.append((name, f"{most}{n_splits:,}", f"{n_buckets:,}"))
+    out.write("\n")
+    write_table(lines, (1, 2), out)
 
 
 def _write_disk(n_rows: int, with_signals: bool, run_dir: Path | None, out: IO[str]) -> None:
-    out.write("\n")
-    needed = disk(n_rows, with_signals)
-    folder, free = free_at(run_dir or Path())
+    parts, needed = disk(n_rows, with_signals)
+    folder, free = free_space(run_dir or Path())
     lines = [("disk", "rows", "bytes a row", "size", "")]
-    lines += [
-        (part.name, f"{part.n_rows:,}", f"× {part.bytes_per_row}", f"= {size(part.n_bytes)}", kept)
-        for part in needed.parts
-        for kept in ["" if part.is_kept else "deleted at the end"]
-    ]
-    lines.append(("at most at a time", "", "", f"~{size(needed.n_bytes)}", ""))
+    for name, each, n_bytes in parts:
+        kept = "deleted at the end" if "scratch" in name else ""
+        lines.append((name, f"{n_rows:,}", f"× {each}", f"= {size(n_bytes)}", kept))
+    lines.append(("at most at a time", "", "", f"~{size(needed)}", ""))
     lines.append(("free", "", "", size(free), f"in {folder}"))
-    _write(lines, (1, 2, 3), out)
-    if needed.n_bytes > free:
+    out.write("\n")
+    write_table(lines, (1, 2, 3), out)
+    if needed > free:
         out.flush()
         say(
-            f"warning: about {size(needed.n_bytes)} are needed in {folder}, and {size(free)} are"
+            f"warning: about {size(needed)} are needed in {folder}, and {size(free)} are"
             " free: make room, or choose another folder with --out"
         )
 
 
-def _done(
+def _reuse(
     config: Config,
-    found: Sequence[Source],
+    n_bytes: int,
     run_dir: Path,
-    again: list[str] | None,
+    reasons: list[str] | None,
     signals: Stage | None,
 ) -> Iterator[str]:
-    if again is None:
+    """Yield lines that name what exists and is used again, and what is made, and why."""
+    if reasons is None:
         yield "signals: will be made"
-    elif again:
-        yield f"signals: will be made again, it seems: {'; '.join(again)}"
+    elif reasons:
+        yield f"signals: will be made again, it seems: {'; '.join(reasons)}"
     else:
-        n_bytes = size(sum(one.n_bytes for one in found))
-        yield f"signals: there, and used again if {n_bytes} of inputs have the digests they had"
-    why = [] if signals is None else why_candidates_again(config, signals.content, run_dir)
-    if signals is None or why is None:
+        yield (
+            f"signals: there, and used again if the digests of {size(n_bytes)} of inputs have not"
+            " changed"
+        )
+    why = None if signals is None else why_candidates_again(config, signals.content, run_dir)
+    if why is None:
         yield "candidates: will be made"
     elif why:
         yield f"candidates: will be made again: {'; '.join(why)}"
     else:
-        yield "candidates: there, and used again if the signals are as they were"
+        yield "candidates: there, and used again if the signals have not changed"
     for attempt in attempts(run_dir):
-        yield (
-            f"unfinished: {attempt.stage}, {size(attempt.n_bytes)}; gone on with if inputs,"
-            " settings and winnow are as they were"
-        )
-        for one in attempt.shuffles:
-            splits = f"{one.splits:,} of {one.n_splits:,} splits"
-            yield f"  {one.name}: {splits}, {one.buckets:,} of {one.n_buckets:,} buckets are done"
-
-
-def _write(lines: Sequence[Sequence[str]], right: Sequence[int], out: IO[str]) -> None:
-    for line in table(lines, right, fits_terminal() if out is sys.stdout else None):
-        out.write(f"{line}\n")
+        yield from attempt.lines()
+        yield "  continued if inputs, settings and winnow have not changed"

@@ -1,4 +1,4 @@
-"""What the next `winnow label` would find done, as far as that shows without reading the inputs."""
+"""Why the next `winnow label` will make a stage again, seen without reading the inputs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pipelines.shuffle.engine import Split
 
 
 def why_signals_again(config: Config, splits: Sequence[Split], run_dir: Path) -> list[str] | None:
-    """Return why the signals will be made again; nothing if only the inputs' content can tell.
+    """Return why the signals will be made again; nothing if only the content of inputs can change.
 
-    None where there are none yet. Of several outputs, the one with the fewest reasons counts.
+    None where there are no signals yet. Of several outputs, the one with the fewest reasons counts.
     """
     settings, digests = settings_of("signals", config), digests_of("signals", config)
     base = Path(config.base)
@@ -51,7 +51,7 @@ def why_candidates_again(config: Config, signals: str, run_dir: Path) -> list[st
 
 
 def _manifests(stage_dir: Path) -> Iterator[Mapping[str, Any]]:
-    """Yield the manifests of a stage's outputs, whether in force or not, that can be read."""
+    """Yield the manifests that can be read of a stage's outputs, current or not."""
     for path in sorted(stage_dir.glob("*/manifest.json")):
         try:
             yield json.loads(path.read_text(encoding="utf-8"))
@@ -72,19 +72,18 @@ def _input_reasons(
     made_from: Mapping[str, str], paths: Mapping[str, Path], known: Mapping[str, str]
 ) -> Iterator[str]:
     names = {*paths, *known}
-    for word, differing in (("new", names - set(made_from)), ("gone", set(made_from) - names)):
-        if differing:
-            first = min(differing)
-            more = f" and {len(differing) - 1:,} more" if len(differing) > 1 else ""
-            yield f"inputs are {word}: {first}{more}"
-    changed = [name for name, is_now in known.items() if made_from.get(name, is_now) != is_now]
+    for word, files in (("new", names - set(made_from)), ("gone", set(made_from) - names)):
+        if files:
+            more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
+            yield f"inputs are {word}: {min(files)}{more}"
+    changed = [name for name, digest in known.items() if made_from.get(name, digest) != digest]
     if changed:
         yield f"inputs have changed: {', '.join(changed)}"
 
 
 def _newer(manifest: Mapping[str, Any], paths: Sequence[Path]) -> Iterator[str]:
     started = time.strptime(manifest["run"]["started"], "%Y-%m-%dT%H:%M:%SZ")
-    since = calendar.timegm(started) + 1  # it is cut to whole seconds
+    since = calendar.timegm(started) + 1  # the manifest cuts it to whole seconds
     n_newer = sum(path.stat().st_mtime > since for path in paths)
     if n_newer:
         yield "an input is newer" if n_newer == 1 else f"{n_newer:,} inputs are newer"

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from curation.runs.stage import MADE_BY, Stage
-from pipelines.inspecting.formatting import duration, fits_terminal, size, table
-from pipelines.inspecting.lock_holder import Holder, holder
-from pipelines.inspecting.survey import Seen, refuse_damaged, require_run, survey
-from pipelines.inspecting.unfinished import Attempt, attempts
+from pipelines.inspecting.formatting import duration, size, write_table
+from pipelines.inspecting.survey import StageState, refuse_damaged, require_run, survey
+from pipelines.inspecting.unfinished import Holder, attempts, holder
 from pipelines.run.paths import shown
 
 REPORT = "report.html"
 SHEET = "audit-sheet.csv"
 NEEDS_IMAGES = {"signals", "shards", "model", "evaluation"}
 
-_SHOWN = {
+_COUNTS = {
     "signals": ("signals", "images", "links", "feedback", "rejects"),
     "candidates": ("candidates", "images", "labels"),
     "audits": ("yes", "no", "unsure"),
@@ -27,9 +25,9 @@ _SHOWN = {
     "shards": ("out", "train", "heldout", "shards"),
     "model": ("steps", "images"),
 }
-"""Counts that a line of a stage shows, in this order."""
+"""Counts in the line of a stage, in this order."""
 
-_CALLED = {
+_COUNT_NAMES = {
     ("selected", "in"): "candidates",
     ("selected", "out"): "kept",
     ("shards", "out"): "images",
@@ -41,7 +39,7 @@ _CALLED = {
 def status(run_dir: Path, out: IO[str]) -> str:
     """Write what a run has, what is stale, unfinished or damaged, and who works on it.
 
-    Takes no lock and writes nothing to the run; files are compared by size, not by content.
+    It takes no lock and writes nothing to the run; files are compared by size, not by content.
 
     Returns
     -------
@@ -56,29 +54,29 @@ def status(run_dir: Path, out: IO[str]) -> str:
         At the end, if files are damaged, with their names.
     """
     require_run(run_dir)
-    seen = survey(run_dir)
+    states = survey(run_dir)
     begun = attempts(run_dir)
-    by = holder(run_dir)
-    lines = [_header(), *map(_line, seen)]
-    for line in table(lines, right=(3, 4), width=fits_terminal()):
-        out.write(f"{line}\n")
-    for line in (*_remarks(seen), *_unfinished(begun, by), *_at_work(by)):
-        out.write(f"{line}\n")
+    process = holder(run_dir)
+    is_alive = process is not None and process.is_alive is True
+    header = ("stage", "state", "made (UTC)", "took", "size", "holds")
+    write_table([header, *map(_cells, states)], (3, 4), out)
+    lines = [state.stale_note for state in states if state.stale]
+    for attempt in begun:
+        lines += attempt.lines(is_alive and attempt is begun[-1])
+    out.writelines(f"{line}\n" for line in (*lines, _at_work(process)))
     out.flush()
-    refuse_damaged(seen)
-    return next_command(run_dir, seen, bool(begun), by)
+    refuse_damaged(states)
+    return f"winnow status {shown(run_dir)}" if is_alive else _next(run_dir, states, bool(begun))
 
 
-def next_command(run_dir: Path, seen: Sequence[Seen], is_begun: bool, by: Holder | None) -> str:
-    """Return what to type next: the first stage that is missing or stale is made."""
-    if by is not None and by.is_alive:
-        return f"winnow status {shown(run_dir)}"
-    in_force = {one.name: one for one in seen if one.stage is not None}
+def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
+    """Return the command that makes the first stage that is missing or stale."""
+    current = {state.name: state for state in states if state.stage is not None}
     for name, command in MADE_BY.items():
-        one = in_force.get(name)
-        if name in NEEDS_IMAGES and _is_from_elsewhere(in_force):
+        state = current.get(name)
+        if name in NEEDS_IMAGES and _is_imported(current):
             continue
-        if one is not None and not one.stale and not (is_begun and command == "label"):
+        if state is not None and not state.stale and not (is_begun and command == "label"):
             continue
         if command == "label":
             return f"winnow label CONFIG --out {shown(run_dir)}"
@@ -86,99 +84,64 @@ def next_command(run_dir: Path, seen: Sequence[Seen], is_begun: bool, by: Holder
             folder, sheet = shown(run_dir), shown(run_dir / SHEET)
             return f"fill in the column `verdict`, then: winnow audit import {folder} {sheet}"
         return f"winnow {command} {shown(run_dir)}"
-    return _after_all(run_dir, in_force.values())
-
-
-def _is_from_elsewhere(in_force: Mapping[str, Seen]) -> bool:
-    """Return whether the run's candidates were imported, without signals and images."""
-    candidates = in_force.get("candidates")
-    if candidates is None or candidates.stage is None:
-        return False
-    return "signals" not in candidates.stage.manifest["inputs"]
-
-
-def _after_all(run_dir: Path, seen: Iterator[Seen] | Any) -> str:
     report = run_dir / REPORT
-    pointers = [run_dir / one.name / "CURRENT" for one in seen]
-    if not report.exists() or report.stat().st_mtime < max(p.stat().st_mtime for p in pointers):
+    made = max((run_dir / name / "CURRENT").stat().st_mtime for name in current)
+    if not report.exists() or report.stat().st_mtime < made:
         return f"winnow report {shown(run_dir)}"
     return f"open {shown(report)}"
 
 
-def _header() -> tuple[str, ...]:
-    return ("stage", "state", "made (UTC)", "took", "size", "holds")
-
-
-def _line(one: Seen) -> tuple[str, ...]:
-    if one.stage is None:
-        return (one.name, "damaged", "", "", "", "")
-    state = "damaged" if one.damages else "stale" if one.stale else "in force"
-    made = one.stage.manifest["run"]
-    n_bytes = sum(entry["n_bytes"] for entry in one.stage.manifest["files"])
+def _is_imported(current: Mapping[str, StageState]) -> bool:
+    """Return whether the run's candidates were imported, without signals and images."""
+    state = current.get("candidates")
     return (
-        one.name,
-        state,
-        str(made["started"]).replace("T", " ").rstrip("Z"),
-        duration(made["seconds"]),
-        size(n_bytes),
-        _holds(one.stage),
+        state is not None
+        and state.stage is not None
+        and "signals" not in state.stage.manifest["inputs"]
     )
 
 
-def _holds(stage: Stage) -> str:
+def _cells(state: StageState) -> tuple[str, ...]:
+    """Return the cells of the line of a stage."""
+    if state.stage is None:
+        return (state.name, "damaged", "", "", "", "")
+    word = "damaged" if state.damages else "stale" if state.stale else "current"
+    made = state.stage.manifest["run"]
+    n_bytes = sum(entry["n_bytes"] for entry in state.stage.manifest["files"])
+    return (
+        state.name,
+        word,
+        str(made["started"]).replace("T", " ").rstrip("Z"),
+        duration(made["seconds"]),
+        size(n_bytes),
+        ", ".join([*_counts(state.stage), *_measures(state.stage)]),
+    )
+
+
+def _counts(stage: Stage) -> Iterator[str]:
     kind = stage.name.split("-")[0]
-    counts = stage.counts
-    shown = [
-        f"{counts[name]:,} {_CALLED.get((kind, name), name)}"
-        for name in _SHOWN.get(kind, ())
-        if isinstance(counts.get(name), int)
-    ]
-    return ", ".join(shown + _measured(kind, stage.manifest["facts"]))
+    for name in _COUNTS.get(kind, ()):
+        if isinstance(stage.counts.get(name), int):
+            yield f"{stage.counts[name]:,} {_COUNT_NAMES.get((kind, name), name)}"
 
 
-def _measured(kind: str, facts: Mapping[str, Any]) -> list[str]:
+def _measures(stage: Stage) -> Iterator[str]:
+    kind, facts = stage.name.split("-")[0], stage.manifest["facts"]
     if kind == "selected" and "precision" in facts:
         low, high = facts["precision_low"], facts["precision_high"]
-        return [f"precision {facts['precision']:.3f} ({low:.3f} to {high:.3f})"]
+        yield f"precision {facts['precision']:.3f} ({low:.3f} to {high:.3f})"
     if kind == "model" and "final_loss" in facts:
-        return [f"loss {facts['final_loss']:.3f}"]
+        yield f"loss {facts['final_loss']:.3f}"
     if kind == "evaluation" and "map" in facts:
-        return [f"mAP {facts['map']:.3f}"]
-    return []
+        yield f"mAP {facts['map']:.3f}"
 
 
-def _remarks(seen: Sequence[Seen]) -> Iterator[str]:
-    for one in seen:
-        if one.stale:
-            command = MADE_BY.get(one.name.split("-")[0], one.name)
-            yield (
-                f"stale: {one.name} was made from other {', '.join(one.stale)} than are in force;"
-                f" `winnow {command}` makes it again"
-            )
-
-
-def _unfinished(begun: Sequence[Attempt], by: Holder | None) -> Iterator[str]:
-    for one in begun:
-        is_alive = by is not None and by.is_alive is True and one is begun[-1]
-        word = "being made" if is_alive else "unfinished"
-        yield f"{word}: {one.stage}, {size(one.n_bytes)} in {one.folder}"
-        for each in one.shuffles:
-            done = (
-                f"{each.splits:,} of {each.n_splits:,} splits,"
-                f" {each.buckets:,} of {each.n_buckets:,} buckets"
-            )
-            rate = each.rate(time.time())
-            pace = f", {rate:,.1f} a minute" if is_alive and not each.is_done and rate else ""
-            yield f"  {each.name}: {'done' if each.is_done else done + pace}"
-
-
-def _at_work(by: Holder | None) -> Iterator[str]:
-    if by is None or by.is_alive is False:
-        yield "nobody works in this folder"
-    elif by.is_alive:
-        yield f"process {by.pid} works in this folder since {by.since}"
-    else:
-        yield (
-            f"process {by.pid} on {by.host} took the lock on {by.since};"
-            " whether it still works cannot be seen from here"
-        )
+def _at_work(process: Holder | None) -> str:
+    if process is None or process.is_alive is False:
+        return "nobody works in this folder"
+    if process.is_alive:
+        return f"process {process.pid} works in this folder since {process.since}"
+    return (
+        f"process {process.pid} on {process.host} took the lock on {process.since};"
+        " whether it still works cannot be seen from here"
+    )

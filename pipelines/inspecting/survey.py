@@ -1,4 +1,4 @@
-"""What a run folder holds, looked at from outside: no lock is taken and nothing is written.
+"""The stages of a run folder, seen from outside: no lock is taken and nothing is written.
 
 Files are compared with their manifests by size alone: digests are compared by the commands that use
 the files.
@@ -7,98 +7,101 @@ the files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from curation.runs.stage import Stage, current, stage_names
+from curation.runs.stage import MADE_BY, Stage, current, stage_names
 from labeling.errors import InputError, IntegrityError, WinnowError
 from pipelines.run.dependencies import NEEDS, digests_of
-from pipelines.run.saved_config import load_config
-
-CONFIG_FILE = "config.json"
+from pipelines.run.saved_config import FILE, load_config
 
 
 @dataclass(frozen=True)
-class Damage:
-    """A file that is not as it was written."""
+class StageState:
+    """The current output of a stage, None where it cannot be read, and what is wrong with it.
 
-    path: Path
-    what: str
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A stage of a run: its output in force where that can be read, and what is wrong with it."""
+    Attributes
+    ----------
+    stale
+        Stages and files that it was made from and that have changed since.
+    damages
+        The problem of each file that is not as it was written.
+    """
 
     name: str
-    stage: Stage | None
+    stage: Stage | None = None
     stale: tuple[str, ...] = ()
-    """Stages and files that it was made from, and that have been made again or changed since."""
-    damages: tuple[Damage, ...] = field(default=())
+    damages: Mapping[Path, str] = field(default_factory=dict)
+
+    @property
+    def stale_note(self) -> str:
+        """A line that names what has changed, and the command that updates the stage."""
+        command = MADE_BY.get(self.name.split("-")[0], self.name)
+        changed = ", ".join(self.stale)
+        return (
+            f"stale: {self.name} was made from other {changed} than the current;"
+            f" `winnow {command}` makes it again"
+        )
 
 
 def require_run(run_dir: Path) -> None:
     """Raise `InputError` unless a command of winnow has worked in the folder."""
-    if not any((run_dir / name).exists() for name in (CONFIG_FILE, ".lock", ".staging")):
+    if not any((run_dir / name).exists() for name in (FILE, ".lock", ".staging")):
         raise InputError(
             "this is not a run folder",
-            facts={"folder": run_dir, "missing": CONFIG_FILE},
+            facts={"folder": run_dir, "missing": FILE},
             help="make one with `winnow label CONFIG --out RUN`",
         )
 
 
-def survey(run_dir: Path) -> list[Seen]:
+def survey(run_dir: Path) -> list[StageState]:
     """Return the stages of a run that have an output, in the order of the work."""
-    found = {name: _look(run_dir, name) for name in stage_names(run_dir)}
-    stages = {name: seen.stage for name, seen in found.items() if seen.stage is not None}
+    states = {name: _read_state(run_dir, name) for name in stage_names(run_dir)}
+    stages = {name: state.stage for name, state in states.items() if state.stage is not None}
     stale = _stale(stages, _changed_files(run_dir, stages))
-    return [
-        Seen(name, seen.stage, stale.get(name, ()), seen.damages) for name, seen in found.items()
-    ]
+    return [replace(state, stale=stale.get(name, ())) for name, state in states.items()]
 
 
-def refuse_damaged(seen: Sequence[Seen]) -> None:
+def refuse_damaged(states: Sequence[StageState]) -> None:
     """Raise `IntegrityError` with the damaged files of a run, if there are any."""
-    damages = [damage for one in seen for damage in one.damages]
+    damages = [(str(path), problem) for s in states for path, problem in s.damages.items()]
     if damages:
         raise IntegrityError(
             "a file of the run is damaged"
             if len(damages) == 1
             else f"{len(damages):,} files of the run are damaged",
-            facts={str(damage.path): damage.what for damage in damages[:10]},
+            facts=dict(damages[:10]),
             help="restore them, or make their stages again in a new run folder",
         )
 
 
-def _look(run_dir: Path, name: str) -> Seen:
+def _read_state(run_dir: Path, name: str) -> StageState:
     try:
         stage = current(run_dir, name)
-        damages = () if stage is None else _damages(stage)
+        return StageState(name, stage, damages={} if stage is None else _damages(stage))
     except WinnowError as error:
         path = Path(str(error.facts.get("file", run_dir / name)))
-        return Seen(name, None, damages=(Damage(path, error.message),))
+        return StageState(name, damages={path: error.message})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        path = run_dir / name / "CURRENT"
-        return Seen(name, None, damages=(Damage(path, f"cannot be read: {error}"),))
-    return Seen(name, stage, damages=damages)
+        return StageState(name, damages={run_dir / name / "CURRENT": f"cannot be read: {error}"})
 
 
-def _damages(stage: Stage) -> tuple[Damage, ...]:
-    damages = []
+def _damages(stage: Stage) -> dict[Path, str]:
+    damages = {}
     for entry in stage.manifest["files"]:
         path = stage.dir / entry["name"]
         try:
             n_bytes = path.stat().st_size
         except OSError as error:
-            damages.append(Damage(path, str(error.strerror or error).lower()))
+            damages[path] = str(error.strerror or error).lower()
             continue
         if n_bytes != entry["n_bytes"]:
-            damages.append(Damage(path, f"{n_bytes:,} bytes, {entry['n_bytes']:,} were written"))
-    return tuple(damages)
+            damages[path] = f"{n_bytes:,} bytes, {entry['n_bytes']:,} were written"
+    return damages
 
 
 def _changed_files(run_dir: Path, stages: Mapping[str, Stage]) -> dict[str, list[str]]:
-    """Return by stage its small files that are there with another content than it was made from."""
+    """Return by stage its small input files whose content differs from that it was made from."""
     try:
         config = load_config(run_dir)
     except WinnowError:

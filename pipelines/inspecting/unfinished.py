@@ -1,24 +1,30 @@
-"""What runs that were interrupted, or that are going on, have left in ``.staging``."""
+"""Outputs in ``.staging`` that are being made or were interrupted, and the process at work."""
 
 from __future__ import annotations
 
 import os
 import re
+import socket
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from curation.runs.staging import STAGING
+from pipelines.inspecting.formatting import size
 from pipelines.shuffle import markers, storage
 
 RATE_SECONDS = 300.0
-"""Time behind now over which a rate is measured."""
+"""Seconds before now over which a rate is measured."""
 
 _NAMED = re.compile(r"(.+)-([0-9a-f]{12})(?:\.work)?")
+_HOLDER = re.compile(r"process (\d+) on (\S+) since (.+)")
+_LOCKS = Path("/proc/locks")
 
 
 @dataclass(frozen=True)
-class Begun:
-    """One shuffle: how many of its splits and buckets are done, and when (seconds since 1970)."""
+class Shuffle:
+    """One shuffle: the splits and buckets that are done, of how many, and when (Unix seconds)."""
 
     name: str
     splits: int
@@ -29,80 +35,136 @@ class Begun:
     times: tuple[float, ...]
 
     def rate(self, now: float) -> float:
-        """Return how many splits and buckets a minute were done lately; 0 where none was."""
+        """Return the number of splits and buckets that were done lately, per minute."""
         lately = [time for time in self.times if now - time < RATE_SECONDS]
         if not lately:
             return 0.0
-        span = now - min(lately) if len(lately) < len(self.times) else now - min(self.times)
-        return 60 * len(lately) / max(span, 1.0)
+        return 60 * len(lately) / max(now - min(lately), 1.0)
+
+    def line(self, is_alive: bool) -> str:
+        """Return a line that reports the progress, and the pace of a process that is alive."""
+        if self.is_done:
+            return f"  {self.name}: done"
+        rate = self.rate(time.time()) if is_alive else 0
+        pace = f", {rate:,.1f} a minute" if rate else ""
+        return (
+            f"  {self.name}: {self.splits:,} of {self.n_splits:,} splits,"
+            f" {self.buckets:,} of {self.n_buckets:,} buckets{pace}"
+        )
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """An output that is not committed: its stage, fingerprint, bytes so far, and shuffles."""
+    """An output that is not committed: its stage, folder, bytes so far, and shuffles."""
 
     stage: str
-    fingerprint: str
     folder: Path
     n_bytes: int
-    shuffles: tuple[Begun, ...]
+    shuffles: tuple[Shuffle, ...]
+
+    def lines(self, is_alive: bool = False) -> Iterator[str]:
+        """Yield lines that report the progress; `is_alive` where a process works on it."""
+        state = "being made" if is_alive else "unfinished"
+        yield f"{state}: {self.stage}, {size(self.n_bytes)} in {self.folder}"
+        yield from (shuffle.line(is_alive) for shuffle in self.shuffles)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The process that took the lock last. `is_alive` is None where that cannot be seen."""
+
+    pid: int
+    host: str
+    since: str
+    is_alive: bool | None
 
 
 def attempts(run_dir: Path) -> list[Attempt]:
     """Return the outputs that were begun and not committed, the newest last.
 
-    Files may come and go while this looks.
+    Files may appear and vanish meanwhile.
     """
     folders: dict[tuple[str, str], list[Path]] = {}
     for path in sorted((run_dir / STAGING).glob("*")):
         named = _NAMED.fullmatch(path.name)
         if named:
             folders.setdefault((named[1], named[2]), []).append(path)
-    found = [
+    begun = [
         Attempt(
             stage,
-            print_id,
             min(paths, key=lambda path: len(path.name)),
             sum(map(_n_bytes, paths)),
-            tuple(begun for path in paths for begun in _shuffles(path)),
+            tuple(shuffle for path in paths for shuffle in _shuffles(path)),
         )
-        for (stage, print_id), paths in folders.items()
+        for (stage, _), paths in folders.items()
     ]
-    return sorted(found, key=lambda one: _when(one.folder))
+    return sorted(begun, key=lambda attempt: _modified(attempt.folder))
 
 
-def _shuffles(folder: Path) -> list[Begun]:
+def holder(run_dir: Path) -> Holder | None:
+    """Return the process that took the lock of a run last, or None where it ended by itself.
+
+    A process of another host cannot be seen. One of this host is alive if the system knows it and,
+    on Linux, lists its lock: another process may have the number of one that has ended.
+    """
+    path = run_dir / ".lock"
+    try:
+        match = _HOLDER.match(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return None
+    if match is None:
+        return None
+    pid, host = int(match[1]), match[2]
+    is_alive = _is_alive(pid, path) if host == socket.gethostname() else None
+    return Holder(pid, host, match[3].strip(), is_alive)
+
+
+def _is_alive(pid: int, path: Path) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    try:
+        locks = _LOCKS.read_text(encoding="utf-8")
+    except OSError:
+        return True
+    inode = path.stat().st_ino
+    return any(line.split()[1] == "FLOCK" and f":{inode} " in line for line in locks.splitlines())
+
+
+def _shuffles(folder: Path) -> list[Shuffle]:
     """Return the shuffles of a scratch folder, and of the shared one that it names, as they began.
 
     Markers are whole or absent, so that their names are enough.
     """
-    jobs = [str(path.parent) for path in sorted(folder.glob("**/job.json"), key=_when)]
+    jobs = [str(path.parent) for path in sorted(folder.glob("**/job.json"), key=_modified)]
     try:
         shared = (folder / markers.SHARED).read_text(encoding="utf-8")
         jobs += [storage.join(shared, n) for n in storage.names(shared) if n.endswith(".work")]
     except (OSError, UnicodeDecodeError):
         pass
-    begun = (_begun(work_dir) for work_dir in jobs)
-    return [one for one in begun if one is not None]
+    read = (_read_shuffle(work_dir) for work_dir in jobs)
+    return [shuffle for shuffle in read if shuffle is not None]
 
 
-def _begun(work_dir: str) -> Begun | None:
+def _read_shuffle(work_dir: str) -> Shuffle | None:
     try:
         job = markers.read_json(storage.join(work_dir, "job.json"))
         n_splits, n_buckets = int(job["n_splits"]), int(job["n_buckets"])
-        done = {kind: _markers(work_dir, kind) for kind in ("splits", "buckets")}
+        splits, buckets = (_markers(work_dir, kind) for kind in ("splits", "buckets"))
         is_done = storage.size(storage.join(work_dir, "done.json")) is not None
     except (KeyError, TypeError, ValueError, OSError):
         return None
-    times = [_when(Path(path)) for paths in done.values() for path in paths]
-    return Begun(
+    return Shuffle(
         name=str(job.get("name", work_dir.rpartition("/")[2])),
-        splits=len(done["splits"]),
+        splits=len(splits),
         n_splits=n_splits,
-        buckets=len(done["buckets"]),
+        buckets=len(buckets),
         n_buckets=n_buckets,
         is_done=is_done,
-        times=tuple(times),
+        times=tuple(_modified(Path(path)) for path in (*splits, *buckets)),
     )
 
 
@@ -122,7 +184,8 @@ def _n_bytes(folder: Path) -> int:
     return total
 
 
-def _when(path: Path) -> float:
+def _modified(path: Path) -> float:
+    """Return when a file was modified, in Unix seconds; 0 if it has vanished."""
     try:
         return path.stat().st_mtime
     except OSError:

@@ -1,4 +1,4 @@
-"""`winnow plan`: the job is told as it would be done, from names, sizes and footers alone."""
+"""`winnow plan`: the job as it would be done, from names, sizes and footers alone."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def plan(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["plan", *map(str, arguments)])
 
 
-def told(done: Result) -> dict[str, list[str]]:
+def cells(done: Result) -> dict[str, list[str]]:
     """Return the cells of each line by its first one."""
     lines = [re.split(r"  +", line.strip()) for line in done.stdout.splitlines()]
     return {line[0]: line[1:] for line in lines}
 
 
-def test_inputs_are_counted_exactly_or_guessed_and_said_to_be(config: Path) -> None:
+def test_inputs_are_counted_exactly_or_guessed_and_marked(config: Path) -> None:
     done = plan(config)
-    lines = told(done)
+    lines = cells(done)
     n_bytes = sum(path.stat().st_size for path in (config.parent / "texts").iterdir())
     assert lines["texts"][:3] == ["signals", "3", "12"]
     assert lines["texts"][3] == f"{n_bytes / 1024:.1f} KiB"
@@ -73,11 +73,11 @@ def test_inputs_are_counted_exactly_or_guessed_and_said_to_be(config: Path) -> N
 
 
 def test_the_arithmetic_of_the_disk_adds_up(config: Path) -> None:
-    lines = told(plan(config))
-    needed = forecast.disk(312, with_signals=True)
-    assert sum(part.n_bytes for part in needed.parts) >= needed.n_bytes
-    assert lines["signals"][:2] == ["312", f"× {forecast.SIGNALS}"]
-    assert lines["at most at a time"] == [f"~{needed.n_bytes / 1024:.0f} KiB"]
+    lines = cells(plan(config))
+    parts, needed = forecast.disk(312, with_signals=True)
+    assert sum(part.n_bytes for part in parts) >= needed
+    assert lines["signals"][:2] == ["312", f"× {forecast.BYTES_PER_ROW['signals']}"]
+    assert lines["at most at a time"] == [f"~{needed / 1024:.0f} KiB"]
 
 
 def test_a_disk_that_is_too_small_is_warned_of(
@@ -138,22 +138,22 @@ def commit_as_label_would(config: Path, run_dir: Path) -> None:
         pass
 
 
-def test_what_a_rerun_would_reuse_is_told(config: Path) -> None:
+def test_what_a_rerun_would_reuse_is_shown(config: Path) -> None:
     run_dir = config.parent / "run"
     assert "signals: will be made\n" in plan(config, "--out", run_dir).stdout
     commit_as_label_would(config, run_dir)
     before = sorted(run_dir.rglob("*"))
     done = plan(config, "--out", run_dir)
     assert "signals: there, and used again if" in done.stdout
-    assert "candidates: there, and used again if the signals are" in done.stdout
-    assert told(done)["merge"][-1] == "32"
-    assert "inputs" not in told(done)
+    assert "candidates: there, and used again if the signals have not" in done.stdout
+    assert cells(done)["merge"][-1] == "32"
+    assert "inputs" not in cells(done)
     assert sorted(run_dir.rglob("*")) == before
     changed = plan(config, "--out", run_dir, "-o", "label.support_only=['page']").stdout
     assert "candidates: will be made again: settings have changed: support_only" in changed
 
 
-def test_why_signals_will_be_made_again_is_told(config: Path) -> None:
+def test_why_signals_will_be_made_again_is_shown(config: Path) -> None:
     run_dir = config.parent / "run"
     commit_as_label_would(config, run_dir)
     changed = plan(config, "--out", run_dir, "-o", "taxonomy.format=edges").stdout
@@ -182,6 +182,6 @@ def test_thousands_of_files_are_quick(config: Path) -> None:
     for number in range(3, 500):
         (config.parent / "texts" / f"{number}.parquet").write_bytes(source)
     started = time.perf_counter()
-    lines = told(plan(config))
+    lines = cells(plan(config))
     assert lines["texts"][:3] == ["signals", "500", "2,000"]
     assert time.perf_counter() - started < 20

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from curation.runs.lock import locked
 from pipelines.cli import main
-from pipelines.inspecting.lock_holder import holder
+from pipelines.inspecting.unfinished import holder
 from pipelines.shuffle.markers import (
     SHARED,
     File,
@@ -45,13 +45,13 @@ def files_of(run_dir: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
 
 
-def test_a_run_is_told_in_the_order_of_the_work(run_dir: Path) -> None:
+def test_a_run_is_shown_in_the_order_of_the_work(run_dir: Path) -> None:
     before = files_of(run_dir)
     done = status(run_dir)
     assert list(states(done).items()) == [
-        ("signals", "in force"),
-        ("candidates", "in force"),
-        ("selected", "in force"),
+        ("signals", "current"),
+        ("candidates", "current"),
+        ("selected", "current"),
     ]
     assert "4 candidates, 1 kept, precision 0.900 (0.800 to 0.950)" in done.stdout
     assert done.stderr == f"next: winnow audit sample {run_dir}\n"
@@ -61,13 +61,13 @@ def test_a_run_is_told_in_the_order_of_the_work(run_dir: Path) -> None:
 def test_what_was_made_from_something_stale_is_stale(run_dir: Path) -> None:
     write_signals(run_dir, "another text")
     done = status(run_dir)
-    assert states(done) == {"signals": "in force", "candidates": "stale", "selected": "stale"}
+    assert states(done) == {"signals": "current", "candidates": "stale", "selected": "stale"}
     assert "candidates was made from other signals" in done.stdout
     assert done.stderr == f"next: winnow label CONFIG --out {run_dir}\n"
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "manifest", "pointer", "binary"])
-def test_damage_is_named_and_the_rest_is_told(run_dir: Path, damage: str) -> None:
+def test_damage_is_named_and_the_rest_is_shown(run_dir: Path, damage: str) -> None:
     (table,) = (run_dir / "candidates").glob("*/candidates-*.parquet")
     damaged = {
         "manifest": table.with_name("manifest.json"),
@@ -82,12 +82,12 @@ def test_damage_is_named_and_the_rest_is_told(run_dir: Path, damage: str) -> Non
     done = status(run_dir)
     assert done.exit_code == 3
     assert states(done)["candidates"] == "damaged"
-    assert states(done)["signals"] == "in force"
+    assert states(done)["signals"] == "current"
     assert "1 file" in done.stderr or "a file of the run is damaged" in done.stderr
     assert str(run_dir / "candidates") in done.stderr
 
 
-def test_an_unfinished_shuffle_is_told_by_its_markers(run_dir: Path) -> None:
+def test_an_unfinished_shuffle_is_shown_by_its_markers(run_dir: Path) -> None:
     work = run_dir / ".staging" / "candidates-0123456789ab.work" / "merge.work"
     job = {"name": "merge", "n_splits": 3, "n_buckets": 8}
     begin(str(work), job)
@@ -109,7 +109,7 @@ def test_an_unfinished_shuffle_is_told_by_its_markers(run_dir: Path) -> None:
         assert status(run_dir).exit_code == 0
 
 
-def test_a_shuffle_in_a_shared_folder_is_told_too(run_dir: Path, tmp_path: Path) -> None:
+def test_a_shuffle_in_a_shared_folder_is_shown_too(run_dir: Path, tmp_path: Path) -> None:
     scratch = run_dir / ".staging" / "signals-0123456789ab.work"
     scratch.mkdir(parents=True)
     (scratch / SHARED).write_text(str(tmp_path / "shared"))
@@ -118,7 +118,7 @@ def test_a_shuffle_in_a_shared_folder_is_told_too(run_dir: Path, tmp_path: Path)
     assert "inputs: 0 of 3 splits, 0 of 1 buckets\n" in status(run_dir).stdout
 
 
-def test_the_holder_of_the_lock_is_told_and_not_disturbed(run_dir: Path) -> None:
+def test_the_holder_of_the_lock_is_named_and_not_disturbed(run_dir: Path) -> None:
     assert holder(run_dir) is None
     with locked(run_dir):
         done = status(run_dir)
@@ -150,6 +150,6 @@ def test_a_run_that_has_only_begun_and_no_run_at_all(tmp_path: Path) -> None:
     assert status(tmp_path / "absent").exit_code == 2
 
 
-def test_a_stage_without_its_input_is_told(run_dir: Path) -> None:
+def test_a_stage_without_its_input_is_shown(run_dir: Path) -> None:
     shutil.rmtree(run_dir / "signals")
-    assert states(status(run_dir)) == {"candidates": "in force", "selected": "in force"}
+    assert states(status(run_dir)) == {"candidates": "current", "selected": "current"}
