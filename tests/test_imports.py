@@ -81,6 +81,7 @@ def test_a_forbidden_import_is_found_with_its_line(tmp_path: Path) -> None:
 def test_kernels_import_where_beam_and_torch_cannot() -> None:
     modules = [name_of(path) for p in ("labeling", "curation") for path in sources(p)]
     assert {"labeling", "labeling.errors", "curation.runs.durable"} <= set(modules)
+    modules += ["training.fit.config", "pipelines.run.config"]
     absent = (
         "import sys\n"
         "class Absent:\n"

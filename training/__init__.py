@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from training.data.loader import normalise as normalise
     from training.data.samples import labels_in_shards as labels_in_shards
     from training.data.samples import training_batches as training_batches
+    from training.model.architecture import Architecture as Architecture
     from training.model.model_file import ModelCard as ModelCard
     from training.model.model_file import load_model as load_model
     from training.model.model_file import save_model as save_model
-    from training.model.resnet import Architecture as Architecture
     from training.model.resnet import ResNet as ResNet
 else:
     from labeling.exports import lazy_exports
@@ -22,7 +22,8 @@ else:
         {
             "training.model.model_file": "ModelCard load_model save_model",
             "training.data.loader": "Batch normalise",
-            "training.model.resnet": "Architecture ResNet",
+            "training.model.architecture": "Architecture",
+            "training.model.resnet": "ResNet",
             "training.data.samples": "labels_in_shards training_batches",
         },
     )

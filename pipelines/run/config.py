@@ -15,6 +15,7 @@ from pipelines.inputs.sites import SiteInput
 from pipelines.inputs.tables import FeedbackInput, LinksInput, SignalsInput
 from pipelines.inputs.webdatasets import WebdatasetInput
 from pipelines.run.sections import Overrides, Section, checked, override, read_toml
+from training.fit.config import TrainConfig
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -97,47 +98,9 @@ class ExportSettings(Section):
     )
 
 
-class TrainSettings(Section):
+class TrainSettings(TrainConfig, Section):
     """What is trained."""
 
-    depth: Literal[18, 34, 50, 101, 152] = Field(18, description="depth of the ResNet")
-    width: int = Field(64, ge=4, description="channels of the first stage")
-    stem: Literal["imagenet", "small"] = Field("imagenet", description="`small` for ≤ 64 pixels")
-    image_size: int = Field(224, ge=16, description="side of the square input, in pixels")
-    steps: int = Field(10_000, ge=1, description="optimisation steps")
-    batch_size: int = Field(64, ge=2, description="images in a step")
-    micro_batch: int | None = Field(
-        None, ge=2, description="images computed at a time, a divisor of `batch_size`: less memory"
-    )
-    learning_rate: float = Field(0.3, gt=0, description="highest learning rate")
-    weight_decay: float = Field(5e-4, ge=0, description="decay of the convolutions' weights")
-    warmup_share: float = Field(
-        0.05, ge=0, le=1, description="share of the steps in which the learning rate grows"
-    )
-    loss: Literal["logistic", "softmax", "asymmetric"] = Field(
-        "logistic", description="what is made small"
-    )
-    reject: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="share of the negatives nobody stated, those of largest loss, left out at the"
-        " end; grows from 0",
-    )
-    sampling: Literal["uniform", "square-root"] = Field(
-        "uniform", description="`square-root`: images of rare labels are looked at more often"
-    )
-    ema: float = Field(
-        0.0, ge=0, lt=1, description="decay of the moving average of weights that is the model"
-    )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="of convolutions; `auto`: bfloat16 where the processor computes in it"
-    )
-    compile: bool = Field(False, description="compile the network: faster on GPUs, slow to start")
-    seed: int = Field(0, ge=0, description="seed of the weights, the order and the crops")
-    threads: int | None = Field(
-        None, ge=1, description="threads on the CPU; another number gives other weights"
-    )
     checkpoint_minutes: float = Field(
         5.0, ge=0, description="minutes between two states, of which a stopped training goes on"
     )

@@ -53,7 +53,7 @@ class Bench:
     shards, images
         The shards of each label set, and their training images.
     training
-        Settings of all trainings: `training.fit.train.TrainConfig` without depth and seed.
+        Settings of all trainings: `training.fit.config.TrainConfig` without depth and seed.
     tasks
         What to measure.
     """
@@ -87,7 +87,8 @@ def train_cell(bench: Bench, cell: Cell, progress: Callable[[int, int], None]) -
 
     shards = bench.images[cell.label_set]
     rows = nested_rows(shards.keys, cell.n_images, cell.seed)
-    config = TrainConfig(depth=cell.depth, seed=cell.seed, **bench.training)
+    given = {"depth": cell.depth, "seed": cell.seed, **bench.training}
+    config = TrainConfig.model_validate(given)
     inputs, settings = _made_from(bench, cell)
     heldout = bench.shards[cell.label_set].paths(".tar", "heldout-")
     with write_stage(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from pipelines.inspecting.formatting import duration
 from pipelines.run.config import Config
 from pipelines.run.progress import Progress, say
 from pipelines.run.saved_config import load_config
+from pipelines.run.sections import checked
 from pipelines.run.stages import labels_of, taxonomy_of
 from pipelines.studies.cells import Bench, Cell, Measured, finished, train_cell
 from pipelines.studies.figure import draw_study
@@ -26,6 +26,7 @@ from pipelines.studies.settings import StudySettings, training_of
 from pipelines.studies.subsets import sizes_of
 from pipelines.studies.summary import sentences
 from pipelines.studies.tasks import tasks_of
+from training.fit.config import TrainConfig
 
 
 def run_study(study: StudySettings, study_dir: Path) -> list[str]:
@@ -63,13 +64,14 @@ def run_study(study: StudySettings, study_dir: Path) -> list[str]:
 def _prepare(study: StudySettings, config: Config, study_dir: Path) -> Bench:
     """Check what the study needs, and write the shards that are not there yet."""
     from training.data.shard_index import open_shards
-    from training.fit.config import TrainConfig
+    from training.fit.distributed import ALONE
+    from training.fit.train import places
 
     run_dir = Path(study.run)
-    known = {field.name for field in dataclasses.fields(TrainConfig)}
     settings = training_of(study, config.train)
-    training = {key: value for key, value in settings.items() if key in known}
-    TrainConfig(**training)
+    training = {key: settings[key] for key in TrainConfig.model_fields if key in settings}
+    whole = checked(TrainConfig, training, "train", "", "docs/reference/config.md")
+    places(whole, ALONE)
     candidates = open_stage(run_dir, "candidates")
     tasks = tasks_of(study, config, taxonomy_of(candidates))
     shards = {name: shards_of(config, run_dir, study_dir, name) for name in study.label_sets}

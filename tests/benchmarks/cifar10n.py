@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 import json
 import tarfile
 import tempfile
@@ -314,7 +313,7 @@ def model_of(
     config = TrainConfig(
         width=16, stem="small", image_size=32, steps=steps, batch_size=128, seed=seed, threads=1
     )
-    settings = dataclasses.asdict(config)
+    settings = config.model_dump()
     stage, inputs = f"model-{name}", {"shard": file_digest(shard)}
     if reuse(run_dir, stage, inputs=inputs, config=settings) is None:
         with write_stage(run_dir, stage, inputs=inputs, config=settings, seed=seed) as work:

@@ -36,7 +36,8 @@ from training.data.shard_index import open_shards
 from training.data.targets import read_targets
 from training.fit.config import TrainConfig
 from training.fit.learner import Learner
-from training.model.resnet import Architecture, Basic, Bottleneck, build
+from training.model.architecture import Architecture
+from training.model.resnet import Basic, Bottleneck, build
 
 SIDE, N_LABELS, STEPS, N_PHOTOS, N_ENTRIES = 224, 18_291, 20, 128, 5
 N_AHEAD = 32
@@ -66,7 +67,7 @@ def main() -> None:
 
 def config_of(depth: int, asked: argparse.Namespace) -> TrainConfig:
     compiled = not asked.eager
-    return TrainConfig(depth, batch_size=asked.batch, precision="bfloat16", compile=compiled)
+    return TrainConfig(depth=depth, batch_size=asked.batch, precision="bfloat16", compile=compiled)
 
 
 def compare(config: TrainConfig, rounds: int, bandwidth: float) -> dict[str, float]:

@@ -6,7 +6,6 @@ longer, and the worth of the data is confounded with that of the training.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import itertools
 import json
@@ -237,7 +236,7 @@ def _go_on(
 
 def _identity(shards: Shards, label_ids: Sequence[str], config: TrainConfig) -> str:
     """Return a digest of what the weights depend on: settings, labels and images."""
-    facts = json.dumps([dataclasses.asdict(config), list(label_ids), shards.keys])
+    facts = json.dumps([config.model_dump(), list(label_ids), shards.keys])
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
@@ -310,7 +309,7 @@ def _write(
         mean=MEAN,
         std=STD,
         step=config.steps,
-        training=dataclasses.asdict(config),
+        training=config.model_dump(),
     )
     save_model(out_dir, learner.weights(), card)
     write_log(out_dir / "log.csv", log)

@@ -20,7 +20,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from labeling.errors import ConfigError, InputError, IntegrityError
-from training.model.resnet import Architecture, ResNet, build
+from training.model.architecture import Architecture
+from training.model.resnet import ResNet, build
 
 FORMAT = "winnow-model-1"
 WEIGHTS_NAME = "model.safetensors"

@@ -12,8 +12,9 @@ from PIL import Image
 from labeling.errors import ConfigError
 from pipelines.cli import main
 from pipelines.delivery.transfer import guessed_kind
+from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, save_model
-from training.model.resnet import Architecture, build
+from training.model.resnet import build
 
 
 def winnow(*arguments: object) -> Result:

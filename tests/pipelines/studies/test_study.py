@@ -162,6 +162,7 @@ def test_shards_of_the_run_are_not_written_again(
         ("seeds=[]", 2, '"seeds"'),
         ("train.stesp=1", 2, 'did you mean "steps"?'),
         ("train.batch_size=1", 2, '"train.batch_size"'),
+        ("train.micro_batch=3", 2, "shared evenly"),
         ('label_sets=["precision-0.999"]', 4, "best that can be proved"),
         ('task=[{path="absent"}]', 3, "no such task"),
     ],
@@ -181,6 +182,7 @@ def test_what_cannot_be_studied_is_said_before_anything_is_trained(
     [
         ("evaluate", {"truth": None}, "evaluate.truth"),
         ("export", {"holdout_share": 0.0}, "no held-out image"),
+        ("train", {"loss": "softmax", "reject": 0.1}, "no negatives to reject"),
     ],
 )
 def test_held_out_images_and_their_truth_must_be_there(

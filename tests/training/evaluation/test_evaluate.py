@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +56,7 @@ def test_a_model_that_chooses_one_label_shares_one_probability(
     write_shard, shard: Path, tmp_path: Path
 ) -> None:
     images = open_shards([write_shard([draw(number) for number in range(6)], "train.tar")])
-    config = dataclasses.replace(CONFIG, loss="softmax")
+    config = CONFIG.model_copy(update={"loss": "softmax"})
     train(images, LABELS, config, tmp_path, lambda *_: None)
     _, probabilities = predict(tmp_path, [shard])
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
@@ -156,7 +155,7 @@ def test_thirds_by_frequency_hold_every_label_once_in_order(n_train: dict[str, i
 
 def test_a_trained_model_beats_chance(write_shard, tmp_path: Path, shard: Path) -> None:
     train_shard = write_shard([draw(number) for number in range(60)], "train.tar")
-    config = dataclasses.replace(CONFIG, steps=40, batch_size=16)
+    config = CONFIG.model_copy(update={"steps": 40, "batch_size": 16})
     train(open_shards([train_shard]), LABELS, config, tmp_path, lambda *_: None)
     truth = {drawing.image_id: drawing.shows for drawing in TEST}
     assert dict(evaluate(tmp_path, [shard], truth))["map"] > 0.8

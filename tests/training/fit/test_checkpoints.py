@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import os
 import random
 import signal
@@ -25,8 +24,8 @@ from training.fit.logs import Done
 from training.fit.train import train
 from training.losses import LOSSES
 
-LONG = dataclasses.replace(
-    CONFIG, steps=10, micro_batch=4, ema=0.9, reject=0.1, sampling="square-root"
+LONG = CONFIG.model_copy(
+    update={"steps": 10, "micro_batch": 4, "ema": 0.9, "reject": 0.1, "sampling": "square-root"}
 )
 
 
@@ -108,7 +107,7 @@ def test_damaged_notes_are_passed_over_and_nothing_is_unpickled(
 
 def test_the_states_of_another_training_are_refused(shard: Path, tmp_path: Path) -> None:
     attempt(shard, tmp_path / "model", tmp_path / "states", at=3)
-    other = dataclasses.replace(LONG, learning_rate=0.1)
+    other = LONG.model_copy(update={"learning_rate": 0.1})
     with pytest.raises(InputError, match="another training") as error:
         trained(shard, tmp_path / "model", other, checkpoints=Checkpoints(tmp_path / "states"))
     assert error.value.help

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +67,7 @@ def test_micro_batches_add_up_to_the_step_but_for_what_norms_see(
     write_shard, tmp_path: Path
 ) -> None:
     shard = write_shard([draw(number) for number in range(12)])
-    parts = dataclasses.replace(CONFIG, micro_batch=4)
+    parts = CONFIG.model_copy(update={"micro_batch": 4})
     whole_model = trained(shard, tmp_path / "whole")["model.safetensors"]
     parts_model = trained(shard, tmp_path / "parts", parts)["model.safetensors"]
     assert whole_model != parts_model

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.model.resnet import Architecture, build
+from training.model.architecture import Architecture
+from training.model.resnet import build
 
 N_LABELS = 7
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from labeling.errors import InputError, IntegrityError
+from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, load_model, read_card, save_model
-from training.model.resnet import Architecture, build
+from training.model.resnet import build
 
 CARD = ModelCard(
     architecture=Architecture(18, width=8, stem="small"),

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from labeling.errors import ConfigError
-from training.model.resnet import Architecture, build
+from training.model.architecture import Architecture
+from training.model.resnet import build
 
 # Numbers of parameters as published with torchvision's weights, and entries of their state dicts.
 PUBLISHED = {

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, save_model
-from training.model.resnet import Architecture, build
+from training.model.resnet import build
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

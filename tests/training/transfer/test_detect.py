@@ -9,8 +9,9 @@ import torch
 
 from tests.training.transfer.scenes import NAMES, scene
 from training.evaluation.coco_map import coco_measures
+from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, load_model
-from training.model.resnet import Architecture, build
+from training.model.resnet import build
 from training.transfer.detect import Boxed, BoxTask, _mirrored, measure, train_detector
 from training.transfer.fcos import Detector, Found, Points, assign, detection_loss, focal, found_in
 from training.transfer.fitting import Budget

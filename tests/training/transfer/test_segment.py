@@ -12,8 +12,9 @@ from sklearn.metrics import confusion_matrix, jaccard_score
 
 from labeling.errors import InputError
 from tests.training.transfer.scenes import scene
+from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, load_model
-from training.model.resnet import Architecture, build
+from training.model.resnet import build
 from training.transfer.fitting import Budget
 from training.transfer.masks import IGNORED, Masked, MaskTask, read_mask_task
 from training.transfer.segment import (
