@@ -22,8 +22,8 @@ from labeling.taxonomy.taxonomy import Codes, Taxonomy
 N_FOLDS = 10
 
 GENERAL = (
-    "n_speaking",
-    "share_speaking",
+    "n_votes",
+    "vote_share",
     "noisy_or",
     "log_ambiguity",
     "level",
@@ -67,7 +67,7 @@ class FeatureTable:
         ``float32[n, f]``, finite.
     sources
         The labeling sources, sorted.
-    spoke, silent
+    voted, silent
         ``bool[n, n_sources]``: the source names the label; it covers the image but does not.
     image, label
         ``int64[n]`` dense code of the image; ``int32[n]`` code of the label in the taxonomy.
@@ -84,7 +84,7 @@ class FeatureTable:
     names: tuple[str, ...]
     values: Floats32
     sources: tuple[str, ...]
-    spoke: Mask
+    voted: Mask
     silent: Mask
     image: Ints
     label: Codes
@@ -106,7 +106,7 @@ class FeatureTable:
         return replace(
             self,
             values=self.values[row],
-            spoke=self.spoke[row],
+            voted=self.voted[row],
             silent=self.silent[row],
             image=self.image[row],
             label=self.label[row],
@@ -145,11 +145,11 @@ def features(
     halves, label = to_halves(candidates["image_id"]), taxonomy.codes(candidates["label_id"])
     image = rank(halves)[0]
     strength, log_pages, log_hosts = _evidence(candidates["evidence"], used)
-    spoke, silent = votes(candidates, used)
+    voted, silent = vote_masks(candidates, used)
     relatives = find_relatives(image, label, taxonomy)
     noisy_or = 1 - np.prod(1 - strength.astype(np.float64), axis=1)
     facts = _label_facts(noisy_or, label, len(taxonomy)) if facts is None else facts
-    general = _general(noisy_or, spoke, silent, image, relatives)
+    general = _general(noisy_or, voted, silent, image, relatives)
     general["log_label_count"] = np.log1p(facts.n)[label]
     general["label_mean"] = facts.noisy_or[label]
     general["log_ambiguity"] = np.log(np.asarray(candidates["ambiguity"], np.float64))
@@ -161,7 +161,7 @@ def features(
         names=tuple(f"{source}.{kind}" for kind in kinds for source in used) + GENERAL,
         values=np.concatenate(columns, axis=1, dtype=np.float32, casting="unsafe"),
         sources=used,
-        spoke=spoke,
+        voted=voted,
         silent=silent,
         image=image,
         label=label,
@@ -199,7 +199,7 @@ def _evidence(evidence: pa.ChunkedArray, sources: tuple[str, ...]) -> tuple[Floa
     return tuple(dense)
 
 
-def votes(candidates: pa.Table, sources: tuple[str, ...]) -> tuple[Mask, Mask]:
+def vote_masks(candidates: pa.Table, sources: tuple[str, ...]) -> tuple[Mask, Mask]:
     """Return which sources name each label, and which cover its image but do not.
 
     Parameters
@@ -237,17 +237,17 @@ def _positions(
 
 def _general(
     noisy_or: Floats,
-    spoke: Mask,
+    voted: Mask,
     silent: Mask,
     image: Ints,
     relatives: Relatives,
 ) -> dict[str, Floats]:
-    n_speaking, n_silent = spoke.sum(1), silent.sum(1)
+    n_votes, n_silent = voted.sum(1), silent.sum(1)
     n_of_image = np.bincount(image)
     siblings_max = relatives.max_siblings(noisy_or)
     return {
-        "n_speaking": n_speaking.astype(np.float64),
-        "share_speaking": n_speaking / np.maximum(n_speaking + n_silent, 1),
+        "n_votes": n_votes.astype(np.float64),
+        "vote_share": n_votes / np.maximum(n_votes + n_silent, 1),
         "noisy_or": noisy_or,
         "log_image_count": np.log1p(n_of_image)[image],
         "rank_in_image": np.log1p(_rank(noisy_or, image)),

@@ -189,7 +189,7 @@ def _of_votes(votes: Floats32, table: FeatureTable, rows: Ints) -> Floats32:
     """Return the sum over the sources of what each adds in its state."""
     n_labels, n_rounds = votes.shape[1:]
     flat, total = votes.reshape(-1, n_rounds), np.zeros((len(rows), n_rounds), np.float32)
-    state = table.spoke[rows] + 2 * table.silent[rows].astype(np.int64)
+    state = table.voted[rows] + 2 * table.silent[rows].astype(np.int64)
     for source in range(len(table.sources)):
         total += flat.take((3 * source + state[:, source]) * n_labels + table.label[rows], axis=0)
     return total

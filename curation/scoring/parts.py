@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.agreement.label_model import belief, count_patterns, merge_patterns
+from curation.agreement.label_model import count_patterns, merge_patterns, vote_scores
 from curation.pairs.pair_keys import image_hash
 from curation.scoring.features import features, sources_of
 from curation.scoring.model import Scorer, apply
@@ -132,7 +132,7 @@ def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
     patterns, of_row, noisy_or, kind, n_patterns = [], [], [], [], 0
     for part in parts(CANDIDATES.arrow.names):
         table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
-        found, pattern = count_patterns(table.spoke, table.silent)
+        found, pattern = count_patterns(table.voted, table.silent)
         patterns.append(found)
         of_row.append(pattern + n_patterns)
         noisy_or.append(table.column("noisy_or").astype(np.float64))
@@ -141,7 +141,7 @@ def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
     if len(pairs) == 0:
         return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
     every, place = merge_patterns(patterns)
-    cold = np.concatenate(noisy_or) * belief(every)[place][np.concatenate(of_row)]
+    cold = np.concatenate(noisy_or) * vote_scores(every)[place][np.concatenate(of_row)]
     return Pool(pairs, cold, np.concatenate(kind))
 
 

@@ -72,7 +72,7 @@ def by_source(table: FeatureTable, voted: Mask) -> Hierarchy:
     table
         The candidates.
     voted
-        ``bool[n, n_sources]``: the votes to count, either `spoke` or `silent`.
+        ``bool[n, n_sources]``: the votes to count, either `voted` or `silent`.
     """
     n_labels, n_sources = len(table.taxonomy), len(table.sources)
     row, source = np.nonzero(voted)

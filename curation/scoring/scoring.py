@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.agreement.label_model import belief, count_patterns
+from curation.agreement.label_model import count_patterns, vote_scores
 from curation.intervals.judgements import Judgements, judgements
 from curation.scoring.boosting import fit_boosting, predict_boosting
 from curation.scoring.features import N_FOLDS, FeatureTable
@@ -80,7 +80,7 @@ def cold_scores(table: FeatureTable) -> Floats:
 
     The score is the noisy-or of the strengths times what is believed of the votes: two
     thirds by the share of the covering sources that name the label, one by a model of how they err
-    together (`curation.agreement.label_model.belief`). It is no probability and promises no
+    together (`curation.agreement.label_model.vote_scores`). It is no probability and promises no
     precision.
 
     Returns
@@ -88,8 +88,8 @@ def cold_scores(table: FeatureTable) -> Floats:
     float64[n]
         In [0, 1].
     """
-    patterns, pattern = count_patterns(table.spoke, table.silent)
-    cold: Floats = table.column("noisy_or").astype(np.float64) * belief(patterns)[pattern]
+    patterns, pattern = count_patterns(table.voted, table.silent)
+    cold: Floats = table.column("noisy_or").astype(np.float64) * vote_scores(patterns)[pattern]
     return cold
 
 
@@ -103,7 +103,7 @@ def kinds(table: FeatureTable) -> npt.NDArray[np.uint64]:
     uint64[n]
     """
     names = [int(digest(source)[:16], 16) for source in table.sources]
-    pattern = (table.spoke * np.array(names, np.uint64)).sum(axis=1, dtype=np.uint64)
+    pattern = (table.voted * np.array(names, np.uint64)).sum(axis=1, dtype=np.uint64)
     kind: npt.NDArray[np.uint64] = pattern + table.column("level").astype(np.uint64)
     return kind
 

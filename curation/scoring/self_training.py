@@ -51,7 +51,7 @@ class Task:
     def n_votes(self) -> tuple[Floats32, Floats32]:
         """How many sources speak for each candidate, and how many are silent, ``float32[n]``."""
         table = self.table
-        return table.spoke.sum(1, dtype=np.float32), table.silent.sum(1, dtype=np.float32)
+        return table.voted.sum(1, dtype=np.float32), table.silent.sum(1, dtype=np.float32)
 
     def take(self, row: Ints) -> Task:
         """Return the task of some of the candidates."""
@@ -64,7 +64,7 @@ def make_task(table: FeatureTable) -> Task:
 
 
 def _make_task(table: FeatureTable, row: Ints) -> Task:
-    speaking, silent = by_source(table, table.spoke), by_source(table, table.silent)
+    speaking, silent = by_source(table, table.voted), by_source(table, table.silent)
     return Task(table, row, by_label(table), speaking, silent)
 
 

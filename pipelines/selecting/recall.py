@@ -10,7 +10,7 @@ from curation.agreement.label_model import Patterns, count_patterns, merge_patte
 from curation.intervals.judgements import Judgements
 from curation.report.facts import rounded
 from curation.runs.stage import Stage
-from curation.scoring.features import sources_of, votes
+from curation.scoring.features import sources_of, vote_masks
 from labeling.keys.arrays import Mask
 from pipelines.selecting.scores import candidate_paths, read_parts
 
@@ -38,13 +38,13 @@ def measure_recall(
     if not weight.any():
         return {}
     facts = {"kept_share_of_right": weight @ kept[judged.row] / weight.sum()}
-    patterns, spoke, silent = _votes(candidates, judged.row)
-    member, stratum = occasions(patterns), np.zeros(len(spoke), np.int64)
+    patterns, voted, silent = _votes(candidates, judged.row)
+    member, stratum = occasions(patterns), np.zeros(len(voted), np.int64)
     if judged.stratum is not None:
         stratum = judged.stratum[judged.row].astype(np.int64)
     found = count_missed(
-        spoke @ member.T,
-        (spoke | silent) @ member.T,
+        voted @ member.T,
+        (voted | silent) @ member.T,
         judged.correct,
         judged.p_inclusion,
         stratum,
@@ -68,10 +68,10 @@ def _votes(candidates: Stage, row: npt.NDArray[np.int64]) -> tuple[Patterns, Mas
     parts: list[Patterns] = []
     of_row, n_patterns = [], 0
     for part in read_parts(paths, VOTES):
-        found, pattern = count_patterns(*votes(part, tuple(sorted(named))))
+        found, pattern = count_patterns(*vote_masks(part, tuple(sorted(named))))
         parts.append(found)
         of_row.append(pattern + n_patterns)
         n_patterns += len(found.count)
     every, place = merge_patterns(parts)
     asked = place[np.concatenate(of_row)[row]]
-    return every, every.spoke[asked], every.silent[asked]
+    return every, every.voted[asked], every.silent[asked]

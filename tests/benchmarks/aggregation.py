@@ -25,8 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-
-from curation.agreement.crowds import aggregate
+from crowds import aggregate
 
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]

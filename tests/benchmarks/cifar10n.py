@@ -32,8 +32,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from crowds import aggregate
 
-from curation.agreement.crowds import aggregate
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import file_digest
 from curation.runs.stage import Stage, open_stage

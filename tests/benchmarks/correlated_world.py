@@ -53,7 +53,7 @@ class CorrelatedWorld:
     bayes
         ``float64[n]``: the probability of each pair to be right, given what its own sources say and
         every number of the world. No score that looks at the pair alone ranks better.
-    spoke, silent
+    voted, silent
         ``bool[n, 8]``: which of `SOURCES` name the label; which cover the image and do not.
     """
 
@@ -61,7 +61,7 @@ class CorrelatedWorld:
     taxonomy: Taxonomy
     correct: Flags
     bayes: Floats
-    spoke: Flags
+    voted: Flags
     silent: Flags
 
 
@@ -73,29 +73,29 @@ def make_correlated_world(n_images: int, seed: int) -> CorrelatedWorld:
     image, label = np.divmod(pairs, len(taxonomy))
     covers = rng.random((n_images, len(SOURCES))) < COVERAGE
     shift = rng.normal(0, SHIFT, (2, len(taxonomy), len(SOURCES)))
-    spoke = rng.random((len(pairs), len(SOURCES))) < _p_speaks(states, label, shift)
-    spoke &= covers[image]
-    seen = spoke.any(axis=1)
+    voted = rng.random((len(pairs), len(SOURCES))) < _p_speaks(states, label, shift)
+    voted &= covers[image]
+    seen = voted.any(axis=1)
     prior = _prior(states, label, len(taxonomy))
-    image, label, spoke, states = image[seen], label[seen], spoke[seen], states[seen]
-    silent = covers[image] & ~spoke
+    image, label, voted, states = image[seen], label[seen], voted[seen], states[seen]
+    silent = covers[image] & ~voted
     correct = states[:, 0]
-    evidence = _draw_evidence(spoke, correct, rng)
+    evidence = _draw_evidence(voted, correct, rng)
     ids = np.array(sorted(digest(f"{seed}/{i}") for i in range(n_images)))
     candidates = pa.table(
         {
             "image_id": ids[image],
             "label_id": np.array(taxonomy.label_ids)[label],
-            "evidence": _listed(spoke, pa.StructArray.from_arrays(
-                [_names(spoke), *map(pa.array, evidence)],
+            "evidence": _listed(voted, pa.StructArray.from_arrays(
+                [_names(voted), *map(pa.array, evidence)],
                 fields=list(CANDIDATES.arrow.field("evidence").type.value_type),
             )),
             "silent": _listed(silent, _names(silent)),
             "ambiguity": (1 + label % 3).astype(np.int16),
         }
     ).cast(CANDIDATES.arrow)  # fmt: skip
-    bayes = _bayes(spoke, silent, label, shift, prior, _evidence_ratio(spoke, *evidence))
-    return CorrelatedWorld(candidates, taxonomy, correct, bayes, spoke, silent)
+    bayes = _bayes(voted, silent, label, shift, prior, _evidence_ratio(voted, *evidence))
+    return CorrelatedWorld(candidates, taxonomy, correct, bayes, voted, silent)
 
 
 def _labels(n_roots: int, n_middle: int, n_leaves: int) -> Taxonomy:
@@ -182,10 +182,10 @@ def _prior(states: Flags, label: Longs, n_labels: int) -> Floats:
 
 
 def _draw_evidence(
-    spoke: Flags, correct: Flags, rng: np.random.Generator
+    voted: Flags, correct: Flags, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     """Return strength, pages and hosts of each vote."""
-    right = correct[np.nonzero(spoke)[0]]
+    right = correct[np.nonzero(voted)[0]]
     a, b = (np.where(right, *both) for both in zip(RIGHT_STRENGTH, WRONG_STRENGTH, strict=True))
     strength = rng.beta(a, b).astype(np.float32)
     n_pages = 1 + rng.poisson(np.where(right, RIGHT_PAGES, WRONG_PAGES))
@@ -194,7 +194,7 @@ def _draw_evidence(
 
 
 def _evidence_ratio(
-    spoke: Flags,
+    voted: Flags,
     strength: npt.NDArray[np.float32],
     n_pages: npt.NDArray[np.int32],
     n_hosts: npt.NDArray[np.int32],
@@ -204,11 +204,11 @@ def _evidence_ratio(
     (a, b), (c, d) = RIGHT_STRENGTH, WRONG_STRENGTH
     ratio = (a - c) * np.log(x) + (b - d) * np.log1p(-x) - betaln(a, b) + betaln(c, d)
     ratio += (n_pages - 1) * np.log(RIGHT_PAGES / WRONG_PAGES) - (RIGHT_PAGES - WRONG_PAGES)
-    return np.bincount(np.nonzero(spoke)[0], ratio, len(spoke))
+    return np.bincount(np.nonzero(voted)[0], ratio, len(voted))
 
 
 def _bayes(
-    spoke: Flags, silent: Flags, label: Longs, shift: Floats, prior: Floats, ratio: Floats
+    voted: Flags, silent: Flags, label: Longs, shift: Floats, prior: Floats, ratio: Floats
 ) -> Floats:
     """Return the posterior of "right", summed over what page, template and author did."""
     log_joint = np.empty((16, len(label)))
@@ -217,7 +217,7 @@ def _bayes(
     ):
         state = np.tile([right, page, template, mistaken], (len(label), 1))
         p = _p_speaks(state, label, shift)
-        log_likelihood = np.sum(np.log(np.where(spoke, p, np.where(silent, 1 - p, 1.0))), axis=1)
+        log_likelihood = np.sum(np.log(np.where(voted, p, np.where(silent, 1 - p, 1.0))), axis=1)
         log_joint[code] = (
             np.log(np.maximum(prior[code, label], 1e-12)) + log_likelihood + right * ratio
         )

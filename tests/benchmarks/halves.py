@@ -124,7 +124,7 @@ def measure(name: str, case: Case, n_seeds: int) -> Result:
     )
     rankings: dict[str, tuple[Floats, ...]] = {
         "naive": case.naive,
-        "votes": (case.table.column("n_speaking").astype(np.float64),),
+        "votes": (case.table.column("n_votes").astype(np.float64),),
         "cold": (cold,),
     }
     for method, keys in rankings.items():
@@ -232,7 +232,7 @@ def read_flickr(data: Path, folder: Path) -> Case:
     candidates = candidates.filter(pc.is_in(candidates["image_id"], value_set=judged))
     table = features(candidates, taxonomy)
     shown = share_of_yes(votes, image_of, table.pairs, taxonomy)
-    naive = shown + table.spoke[:, table.sources.index("alt")]
+    naive = shown + table.voted[:, table.sources.index("alt")]
     return Case(table, find_pairs(table.pairs, truth) >= 0, truth, (naive,))
 
 

@@ -55,7 +55,7 @@ def main() -> None:
     print(f"{len(world.correct):,} candidates, {world.correct.mean():.4f} right", flush=True)
     precision = {"random": float(world.correct.mean())}
     precision["bayes"] = tell("bayes", world, world.bayes)
-    precision["vote_count"] = tell("vote_count", world, world.spoke.sum(axis=1))
+    precision["vote_count"] = tell("vote_count", world, world.voted.sum(axis=1))
     if arguments.peer_path:
         sys.path.append(arguments.peer_path)
         warnings.simplefilter("ignore")
@@ -94,7 +94,7 @@ def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, 
     cold = cold_scores(table)
     precision = {"winnow_cold": tell("winnow_cold", world, cold)}
     truth = world.candidates.select(["image_id", "label_id"]).filter(pa.array(world.correct))
-    votes = (world.spoke.astype(np.float32) - world.silent).astype(np.float32)
+    votes = (world.voted.astype(np.float32) - world.silent).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         run_dir = Path(folder)
         with write_stage(run_dir, "candidates", inputs={}, config={}) as work:
@@ -148,9 +148,9 @@ def logistic(values: npt.NDArray[np.float32], audits: pa.Table, world: Correlate
 def dawid_skene(world: CorrelatedWorld) -> Floats:
     from crowdkit.aggregation import DawidSkene
 
-    row, source = np.nonzero(world.spoke | world.silent)
+    row, source = np.nonzero(world.voted | world.silent)
     votes = pd.DataFrame(
-        {"task": row, "worker": source, "label": world.spoke[row, source].astype(np.int64)}
+        {"task": row, "worker": source, "label": world.voted[row, source].astype(np.int64)}
     )
     p = DawidSkene(n_iter=20).fit_predict_proba(votes)
     score: Floats = p.reindex(np.arange(len(world.correct)))[1].to_numpy()
@@ -170,7 +170,7 @@ def flying_squid(world: CorrelatedWorld) -> Floats:
     vars(np).setdefault("product", np.prod)  # gone from numpy 2, which its pgmpy does not know
     from flyingsquid.label_model import LabelModel
 
-    votes = world.spoke.astype(np.int64) - world.silent
+    votes = world.voted.astype(np.int64) - world.silent
     model = LabelModel(votes.shape[1])
     model.fit(votes)
     score: Floats = np.asarray(model.predict_proba(votes))[:, 1]
@@ -185,7 +185,7 @@ def cleanlab(world: CorrelatedWorld) -> Floats:
     from cleanlab.multilabel_classification.rank import get_label_quality_scores_per_class
     from sklearn.model_selection import cross_val_predict
 
-    majority = world.spoke.sum(axis=1) > world.silent.sum(axis=1)
+    majority = world.voted.sum(axis=1) > world.silent.sum(axis=1)
     p = cross_val_predict(
         LogisticRegression(max_iter=200), _votes(world), majority, cv=3, method="predict_proba"
     )[:, 1]
@@ -204,7 +204,7 @@ def cleanlab(world: CorrelatedWorld) -> Floats:
 
 def _votes(world: CorrelatedWorld) -> npt.NDArray[np.int64]:
     """Return 1 for a source that names the label, 0 for a silent one, -1 where it abstains."""
-    return np.where(world.spoke, 1, np.where(world.silent, 0, -1))
+    return np.where(world.voted, 1, np.where(world.silent, 0, -1))
 
 
 PEERS: dict[str, Callable[[CorrelatedWorld], Floats]] = {

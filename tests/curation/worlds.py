@@ -59,17 +59,17 @@ def make_world(n_images: int = 6000, seed: int = 0) -> World:
     truth, topic, pairs = _draw_images(taxonomy, n_images, rng)
     image, label = pairs // len(taxonomy), (pairs % len(taxonomy)).astype(np.int64)
     correct, topical = np.isin(pairs, truth), np.isin(pairs, topic)
-    spoke, covers = _draw_votes(image, label, correct, topical, n_images, len(taxonomy), rng)
-    kept = spoke.any(axis=1)
+    voted, covers = _draw_votes(image, label, correct, topical, n_images, len(taxonomy), rng)
+    kept = voted.any(axis=1)
     image, label, correct = image[kept], label[kept], correct[kept]
-    spoke, silent = spoke[kept], (covers[image] & ~spoke[kept])
+    voted, silent = voted[kept], (covers[image] & ~voted[kept])
     ids = np.array(sorted(digest(f"{seed}/{i}") for i in range(n_images)))
     label_ids = np.array(taxonomy.label_ids)
     candidates = pa.table(
         {
             "image_id": ids[image],
             "label_id": label_ids[label],
-            "evidence": _evidence(spoke, correct, rng),
+            "evidence": _evidence(voted, correct, rng),
             "silent": _names(silent),
             "ambiguity": (1 + label % 3).astype(np.int16),
         }
@@ -125,12 +125,12 @@ def _draw_votes(image, label, correct, topical, n_images, n_labels, rng):
     on_page = (topical & focused)[:, None] & reads_page
     author = (confused & ~correct)[:, None] & ~reads_page
     logit = logit + 3.0 * on_page + 1.5 * author
-    spoke = rng.random(rate.shape) < 1 / (1 + np.exp(-logit))
-    return spoke & covers[image], covers
+    voted = rng.random(rate.shape) < 1 / (1 + np.exp(-logit))
+    return voted & covers[image], covers
 
 
-def _evidence(spoke, correct, rng):
-    row, source = np.nonzero(spoke)
+def _evidence(voted, correct, rng):
+    row, source = np.nonzero(voted)
     right = correct[row]
     names = np.array(list(SOURCES))[source]
     strength = rng.beta(np.where(right, 4.5, 4), np.where(right, 3.5, 4))
@@ -147,7 +147,7 @@ def _evidence(spoke, correct, rng):
         ],
         fields=list(CANDIDATES.arrow.field("evidence").type.value_type),
     )
-    return pa.ListArray.from_arrays(_offsets(spoke), items)
+    return pa.ListArray.from_arrays(_offsets(voted), items)
 
 
 def _names(mask):

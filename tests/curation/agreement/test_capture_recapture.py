@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from curation.agreement.capture_recapture import count_missed, occasions
 from curation.agreement.label_model import Patterns, count_patterns
-from curation.scoring.features import features, votes
+from curation.scoring.features import features, vote_masks
 from tests.curation.worlds import make_world
 
 
@@ -95,28 +95,28 @@ def test_groups_that_avoid_each_other_turn_the_bound_round():
 def test_sources_that_err_together_are_one_occasion_in_a_world():
     world = make_world(3000, seed=3)
     table = features(world.candidates, world.taxonomy)
-    patterns, _ = count_patterns(table.spoke, table.silent)
+    patterns, _ = count_patterns(table.voted, table.silent)
     member = occasions(patterns)
     assert (member.sum(axis=0) == 1).all()
     on_page = [table.sources.index(name) for name in ("heading", "page", "surrounding", "title")]
     assert member[:, on_page].any(axis=1).sum() == 1
-    caught, covered = table.spoke @ member.T, (table.spoke | table.silent) @ member.T
+    caught, covered = table.voted @ member.T, (table.voted | table.silent) @ member.T
     found = audit_all(caught, covered, world.correct)
     n_missed = len(world.truth) - world.correct.sum()
     assert 0.3 * n_missed < found.n_missed_low < n_missed
 
 
 def test_sources_that_open_nothing_are_no_occasion():
-    spoke = np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 1, 1]], bool)
-    member = occasions(Patterns(spoke, ~spoke, np.array([9.0, 4, 6, 2])))
+    voted = np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 1, 1]], bool)
+    member = occasions(Patterns(voted, ~voted, np.array([9.0, 4, 6, 2])))
     assert member.sum(axis=0).tolist() == [1, 0, 0, 1]
 
 
 def test_votes_are_those_of_the_features():
     world = make_world(300, seed=1)
     table = features(world.candidates, world.taxonomy)
-    spoke, silent = votes(world.candidates.select(["evidence", "silent"]), table.sources)
-    np.testing.assert_array_equal(spoke, table.spoke)
+    voted, silent = vote_masks(world.candidates.select(["evidence", "silent"]), table.sources)
+    np.testing.assert_array_equal(voted, table.voted)
     np.testing.assert_array_equal(silent, table.silent)
 
 

@@ -53,15 +53,15 @@ def test_features_of_a_source():
     assert np.allclose(table.column("alt.log_pages"), np.log([2, 4, 1, 1]))
     assert np.allclose(table.column("alt.log_hosts"), np.log([2, 3, 1, 1]))
     assert table.column("alt.silent").tolist() == [0, 0, 1, 0]
-    assert table.spoke[:, 1].tolist() == [False, True, True, False]
+    assert table.voted[:, 1].tolist() == [False, True, True, False]
     assert table.silent[:, 1].tolist() == [True, False, False, False]
 
 
 def test_general_features():
     table = features(CANDIDATES_OF_TWO_IMAGES, TAXONOMY)
     expected = {
-        "n_speaking": [1, 2, 1, 1],
-        "share_speaking": [0.5, 1, 0.5, 1],
+        "n_votes": [1, 2, 1, 1],
+        "vote_share": [0.5, 1, 0.5, 1],
         "noisy_or": [0.5, 0.75, 0.25, 0.125],
         "log_ambiguity": np.log([1, 4, 1, 1]),
         "level": [0, 1, 1, 1],
@@ -100,7 +100,7 @@ def test_the_order_of_rows_does_not_matter():
     table = features(world.candidates, world.taxonomy)
     shuffled = features(world.candidates.take(order), world.taxonomy)
     assert np.allclose(shuffled.values, table.values[order], rtol=1e-6)
-    for name in ("image", "label", "fold", "spoke", "silent"):
+    for name in ("image", "label", "fold", "voted", "silent"):
         assert np.array_equal(getattr(shuffled, name), getattr(table, name)[order]), name
 
 
@@ -146,7 +146,7 @@ def test_some_candidates_are_the_features_of_those():
     some = features(world.candidates.take(row), world.taxonomy, table.sources, table.facts)
     taken = table.take(row)
     assert taken.pairs.equals(some.pairs)
-    for name in ("values", "spoke", "silent", "label", "fold"):
+    for name in ("values", "voted", "silent", "label", "fold"):
         assert np.array_equal(getattr(taken, name), getattr(some, name))
     values = np.random.default_rng(0).random(len(row))
     assert np.array_equal(

@@ -55,7 +55,7 @@ def precision_at_a_third(world, table, scores):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_cold_start_is_no_worse_than_counting_votes(seed):
     world, table = table_of(3000, seed)
-    votes = precision_at_a_third(world, table, table.column("n_speaking"))
+    votes = precision_at_a_third(world, table, table.column("n_votes"))
     assert precision_at_a_third(world, table, cold_scores(table)) > votes + 0.02
 
 
@@ -63,11 +63,11 @@ def test_the_cold_start_is_no_worse_than_counting_votes(seed):
 def test_the_cold_start_stands_strengths_that_say_nothing(seed):
     """There, the noisy-or of the strengths alone is five points worse than counting votes."""
     world, table = table_of(3000, seed)
-    strength = np.where(table.spoke, np.random.default_rng(seed).random(table.spoke.shape), 0)
+    strength = np.where(table.voted, np.random.default_rng(seed).random(table.voted.shape), 0)
     values = table.values.copy()
     values[:, table.names.index("noisy_or")] = 1 - np.prod(1 - strength, axis=1)
     deaf = dataclasses.replace(table, values=values)
-    votes = precision_at_a_third(world, table, table.column("n_speaking"))
+    votes = precision_at_a_third(world, table, table.column("n_votes"))
     assert precision_at_a_third(world, table, cold_scores(deaf)) > votes - 0.01
     assert precision_at_a_third(world, table, deaf.column("noisy_or")) < votes - 0.03
 
@@ -75,7 +75,7 @@ def test_the_cold_start_stands_strengths_that_say_nothing(seed):
 def test_the_cold_start_rises_with_voices_and_falls_with_silence():
     world = make_world(300)
     table = features(world.candidates, world.taxonomy)
-    row = int(np.flatnonzero(table.silent.any(axis=1) & (table.spoke.sum(axis=1) > 1))[0])
+    row = int(np.flatnonzero(table.silent.any(axis=1) & (table.voted.sum(axis=1) > 1))[0])
     before = cold_scores(table)
     assert np.all((before >= 0) & (before <= 1))
     table.silent[row, np.flatnonzero(table.silent[row])[0]] ^= True
@@ -89,7 +89,7 @@ def test_500_audits_beat_votes_and_cold_start():
     """Measured: .40 of all are right; votes .56, cold start .59, 500 audits .80."""
     world, table = table_of(6000, 0)
     _, scores = audited(6000, 500)
-    votes = precision_at_a_third(world, table, table.column("n_speaking"))
+    votes = precision_at_a_third(world, table, table.column("n_votes"))
     cold = precision_at_a_third(world, table, cold_scores(table))
     learnt = precision_at_a_third(world, table, scores.p_correct)
     assert learnt > votes + 0.18

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from crowds import aggregate
 from hypothesis import given
 from hypothesis import strategies as st
-
-from curation.agreement.crowds import aggregate
 
 
 def crowd(n_tasks, right, per_task, n_classes=3, seed=0):
