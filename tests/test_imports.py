@@ -24,7 +24,6 @@ TRAINING_MAY_SEE = {
     "labeling.exports",
     "labeling.schemas",
     "labeling.taxonomy.taxonomy",
-    "curation.shards.shards",
     "curation.shards.tars",
 }
 

@@ -1,8 +1,8 @@
 """Bounded decoding: any bytes in, one RGB JPEG out, or a reason why not.
 
-What the bytes claim is never believed. The size is checked first; then the format, of which only
-four decoders are ever tried; then the pixels that the header announces, before any is decoded;
-and last the whole image is decoded, because only that finds a file which was cut.
+The bytes are not trusted. Checks come in this order: size of the file; format, one of four; pixels
+by the header, before any is decoded; and decoding of the whole image, which alone finds a file that
+is cut.
 """
 
 from __future__ import annotations
@@ -36,12 +36,16 @@ BAD_IMAGE_REASONS = (
     "format_not_allowed",
     "bad_image",
 )
-"""Why an image is refused: the first three by `read_image` only."""
+"""Reasons to refuse an image; `read_jpeg` gives all but the first three."""
 
 _MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
-_PART = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})", re.DOTALL | re.ASCII)
+_ARCHIVED = re.compile(
+    rf"(.+(?:{'|'.join(map(re.escape, ARCHIVE_SUFFIXES))}))#(\d{{1,18}})",
+    re.DOTALL | re.IGNORECASE | re.ASCII,
+)
+_IN_TAR = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})", re.DOTALL | re.ASCII)
 _ZIPPED = re.compile(r"(.+?\.zip)#(.+)", re.DOTALL | re.IGNORECASE)
 _ORIENTATION = 0x0112
 _TURNS = {
@@ -53,8 +57,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Each scan of a progressive JPEG walks over every pixel and may take two bytes of file: cameras
-# and encoders write about ten, and a file with thousands would be decoded for hours.
+# A scan of a progressive JPEG covers every pixel and can be two bytes long: cameras and encoders
+# write about ten, and a file with thousands would take hours to decode.
 _MAX_SCANS = 100
 _SMALLER_QUALITY = 90
 
@@ -69,9 +73,9 @@ class BadImage(Exception):
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What is decoded at all: most pixels, most bytes; and how what is re-encoded comes out.
+    """Largest image that is decoded, in pixels and bytes, and quality of re-encoded ones.
 
-    An image whose shorter side is longer than ``short_side`` is reduced to it, at quality 90.
+    An image whose shorter side has more than ``short_side`` pixels is reduced to it, at quality 90.
     """
 
     max_pixels: int = 64_000_000
@@ -82,7 +86,7 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A whole RGB JPEG, upright; `recoded` says that its bytes are not the ones that came in."""
+    """A whole RGB JPEG, upright; `recoded` if its bytes differ from the input."""
 
     jpeg: bytes
     width: int
@@ -90,20 +94,23 @@ class Decoded:
     recoded: bool
 
 
-def read_jpeg(data: bytes, limits: ImageLimits = ImageLimits()) -> Decoded:
+DEFAULT_LIMITS = ImageLimits()
+
+
+def read_jpeg(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Decoded:
     r"""Return an image of any allowed format as an upright RGB JPEG.
 
-    A whole baseline RGB JPEG that needs no turning and is not too large passes through byte for
-    byte. Everything else is encoded anew: the first frame of an animation, grey, palette, CMYK and
-    16-bit images as RGB, transparent ones over white. Metadata and colour profiles are not carried
-    over then.
+    A whole baseline RGB JPEG that is upright and not too large is returned byte for byte. All else
+    is encoded again: the first frame of an animation, grey, palette, CMYK and 16-bit images as RGB,
+    transparent ones over white. Metadata and colour profiles are then lost.
 
     Parameters
     ----------
     data
         The bytes of an image file.
     limits
-        Bounds on bytes (of the file) and pixels (of its header), size and quality of the result.
+        Limits on the bytes of the file and the pixels in its header; size and quality of the
+        result.
 
     Raises
     ------
@@ -127,7 +134,8 @@ def read_jpeg(data: bytes, limits: ImageLimits = ImageLimits()) -> Decoded:
         _check_header(image, data, limits)
         smaller = _smaller_size(image, limits)
         if smaller:
-            # Decoding at a half or less of its size, but twice that of the result, costs less.
+            # JPEGs can be decoded at 1/2, 1/4 or 1/8 of their size, which costs less; twice the
+            # size of the result is enough for its quality.
             image.draft(image.mode, (2 * smaller[0], 2 * smaller[1]))
         image.load()
         turn = _TURNS.get(_orientation(image))
@@ -140,9 +148,9 @@ def read_jpeg(data: bytes, limits: ImageLimits = ImageLimits()) -> Decoded:
 
 
 def read_image(
-    image_id: str, location: str, data_dir: Path, limits: ImageLimits = ImageLimits()
+    image_id: str, location: str, data_dir: Path, limits: ImageLimits = DEFAULT_LIMITS
 ) -> Decoded:
-    """Return the image at a location below `data_dir`, if its bytes are still the ones of its id.
+    """Return the image at a location below `data_dir`, if its bytes have the digest of its id.
 
     Parameters
     ----------
@@ -160,81 +168,52 @@ def read_image(
     Raises
     ------
     BadImage
-        ``not_local`` for a URL, an absolute path or one with ``..``; ``image_missing`` where
-        there is no such file, or none that may be read; ``content_changed`` where its bytes have
-        another digest; or a reason of `read_jpeg`.
+        ``not_local`` for a URL, an absolute path or one with ``..``; ``image_missing`` if the file
+        does not exist or cannot be read; ``content_changed`` if its bytes have another digest; or a
+        reason of `read_jpeg`.
     """
-    name, hash_sign, offset = location.rpartition("#")
-    if not hash_sign or not name.lower().endswith(ARCHIVE_SUFFIXES) or not offset.isdecimal():
-        name, offset = location, ""
-    path = PurePosixPath(name)
+    path = PurePosixPath(location)
     if _SCHEME.match(location) or path.is_absolute() or ".." in path.parts or "\0" in location:
         raise BadImage("not_local")
-    part, zipped = _PART.fullmatch(location), _ZIPPED.fullmatch(location)
-    if offset:
-        data = _read_archived(data_dir / path, int(offset[:18]), limits)
-    elif part:
-        data = _read_part(data_dir, part, limits)
-    elif zipped and (data_dir / zipped[1]).is_file():
-        data = _read_zipped(data_dir / zipped[1], zipped[2], limits)
-    else:
-        data = _read_bounded(data_dir / path, limits)
+    data = _read_bytes(location, data_dir, limits.max_bytes + 1)
+    if data is None:
+        raise BadImage("image_missing")
+    if len(data) > limits.max_bytes:
+        raise BadImage("too_large")
     if digest(data) != image_id:
         raise BadImage("content_changed")
     return read_jpeg(data, limits)
 
 
-def _read_archived(path: Path, offset: int, limits: ImageLimits) -> bytes:
+def _read_bytes(location: str, data_dir: Path, most: int) -> bytes | None:
+    """Return the file at a location, its first `most` bytes or more; None if it cannot be read."""
+    archived, in_tar, zipped = (p.fullmatch(location) for p in (_ARCHIVED, _IN_TAR, _ZIPPED))
     try:
-        data = read_stored(path, offset) if path.is_file() else None
-    except InputError as error:
-        raise BadImage("image_missing") from error
-    if data is None:
-        raise BadImage("image_missing")
-    if len(data) > limits.max_bytes:
-        raise BadImage("too_large")
-    return data
+        if archived:
+            path = data_dir / archived[1]
+            return read_stored(path, int(archived[2])) if path.is_file() else None
+        if in_tar:
+            offset, length = int(in_tar[2]), int(in_tar[3])
+            return _read_range(data_dir / in_tar[1], offset, min(length, most))
+        if zipped and (data_dir / zipped[1]).is_file():
+            return read_zipped(data_dir / zipped[1], zipped[2], most)
+        return _read_range(data_dir / location, 0, most)
+    except (OSError, InputError):
+        return None
 
 
-def _read_bounded(path: Path, limits: ImageLimits) -> bytes:
-    try:
-        if not path.is_file():
-            raise BadImage("image_missing")
-        with path.open("rb") as file:
-            data = file.read(limits.max_bytes + 1)
-    except OSError as error:
-        raise BadImage("image_missing") from error
-    if len(data) > limits.max_bytes:
-        raise BadImage("too_large")
-    return data
-
-
-def _read_zipped(path: Path, name: str, limits: ImageLimits) -> bytes:
-    data = read_zipped(path, name, limits.max_bytes + 1)
-    if data is None:
-        raise BadImage("image_missing")
-    if len(data) > limits.max_bytes:
-        raise BadImage("too_large")
-    return data
-
-
-def _read_part(data_dir: Path, part: re.Match[str], limits: ImageLimits) -> bytes:
-    path, offset, length = data_dir / part[1], int(part[2]), int(part[3])
-    if length > limits.max_bytes:
-        raise BadImage("too_large")
-    try:
-        if not path.is_file():
-            raise BadImage("image_missing")
-        with path.open("rb") as tar:
-            tar.seek(offset)
-            return tar.read(length)
-    except OSError as error:
-        raise BadImage("image_missing") from error
+def _read_range(path: Path, offset: int, most: int) -> bytes | None:
+    # Not a folder, and not a pipe, which would block.
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(most)
 
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Turn whatever Pillow raises on a hostile file into `BadImage`, and keep it from warning."""
+    """Raise `BadImage` for any error of Pillow, and silence its warnings."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -259,7 +238,7 @@ def _check_header(image: Image.Image, data: bytes, limits: ImageLimits) -> None:
 
 
 def _smaller_size(image: Image.Image, limits: ImageLimits) -> tuple[int, int] | None:
-    """Return the width and height that an image is to have, if it is too large."""
+    """Return the width and height to reduce an image to, or None if it is small enough."""
     if limits.short_side is None or min(image.size) <= limits.short_side:
         return None
     scale = limits.short_side / min(image.size)
@@ -267,16 +246,16 @@ def _smaller_size(image: Image.Image, limits: ImageLimits) -> tuple[int, int] | 
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where there is none or the EXIF block is damaged."""
+    """Return the EXIF orientation, 1 to 8; 1 if it is missing or the EXIF block is damaged."""
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    # A damaged block raises SyntaxError, struct.error, ValueError and more; the pixels are fine.
+    # A damaged block raises SyntaxError, struct.error, ValueError and more; the pixels are intact.
     except Exception:
         return 1
 
 
 def _is_plain(image: Image.Image, data: bytes) -> bool:
-    """Return whether this is a baseline RGB JPEG with nothing behind its end."""
+    """Return whether an image is a baseline RGB JPEG without bytes after its end."""
     baseline = image.format == "JPEG" and not image.info.get("progressive")
     return baseline and image.mode == "RGB" and data.endswith(_END_OF_IMAGE)
 

@@ -1,10 +1,9 @@
-"""WebDataset tars that are the same bytes for the same samples, and a reader that believes nothing.
+"""WebDataset tars: equal samples are written as equal bytes, and every header read is checked.
 
 A sample is two members, ``<image_id>.jpg`` and ``<image_id>.json``, in this order; samples are
-sorted by id. Every header is plain ustar with mode 0644 and without times, owners or names of
-owners, so a shard depends on nothing but its samples. The keys are hexadecimal digests: a key
-with a dot would merge two samples in readers of WebDataset, one with a slash would leave the
-folder where the tar is unpacked.
+sorted by id. Every header is plain ustar with mode 0644 and without times or owners, so a shard
+depends on its samples alone. The keys are hexadecimal digests: readers of WebDataset would merge
+two samples whose keys have a dot, and a key with a slash could be unpacked into another folder.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import mmap
 import re
 import struct
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,19 +22,19 @@ from curation.runs.durable import write_text
 from labeling.errors import InputError
 
 MEMBER_NAME = re.compile(r"([0-9a-f]{32})\.(jpg|json)")
-"""What the whole name of a member must match, when written and when read."""
+"""Pattern of a member's whole name, when written and when read."""
 
 _BLOCK = 512
 _END = bytes(2 * _BLOCK)
 _FILE_TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE)
-# Name, size, checksum and type of a member, and the first byte of the folder of a long name.
+# Name, size, checksum and type of a member, and the first byte of the prefix of a long name.
 _HEADER = struct.Struct("100s24x12s12x8sc188xB166x")
 _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One training sample: the image as JPEG and what is known about it as JSON."""
+    """One training sample: the image as JPEG and its facts as JSON."""
 
     image_id: str
     jpeg: bytes
@@ -51,8 +50,8 @@ class ShardInfo:
     n_bytes: int
 
 
-class Place(NamedTuple):
-    """Where a sample stands in its shard: the bytes of its two members."""
+class SampleSpan(NamedTuple):
+    """Position of a sample in its shard: the bytes of its two members."""
 
     key: str
     jpeg: slice
@@ -78,16 +77,16 @@ def write_shards(
     prefix
         Beginning of the file names.
     shard_bytes
-        Size that no shard passes, unless it holds one sample only.
+        Largest size of a shard in bytes; a single larger sample is a shard of its own.
 
     Raises
     ------
     InputError
-        If an id is not 32 hexadecimal digits, stands twice or is out of order.
+        If an id is not 32 hexadecimal digits, occurs twice or is out of order.
     """
     shards: list[ShardInfo] = []
-    waiting = iter(samples)
-    sample = next(waiting, None)
+    remaining = iter(samples)
+    sample = next(remaining, None)
     last = ""
     while sample is not None:
         path = out_dir / f"{prefix}-{len(shards):06d}.tar"
@@ -99,34 +98,16 @@ def write_shards(
                     break
                 shard.write(packed)
                 n_samples, last = n_samples + 1, sample.image_id
-                sample = next(waiting, None)
+                sample = next(remaining, None)
             shard.write(_END)
             shards.append(ShardInfo(path.name, n_samples, shard.tell()))
     return shards
 
 
 def write_index(shards: Sequence[ShardInfo], out_dir: Path) -> None:
-    """Write ``sizes.json``: how many samples each shard holds, as readers of WebDataset expect."""
+    """Write ``sizes.json``: the number of samples of each shard, as WebDataset expects it."""
     sizes = {shard.name: shard.n_samples for shard in shards}
     write_text(out_dir / "sizes.json", json.dumps(sizes, indent=1, sort_keys=True) + "\n")
-
-
-def read_shard(path: Path) -> Iterator[Sample]:
-    """Yield the samples of one shard, after checking the structure of the whole of it.
-
-    Raises
-    ------
-    InputError
-        Before the first sample, if the shard is not a whole tar of sorted two-member samples: cut,
-        compressed, with a member missing, repeated, out of order or of a foreign name. Later, at
-        its sample, for JSON that cannot be read. The message names the shard and the key.
-    """
-    with map_shard(path) as data:
-        places = find_samples(data, path)
-        _check_order(places, path)
-        for place in places:
-            known = parse_json(data[place.json], path, place.key)
-            yield Sample(place.key, data[place.jpeg], known)
 
 
 def map_shard(path: Path) -> mmap.mmap:
@@ -135,43 +116,43 @@ def map_shard(path: Path) -> mmap.mmap:
     Raises
     ------
     InputError
-        If there is no such file, or nothing in it.
+        If there is no such file, or it is empty.
     """
     try:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        # An empty file cannot be mapped: that is the ValueError.
+        # mmap raises ValueError for an empty file.
         raise _refused(path, f"cannot be opened: {error}") from error
 
 
-def find_samples(data: mmap.mmap, path: Path) -> list[Place]:
-    """Return where each sample of a shard stands, in the shard's order; only headers are read.
+def find_samples(data: mmap.mmap, path: Path) -> list[SampleSpan]:
+    """Return the position of each sample, in the shard's order; only headers are read.
 
     Raises
     ------
     InputError
-        If the shard is not a whole tar, or not of samples of one JPEG and then one JSON. The
-        message names the shard and the key. Samples may be in any order.
+        If the shard is not a whole tar of samples that are one JPEG and then one JSON. The message
+        names the shard and the key.
     """
     members = _scan(data, path)
-    places: list[Place] = []
+    samples: list[SampleSpan] = []
     for at in range(0, len(members), 2):
         key = members[at].name.partition(".")[0]
         pair = members[at : at + 2]
         if [member.name for member in pair] != [f"{key}.jpg", f"{key}.json"]:
             raise _refused(path, "holds a sample that is not one .jpg and then one .json", key)
-        places.append(Place(key, pair[0].span, pair[1].span))
-    return places
+        samples.append(SampleSpan(key, pair[0].span, pair[1].span))
+    return samples
 
 
 def parse_json(text: bytes, path: Path, key: str) -> dict[str, Any]:
-    """Return what is known of a sample.
+    """Return the facts of a sample.
 
     Raises
     ------
     InputError
-        If this is not the JSON of an object. The message names the shard and the key.
+        If the text is not the JSON of an object. The message names the shard and the key.
     """
     try:
         value = json.loads(text)
@@ -183,17 +164,17 @@ def parse_json(text: bytes, path: Path, key: str) -> dict[str, Any]:
 
 
 def _pack(sample: Sample, last: str) -> bytes:
-    """Return both members of a sample as they stand in the tar."""
+    """Return both members of a sample as bytes of the tar."""
     if sample.image_id <= last:
         raise InputError(
-            "the samples of a shard are not sorted by image, or one stands twice",
+            "the samples of a shard are not sorted by image, or one occurs twice",
             facts={"image": sample.image_id, "after": last},
         )
     text = json.dumps(
         sample.json, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
-    jpeg, note = f"{sample.image_id}.jpg", f"{sample.image_id}.json"
-    return _pack_member(jpeg, sample.jpeg) + _pack_member(note, text.encode("utf-8"))
+    jpeg, facts = f"{sample.image_id}.jpg", f"{sample.image_id}.json"
+    return _pack_member(jpeg, sample.jpeg) + _pack_member(facts, text.encode("utf-8"))
 
 
 def _pack_member(name: str, content: bytes) -> bytes:
@@ -209,7 +190,7 @@ def _pack_member(name: str, content: bytes) -> bytes:
 
 
 def _scan(data: mmap.mmap, path: Path) -> list[_Member]:
-    """Return the members of a tar, or raise unless it is whole."""
+    """Return the members of a whole tar."""
     if data[:2] == _GZIP:
         raise _refused(
             path, "is compressed with gzip; unpack it, the images are compressed already"
@@ -226,32 +207,24 @@ def _scan(data: mmap.mmap, path: Path) -> list[_Member]:
         members.append(member)
         at = member.span.stop + -member.span.stop % _BLOCK
     if data[at : at + len(_END)] != _END or data[at:].strip(b"\0"):
-        raise _refused(path, "does not end where its end is marked", last)
+        raise _refused(path, "does not end with its two empty blocks", last)
     return members
 
 
 def _read_header(block: bytes, at: int, path: Path, last: str | None) -> _Member:
-    """Return the member whose header stands at a byte."""
+    """Return the member whose header begins at a byte."""
     padded, size, checksum, kind, folder = _HEADER.unpack(block)
     try:
         n_bytes = int(size.rstrip(b" \0"), 8)
-        # The checksum counts its own eight bytes as blanks.
+        # The checksum counts its own eight bytes as blanks (POSIX.1-1988, ustar).
         if int(checksum.rstrip(b" \0"), 8) != sum(block) - sum(checksum) + 8 * ord(" "):
             raise ValueError("its checksum is wrong")
     except ValueError as error:
         raise _refused(path, f"is not a tar, or damaged at byte {at:,}: {error}", last) from error
     name = padded.partition(b"\0")[0].decode("utf-8", "surrogateescape")
     if kind not in _FILE_TYPES or folder or n_bytes < 0 or not MEMBER_NAME.fullmatch(name):
-        raise _refused(path, "holds a member that is no sample's", name)
+        raise _refused(path, "holds a member that is not part of a sample", name)
     return _Member(name, slice(at + _BLOCK, at + _BLOCK + n_bytes))
-
-
-def _check_order(places: Sequence[Place], path: Path) -> None:
-    last = ""
-    for place in places:
-        if place.key <= last:
-            raise _refused(path, "holds a sample twice, or out of order", place.key)
-        last = place.key
 
 
 def _refused(path: Path, what: str, key: str | None = None) -> InputError:

@@ -19,7 +19,7 @@ from curation.selection.selection import random_share
 from curation.shards.card import write_card
 from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
 from curation.shards.samples import RESTORABLE_REASONS, is_any_restored
-from curation.shards.shards import ExportSettings, export_shards
+from curation.shards.shards import export_shards
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SCORED, SELECTED
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
@@ -77,20 +77,17 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
         earlier = reuse(out_dir, name, inputs=inputs, config=settings)
         if earlier is None or _is_any_restored(earlier, signals, find_input(config), limits):
             with write_stage(out_dir, name, inputs=inputs, config=settings) as work:
-                counts = export_shards(
+                work.counts |= export_shards(
                     labels.pairs(),
                     candidates.table(CANDIDATES),
                     signals.table(IMAGES),
                     taxonomy_of(candidates),
                     find_input(config),
                     work.dir,
-                    ExportSettings(
-                        config.export.shard_mb,
-                        config.export.holdout_share,
-                        limits,
-                    ),
+                    shard_mb=config.export.shard_mb,
+                    holdout_share=config.export.holdout_share,
+                    limits=limits,
                 )
-                work.counts |= counts.as_manifest()
                 _refuse_no_images(name, work, config.base)
                 card = {**labels.told, **work.counts}
                 write_card(card | {"short_side": config.export.short_side}, work.dir)

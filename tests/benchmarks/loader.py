@@ -36,7 +36,7 @@ import webdataset
 from photos import draw_photo, facts
 from PIL import Image
 
-from curation.shards.tars import Sample, read_shard, write_shards
+from curation.shards.tars import Sample, write_shards
 from labeling.keys.ids import digest
 from training.data import decode
 from training.data.decode import View, box_of
@@ -85,7 +85,8 @@ def make_shard(name: str, folder: Path) -> Path:
 
 
 def loaders(path: Path) -> dict[str, Callable[[], None]]:
-    jpegs = [sample.jpeg for sample in read_shard(path)]
+    shards = open_shards([path])
+    jpegs = [bytes(shards.jpeg(row)) for row in range(len(shards))]
     return {
         "ours": lambda: ours(path),
         "ours in floats": lambda: ours(path, normalise),

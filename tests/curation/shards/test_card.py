@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from curation.shards.card import render_card, size_category, write_card
-from curation.shards.shards import ExportCounts, ShardInfo
 
-COUNTS = ExportCounts(
-    n_images=3000,
-    n_train=2080,
-    n_heldout=602,
-    dropped={"no_kept_label": 311, "bad_image": 7},
-    n_kept=3205,
-    n_implied=4100,
-    n_labels=410,
-    shards=(ShardInfo("train-000000.tar", 2080, 10), ShardInfo("heldout-000000.tar", 602, 10)),
-)
+COUNTS = {
+    "in": 3000,
+    "out": 2682,
+    "dropped": {"no_kept_label": 311, "bad_image": 7},
+    "train": 2080,
+    "heldout": 602,
+    "labels_kept": 3205,
+    "labels_implied": 4100,
+    "labels": 410,
+    "shards": 2,
+}
 SELECTION = {
     "candidates": 12_040,
     "kept": 4012,
@@ -43,7 +43,7 @@ def card_of(facts: dict[str, Any]) -> tuple[dict[str, str], str]:
 
 
 def test_the_card_states_size_selection_and_precision(tmp_path: Path) -> None:
-    facts = SELECTION | COUNTS.as_manifest()
+    facts = SELECTION | COUNTS
     path = write_card(facts, tmp_path)
     assert path == tmp_path / "README.md"
     text = path.read_text(encoding="utf-8").replace("\u00a0", " ")
@@ -81,7 +81,7 @@ def test_the_card_says_how_a_threshold_was_meant(facts: dict[str, Any], expected
 
 
 def test_a_set_that_was_not_selected_states_no_precision() -> None:
-    _, text = card_of(COUNTS.as_manifest())
+    _, text = card_of(COUNTS)
     assert "**Precision is unknown**" in text
     assert "not selected" in text
     assert "precision |" not in text
@@ -93,9 +93,9 @@ def test_a_precision_that_is_no_number_is_not_stated(tmp_path: Path) -> None:
     assert "**Precision is unknown**" in text
 
 
-@pytest.mark.parametrize("missing", [*SELECTION, *COUNTS.as_manifest()])
+@pytest.mark.parametrize("missing", [*SELECTION, *COUNTS])
 def test_any_fact_may_be_missing(missing: str) -> None:
-    facts = SELECTION | COUNTS.as_manifest()
+    facts = SELECTION | COUNTS
     del facts[missing]
     card_of(facts)
 
