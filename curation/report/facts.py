@@ -1,4 +1,4 @@
-"""What is known of a run: as JSON holds it, and in sentences that a colleague understands."""
+"""Facts of a run, as JSON and as sentences."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 Facts: TypeAlias = Mapping[str, Any]
-"""What `curation.report.report.write_report` lists: any of it may be missing."""
+"""Facts that `curation.report.report.write_report` lists; any may be missing."""
 
 MAP_NAMES = {
     "map_all": "all candidates",
     "map_random": "a random share",
     "map_selected": "the kept labels",
 }
-"""Facts with the mean average precision of three label sets, and what the sets are called."""
+"""Facts with the mean average precision of three label sets, and names of the sets."""
 
 
 def rounded(value: Any) -> Any:
-    """Return facts as JSON holds them: floats with six significant digits, None where not finite.
+    """Return facts for JSON: floats with six significant digits, or None if not finite.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def rounded(value: Any) -> Any:
 
 
 def headline(facts: Facts) -> list[str]:
-    """Return what the run came to, in plain sentences.
+    """Return the results of a run as sentences.
 
     Parameters
     ----------
@@ -54,24 +54,22 @@ def headline(facts: Facts) -> list[str]:
     Recall is not claimed: it cannot be estimated without judging every label of every image.
     """
     return [
-        *(
-            _say_kept(facts),
-            *_say_floor(facts),
-            *_say_precision(facts),
-            *_say_truth(facts),
-            *_say_map(facts),
-        ),
-        _say_recall(facts),
+        _kept(facts),
+        *_floor(facts),
+        *_precision(facts),
+        *_truth(facts),
+        *_map(facts),
+        _recall(facts),
     ]
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share in [0, 1] as percent, or a dash where there is none."""
+    """Return a share in [0, 1] as percent, or a dash for None."""
     return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def interval(facts: Facts) -> str | None:
-    """Return the interval of the precision in words, or None where there is none."""
+    """Return the interval of the precision as text, or None if it is unknown."""
     low, high = facts.get("precision_low"), facts.get("precision_high")
     if low is None or high is None:
         return None
@@ -80,7 +78,7 @@ def interval(facts: Facts) -> str | None:
     return f"{name} {100 * low:.1f} to {percent(high)}"
 
 
-def _say_kept(facts: Facts) -> str:
+def _kept(facts: Facts) -> str:
     candidates, kept = facts.get("candidates"), facts.get("kept")
     if candidates is None:
         return "The run has no candidate labels yet."
@@ -91,7 +89,7 @@ def _say_kept(facts: Facts) -> str:
     return f"Kept {kept:,} of {candidates:,} candidate labels ({percent(kept / candidates)})."
 
 
-def _say_floor(facts: Facts) -> list[str]:
+def _floor(facts: Facts) -> list[str]:
     floor, alone = facts.get("floor_held"), facts.get("n_by_floor")
     if not floor or alone is None:
         return []
@@ -101,7 +99,7 @@ def _say_floor(facts: Facts) -> list[str]:
     ]
 
 
-def _say_precision(facts: Facts) -> list[str]:
+def _precision(facts: Facts) -> list[str]:
     if facts.get("precision") is None:
         why = "" if facts.get("n_audits") else ": no pair was audited"
         return [f"No precision is stated{why}."] if facts.get("kept") is not None else []
@@ -112,11 +110,11 @@ def _say_precision(facts: Facts) -> list[str]:
             basis += f"{facts['n_audits_kept']:,} of them kept, "
     within = interval(facts)
     aside = f" ({within})" if within else ""
-    said = f"{basis}the precision of the kept labels is {percent(facts['precision'])}{aside}."
-    return [said[0].upper() + said[1:], *_say_proof(facts)]
+    sentence = f"{basis}the precision of the kept labels is {percent(facts['precision'])}{aside}."
+    return [sentence[0].upper() + sentence[1:], *_proof(facts)]
 
 
-def _say_proof(facts: Facts) -> list[str]:
+def _proof(facts: Facts) -> list[str]:
     held = facts.get("precision_held")
     if held is None:
         return []
@@ -126,18 +124,18 @@ def _say_proof(facts: Facts) -> list[str]:
     return [f"It was proved that {of_what}at least {percent(held)} of them are right{how}."]
 
 
-def _say_truth(facts: Facts) -> list[str]:
+def _truth(facts: Facts) -> list[str]:
     truth = facts.get("true_precision")
     if truth is None:
         return []
-    said = f"The truth is known here: the precision is {percent(truth)}"
+    sentence = f"The truth is known here: the precision is {percent(truth)}"
     low, high = facts.get("precision_low"), facts.get("precision_high")
     if low is None or high is None:
-        return [f"{said}."]
-    return [f"{said}, {'inside' if low <= truth <= high else 'outside'} the interval."]
+        return [f"{sentence}."]
+    return [f"{sentence}, {'inside' if low <= truth <= high else 'outside'} the interval."]
 
 
-def _say_map(facts: Facts) -> list[str]:
+def _map(facts: Facts) -> list[str]:
     kept = facts.get("map_selected", facts.get("map"))
     if kept is None:
         return []
@@ -153,15 +151,15 @@ def _say_map(facts: Facts) -> list[str]:
     ]
 
 
-def _say_recall(facts: Facts) -> str:
-    said = "Recall is not claimed: "
-    said += "it cannot be estimated without judging every label of every image."
+def _recall(facts: Facts) -> str:
+    text = "Recall is not claimed: "
+    text += "it cannot be estimated without judging every label of every image."
     share, n_missed = facts.get("kept_share_of_right"), facts.get("pool_missed_low")
     if share is not None:
-        said += f" By the audits, {percent(share)} of the right candidates are kept."
+        text += f" By the audits, {percent(share)} of the right candidates are kept."
     if n_missed is not None and n_missed >= 1:
-        said += (
-            f" The overlap of the sources says that at least {int(n_missed):,} more right labels"
+        text += (
+            f" By the overlap of the sources, at least {int(n_missed):,} more right labels of these"
+            " images are not candidates; there may be many times as many."
         )
-        said += " of these images are no candidates; there may be many times as many."
-    return said
+    return text

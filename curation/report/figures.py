@@ -1,8 +1,8 @@
 """The report's figures, drawn from its facts.
 
-SVG figures are made to stand inside a page: their texts are text, and their colours are the
-page's variables (``--ink``, ``--accent``, …), so that they follow its light or dark theme.
-The same facts give the same bytes.
+SVG figures are parts of a page: their texts are text, and their colours are the page's variables
+(``--ink``, ``--accent``, …), so that they follow its light or dark theme. Equal facts give equal
+bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -55,12 +54,12 @@ _STYLE = {
 
 
 def has_curve(facts: Facts) -> bool:
-    """Return whether there are enough thresholds to draw a curve of their precision."""
+    """Return whether there are enough thresholds for a curve of their precision."""
     return len(_known_rows(facts)) >= 2
 
 
 def has_map_bars(facts: Facts) -> bool:
-    """Return whether there are models of at least two label sets to compare."""
+    """Return whether models of at least two label sets can be compared."""
     return sum(facts.get(name) is not None for name in MAP_NAMES) >= 2
 
 
@@ -71,7 +70,7 @@ def precision_curve_svg(facts: Facts) -> str:
     ----------
     facts
         ``threshold_table`` with ``share``, ``precision``, ``low`` and ``high``, all in [0, 1];
-        and, for the point that was chosen, ``kept_share`` and ``precision``.
+        for the chosen point, ``kept_share`` and ``precision``.
     """
     return _as_svg(draw_precision_curve, facts, (5.4, 3.3), "Precision over the share kept")
 
@@ -87,23 +86,8 @@ def map_bars_svg(facts: Facts) -> str:
     return _as_svg(draw_map_bars, facts, (5.4, 1.8), "Mean average precision by label set")
 
 
-def summary_png(facts: Facts, path: Path) -> None:
-    """Write one picture of a run: the precision curve left, the models compared right."""
-    with style():
-        figure = Figure(figsize=(10, 3.8), facecolor=PAPER, layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        draw_precision_curve(left, facts)
-        draw_map_bars(right, facts)
-        left.set_title("What the kept labels are worth", loc="left", fontsize=12)
-        right.set_title("What a model learns from them", loc="left", fontsize=12)
-        figure.savefig(path, format="png", dpi=160, metadata={"Software": None})
-
-
 def draw_precision_curve(axes: Axes, facts: Facts) -> None:
-    """Draw the curve of `precision_curve_svg`; nothing where `has_curve` is false."""
-    if not has_curve(facts):
-        axes.set_axis_off()
-        return
+    """Draw the curve of `precision_curve_svg`."""
     rows = _known_rows(facts)
     share, precision, low, high = (
         [row[name] for row in rows] for name in ("share", "precision", "low", "high")
@@ -134,23 +118,20 @@ def _mark_chosen(axes: Axes, share: float, precision: float, interval: Sequence[
 
 
 def draw_map_bars(axes: Axes, facts: Facts) -> None:
-    """Draw the bars of `map_bars_svg`, for those label sets that there are."""
+    """Draw the bars of `map_bars_svg`."""
     bars = [(name, facts[key]) for key, name in MAP_NAMES.items() if facts.get(key) is not None]
-    if not bars:
-        axes.set_axis_off()
-        return
     names, values = zip(*bars, strict=True)
     best = MAP_NAMES["map_selected"]
     colours = [ACCENT if name == best else OTHER for name in names]
-    places = range(len(bars))
-    axes.barh(places, values, color=colours, height=0.56)
-    for place, (name, value) in enumerate(bars):
+    rows = range(len(bars))
+    axes.barh(rows, values, color=colours, height=0.56)
+    for row, (name, value) in enumerate(bars):
         weight = "bold" if name == best else "normal"
         axes.annotate(
-            f"{100 * value:.1f} %", (value, place), (5, 0), textcoords="offset points",
+            f"{100 * value:.1f} %", (value, row), (5, 0), textcoords="offset points",
             va="center", weight=weight,
         )  # fmt: skip
-    axes.set_yticks(places, names)
+    axes.set_yticks(rows, names)
     axes.invert_yaxis()
     axes.set_xlim(0, max(*values, 0.01) * 1.18)
     axes.set_xticks([])
@@ -174,26 +155,34 @@ def _as_svg(
 ) -> str:
     with style():
         figure = Figure(figsize=size, layout="constrained")
-        figure.patch.set_visible(False)
-        axes = figure.subplots()
-        axes.patch.set_visible(False)
-        draw(axes, facts)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None})
-    return for_page(out.getvalue(), title)
+        draw(figure.subplots(), facts)
+        return page_svg(figure, title)
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw with winnow's settings on matplotlib's defaults, whatever the user's settings are."""
+    """Draw with winnow's settings on matplotlib's defaults, not with the user's settings."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
         yield
 
 
-def for_page(svg: str, title: str) -> str:
-    """Make an SVG file part of a page: no prologue, no ids but those needed, colours by name."""
+def page_svg(figure: Figure, title: str) -> str:
+    """Return a figure as SVG for a page: without background, its colours are the page's variables.
+
+    Parameters
+    ----------
+    figure
+        Drawn within `style`.
+    title
+        Label for screen readers.
+    """
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set_visible(False)
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None})
+    svg = out.getvalue()
     svg = svg[svg.index("<svg") :]
     for part in (r"<metadata>.*?</metadata>", r"<style.*?</style>"):
         svg = re.sub(part, "", svg, flags=re.DOTALL)
@@ -202,5 +191,4 @@ def for_page(svg: str, title: str) -> str:
     svg = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", svg)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var({variable}, {colour})")
-    label = html.escape(title)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{html.escape(title)}"', 1)

@@ -1,8 +1,7 @@
 """The report of a run: ``report.json`` for programs and ``report.html``, one file, for people.
 
-The page stands alone: it holds its style, script, figures and thumbnails, loads nothing, and says
-so to the browser. Every text that comes from data is escaped. A section appears when its facts
-are there, and not otherwise.
+The page holds its style, script, figures and thumbnails, and its content security policy lets it
+load nothing. Every text from data is escaped. A section is left out if its facts are missing.
 """
 
 from __future__ import annotations
@@ -14,37 +13,38 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from curation.report.facts import Facts, headline, interval, percent, rounded
 from curation.report.figures import has_curve, has_map_bars, map_bars_svg, precision_curve_svg
+from curation.report.templates import templates_in
 from curation.runs.durable import write_text
-from curation.runs.stage import MADE_BY
+from curation.runs.stage import sorted_stages
 
 MAX_LABELS = 2000
-"""Labels listed on the page, those with most candidates; ``report.json`` holds all."""
+"""Labels on the page, those with most candidates; ``report.json`` holds all."""
 
 MAX_THUMBNAILS, MAX_THUMBNAIL_CHARS = 200, 3_000_000
-"""Thumbnails on the page, and the length of their data URIs together."""
+"""Thumbnails on the page, and the total length of their data URIs."""
 
 REASONS = {
     "below_threshold": "the probability to be right is below the threshold",
-    "unproved_group": "of its group nothing could be proved to be as precise as asked",
-    "over_per_image": "the image has as many more probable labels as it may have",
-    "over_per_label": "the label has as many more probable images as it may have",
-    "implied": "a kept label of the image is a kind of it: shards hold it as implied",
+    "unproved_group": "no part of its group could be proved to be as precise as asked",
+    "over_per_image": "more probable labels use up the limit of the image",
+    "over_per_label": "more probable images use up the limit of the label",
+    "implied": "a kept label of the image implies it; shards hold it as implied",
     "no_kept_label": "no label of the image was kept",
-    "not_local": "the location is a URL, or leads out of the data folder",
-    "image_missing": "there is no such file, or it may not be read",
-    "content_changed": "the bytes are not the ones that were labeled",
+    "not_local": "the location is a URL, or outside the data folder",
+    "image_missing": "the file does not exist or cannot be read",
+    "content_changed": "the file has changed since it was labeled",
     "too_large": "the file has more bytes than allowed",
     "too_many_pixels": "the image has more pixels than allowed",
     "format_not_allowed": "the file is not JPEG, PNG, WebP or GIF",
     "bad_image": "the image is damaged or cut",
 }
-"""Why rows and images are dropped, in plain words."""
+"""Meaning of the reasons for which rows and images are dropped."""
 
+_TEMPLATES = templates_in(Path(__file__).parent / "templates", is_html=True)
 _IMAGE_URI = re.compile(r"data:image/(jpeg|png|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 
 
@@ -62,13 +62,13 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         ``map_all``, ``map_random``, ``map_selected``;
         ``threshold_table`` (rows of ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``,
         ``high``); ``groups`` (rows of `curation.selection.per_group.describe_groups`); ``labels``
-        (``label_id``, ``name``, ``n_candidates``, ``n_kept``, perhaps ``precision``); ``sources``
+        (``label_id``, ``name``, ``n_candidates``, ``n_kept``); ``sources``
         (``source``, ``n_candidates``, perhaps ``n_audits`` and ``precision``); ``bursts``
         (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``); ``rejects`` (number by
         reason); ``thumbnails`` (``kept_lowest`` and ``dropped_highest``, each of ``data_uri``,
         ``label``, ``p_correct``); ``studies`` (``name``, ``said``, and ``figure``, an SVG that
-        winnow drew); ``stages`` (``fingerprint`` and ``counts`` by name); and
-        ``run``, the only one that may depend on the time, the machine or how long things took.
+        winnow drew); ``stages`` (``content`` and ``counts`` by name); and ``run``, the only fact
+        that may depend on the time and the machine.
     out_dir
         An existing folder.
     """
@@ -82,10 +82,10 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
 
 def render_report(facts: Facts) -> str:
     """Return the page for facts as `rounded` gives them."""
-    script = _ENVIRONMENT.get_template("report.js").render()
+    script = _TEMPLATES.get_template("report.js").render()
     digest = hashlib.sha256(script.encode()).digest()
     labels = sorted(facts.get("labels") or (), key=lambda r: (-r["n_candidates"], r["label_id"]))
-    return _ENVIRONMENT.get_template("report.html").render(
+    return _TEMPLATES.get_template("report.html").render(
         script=Markup(script),
         script_hash=base64.b64encode(digest).decode(),
         sentences=headline(facts),
@@ -112,12 +112,12 @@ def render_report(facts: Facts) -> str:
 
 
 def render_page(template: str, **values: object) -> str:
-    """Return another page of the report's style; texts among the values are escaped."""
-    return _ENVIRONMENT.get_template(template).render(**values)
+    """Return a page of another template in the report's style; texts are escaped."""
+    return _TEMPLATES.get_template(template).render(**values)
 
 
 def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
-    """Return the few large numbers of the page: name, number, note."""
+    """Return the numbers at the top of the page: name, number, note."""
     tiles = []
     candidates, kept = facts.get("candidates"), facts.get("kept")
     if candidates and kept is not None:
@@ -133,7 +133,7 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
 
 
 def _funnel(facts: Facts) -> list[tuple[str, int, float]]:
-    """Return what is left after each step: name, number, and its share of the candidates."""
+    """Return the labels left after each step: name, number, and share of the candidates."""
     shards = ((facts.get("stages") or {}).get("shards") or {}).get("counts") or {}
     steps = {
         "candidate labels": facts.get("candidates"),
@@ -146,7 +146,7 @@ def _funnel(facts: Facts) -> list[tuple[str, int, float]]:
 
 
 def _thinned(rows: Sequence[Facts], most: int = 21) -> list[Facts]:
-    """Return at most about `most` rows, evenly spread over the table, with its last."""
+    """Return about `most` rows at most, evenly spread over the table, with its last."""
     return list(rows[:: -max(1, -(-len(rows) // most))])[::-1]
 
 
@@ -160,21 +160,22 @@ def _truth(facts: Facts) -> list[tuple[str, float]]:
 
 
 def _thumbnails(thumbnails: Facts) -> list[tuple[str, list[Facts]]]:
-    """Return the grids that have images; only images that stand in their URI get on the page."""
+    """Return title and items of each grid that is not empty; items hold their image as data."""
     titles = {
         "kept_lowest": "Kept, with the lowest probability",
         "dropped_highest": "Dropped, with the highest probability",
     }
     grids = []
     for key, title in titles.items():
-        left = MAX_THUMBNAIL_CHARS // len(titles)
+        n_chars_left = MAX_THUMBNAIL_CHARS // len(titles)
         grid = []
         for item in (thumbnails.get(key) or ())[: MAX_THUMBNAILS // len(titles)]:
-            left -= len(item["data_uri"])
-            if left >= 0 and _IMAGE_URI.fullmatch(item["data_uri"]):
+            n_chars_left -= len(item["data_uri"])
+            if n_chars_left >= 0 and _IMAGE_URI.fullmatch(item["data_uri"]):
                 grid.append(item)
-        grids.append((title, grid))
-    return [(title, grid) for title, grid in grids if grid]
+        if grid:
+            grids.append((title, grid))
+    return grids
 
 
 def _rejects(rejects: Mapping[str, int]) -> list[tuple[str, int, str]]:
@@ -183,25 +184,17 @@ def _rejects(rejects: Mapping[str, int]) -> list[tuple[str, int, str]]:
 
 
 def _stages(stages: Mapping[str, Facts]) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    in_order = sorted(stages, key=lambda name: (_place(name.split("-")[0], tuple(MADE_BY)), name))
     return [
-        (
-            name,
-            str(stages[name].get("fingerprint") or "–"),
-            _flat(stages[name].get("counts") or {}),
-        )
-        for name in in_order
+        (name, str(stages[name].get("content") or "–"), _flat(stages[name].get("counts") or {}))
+        for name in sorted_stages(stages)
     ]
-
-
-def _place(name: str, order: Sequence[str]) -> int:
-    return order.index(name) if name in order else len(order)
 
 
 def _flat(facts: Facts, path: str = "") -> list[tuple[str, str]]:
     """Return nested facts as a list of names and values as texts."""
     flat = []
-    for key in sorted(facts, key=lambda key: (_place(key, ("in", "out", "dropped")), key)):
+    first = [key for key in ("in", "out", "dropped") if key in facts]
+    for key in [*first, *sorted(facts.keys() - first)]:
         value, name = facts[key], f"{path} {key}".strip().replace("_", " ")
         if isinstance(value, Mapping):
             flat += _flat(value, name)
@@ -209,14 +202,3 @@ def _flat(facts: Facts, path: str = "") -> list[tuple[str, str]]:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             flat.append((name, f"{value:,}" if number else str(value)))
     return flat
-
-
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_ENVIRONMENT.filters["percent"] = percent
-_ENVIRONMENT.filters["count"] = "{:,}".format

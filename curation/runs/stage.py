@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,18 @@ class Stage:
 
 def stage_names(run_dir: Path) -> list[str]:
     """Return the stages of a run that have an output, in the order in which they are made."""
+    return sorted_stages(path.parent.name for path in run_dir.glob("*/CURRENT"))
+
+
+def sorted_stages(names: Iterable[str]) -> list[str]:
+    """Return names of stages in the order in which they are made.
+
+    Examples
+    --------
+    >>> sorted_stages(["study", "shards-all", "shards", "signals"])
+    ['signals', 'shards', 'shards-all', 'study']
+    """
     order = {name: number for number, name in enumerate(MADE_BY)}
-    names = [path.parent.name for path in run_dir.glob("*/CURRENT")]
     return sorted(names, key=lambda name: (order.get(name.split("-")[0], len(order)), name))
 
 

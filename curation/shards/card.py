@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from curation.report.facts import Facts, headline, interval, percent, rounded
+from curation.report.templates import templates_in
 from curation.runs.durable import write_text
 
+_TEMPLATES = templates_in(Path(__file__).parent / "templates", is_html=False)
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 
 
@@ -19,12 +19,11 @@ def write_card(facts: Facts, out_dir: Path) -> Path:
     Parameters
     ----------
     facts
-        Any of the counts of `curation.shards.shards.ExportCounts.as_manifest` (``train``,
-        ``heldout``, ``labels``, ``labels_kept``, ``labels_implied``, ``shards``, ``dropped``); the
-        facts of `curation.report.report.write_report` about the selection (``candidates``,
-        ``kept``, ``kept_share``, ``precision`` with its interval, ``n_audits``); ``threshold`` and
-        ``floor_held``, or ``by``, what there are groups by; ``short_side``, to which larger images
-        were reduced; and ``name``, the title.
+        Any of the counts of `curation.shards.shards.export_shards`; the facts of
+        `curation.report.report.write_report` about the selection (``candidates``, ``kept``,
+        ``kept_share``, ``precision`` with its interval, ``n_audits``); ``threshold`` and
+        ``floor_held``, or ``by``, the kind of groups; and ``short_side``, to which larger images
+        were reduced.
     out_dir
         An existing folder.
     """
@@ -36,8 +35,7 @@ def write_card(facts: Facts, out_dir: Path) -> Path:
 def render_card(facts: Facts) -> str:
     """Return the text of the card, for facts as `curation.report.facts.rounded` gives them."""
     dropped = facts.get("dropped") or {}
-    text = _ENVIRONMENT.get_template("card.md").render(
-        name=facts.get("name") or "A training set made by winnow",
+    text = _TEMPLATES.get_template("card.md").render(
         train=facts.get("train"),
         heldout=facts.get("heldout"),
         size_category=size_category((facts.get("train") or 0) + (facts.get("heldout") or 0)),
@@ -71,7 +69,7 @@ def size_category(n: int) -> str:
 
 
 def _rows(facts: Facts) -> list[tuple[str, str]]:
-    """Return the card's table of numbers: those that are known."""
+    """Return the card's table: name and text of each number that is known."""
     names = {
         "train": "training images",
         "heldout": "held-out images",
@@ -91,19 +89,3 @@ def _rows(facts: Facts) -> list[tuple[str, str]]:
             ("audited precision", percent(facts["precision"]) + f", {within}" * bool(within))
         )
     return rows
-
-
-def _markdown(text: str) -> str:
-    """Return a text so that Markdown shows it as it is: one line, no markup, no HTML."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+\-!|&~])", r"\\\1", " ".join(text.split()))
-
-
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=False,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_ENVIRONMENT.filters["markdown"] = _markdown
-_ENVIRONMENT.filters["count"] = "{:,}".format

@@ -6,7 +6,6 @@ with a single depth, one panel with a line for each label set.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from curation.report.figures import PAPER, for_page, style
+from curation.report.figures import PAPER, page_svg, style
 from pipelines.studies.summary import name_of_measure, name_of_set
 
 Facts = Mapping[str, Any]
@@ -46,13 +45,8 @@ def draw_study(facts: Facts, out_dir: Path) -> None:
 
 def study_svg(facts: Facts) -> str:
     """Return the picture as SVG that is part of a page and follows its light or dark theme."""
-    out = io.StringIO()
     with style():
-        figure = _figure(facts)
-        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
-            patch.set_visible(False)
-        figure.savefig(out, format="svg", metadata={"Date": None})
-    return for_page(out.getvalue(), TITLE)
+        return page_svg(_figure(facts), TITLE)
 
 
 def _figure(facts: Facts) -> Figure:

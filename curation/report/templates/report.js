@@ -1,4 +1,4 @@
-// Sorting: a click on a column's button orders the rows by their data-value, or by their text.
+// Sort a table by a column when its button is clicked: by data-value, or else by text.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
   const valueOf = (row, column) => {

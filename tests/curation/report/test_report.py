@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curation.report.facts import headline, percent, rounded
-from curation.report.figures import map_bars_svg, precision_curve_svg, summary_png
+from curation.report.figures import map_bars_svg, precision_curve_svg
 from curation.report.report import MAX_LABELS, REASONS, render_report, write_report
 from curation.shards.shards import EXPORT_REASONS
 from labeling.schemas import SELECT_REASONS
@@ -56,7 +56,7 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
     """Facts of every kind; `text` stands wherever a text comes from data."""
     grid = [{"data_uri": thumbnail(), "label": text, "p_correct": 0.7}]
     counts = {"in": 12_040, "out": 4012, "dropped": {text: 8028}, "labels_kept": 3000}
-    label = {"label_id": "cat", "name": text, "n_candidates": 900, "n_kept": 300, "precision": 0.9}
+    label = {"label_id": "cat", "name": text, "n_candidates": 900, "n_kept": 300}
     return {
         "candidates": 12_040,
         "kept": 4012,
@@ -114,7 +114,7 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
         ],
         "rejects": {"bad_image": 4, text: 9},
         "thumbnails": {"kept_lowest": grid, "dropped_highest": grid * 2},
-        "stages": {"shards": {"fingerprint": text, "counts": counts}},
+        "stages": {"shards": {"content": text, "counts": counts}},
         "run": {"seconds": {"label": 12.3}, "platform": text},
     }
 
@@ -225,8 +225,8 @@ def test_the_headline_says_no_more_than_is_known(facts: dict[str, Any], expected
 def test_the_headline_says_how_much_the_candidates_miss_at_least() -> None:
     facts = {"kept_share_of_right": 0.62, "pool_missed_low": 1240.7}
     assert headline(facts)[-1].replace("\u00a0", " ") == (
-        f"{RECALL} By the audits, 62.0 % of the right candidates are kept. The overlap of the "
-        "sources says that at least 1,240 more right labels of these images are no candidates; "
+        f"{RECALL} By the audits, 62.0 % of the right candidates are kept. By the overlap "
+        "of the sources, at least 1,240 more right labels of these images are not candidates; "
         "there may be many times as many."
     )
     assert headline({"pool_missed_low": 0.9})[-1] == RECALL
@@ -460,14 +460,3 @@ def test_bars_stand_for_the_sets_that_there_are() -> None:
     assert {"all candidates", "a random share", "the kept labels", "52.3 %", "37.1 %"} <= set(texts)
     del facts["map_random"]
     assert "a random share" not in texts_of(map_bars_svg(facts))
-
-
-@pytest.mark.parametrize("without", [[], ["threshold_table"], SECTIONS["models"]])
-def test_the_summary_is_one_picture(tmp_path: Path, without: list[str]) -> None:
-    facts = {key: value for key, value in make_facts().items() if key not in without}
-    for name in ("a.png", "b.png"):
-        summary_png(facts, tmp_path / name)
-    with Image.open(tmp_path / "a.png") as image:
-        assert image.size == (1600, 608)
-        assert set(image.info) <= {"dpi"}
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
