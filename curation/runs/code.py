@@ -1,4 +1,4 @@
-"""The code that a stage depends on: it is made again when that changes, and only then."""
+"""Fingerprints of outputs: digests of inputs, settings and the code that a stage depends on."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MAKERS = {
     "evaluation": ("pipelines.delivery.evaluate",),
     "cell": ("pipelines.studies.cells",),
 }
-"""The modules that make each stage."""
+"""The modules that make each stage. A stage is made again when code that they import changes."""
 
 
 def makers_of(stage: str) -> tuple[str, ...]:
-    """Return the modules that make a stage; of one that is not ours, all our packages.
+    """Return the modules that make a stage, or all packages for an unknown stage.
 
     Examples
     --------

@@ -1,17 +1,17 @@
-"""A run folder as an object: its stages, and its tables by their names."""
+"""A run folder as an object: its stages, and its tables by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from curation.runs.stage import MADE_BY, Stage, current, open_stage
+from curation.runs.stage import Stage, current, open_stage, stage_names
 from labeling.errors import InputError
-from labeling.frames.notebook import MAX_CHARACTERS, MAX_ROWS, html_table
+from labeling.frames.notebook import MAX_ROWS, html_table
 from labeling.schemas import (
     AUDITS,
     CANDIDATES,
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 N_SHOWN = 5
-"""Rows of a table that are shown."""
+"""Rows of a table in its view for notebooks."""
 
 
 @dataclass(frozen=True, repr=False)
 class RunTable:
-    """One table of a stage; its rows are read when they are asked for.
+    """One table of a stage; its rows are read on demand.
 
     Attributes
     ----------
     stage
         The stage that holds it.
     schema
-        Its columns, with their meaning.
+        The columns with their meaning.
     """
 
     stage: Stage
@@ -70,24 +70,22 @@ class RunTable:
     def _repr_html_(self) -> str:
         rows = self.to_arrow()
         title = f"{self.schema.name}: {len(rows):,} rows, each {self.schema.row}"
-        shown = [row.values() for row in rows.slice(0, N_SHOWN).to_pylist()]
-        return html_table(title, rows.column_names, [list(row) for row in shown])
+        shown = [list(row.values()) for row in rows.slice(0, N_SHOWN).to_pylist()]
+        return html_table(title, rows.column_names, shown)
 
 
-class _Held:
-    """Attribute of a run: one table of one of its stages."""
+def _table(stage: str, schema: TableSchema) -> property:
+    """Return an attribute of a run: one table of one of its stages."""
 
-    def __init__(self, stage: str, schema: TableSchema) -> None:
-        self._stage, self._schema = stage, schema
-        self.__doc__ = f"The table ``{schema.name}`` of the stage ``{stage}``: {schema.row}."
+    def get(run: Run) -> RunTable:
+        return RunTable(run.stage(stage), schema)
 
-    def __get__(self, run: Run | None, owner: type) -> Any:
-        return self if run is None else RunTable(run.stage(self._stage), self._schema)
+    return property(get, doc=f"The table ``{schema.name}`` of the stage ``{stage}``: {schema.row}.")
 
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """A run folder. Nothing is read before it is asked for; every file is compared with its digest.
+    """A run folder. Files are read on demand, each after a comparison with its digest.
 
     Attributes
     ----------
@@ -97,25 +95,25 @@ class Run:
     Raises
     ------
     InputError
-        From an attribute whose stage the run does not have yet; it names the command that makes it.
+        By an attribute whose stage is missing; the message names the command that makes it.
     IntegrityError
-        From an attribute whose stage differs from its manifest.
+        By an attribute whose stage differs from its manifest.
     """
 
     dir: Path
 
-    signals = _Held("signals", SIGNALS)
-    placements = _Held("signals", PLACEMENTS)
-    images = _Held("signals", IMAGES)
-    links = _Held("signals", LINKS)
-    feedback = _Held("signals", FEEDBACK)
-    rejects = _Held("signals", REJECTS)
-    candidates = _Held("candidates", CANDIDATES)
-    phrases = _Held("candidates", PHRASES)
-    audits = _Held("audits", AUDITS)
-    scored = _Held("scored", SCORED)
-    intervals = _Held("scored", INTERVALS)
-    selected = _Held("selected", SELECTED)
+    signals = _table("signals", SIGNALS)
+    placements = _table("signals", PLACEMENTS)
+    images = _table("signals", IMAGES)
+    links = _table("signals", LINKS)
+    feedback = _table("signals", FEEDBACK)
+    rejects = _table("signals", REJECTS)
+    candidates = _table("candidates", CANDIDATES)
+    phrases = _table("candidates", PHRASES)
+    audits = _table("audits", AUDITS)
+    scored = _table("scored", SCORED)
+    intervals = _table("scored", INTERVALS)
+    selected = _table("selected", SELECTED)
 
     @property
     def taxonomy(self) -> Taxonomy:
@@ -125,11 +123,8 @@ class Run:
     @property
     def stages(self) -> Mapping[str, Stage]:
         """The current output of each stage by its name, in the order in which they are made."""
-        names = [path.parent.name for path in self.dir.glob("*/CURRENT")]
-        order = {name: number for number, name in enumerate(MADE_BY)}
-        names.sort(key=lambda name: (order.get(name.split("-")[0], len(order)), name))
-        found = {name: current(self.dir, name) for name in names}
-        return {name: stage for name, stage in found.items() if stage is not None}
+        stages = (current(self.dir, name) for name in stage_names(self.dir))
+        return {stage.name: stage for stage in stages if stage is not None}
 
     def stage(self, name: str) -> Stage:
         """Return the current output of a stage, after comparing its files with their digests."""
@@ -141,10 +136,8 @@ class Run:
     def _repr_html_(self) -> str:
         rows = []
         for name, stage in list(self.stages.items())[:MAX_ROWS]:
-            counts = ", ".join(
-                f"{n:,} {of}" for of, n in stage.counts.items() if isinstance(n, int)
-            )
-            rows.append((name, stage.fingerprint, counts[:MAX_CHARACTERS]))
+            counts = [f"{n:,} {of}" for of, n in stage.counts.items() if isinstance(n, int)]
+            rows.append((name, stage.fingerprint, ", ".join(counts)))
         return html_table(f"run {self.dir}", ("stage", "fingerprint", "counts"), rows)
 
 
@@ -154,12 +147,12 @@ def open_run(path: Path | str) -> Run:
     Parameters
     ----------
     path
-        A run folder, as `winnow label` or `winnow demo` makes it.
+        A run folder, as made by `winnow label` or `winnow demo`.
 
     Raises
     ------
     InputError
-        If the folder holds no stage.
+        If the folder does not hold a stage.
     """
     run = Run(Path(path))
     if not run.stages:
