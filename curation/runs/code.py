@@ -11,8 +11,8 @@ from typing import Any
 from labeling.code_digest import PACKAGES, code_digest
 
 MAKERS = {
-    "signals": ("pipelines.passes.label",),
-    "candidates": ("pipelines.passes.label", "pipelines.auditing.import_candidates"),
+    "signals": ("pipelines.passes.signals",),
+    "candidates": ("pipelines.passes.candidates", "pipelines.auditing.import_candidates"),
     "audits": ("pipelines.auditing.sample",),
     "audits-cells": ("pipelines.auditing.strata",),
     "scored": ("pipelines.selecting.select",),

@@ -1,5 +1,4 @@
-"""The passes from signals to candidates, each one shuffle.
+"""`winnow label`: the passes from inputs to signals and from signals to candidates.
 
-By host, text, page, pair of neighbours, node of the link graph, page again, and image: `plan` names
-them in the order in which they run; each has a module of its own.
+Each pass is one shuffle, with a module of its name; `plan` has their order.
 """

@@ -1,4 +1,4 @@
-"""The pass by pair: edges stay where both ends keep them, and each kind gets its weight."""
+"""The pass by pair of pages: edges that both ends keep, and a weight for each kind of edge."""
 
 from __future__ import annotations
 
@@ -8,32 +8,42 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.runs.table_files import file_name, read_table, write_parquet
+from curation.runs.table_files import file_name, read_table, write_table
 from labeling.links import edge_agreement, graph
+from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.tables import in_order
 from pipelines.shuffle.engine import Split, Tables
 
-ARC_OUTPUTS = {"arcs": graph.ARCS, "agreements": edge_agreement.AGREEMENTS}
+
+def make_pass() -> Pass:
+    """Return the pass."""
+    return Pass(
+        "edges",
+        inputs=("ends",),
+        read=_read,
+        keys={"ends": "pair"},
+        reduce=_reduce,
+        outputs={"edges": graph.ARCS, "agreements": edge_agreement.AGREEMENTS},
+        conclude=_conclude,
+    )
 
 
-def read_for_arcs(split: Split) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the edges that nodes keep by what both ends know."""
+def weights_in(directory: Path) -> pa.Table:
+    """Return the weight of each kind of edge, from the folder of the pass's output."""
+    return pq.read_table(directory / file_name("weights"))
+
+
+def _read(split: Split) -> Iterator[tuple[str, pa.Table]]:
     ends = pq.read_table(*split.arguments)
     yield "ends", ends.append_column("pair", edge_agreement.pair_keys(ends))
 
 
-def reduce_arcs(tables: Tables) -> Tables:
-    """Return ``arcs`` and ``agreements``."""
-    arcs, agreements = edge_agreement.meet(tables["ends"].drop_columns("pair"))
-    return {"arcs": in_order(arcs), "agreements": agreements}
+def _reduce(tables: Tables) -> Tables:
+    edges, agreements = edge_agreement.meet(tables["ends"].drop_columns("pair"))
+    return {"edges": in_order(edges), "agreements": agreements}
 
 
-def judge_edges(directory: Path) -> None:
-    """Write what each kind of edge is worth, by all buckets together, into the same folder."""
+def _conclude(directory: Path) -> None:
+    """Weigh each kind of edge by the agreements that all buckets counted."""
     counted = read_table(directory, "agreements")
-    write_parquet(edge_agreement.weights_from(counted), weights_path(directory))
-
-
-def weights_path(directory: Path) -> Path:
-    """Return where the weights of a folder of arcs are."""
-    return directory / file_name("weights")
+    write_table(edge_agreement.weights_from(counted), directory, "weights")

@@ -16,8 +16,10 @@ from labeling.frames.frames import Frame, like, to_table
 from labeling.schemas import PLACEMENTS, SIGNALS
 from labeling.taxonomy.published import TaxonomyFiles
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.passes import inputs as extract
-from pipelines.passes.plan import Pass, plan
+from pipelines.passes import inputs
+from pipelines.passes.labeling_pass import Pass
+from pipelines.passes.plan import plan
+from pipelines.passes.tables import tables_of
 from pipelines.shuffle import partition, segments
 from pipelines.shuffle.engine import ROWS_AT_ONCE, Split, Tables
 
@@ -68,8 +70,8 @@ def candidates_from_signals(
         work_dir = Path(folder)
         (work_dir / TAXONOMY_FILE).write_text(taxonomy_lines(taxonomy), encoding="utf-8")
         tables = {"given": rows}
-        for one in passes_on_signals(work_dir, support_only, len(rows)):
-            tables |= _run_pass(one, tables, work_dir / one.name)
+        for labeling_pass in passes_on_signals(work_dir, support_only, len(rows)):
+            tables |= _run_pass(labeling_pass, tables, work_dir / labeling_pass.name)
     return like(tables["candidates"], signals)
 
 
@@ -80,17 +82,10 @@ def passes_on_signals(
 
     A signal is at most one placement, and there are no links and no feedback.
     """
-    inputs = Pass(
-        "inputs",
-        inputs=("given",),
-        read=_read_given,
-        keys=extract.KEYS,
-        reduce=extract.reduce_inputs,
-        outputs={"signals": SIGNALS.arrow, "placements": PLACEMENTS.arrow},
-        combine=extract.combine_inputs,
-    )
+    outputs = {"signals": SIGNALS.arrow, "placements": PLACEMENTS.arrow}
+    first = inputs.make_pass(_read_given)._replace(inputs=("given",), outputs=outputs)
     files = TaxonomyFiles(work_dir / TAXONOMY_FILE)
-    return inputs, *plan(files, support_only, n_signals, 0, work_dir, n_edges=n_signals)
+    return first, *plan(files, support_only, n_signals, 0, work_dir, n_edges=n_signals)
 
 
 def taxonomy_lines(taxonomy: Taxonomy) -> str:
@@ -105,22 +100,22 @@ def _read_given(split: Split) -> Iterator[tuple[str, pa.Table]]:
     yield "placements", rows.group_by(PLACEMENTS.arrow.names).aggregate([])
 
 
-def _run_pass(one: Pass, tables: Mapping[str, pa.Table], folder: Path) -> Tables:
-    """Return what a pass makes, all in one bucket; write it where later passes look it up."""
+def _run_pass(labeling_pass: Pass, tables: Mapping[str, pa.Table], folder: Path) -> Tables:
+    """Return the output of a pass, all in one bucket; later passes find its files in `folder`."""
     carried = []
-    for table in (name for name in one.inputs if name in tables):
+    for table in (name for name in labeling_pass.inputs if name in tables):
         split = split_of(table, parquet_bytes(tables[table]))
-        chunks = partition.chunks(one.read(split), one.keys, 1)
+        chunks = partition.chunks(labeling_pass.read(split), labeling_pass.keys, 1)
         carried.append(segments.carry(split.split_id, chunks, 0, 1))
-    rows = segments.Reader(carried, 0, 1).tables(0, one.combine, ROWS_AT_ONCE)
-    made = one.reduce(rows) if rows else {}
-    whole = {name: made.get(name, of.empty_table()) for name, of in one.outputs.items()}
-    if one.conclude is not None:
+    reader = segments.Reader(carried, 0, 1)
+    rows = reader.tables(0, labeling_pass.combine, ROWS_AT_ONCE)
+    output = tables_of(labeling_pass.reduce(rows) if rows else {}, labeling_pass.outputs)
+    if labeling_pass.conclude is not None:
         folder.mkdir()
-        for name, table in whole.items():
+        for name, table in output.items():
             write_table(table, folder, name)
-        one.conclude(folder)
-    return whole
+        labeling_pass.conclude(folder)
+    return output
 
 
 def split_of(table: str, content: bytes | pa.Buffer, number: str = "") -> Split:

@@ -1,4 +1,4 @@
-"""The pass by host: which texts and images stand on most pages of theirs."""
+"""The pass by host: texts and images that are on most pages of their host."""
 
 from __future__ import annotations
 
@@ -11,18 +11,38 @@ import pyarrow.parquet as pq
 from curation.runs.table_files import read_table, write_table
 from labeling.keys.hashing import Hashes
 from labeling.matching import boilerplate
-from pipelines.passes.cached import Once
-from pipelines.passes.tables import contents_in, tables_of
+from pipelines.passes.cached import Cache
+from pipelines.passes.labeling_pass import Pass
+from pipelines.passes.tables import tables_of
 from pipelines.shuffle.engine import Split, Tables
 
-HOST_OUTPUTS = {"things": boilerplate.COUNTS, "hosts": boilerplate.COUNTS}
+_OUTPUTS = {"things": boilerplate.COUNTS, "hosts": boilerplate.COUNTS}
 
-_TABLE = "boilerplate"
-
-_HASHES: Once[Hashes] = Once()
+_HASHES: Cache[Hashes] = Cache()
 
 
-def read_for_hosts(split: Split) -> Iterator[tuple[str, pa.Table]]:
+def make_pass() -> Pass:
+    """Return the pass."""
+    return Pass(
+        "hosts",
+        inputs=("signals", "placements"),
+        read=_read,
+        keys=dict.fromkeys(_OUTPUTS, "key"),
+        reduce=_reduce,
+        outputs=_OUTPUTS,
+        combine=_combine,
+        conclude=_conclude,
+    )
+
+
+def boilerplate_in(directory: Path) -> Hashes:
+    """Return the boilerplate that the pass found, from the folder of its output."""
+    return _HASHES.of_tables(
+        directory, ["boilerplate"], lambda tables: tables["boilerplate"]["thing"].to_numpy()
+    )
+
+
+def _read(split: Split) -> Iterator[tuple[str, pa.Table]]:
     """Yield the texts, or the images and pages, of a file."""
     rows = pq.read_table(*split.arguments)
     if split.kind == "signals":
@@ -32,25 +52,18 @@ def read_for_hosts(split: Split) -> Iterator[tuple[str, pa.Table]]:
         yield "hosts", boilerplate.pages(rows)
 
 
-def combine_for_hosts(table: str, rows: pa.Table) -> pa.Table:
-    """Keep one of equal rows."""
+def _combine(table: str, rows: pa.Table) -> pa.Table:
     return boilerplate.distinct(rows)
 
 
-def reduce_hosts(tables: Tables) -> Tables:
+def _reduce(tables: Tables) -> Tables:
     """Count the pages of the texts and images of a bucket, and of its hosts."""
-    seen = tables_of(tables, dict.fromkeys(HOST_OUTPUTS, boilerplate.SEEN))
+    seen = tables_of(tables, dict.fromkeys(_OUTPUTS, boilerplate.SEEN))
     return {name: boilerplate.count(rows) for name, rows in seen.items()}
 
 
-def judge_hosts(directory: Path) -> None:
-    """Write which of the things that all buckets counted are boilerplate into the same folder."""
-    hosts, things = (read_table(directory, name) for name in ("hosts", "things"))
-    found = boilerplate.judge(things, hosts)
-    write_table(pa.table({"thing": found}), directory, _TABLE)
-
-
-def boilerplate_in(directory: Path) -> Hashes:
-    """Return what `judge_hosts` wrote, parsed once in each process."""
-    written = contents_in(directory, [_TABLE])
-    return _HASHES.get(written.sha256, lambda: written.tables()[_TABLE]["thing"].to_numpy())
+def _conclude(directory: Path) -> None:
+    """Decide which of the texts and images that all buckets counted are boilerplate."""
+    things, hosts = (read_table(directory, name) for name in _OUTPUTS)
+    found = pa.table({"thing": boilerplate.judge(things, hosts)})
+    write_table(found, directory, "boilerplate")

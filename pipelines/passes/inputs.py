@@ -1,9 +1,13 @@
-"""The first pass: inputs of every kind to signals, placements, links, feedback and images."""
+"""The first pass: inputs of all kinds to the tables of the stage ``signals``.
+
+Rows meet by image, by page that is linked to, and by user. Of a table the first `MAX_ROWS` rows of
+each are kept.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +18,11 @@ from labeling.keys import ids
 from labeling.keys.runs import distinct_rows
 from labeling.readers.image_files import Locator
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
-from labeling.taxonomy.published import TaxonomyFiles, pinned, read_taxonomy
-from labeling.taxonomy.taxonomy import Taxonomy
+from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.input import ReadContext
-from pipelines.passes.cached import Once
+from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.splits import input_of
+from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.run.config import Config
 from pipelines.shuffle.engine import Split, Tables
 
@@ -27,7 +31,7 @@ MAX_ROWS = 100_000
 
 SCHEMAS = (SIGNALS, PLACEMENTS, LINKS, FEEDBACK, IMAGES, REJECTS)
 
-KEYS = {
+_KEYS = {
     "signals": "image_id",
     "placements": "image_id",
     "images": "image_id",
@@ -35,9 +39,6 @@ KEYS = {
     "feedback": "user_key",
     "rejects": "key",
 }
-"""What each table is shuffled by: all events of one user meet in one file, for instance."""
-
-_TAXONOMIES: Once[Taxonomy] = Once()
 
 _ORDER = {
     "signals": ["image_id", "page_id", "source", "text"],
@@ -48,16 +49,32 @@ _ORDER = {
     "rejects": ["where", "reason"],
 }
 
+_UNIQUE = {"images": ["image_id"], "placements": ["image_id", "page_id"]}
+"""Columns of which the first of equal rows is kept."""
+
+
+def make_pass(read: Callable[[Split], Iterator[tuple[str, pa.Table]]]) -> Pass:
+    """Return the pass; `read` is `ReadInputs`, or yields the same tables from elsewhere."""
+    return Pass(
+        "inputs",
+        inputs=(),
+        read=read,
+        keys=_KEYS,
+        reduce=_reduce,
+        outputs={schema.name: schema.arrow for schema in SCHEMAS},
+        combine=_combine,
+    )
+
 
 @dataclass(frozen=True)
 class ReadInputs:
-    """Read one split of the inputs that a configuration names, with the labels of its taxonomy."""
+    """Reads a split of the inputs that a configuration names, with the labels of its taxonomy."""
 
     config: Config
-    taxonomy: TaxonomyFiles
+    labels: TaxonomyFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        """Yield (table name, rows) with the columns that the shuffle needs."""
+        """Yield the tables of a split."""
         for name, rows in self._read(split):
             if name == "feedback":
                 rows = rows.append_column("user_key", ids.digests(rows["user_id"]))
@@ -68,46 +85,32 @@ class ReadInputs:
     def _read(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         base = Path(self.config.base)
         locator = Locator(base, [site.path for site in self.config.site])
-        label_ids = functools.partial(_label_ids, self.taxonomy)
+        label_ids = functools.partial(_label_ids, self.labels)
         entry, files = input_of(self.config, split)
         yield from entry.read(files, ReadContext(base, locator, label_ids))
 
 
-def combine_inputs(table: str, rows: pa.Table) -> pa.Table:
-    """Keep `MAX_ROWS` of each image, page and user, and one more to tell that there were more."""
+def _combine(table: str, rows: pa.Table) -> pa.Table:
+    """Keep `MAX_ROWS` of each key, and one more so that `_reduce` sees that there were more."""
     return rows if table == "rejects" else _first_rows(table, rows, MAX_ROWS + 1)
 
 
-def reduce_inputs(tables: Tables) -> Tables:
-    """Sort the rows of a bucket, and leave out images and placements met before.
-
-    What has more than `MAX_ROWS` is a reject, ``too_many_rows``.
-    """
+def _reduce(tables: Tables) -> Tables:
+    """Sort the rows of a bucket; more than `MAX_ROWS` of a key are a reject, ``too_many_rows``."""
     reduced = {}
     rejects = [tables.get("rejects", REJECTS.empty()).select(REJECTS.arrow.names)]
     for schema in SCHEMAS:
-        if schema.name in tables and schema is not REJECTS:
-            rows = combine_inputs(schema.name, tables[schema.name])
-            rejects.append(_too_many(schema.name, rows))
-            rows = _first_rows(schema.name, rows, MAX_ROWS)
-            rows = _sorted(schema.name, rows.select(schema.arrow.names))
-            if schema.name in ("images", "placements"):
-                key = ["image_id"] if schema.name == "images" else ["image_id", "page_id"]
-                rows = distinct_rows(rows, key)
-            reduced[schema.name] = rows.cast(schema.arrow)
+        name = schema.name
+        if name in tables and schema is not REJECTS:
+            rows = _combine(name, tables[name])
+            rejects.append(_too_many(name, rows))
+            rows = _first_rows(name, rows, MAX_ROWS).select(schema.arrow.names)
+            rows = _sorted(name, rows)
+            reduced[name] = distinct_rows(rows, _UNIQUE[name]) if name in _UNIQUE else rows
+            reduced[name] = reduced[name].cast(schema.arrow)
     if any(map(len, rejects)):
         reduced["rejects"] = _sorted("rejects", pa.concat_tables(rejects)).cast(REJECTS.arrow)
     return reduced
-
-
-def taxonomy_at(files: TaxonomyFiles) -> Taxonomy:
-    """Return the taxonomy of some files, read once in each process.
-
-    With digests in `files` that content is returned or an `InputError` raised, and no file is read
-    that was read before; without, the files are digested at every call.
-    """
-    files = pinned(files)
-    return _TAXONOMIES.get(files, lambda: read_taxonomy(files))
 
 
 def _label_ids(files: TaxonomyFiles) -> frozenset[str]:
@@ -122,7 +125,7 @@ def _crowded(table: str, rows: pa.Table, n: int) -> pa.Array:
     """Return the keys with more than `n` rows."""
     if len(rows) <= n:
         return pa.array([], pa.string())
-    counts = rows[KEYS[table]].value_counts()
+    counts = rows[_KEYS[table]].value_counts()
     return counts.field("values").filter(pc.greater(counts.field("counts"), n))
 
 
@@ -131,18 +134,18 @@ def _first_rows(table: str, rows: pa.Table, n: int) -> pa.Table:
     crowded = _crowded(table, rows, n)
     if not len(crowded):
         return rows
-    is_crowded = pc.is_in(rows[KEYS[table]], value_set=crowded)
+    is_crowded = pc.is_in(rows[_KEYS[table]], value_set=crowded)
     parts = [rows.filter(pc.invert(is_crowded))]
     for key in crowded.to_pylist():
-        of_key = rows.filter(pc.equal(rows[KEYS[table]], key))
+        of_key = rows.filter(pc.equal(rows[_KEYS[table]], key))
         parts.append(distinct_rows(_sorted(table, of_key), _ORDER[table]).slice(0, n))
     return pa.concat_tables(parts)
 
 
 def _too_many(table: str, rows: pa.Table) -> pa.Table:
     value = f"{table} beyond {MAX_ROWS:,}"
-    found = [
+    rejects = [
         {"where": key, "reason": "too_many_rows", "value": value}
         for key in _crowded(table, rows, MAX_ROWS).to_pylist()
     ]
-    return pa.Table.from_pylist(found, schema=REJECTS.arrow)
+    return pa.Table.from_pylist(rejects, schema=REJECTS.arrow)

@@ -11,26 +11,45 @@ import pyarrow.parquet as pq
 
 from labeling.evidence import candidates, evidence
 from labeling.feedback import debias, feedback
+from labeling.schemas import CANDIDATES
 from labeling.taxonomy.published import TaxonomyFiles
-from pipelines.passes.feedback import trust_at
-from pipelines.passes.inputs import taxonomy_at
-from pipelines.passes.links import LINK_OUTPUTS
+from pipelines.passes.labeling_pass import Pass
+from pipelines.passes.links import EVIDENCE
 from pipelines.passes.tables import tables_of
+from pipelines.passes.taxonomies import taxonomy_at
+from pipelines.passes.votes import trust_at
 from pipelines.shuffle.engine import Split, Tables
-
-SPOKEN_COLUMNS = [name for name in evidence.SPOKEN.names if name != "page_id"]
-"""What the merge needs of a page is its host."""
 
 ROWS_AT_ONCE = 100_000
 """Mentions that are read at a time: their files may have any number of rows."""
 
+_READ = {"mentions": evidence.SPOKEN, "interactions": feedback.INTERACTIONS, **EVIDENCE}
 
-def read_for_merge(split: Split) -> Iterator[tuple[str, pa.Table]]:
-    """Yield mentions, evidence, coverage and what users said, by image."""
+_MENTION_COLUMNS = [name for name in evidence.SPOKEN.names if name != "page_id"]
+"""Of the page only its host is needed."""
+
+
+def make_pass(
+    files: TaxonomyFiles, votes_dir: Path, support_only: tuple[str, ...], has_feedback: bool
+) -> Pass:
+    """Return the pass; `votes_dir` is the output of `pipelines.passes.votes`."""
+    feedback_inputs = ("interactions",) if has_feedback else ()
+    return Pass(
+        "merge",
+        inputs=("signals", "mentions", "evidence", "coverage", *feedback_inputs),
+        read=_read,
+        keys=dict.fromkeys(_READ, "image_id"),
+        reduce=_Reduce(files, votes_dir, support_only),
+        outputs={"candidates": CANDIDATES.arrow},
+    )
+
+
+def _read(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    """Yield mentions, evidence, coverage and interactions of users, by image."""
     if split.kind == "mentions":
         with pq.ParquetFile(*split.arguments, pre_buffer=False) as file:
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=SPOKEN_COLUMNS, use_threads=False):
-                yield "mentions", pa.Table.from_batches([batch])
+            batches = file.iter_batches(ROWS_AT_ONCE, columns=_MENTION_COLUMNS, use_threads=False)
+            yield from (("mentions", pa.Table.from_batches([batch])) for batch in batches)
         return
     rows = pq.read_table(*split.arguments)
     if split.kind == "signals":
@@ -40,25 +59,16 @@ def read_for_merge(split: Split) -> Iterator[tuple[str, pa.Table]]:
 
 
 @dataclass(frozen=True)
-class Merge:
-    """Merge all evidence of the images of a bucket into their candidates.
-
-    `trust_dir` is where `pipelines.passes.feedback.fit_trust` wrote; it is absent without feedback.
-    """
+class _Reduce:
+    """Merge all evidence of the images of a bucket into their candidates."""
 
     taxonomy_files: TaxonomyFiles
-    trust_dir: Path
+    votes_dir: Path
     support_only: tuple[str, ...]
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return ``candidates``."""
-        schemas = {
-            "mentions": evidence.SPOKEN,
-            "said": feedback.INTERACTIONS,
-            **LINK_OUTPUTS,
-        }
-        table_of = tables_of(tables, schemas)
-        voted = debias.evidence(table_of["said"], trust_at(self.trust_dir))
+        table_of = tables_of(tables, _READ)
+        voted = debias.evidence(table_of["interactions"], trust_at(self.votes_dir))
         merged = candidates.merge(
             table_of["mentions"],
             pa.concat_tables([table_of["evidence"], voted]),

@@ -12,41 +12,62 @@ from labeling.evidence import evidence
 from labeling.keys import ids
 from labeling.keys.host_numbers import HOST
 from labeling.links import graph, links
-from labeling.matching.boilerplate import Discounted, count_reasons, discount
+from labeling.matching import boilerplate
 from labeling.matching.disambiguation import in_context
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes.hosts import boilerplate_in
-from pipelines.passes.inputs import taxonomy_at
+from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_order, tables_of
+from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.shuffle.engine import Split, Tables
 
-PAGE_OUTPUTS = {
-    "mentions": evidence.SPOKEN,
-    "nodes": graph.NODES,
-    "ends": graph.ENDS,
-    "anchors": links.MESSAGES,
-}
-
-REASONS = pa.schema([("page_id", ids.BINARY), ("reason", pa.int8())])
+_REASONS = pa.schema([("page_id", ids.BINARY), ("reason", pa.int8())])
 """One signal that was discounted."""
 
 _HOSTS = pa.schema([("page_id", ids.BINARY), ("host", HOST)])
 
+_READ = {
+    "mentions": evidence.MENTIONS,
+    "edges": graph.EDGES,
+    "hosts": _HOSTS,
+    "anchors": links.MESSAGES,
+    "discounts": _REASONS,
+}
+
+
+def make_pass(files: MatcherFiles) -> Pass:
+    """Return the pass."""
+    return Pass(
+        "pages",
+        inputs=("signals", "links", "placements"),
+        read=_Read(files),
+        keys=dict.fromkeys(_READ, "page_id"),
+        reduce=_Reduce(files.taxonomy),
+        outputs={
+            "mentions": evidence.SPOKEN,
+            "nodes": graph.NODES,
+            "ends": graph.ENDS,
+            "anchors": links.MESSAGES,
+            "caps": links.CAPS,
+            "discounts": boilerplate.DISCOUNTS,
+        },
+        combine=_combine,
+    )
+
 
 @dataclass(frozen=True)
-class ReadForPages:
-    """Match the texts of signals, boilerplate discounted, and of links; find what holds pages."""
+class _Read:
+    """Match the texts of signals, boilerplate discounted, and of links; find neighbours."""
 
     files: MatcherFiles
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        """Yield discounts, mentions, edges, hosts and anchors, by page."""
         rows = pq.read_table(*split.arguments)
         if split.kind == "signals":
-            found = discount(rows, boilerplate_in(self.files.work_dir / "hosts"))
-            yield "discounts", _reasons(found)
-            yield "mentions", evidence.mentions(found.signals, matcher_at(self.files))
+            discounted = boilerplate.discount(rows, boilerplate_in(self.files.work_dir / "hosts"))
+            yield "discounts", _reasons(discounted)
+            yield "mentions", evidence.mentions(discounted.signals, matcher_at(self.files))
         elif split.kind == "links":
             yield "edges", graph.link_edges(rows)
             yield "hosts", graph.hosts_of(rows)
@@ -56,31 +77,23 @@ class ReadForPages:
             yield "hosts", graph.hosts_of(rows)
 
 
-def combine_for_pages(table: str, rows: pa.Table) -> pa.Table:
-    """Keep no more neighbours of a page than are kept, and one to tell that it has more."""
+def _combine(table: str, rows: pa.Table) -> pa.Table:
+    """Keep the neighbours of a page that count, and one more so that `_reduce` sees there were."""
     if table == "hosts":
         return rows.group_by(_HOSTS.names).aggregate([]).cast(_HOSTS)
     return graph.kept_edges(rows, spare=1) if table == "edges" else rows
 
 
 @dataclass(frozen=True)
-class ReducePages:
-    """Read shared names by their page, and keep the topics and neighbours of each page."""
+class _Reduce:
+    """Decide shared names by their page, and keep the topics and neighbours of each page."""
 
     taxonomy_files: TaxonomyFiles
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return `PAGE_OUTPUTS`, and counts of discounts and caps."""
-        inputs = {
-            "mentions": evidence.MENTIONS,
-            "edges": graph.EDGES,
-            "hosts": _HOSTS,
-            "anchors": links.MESSAGES,
-            "discounts": REASONS,
-        }
-        table_of = tables_of(tables, inputs)
-        named = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
-        mentions = evidence.per_page(named)
+        table_of = tables_of(tables, _READ)
+        decided = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        mentions = evidence.per_page(decided)
         nodes = graph.nodes(links.topics(mentions))
         edges = table_of["edges"]
         ends = graph.ends(graph.kept_edges(edges), nodes, table_of["hosts"])
@@ -90,12 +103,12 @@ class ReducePages:
             "ends": in_order(ends),
             "anchors": in_order(table_of["anchors"]),
             "caps": graph.count_capped(edges),
-            "discounts": count_reasons(table_of["discounts"]),
+            "discounts": boilerplate.count_reasons(table_of["discounts"]),
         }
 
 
-def _reasons(found: Discounted) -> pa.Table:
-    rows = pa.array(found.reason >= 0)
-    page_id = ids.to_binary(found.signals["page_id"].filter(rows))
-    columns = [page_id, pa.array(found.reason).filter(rows)]
-    return pa.Table.from_arrays(columns, schema=REASONS)
+def _reasons(discounted: boilerplate.Discounted) -> pa.Table:
+    rows = pa.array(discounted.reason >= 0)
+    page_id = ids.to_binary(discounted.signals["page_id"].filter(rows))
+    columns = [page_id, pa.array(discounted.reason).filter(rows)]
+    return pa.Table.from_arrays(columns, schema=_REASONS)

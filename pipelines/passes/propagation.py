@@ -1,70 +1,93 @@
-"""The passes by node: topics go over the arcs, all at once while they fit, or round by round."""
+"""The passes by node: topics are propagated over the edges.
+
+One pass does it while one worker can hold the graph; else each round is a pass.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from labeling.links import graph, propagation_steps
-from pipelines.passes.edges import weights_path
-from pipelines.passes.tables import in_order, tables_of
-from pipelines.shuffle.engine import Split, Tables
+from pipelines.passes.edges import weights_in
+from pipelines.passes.labeling_pass import Pass
+from pipelines.passes.tables import in_order, read_rows, tables_of
+from pipelines.shuffle.engine import Tables
 
 MAX_EDGES = 1_000_000
-"""Links and placements for which the whole graph is held by one worker, in about 600 MB."""
+"""Links and placements up to which one worker holds the whole graph, in about 600 MB."""
 
-ROUND_OUTPUTS = {
+_GRAPH = {"nodes": graph.NODES, "edges": graph.ARCS}
+
+_ROUND = {
     "states": propagation_steps.STATES,
     "before": propagation_steps.STATES,
     "sent": propagation_steps.SENT,
 }
+"""Tables of a round: the states after it, those before it, and what nodes sent in it."""
 
-_INPUTS = {"nodes": graph.NODES, "arcs": graph.ARCS}
+_OUTPUTS = {"propagated": propagation_steps.HEARD}
 
 
-def read_by_node(split: Split) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the rows of a file under the name of their table."""
-    yield split.kind, pq.read_table(*split.arguments)
+def make_passes(edges_dir: Path, n_edges: int) -> Iterator[Pass]:
+    """Yield the passes for about so many edges, whose pass wrote into `edges_dir`."""
+    if n_edges <= MAX_EDGES:
+        reduce = _PropagateAll(edges_dir)
+        yield _by_page("propagation", tuple(_GRAPH), reduce, _OUTPUTS)._replace(n_buckets=1)
+        return
+    for number in range(propagation_steps.SETTINGS.rounds):
+        name, is_first = f"propagation-{number}", number == 0
+        inputs = (*_GRAPH, *(() if is_first else ("states", "sent")))
+        yield _by_page(name, inputs, _PropagateRound(edges_dir, is_first), _ROUND)
+    yield _by_page("propagation-last", ("sent", "before"), _collect, _OUTPUTS)
+
+
+def _by_page(
+    name: str,
+    inputs: tuple[str, ...],
+    reduce: Callable[[Tables], Tables],
+    outputs: Mapping[str, pa.Schema],
+) -> Pass:
+    keys = dict.fromkeys(inputs, "page_id")
+    return Pass(name, inputs=inputs, read=read_rows, keys=keys, reduce=reduce, outputs=outputs)
 
 
 @dataclass(frozen=True)
-class SpreadAll:
+class _PropagateAll:
     """Propagate topics over the whole graph, which is one bucket."""
 
-    arcs_dir: Path
+    edges_dir: Path
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return ``heard``."""
-        table_of = tables_of(tables, _INPUTS)
-        weights = pq.read_table(weights_path(self.arcs_dir))
-        return {"heard": propagation_steps.spread(table_of["nodes"], table_of["arcs"], weights)}
+        table_of = tables_of(tables, _GRAPH)
+        weights = weights_in(self.edges_dir)
+        reached = propagation_steps.spread(table_of["nodes"], table_of["edges"], weights)
+        return {"propagated": reached}
 
 
 @dataclass(frozen=True)
-class SendRound:
-    """Bring nodes up to what was sent to them, and send their states on."""
+class _PropagateRound:
+    """Update nodes by what was sent to them, and send their states on."""
 
-    arcs_dir: Path
+    edges_dir: Path
     is_first: bool
 
     def __call__(self, tables: Tables) -> Tables:
-        """Return `ROUND_OUTPUTS`; ``before`` are the states that came in."""
-        table_of = tables_of(tables, {**_INPUTS, **ROUND_OUTPUTS})
+        table_of = tables_of(tables, {**_GRAPH, **_ROUND})
         nodes, before = table_of["nodes"], table_of["states"]
         if self.is_first:
             states = propagation_steps.first_states(nodes)
         else:
             states = propagation_steps.step(table_of["sent"], nodes)
-        weights = pq.read_table(weights_path(self.arcs_dir))
-        sent = propagation_steps.send(states, nodes, table_of["arcs"], weights)
+        weights = weights_in(self.edges_dir)
+        sent = propagation_steps.send(states, nodes, table_of["edges"], weights)
         return {"states": in_order(states), "before": before, "sent": in_order(sent)}
 
 
-def reduce_heard(tables: Tables) -> Tables:
-    """Return ``heard`` from what was sent in the last round."""
-    table_of = tables_of(tables, ROUND_OUTPUTS)
-    return {"heard": propagation_steps.collect(table_of["sent"], table_of["before"])}
+def _collect(tables: Tables) -> Tables:
+    """Return what the pages were sent in the last round."""
+    table_of = tables_of(tables, _ROUND)
+    return {"propagated": propagation_steps.collect(table_of["sent"], table_of["before"])}

@@ -1,48 +1,27 @@
-"""What the kernels of all passes need done with their tables."""
+"""Tables of the passes: files, order and samples."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.runs.table_files import file_name
-from pipelines.shuffle.engine import Tables
+from labeling.keys import ids
+from pipelines.shuffle.engine import Split, Tables
+
+
+def read_rows(split: Split) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the rows of a file under the name of their table."""
+    yield split.kind, pq.read_table(*split.arguments)
 
 
 def tables_of(tables: Tables, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Table]:
     """Return every table that a kernel needs, empty where the bucket has no row of it."""
     return {name: tables.get(name, schema.empty_table()) for name, schema in schemas.items()}
-
-
-@dataclass(frozen=True)
-class Contents:
-    """The bytes of small Parquet files by the name of their table.
-
-    Digests and tables are of the same bytes, whatever happens to the files meanwhile.
-    """
-
-    files: Mapping[str, bytes]
-
-    @property
-    def sha256(self) -> tuple[str, ...]:
-        """Digests of the files, in their order."""
-        return tuple(hashlib.sha256(content).hexdigest() for content in self.files.values())
-
-    def tables(self) -> dict[str, pa.Table]:
-        """Return the tables by their names."""
-        return {name: pq.read_table(pa.BufferReader(of)) for name, of in self.files.items()}
-
-
-def contents_in(directory: Path, names: Iterable[str]) -> Contents:
-    """Read the files of some tables that are one file each."""
-    paths = {name: directory / file_name(name) for name in names}
-    return Contents({name: path.read_bytes() for name, path in paths.items()})
 
 
 def in_order(rows: pa.Table) -> pa.Table:
@@ -53,3 +32,20 @@ def in_order(rows: pa.Table) -> pa.Table:
         names=rows.column_names,
     )
     return rows.take(pc.sort_indices(keys, [(name, "ascending") for name in keys.column_names]))
+
+
+def in_sample(image_ids: pa.ChunkedArray, share: float) -> pa.Array:
+    """Return for each image whether it is in a sample of about this share of all images."""
+    # 2**64 is no uint64, and a float below it has 53 bits: 2**11 less is the largest that fits.
+    return pa.array(ids.to_halves(image_ids)[:, 1] <= np.uint64(share * (2**64 - 2**11)))
+
+
+def sum_by_reason(
+    paths: Iterable[str | Path], column: str, reasons: Sequence[str]
+) -> dict[str, int]:
+    """Return the sum of a column for each reason, over files with a column ``reason``."""
+    rows = pa.concat_tables([pq.read_table(path) for path in paths])
+    return {
+        reason: pc.sum(rows.filter(pc.equal(rows["reason"], reason))[column]).as_py() or 0
+        for reason in reasons
+    }

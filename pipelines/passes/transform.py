@@ -21,7 +21,7 @@ from labeling.frames.frames import to_table
 from labeling.schemas import SIGNALS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.passes.from_signals import TAXONOMY_FILE, passes_on_signals, split_of, taxonomy_lines
-from pipelines.passes.plan import Pass
+from pipelines.passes.labeling_pass import Pass
 from pipelines.shuffle import partition, segments
 from pipelines.shuffle.engine import ROWS_AT_ONCE
 
@@ -85,34 +85,39 @@ class CandidatesFromSignals(beam.PTransform):
         only_labels = beam.pvalue.AsSingleton(pipeline | "Taxonomy" >> beam.Create([labels]))
         known = only_labels
         tables = {"given": signals | "Check" >> beam.Map(_checked)}
-        for number, one in enumerate(passes_on_signals(Path(), self.support_only, self.n_signals)):
-            of_pass = _OfPass(number, self.support_only, self.n_signals, self.n_buckets)
-            files = known if one.name in READ_WITH_FILES else only_labels
+        for number, labeling_pass in enumerate(
+            passes_on_signals(Path(), self.support_only, self.n_signals)
+        ):
+            pass_ref = _PassRef(number, self.support_only, self.n_signals, self.n_buckets)
+            files = known if labeling_pass.name in READ_WITH_FILES else only_labels
             read = [
-                tables[name] | f"{one.name}: read {name}" >> beam.ParDo(_Read(of_pass, name), files)
-                for name in one.inputs
+                tables[name]
+                | f"{labeling_pass.name}: read {name}" >> beam.ParDo(_Read(pass_ref, name), files)
+                for name in labeling_pass.inputs
                 if name in tables
             ]
             made = (
                 read
-                | f"{one.name}: bring together" >> beam.Flatten(pipeline=pipeline)
-                | f"{one.name}: group" >> beam.GroupByKey()
-                | f"{one.name}: reduce" >> beam.ParDo(_Reduce(of_pass), known)
+                | f"{labeling_pass.name}: bring together" >> beam.Flatten(pipeline=pipeline)
+                | f"{labeling_pass.name}: group" >> beam.GroupByKey()
+                | f"{labeling_pass.name}: reduce" >> beam.ParDo(_Reduce(pass_ref), known)
             )
-            for name in one.outputs:
-                tables[name] = made | f"{one.name}: take {name}" >> beam.FlatMap(_of_table, name)
-            if one.conclude is not None:
+            for name in labeling_pass.outputs:
+                tables[name] = made | f"{labeling_pass.name}: take {name}" >> beam.FlatMap(
+                    _of_table, name
+                )
+            if labeling_pass.conclude is not None:
                 whole = (
                     made
-                    | f"{one.name}: collect" >> beam.combiners.ToList()
-                    | f"{one.name}: conclude" >> beam.Map(of_pass.conclude, known)
+                    | f"{labeling_pass.name}: collect" >> beam.combiners.ToList()
+                    | f"{labeling_pass.name}: conclude" >> beam.Map(pass_ref.conclude, known)
                 )
                 known = beam.pvalue.AsSingleton(whole)
         return tables["candidates"] | "Tables" >> beam.Map(_table)
 
 
 @dataclass(frozen=True)
-class _OfPass:
+class _PassRef:
     """One pass, to be found again by a worker, where its files lie in another folder."""
 
     number: int
@@ -124,35 +129,39 @@ class _OfPass:
         """Return the pass, which looks up its files in a folder of this process."""
         return passes_on_signals(_folder(files), self.support_only, self.n_signals)[self.number]
 
-    def buckets(self, one: Pass) -> int:
+    def buckets(self, labeling_pass: Pass) -> int:
         """Return the number of parts of the pass."""
-        return one.n_buckets or self.n_buckets
+        return labeling_pass.n_buckets or self.n_buckets
 
     def conclude(self, made: Iterable[tuple[str, bytes]], files: Files) -> Files:
         """Return the files with those that the pass adds when all of its output is there."""
-        one = self.at(files)
-        assert one.conclude is not None
+        labeling_pass = self.at(files)
+        assert labeling_pass.conclude is not None
         with tempfile.TemporaryDirectory() as directory:
             folder = Path(directory)
-            empty = [_as_bytes(name, of.empty_table()) for name, of in one.outputs.items()]
+            empty = [
+                _as_bytes(name, of.empty_table()) for name, of in labeling_pass.outputs.items()
+            ]
             for number, (name, content) in enumerate(sorted([*made, *empty])):
                 (folder / f"{name}-{number:05d}.parquet").write_bytes(content)
             before = set(folder.iterdir())
-            one.conclude(folder)
+            labeling_pass.conclude(folder)
             added = sorted(set(folder.iterdir()) - before)
-            return *files, *((f"{one.name}/{path.name}", path.read_bytes()) for path in added)
+            return *files, *(
+                (f"{labeling_pass.name}/{path.name}", path.read_bytes()) for path in added
+            )
 
 
 class _Read(beam.DoFn):
-    def __init__(self, of_pass: _OfPass, table: str) -> None:
-        self._of_pass = of_pass
+    def __init__(self, pass_ref: _PassRef, table: str) -> None:
+        self._pass_ref = pass_ref
         self._table = table
 
     def process(self, content: bytes, files: Files) -> Iterator[tuple[int, Any]]:
-        one = self._of_pass.at(files)
-        n_buckets = self._of_pass.buckets(one)
+        labeling_pass = self._pass_ref.at(files)
+        n_buckets = self._pass_ref.buckets(labeling_pass)
         split = split_of(self._table, content, hashlib.sha256(content).hexdigest())
-        chunks = list(partition.chunks(one.read(split), one.keys, n_buckets))
+        chunks = list(partition.chunks(labeling_pass.read(split), labeling_pass.keys, n_buckets))
         for bucket in range(n_buckets):
             some = [c for c in chunks if c.starts[bucket] < c.starts[bucket + 1]]
             if some:
@@ -160,17 +169,19 @@ class _Read(beam.DoFn):
 
 
 class _Reduce(beam.DoFn):
-    def __init__(self, of_pass: _OfPass) -> None:
-        self._of_pass = of_pass
+    def __init__(self, pass_ref: _PassRef) -> None:
+        self._pass_ref = pass_ref
 
     def process(
         self, element: tuple[int, Iterable[Any]], files: Files
     ) -> Iterator[tuple[str, bytes]]:
         bucket, found = element
-        one = self._of_pass.at(files)
+        labeling_pass = self._pass_ref.at(files)
         reader = segments.Reader([segments.Carried(*some) for some in found], bucket, bucket + 1)
-        made = one.reduce(reader.tables(bucket, one.combine, ROWS_AT_ONCE))
-        yield from (_as_bytes(name, made[name]) for name in one.outputs if len(made.get(name, ())))
+        made = labeling_pass.reduce(reader.tables(bucket, labeling_pass.combine, ROWS_AT_ONCE))
+        yield from (
+            _as_bytes(name, made[name]) for name in labeling_pass.outputs if len(made.get(name, ()))
+        )
 
 
 def _checked(signals: object) -> bytes:

@@ -205,16 +205,16 @@ def mixed(numbers: np.ndarray) -> np.ndarray:
 
 def run_winnow(work: Path, n_rows: int, form: str) -> None:
     from labeling.taxonomy.published import TaxonomyFiles
-    from pipelines.passes.merge import Merge, read_for_merge
+    from pipelines.passes.merge import make_pass
     from pipelines.passes.plan import splits_for
     from pipelines.shuffle.engine import Shuffle, n_buckets_for, run
 
     taxonomy = TaxonomyFiles(work / "taxonomy.jsonl")
-    merge = Merge(taxonomy, work / "no feedback", ())
+    merge = make_pass(taxonomy, work / "no feedback", (), has_feedback=False)
     shuffle = Shuffle(
-        read=read_for_merge,
+        read=merge.read,
         keys={"mentions": "image_id"},
-        reduce=merge if form == "lists" else lambda tables: flatten(merge(tables)),
+        reduce=merge.reduce if form == "lists" else lambda tables: flatten(merge.reduce(tables)),
         n_buckets=n_buckets_for(n_rows),
         work_dir=str(work / "winnow" / "work"),
         out_dir=str(work / "winnow" / "out"),

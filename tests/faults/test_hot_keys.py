@@ -24,13 +24,15 @@ from labeling.links import graph, links
 from labeling.links.graph import EDGES
 from labeling.schemas import CANDIDATES, LINKS
 from pipelines.passes import inputs
+from pipelines.passes import links as links_pass
 from pipelines.passes.label import label
-from pipelines.passes.links import combine_for_images, reduce_links
+from pipelines.passes.tables import read_rows
 from pipelines.run.config import read_config
 from pipelines.shuffle import engine
 from pipelines.shuffle.engine import Shuffle, Split, Tables, run
 
 HOT = bytes([7] * 16)
+INPUTS, LINKS_PASS = inputs.make_pass(read_rows), links_pass.make_pass()
 KEPT = 100
 
 
@@ -119,9 +121,9 @@ def test_a_page_that_very_many_link_to_keeps_the_same_of_them(
     for seed in (0, 1):
         random.Random(seed).shuffle(sources)
         parts = [link_rows(sources[start : start + 20]) for start in range(0, 60, 20)]
-        rows = pa.concat_tables([inputs.combine_inputs("links", part) for part in parts])
+        rows = pa.concat_tables([INPUTS.combine("links", part) for part in parts])
         assert len(rows) == 33
-        results.append(inputs.reduce_inputs({"links": rows}))
+        results.append(INPUTS.reduce({"links": rows}))
     assert results[0] == results[1]
     expected = sorted(ids.digest(source) for source in sources)[:10]
     assert results[0]["links"]["src_page"].to_pylist() == expected
@@ -133,7 +135,7 @@ def test_copies_of_one_link_crowd_out_no_other(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(inputs, "MAX_ROWS", 10)
     sources = [f"h{n}.org" for n in range(5)]
     copies = pa.concat_tables([link_rows(["h0.org"] * 1_000), link_rows(sources)])
-    reduced = inputs.reduce_inputs({"links": inputs.combine_inputs("links", copies)})
+    reduced = INPUTS.reduce({"links": INPUTS.combine("links", copies)})
     assert sorted(reduced["links"]["src_host"].to_pylist()) == sources
     assert "rejects" not in reduced
 
@@ -150,11 +152,11 @@ def test_a_page_with_very_many_images_speaks_for_some_of_them(
         "placements": pa.table(shown, schema=COMPACT_PLACEMENTS),
         "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.MENTIONS),
     }
-    found = reduce_links(tables)
+    found = LINKS_PASS.reduce(tables)
     assert found["evidence"]["image_id"].to_pylist() == images[:10]
-    combined = {name: combine_for_images(name, rows) for name, rows in tables.items()}
+    combined = {name: LINKS_PASS.combine(name, rows) for name, rows in tables.items()}
     assert {len(rows) for rows in combined.values()} == {11}
-    again = reduce_links(combined)
+    again = LINKS_PASS.reduce(combined)
     assert all(again[name].equals(found[name]) for name in found)
     assert {"reason": "too_many_images", "n_pages": 1} in found["caps"].to_pylist()
 

@@ -15,7 +15,7 @@ from labeling.matching.matcher import compile_matcher, match_texts
 from labeling.taxonomy.confusables import odd_names, visible
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
 from pipelines.cli import main
-from pipelines.passes.label import _say_odd
+from pipelines.passes.label import print_odd_names
 
 CYRILLIC_A = "\u0430"
 
@@ -52,7 +52,7 @@ def test_mixed_scripts_and_twins_are_told_with_their_code_points() -> None:
 
 
 def test_ten_of_them_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    _say_odd(odd(**{f"l{n:02d}": f"thing{n} c{CYRILLIC_A}t" for n in range(12)}))
+    print_odd_names(odd(**{f"l{n:02d}": f"thing{n} c{CYRILLIC_A}t" for n in range(12)}))
     said = capsys.readouterr().err
     assert "12 names of labels may be taken for others" in said
     assert said.count(r"c\u0430t") == 10

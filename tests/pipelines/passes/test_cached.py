@@ -18,11 +18,11 @@ from labeling.matching import name_statistics
 from labeling.matching.matcher import find
 from labeling.matching.surface_forms import Usage
 from labeling.taxonomy.published import TaxonomyFiles, pinned
-from pipelines.passes.cached import MAX_RESULTS, Once
-from pipelines.passes.feedback import trust_at
+from pipelines.passes.cached import MAX_RESULTS, Cache
 from pipelines.passes.hosts import boilerplate_in
-from pipelines.passes.inputs import taxonomy_at
 from pipelines.passes.matchers import MatcherFiles, matcher_at
+from pipelines.passes.taxonomies import taxonomy_at
+from pipelines.passes.votes import trust_at
 
 
 def write_taxonomy(path: Path, *names: str) -> TaxonomyFiles:
@@ -71,15 +71,15 @@ def test_another_taxonomy_than_that_of_the_command_is_refused(
 def test_a_matcher_follows_its_taxonomy_and_the_usage_of_its_names(tmp_path: Path) -> None:
     work_dir = tmp_path / "work"
     files = write_taxonomy(tmp_path / "t.jsonl", "cat", "dog")
-    plain = MatcherFiles(files, work_dir, is_used=False)
-    used = MatcherFiles(files, work_dir, is_used=True)
+    plain = MatcherFiles(files, work_dir, has_statistics=False)
+    used = MatcherFiles(files, work_dir, has_statistics=True)
     assert [code for code, *_ in find(matcher_at(plain), "A dog")] == [1]
     write_taxonomy(tmp_path / "t.jsonl", "dog", "cat")
     assert [code for code, *_ in find(matcher_at(plain), "A dog")] == [0]
     work_dir.mkdir(exist_ok=True)
-    write_usage(work_dir / "usage", "dog", [1, 1])
+    write_usage(work_dir / "name_statistics", "dog", [1, 1])
     assert list(find(matcher_at(used), "A dog")) == []
-    write_usage(work_dir / "usage", "cat", [1, 1])
+    write_usage(work_dir / "name_statistics", "cat", [1, 1])
     assert [code for code, *_ in find(matcher_at(used), "A dog")] == [0]
     assert matcher_at(used) is matcher_at(used)
 
@@ -96,14 +96,14 @@ def test_boilerplate_and_trust_follow_their_files(tmp_path: Path) -> None:
 
 
 def test_a_result_is_made_once_while_other_threads_wait() -> None:
-    once, made = Once[int](), []
+    cache, made = Cache[int](), []
 
     def make() -> int:
         time.sleep(0.05)
         made.append(1)
         return len(made)
 
-    threads = [threading.Thread(target=once.get, args=("a", make)) for _ in range(4)]
+    threads = [threading.Thread(target=cache.get, args=("a", make)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -112,7 +112,7 @@ def test_a_result_is_made_once_while_other_threads_wait() -> None:
 
 
 def test_the_latest_results_are_kept() -> None:
-    once = Once[int]()
+    cache = Cache[int]()
     for number in (*range(MAX_RESULTS), 0, MAX_RESULTS):
-        once.get(number, lambda: 1)
-    assert [once.get(number, lambda: 2) for number in (0, MAX_RESULTS, 1)] == [1, 1, 2]
+        cache.get(number, lambda: 1)
+    assert [cache.get(number, lambda: 2) for number in (0, MAX_RESULTS, 1)] == [1, 1, 2]

@@ -9,7 +9,7 @@ import pytest
 from curation.runs.stage import Stage, current, open_stage
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, REJECTS, SIGNALS
-from pipelines.passes import plan
+from pipelines.passes import propagation
 from pipelines.passes.label import label
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.shuffle import engine
@@ -56,7 +56,7 @@ def test_neither_buckets_nor_link_rounds_apart_change_the_candidates(
     config = read_config(shop)
     first = label(config, tmp_path / "one")
     monkeypatch.setattr(engine, "ROWS_PER_BUCKET", 50)
-    monkeypatch.setattr(plan, "MAX_EDGES", 0)
+    monkeypatch.setattr(propagation, "MAX_EDGES", 0)
     second = label(config, tmp_path / "two")
     assert len(second.paths(".parquet", "candidates-")) > 1
     assert second.table(CANDIDATES).equals(first.table(CANDIDATES))

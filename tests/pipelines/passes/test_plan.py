@@ -8,9 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.taxonomy.published import TaxonomyFiles
-from pipelines.passes import plan
+from pipelines.passes import name_statistics, plan
 from pipelines.passes.matchers import MatcherFiles
-from pipelines.passes.names import CountUsage, judge_usage
 from pipelines.passes.plan import splits_for
 
 LABELS = [
@@ -24,20 +23,23 @@ LABELS = [
 def test_usage_is_judged_by_all_buckets_together(tmp_path: Path, n_buckets: int) -> None:
     path = tmp_path / "taxonomy.jsonl"
     path.write_text("\n".join(json.dumps(label) for label in LABELS))
-    files = MatcherFiles(TaxonomyFiles(path), tmp_path, is_used=False)
+    files = MatcherFiles(TaxonomyFiles(path), tmp_path, has_statistics=False)
     texts = [f"Red Tape {colour} shoes, {n}" for n in range(4) for colour in ("blue", "black")]
     texts += [f"blue shoes, {n}" for n in range(60)]
-    (tmp_path / "usage").mkdir()
+    counting = name_statistics.make_pass(files, 100)
+    folder = tmp_path / "name_statistics"
+    folder.mkdir()
     for bucket in range(n_buckets):
         rows = pa.table({"key": texts[bucket::n_buckets], "text": texts[bucket::n_buckets]})
-        for name, table in CountUsage(files)({"texts": rows}).items():
-            pq.write_table(table, tmp_path / "usage" / f"{name}-{bucket}-of-{n_buckets}.parquet")
-    judge_usage(files, tmp_path / "usage")
-    (found,) = (tmp_path / "usage").glob("phrases-*")
+        for name, table in counting.reduce({"texts": rows}).items():
+            pq.write_table(table, folder / f"{name}-{bucket}-of-{n_buckets}.parquet")
+    assert counting.conclude is not None
+    counting.conclude(folder)
+    (found,) = folder.glob("phrases-*")
     assert pq.read_table(found).to_pylist() == [
         {"phrase": "red tape", "reason": "fixed_phrase", "name": "red"}
     ]
-    (senses,) = (tmp_path / "usage").glob("senses-*")
+    (senses,) = folder.glob("senses-*")
     blue = 64 + 1 + (8 + 64 + 4) / 4
     assert pq.read_table(senses)["weight"].to_pylist()[1] == pytest.approx(blue)
 

@@ -9,7 +9,8 @@ import click
 import pytest
 
 from pipelines.cli import main
-from pipelines.passes import label as labelling
+from pipelines.passes import labeling_pass
+from pipelines.passes.label import label
 from pipelines.run.config import read_config
 from pipelines.run.paths import absolute, shown
 from pipelines.shuffle.engine import Shuffle, Split, run
@@ -50,8 +51,8 @@ def test_workers_get_absolute_paths_where_the_run_folder_is_relative(
         given.extend(str(part) for split in splits for part in split.arguments)
         run(shuffle, splits, options)
 
-    monkeypatch.setattr(labelling, "run", watched)
-    labelling.label(config, Path("run"))
+    monkeypatch.setattr(labeling_pass, "run", watched)
+    label(config, Path("run"))
     assert [text for text in given if text.startswith("run") or "Path('run" in text] == []
     assert [text for text in given if "base='shop'" in text or "Path('shop" in text] == []
     assert str(tmp_path / "run") in " ".join(given)

@@ -1,0 +1,58 @@
+"""The first pass over feedback, by event: each event counts once in the whole log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labeling.feedback import feedback
+from pipelines.passes.labeling_pass import Pass
+from pipelines.passes.matchers import MatcherFiles, matcher_at
+from pipelines.passes.taxonomies import taxonomy_at
+from pipelines.shuffle.engine import Split, Tables
+
+IGNORED = pa.schema([("reason", pa.string()), ("n_events", pa.int64())])
+"""Events that do not count, by reason."""
+
+
+def make_pass(files: MatcherFiles) -> Pass:
+    """Return the pass."""
+    return Pass(
+        "events",
+        inputs=("feedback",),
+        read=_Read(files),
+        keys={"events": "event"},
+        reduce=_reduce,
+        outputs={"events": feedback.EVENTS, "ignored": IGNORED},
+    )
+
+
+def count_ignored(reason: str, n: int) -> pa.Table:
+    """Return a row of `IGNORED`."""
+    return pa.table([[reason], [n]], schema=IGNORED)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Read events, with the labels that they or their queries name."""
+
+    files: MatcherFiles
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        rows = pq.read_table(*split.arguments)
+        yield (
+            "events",
+            feedback.label_events(rows, matcher_at(self.files), taxonomy_at(self.files.taxonomy)),
+        )
+
+
+def _reduce(tables: Tables) -> Tables:
+    """Keep one of all copies of an event, whichever user sent them."""
+    events = feedback.deduplicate(tables["events"])
+    return {
+        "events": events,
+        "ignored": count_ignored("replayed", len(tables["events"]) - len(events)),
+    }

@@ -1,0 +1,74 @@
+"""The pass by text: statistics of how a sample of the texts uses the names of labels."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.runs.table_files import read_table, write_table
+from labeling.keys import ids
+from labeling.matching import name_statistics
+from pipelines.passes.labeling_pass import Pass
+from pipelines.passes.matchers import MatcherFiles, matcher_at
+from pipelines.passes.tables import in_sample
+from pipelines.passes.taxonomies import taxonomy_at
+from pipelines.shuffle.engine import Split, Tables
+
+_OUTPUTS = {
+    "names": name_statistics.NAMES,
+    "pairs": name_statistics.PAIRS,
+    "words": name_statistics.WORDS,
+}
+
+
+def make_pass(files: MatcherFiles, n_signals: int) -> Pass:
+    """Return the pass over a sample of so many signals; `files` have no statistics yet."""
+    return Pass(
+        "name_statistics",
+        inputs=("signals",),
+        read=_Read(min(1.0, name_statistics.SAMPLE / max(n_signals, 1))),
+        keys={"texts": "key"},
+        reduce=_Reduce(files),
+        outputs=_OUTPUTS,
+        conclude=functools.partial(_conclude, files),
+    )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Yield the distinct texts of a share of the images, without those cut out of longer ones."""
+
+    share: float
+
+    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        rows = pq.read_table(*split.arguments, columns=["image_id", "source", "text"])
+        whole = pc.not_equal(rows["source"], "surrounding")
+        texts = rows["text"].filter(pc.and_(whole, in_sample(rows["image_id"], self.share)))
+        texts = texts.unique()
+        yield "texts", pa.table({"key": ids.digests(texts), "text": texts})
+
+
+@dataclass(frozen=True)
+class _Reduce:
+    """Count how names are used in the texts of a bucket."""
+
+    files: MatcherFiles
+
+    def __call__(self, tables: Tables) -> Tables:
+        matcher = matcher_at(self.files)
+        return name_statistics.count(tables["texts"]["text"].combine_chunks(), matcher)._asdict()
+
+
+def _conclude(files: MatcherFiles, directory: Path) -> None:
+    """Add up the counts of all buckets, and write what follows for each name."""
+    counted = name_statistics.Used(*(read_table(directory, name) for name in _OUTPUTS))
+    used = name_statistics.add([counted])
+    usage = name_statistics.judge(used, matcher_at(files), taxonomy_at(files.taxonomy))
+    for name, table in name_statistics.to_tables(usage).items():
+        write_table(table, directory, name)

@@ -1,0 +1,115 @@
+"""The stage ``signals``: rows of all inputs, sorted and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.runs.stage import Stage, open_stage
+from curation.runs.staging import StageWriter, reuse, write_stage
+from curation.runs.table_files import read_table
+from labeling.errors import InputError, QualityError
+from labeling.taxonomy.published import TaxonomyFiles
+from pipelines.passes import inputs
+from pipelines.passes.labeling_pass import run_pass
+from pipelines.passes.splits import input_digests, input_paths, splits_of
+from pipelines.run.config import Config
+from pipelines.run.dependencies import settings_of
+from pipelines.run.progress import step
+from pipelines.shuffle.engine import Split, n_buckets_for
+from pipelines.shuffle.workspace import Place, place_for
+
+
+def make_signals(
+    config: Config, labels: TaxonomyFiles, run_dir: Path, beam_options: Sequence[str]
+) -> Stage:
+    """Make the signals of a run, or reuse them.
+
+    Parameters
+    ----------
+    config
+        The settings; `base` is absolute.
+    labels
+        The taxonomy: feedback about other labels is rejected.
+    run_dir
+        The run folder.
+    beam_options
+        Options for Beam.
+
+    Raises
+    ------
+    InputError
+        If an input is missing, or none has a row.
+    QualityError
+        If more rows are rejected, or more archives cut, than the settings allow.
+    """
+    splits = splits_of(config)
+    digests, settings = input_digests(config, splits), settings_of("signals", config)
+    with step("signals") as facts:
+        if reuse(run_dir, "signals", inputs=digests, config=settings) is None:
+            with write_stage(
+                run_dir, "signals", inputs=digests, config=settings, resume=True
+            ) as work:
+                workspace = place_for(config, run_dir, work)
+                if workspace.is_remote:  # the inputs are on this machine
+                    workspace, beam_options = Place(work.dir, work.scratch), ()
+                n_buckets = n_buckets_for(sum(input_paths(config, splits).values()))
+                of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels))
+                run_pass(of_inputs, splits, n_buckets, workspace, beam_options, is_last=True)
+                _count_rows(work)
+                _count_archives(work, splits, config.label.max_cut_share)
+                _limit_rejects(work, config.label.max_reject_share)
+            workspace.close()
+        else:
+            facts.append("unchanged")
+        stage = open_stage(run_dir, "signals")
+        tables = ("images", "signals", "links", "feedback", "rejects")
+        facts += [f"{stage.counts[table]:,} {table}" for table in tables]
+    return stage
+
+
+def _count_rows(work: StageWriter) -> None:
+    for schema in inputs.SCHEMAS:
+        paths = work.dir.glob(f"{schema.name}-*.parquet")
+        work.counts[schema.name] = sum(pq.read_metadata(path).num_rows for path in paths)
+    counted = read_table(work.dir, "rejects")["reason"].value_counts().to_pylist()
+    by_reason = sorted((row["values"], row["counts"]) for row in counted)
+    work.counts["rejects_by_reason"] = dict(by_reason)
+
+
+def _count_archives(work: StageWriter, splits: Sequence[Split], limit: float) -> None:
+    """Count the archives with a truncated record, or raise where they are too many."""
+    rejects = read_table(work.dir, "rejects")
+    truncated = rejects.filter(pc.equal(rejects["reason"], "truncated"))["where"].to_pylist()
+    archives = [split.arguments[1][0] for split in splits if split.kind == "archive"]
+    cut = sorted(set(archives) & {where.rpartition("#")[0] for where in truncated})
+    if len(cut) > limit * len(archives):
+        raise QualityError(
+            f"{len(cut):,} of {len(archives):,} archives are cut or damaged, more than"
+            " label.max_cut_share",
+            facts={"limit": limit, "first": ", ".join(cut[:3])},
+            help="fetch them again, or raise label.max_cut_share to take what they hold",
+        )
+    work.counts["archives"] = {"whole": len(archives) - len(cut), "cut": len(cut)}
+    work.facts["cut_archives"] = cut
+
+
+def _limit_rejects(work: StageWriter, limit: float) -> None:
+    counts: Mapping[str, Any] = work.counts
+    n_rejects = counts["rejects"]
+    n_rows = n_rejects + counts["signals"] + counts["links"] + counts["feedback"]
+    if n_rows == 0:
+        raise InputError("the inputs hold no row", help="check the paths in the configuration")
+    if n_rejects <= limit * n_rows:
+        return
+    rows = read_table(work.dir, "rejects").slice(0, 3).to_pylist()
+    first = "; ".join(f"{row['where']}: {row['reason']} ({row['value']})" for row in rows)
+    raise QualityError(
+        f"{n_rejects:,} of {n_rows:,} input rows were rejected, more than label.max_reject_share",
+        facts={"limit": limit, **counts["rejects_by_reason"], "first": first},
+        help="correct the inputs, or raise label.max_reject_share",
+    )
