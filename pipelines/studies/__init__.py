@@ -1,1 +1,1 @@
-"""The study: networks trained on more and more of the images, and what may be said of the trend."""
+"""A study: networks trained on more and more images, and the trends that their measures prove."""

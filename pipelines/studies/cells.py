@@ -16,13 +16,16 @@ from pipelines.studies.tasks import Task
 if TYPE_CHECKING:
     from training.data.shard_index import Shards
 
-Measured: TypeAlias = Mapping[str, Mapping[str, float]]
+Measures: TypeAlias = Mapping[str, Mapping[str, float]]
 """The measures of a cell, by task and name."""
+
+
+FILE = "measures.json"
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """What is varied."""
+    """One training: a label set, the depth of a ResNet, a number of images and a seed."""
 
     label_set: str
     depth: int
@@ -31,7 +34,7 @@ class Cell:
 
     @property
     def stage(self) -> str:
-        """Its name in the study's folder."""
+        """The name of its stage in the study's folder."""
         return f"cell-{self.label_set}-{self.depth}-{self.n_images}-{self.seed}"
 
     def __str__(self) -> str:
@@ -39,13 +42,13 @@ class Cell:
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
-    """What all cells share.
+class Setup:
+    """The inputs and settings that all cells share.
 
     Attributes
     ----------
     study_dir
-        Where cells are committed.
+        Folder where cells are committed.
     candidates
         The stage of the run.
     label_ids
@@ -55,7 +58,7 @@ class Bench:
     training
         Settings of all trainings: `training.fit.config.TrainConfig` without depth and seed.
     tasks
-        What to measure.
+        The tasks to measure on.
     """
 
     study_dir: Path
@@ -67,14 +70,17 @@ class Bench:
     tasks: Sequence[Task]
 
 
-def finished(bench: Bench, cell: Cell) -> Measured | None:
-    """Return what a cell measured, if it has been trained with the same inputs and settings."""
-    inputs, settings = _made_from(bench, cell)
-    stage = reuse(bench.study_dir, cell.stage, inputs=inputs, config=settings)
-    return None if stage is None else _read(stage)
+def finished(setup: Setup, cell: Cell) -> Measures | None:
+    """Return the measures of a cell, if it has been trained with the same inputs and settings."""
+    inputs, settings = _made_from(setup, cell)
+    stage = reuse(setup.study_dir, cell.stage, inputs=inputs, config=settings)
+    if stage is None:
+        return None
+    measures: Measures = json.loads((stage.dir / FILE).read_text(encoding="utf-8"))
+    return measures
 
 
-def train_cell(bench: Bench, cell: Cell, progress: Callable[[int, int], None]) -> Measured:
+def train_cell(setup: Setup, cell: Cell, progress: Callable[[int, int], None]) -> Measures:
     """Train the network of a cell, measure it, and commit the measures; the network is not kept.
 
     Parameters
@@ -85,42 +91,36 @@ def train_cell(bench: Bench, cell: Cell, progress: Callable[[int, int], None]) -
     from training.fit.config import TrainConfig
     from training.fit.train import train
 
-    shards = bench.images[cell.label_set]
+    shards = setup.images[cell.label_set]
     rows = nested_rows(shards.keys, cell.n_images, cell.seed)
-    given = {"depth": cell.depth, "seed": cell.seed, **bench.training}
+    given = {"depth": cell.depth, "seed": cell.seed, **setup.training}
     config = TrainConfig.model_validate(given)
-    inputs, settings = _made_from(bench, cell)
-    heldout = bench.shards[cell.label_set].paths(".tar", "heldout-")
+    inputs, settings = _made_from(setup, cell)
+    heldout = setup.shards[cell.label_set].paths(".tar", "heldout-")
     with write_stage(
-        bench.study_dir, cell.stage, inputs=inputs, config=settings, seed=cell.seed
+        setup.study_dir, cell.stage, inputs=inputs, config=settings, seed=cell.seed
     ) as work:
         work.scratch.mkdir(exist_ok=True)
-        taken = shards.take(rows)
-        train(taken, bench.label_ids, config, work.scratch, lambda done, n, _: progress(done, n))
-        measured = {
+        images = shards.take(rows)
+        train(images, setup.label_ids, config, work.scratch, lambda done, n, _: progress(done, n))
+        measures = {
             task.name: {
                 name: round(value, 6) for name, value in task.measure(work.scratch, heldout)
             }
-            for task in bench.tasks
+            for task in setup.tasks
         }
-        text = json.dumps(measured, indent=1)
-        (work.dir / "measures.json").write_text(text + "\n", encoding="utf-8")
-        work.counts |= {"images": len(taken)}
-    return measured
+        text = json.dumps(measures, indent=1)
+        (work.dir / FILE).write_text(text + "\n", encoding="utf-8")
+        work.counts |= {"images": len(images)}
+    return measures
 
 
-def _made_from(bench: Bench, cell: Cell) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return inputs and settings of a cell, as its fingerprint holds them."""
-    shards = bench.shards[cell.label_set]
-    inputs = {stage.name: stage.content for stage in (bench.candidates, shards)}
-    for task in bench.tasks:
+def _made_from(setup: Setup, cell: Cell) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the inputs and settings of a cell, which its fingerprint covers."""
+    shards = setup.shards[cell.label_set]
+    inputs = {stage.name: stage.content for stage in (setup.candidates, shards)}
+    for task in setup.tasks:
         inputs |= task.inputs
-    tasks = {task.name: dict(task.settings) for task in bench.tasks}
+    tasks = {task.name: dict(task.settings) for task in setup.tasks}
     varied = {"depth": cell.depth, "n_images": cell.n_images, "seed": cell.seed}
-    return inputs, {**bench.training, **varied, "tasks": tasks}
-
-
-def _read(stage: Stage) -> Measured:
-    text = (stage.dir / "measures.json").read_text(encoding="utf-8")
-    measured: Measured = json.loads(text)
-    return measured
+    return inputs, {**setup.training, **varied, "tasks": tasks}

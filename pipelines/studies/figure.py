@@ -21,7 +21,7 @@ from pipelines.studies.summary import name_of_measure, name_of_set
 Facts = Mapping[str, Any]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-"""Told apart by all eyes (Okabe & Ito 2008); markers tell them apart without colour."""
+"""Colours that colour-blind people distinguish (Okabe & Ito 2008); markers need no colour."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 TITLE = "Performance over the number of images"
@@ -56,19 +56,19 @@ def _figure(facts: Facts) -> Figure:
     size = (4.1 * len(panels) + 1.6, 3.7 * len(measures))
     figure = Figure(figsize=size, facecolor=PAPER, layout="constrained")
     grid = figure.subplots(len(measures), len(panels), sharey="row", squeeze=False)
-    for row, looked_at in zip(grid, measures, strict=True):
-        of_row = [line for line in facts["lines"] if (line["task"], line["measure"]) == looked_at]
-        row[0].set_ylabel(name_of_measure(*looked_at))
+    for row, measure in zip(grid, measures, strict=True):
+        of_row = [line for line in facts["lines"] if (line["task"], line["measure"]) == measure]
+        row[0].set_ylabel(name_of_measure(*measure))
         drawn = [
             (axes, [line for line in of_row if label_set in (None, line["label_set"])])
             for axes, label_set in zip(row, panels, strict=True)
         ]
         for axes, lines in drawn:
             _draw_panel(axes, lines, facts["sizes"])
-            one = lines[0]
-            about = name_of_set(one["label_set"]) if by_depth else f"ResNet-{one['depth']}"
-            axes.set_title(about, loc="left", fontsize=12)
-        for axes, lines in drawn:  # once all have drawn what sets the scale that they share
+            first = lines[0]
+            title = name_of_set(first["label_set"]) if by_depth else f"ResNet-{first['depth']}"
+            axes.set_title(title, loc="left", fontsize=12)
+        for axes, lines in drawn:  # after all panels have set the scale that they share
             _name_lines(axes, lines, by_depth)
     return figure
 
@@ -76,12 +76,11 @@ def _figure(facts: Facts) -> Figure:
 def _draw_panel(axes: Axes, lines: Sequence[Facts], sizes: Sequence[int]) -> None:
     """Draw lines of means with their bands over seeds, and each seed as a dot."""
     for line, colour, marker in zip(lines, COLOURS, MARKERS, strict=False):
-        middle, low, high = (
-            [at[key] for at in line["points"]] for key in ("estimate", "low", "high")
-        )
+        points = line["points"]
+        middle, low, high = ([at[key] for at in points] for key in ("estimate", "low", "high"))
         if low[0] is not None:
             axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
-        for at in line["points"]:
+        for at in points:
             here = [at["n_images"]] * len(at["values"])
             axes.plot(here, at["values"], ".", color=colour, alpha=0.5, markersize=4)
         axes.plot(sizes, middle, color=colour, linewidth=1.8)
@@ -99,11 +98,11 @@ def _name_lines(axes: Axes, lines: Sequence[Facts], by_depth: bool) -> None:
     low, high = axes.get_ylim()
     gap, lowest = _GAP * (high - low), -math.inf
     ends = [line["points"][-1] for line in lines]
-    for place in sorted(range(len(lines)), key=lambda place: ends[place]["estimate"]):
-        line, end = lines[place], ends[place]
+    for number in sorted(range(len(lines)), key=lambda number: ends[number]["estimate"]):
+        line, end = lines[number], ends[number]
         lowest = max(end["estimate"], lowest + gap)
         name = f"ResNet-{line['depth']}" if by_depth else name_of_set(line["label_set"])
         axes.annotate(
             name, (end["n_images"], lowest), (9, 0), textcoords="offset points", va="center",
-            color=COLOURS[place], weight="bold", fontsize=10, annotation_clip=False,
+            color=COLOURS[number], weight="bold", fontsize=10, annotation_clip=False,
         )  # fmt: skip

@@ -19,7 +19,7 @@ from pipelines.studies.settings import held_precision
 
 
 def shards_of(config: Config, run_dir: Path, study_dir: Path, name: str) -> Stage:
-    """Return the shards of a label set: the run's own if they are of today, else the study's.
+    """Return the shards of a label set: those of the run if they are current, else the study's.
 
     Raises
     ------
@@ -32,17 +32,17 @@ def shards_of(config: Config, run_dir: Path, study_dir: Path, name: str) -> Stag
     if precision is None:
         labels = label_set_of(run_dir, name)
     else:
-        labels = _held_at(config, run_dir, name, precision)
-    own = current(run_dir, stage_name("shards", name))
+        labels = _kept_at(config, run_dir, name, precision)
+    of_run = current(run_dir, stage_name("shards", name))
     inputs, settings = shards_made_from(config, run_dir, labels)
-    if own is not None and own.fingerprint == fingerprint(own.name, inputs, settings):
-        verify(own)
-        return own
+    if of_run is not None and of_run.fingerprint == fingerprint(of_run.name, inputs, settings):
+        verify(of_run)
+        return of_run
     return export_labels(config, run_dir, study_dir, labels)
 
 
-def _held_at(config: Config, run_dir: Path, name: str, precision: float) -> LabelSet:
-    """Return what `winnow select --precision` would keep; the run's selection stays in force."""
+def _kept_at(config: Config, run_dir: Path, name: str, precision: float) -> LabelSet:
+    """Return the labels that `winnow select --precision` would keep; the run stays as it is."""
     candidates, audits, scored = (
         open_stage(run_dir, stage) for stage in ("candidates", "audits", "scored")
     )

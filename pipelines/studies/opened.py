@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from labeling.errors import InputError
 from labeling.frames.notebook import MAX_ROWS, html_table
-from pipelines.studies.summary import name_of_measure, name_of_set, sentences
+from pipelines.studies.summary import mean_rows, sentences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,18 +55,10 @@ class Study:
         return f"<Study {self.dir} of {sets} label sets, {sizes} sizes and {seeds} seeds>"
 
     def _repr_html_(self) -> str:
-        rows = [
-            (
-                name_of_measure(line["task"], line["measure"]),
-                name_of_set(line["label_set"]),
-                f"ResNet-{line['depth']}",
-                *(point["estimate"] for point in line["points"]),
-            )
-            for line in self.facts["lines"][:MAX_ROWS]
-        ]
         header = ("measure", "labels", "network", *(f"{n:,} images" for n in self.facts["sizes"]))
-        said = "".join(f"<li>{escape(sentence)}</li>" for sentence in self.sentences[:MAX_ROWS])
-        return html_table(repr(self)[1:-1], header, rows) + f"<ul>{said}</ul>"
+        rows = [(*names, *means) for *names, means in mean_rows(self.facts)[:MAX_ROWS]]
+        items = "".join(f"<li>{escape(sentence)}</li>" for sentence in self.sentences[:MAX_ROWS])
+        return html_table(repr(self)[1:-1], header, rows) + f"<ul>{items}</ul>"
 
 
 def open_study(path: Path | str) -> Study:

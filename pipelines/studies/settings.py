@@ -15,43 +15,43 @@ from pipelines.run.sections import Overrides, Section, checked, override, read_t
 _Item = TypeVar("_Item", int, str)
 _PRECISION = re.compile(r"precision-(0\.\d{1,3})")
 
-OWN_KEYS = ("depth", "seed")
-"""Keys of a training that a study sets itself, from its lists of them."""
+VARIED_KEYS = ("depth", "seed")
+"""Keys of a training that a study takes from its own lists."""
 
 
 def _distinct(items: tuple[_Item, ...]) -> tuple[_Item, ...]:
     if len(set(items)) < len(items):
-        raise PydanticCustomError("twice", "each may stand once only")
+        raise PydanticCustomError("twice", "each may be listed only once")
     return items
 
 
 def _known_set(name: str) -> str:
     if name not in ("all", "random", "selected") and held_precision(name) is None:
         raise PydanticCustomError(
-            "label_set", "is none of all, random, selected, precision-0.9 (or another precision)"
+            "label_set", "is not one of all, random, selected, precision-0.9 (or another precision)"
         )
     return name
 
 
-def _not_own(train: TrainSettings) -> TrainSettings:
-    own = [key for key in OWN_KEYS if key in train.model_fields_set]
-    if own:
-        raise PydanticCustomError(
-            "own", "{keys} comes from the study's own list, {keys}s", {"keys": own[0]}
-        )
+def _without_varied(train: TrainSettings) -> TrainSettings:
+    for key in VARIED_KEYS:
+        if key in train.model_fields_set:
+            raise PydanticCustomError(
+                "varied", "{key} comes from the study's own list, {key}s", {"key": key}
+            )
     return train
 
 
 def held_precision(label_set: str) -> float | None:
-    """Return the precision that a label set is to hold, or None for one without.
+    """Return the precision that a label set must have, or None for one without.
 
     Examples
     --------
     >>> held_precision("precision-0.9"), held_precision("selected"), held_precision("precision-0.0")
     (0.9, None, None)
     """
-    found = _PRECISION.fullmatch(label_set)
-    return (float(found[1]) or None) if found else None
+    match = _PRECISION.fullmatch(label_set)
+    return (float(match[1]) or None) if match else None
 
 
 class TaskSettings(Section):
@@ -62,7 +62,7 @@ class TaskSettings(Section):
         None, description="kind of task, if not plain to see"
     )
     methods: tuple[Literal["knn", "linear", "frozen", "finetune", "scratch"], ...] = Field(
-        (), description="what of a network to use; `linear`, and `frozen` for boxes and masks"
+        (), description="ways to use a network; `linear`, and `frozen` for boxes and masks"
     )
     steps: int | None = Field(None, ge=1, description="steps of each training on the task")
     image_size: int | None = Field(
@@ -71,7 +71,7 @@ class TaskSettings(Section):
 
 
 class StudySettings(Section):
-    """What to train, and what to measure; paths start from the file's folder."""
+    """The trainings and the tasks to measure on; paths start from the file's folder."""
 
     run: str = Field(description="run folder with candidates and a selection")
     sizes: Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_distinct)] = Field(
@@ -101,7 +101,7 @@ class StudySettings(Section):
         True, description="measure on the run's held-out images, whose truth must be known"
     )
     task: tuple[TaskSettings, ...] = Field((), description="other tasks to measure on")
-    train: Annotated[TrainSettings, AfterValidator(_not_own)] = Field(
+    train: Annotated[TrainSettings, AfterValidator(_without_varied)] = Field(
         TrainSettings(), description="as in the run's configuration, for what differs from it"
     )
 
@@ -142,7 +142,7 @@ def read_study(path: Path, overrides: Overrides = ()) -> StudySettings:
 
 
 def training_of(study: StudySettings, of_run: TrainSettings) -> dict[str, Any]:
-    """Return the settings of the trainings: those of the run, but for what the study sets."""
-    named = {key: getattr(study.train, key) for key in study.train.model_fields_set}
-    settings = of_run.model_copy(update=named).model_dump(mode="json")
-    return {key: value for key, value in settings.items() if key not in OWN_KEYS}
+    """Return the settings of the trainings: those of the run, changed where the study sets them."""
+    changed = {key: getattr(study.train, key) for key in study.train.model_fields_set}
+    settings = of_run.model_copy(update=changed).model_dump(mode="json")
+    return {key: value for key, value in settings.items() if key not in VARIED_KEYS}

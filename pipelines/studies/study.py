@@ -1,4 +1,4 @@
-"""`winnow study`: all cells of a study one after the other, and what they come to."""
+"""`winnow study`: all cells of a study one after the other, and their results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pipelines.run.progress import Progress, say
 from pipelines.run.saved_config import load_config
 from pipelines.run.sections import checked
 from pipelines.run.stages import labels_of, taxonomy_of
-from pipelines.studies.cells import Bench, Cell, Measured, finished, train_cell
+from pipelines.studies.cells import Cell, Measures, Setup, finished, train_cell
 from pipelines.studies.figure import draw_study
 from pipelines.studies.label_sets import shards_of
 from pipelines.studies.page import study_page
-from pipelines.studies.results import Found, Grid, study_facts, write_table
+from pipelines.studies.results import Grid, Results, study_facts, write_table
 from pipelines.studies.settings import StudySettings, training_of
 from pipelines.studies.subsets import sizes_of
 from pipelines.studies.summary import sentences
@@ -29,20 +29,15 @@ from pipelines.studies.tasks import tasks_of
 from training.fit.config import TrainConfig
 
 
-def run_study(study: StudySettings, study_dir: Path) -> list[str]:
-    """Train and measure whatever cells are not finished, and write what they come to.
+def run_study(study: StudySettings, study_dir: Path) -> None:
+    """Train and measure all cells that are not finished, and write the results of the study.
 
     Parameters
     ----------
     study
         The settings.
     study_dir
-        Folder of the study, made where there is none; the run is only read.
-
-    Returns
-    -------
-    list
-        The summary, a sentence each.
+        Folder of the study, created if missing; the run is only read.
 
     Raises
     ------
@@ -50,19 +45,19 @@ def run_study(study: StudySettings, study_dir: Path) -> list[str]:
         If the study cannot be made as it is described; before anything is trained.
     """
     config = load_config(Path(study.run))
-    with locked(study_dir) as dead:
-        if dead:
-            say(f"an earlier study broke off here ({dead}): going on behind its last cell")
-        bench = _prepare(study, config, study_dir)
-        available = {name: len(images) for name, images in bench.images.items()}
+    with locked(study_dir) as killed:
+        if killed:
+            say(f"an earlier study stopped here ({killed}): continuing after its last cell")
+        setup = _prepare(study, config, study_dir)
+        available = {name: len(images) for name, images in setup.images.items()}
         sizes = tuple(sizes_of(study, available))
         grid = Grid(study.label_sets, study.depths, sizes, study.seeds)
-        found = dict(_measure(bench, list(grid.cells())))
-        return _tell(bench, grid, found)
+        results = dict(_measure(setup, list(grid.cells())))
+        _write_results(setup, grid, results)
 
 
-def _prepare(study: StudySettings, config: Config, study_dir: Path) -> Bench:
-    """Check what the study needs, and write the shards that are not there yet."""
+def _prepare(study: StudySettings, config: Config, study_dir: Path) -> Setup:
+    """Check the inputs of the study, and write the shards that are missing."""
     from training.data.shard_index import open_shards
     from training.fit.distributed import ALONE
     from training.fit.train import places
@@ -75,49 +70,51 @@ def _prepare(study: StudySettings, config: Config, study_dir: Path) -> Bench:
     candidates = open_stage(run_dir, "candidates")
     tasks = tasks_of(study, config, taxonomy_of(candidates))
     shards = {name: shards_of(config, run_dir, study_dir, name) for name in study.label_sets}
-    if study.held_out and not all(own.counts["heldout"] for own in shards.values()):
+    if study.held_out and not all(stage.counts["heldout"] for stage in shards.values()):
         raise ConfigError(
             "there is no held-out image to measure on",
             facts={"export.holdout_share": config.export.holdout_share},
             help="set held_out = false and name a task, or hold images out",
         )
-    images = {name: open_shards(own.paths(".tar", "train-")) for name, own in shards.items()}
-    return Bench(study_dir, candidates, labels_of(candidates), shards, images, training, tasks)
+    images = {name: open_shards(stage.paths(".tar", "train-")) for name, stage in shards.items()}
+    return Setup(study_dir, candidates, labels_of(candidates), shards, images, training, tasks)
 
 
-def _measure(bench: Bench, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Measured]]:
-    """Yield each cell with its measures; tell how far the study is, from the cells it trained."""
-    done = {cell: finished(bench, cell) for cell in cells}
-    left = [cell for cell, measured in done.items() if measured is None]
-    if len(left) < len(cells):
-        say(f"{len(cells) - len(left)} of {len(cells)} cells were finished before")
-    yield from ((cell, measured) for cell, measured in done.items() if measured is not None)
-    before, started = len(cells) - len(left), time.perf_counter()
-    task = bench.tasks[0]
+def _measure(setup: Setup, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Measures]]:
+    """Yield each cell with its measures; report the progress, from the cells trained here."""
+    left = []
+    for cell in cells:
+        measures = finished(setup, cell)
+        if measures is None:
+            left.append(cell)
+        else:
+            yield cell, measures
+    n_before, started = len(cells) - len(left), time.perf_counter()
+    if n_before:
+        say(f"{n_before} of {len(cells)} cells were finished before")
+    task = setup.tasks[0]
     for number, cell in enumerate(left, 1):
-        name = f"cell {before + number} of {len(cells)}"
-        measured = train_cell(bench, cell, Progress(name, "steps"))
+        name = f"cell {n_before + number} of {len(cells)}"
+        measures = train_cell(setup, cell, Progress(name, "steps"))
         seconds = (time.perf_counter() - started) / number * (len(left) - number)
-        value = f"{task.main[0]} {measured[task.name][task.main[0]]:.3f}"
+        value = f"{task.main[0]} {measures[task.name][task.main[0]]:.3f}"
         say(f"{name}: {cell}: {value}, about {duration(seconds)} left")
-        yield cell, measured
+        yield cell, measures
 
 
-def _tell(bench: Bench, grid: Grid, found: Found) -> list[str]:
+def _write_results(setup: Setup, grid: Grid, results: Results) -> None:
     """Write table, trends, pictures, page and summary into the study's folder."""
-    out_dir = bench.study_dir
-    main = {task.name: task.main for task in bench.tasks}
+    out_dir = setup.study_dir
+    main = {task.name: task.main for task in setup.tasks}
     made_from = {
         name: content
-        for shards in bench.shards.values()
+        for shards in setup.shards.values()
         for name, content in shards.manifest["inputs"].items()
     }
-    facts = study_facts(found, grid, main)
-    facts |= {"training": dict(bench.training), "made_from": made_from}
-    said = sentences(facts)
-    write_table(found, grid, bench.training, out_dir)
+    facts = study_facts(results, grid, main)
+    facts |= {"training": dict(setup.training), "made_from": made_from}
+    write_table(results, grid, setup.training, out_dir)
     write_text(out_dir / "study.json", json.dumps(facts, indent=1, allow_nan=False) + "\n")
     draw_study(facts, out_dir)
-    write_text(out_dir / "study.html", study_page(facts, said))
-    write_text(out_dir / "summary.txt", "\n".join(said) + "\n")
-    return said
+    write_text(out_dir / "study.html", study_page(facts))
+    write_text(out_dir / "summary.txt", "\n".join(sentences(facts)) + "\n")

@@ -1,4 +1,4 @@
-"""Which images a network trains on: nested subsets of the images that a label set has."""
+"""The images that a network trains on: nested subsets of the images of a label set."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pipelines.studies.settings import StudySettings
 def nested_rows(image_ids: Sequence[str], n_images: int, seed: int) -> npt.NDArray[np.int64]:
     """Return the rows of the images with the smallest hash of seed and id, ascending.
 
-    With the same seed a larger subset holds the smaller ones, and those of two label sets are the
-    same images as far as both have them.
+    With the same seed a larger subset contains the smaller ones, and the subsets of two label sets
+    agree on the images that both have.
 
     Examples
     --------
@@ -29,22 +29,13 @@ def nested_rows(image_ids: Sequence[str], n_images: int, seed: int) -> npt.NDArr
     return np.sort(order[:n_images])
 
 
-def spaced(smallest: int, largest: int, n: int) -> list[int]:
-    """Return n numbers in equal ratios, each once.
-
-    Examples
-    --------
-    >>> spaced(100, 1600, 5)
-    [100, 200, 400, 800, 1600]
-    """
-    return sorted({round(size) for size in np.geomspace(smallest, largest, n).tolist()})
-
-
 def sizes_of(study: StudySettings, available: Mapping[str, int]) -> list[int]:
-    """Return the numbers of images to train on, ascending.
+    """Return the numbers of images to train on, ascending; from a smallest on in equal ratios.
 
     Parameters
     ----------
+    study
+        The settings: ``sizes``, or ``smallest`` and ``n_sizes``.
     available
         Training images of each label set.
 
@@ -54,13 +45,15 @@ def sizes_of(study: StudySettings, available: Mapping[str, int]) -> list[int]:
         If a label set has fewer images than a size.
     """
     fewest = min(available, key=lambda name: available[name])
-    asked = study.smallest if study.smallest is not None else max(study.sizes)
-    if asked + (study.smallest is not None) > available[fewest]:
+    size = study.smallest if study.smallest is not None else max(study.sizes)
+    # The smallest size needs a larger one above it.
+    if size + (study.smallest is not None) > available[fewest]:
         raise ConfigError(
-            f"a size is larger than what the label set {fewest} has",
-            facts={"size": f"{asked:,} images", fewest: f"{available[fewest]:,} images"},
+            f"a size is larger than the label set {fewest}",
+            facts={"size": f"{size:,} images", fewest: f"{available[fewest]:,} images"},
             help="set smaller sizes, or leave this label set out",
         )
     if study.smallest is None:
         return sorted(study.sizes)
-    return spaced(study.smallest, available[fewest], study.n_sizes)
+    spaced = np.geomspace(study.smallest, available[fewest], study.n_sizes).tolist()
+    return sorted(set(map(round, spaced)))

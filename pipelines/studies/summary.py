@@ -1,4 +1,4 @@
-"""What a study says, in plain words that claim no more than its bands allow."""
+"""The conclusions of a study, in plain words that claim no more than its bands allow."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ LAWS = {
     "power": "a power law, which bends, is better than a logarithmic one",
     "neither": "neither a logarithmic nor a power law holds: the means stray from both by more "
     "than the seeds explain",
-    "untold": "the data do not tell a logarithmic law from a power law, which bends",
+    "neither preferred": "the data do not distinguish a logarithmic law from a power law, which "
+    "bends",
 }
 DOUBT = 0.05
-"""The p-value of a law below which it is said not to hold."""
+"""The p-value of a law below which it is reported not to hold."""
 
 SETS = {
     "selected": "the selected labels",
@@ -39,7 +40,7 @@ SETS = {
 
 
 def name_of_set(label_set: str) -> str:
-    """Return what a label set is called.
+    """Return the name of a label set in a sentence.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def name_of_set(label_set: str) -> str:
 
 
 def name_of_measure(task: str, measure: str) -> str:
-    """Return what a measure of a task is called.
+    """Return the name of a measure of a task in a sentence.
 
     Examples
     --------
@@ -62,25 +63,38 @@ def name_of_measure(task: str, measure: str) -> str:
     return f"{name} {METHODS[method]} on {task}" if method else name
 
 
+def mean_rows(facts: Facts) -> list[tuple[str, str, str, list[float]]]:
+    """Return for each line its measure, labels and network, and the mean at each size."""
+    return [
+        (
+            name_of_measure(line["task"], line["measure"]),
+            name_of_set(line["label_set"]),
+            f"ResNet-{line['depth']}",
+            [point["estimate"] for point in line["points"]],
+        )
+        for line in facts["lines"]
+    ]
+
+
 def sentences(facts: Facts) -> list[str]:
     """Return the summary of a study, one statement each.
 
     Parameters
     ----------
     facts
-        As ``study.json`` holds them: those of `pipelines.studies.results.study_facts`, and
+        The content of ``study.json``: that of `pipelines.studies.results.study_facts`, and
         ``training``.
     """
     return [
-        _say_what(facts),
-        *(_say_trend(line, len(facts["seeds"])) for line in facts["lines"]),
-        *_say_laws(facts),
-        *(_say_comparison(one, len(facts["seeds"])) for one in facts["comparisons"]),
-        _say_limits(facts),
+        _trainings(facts),
+        *(_trend(line, len(facts["seeds"])) for line in facts["lines"]),
+        *_laws(facts),
+        *(_comparison(lines, len(facts["seeds"])) for lines in facts["comparisons"]),
+        _limits(facts),
     ]
 
 
-def _say_what(facts: Facts) -> str:
+def _trainings(facts: Facts) -> str:
     sizes, training = facts["sizes"], facts["training"]
     n = len(facts["label_sets"]) * len(facts["depths"]) * len(sizes) * len(facts["seeds"])
     depths = _listed([f"ResNet-{depth}" for depth in facts["depths"]])
@@ -92,7 +106,7 @@ def _say_what(facts: Facts) -> str:
     )
 
 
-def _say_trend(line: Facts, n_seeds: int) -> str:
+def _trend(line: Facts, n_seeds: int) -> str:
     subject = f"With {_line(line)}, {name_of_measure(line['task'], line['measure'])}"
     middle, low, high = (line["doubling"][name] for name in ("estimate", "low", "high"))
     if low is None:
@@ -114,8 +128,8 @@ def _say_trend(line: Facts, n_seeds: int) -> str:
     )
 
 
-def _say_laws(facts: Facts) -> Iterator[str]:
-    """Say which law describes the lines that have a trend at all."""
+def _laws(facts: Facts) -> Iterator[str]:
+    """Yield the law that describes each line that has a trend at all."""
     if len(facts["sizes"]) < MIN_SIZES:
         yield (
             f"A power law was not fitted: it needs {MIN_SIZES} numbers of images, and there are "
@@ -138,14 +152,15 @@ def _has_trend(line: Facts) -> bool:
 
 
 def _law(line: Facts) -> str:
-    """Return which of `LAWS` is to be said of a line."""
+    """Return the key of `LAWS` that describes a line."""
     if all(law["p_value"] < DOUBT for law in line["laws"].values()):
         return "neither"
-    return line["preferred"] or "untold"
+    return line["preferred"] or "neither preferred"
 
 
-def _say_comparison(one: Facts, n_seeds: int) -> str:
-    first, second = one["first"], one["second"]
+def _comparison(lines: Facts, n_seeds: int) -> str:
+    """Return the sizes at which one of two lines is above the other, beyond their bands."""
+    first, second = lines["first"], lines["second"]
     if first["depth"] == second["depth"]:
         context = f"With ResNet-{first['depth']}, a network trained on "
         names = name_of_set(first["label_set"]), name_of_set(second["label_set"])
@@ -154,28 +169,29 @@ def _say_comparison(one: Facts, n_seeds: int) -> str:
         context = f"On {name_of_set(first['label_set'])}, "
         names = f"ResNet-{first['depth']}", f"ResNet-{second['depth']}"
         verb = "beats"
-    measure = name_of_measure(one["task"], one["measure"])
-    above = [at for at in one["above"] if at["low"] is not None and at["low"] > 0]
-    below = [at for at in one["above"] if at["high"] is not None and at["high"] < 0]
-    told = [
-        f"{winner} {verb} {loser} in {measure} {_where(ats, one['above'])}, by {_range(ats)}"
-        for winner, loser, ats in ((*names, above), (*names[::-1], below))
-        if ats
+    measure = name_of_measure(lines["task"], lines["measure"])
+    every = lines["above"]
+    above = [at for at in every if at["low"] is not None and at["low"] > 0]
+    below = [at for at in every if at["high"] is not None and at["high"] < 0]
+    if not above and not below:
+        same = f"{names[0]} and {names[1]} cannot be distinguished in {measure}"
+        return f"{context}{same} with {_seeds(n_seeds)}."
+    parts = [
+        f"{winner} {verb} {loser} in {measure} {_at_sizes(some, every)}, by {_range(some)}"
+        for winner, loser, some in ((*names, above), (*names[::-1], below))
+        if some
     ]
-    if not told:
-        what = f"{names[0]} and {names[1]} cannot be told apart in {measure}"
-        return f"{context}{what} with {_seeds(n_seeds)}."
-    if len(above) + len(below) < len(one["above"]):
-        told.append(f"elsewhere they cannot be told apart with {_seeds(n_seeds)}")
-    return f"{context}{'; '.join(told)}."
+    if len(above) + len(below) < len(every):
+        parts.append(f"elsewhere they cannot be distinguished with {_seeds(n_seeds)}")
+    return f"{context}{'; '.join(parts)}."
 
 
-def _say_limits(facts: Facts) -> str:
+def _limits(facts: Facts) -> str:
     low, high = facts["sizes"][0], facts["sizes"][-1]
     return (
-        f"All of this holds from {low:,} to {high:,} images; nothing is said of more. A seed draws "
-        "the images, their order and the first weights; what to measure on is the same for all, "
-        "and its own chance is in no band."
+        f"All of this holds from {low:,} to {high:,} images, and nothing is claimed beyond. A seed "
+        "draws the images, their order and the first weights; all networks are measured on the "
+        "same images, whose own chance is in no band."
     )
 
 
@@ -184,11 +200,11 @@ def _line(line: Facts) -> str:
 
 
 def _signed(change: float) -> str:
-    """Return a change with its sign, but for one that is 0 to three places."""
+    """Return a change with its sign; one that is 0 to three places has none."""
     return f"{change:+.3f}" if abs(change) >= 0.0005 else "0.000"
 
 
-def _where(some: Sequence[Facts], every: Sequence[Facts]) -> str:
+def _at_sizes(some: Sequence[Facts], every: Sequence[Facts]) -> str:
     if len(some) == len(every):
         return "at every size"
     return f"at {_listed([format(at['n_images'], ',') for at in some])} images"

@@ -1,4 +1,4 @@
-"""What a network is measured by: the run's held-out images, and other tasks."""
+"""The tasks that every network is measured on: the run's held-out images, and others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines.studies.settings import StudySettings, TaskSettings
 
 HELD_OUT = "held-out"
 
-Measures = Iterator[tuple[str, float]]
+NamedValues = Iterator[tuple[str, float]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,20 +31,21 @@ class Task:
     name
         ``held-out``, or the name of the task's folder or file.
     main
-        The measures whose trend is looked at.
+        The measures whose trend is computed.
     inputs
-        Digests of what it is made of, by name.
+        Digests of its files, by name.
     settings
-        What else its measures depend on.
+        The settings that its measures depend on.
     measure
-        Yields names and values for a model's folder and the held-out shards of its label set.
+        Function of a model's folder and the held-out shards of its label set that yields names and
+        values.
     """
 
     name: str
     main: tuple[str, ...]
     inputs: Mapping[str, str]
     settings: Mapping[str, Any]
-    measure: Callable[[Path, list[Path]], Measures]
+    measure: Callable[[Path, list[Path]], NamedValues]
 
 
 def tasks_of(study: StudySettings, config: Config, taxonomy: Taxonomy) -> list[Task]:
@@ -53,18 +54,18 @@ def tasks_of(study: StudySettings, config: Config, taxonomy: Taxonomy) -> list[T
     Raises
     ------
     ConfigError
-        If the run has no truth, or two tasks are of one name or do not know a method.
+        If the run has no truth, or two tasks have the same name, or a task has no such method.
     InputError
-        If the truth or a task is not there.
+        If the truth or a task is missing.
     """
     tasks = [_held_out(config, taxonomy)] if study.held_out else []
-    tasks += [_another(settings) for settings in study.task]
+    tasks += [_transfer(settings) for settings in study.task]
     names = [task.name for task in tasks]
-    twice = {name for name in names if names.count(name) > 1}
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(
             "two tasks have the same name",
-            facts={"name": ", ".join(sorted(twice))},
+            facts={"name": ", ".join(twice)},
             help="rename the folder or the file of one",
         )
     return tasks
@@ -76,13 +77,13 @@ def _held_out(config: Config, taxonomy: Taxonomy) -> Task:
     path = truth_path(config)
     truth = true_labels(path, taxonomy)
 
-    def measure(model_dir: Path, shards: list[Path]) -> Measures:
+    def measure(model_dir: Path, shards: list[Path]) -> NamedValues:
         return evaluate(model_dir, shards, truth)
 
     return Task(HELD_OUT, ("map",), {"truth": file_digest(path)}, {}, measure)
 
 
-def _another(settings: TaskSettings) -> Task:
+def _transfer(settings: TaskSettings) -> Task:
     task = transfer_task(
         Path(settings.path), settings.kind, settings.methods, settings.steps, settings.image_size
     )
@@ -91,10 +92,10 @@ def _another(settings: TaskSettings) -> Task:
             task, methods=("linear",) if task.kind == "classify" else ("frozen",)
         )
 
-    def measure(model_dir: Path, shards: list[Path]) -> Measures:
+    def measure(model_dir: Path, shards: list[Path]) -> NamedValues:
         return task.measure(model_dir, (0,))
 
-    how = {
+    made_from = {
         "kind": task.kind,
         "methods": task.methods,
         "budget": dataclasses.asdict(task.budget),
@@ -102,14 +103,14 @@ def _another(settings: TaskSettings) -> Task:
     }
     main = tuple(f"{method}_{KINDS[task.kind].main}" for method in task.methods)
     name = task.path.stem
-    return Task(name, main, {f"task {name}": _digest(task.path)}, how, measure)
+    return Task(name, main, {f"task {name}": _digest(task.path)}, made_from, measure)
 
 
 def _digest(path: Path) -> str:
     """Return the sha256 of a file, or of all files of a folder with their names."""
     if path.is_file():
         return file_digest(path)
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        whole.update(f"{file.relative_to(path)} {file_digest(file)}\n".encode())
-    return whole.hexdigest()
+        digest.update(f"{file.relative_to(path)} {file_digest(file)}\n".encode())
+    return digest.hexdigest()

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from pipelines.studies.figure import draw_study, study_svg
-from pipelines.studies.results import Found, Grid, study_facts
+from pipelines.studies.results import Grid, Results, study_facts
 
 
-def measured(grid: Grid) -> Found:
+def measured(grid: Grid) -> Results:
     return {
         cell: {
             "held-out": {"map": 0.1 + cell.n_images / 2000 + cell.depth / 1000 + cell.seed / 90},

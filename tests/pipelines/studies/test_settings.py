@@ -45,14 +45,14 @@ def test_trainings_are_the_runs_but_for_what_the_study_sets(tmp_path: Path) -> N
     assert not {"depth", "seed"} & set(training)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    text = GOOD.replace("[18]", "[18, 19]").replace("[3]", "[]").replace("steps", "stpes")
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    wrong = GOOD.replace("[18]", "[18, 19]").replace("[3]", "[]").replace("steps", "stpes")
     with pytest.raises(ConfigError) as caught:
-        read_study(write(tmp_path, text))
-    told = str(caught.value)
-    assert 'study.toml:3:1: "depths.1": input should be 18, 34, 50, 101 or 152, found 19' in told
-    assert 'study.toml:5:1: "seeds": tuple should have at least 1 item' in told
-    assert 'study.toml:11:1: unknown key "train.stpes" (did you mean "steps"?)' in told
+        read_study(write(tmp_path, wrong))
+    text = str(caught.value)
+    assert 'study.toml:3:1: "depths.1": input should be 18, 34, 50, 101 or 152, found 19' in text
+    assert 'study.toml:5:1: "seeds": tuple should have at least 1 item' in text
+    assert 'study.toml:11:1: unknown key "train.stpes" (did you mean "steps"?)' in text
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         ("[20, 40]", "[20]", "set two sizes or more, or the smallest of them, and not both"),
         ("sizes = [20, 40]", "", "set two sizes or more"),
         ("[20, 40]", "[20, 40]\nsmallest = 3", "and not both"),
-        ("[20, 40]", "[20, 20]", "each may stand once only"),
+        ("[20, 40]", "[20, 20]", "each may be listed only once"),
         ("[20, 40]", "[0, 20]", "greater than or equal to 1"),
         ('"all"', '"all", ' + ", ".join(f'"precision-0.{n}"' for n in range(2, 8)), "at most 6"),
-        ('"all"', '"best"', "is none of all, random, selected, precision-0.9"),
-        ('"all"', '"precision-1.2"', "is none of all"),
+        ('"all"', '"best"', "is not one of all, random, selected, precision-0.9"),
+        ('"all"', '"precision-1.2"', "is not one of all"),
         ("steps = 7", "depth = 50", "depth comes from the study's own list, depths"),
         ("steps = 7", "seed = 1", "seed comes from the study's own list, seeds"),
         ('[[task]]\npath = "birds"', "", ""),

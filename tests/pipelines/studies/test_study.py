@@ -54,7 +54,7 @@ def study_file(shop: Path, selected: Path) -> Path:
     return path
 
 
-def test_a_study_is_told_whole_and_goes_on_where_it_was(
+def test_a_study_is_reported_whole_and_continues_where_it_was(
     study_file: Path, selected: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stages = sorted(path for path in selected.rglob("*") if path.is_file())
@@ -167,7 +167,7 @@ def test_shards_of_the_run_are_not_written_again(
         ('task=[{path="absent"}]', 3, "no such task"),
     ],
 )
-def test_what_cannot_be_studied_is_said_before_anything_is_trained(
+def test_a_study_that_cannot_be_made_is_refused_before_anything_is_trained(
     study_file: Path, setting: str, code: int, expected: str
 ) -> None:
     done = winnow("study", study_file, "-o", setting)
@@ -218,7 +218,7 @@ def test_a_killed_study_ends_as_an_undisturbed_one(study_file: Path) -> None:
             os.kill(run.pid, signal.SIGKILL)
         assert not (out / "study.csv").exists()
     done = subprocess.run(longer, check=True, capture_output=True, text=True)
-    assert "an earlier study broke off here" in done.stderr
+    assert "an earlier study stopped here" in done.stderr
     assert "of 8 cells were finished before" in done.stderr
     assert (out / "study.csv").read_bytes() == expected
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import ConfigError
 from pipelines.studies.settings import StudySettings
-from pipelines.studies.subsets import nested_rows, sizes_of, spaced
+from pipelines.studies.subsets import nested_rows, sizes_of
 
 ids = st.lists(st.integers(0, 2**128 - 1), unique=True, min_size=1, max_size=60).map(
     lambda numbers: [f"{number:032x}" for number in numbers]
@@ -38,7 +38,8 @@ def test_label_sets_share_the_images_that_both_have(
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(2, 9))
 def test_sizes_in_equal_ratios_have_both_ends(smallest: int, more: int, n: int) -> None:
-    sizes = spaced(smallest, smallest + more, n)
+    study = StudySettings(run="r", smallest=smallest, n_sizes=n)
+    sizes = sizes_of(study, {"all": smallest + more})
     assert (sizes[0], sizes[-1]) == (smallest, smallest + more)
     assert sizes == sorted(set(sizes))
     assert 2 <= len(sizes) <= n
@@ -52,6 +53,6 @@ def test_sizes_end_with_what_every_label_set_has() -> None:
 @pytest.mark.parametrize("asked", [{"sizes": (10, 1001)}, {"smallest": 1000}])
 def test_a_size_that_a_label_set_lacks_is_refused(asked: dict[str, object]) -> None:
     study = StudySettings(run="r", **asked)  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="what the label set selected has") as caught:
+    with pytest.raises(ConfigError, match="larger than the label set selected") as caught:
         sizes_of(study, {"all": 5000, "selected": 1000})
     assert caught.value.facts["selected"] == "1,000 images"
