@@ -15,8 +15,10 @@ SIDE = 64
 """Width and height of every picture, in pixels."""
 
 _SCALE = 3
+"""Pictures are drawn larger by this factor and reduced, for smooth edges."""
+
 _QUALITY = 85
-_PLACES = {
+_MIDDLES = {
     1: ((0.5, 0.5),),
     2: ((0.3, 0.4), (0.7, 0.62)),
     3: ((0.3, 0.32), (0.71, 0.38), (0.48, 0.74)),
@@ -27,18 +29,18 @@ _HALF_SIZES = {1: (0.28, 0.44), 2: (0.21, 0.29), 3: (0.19, 0.25)}
 def draw_scene(label_ids: Sequence[str], rng: np.random.Generator) -> bytes:
     """Return a JPEG file of `SIDE` x `SIDE` pixels that shows one to three labels of `SHAPES`.
 
-    Place, size, turn, shear, free colours, background, light, noise and what hides a part of the
-    objects are drawn from `rng`.
+    Position, size, turn, shear, free colours, background, light, noise and a bar in front of the
+    objects are random.
     """
     canvas = _background(rng)
     pen = ImageDraw.Draw(canvas)
-    places = np.array(_PLACES[len(label_ids)])
+    middles = np.array(_MIDDLES[len(label_ids)])
     if rng.random() < 0.5:
-        places[:, 0] = 1 - places[:, 0]
+        middles[:, 0] = 1 - middles[:, 0]
     low, high = _HALF_SIZES[len(label_ids)]
-    for label_id, place in zip(label_ids, places, strict=True):
-        middle = place + rng.uniform(-0.06, 0.06, 2)
-        _draw_object(pen, label_id, middle, rng.uniform(low, high), rng)
+    for label_id, middle in zip(label_ids, middles, strict=True):
+        moved = middle + rng.uniform(-0.06, 0.06, 2)
+        _draw_object(pen, label_id, moved, rng.uniform(low, high), rng)
     if rng.random() < 0.25:
         _hide_a_strip(pen, rng)
     return _develop(canvas, rng)

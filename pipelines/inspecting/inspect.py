@@ -188,7 +188,7 @@ def _write_rows(
 ) -> int:
     """Write rows as aligned text, a page after the other; return their number."""
     numbers = {field.name for field in schema if str(field.type).startswith(("int", "float"))}
-    right = [place for place, name in enumerate(columns) if name in numbers]
+    right = [number for number, name in enumerate(columns) if name in numbers]
     lines, n_rows = [tuple(columns)], 0
     while True:
         page = [tuple(map(_cell, row.values())) for row in itertools.islice(rows, ROWS_OF_A_PAGE)]

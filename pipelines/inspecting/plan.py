@@ -94,10 +94,12 @@ def _shuffles(
     n_files = dict.fromkeys((schema.name for schema in inputs.SCHEMAS), n_first)
     support_only = config.label.support_only
     taxonomy = taxonomy_files(config)
-    for one in passes_of(taxonomy, support_only, n_signals, n_events, Path(), n_edges):
-        n_buckets = one.n_buckets or n_later
-        shuffles.append(Work(one.name, sum(n_files.get(t, 1) for t in one.inputs), n_buckets))
-        n_files |= dict.fromkeys(one.outputs, n_buckets)
+    for step in passes_of(taxonomy, support_only, n_signals, n_events, Path(), n_edges):
+        n_buckets = step.n_buckets or n_later
+        # A pass has at most as many splits as its inputs have files: a file for each bucket.
+        n_splits = sum(n_files.get(table, 1) for table in step.inputs)
+        shuffles.append(Work(step.name, n_splits, n_buckets))
+        n_files |= dict.fromkeys(step.outputs, n_buckets)
     return shuffles
 
 

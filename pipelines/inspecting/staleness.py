@@ -22,30 +22,32 @@ def why_signals_again(config: Config, splits: Sequence[Split], run_dir: Path) ->
 
     None where there are no signals yet. Of several outputs, the one with the fewest reasons counts.
     """
-    settings, digests = settings_of("signals", config), digests_of("signals", config)
     base = Path(config.base)
     paths = {named(base, path): path for path in input_paths(config, splits)}
-    beside = sizes_beside(config)
-    reasons = [
-        [
-            *_settings_reasons(manifest, settings),
-            *_input_reasons(manifest["inputs"], paths, beside | digests),
-            *_newer(manifest, list(paths.values())),
-        ]
-        for manifest in _manifests(run_dir / "signals")
-    ]
-    return min(reasons, key=len, default=None)
+    known = sizes_beside(config) | digests_of("signals", config)
+    return _fewest_reasons(run_dir / "signals", settings_of("signals", config), paths, known)
 
 
 def why_candidates_again(config: Config, signals: str, run_dir: Path) -> list[str] | None:
     """Return why the candidates will be made again from these signals (`Stage.content`)."""
-    settings, digests = settings_of("candidates", config), digests_of("candidates", config)
+    known = {"signals": signals, **digests_of("candidates", config)}
+    return _fewest_reasons(run_dir / "candidates", settings_of("candidates", config), {}, known)
+
+
+def _fewest_reasons(
+    stage_dir: Path,
+    settings: Mapping[str, Any],
+    paths: Mapping[str, Path],
+    known: Mapping[str, str],
+) -> list[str] | None:
+    """Return the reasons against the output with the fewest, from files and known digests."""
     reasons = [
         [
             *_settings_reasons(manifest, settings),
-            *_input_reasons(manifest["inputs"], {}, {"signals": signals, **digests}),
+            *_input_reasons(manifest["inputs"], paths, known),
+            *_newer(manifest, list(paths.values())),
         ]
-        for manifest in _manifests(run_dir / "candidates")
+        for manifest in _manifests(stage_dir)
     ]
     return min(reasons, key=len, default=None)
 
