@@ -1,9 +1,8 @@
-"""How much each kind of edge is worth: how well its ends predict each other.
+"""Weights of kinds of edges, by how well the two ends of an edge predict each other.
 
-Among edges whose ends both have a label that we are confident of, the agreement above chance, as in
-Cohen's kappa (1960, "A Coefficient of Agreement for Nominal Scales"), says how much the one end
-tells of the other. Kinds with few such edges are taken for what all kinds are together, and all of
-them, where there are few, for `PRIOR`.
+Among edges whose ends both have a drawn label, the agreement above chance, as in Cohen's kappa
+(1960, "A Coefficient of Agreement for Nominal Scales"), measures how well one end predicts the
+other. Kinds with few such edges are shrunk towards all kinds together, and these towards `PRIOR`.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ import numpy as np
 from labeling.keys.arrays import Floats, Ints
 
 PRIOR = 0.25
-"""Agreement above chance that is assumed of edges of which nothing is known."""
+"""Prior agreement above chance."""
 
 PRIOR_PAIRS = 200
-"""Pairs of drawn labels that an assumption counts for."""
+"""Number of pairs of drawn labels that a prior is worth."""
 
 
 class Agreement(NamedTuple):
-    """Edges by kind, and how many have ends of one label; labels may be drawn several times."""
+    """Edges by kind, and those with ends of one label; labels may be drawn several times."""
 
     n_pairs: Ints
     """``int64[n_kinds]``."""
@@ -40,10 +39,9 @@ def count_agreement(kind: Ints, one: Ints, other: Ints, n_kinds: int, n_labels: 
     kind
         ``int64[m]`` in [0, n_kinds).
     one, other
-        ``int64[m, n_draws]``: labels of each end in [0, n_labels), negative where we are not
-        confident of one.
+        ``int64[m, n_draws]``: labels of each end in [0, n_labels), negative if it has none.
     n_kinds, n_labels
-        How many kinds and labels there are.
+        Number of kinds and of labels.
     """
     known = (one >= 0) & (other >= 0)
     agree = known & (one == other)
@@ -59,18 +57,18 @@ def count_agreement(kind: Ints, one: Ints, other: Ints, n_kinds: int, n_labels: 
     )
 
 
-def edge_weights(counted: Agreement) -> Floats:
+def kind_weights(counted: Agreement) -> Floats:
     """Return the weight of each kind of edge, in [0, 1], the largest 1.
 
     With ``c`` the chance that two ends drawn at random agree, the agreement above chance of kinds
     taken together is ``(n_agree / n_pairs - c) / (1 - c)``, mixed with `PRIOR` as if that were
-    `PRIOR_PAIRS` pairs more; that of each kind is mixed with this in the same way. What is below
-    chance weighs nothing.
+    `PRIOR_PAIRS` pairs more; that of each kind is mixed with this in the same way. Kinds below
+    chance have weight 0.
 
     Examples
     --------
     >>> counted = Agreement(np.array([1000, 1000, 0]), np.array([900, 500, 0]), np.array([[9, 9]]))
-    >>> edge_weights(counted).round(2).tolist()
+    >>> kind_weights(counted).round(2).tolist()
     [1.0, 0.09, 0.53]
     """
     n_ends = np.maximum(counted.n_ends.sum(axis=1, keepdims=True), 1)

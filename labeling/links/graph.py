@@ -1,11 +1,14 @@
-"""The graph that topics are propagated over: pages, and what holds pages together.
+"""The graph over which topics are propagated: pages, their hosts and their images.
 
-Pages are linked to pages; hosts and images that several pages have are nodes, too, so that a host
-of n pages has n edges and not n². All edges go both ways. An edge stays where both of its ends keep
+Pages are linked to pages; hosts and images that several pages share are nodes, too, so that a host
+of n pages has n edges and not n². All edges go both ways. An edge is kept if both of its ends keep
 it, and a node keeps the neighbours of the lowest digests: caps do not depend on the order of rows.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +19,19 @@ from labeling.keys import ids
 from labeling.keys.hashing import GOLDEN, multiply
 from labeling.keys.host_numbers import HOST, compact
 from labeling.keys.runs import rank_in_run, run_numbers, run_starts
-from labeling.links.links import MAX_DEGREE, MAX_SENDERS, TOP_TOPICS, count_over, lowest
-from labeling.links.top_labels import State, pack, unpack
+from labeling.links.links import MAX_DEGREE, MAX_SENDERS, TOP_TOPICS, count_over, keep_lowest
+from labeling.links.top_labels import pack, unpack
 
 LINK, NAV, OF_HOST, OF_IMAGE = 1, 2, 4, 8
 """Kinds of edges, as bits: two pages may be linked in several ways."""
 
 N_DRAWS = 4
-"""Labels that are drawn of a page to count agreement."""
+"""Labels that are drawn from a page to count agreement."""
 
 EDGES = pa.schema([("page_id", ids.BINARY), ("other_page", ids.BINARY), ("kind", pa.int8())])
 """One neighbour of a node, which may be a page, host or image."""
 
-ENDS = pa.schema(
+HALF_EDGES = pa.schema(
     [
         ("page_id", ids.BINARY),
         ("other_page", ids.BINARY),
@@ -40,7 +43,7 @@ ENDS = pa.schema(
 """One neighbour that a node keeps, with the node's host and ``int32[N_DRAWS]`` labels drawn from
 it, or null."""
 
-ARCS = pa.schema(
+MUTUAL_EDGES = pa.schema(
     [
         ("page_id", ids.BINARY),
         ("other_page", ids.BINARY),
@@ -48,29 +51,29 @@ ARCS = pa.schema(
         ("across", pa.bool_()),
     ]
 )
-"""One neighbour of a node that keeps it, too."""
+"""One neighbour of a node; both keep the edge."""
 
 NODES = pa.schema([("page_id", ids.BINARY), ("host", HOST), ("topics", pa.binary(8 * TOP_TOPICS))])
 """The topics of a page: a row of `labeling.links.top_labels.State`."""
 
 
 def link_edges(links: pa.Table) -> pa.Table:
-    """Return `EDGES` of links, both ways; those of a page to itself are left out."""
+    """Return `EDGES` of links, both ways; links of a page to itself are left out."""
     links = links.filter(pc.not_equal(links["src_page"], links["dst_page"]))
     kind = pc.if_else(links["nav"], pa.scalar(NAV, pa.int8()), pa.scalar(LINK, pa.int8()))
     pages = compact(links.select(["src_page", "dst_page"]))
     return _both_ways(pages["src_page"], pages["dst_page"], kind)
 
 
-def held_edges(placements: pa.Table) -> pa.Table:
+def placement_edges(placements: pa.Table) -> pa.Table:
     """Return `EDGES` between pages and their hosts and images, both ways."""
-    named = compact(placements.filter(pc.not_equal(placements["host"], "")))
-    hosts = named["host"].to_numpy().view(np.uint64)
+    with_host = compact(placements.filter(pc.not_equal(placements["host"], "")))
+    hosts = with_host["host"].to_numpy().view(np.uint64)
     host_nodes = np.stack([hosts, np.full_like(hosts, GOLDEN)], axis=1)
     rows = compact(placements.select(["image_id", "page_id"]))
     images = ids.to_halves(rows["image_id"])
-    images[:, 1] ^= GOLDEN
-    parts = [(named["page_id"], host_nodes, OF_HOST), (rows["page_id"], images, OF_IMAGE)]
+    images[:, 1] ^= GOLDEN  # an image must not be the same node as a page of equal bytes
+    parts = [(with_host["page_id"], host_nodes, OF_HOST), (rows["page_id"], images, OF_IMAGE)]
     return pa.concat_tables(
         _both_ways(page, ids.halves_to_binary(node), pa.array(np.full(len(node), kind, np.int8())))
         for page, node, kind in parts
@@ -86,28 +89,24 @@ def hosts_of(rows: pa.Table) -> pa.Table:
 
 
 def kept_edges(edges: pa.Table, spare: int = 0) -> pa.Table:
-    """Return the edges that each node keeps, of links and of others, and so many to spare."""
+    """Return the edges that each node keeps, of links and of others, and `spare` more of each."""
     edges = edges.group_by(EDGES.names).aggregate([]).cast(EDGES)
-    is_link = pc.less_equal(edges["kind"], NAV)
-    linked, held = edges.filter(is_link), edges.filter(pc.invert(is_link))
     return pa.concat_tables(
-        [
-            lowest(linked, "other_page", MAX_DEGREE + spare),
-            lowest(held, "other_page", MAX_SENDERS + spare),
-        ]
+        keep_lowest(part, "other_page", cap + spare) for part, cap, _ in _by_cap(edges)
     )
 
 
 def count_capped(edges: pa.Table) -> pa.Table:
-    """Return `labeling.links.links.CAPS`: how many nodes have more neighbours than they keep."""
-    is_link = pc.less_equal(edges["kind"], NAV)
-    linked, held = edges.filter(is_link), edges.filter(pc.invert(is_link))
+    """Return `labeling.links.links.CAPS`: the number of nodes with more neighbours than the cap."""
     return pa.concat_tables(
-        [
-            count_over(linked, "other_page", MAX_DEGREE, "too_many_links"),
-            count_over(held, "other_page", MAX_SENDERS, "too_many_senders"),
-        ]
+        count_over(part, "other_page", cap, reason) for part, cap, reason in _by_cap(edges)
     )
+
+
+def _by_cap(edges: pa.Table) -> Iterator[tuple[pa.Table, int, str]]:
+    is_link = pc.less_equal(edges["kind"], NAV)
+    yield edges.filter(is_link), MAX_DEGREE, "too_many_links"
+    yield edges.filter(pc.invert(is_link)), MAX_SENDERS, "too_many_senders"
 
 
 def nodes(topics: pa.Table) -> pa.Table:
@@ -117,17 +116,19 @@ def nodes(topics: pa.Table) -> pa.Table:
     neighbour's share of the topic is then its share of this part.
     """
     halves = ids.to_halves(topics["page_id"])
-    start, row, place = run_starts(halves), run_numbers(halves), rank_in_run(halves)
+    start, row, rank = run_starts(halves), run_numbers(halves), rank_in_run(halves)
     label = np.zeros((len(start), TOP_TOPICS), np.int64)
     share = np.zeros((len(start), TOP_TOPICS))
-    label[row, place] = topics["label"].to_numpy()
-    share[row, place] = np.minimum(topics["strength"].to_numpy(), 1) / TOP_TOPICS
-    columns = [topics["page_id"].take(pa.array(start)), topics["host"].take(pa.array(start))]
-    return pa.Table.from_arrays([*columns, rows_to_binary(pack(label, share))], schema=NODES)
+    label[row, rank] = topics["label"].to_numpy()
+    share[row, rank] = np.minimum(topics["strength"].to_numpy(), 1) / TOP_TOPICS
+    columns = [topics[name].take(pa.array(start)) for name in ("page_id", "host")]
+    return pa.table([*columns, to_binary(pack(label, share))], schema=NODES)
 
 
-def ends(edges: pa.Table, page_nodes: pa.Table, hosts: pa.Table) -> pa.Table:
-    """Return `ENDS` for the edges that the nodes of a bucket keep.
+def half_edges(edges: pa.Table, page_nodes: pa.Table, hosts: pa.Table) -> pa.Table:
+    """Return `HALF_EDGES` for the edges that the nodes of a bucket keep.
+
+    Hosts and images with a single edge connect nothing, and are left out.
 
     Parameters
     ----------
@@ -139,31 +140,31 @@ def ends(edges: pa.Table, page_nodes: pa.Table, hosts: pa.Table) -> pa.Table:
         ``page_id`` and ``host``, rows may repeat.
     """
     kinds = edges.group_by(["page_id", "other_page"]).aggregate([("kind", "sum")])
-    n_held = kinds.group_by("page_id").aggregate([("kind_sum", "count")])
-    home = hosts.group_by("page_id").aggregate([("host", "min")])
+    degree = kinds.group_by("page_id").aggregate([("kind_sum", "count")])
+    host = hosts.group_by("page_id").aggregate([("host", "min")])
     drawn = pa.table({"page_id": page_nodes["page_id"], "drawn": _drawn(page_nodes)})
-    rows = kinds.join(home, keys="page_id").join(drawn, keys="page_id")
-    rows = rows.join(n_held, keys="page_id")
-    is_lone = pc.and_(pc.is_null(rows["host_min"]), pc.equal(rows["kind_sum_count"], 1))
-    is_held = pc.greater(rows["kind_sum"], NAV)
-    rows = rows.filter(pc.invert(pc.and_(is_lone, is_held)))
+    rows = kinds.join(host, keys="page_id").join(drawn, keys="page_id")
+    rows = rows.join(degree, keys="page_id")
+    is_single = pc.and_(pc.is_null(rows["host_min"]), pc.equal(rows["kind_sum_count"], 1))
+    is_placement = pc.greater(rows["kind_sum"], NAV)
+    rows = rows.filter(pc.invert(pc.and_(is_single, is_placement)))
     names = ["page_id", "other_page", "kind_sum", "host_min", "drawn"]
-    return rows.select(names).rename_columns(ENDS.names).cast(ENDS)
+    return rows.select(names).rename_columns(HALF_EDGES.names).cast(HALF_EDGES)
 
 
-def state_of(column: pa.ChunkedArray) -> State:
-    """Return a column of rows of labels as a state."""
-    joined = column.combine_chunks()
-    width = column.type.byte_width // 8
-    rows = np.frombuffer(joined.buffers()[1], np.uint64) if len(joined) else np.empty(0, np.uint64)
-    return rows.reshape(-1, width)[joined.offset : joined.offset + len(joined)]
-
-
-def rows_to_binary(rows: npt.NDArray[np.generic]) -> pa.Array:
+def to_binary(rows: npt.NDArray[np.generic]) -> pa.Array:
     """Return each row of a matrix as its bytes."""
     kind = pa.binary(rows.shape[1] * rows.itemsize)
     content = pa.py_buffer(np.ascontiguousarray(rows))
     return pa.FixedSizeBinaryArray.from_buffers(kind, len(rows), [None, content])
+
+
+def from_binary(column: pa.ChunkedArray, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """Return a column of `to_binary` without nulls as a matrix."""
+    joined = column.combine_chunks()
+    width = column.type.byte_width // np.dtype(dtype).itemsize
+    content = np.frombuffer(joined.buffers()[1], dtype) if len(joined) else np.empty(0, dtype)
+    return content.reshape(-1, width)[joined.offset : joined.offset + len(joined)]
 
 
 def _both_ways(
@@ -180,7 +181,7 @@ def _drawn(page_nodes: pa.Table) -> pa.Array:
     The label of the lowest hash, with a hash a draw: two sets agree with the probability of their
     Jaccard index (Broder 1997, "On the resemblance and containment of documents", §4).
     """
-    label, _ = unpack(state_of(page_nodes["topics"]))
+    label, _ = unpack(from_binary(page_nodes["topics"], np.uint64))
     drawn = np.full((len(label), N_DRAWS), -1, np.int32)
     for draw in range(N_DRAWS):
         mixed = (label.astype(np.uint64) + np.uint64(2 * draw + 1)) * GOLDEN
@@ -188,4 +189,4 @@ def _drawn(page_nodes: pa.Table) -> pa.Array:
         mixed[label < 0] = np.uint64(2**64 - 1)
         least = mixed.argmin(axis=1)[:, None]
         drawn[:, draw] = np.take_along_axis(label, least, axis=1)[:, 0]
-    return rows_to_binary(drawn)
+    return to_binary(drawn)

@@ -1,15 +1,15 @@
-"""What nodes of a graph are about, from what their neighbours are about.
+"""Labels of nodes of a graph, propagated from their neighbours.
 
 Every node holds a distribution over labels, its strongest labels only, so that memory does not
 depend on the number of labels (Ravi & Diao 2016, "Large Scale Distributed Semi-Supervised Learning
 Using Streaming Approximation", §3). A round replaces it by a mean of its neighbours' and its own
-seed: damped (Zhou et al. 2004, "Learning with Local and Global Consistency") or with seeds held as
-they are (Zhu & Ghahramani 2002, "Learning from Labeled and Unlabeled Data with Label Propagation").
-Neighbours that know nothing do not count in the mean: silence is no evidence.
+seed: damped (Zhou et al. 2004, "Learning with Local and Global Consistency") or with clamped seeds
+(Zhu & Ghahramani 2002, "Learning from Labeled and Unlabeled Data with Label Propagation").
+Neighbours without labels do not count in the mean: a missing label is not evidence.
 
 All arithmetic is on integers, with ties broken by the label's code, so that the result does not
-depend on the order of nodes or edges, or on where a round is computed: `Graph` may be a whole graph
-or the edges into some of its nodes (see `pipelines.passes.propagation`).
+depend on the order of nodes or edges, or on the worker that computes a round: `Graph` may be a
+whole graph or the edges into some of its nodes (see `pipelines.passes.propagation`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BLOCK = 1 << 18
 """Labels of neighbours that are sorted at once: they stay in the cache of a core."""
 
 LOOSE = 1.25
-"""How many times as many neighbours as the first node of a block the last may have."""
+"""Largest ratio of the numbers of neighbours of two nodes of a block."""
 
 
 class Graph(NamedTuple):
@@ -43,13 +43,13 @@ class Graph(NamedTuple):
     source: npt.NDArray[np.integer]
     """Integers ``[m]``: the row of the state at which an edge begins."""
     weight: npt.NDArray[np.uint32]
-    """``uint32[m]``: how much an edge counts, in units of 1 / `FULL_WEIGHT`."""
+    """``uint32[m]``: weight of an edge, in units of 1 / `FULL_WEIGHT`."""
     back: npt.NDArray[np.uint32]
-    """``uint32[m]``: weight of the edge in the other direction, 0 where there is none."""
+    """``uint32[m]``: weight of the edge in the other direction, 0 without one."""
 
 
 class Seeds(NamedTuple):
-    """What some nodes are about by themselves."""
+    """The labels of some nodes by themselves."""
 
     node: Ints
     """``int64[s]``, ascending."""
@@ -61,22 +61,22 @@ class Round(NamedTuple):
 
     state: State
     norm: Shares
-    """``uint64[n]``: weights of the edges from neighbours that spoke."""
+    """``uint64[n]``: sum of weights of the edges from neighbours with labels."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How labels are propagated.
+    """Settings of the propagation.
 
     Parameters
     ----------
     rounds
-        How many steps a label may go.
+        Number of steps that a label is propagated.
     damping
-        Share of a node's state that is its neighbours', in (0, 1]; the rest is its seed's. What
-        comes from n steps away counts at most ``damping ** n``.
+        Share of a node's state that is its neighbours', in (0, 1]; the rest is its seed's. Labels
+        from n steps away count at most ``damping ** n``.
     clamped
-        Seeds stay as they are; nodes without one are wholly their neighbours'.
+        Seeds do not change; the state of other nodes is only their neighbours'.
     """
 
     rounds: int = 2
@@ -85,7 +85,7 @@ class Settings:
 
     @property
     def kept(self) -> int:
-        """`damping` out of `ONE`; all of it where seeds are clamped."""
+        """`damping` out of `ONE`; all of it if seeds are clamped."""
         return ONE if self.clamped else round(self.damping * ONE)
 
 
@@ -100,11 +100,11 @@ def build_graph(
     Parameters
     ----------
     n_nodes
-        How many nodes there are, below 2**31.
+        Number of nodes, below 2**31.
     source, target
-        Integers ``[m]``: the node at which each edge begins and ends, in any order.
+        Integers ``[m]``: the nodes of each edge, in any order.
     weight
-        ``float[m]`` in [0, 1]: how much each edge counts.
+        ``float[m]`` in [0, 1]: weight of each edge.
     """
     key = target.astype(np.int64) * n_nodes + source
     order = np.argsort(key)
@@ -114,9 +114,10 @@ def build_graph(
     if len(starts) < len(key):
         parts = np.add.reduceat(parts, starts)
         key = key[starts]
-    to, of = np.divmod(key, n_nodes)
-    first = np.searchsorted(to, np.arange(n_nodes + 1))
-    return Graph(first, of.astype(np.int32), parts, _backward(key, of * n_nodes + to, parts))
+    end, begin = np.divmod(key, n_nodes)
+    first = np.searchsorted(end, np.arange(n_nodes + 1))
+    back = _backward(key, begin * n_nodes + end, parts)
+    return Graph(first, begin.astype(np.int32), parts, back)
 
 
 def as_weight(weight: npt.NDArray[np.floating]) -> npt.NDArray[np.uint32]:
@@ -138,70 +139,53 @@ def propagate(graph: Graph, seeds: Seeds, settings: Settings) -> State:
 
 def run(graph: Graph, seeds: Seeds, settings: Settings, rounds: int) -> tuple[Round, Round]:
     """Return the last round and the one before it; their states have a row of 0 at the end."""
-    n, k = len(graph.first) - 1, seeds.rows.shape[1]
-    before = Round(np.zeros((n + 1, k), np.uint64), np.zeros(n + 1, np.uint64))
-    now = Round(before.state.copy(), before.norm.copy())
-    now.state[seeds.node] = seeds.rows
+    last = before = _first_round(graph, seeds)
     for _ in range(rounds):
-        changed = (now.state != before.state).any(axis=1)
-        touched = _any_into(graph, changed)
-        if not touched.any():
-            return now, now
-        np.copyto(before.state, now.state)
-        np.copyto(before.norm, now.norm)
-        advance(graph, now.state, seeds, settings, touched, before)
-        now, before = before, now
-    return now, before
+        before = last
+        last = advance(graph, before.state, seeds, settings)
+    return last, before
 
 
-def advance(
-    graph: Graph,
-    sources: State,
-    seeds: Seeds,
-    settings: Settings,
-    touched: Mask,
-    out: Round,
-) -> None:
-    """Compute the next state of the nodes that are touched; of the others `out` stays as it is.
+def advance(graph: Graph, sources: State, seeds: Seeds, settings: Settings) -> Round:
+    """Return the next round of n nodes, with a row of 0 at the end.
 
     Parameters
     ----------
     graph
         The edges into n nodes.
     sources
-        State at which the edges begin, with a row of 0 at the end.
+        State of the nodes at which the edges begin, with a row of 0 at the end.
     seeds
-        What the n nodes are about by themselves.
+        The labels of the n nodes by themselves.
     settings
         As for `propagate`.
-    touched
-        ``bool[n]``: nodes of which a neighbour has changed.
-    out
-        Room for the state and norm of the n nodes or more.
     """
-    n, k = len(graph.first) - 1, seeds.rows.shape[1]
-    slot = np.full(n, len(seeds.node), np.int32)
-    slot[seeds.node] = np.arange(len(seeds.node))
-    own = np.concatenate([seeds.rows, np.zeros((1, k), np.uint64)])
+    out, k = _first_round(graph, seeds), seeds.rows.shape[1]
+    reached = _reached(graph, sources)
     if settings.clamped:
-        touched = touched & (slot == len(seeds.node))
-    for nodes, edge, here in blocks(graph, touched, k):
+        reached[seeds.node] = False
+    for nodes, edge, here in blocks(graph, reached, k):
         rows, share, norm = _shares(graph, sources, edge, here, settings.kept)
-        seeded = slot[nodes] < len(seeds.node)
-        width = edge.shape[1]
-        keys = np.empty((len(nodes), width + bool(seeded.any()), k), np.uint64)
-        scaled(rows, share, keys[:, :width])
-        if seeded.any():
-            kept = np.where(norm > 0, ONE - settings.kept, ONE).astype(np.uint64)
-            scaled(own[slot[nodes]], kept, keys[:, width])
+        keys = np.empty((len(nodes), edge.shape[1] + 1, k), np.uint64)
+        scaled(rows, share, keys[:, :-1])
+        kept = np.where(norm > 0, ONE - settings.kept, ONE).astype(np.uint64)
+        scaled(out.state[nodes], kept, keys[:, -1])
         out.state[nodes] = strongest(keys.reshape(len(nodes), -1), k)
         out.norm[nodes] = norm
+    return out
 
 
-def blocks(graph: Graph, touched: Mask, k: int) -> Iterator[tuple[Ints, Ints, Mask]]:
-    """Yield nodes with about as many edges each, their edges, and which of these are theirs."""
+def _first_round(graph: Graph, seeds: Seeds) -> Round:
+    n, k = len(graph.first), seeds.rows.shape[1]
+    state = np.zeros((n, k), np.uint64)
+    state[seeds.node] = seeds.rows
+    return Round(state, np.zeros(n, np.uint64))
+
+
+def blocks(graph: Graph, reached: Mask, k: int) -> Iterator[tuple[Ints, Ints, Mask]]:
+    """Yield nodes with similar numbers of edges, their edges, and a mask of the padding."""
     n_edges = np.diff(graph.first)
-    nodes = np.flatnonzero(touched & (n_edges > 0))
+    nodes = np.flatnonzero(reached & (n_edges > 0))
     nodes = nodes[np.argsort(n_edges[nodes], kind="stable")]
     ordered = n_edges[nodes]
     start = 0
@@ -219,7 +203,7 @@ def blocks(graph: Graph, touched: Mask, k: int) -> Iterator[tuple[Ints, Ints, Ma
 def _shares(
     graph: Graph, sources: State, edge: Ints, here: Mask, kept: int
 ) -> tuple[State, Shares, Shares]:
-    """Return what is at the other end of edges, the share of each, and the sum of weights."""
+    """Return the states at the beginning of edges, the share of each, and the sum of weights."""
     rows = sources.take(np.where(here, graph.source[edge], len(sources) - 1), axis=0)
     weight = np.where(rows[:, :, 0] > 0, graph.weight[edge], 0)
     return rows, *divide(weight, kept)
@@ -232,16 +216,18 @@ def divide(weight: npt.NDArray[np.integer], total: int) -> tuple[Shares, Shares]
     return weights * np.uint64(total) // np.maximum(norm, 1)[:, None], norm
 
 
-def _any_into(graph: Graph, changed: Mask) -> Mask:
-    """Return which nodes have an edge from a changed one."""
-    n_changed = np.concatenate([[0], np.cumsum(changed[graph.source])])
-    return np.diff(n_changed[graph.first]) > 0
+def _reached(graph: Graph, sources: State) -> Mask:
+    """Return ``bool[n]``: nodes with an edge from a source with labels."""
+    n_labelled = np.concatenate([[0], np.cumsum(sources[graph.source, 0] > 0)])
+    reached: Mask = np.diff(n_labelled[graph.first]) > 0
+    return reached
 
 
 def _backward(key: Ints, turned: Ints, weight: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """Return the weight of the edge in the other direction, given keys in order."""
     order = np.argsort(turned)
-    place = np.empty(len(key), np.int64)
-    place[order] = np.searchsorted(key, turned[order])
-    place = np.minimum(place, max(len(key) - 1, 0))
-    return np.where(key[place] == turned, weight[place], 0).astype(np.uint32)
+    row = np.empty(len(key), np.int64)
+    # In order, since searchsorted is slow for needles that jump about in a long array.
+    row[order] = np.searchsorted(key, turned[order])
+    row = np.minimum(row, max(len(key) - 1, 0))
+    return np.where(key[row] == turned, weight[row], 0).astype(np.uint32)

@@ -15,9 +15,8 @@ ONE = 1 << 30
 
 State = npt.NDArray[np.uint64]
 """``uint64[n, k]``: code of a label in the high half, share out of `ONE` in the low half; in each
-row the strongest first, ties by code, and 0 behind the last. The shares of a row add up to at most
+row the strongest first, ties by code, and 0 after the last. The shares of a row add up to at most
 `ONE`. See `pack` and `unpack`."""
-
 
 Shares = npt.NDArray[np.uint64]
 """Integers out of `ONE`, or weights."""
@@ -41,14 +40,14 @@ def pack(labels: npt.NDArray[np.integer], shares: npt.NDArray[np.floating]) -> S
 
 
 def unpack(state: State) -> tuple[Ints32, Floats32]:
-    """Return ``int32[n, k]`` labels, -1 behind the last, and their ``float32[n, k]`` shares."""
+    """Return ``int32[n, k]`` labels, -1 after the last, and their ``float32[n, k]`` shares."""
     share = state & LOW
     labels = np.where(share > 0, (state >> HALF).astype(np.int32), -1)
     return labels, (share / ONE).astype(np.float32)
 
 
 def scaled(rows: State, share: npt.NDArray[np.uint64], out: State) -> State:
-    """Write rows with their shares multiplied."""
+    """Write rows with their shares multiplied by `share` of `ONE` to `out`, and return it."""
     np.bitwise_and(rows, LOW, out=out)
     out *= share[..., None]
     out >>= BITS
@@ -60,19 +59,19 @@ def strongest(keys: State, k: int) -> State:
     """Add up the shares of each label in each row, in place, and return the k largest."""
     keys.sort(axis=1)
     label = keys >> HALF
-    place = ends(label)
-    run = np.cumsum((keys & LOW).ravel())[place]
+    last = run_ends(label)
+    sums = np.cumsum((keys & LOW).ravel())[last]
     keys[:] = 0
-    keys.ravel()[place] = ranked(np.diff(run, prepend=np.uint64(0)), label.ravel()[place])
+    keys.ravel()[last] = ranked(np.diff(sums, prepend=np.uint64(0)), label.ravel()[last])
     keys.sort(axis=1)
     return unranked(keys, k)
 
 
-def ends(label: npt.NDArray[np.uint64]) -> Ints:
-    """Return where runs of equal labels end in rows, as places in all rows in a row."""
-    ends = np.ones(label.shape, bool)
-    np.not_equal(label[:, 1:], label[:, :-1], out=ends[:, :-1])
-    return np.flatnonzero(ends)
+def run_ends(label: npt.NDArray[np.uint64]) -> Ints:
+    """Return the ends of runs of equal labels within rows, as indices into the flattened rows."""
+    is_end = np.ones(label.shape, bool)
+    np.not_equal(label[:, 1:], label[:, :-1], out=is_end[:, :-1])
+    return np.flatnonzero(is_end)
 
 
 def ranked(part: npt.NDArray[np.uint64], label: npt.NDArray[np.uint64]) -> State:

@@ -23,7 +23,7 @@ def make_pass() -> Pass:
         read=_read,
         keys={"ends": "pair"},
         reduce=_reduce,
-        outputs={"edges": graph.ARCS, "agreements": edge_agreement.AGREEMENTS},
+        outputs={"edges": graph.MUTUAL_EDGES, "agreements": edge_agreement.AGREEMENTS},
         conclude=_conclude,
     )
 
@@ -35,11 +35,11 @@ def weights_in(directory: Path) -> pa.Table:
 
 def _read(split: Split) -> Iterator[tuple[str, pa.Table]]:
     ends = pq.read_table(*split.arguments)
-    yield "ends", ends.append_column("pair", edge_agreement.pair_keys(ends))
+    yield "ends", ends.append_column("pair", edge_agreement.edge_keys(ends))
 
 
 def _reduce(tables: Tables) -> Tables:
-    edges, agreements = edge_agreement.meet(tables["ends"].drop_columns("pair"))
+    edges, agreements = edge_agreement.mutual_edges(tables["ends"].drop_columns("pair"))
     return {"edges": in_order(edges), "agreements": agreements}
 
 

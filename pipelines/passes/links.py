@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from labeling.evidence import evidence
 from labeling.keys.host_numbers import COMPACT_PLACEMENTS, compact
 from labeling.links import links
-from labeling.links.propagation_steps import HEARD
+from labeling.links.propagation_steps import NEIGHBOUR_VOTES
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.tables import in_order, tables_of
 from pipelines.shuffle.engine import Split, Tables
@@ -20,8 +20,8 @@ EVIDENCE = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAGE}
 
 _INPUTS = {
     "mentions": evidence.SPOKEN,
-    "propagated": HEARD,
-    "anchors": links.MESSAGES,
+    "propagated": NEIGHBOUR_VOTES,
+    "anchors": links.ANCHORS,
     "placements": COMPACT_PLACEMENTS,
 }
 
@@ -47,15 +47,15 @@ def _read(split: Split) -> Iterator[tuple[str, pa.Table]]:
 def _combine(table: str, rows: pa.Table) -> pa.Table:
     """Keep the images of a page that get its topics, and one so that `_reduce` sees the cap."""
     if table in ("mentions", "placements"):
-        return links.lowest(rows, "image_id", links.MAX_IMAGES + 1)
+        return links.keep_lowest(rows, "image_id", links.MAX_IMAGES + 1)
     return rows
 
 
 def _reduce(tables: Tables) -> Tables:
     """Return evidence and coverage for the images of the pages, and how many pages are capped."""
     table_of = tables_of(tables, _INPUTS)
-    shown = links.lowest(table_of["placements"], "image_id", links.MAX_IMAGES)
-    mentions = links.lowest(table_of["mentions"], "image_id", links.MAX_IMAGES)
+    shown = links.keep_lowest(table_of["placements"], "image_id", links.MAX_IMAGES)
+    mentions = links.keep_lowest(table_of["mentions"], "image_id", links.MAX_IMAGES)
     by_source = [
         links.linked_evidence(table_of["propagated"], shown),
         links.anchor_evidence(table_of["anchors"], shown),

@@ -31,7 +31,7 @@ _READ = {
     "mentions": evidence.MENTIONS,
     "edges": graph.EDGES,
     "hosts": _HOSTS,
-    "anchors": links.MESSAGES,
+    "anchors": links.ANCHORS,
     "discounts": _REASONS,
 }
 
@@ -47,8 +47,8 @@ def make_pass(files: MatcherFiles) -> Pass:
         outputs={
             "mentions": evidence.SPOKEN,
             "nodes": graph.NODES,
-            "ends": graph.ENDS,
-            "anchors": links.MESSAGES,
+            "ends": graph.HALF_EDGES,
+            "anchors": links.ANCHORS,
             "caps": links.CAPS,
             "discounts": boilerplate.DISCOUNTS,
         },
@@ -73,7 +73,7 @@ class _Read:
             yield "hosts", graph.hosts_of(rows)
             yield "anchors", links.anchors(rows, matcher_at(self.files))
         else:
-            yield "edges", graph.held_edges(rows)
+            yield "edges", graph.placement_edges(rows)
             yield "hosts", graph.hosts_of(rows)
 
 
@@ -94,9 +94,9 @@ class _Reduce:
         table_of = tables_of(tables, _READ)
         decided = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
         mentions = evidence.per_page(decided)
-        nodes = graph.nodes(links.topics(mentions))
+        nodes = graph.nodes(links.page_topics(mentions))
         edges = table_of["edges"]
-        ends = graph.ends(graph.kept_edges(edges), nodes, table_of["hosts"])
+        ends = graph.half_edges(graph.kept_edges(edges), nodes, table_of["hosts"])
         return {
             "mentions": in_order(mentions),
             "nodes": nodes,

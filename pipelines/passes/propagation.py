@@ -20,16 +20,16 @@ from pipelines.shuffle.engine import Tables
 MAX_EDGES = 1_000_000
 """Links and placements up to which one worker holds the whole graph, in about 600 MB."""
 
-_GRAPH = {"nodes": graph.NODES, "edges": graph.ARCS}
+_GRAPH = {"nodes": graph.NODES, "edges": graph.MUTUAL_EDGES}
 
 _ROUND = {
     "states": propagation_steps.STATES,
     "before": propagation_steps.STATES,
-    "sent": propagation_steps.SENT,
+    "sent": propagation_steps.MESSAGES,
 }
 """Tables of a round: the states after it, those before it, and what nodes sent in it."""
 
-_OUTPUTS = {"propagated": propagation_steps.HEARD}
+_OUTPUTS = {"propagated": propagation_steps.NEIGHBOUR_VOTES}
 
 
 def make_passes(edges_dir: Path, n_edges: int) -> Iterator[Pass]:
@@ -64,7 +64,7 @@ class _PropagateAll:
     def __call__(self, tables: Tables) -> Tables:
         table_of = tables_of(tables, _GRAPH)
         weights = weights_in(self.edges_dir)
-        reached = propagation_steps.spread(table_of["nodes"], table_of["edges"], weights)
+        reached = propagation_steps.propagate_topics(table_of["nodes"], table_of["edges"], weights)
         return {"propagated": reached}
 
 
@@ -81,7 +81,7 @@ class _PropagateRound:
         if self.is_first:
             states = propagation_steps.first_states(nodes)
         else:
-            states = propagation_steps.step(table_of["sent"], nodes)
+            states = propagation_steps.next_states(table_of["sent"], nodes)
         weights = weights_in(self.edges_dir)
         sent = propagation_steps.send(states, nodes, table_of["edges"], weights)
         return {"states": in_order(states), "before": before, "sent": in_order(sent)}
@@ -90,4 +90,4 @@ class _PropagateRound:
 def _collect(tables: Tables) -> Tables:
     """Return what the pages were sent in the last round."""
     table_of = tables_of(tables, _ROUND)
-    return {"propagated": propagation_steps.collect(table_of["sent"], table_of["before"])}
+    return {"propagated": propagation_steps.collect_votes(table_of["sent"], table_of["before"])}

@@ -53,13 +53,13 @@ def test_capping_parts_first_changes_nothing(
     rows = [{"page_id": digest(str(a)), "other_page": digest(str(b)), "kind": 1} for a, b in pairs]
     table = pa.Table.from_pylist(rows, schema=EDGES)
     parts = [table.slice(0, cut), table.slice(cut)]
-    capped = pa.concat_tables([links.lowest(part, "other_page", n) for part in parts])
-    assert members(links.lowest(capped, "other_page", n)) == members(
-        links.lowest(table, "other_page", n)
+    capped = pa.concat_tables([links.keep_lowest(part, "other_page", n) for part in parts])
+    assert members(links.keep_lowest(capped, "other_page", n)) == members(
+        links.keep_lowest(table, "other_page", n)
     )
     for page in {row["page_id"] for row in rows}:
         others = {row["other_page"] for row in rows if row["page_id"] == page}
-        kept = {b for a, b in members(links.lowest(table, "other_page", n)) if a == page}
+        kept = {b for a, b in members(links.keep_lowest(table, "other_page", n)) if a == page}
         assert kept == set(sorted(others)[:n])
 
 
@@ -71,12 +71,12 @@ def read_hot(split: Split) -> Iterator[tuple[str, pa.Table]]:
 
 def combine_few(table: str, rows: pa.Table) -> pa.Table:
     assert len(rows) <= engine.ROWS_AT_ONCE + 300
-    return links.lowest(rows, "other_page", KEPT)
+    return links.keep_lowest(rows, "other_page", KEPT)
 
 
 def reduce_few(tables: Tables) -> Tables:
     assert len(tables["edges"]) <= engine.ROWS_AT_ONCE
-    return {"edges": links.lowest(tables["edges"], "other_page", KEPT).sort_by("other_page")}
+    return {"edges": links.keep_lowest(tables["edges"], "other_page", KEPT).sort_by("other_page")}
 
 
 def test_a_key_that_holds_all_rows_is_never_held_whole(

@@ -8,7 +8,7 @@ from labeling.evidence import evidence
 from labeling.keys import ids
 from labeling.keys.host_numbers import COMPACT_PLACEMENTS
 from labeling.links import links
-from labeling.links.propagation_steps import HEARD
+from labeling.links.propagation_steps import NEIGHBOUR_VOTES
 from labeling.matching.matcher import compile_matcher
 from labeling.schemas import LINKS
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
@@ -71,13 +71,14 @@ def by_pair(table: pa.Table) -> dict[tuple[bytes, int], tuple[float, int, int]]:
     }
 
 
-def test_what_pages_hear_reaches_their_images() -> None:
+def test_votes_of_neighbours_reach_the_images_of_a_page() -> None:
     rows = [("p", CAT, 1.0, 1, 1), ("p", DOG, 0.5, 3, 2), ("r", DOG, 1.0, 1, 1)]
-    heard = pa.Table.from_pylist(
-        [dict(zip(HEARD.names, (page(p), *row), strict=True)) for p, *row in rows], schema=HEARD
+    votes = pa.Table.from_pylist(
+        [dict(zip(NEIGHBOUR_VOTES.names, (page(p), *row), strict=True)) for p, *row in rows],
+        schema=NEIGHBOUR_VOTES,
     )
     shown = placement_table(("p", "1"), ("p", "2"), ("q", "2"), ("q", "3"))
-    found, covered = links.linked_evidence(heard, shown)
+    found, covered = links.linked_evidence(votes, shown)
     assert by_pair(found) == {
         (image(i), label): of_page
         for i in "12"
@@ -87,7 +88,7 @@ def test_what_pages_hear_reaches_their_images() -> None:
     assert set(covered["source"].to_pylist()) == {"linked"}
 
 
-def test_other_images_of_the_page_speak_for_an_image() -> None:
+def test_other_images_of_the_page_vote_for_an_image() -> None:
     mentions = mention_table(("p", "1", CAT), ("p", "2", CAT), ("p", "2", DOG), ("q", "4", CAT))
     shown = placement_table(("p", "1"), ("p", "2"), ("p", "3"), ("q", "4"))
     found, covered = links.page_evidence(mentions, shown)
@@ -101,7 +102,7 @@ def test_other_images_of_the_page_speak_for_an_image() -> None:
     assert image("4") not in covered["image_id"].to_pylist()
 
 
-def test_pages_speak_alike_however_they_are_grouped() -> None:
+def test_the_evidence_of_a_page_does_not_depend_on_its_bucket() -> None:
     mentions = mention_table(("p", "2", CAT), ("q", "3", CAT), ("q", "4", CAT))
     shown = placement_table(("p", "1"), ("p", "2"), ("q", "1"), ("q", "3"), ("q", "4"))
     found, _ = links.page_evidence(mentions, shown)
@@ -119,7 +120,7 @@ def test_pages_speak_alike_however_they_are_grouped() -> None:
     )
 
 
-def test_link_texts_speak_for_the_page_they_point_to() -> None:
+def test_link_texts_vote_for_the_images_of_the_page_they_point_to() -> None:
     labels = [Label("cat", (("cat", ""),), (), None, 1), Label("dog", (), (), None, 2)]
     matcher = compile_matcher(build_taxonomy(labels, "test"))
     table = pa.concat_tables(
@@ -139,6 +140,6 @@ def test_link_texts_speak_for_the_page_they_point_to() -> None:
 def test_a_page_keeps_its_strongest_topics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "TOP_TOPICS", 2)
     rows = [("p", str(n), label) for label in range(4) for n in range(label + 1)]
-    topics = links.topics(mention_table(*rows))
+    topics = links.page_topics(mention_table(*rows))
     assert topics["label"].to_pylist() == [3, 2]
     assert topics["n_images"].to_pylist() == [4, 3]

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from labeling.links.edge_weights import Agreement, count_agreement, edge_weights
-from labeling.links.neighbour_votes import hear
+from labeling.links.edge_weights import Agreement, count_agreement, kind_weights
+from labeling.links.neighbour_votes import NeighbourVotes, neighbour_votes
 from labeling.links.propagation import Graph, Seeds, Settings, build_graph, propagate
 from labeling.links.top_labels import ONE, State, pack, unpack
 
@@ -40,6 +40,11 @@ def seeds_of(some: Given, k: int = LABELS) -> Seeds:
         for place, (label, part) in enumerate(sorted(some[of_node].items())[:k]):
             labels[row, place], shares[row, place] = label, part / 27
     return Seeds(node, pack(labels, shares))
+
+
+def votes_on(graph: Graph, start: Seeds, settings: Settings) -> NeighbourVotes:
+    """Return the votes of neighbours, each node an origin of its own."""
+    return neighbour_votes(graph, start, settings, np.arange(1, N + 1, dtype=np.uint32))
 
 
 def dense(state: State) -> npt.NDArray[np.float64]:
@@ -91,9 +96,9 @@ def test_the_order_of_nodes_and_edges_changes_nothing(
     other = {names[node]: labels for node, labels in given_seeds.items()}
     after = propagate(graph_of(renamed), seeds_of(other, 2), settings)
     assert np.array_equal(after[names], before)
-    heard = hear(graph_of(some), seeds_of(given_seeds, 2), settings)
-    again = hear(graph_of(renamed), seeds_of(other, 2), settings)
-    for one, two in zip(heard, again, strict=True):
+    votes = votes_on(graph_of(some), seeds_of(given_seeds, 2), settings)
+    again = votes_on(graph_of(renamed), seeds_of(other, 2), settings)
+    for one, two in zip(votes, again, strict=True):
         assert np.array_equal(two[names], one)
 
 
@@ -113,29 +118,29 @@ def test_shares_add_up_to_at_most_one_and_silent_nodes_stay_silent(
             reached |= {b for a, b, w in some if a in reached and w > 0}
         silent = sorted(set(range(N)) - reached)
         assert not state[silent].any()
-        assert not hear(graph, start, DAMPED).state[silent].any()
+        assert not votes_on(graph, start, DAMPED).state[silent].any()
 
 
-def test_a_node_does_not_hear_itself() -> None:
+def test_a_node_does_not_vote_for_itself() -> None:
     both: Edges = [(0, 1, 1.0), (1, 0, 0.5), (1, 2, 1.0), (2, 1, 1.0)]
     for rounds in (1, 2, 3):
-        heard = hear(graph_of(both), seeds_of({0: {3: 27}}), Settings(rounds, 0.5))
-        found = dense(heard.state)
+        votes = votes_on(graph_of(both), seeds_of({0: {3: 27}}), Settings(rounds, 0.5))
+        found = dense(votes.state)
         assert not found[0].any()
         assert found[1, 3] == (1 if rounds < 3 else 0.5)
         assert (found[2, 3] > 0) == (rounds > 1)
 
 
-def test_what_is_heard_counts_who_says_so() -> None:
+def test_votes_count_neighbours_and_their_origins() -> None:
     some: Edges = [(1, 0, 1.0), (2, 0, 1.0), (3, 0, 0.5), (4, 0, 1.0)]
     start = seeds_of({1: {0: 27}, 2: {0: 27}, 3: {1: 27}})
     origin = np.array([9, 7, 7, 7, 8] + [6] * (N - 5), np.uint32)
-    heard = hear(graph_of(some), start, Settings(rounds=1), origin)
-    labels, shares = unpack(heard.state)
+    votes = neighbour_votes(graph_of(some), start, Settings(rounds=1), origin)
+    labels, shares = unpack(votes.state)
     assert labels[0, :3].tolist() == [0, 1, -1]
     assert np.allclose(shares[0, :2], [0.8, 0.2])
-    assert heard.n_senders[0, :3].tolist() == [2, 1, 0]
-    assert heard.n_origins[0, :3].tolist() == [1, 1, 0]
+    assert votes.n_voters[0, :3].tolist() == [2, 1, 0]
+    assert votes.n_origins[0, :3].tolist() == [1, 1, 0]
 
 
 def test_equal_shares_are_kept_by_the_code_of_the_label() -> None:
@@ -150,19 +155,19 @@ def test_equal_shares_are_kept_by_the_code_of_the_label() -> None:
 def test_weights_of_edges_are_shares_of_the_largest(rows: list[tuple[int, int, int]]) -> None:
     table = np.array(rows, np.int64).reshape(-1, 3)
     one, other, kind = table[:, :1], table[:, 1:2], table[:, 2]
-    weights = edge_weights(count_agreement(kind, one, other, 3, 4))
+    weights = kind_weights(count_agreement(kind, one, other, 3, 4))
     assert ((weights >= 0) & (weights <= 1)).all()
-    assert np.array_equal(weights, edge_weights(count_agreement(kind, other, one, 3, 4)))
+    assert np.array_equal(weights, kind_weights(count_agreement(kind, other, one, 3, 4)))
 
 
 def test_edges_that_predict_weigh_more_and_few_are_taken_for_all() -> None:
     ends = np.full((1, 10), 100)
-    weights = edge_weights(
+    weights = kind_weights(
         Agreement(np.array([50_000, 50_000, 2]), np.array([45_000, 5_000, 2]), ends)
     )
     assert weights[0] == 1
     assert weights[1] < 0.05
     assert weights[1] < weights[2] < weights[0]
     nothing = np.empty((0, 1), np.int64)
-    unknown = edge_weights(count_agreement(nothing[:, 0], nothing, nothing, 3, 10))
+    unknown = kind_weights(count_agreement(nothing[:, 0], nothing, nothing, 3, 10))
     assert unknown.tolist() == [1, 1, 1]

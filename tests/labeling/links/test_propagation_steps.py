@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.keys import ids
-from labeling.links import edge_agreement, links, propagation_steps
-from labeling.links import graph as linkgraph
+from labeling.links import edge_agreement, graph, links, propagation_steps
 from labeling.schemas import LINKS, PLACEMENTS
 
 CAT, DOG = 0, 1
@@ -45,25 +44,25 @@ def node_table(labels: dict[str, list[int]]) -> pa.Table:
         for p, of_page in sorted(labels.items(), key=lambda item: page(item[0]))
         for label in of_page
     ]
-    return linkgraph.nodes(pa.Table.from_pylist(rows, schema=links.TOPICS))
+    return graph.nodes(pa.Table.from_pylist(rows, schema=links.TOPICS))
 
 
-def graph(
+def graph_of(
     linked: list[Pair], placed: list[Pair], labels: dict[str, list[int]]
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Nodes, arcs and weights."""
+    """Return nodes, edges and weights."""
     nodes = node_table(labels)
     shown = placement_table(placed)
     table = link_table(linked)
-    edges = linkgraph.kept_edges(
-        pa.concat_tables([linkgraph.link_edges(table), linkgraph.held_edges(shown)])
+    edges = graph.kept_edges(
+        pa.concat_tables([graph.link_edges(table), graph.placement_edges(shown)])
     )
-    hosts = pa.concat_tables([linkgraph.hosts_of(table), linkgraph.hosts_of(shown)])
-    arcs, agreements = edge_agreement.meet(linkgraph.ends(edges, nodes, hosts))
-    return nodes, arcs, edge_agreement.weights_from(agreements)
+    hosts = pa.concat_tables([graph.hosts_of(table), graph.hosts_of(shown)])
+    edges, agreements = edge_agreement.mutual_edges(graph.half_edges(edges, nodes, hosts))
+    return nodes, edges, edge_agreement.weights_from(agreements)
 
 
-def by_buckets(nodes: pa.Table, arcs: pa.Table, weights: pa.Table, n: int) -> pa.Table:
+def by_buckets(nodes: pa.Table, edges: pa.Table, weights: pa.Table, n: int) -> pa.Table:
     """All rounds with nodes in so many buckets."""
 
     def bucket(rows: pa.Table, number: int) -> pa.Table:
@@ -74,17 +73,18 @@ def by_buckets(nodes: pa.Table, arcs: pa.Table, weights: pa.Table, n: int) -> pa
 
     states, before = propagation_steps.first_states(nodes), propagation_steps.first_states(nodes)
     for turn in range(propagation_steps.SETTINGS.rounds):
-        sent = pa.concat_tables(
-            propagation_steps.send(bucket(states, b), bucket(nodes, b), bucket(arcs, b), weights)
+        messages = pa.concat_tables(
+            propagation_steps.send(bucket(states, b), bucket(nodes, b), bucket(edges, b), weights)
             for b in range(n)
         )
         if turn < propagation_steps.SETTINGS.rounds - 1:
             before = states
             states = pa.concat_tables(
-                propagation_steps.step(bucket(sent, b), bucket(nodes, b)) for b in range(n)
+                propagation_steps.next_states(bucket(messages, b), bucket(nodes, b))
+                for b in range(n)
             )
     return pa.concat_tables(
-        propagation_steps.collect(bucket(sent, b), bucket(before, b)) for b in range(n)
+        propagation_steps.collect_votes(bucket(messages, b), bucket(before, b)) for b in range(n)
     )
 
 
@@ -101,14 +101,16 @@ pages = st.sampled_from("abcdefgh")
 def test_rounds_by_bucket_are_equal_to_rounds_in_memory(
     linked: list[Pair], placed: list[Pair], labels: dict[str, list[int]], n: int
 ) -> None:
-    nodes, arcs, weights = graph(linked, placed, labels)
-    found = propagation_steps.spread(nodes, arcs, weights)
-    assert by_buckets(nodes, arcs, weights, n).equals(found)
-    again = propagation_steps.spread(nodes, arcs.take(np.arange(len(arcs))[::-1]), weights)
+    nodes, edges, weights = graph_of(linked, placed, labels)
+    found = propagation_steps.propagate_topics(nodes, edges, weights)
+    assert by_buckets(nodes, edges, weights, n).equals(found)
+    again = propagation_steps.propagate_topics(
+        nodes, edges.take(np.arange(len(edges))[::-1]), weights
+    )
     assert again.equals(found)
 
 
-def heard(found: pa.Table, name: str) -> dict[int, tuple[float, int, int]]:
+def votes(found: pa.Table, name: str) -> dict[int, tuple[float, int, int]]:
     of_page = found.filter(
         pc.equal(found["page_id"], pa.scalar(bytes.fromhex(page(name)), ids.BINARY))
     )
@@ -120,25 +122,29 @@ def heard(found: pa.Table, name: str) -> dict[int, tuple[float, int, int]]:
 
 def test_topics_come_over_links_and_from_pages_with_the_same_image() -> None:
     labels = {"a": [CAT], "b": [CAT], "e": [DOG]}
-    found = propagation_steps.spread(*graph([("a", "c"), ("c", "b"), ("e", "f")], [], labels))
-    assert heard(found, "c") == {CAT: (1.0, 2, 1)}
-    assert heard(found, "f") == {DOG: (1.0, 1, 1)}
-    assert heard(found, "e") == {}
-    assert heard(found, "a") == {CAT: (0.25, 1, 1)}
-    shown = propagation_steps.spread(*graph([], [("a", "1"), ("h", "1")], {"a": [CAT]}))
-    assert heard(shown, "h") == {CAT: (0.5, 1, 1)}
-    assert heard(shown, "a") == {}
+    found = propagation_steps.propagate_topics(
+        *graph_of([("a", "c"), ("c", "b"), ("e", "f")], [], labels)
+    )
+    assert votes(found, "c") == {CAT: (1.0, 2, 1)}
+    assert votes(found, "f") == {DOG: (1.0, 1, 1)}
+    assert votes(found, "e") == {}
+    assert votes(found, "a") == {CAT: (0.25, 1, 1)}
+    shown = propagation_steps.propagate_topics(
+        *graph_of([], [("a", "1"), ("h", "1")], {"a": [CAT]})
+    )
+    assert votes(shown, "h") == {CAT: (0.5, 1, 1)}
+    assert votes(shown, "a") == {}
 
 
 def test_a_hub_and_its_neighbours_keep_the_same_edges_in_any_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(linkgraph, "MAX_DEGREE", 3)
+    monkeypatch.setattr(graph, "MAX_DEGREE", 3)
     pairs = [("a", other) for other in "bcdefgh"]
     found = []
     for order in (pairs, pairs[::-1]):
-        _, arcs, _ = graph(order, [], {"a": [CAT]})
-        found.append(sorted(map(str, arcs.to_pylist())))
+        _, edges, _ = graph_of(order, [], {"a": [CAT]})
+        found.append(sorted(map(str, edges.to_pylist())))
     assert found[0] == found[1]
     assert len(found[0]) == 6
 
@@ -147,6 +153,6 @@ def test_links_that_join_pages_of_one_topic_weigh_more() -> None:
     labels = {name: [ord(name) // 2] for name in "abcdefgh"}
     pairs = [("b", "c"), ("f", "g")]
     across = [("a", "e"), ("a", "f"), ("a", "g"), ("a", "h")]
-    _, _, weights = graph(pairs + across, [], labels)
+    _, _, weights = graph_of(pairs + across, [], labels)
     by_kind = {row["kind"]: row["weight"] for row in weights.to_pylist()}
     assert by_kind["link"] > by_kind["link_across"]
