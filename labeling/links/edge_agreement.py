@@ -1,4 +1,9 @@
-"""Edges that both ends keep, and the weight of each kind of edge."""
+"""Edges that both ends keep, and the weight of each kind of edge.
+
+Among edges whose ends both have a drawn label, the agreement above chance, as in Cohen's kappa
+(1960, "A Coefficient of Agreement for Nominal Scales"), measures how well one end predicts the
+other. Kinds with few such edges are shrunk towards all kinds together, and these towards `PRIOR`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
-from labeling.keys.arrays import Floats, Ints32, Mask
+from labeling.keys.arrays import Floats, Ints, Ints32, Mask
 from labeling.keys.runs import run_begins
-from labeling.links.edge_weights import Agreement, count_agreement, kind_weights
 from labeling.links.graph import (
     LINK,
     MUTUAL_EDGES,
@@ -20,12 +24,26 @@ from labeling.links.graph import (
     from_binary,
 )
 
+PRIOR = 0.25
+"""Prior agreement above chance."""
+
+PRIOR_PAIRS = 200
+"""Number of pairs of drawn labels that a prior is worth."""
+
 KINDS = ("link", "nav", "link_across", "nav_across", "host", "image")
 """Kinds that have a weight each; links across go from one host to another."""
 
-AGREEMENTS = pa.schema([("what", pa.string()), ("number", pa.int64()), ("n", pa.int64())])
-"""Parts of `labeling.links.edge_weights.Agreement`: ``pairs`` and ``agree`` by index in `KINDS`,
-and ``ends`` by draw times 2**32 plus label."""
+AGREEMENTS = pa.schema(
+    [
+        ("kind", pa.int64()),
+        ("draw", pa.int64()),
+        ("label", pa.int64()),
+        ("n_ends", pa.int64()),
+        ("n_agree", pa.int64()),
+    ]
+)
+"""Number of ends of edges with a label, by kind of edge and draw, and of those whose other end has
+the same label. Both ends of an edge count, if both have labels."""
 
 WEIGHTS = pa.schema([("kind", pa.string()), ("weight", pa.float64()), ("n_pairs", pa.int64())])
 """The weight of each of `KINDS`, and the number of drawn pairs of labels that it is based on."""
@@ -78,21 +96,67 @@ def kinds_of(edges: pa.Table) -> Mask:
     return of_kind
 
 
+def count_agreement(kind: Ints, one: Ints, other: Ints) -> pa.Table:
+    """Return `AGREEMENTS` of some edges.
+
+    Parameters
+    ----------
+    kind
+        ``int64[m]``: kind of each edge, from 0.
+    one, other
+        ``int64[m, n_draws]``: labels of each end, negative if it has none.
+    """
+    edge, draw = np.nonzero((one >= 0) & (other >= 0))
+    labels = one[edge, draw], other[edge, draw]
+    agree = (labels[0] == labels[1]).astype(np.int64)
+    columns = [np.tile(kind[edge], 2), np.tile(draw, 2), np.concatenate(labels)]
+    columns += [np.ones(2 * len(edge), np.int64), np.tile(agree, 2)]
+    rows = pa.table(columns, schema=AGREEMENTS)
+    sums = rows.group_by(AGREEMENTS.names[:3]).aggregate([("n_ends", "sum"), ("n_agree", "sum")])
+    return sums.rename_columns(AGREEMENTS.names)
+
+
+def kind_weights(agreements: pa.Table, n_kinds: int) -> tuple[Floats, Ints]:
+    """Return the weight of each kind of edge, in [0, 1], the largest 1; and its number of pairs.
+
+    With ``c`` the chance that two ends drawn at random agree, the agreement above chance of kinds
+    taken together is ``(n_agree / n_pairs - c) / (1 - c)``, mixed with `PRIOR` as if that were
+    `PRIOR_PAIRS` pairs more; that of each kind is mixed with this in the same way. Kinds below
+    chance have weight 0.
+
+    Parameters
+    ----------
+    agreements
+        `AGREEMENTS` of all parts of a graph, in any order.
+    n_kinds
+        Number of kinds.
+
+    Examples
+    --------
+    >>> one, other = np.array([[0], [1], [0], [1]]), np.array([[0], [1], [1], [0]])
+    >>> counted = count_agreement(np.array([0, 0, 1, 1]), one, other)
+    >>> kind_weights(counted, 3)[0].round(2).tolist()
+    [1.0, 0.92, 0.97]
+    """
+    kind, draw, label, n, agree = (column.to_numpy() for column in agreements.columns)
+    n_pairs, n_agree = (
+        np.bincount(kind, counts, n_kinds).astype(np.int64) // 2 for counts in (n, agree)
+    )
+    ends = np.zeros((int(draw.max(initial=0)) + 1, int(label.max(initial=0)) + 1), np.int64)
+    np.add.at(ends, (draw, label), n)
+    n_ends = np.maximum(ends.sum(axis=1, keepdims=True), 1)
+    chance = float(((ends / n_ends) ** 2).sum(axis=1).mean())
+    room = max(1 - chance, 1 / float(n_ends.max()))
+    above = n_agree - n_pairs * chance
+    together = (above.sum() / room + PRIOR * PRIOR_PAIRS) / (n_pairs.sum() + PRIOR_PAIRS)
+    each = (above / room + max(together, 0) * PRIOR_PAIRS) / (n_pairs + PRIOR_PAIRS)
+    each = np.maximum(each, 0)
+    return each / max(float(each.max(initial=0)), 1e-300), n_pairs
+
+
 def weights_from(agreements: pa.Table) -> pa.Table:
     """Return `WEIGHTS` from `AGREEMENTS` of all parts of a graph, in any order."""
-    number, n = agreements["number"].to_numpy(), agreements["n"].to_numpy()
-    part = {
-        name: np.asarray(pc.equal(agreements["what"], name), bool)
-        for name in ("pairs", "agree", "ends")
-    }
-    pairs, agree = (
-        np.bincount(number[part[name]], n[part[name]], len(KINDS)) for name in ("pairs", "agree")
-    )
-    draw, label = np.divmod(number[part["ends"]], 1 << 32)
-    ends = np.zeros((N_DRAWS, int(label.max(initial=0)) + 1), np.int64)
-    np.add.at(ends, (draw, label), n[part["ends"]])
-    counted = Agreement(pairs.astype(np.int64), agree.astype(np.int64), ends)
-    return pa.table([list(KINDS), kind_weights(counted), counted.n_pairs], schema=WEIGHTS)
+    return pa.table([list(KINDS), *kind_weights(agreements, len(KINDS))], schema=WEIGHTS)
 
 
 def edge_weights(edges: pa.Table, weights: pa.Table) -> Floats:
@@ -115,18 +179,7 @@ def _agreements(here: pa.Table, there: pa.Table, edges: pa.Table) -> pa.Table:
             rows = rows[np.lexsort((*page[rows].T[::-1], *other[rows].T[::-1]))]
             same = np.flatnonzero(~run_begins(other[rows])[1:])
             found.append((np.full(len(same), kind), drawn[rows[same]], drawn[rows[same + 1]]))
-    kinds, one, two = (np.concatenate(column) for column in zip(*found, strict=True))
-    n_labels = max(int(drawn.max(initial=0)), 0) + 1
-    return _to_table(count_agreement(kinds, one, two, len(KINDS), n_labels))
-
-
-def _to_table(counted: Agreement) -> pa.Table:
-    draw, label = np.nonzero(counted.n_ends)
-    kinds = np.arange(len(KINDS))
-    number = np.concatenate([kinds, kinds, (draw << 32) + label])
-    n = np.concatenate([counted.n_pairs, counted.n_agree, counted.n_ends[draw, label]])
-    what = np.repeat(["pairs", "agree", "ends"], [len(KINDS), len(KINDS), len(draw)])
-    return pa.table([what.tolist(), number, n], schema=AGREEMENTS)
+    return count_agreement(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
 def _draws(half_edges: pa.Table) -> Ints32:

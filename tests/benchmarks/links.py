@@ -35,7 +35,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import scipy.sparse
 
-from labeling.links.edge_weights import count_agreement, kind_weights
+from labeling.links.edge_agreement import count_agreement, kind_weights
 from labeling.links.propagation import Graph, Seeds, Settings, build_graph, propagate
 from labeling.links.top_labels import pack, unpack
 from labeling.matching.matcher import compile_matcher, match_texts
@@ -194,7 +194,7 @@ def worth_of_yes(flickr: Flickr) -> npt.NDArray[np.float64]:
     first = np.where(names[target].any(axis=1), names[target].argmax(axis=1), -1)
     other = np.where(names[target, one], one, first)
     ends = one[:, None], other[:, None]
-    return kind_weights(count_agreement(kind[edge], *ends, 4, names.shape[1]))[kind]
+    return kind_weights(count_agreement(kind[edge], *ends), 4)[0][kind]
 
 
 def ranked(

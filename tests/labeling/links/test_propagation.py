@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
-from labeling.links.edge_weights import Agreement, count_agreement, kind_weights
+from labeling.links.edge_agreement import AGREEMENTS, count_agreement, kind_weights
 from labeling.links.neighbour_votes import NeighbourVotes, neighbour_votes
 from labeling.links.propagation import Graph, Seeds, Settings, build_graph, propagate
 from labeling.links.top_labels import ONE, State, pack, unpack
@@ -155,19 +156,21 @@ def test_equal_shares_are_kept_by_the_code_of_the_label() -> None:
 def test_weights_of_edges_are_shares_of_the_largest(rows: list[tuple[int, int, int]]) -> None:
     table = np.array(rows, np.int64).reshape(-1, 3)
     one, other, kind = table[:, :1], table[:, 1:2], table[:, 2]
-    weights = kind_weights(count_agreement(kind, one, other, 3, 4))
+    weights = kind_weights(count_agreement(kind, one, other), 3)[0]
     assert ((weights >= 0) & (weights <= 1)).all()
-    assert np.array_equal(weights, kind_weights(count_agreement(kind, other, one, 3, 4)))
+    assert np.array_equal(weights, kind_weights(count_agreement(kind, other, one), 3)[0])
 
 
 def test_edges_that_predict_weigh_more_and_few_are_taken_for_all() -> None:
-    ends = np.full((1, 10), 100)
-    weights = kind_weights(
-        Agreement(np.array([50_000, 50_000, 2]), np.array([45_000, 5_000, 2]), ends)
+    counts = [(0, 10_000, 9_000, range(10)), (1, 10_000, 1_000, range(10)), (2, 2, 2, range(2))]
+    rows = [(kind, 0, label, n, agree) for kind, n, agree, labels in counts for label in labels]
+    weights, n_pairs = kind_weights(
+        pa.table(list(map(list, zip(*rows, strict=True))), schema=AGREEMENTS), 3
     )
+    assert n_pairs.tolist() == [50_000, 50_000, 2]
     assert weights[0] == 1
     assert weights[1] < 0.05
     assert weights[1] < weights[2] < weights[0]
     nothing = np.empty((0, 1), np.int64)
-    unknown = kind_weights(count_agreement(nothing[:, 0], nothing, nothing, 3, 10))
+    unknown, _ = kind_weights(count_agreement(nothing[:, 0], nothing, nothing), 3)
     assert unknown.tolist() == [1, 1, 1]
