@@ -79,7 +79,7 @@ def sample(
     pairs
         Table with ``image_id`` and ``label_id``, such as the candidates.
     cold
-        ``float64[n_pairs]``: see `curation.scoring.scoring.cold_scores`.
+        ``float64[n_pairs]``: see `curation.scoring.parts.Pool`.
     n
         Number of pairs to draw; all pairs where there are fewer.
     seed
@@ -88,7 +88,7 @@ def sample(
         In (0, 1]: the share of the pairs that will be kept.
     kind
         ``uint64[n_pairs]``: any number for each kind of pair, such as its level and sources (see
-        `curation.scoring.scoring.kinds`); by default all are of one kind.
+        `curation.scoring.parts.Pool`); by default all are of one kind.
 
     Returns
     -------

@@ -29,7 +29,7 @@ def fit_boosting(
     extra
         ``float32[9, n]``: the rates and the support of the last round.
     judged
-        What to learn from.
+        Judgements to learn from.
     """
     model = HistGradientBoostingClassifier(
         learning_rate=RATE,
@@ -51,8 +51,8 @@ def predict_boosting(
 ) -> Floats:
     """Return the probability of the candidates of some rows, ``float64[m]``.
 
-    It is the mean, in logits, of what the trees say and of `p` (``float64[m]``), the last round's:
-    both err, and not together.
+    It is the mean of two logits, that of the trees and that of `p` (``float64[m]``), the last
+    round's probability: the errors of the two differ.
     """
     with one_thread("openmp"):
         of_trees = model.decision_function(_columns(base, extra, row))
@@ -63,8 +63,8 @@ def predict_boosting(
 def _at_quantiles(x: Floats32) -> Floats32:
     """Return each column's values moved to the nearest of `N_BINS` of its quantiles.
 
-    The trees split half-way between them, so they treat other values as these. Left alone,
-    scikit-learn finds bins by weight, one percentile at a time, and takes longer for it than for
+    The trees split half-way between quantiles, so a moved value goes the same way as before.
+    scikit-learn alone would find bins by weight, one percentile at a time, which takes longer than
     the trees.
     """
     moved = np.empty_like(x)

@@ -1,4 +1,4 @@
-"""Calibration: make a probability of .8 mean right in 8 of 10."""
+"""Calibration: of the candidates with a probability of .8, 8 of 10 are right."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from curation.intervals.judgements import Verdicts
 from labeling.keys.arrays import Floats
 
 PRIOR_JUDGEMENTS = 4.0
-"""Precision of the prior that holds log-slope and intercept near 0."""
+"""Precision of the prior that keeps log-slope and intercept near 0."""
 
 MIN_ISOTONIC = 5000
-"""Judgements from which on the calibration may have any rising shape."""
+"""Judgements from which the calibration may have any rising shape."""
 
 _EDGE = 1e-6
 _FLOOR = 1e-4
@@ -45,7 +45,7 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Isotonic:
-    """A map of probabilities: lines between points that rise in both coordinates.
+    """A map of probabilities: straight lines between points that rise in both coordinates.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Isotonic:
     value: Floats
 
     def apply(self, p: Floats) -> Floats:
-        """Return the calibrated probabilities, in the order of `p`; what differs stays different.
+        """Return the calibrated probabilities, in the order of `p`; different ones stay different.
 
         Examples
         --------
@@ -80,9 +80,9 @@ def fit_calibration(p: Floats, correct: Verdicts, weight: Floats | None = None) 
     p
         ``float64[m]`` in [0, 1]: predictions for candidates that the predictor did not learn from.
     correct
-        ``float64[m]`` in {0, 1}.
+        ``bool[m]``, or ``float64[m]`` in {0, 1}.
     weight
-        ``float64[m]``, positive. By default all equal.
+        ``float64[m]``, positive; by default all equal.
     """
     fit = fit_isotonic if len(p) >= MIN_ISOTONIC else fit_platt
     return fit(p, correct, weight)
@@ -91,8 +91,9 @@ def fit_calibration(p: Floats, correct: Verdicts, weight: Floats | None = None) 
 def fit_isotonic(p: Floats, correct: Verdicts, weight: Floats | None = None) -> Isotonic:
     """Fit a rising map of any shape (Zadrozny & Elkan 2002) that keeps the order within its steps.
 
-    Steps are joined by lines from centre to centre (Oron & Flournoy 2017, "Centered isotonic
-    regression"), and by lines to (0, 0) and (1, 1). Arguments are those of `fit_calibration`.
+    The map goes in straight lines from the centre of one step to that of the next (Oron & Flournoy
+    2017, "Centered isotonic regression"), and to (0, 0) and (1, 1). Arguments are those of
+    `fit_calibration`.
     """
     x = np.clip(np.asarray(p, np.float64), _EDGE, 1 - _EDGE)
     w = np.ones(len(x)) if weight is None else weight
@@ -107,9 +108,9 @@ def fit_isotonic(p: Floats, correct: Verdicts, weight: Floats | None = None) -> 
 def fit_platt(p: Floats, correct: Verdicts, weight: Floats | None = None) -> Calibration:
     """Fit slope and intercept on judged candidates (Platt 1999).
 
-    The slope is ``exp(t)``: a calibration never turns an order round. ``t`` and the intercept have
-    normal priors around 0, so with few judgements the map stays near the identity. Arguments are
-    those of `fit_calibration`; weights are scaled to mean 1.
+    The slope is ``exp(t)``, above 0, so the order is kept. ``t`` and the intercept have normal
+    priors around 0, so with few judgements the map is close to the identity. Arguments are those
+    of `fit_calibration`; weights are scaled to mean 1.
     """
     if len(p) == 0:
         return Calibration()
@@ -128,37 +129,6 @@ def fit_platt(p: Floats, correct: Verdicts, weight: Floats | None = None) -> Cal
     bounds = [(-3.0, 3.0), (-10.0, 10.0)]
     best = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=bounds).x
     return Calibration(float(np.exp(best[0])), float(best[1]))
-
-
-def expected_calibration_error(
-    p: Floats, correct: Verdicts, weight: Floats | None = None, n_bins: int = 15
-) -> float:
-    """Return the mean distance of predicted and true share over bins of equal width.
-
-    Guo et al. 2017, "On calibration of modern neural networks", eq. 3, with weights.
-
-    Parameters
-    ----------
-    p
-        ``float64[m]`` in [0, 1].
-    correct
-        ``float64[m]`` or ``bool[m]``.
-    weight
-        ``float64[m]``, not negative; by default all equal.
-    n_bins
-        Number of bins that [0, 1] is cut into.
-
-    Examples
-    --------
-    >>> expected_calibration_error(np.array([0.75, 0.75, 0.75, 0.75]), np.array([1, 1, 1, 0]))
-    0.0
-    """
-    if len(p) == 0:
-        return 0.0
-    w = np.ones(len(p)) if weight is None else weight
-    place = np.minimum((np.asarray(p) * n_bins).astype(np.int64), n_bins - 1)
-    gap = np.bincount(place, w * (np.asarray(p, np.float64) - correct), n_bins)
-    return float(np.abs(gap).sum() / np.sum(w))
 
 
 def _logit(p: Floats) -> Floats:

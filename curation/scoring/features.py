@@ -1,4 +1,4 @@
-"""What is known of each candidate, as numbers: the input of the scorer."""
+"""Features of the candidates: the input of the scorer."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ GENERAL = (
     "siblings_max",
     "leads_siblings",
 )
-"""Features that do not belong to one source, in their order."""
+"""Features that are not of one source, in their order."""
 
 
 @dataclass(frozen=True, eq=False)
-class LabelFacts:
-    """What is known of each label from many candidates.
+class LabelStatistics:
+    """Statistics of each label over many candidates.
 
     Attributes
     ----------
     n
-        ``int64[n_labels]``: candidates of each label.
+        ``int64[n_labels]``: number of candidates.
     noisy_or
         ``float64[n_labels]``: mean of their noisy-or.
     """
@@ -68,7 +68,7 @@ class FeatureTable:
     sources
         The labeling sources, sorted.
     voted, silent
-        ``bool[n, n_sources]``: the source names the label; it covers the image but does not.
+        ``bool[n, n_sources]``: the source votes for the label; it covers the image but does not.
     image, label
         ``int64[n]`` dense code of the image; ``int32[n]`` code of the label in the taxonomy.
     fold
@@ -77,8 +77,8 @@ class FeatureTable:
         Table of ``image_id`` and ``label_id``.
     relatives, taxonomy
         Related candidates of each image; the labels.
-    facts
-        Of each label of the taxonomy.
+    label_statistics
+        Statistics of each label of the taxonomy.
     """
 
     names: tuple[str, ...]
@@ -92,7 +92,7 @@ class FeatureTable:
     pairs: pa.Table
     relatives: Relatives
     taxonomy: Taxonomy
-    facts: LabelFacts
+    label_statistics: LabelStatistics
 
     def __len__(self) -> int:
         return len(self.label)
@@ -120,9 +120,9 @@ def features(
     candidates: pa.Table,
     taxonomy: Taxonomy,
     sources: Sequence[str] | None = None,
-    facts: LabelFacts | None = None,
+    label_statistics: LabelStatistics | None = None,
 ) -> FeatureTable:
-    """Turn candidates into features.
+    """Compute the features of candidates.
 
     Parameters
     ----------
@@ -132,8 +132,8 @@ def features(
         The labels; every label of the candidates must be in it.
     sources
         The labeling sources to use; by default all that the candidates name.
-    facts
-        What to take the features of labels from; by default these candidates.
+    label_statistics
+        Statistics that the features of labels are taken from; by default those of these candidates.
 
     Raises
     ------
@@ -148,10 +148,11 @@ def features(
     voted, silent = vote_masks(candidates, used)
     relatives = find_relatives(image, label, taxonomy)
     noisy_or = 1 - np.prod(1 - strength.astype(np.float64), axis=1)
-    facts = _label_facts(noisy_or, label, len(taxonomy)) if facts is None else facts
+    if label_statistics is None:
+        label_statistics = _label_statistics(noisy_or, label, len(taxonomy))
     general = _general(noisy_or, voted, silent, image, relatives)
-    general["log_label_count"] = np.log1p(facts.n)[label]
-    general["label_mean"] = facts.noisy_or[label]
+    general["log_label_count"] = np.log1p(label_statistics.n)[label]
+    general["label_mean"] = label_statistics.noisy_or[label]
     general["log_ambiguity"] = np.log(np.asarray(candidates["ambiguity"], np.float64))
     general["level"] = taxonomy.level[label].astype(np.float64)
     others = np.array([general[name] for name in GENERAL]).T
@@ -169,20 +170,20 @@ def features(
         pairs=candidates.select(["image_id", "label_id"]),
         relatives=relatives,
         taxonomy=taxonomy,
-        facts=facts,
+        label_statistics=label_statistics,
     )
 
 
-def _label_facts(noisy_or: Floats, label: Codes, n_labels: int) -> LabelFacts:
+def _label_statistics(noisy_or: Floats, label: Codes, n_labels: int) -> LabelStatistics:
     n = np.bincount(label, minlength=n_labels)
-    return LabelFacts(n, np.bincount(label, noisy_or, n_labels) / np.maximum(n, 1))
+    return LabelStatistics(n, np.bincount(label, noisy_or, n_labels) / np.maximum(n, 1))
 
 
 def sources_of(candidates: pa.Table) -> tuple[str, ...]:
-    """Return the labeling sources that speak or are silent anywhere, sorted."""
-    speaking = pc.struct_field(pc.list_flatten(candidates["evidence"]), "source")
-    named = {*pc.unique(speaking).to_pylist()}
-    return tuple(sorted(named | {*pc.unique(pc.list_flatten(candidates["silent"])).to_pylist()}))
+    """Return the labeling sources that vote or are silent anywhere, sorted."""
+    voting = pc.struct_field(pc.list_flatten(candidates["evidence"]), "source")
+    silent = pc.list_flatten(candidates["silent"])
+    return tuple(sorted({*pc.unique(voting).to_pylist(), *pc.unique(silent).to_pylist()}))
 
 
 def _evidence(evidence: pa.ChunkedArray, sources: tuple[str, ...]) -> tuple[Floats32, ...]:
@@ -200,7 +201,7 @@ def _evidence(evidence: pa.ChunkedArray, sources: tuple[str, ...]) -> tuple[Floa
 
 
 def vote_masks(candidates: pa.Table, sources: tuple[str, ...]) -> tuple[Mask, Mask]:
-    """Return which sources name each label, and which cover its image but do not.
+    """Return the votes for each label, and the sources that cover its image but do not vote.
 
     Parameters
     ----------
@@ -211,13 +212,12 @@ def vote_masks(candidates: pa.Table, sources: tuple[str, ...]) -> tuple[Mask, Ma
     -------
     bool[n, n_sources], bool[n, n_sources]
     """
-    evidence = candidates["evidence"]
-    speaking = pc.struct_field(pc.list_flatten(evidence), "source")
-    silent = candidates["silent"]
-    return _named(evidence, speaking, sources), _named(silent, pc.list_flatten(silent), sources)
+    evidence, silent = candidates["evidence"], candidates["silent"]
+    voting = pc.struct_field(pc.list_flatten(evidence), "source")
+    return _mask(evidence, voting, sources), _mask(silent, pc.list_flatten(silent), sources)
 
 
-def _named(lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]) -> Mask:
+def _mask(lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]) -> Mask:
     row, source = _positions(lists, names, sources)
     used = source >= 0
     filled = np.zeros((len(lists), len(sources)), bool)
@@ -228,19 +228,15 @@ def _named(lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, .
 def _positions(
     lists: pa.ChunkedArray, names: pa.ChunkedArray, sources: tuple[str, ...]
 ) -> tuple[Ints, Ints]:
-    """Return the row and the place among `sources` (-1 if not there) of each list item."""
+    """Return the row and the position in `sources` (-1 if missing) of each list item."""
     n_items = np.asarray(pc.list_value_length(lists), np.int64)
     row = np.repeat(np.arange(len(lists), dtype=np.int64), n_items)
-    found = pc.index_in(names, value_set=pa.array(sources, pa.string()))
-    return row, np.asarray(pc.fill_null(found, -1), np.int64)
+    position = pc.index_in(names, value_set=pa.array(sources, pa.string()))
+    return row, np.asarray(pc.fill_null(position, -1), np.int64)
 
 
 def _general(
-    noisy_or: Floats,
-    voted: Mask,
-    silent: Mask,
-    image: Ints,
-    relatives: Relatives,
+    noisy_or: Floats, voted: Mask, silent: Mask, image: Ints, relatives: Relatives
 ) -> dict[str, Floats]:
     n_votes, n_silent = voted.sum(1), silent.sum(1)
     n_of_image = np.bincount(image)
@@ -259,8 +255,9 @@ def _general(
 
 
 def _rank(values: Floats, image: Ints) -> Ints:
-    """Return how many candidates of the same image have a larger value."""
+    """Return the number of candidates of the same image with a larger value."""
     by_value = np.argsort(-values)
+    # A stable sort of 16-bit codes is a radix sort, several times as fast.
     code = image.astype(np.min_scalar_type(int(image.max(initial=0))))
     order = by_value[np.argsort(code[by_value], kind="stable")]
     starts = run_starts(image[order], values[order])

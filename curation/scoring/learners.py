@@ -1,4 +1,4 @@
-"""Which learner scores a fold, and how its scores are calibrated, by predictions out of fold."""
+"""The choice of a learner for each fold, and its calibration, by predictions out of fold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from curation.intervals.judgements import Judgements
 from curation.scoring.boosting import MIN_BOOSTED, fit_boosting, predict_boosting
 from curation.scoring.calibration import Map, fit_calibration
 from curation.scoring.features import N_FOLDS
-from curation.scoring.self_training import Task, learn, log_loss
+from curation.scoring.self_training import GroupedTable, log_loss, self_train
 from curation.scoring.venn_abers import VennAbers, fit_venn_abers
 from labeling.keys.arrays import Floats
 
@@ -19,7 +19,7 @@ LEARNERS = ("logistic", "boosting")
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What scores a fold.
+    """The learner of a fold.
 
     Attributes
     ----------
@@ -39,21 +39,21 @@ class Choice:
     losses: tuple[float, ...]
 
 
-def choose_learners(task: Task, judged: Judgements, ridges: list[float]) -> list[Choice]:
+def choose_learners(grouped: GroupedTable, judged: Judgements, ridges: list[float]) -> list[Choice]:
     """Choose the learner of each fold and calibrate it, by the judgements of the other folds.
 
     Boosting joins the logistic regression (`curation.scoring.boosting`). It is tried with
-    `MIN_BOOSTED` judgements or more, and chosen where the log-loss is lower by more than one
-    standard error of the paired differences.
+    `MIN_BOOSTED` judgements or more, and chosen if the log-loss is lower by more than one standard
+    error of the paired differences.
     """
-    p = _out_of_fold(task, judged, ridges)
-    seen = [task.table.fold[judged.row] != k for k in range(N_FOLDS)]
+    p = _out_of_fold(grouped, judged, ridges)
+    seen = [grouped.table.fold[judged.row] != k for k in range(N_FOLDS)]
     return [_choose(p[:, k, seen[k]], judged.take(seen[k])) for k in range(N_FOLDS)]
 
 
 def _choose(p: Floats, judged: Judgements) -> Choice:
     """Choose by the predictions of each learner, ``[n_learners, m]``."""
-    maps = [fit_calibration(of_one, judged.correct, judged.weight) for of_one in p]
+    maps = [fit_calibration(of_learner, judged.correct, judged.weight) for of_learner in p]
     loss = np.array([log_loss(m.apply(x), judged) for m, x in zip(maps, p, strict=True)])
     chosen = 0
     if len(p) > 1:
@@ -64,40 +64,41 @@ def _choose(p: Floats, judged: Judgements) -> Choice:
     return Choice(LEARNERS[chosen], maps[chosen], intervals, losses)
 
 
-def _out_of_fold(task: Task, judged: Judgements, ridges: list[float]) -> Floats:
-    """Return what each learner makes of each judgement for each fold, ``[n_learners, 10, m]``.
+def _out_of_fold(grouped: GroupedTable, judged: Judgements, ridges: list[float]) -> Floats:
+    """Return each learner's prediction of each judgement for each fold, ``[n_learners, 10, m]``.
 
     A model that saw neither of two folds serves both: it predicts each one's judgements for the
     other.
     """
-    near = task.take(np.flatnonzero(np.isin(task.table.image, task.table.image[judged.row])))
-    fold, here = task.table.fold[judged.row], judged.at(near.row)
+    table, fold = grouped.table, grouped.table.fold[judged.row]
+    near = grouped.take(np.flatnonzero(np.isin(table.image, table.image[judged.row])))
+    row_near = judged.at(near.row).row
     n_learners = 1 + (len(judged.row) >= MIN_BOOSTED)
     result = np.full((n_learners, N_FOLDS, len(judged.row)), np.nan)
     for k in range(N_FOLDS):
         for j in range(N_FOLDS):
-            asked = fold == j
-            if j == k or not asked.any() or not np.isnan(result[0, k, asked]).any():
+            held_out = fold == j
+            if j == k or not held_out.any() or not np.isnan(result[0, k, held_out]).any():
                 continue
-            train = (fold != k) & ~asked
-            p = _predictions(task, near, judged.take(train), ridges[k], n_learners)[:, here.row]
-            result[:, k, asked] = p[:, asked]
+            train = judged.take((fold != k) & ~held_out)
+            p = _predictions(grouped, near, train, ridges[k], n_learners)[:, row_near]
+            result[:, k, held_out] = p[:, held_out]
             if ridges[j] == ridges[k]:
                 result[:, j, fold == k] = p[:, fold == k]
     return result
 
 
 def _predictions(
-    task: Task, near: Task, train: Judgements, ridge: float, n_learners: int
+    grouped: GroupedTable, near: GroupedTable, train: Judgements, ridge: float, n_learners: int
 ) -> Floats:
     """Return the closed probabilities of the candidates of `near`, ``[n_learners, n_near]``.
 
-    Those of boosting are computed for folds that were not learnt from.
+    Those of boosting are computed only for the folds without training judgements.
     """
-    learnt, base = learn(task, train, ridge, near), near.table.values
-    p = np.tile(learnt.p, (n_learners, 1))
+    trained, base = self_train(grouped, train, ridge, near), near.table.values
+    p = np.tile(trained.p, (n_learners, 1))
     if n_learners > 1:
-        model = fit_boosting(base, learnt.extra, train.at(near.row))
-        row = np.flatnonzero(~np.isin(near.table.fold, task.table.fold[train.row]))
-        p[1, row] = predict_boosting(model, base, learnt.extra, row, learnt.p[row])
-    return np.array([near.table.relatives.closed(of_one) for of_one in p])
+        model = fit_boosting(base, trained.extra, train.at(near.row))
+        row = np.flatnonzero(~np.isin(near.table.fold, grouped.table.fold[train.row]))
+        p[1, row] = predict_boosting(model, base, trained.extra, row, trained.p[row])
+    return np.array([near.table.relatives.closed(of_learner) for of_learner in p])

@@ -1,4 +1,4 @@
-"""What the scorer has learnt, applied to candidates that it was not fitted on."""
+"""A fitted scorer, applied to candidates that it was not fitted on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from curation.scoring.boosting import predict_boosting
 from curation.scoring.calibration import Map
-from curation.scoring.features import FeatureTable, LabelFacts
-from curation.scoring.self_training import N_RATES, Step, support
+from curation.scoring.features import FeatureTable, LabelStatistics
+from curation.scoring.self_training import N_RATES, RoundFit, support
 from curation.scoring.venn_abers import VennAbers
 from labeling.keys.arrays import Floats, Floats32, Ints
 
@@ -28,8 +28,8 @@ class Boosted:
     labels
         ``float32[n_labels]``: logit of the label's rate.
     votes
-        ``float32[n_sources * 3, n_labels, 2]``: what a source adds to the rate of speaking and of
-        silent sources, in the order of `Model.votes`.
+        ``float32[n_sources * 3, n_labels, 2]``: term of a source in the change of the rate by votes
+        and by silences, in the order of `FoldModel.votes`.
     """
 
     model: HistGradientBoostingClassifier
@@ -38,8 +38,8 @@ class Boosted:
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
-    """The scorer of one fold: a linear form for each of ``r`` rounds, in single precision.
+class FoldModel:
+    """The model of one fold: a linear form for each of ``r`` rounds, in single precision.
 
     Attributes
     ----------
@@ -48,21 +48,21 @@ class Model:
     constant
         ``float32[r]``.
     labels
-        ``float32[n_labels, r]``: what the label adds.
+        ``float32[n_labels, r]``: term of the label.
     votes
-        ``float32[n_sources * 3, n_labels, r]``: what a source adds that does not cover the image,
-        names the label, or covers the image and does not name it.
+        ``float32[n_sources * 3, n_labels, r]``: term of a source that does not cover the image,
+        votes for the label, or covers the image and does not vote.
     support
         ``float32[6, r]``: weights of `curation.scoring.self_training.support`; 0 in the first
         round.
     missing
-        ``float64[r]``: value of the support that a candidate without relatives has.
+        ``float64[r]``: support of a candidate without relatives.
     calibration
         Of the last round's probabilities.
     venn_abers
         Intervals of the last round's probabilities.
     boosted
-        What joins the last round's linear form, if anything.
+        Boosting that joins the last round's linear form, or None.
     """
 
     features: Floats32
@@ -76,71 +76,71 @@ class Model:
     boosted: Boosted | None
 
     def outputs(self, p: Floats) -> tuple[Floats, ...]:
-        """Return calibrated, lower and upper probabilities of the last round's."""
+        """Return calibrated probability, lower and upper bound of the last round's `p`."""
         return self.calibration.apply(p), *self.venn_abers.apply(p)
 
 
 @dataclass(frozen=True, eq=False)
 class Scorer:
-    """The models of all folds, and what the features of a batch must be taken from."""
+    """The models of all folds, and the sources and statistics that features are computed with."""
 
-    models: tuple[Model, ...]
+    models: tuple[FoldModel, ...]
     sources: tuple[str, ...]
-    facts: LabelFacts
+    label_statistics: LabelStatistics
 
 
 def make_model(
-    steps: Sequence[Step],
+    rounds: Sequence[RoundFit],
     calibration: Map,
     venn_abers: VennAbers,
     table: FeatureTable,
     boosting: HistGradientBoostingClassifier | None,
-) -> Model:
-    """Tabulate the rates of each round, so that they are looked up instead of computed."""
+) -> FoldModel:
+    """Tabulate the rates of each round, so that they are looked up and not computed."""
     labels, votes, weights = [], [], []
-    for step in steps:
-        of_label, of_votes = _tabulate(step, table)
-        slope = step.slope[step.n_base :]
+    for fit in rounds:
+        of_label, of_votes = _tabulate(fit, table)
+        slope = fit.slope[fit.n_base :]
         labels.append(slope[0] * of_label)
         votes.append(of_votes @ slope[1:N_RATES])
         of_support = slope[N_RATES:]
         weights.append(of_support if len(of_support) else np.zeros(6))
-    last = [x.astype(np.float32) for x in _tabulate(steps[-1], table)]
-    return Model(
-        features=_single([step.slope[: step.n_base] for step in steps]),
-        constant=np.array([step.intercept for step in steps], np.float32),
+    last = [x.astype(np.float32) for x in _tabulate(rounds[-1], table)]
+    return FoldModel(
+        features=_single([fit.slope[: fit.n_base] for fit in rounds]),
+        constant=np.array([fit.intercept for fit in rounds], np.float32),
         labels=_single(labels),
         votes=_single(votes),
         support=_single(weights),
-        missing=np.array([step.missing for step in steps]),
+        missing=np.array([fit.missing for fit in rounds]),
         calibration=calibration,
         venn_abers=venn_abers,
         boosted=None if boosting is None else Boosted(boosting, *last),
     )
 
 
-def _tabulate(step: Step, table: FeatureTable) -> tuple[Floats, Floats]:
-    """Return the logits of labels, and what each source in each state adds to the two others."""
+def _tabulate(fit: RoundFit, table: FeatureTable) -> tuple[Floats, Floats]:
+    """Return the logits of labels, and the terms of each source in each state, of two rates."""
     n_sources, n_labels = len(table.sources), len(table.taxonomy)
-    of_label, of_speaking, of_silent = (rates.logits() for rates in step.rates)
-    added = np.zeros((n_sources, 3, n_labels, N_RATES - 1))
-    added[:, 1, :, 0] = of_speaking.reshape(n_sources, n_labels) - of_label
-    added[:, 2, :, 1] = of_silent.reshape(n_sources, n_labels) - of_label
-    return of_label, added.reshape(n_sources * 3, n_labels, N_RATES - 1)
+    of_label, of_votes, of_silences = (rates.logits() for rates in fit.rates)
+    terms = np.zeros((n_sources, 3, n_labels, N_RATES - 1))
+    terms[:, 1, :, 0] = of_votes.reshape(n_sources, n_labels) - of_label
+    terms[:, 2, :, 1] = of_silences.reshape(n_sources, n_labels) - of_label
+    return of_label, terms.reshape(n_sources * 3, n_labels, N_RATES - 1)
 
 
-def apply(scorer: Scorer, table: FeatureTable, intervals: bool = False) -> Floats32:
+def apply_scorer(scorer: Scorer, table: FeatureTable, intervals: bool = False) -> Floats32:
     """Return the calibrated probability of each candidate, by the model of its fold.
 
     Parameters
     ----------
     scorer
-        What was learnt.
+        The fitted models.
     table
-        Candidates of whole images, with the features of the scorer's sources and facts, none of
-        which was fitted on.
+        Candidates of whole images that were not fitted on, with features of the scorer's sources
+        and statistics.
     intervals
-        Whether to return the bounds of `curation.scoring.venn_abers` with it.
+        Whether to return the bounds of `curation.scoring.venn_abers` too.
 
     Returns
     -------
@@ -163,21 +163,22 @@ def apply(scorer: Scorer, table: FeatureTable, intervals: bool = False) -> Float
     for model, inside in zip(scorer.models, rows, strict=True):
         if model.boosted is not None and len(inside):
             p[inside] = _boost(model.boosted, table, given, inside, p[inside])
-        own = p[inside]
-        result[:, inside] = model.outputs(own) if intervals else model.calibration.apply(own)
+        of_fold = p[inside]
+        outputs = model.outputs(of_fold) if intervals else model.calibration.apply(of_fold)
+        result[:, inside] = outputs
     closed = np.array([table.relatives.closed(row) for row in result])
     return closed if intervals else closed[0]
 
 
 def _boost(boosted: Boosted, table: FeatureTable, given: Floats32, rows: Ints, p: Floats) -> Floats:
-    added = np.zeros((N_RATES, len(table)), np.float32)
-    added[0, rows] = boosted.labels[table.label[rows]]
-    added[1:, rows] = _of_votes(boosted.votes, table, rows).T
-    extra = np.concatenate([added, given])
+    logits = np.zeros((N_RATES, len(table)), np.float32)
+    logits[0, rows] = boosted.labels[table.label[rows]]
+    logits[1:, rows] = _of_votes(boosted.votes, table, rows).T
+    extra = np.concatenate([logits, given])
     return predict_boosting(boosted.model, table.values, extra, rows, p)
 
 
-def _without_support(model: Model, table: FeatureTable, rows: Ints) -> Floats32:
+def _without_support(model: FoldModel, table: FeatureTable, rows: Ints) -> Floats32:
     z: Floats32 = table.values[rows] @ model.features
     z += model.constant
     z += model.labels[table.label[rows]]
@@ -186,7 +187,7 @@ def _without_support(model: Model, table: FeatureTable, rows: Ints) -> Floats32:
 
 
 def _of_votes(votes: Floats32, table: FeatureTable, rows: Ints) -> Floats32:
-    """Return the sum over the sources of what each adds in its state."""
+    """Return the sum over the sources of the term of each in its state."""
     n_labels, n_rounds = votes.shape[1:]
     flat, total = votes.reshape(-1, n_rounds), np.zeros((len(rows), n_rounds), np.float32)
     state = table.voted[rows] + 2 * table.silent[rows].astype(np.int64)
@@ -196,5 +197,5 @@ def _of_votes(votes: Floats32, table: FeatureTable, rows: Ints) -> Floats32:
 
 
 def _single(rounds: Sequence[Floats]) -> Floats32:
-    """Return the arrays of the rounds as one, the round last."""
+    """Return the arrays of the rounds as one array, its last axis the rounds."""
     return np.ascontiguousarray(np.stack(rounds, axis=-1), np.float32)

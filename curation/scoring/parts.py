@@ -1,4 +1,4 @@
-"""Scores of any number of candidates, read in parts: learnt on some, computed for all."""
+"""Scores of any number of candidates, read in parts: fitted on some, computed for all."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ import pyarrow as pa
 
 from curation.agreement.label_model import count_patterns, merge_patterns, vote_scores
 from curation.pairs.pair_keys import image_hash
-from curation.scoring.features import features, sources_of
-from curation.scoring.model import Scorer, apply
-from curation.scoring.scoring import Scores, kinds, score
+from curation.scoring.features import FeatureTable, features, sources_of
+from curation.scoring.model import Scorer, apply_scorer
+from curation.scoring.scoring import Scores, score
 from curation.scoring.threads import one_thread
 from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Floats32, Mask
 from labeling.keys.hashing import Hashes
+from labeling.keys.ids import digest
 from labeling.keys.runs import run_starts
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy.taxonomy import Taxonomy
 
 Parts: TypeAlias = Callable[[list[str]], Iterator[pa.Table]]
-"""Some columns of the candidates, in the order of the rows, a part at a time."""
+"""Returns some columns of the candidates, in the order of the rows, one part at a time."""
 
 MAX_FITTED = 200_000
-"""Candidates that models are fitted on, about; the images of audited ones come on top."""
+"""Candidates that models are fitted on, about, beside the images of audited ones."""
 
 N_AT_ONCE = 65_536
 """Candidates scored together, about."""
@@ -56,10 +57,11 @@ def score_parts(
 ) -> tuple[Floats32, Scores, int]:
     """Score all candidates.
 
-    Up to `MAX_FITTED` candidates all are fitted on (`curation.scoring.scoring.score`). Of more, the
-    fit sees the images with the smallest hashes and those that were audited; the others are scored
-    by what was learnt (`curation.scoring.model.apply`), in parts of whole images. The time to fit
-    does not grow with the number of candidates, nor does the memory, but for some 20 bytes each.
+    Up to `MAX_FITTED` candidates, all are fitted on (`curation.scoring.scoring.score`). Of more,
+    the fit sees the images with the smallest hashes and those that were audited; the others are
+    scored by the fitted models (`curation.scoring.model.apply_scorer`), in parts of whole images.
+    The time to fit does not grow with the number of candidates; the memory grows by about 20 bytes
+    for each.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def score_parts(
     -------
     p_correct, scores, n_fitted
         ``float32[n]`` in the order of the rows, with bounds ``float32[3, n]``: probability, lower
-        and upper bound; the scores of the fitted ones; how many these are.
+        and upper bound; the scores of the fitted ones, and their number.
 
     Raises
     ------
@@ -86,15 +88,15 @@ def score_parts(
     image = _hashes(parts)
     _refuse_scattered(image)
     fitted = _choose(image, image_hash(audits["image_id"]))
-    some = [part.filter(pa.array(chosen)) for part, chosen in _whole_images(parts, image, fitted)]
-    sample = pa.concat_tables(some) if some else CANDIDATES.empty()
-    scores = score(features(sample, taxonomy), audits)
+    sample = [part.filter(pa.array(mask)) for part, mask in _whole_images(parts, image, fitted)]
+    table = features(pa.concat_tables([CANDIDATES.empty(), *sample]), taxonomy)
+    scores = score(table, audits)
     p_correct = np.empty((3, len(image)) if intervals else len(image), np.float32)
     of_fitted = np.vstack([scores.p_correct, scores.bounds]) if intervals else scores.p_correct
     p_correct[..., fitted] = of_fitted
     if not fitted.all():
-        every = _whole_images(parts, image, fitted)
-        rest = (part.filter(pa.array(~chosen)) for part, chosen in every)
+        whole = _whole_images(parts, image, fitted)
+        rest = (part.filter(pa.array(~mask)) for part, mask in whole)
         with one_thread("blas"):
             of_rest = list(apply_all(scores.scorer, rest, taxonomy, intervals))
         p_correct[..., ~fitted] = np.concatenate(of_rest, axis=-1)
@@ -103,16 +105,19 @@ def score_parts(
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """What audits are drawn from: the candidates, in the order of the rows.
+    """The candidates that audits are drawn from, in the order of the rows.
 
     Attributes
     ----------
     pairs
         Table of ``image_id`` and ``label_id``.
     cold
-        ``float64[n]``: see `curation.scoring.scoring.cold_scores`.
+        ``float64[n]`` in [0, 1]: scores without any audit, to choose what to audit, and for nothing
+        else: the noisy-or of the strengths times the score of the votes
+        (`curation.agreement.label_model.vote_scores`). They are not probabilities.
     kind
-        ``uint64[n]``: see `curation.scoring.scoring.kinds`.
+        ``uint64[n]``: a number for each combination of label level and voting sources. It depends
+        on the names of these sources alone.
     """
 
     pairs: pa.Table
@@ -121,10 +126,10 @@ class Pool:
 
 
 def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
-    """Return what is known of candidates before any audit.
+    """Return the candidates with their scores without any audit.
 
-    They are read in parts, of each of which only the patterns of its votes, and for each candidate
-    its pattern, kind and noisy-or stay in memory until the label model is fitted on all patterns.
+    They are read in parts. The patterns of votes, and of each candidate its pattern, kind and
+    noisy-or stay in memory until the label model is fitted on all patterns.
     """
     named = [sources_of(part) for part in parts(["evidence", "silent"])]
     sources = sorted({source for part in named for source in part})
@@ -132,17 +137,24 @@ def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
     patterns, of_row, noisy_or, kind, n_patterns = [], [], [], [], 0
     for part in parts(CANDIDATES.arrow.names):
         table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
-        found, pattern = count_patterns(table.voted, table.silent)
-        patterns.append(found)
+        of_part, pattern = count_patterns(table.voted, table.silent)
+        patterns.append(of_part)
         of_row.append(pattern + n_patterns)
         noisy_or.append(table.column("noisy_or").astype(np.float64))
-        kind.append(kinds(table))
-        n_patterns += len(found.count)
+        kind.append(_kinds(table))
+        n_patterns += len(of_part.count)
     if len(pairs) == 0:
         return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
-    every, place = merge_patterns(patterns)
-    cold = np.concatenate(noisy_or) * vote_scores(every)[place][np.concatenate(of_row)]
+    merged, number = merge_patterns(patterns)
+    cold = np.concatenate(noisy_or) * vote_scores(merged)[number][np.concatenate(of_row)]
     return Pool(pairs, cold, np.concatenate(kind))
+
+
+def _kinds(table: FeatureTable) -> npt.NDArray[np.uint64]:
+    names = [int(digest(source)[:16], 16) for source in table.sources]
+    voters = (table.voted * np.array(names, np.uint64)).sum(axis=1, dtype=np.uint64)
+    kind: npt.NDArray[np.uint64] = voters + table.column("level").astype(np.uint64)
+    return kind
 
 
 def _hashes(parts: Parts) -> Hashes:
@@ -162,7 +174,7 @@ def _refuse_scattered(image: Hashes) -> None:
 
 
 def _choose(image: Hashes, audited: Hashes) -> Mask:
-    """Return which candidates to fit on: all of the images that are chosen."""
+    """Return which candidates to fit on: all candidates of the chosen images."""
     if len(image) <= MAX_FITTED:
         return np.ones(len(image), bool)
     limit = np.array([int(2**64 * (MAX_FITTED / len(image)))], np.uint64)
@@ -170,13 +182,14 @@ def _choose(image: Hashes, audited: Hashes) -> Mask:
 
 
 def _whole_images(parts: Parts, image: Hashes, fitted: Mask) -> Iterator[tuple[pa.Table, Mask]]:
-    """Yield the candidates in parts of whole images, each with what is fitted of it."""
+    """Yield the candidates in parts of whole images, each with its rows of `fitted`."""
     start, held = 0, CANDIDATES.empty()
     for part in parts(CANDIDATES.arrow.names):
         held = pa.concat_tables([held, part.cast(CANDIDATES.arrow)])
-        own = image[start : start + len(held)]
-        end = int(np.searchsorted(own[::-1] != own[-1], True))
-        n_whole = len(held) - end
+        of_held = image[start : start + len(held)]
+        # The last image may go on in the next part.
+        n_of_last = int(np.searchsorted(of_held[::-1] != of_held[-1], True))
+        n_whole = len(held) - n_of_last
         if n_whole:
             yield held.slice(0, n_whole), fitted[start : start + n_whole]
         start, held = start + n_whole, held.slice(n_whole)
@@ -190,7 +203,8 @@ def apply_all(
     """Yield the scores of each part, in order."""
 
     def apply_to(part: pa.Table) -> Floats32:
-        return apply(scorer, features(part, taxonomy, scorer.sources, scorer.facts), intervals)
+        table = features(part, taxonomy, scorer.sources, scorer.label_statistics)
+        return apply_scorer(scorer, table, intervals)
 
     waiting: deque[Future[Floats32]] = deque()
     with ThreadPoolExecutor(N_THREADS) as pool:

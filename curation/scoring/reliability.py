@@ -1,4 +1,4 @@
-"""How often a source is right about a label: rates shrunk over labels, families and sources."""
+"""Reliability of sources by label: rates shrunk over labels, families and sources."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from labeling.keys.arrays import Floats, Ints, Mask
 from labeling.taxonomy.taxonomy import Taxonomy
 
 WEAKEST, STRONGEST = 1.0, 500.0
-"""Bounds of a prior's strength, in judgements."""
+"""Bounds of the strength of a prior, in judgements."""
 
 MAX_LOGIT = 4.6
-"""Bound of a rate's logit: rates stay between .01 and .99."""
+"""Bound of the logit of a rate: rates stay between .01 and .99."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Hierarchy:
 
     @cached_property
     def size(self) -> Floats:
-        """The entries of each group, ``float64[g]``."""
+        """Number of entries of each group, ``float64[g]``."""
         return np.bincount(self.group, minlength=len(self.family)).astype(np.float64)
 
 
@@ -72,7 +72,7 @@ def by_source(table: FeatureTable, voted: Mask) -> Hierarchy:
     table
         The candidates.
     voted
-        ``bool[n, n_sources]``: the votes to count, either `voted` or `silent`.
+        ``bool[n, n_sources]``: `voted` or `silent` of the table.
     """
     n_labels, n_sources = len(table.taxonomy), len(table.sources)
     row, source = np.nonzero(voted)
@@ -87,18 +87,18 @@ def by_source(table: FeatureTable, voted: Mask) -> Hierarchy:
 
 @dataclass(frozen=True, eq=False)
 class Rates:
-    """How often the candidates of each group are right, with what is needed to shrink it.
+    """The share of right candidates in each group, with the sums that shrink it.
 
     Attributes
     ----------
     n, n_right
-        ``float64[g]``: judgements of each group, and how many of them say "right".
+        ``float64[g]``: judgements of each group, and the number of "right" among them.
     n_family, n_right_family
-        ``float64[g]``: those of the group's whole family.
+        ``float64[g]``: the same of the group's whole family.
     pooled
         ``float64[g]``: rate of the pool of the group's family.
     k_group, k_family
-        What the prior of a group's, of a family's rate is worth, in judgements.
+        Strength of the prior of a group's and of a family's rate, in judgements.
     """
 
     n: Floats
@@ -126,9 +126,9 @@ class Rates:
         group
             ``int64[e]``.
         weight
-            ``float[e]``, or the same for all: how many judgements the entry brought.
+            ``float[e]``, or one for all: number of judgements that the entry counts for.
         right
-            ``float[e]``: how many of them said "right". The result has its precision.
+            ``float[e]``: number of "right" among them. The result has its precision.
         """
         if isinstance(weight, float):
             level, slope = (x.astype(right.dtype)[group] for x in self._line(slice(None), weight))
@@ -143,11 +143,11 @@ class Rates:
     ) -> tuple[Floats, Floats]:
         """Return level and slope: without y right of `weight`, the rate is level - slope * y."""
         n, n_family = self.n[group], self.n_family[group]
-        rest = 1 / (np.maximum(n_family - weight, 0) + self.k_family)
-        own = 1 / (np.maximum(n - weight, 0) + self.k_group)
-        prior = (self.n_right_family[group] + self.k_family * self.pooled[group]) * rest
-        level: Floats = (self.n_right[group] + self.k_group * prior) * own
-        return level, (1 + self.k_group * rest) * own
+        by_family = 1 / (np.maximum(n_family - weight, 0) + self.k_family)
+        by_group = 1 / (np.maximum(n - weight, 0) + self.k_group)
+        prior = (self.n_right_family[group] + self.k_family * self.pooled[group]) * by_family
+        level: Floats = (self.n_right[group] + self.k_group * prior) * by_group
+        return level, (1 + self.k_group * by_family) * by_group
 
 
 def fit_rates(
@@ -155,20 +155,20 @@ def fit_rates(
     correct: Verdicts,
     weight: Floats | None = None,
 ) -> Rates:
-    """Count the judgements of each group and fit how strongly its rate is shrunk.
+    """Count the judgements of each group and fit the strength of the priors of its rate.
 
     A group's rate is shrunk to its family's, a family's to its pool's, as the mean of a
-    beta-binomial; how strongly is fitted by the method of moments (Kleinman 1973).
+    beta-binomial; the strength is fitted by the method of moments (Kleinman 1973).
 
     Parameters
     ----------
     hierarchy
         The entries.
     correct
-        ``float[n]`` in [0, 1]: verdict or probability of each candidate, any where not weighted.
+        ``float[n]`` in [0, 1]: verdict or probability of each candidate.
     weight
-        ``float64[n]``: how many judgements each candidate counts for; 0 leaves it out. By default
-        each counts for one.
+        ``float64[n]``: judgements that each candidate counts for; 0 leaves it out. By default each
+        counts for one.
     """
     h = hierarchy
     n = h.size if weight is None else h.count(weight)
@@ -203,7 +203,7 @@ def _sum(to: Ints, values: Verdicts, n: int) -> Floats:
 
 
 def _strength(n: npt.NDArray[np.number], y: npt.NDArray[np.number], prior: Floats) -> float:
-    """Return the number of judgements that the prior of these rates is worth.
+    """Return the strength of the prior of these rates, in judgements.
 
     In a beta-binomial of intra-class correlation r, ``n (y/n - p)^2 / (p (1-p))`` is expected to
     be ``1 + (n-1) r``, and the prior's strength is ``1/r - 1``.

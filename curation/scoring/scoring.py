@@ -1,8 +1,8 @@
 """The probability that a candidate is right, learnt from a few hundred audits.
 
 A ridge logistic regression on features and shrunken reliability rates, refitted on its own soft
-labels (`curation.scoring.self_training`), where that is better with gradient boosting beside the
-last fit (`curation.scoring.learners`), cross-fitted by image and calibrated.
+labels (`curation.scoring.self_training`), joined by gradient boosting if that is better
+(`curation.scoring.learners`), cross-fitted by image and calibrated.
 """
 
 from __future__ import annotations
@@ -10,29 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from curation.agreement.label_model import count_patterns, vote_scores
 from curation.intervals.judgements import Judgements, judgements
 from curation.scoring.boosting import fit_boosting, predict_boosting
 from curation.scoring.features import N_FOLDS, FeatureTable
 from curation.scoring.learners import LEARNERS, Choice, choose_learners
-from curation.scoring.model import Model, Scorer, make_model
-from curation.scoring.self_training import Task, choose_ridge, learn, make_task
+from curation.scoring.model import FoldModel, Scorer, make_model
+from curation.scoring.self_training import GroupedTable, choose_ridge, group_table, self_train
 from curation.scoring.threads import one_thread
 from labeling.errors import InputError
-from labeling.keys.arrays import Floats, Floats32
-from labeling.keys.ids import digest
+from labeling.keys.arrays import Floats32
 
 MIN_AUDITS = 50
 MIN_OF_EACH = 10
-"""`score` refuses fewer audits, or fewer of one verdict: below, the cold start ranks as well."""
+"""`score` refuses fewer audits, or fewer of one verdict: with fewer, scores without audits rank
+as well."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of `n` candidates, and how they came about.
+    """Scores of `n` candidates, and how they were computed.
 
     Attributes
     ----------
@@ -41,26 +39,22 @@ class Scores:
         the image.
     bounds
         ``float32[2, n]`` in [0, 1]: lower and upper bound (`curation.scoring.venn_abers`), closed
-        likewise.
-    fold
-        ``int8[n]``: the fold whose audits the candidate's model did not see.
+        in the same way.
     n_audits
-        Verdicts that were learnt from.
+        Verdicts of these candidates.
     n_features
         Features of a candidate.
     scorer
-        Scores candidates that are not among these.
-    ridges, choices
-        For each fold, the inverse ridge, and the learner with its calibration.
+        Scores other candidates.
+    choices
+        For each fold, the learner with its calibration.
     """
 
     p_correct: Floats32
     bounds: Floats32
-    fold: npt.NDArray[np.int8]
     n_audits: int
     n_features: int
     scorer: Scorer
-    ridges: tuple[float, ...]
     choices: tuple[Choice, ...]
 
     @property
@@ -75,56 +69,21 @@ class Scores:
         return dict(zip(LEARNERS, mean.tolist(), strict=False))
 
 
-def cold_scores(table: FeatureTable) -> Floats:
-    """Score candidates without any audit: to choose what to audit, and for nothing else.
-
-    The score is the noisy-or of the strengths times what is believed of the votes: two
-    thirds by the share of the covering sources that name the label, one by a model of how they err
-    together (`curation.agreement.label_model.vote_scores`). It is no probability and promises no
-    precision.
-
-    Returns
-    -------
-    float64[n]
-        In [0, 1].
-    """
-    patterns, pattern = count_patterns(table.voted, table.silent)
-    cold: Floats = table.column("noisy_or").astype(np.float64) * vote_scores(patterns)[pattern]
-    return cold
-
-
-def kinds(table: FeatureTable) -> npt.NDArray[np.uint64]:
-    """Return a number for each kind of candidate: the level of its label, and who names it.
-
-    The number depends on the names of the sources, not on which others there are.
-
-    Returns
-    -------
-    uint64[n]
-    """
-    names = [int(digest(source)[:16], 16) for source in table.sources]
-    pattern = (table.voted * np.array(names, np.uint64)).sum(axis=1, dtype=np.uint64)
-    kind: npt.NDArray[np.uint64] = pattern + table.column("level").astype(np.uint64)
-    return kind
-
-
 def score(table: FeatureTable, audits: pa.Table) -> Scores:
     """Score all candidates by models that never saw the candidate's own verdict.
 
-    Candidates are cut by image into `N_FOLDS` folds. The model of a fold learns from the audits of
-    the other folds only, chooses its ridge and its learner and fits its calibration on predictions
-    out of fold *within* those, and scores the whole fold, audited or not. So a verdict never
-    touches the score of its own pair, and audits inside a selection measure its precision without
-    optimism.
+    The images are cut into `N_FOLDS` folds. The model of a fold learns from the audits of the other
+    folds only, chooses its ridge and its learner and fits its calibration on predictions out of
+    fold *within* those, and scores the whole fold, audited or not. So the score of a pair does not
+    depend on its own verdict, and audits inside a selection measure its precision without optimism.
 
     A model is a logistic regression on the features and three reliability sums (the label's rate,
-    what the speaking and what the silent sources add to it, all leave-one-out and shrunk over
-    label, parent and source). Then, `curation.scoring.self_training.N_ROUNDS` times, the rates are
-    computed anew from its own probabilities for *all* candidates (verdicts where known), what it
-    makes of the image's other candidates, related or not, joins the features, and it is fitted
-    again. The last fit may be joined by gradient boosting
-    (`curation.scoring.learners.choose_learners`). Audits weigh by the inverse of their inclusion
-    probability.
+    and its change by the sources that vote and by those that are silent, all leave-one-out and
+    shrunk over label, parent and source). Then, `curation.scoring.self_training.N_ROUNDS` times,
+    the rates are computed again from its own probabilities of *all* candidates (verdicts where
+    known), the probabilities of the image's other candidates join the features, and it is fitted
+    again. Gradient boosting may join the last fit (`curation.scoring.learners.choose_learners`).
+    Audits weigh by the inverse of their inclusion probability.
 
     Probabilities of an image are closed: an ancestor's is raised to the largest of its descendants.
     The calibration is fitted on closed ones, and keeps the order.
@@ -144,38 +103,38 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     judged = judgements(audits, table.pairs)
     _refuse_few(judged)
     with one_thread():
-        ridges, choices, models, outputs = _fit(make_task(table), judged)
+        choices, models, outputs = _fit(group_table(table), judged)
     closed = np.array([table.relatives.closed(row) for row in outputs])
     return Scores(
         p_correct=closed[0],
         bounds=closed[1:],
-        fold=table.fold,
         n_audits=len(judged.row),
         n_features=len(table.names),
-        scorer=Scorer(tuple(models), table.sources, table.facts),
-        ridges=tuple(ridges),
+        scorer=Scorer(tuple(models), table.sources, table.label_statistics),
         choices=tuple(choices),
     )
 
 
-def _fit(task: Task, judged: Judgements) -> tuple[list[float], list[Choice], list[Model], Floats32]:
-    """Return the ridge, choice and model of each fold, and what they make of every candidate."""
-    table = task.table
-    seen = [table.fold[judged.row] != k for k in range(N_FOLDS)]
-    ridges = [choose_ridge(task, judged.take(seen[k])) for k in range(N_FOLDS)]
-    choices = choose_learners(task, judged, ridges)
+def _fit(
+    grouped: GroupedTable, judged: Judgements
+) -> tuple[list[Choice], list[FoldModel], Floats32]:
+    """Return the choice and model of each fold, and their outputs for every candidate."""
+    table = grouped.table
+    trains = [judged.take(table.fold[judged.row] != k) for k in range(N_FOLDS)]
+    ridges = [choose_ridge(grouped, train) for train in trains]
+    choices = choose_learners(grouped, judged, ridges)
     outputs, models = np.zeros((3, len(table)), np.float32), []
-    for k, choice in enumerate(choices):
-        train, inside = judged.take(seen[k]), np.flatnonzero(table.fold == k)
-        learnt = learn(task, train, ridges[k])
-        boosting, p = None, learnt.p[inside]
+    for k, (choice, train) in enumerate(zip(choices, trains, strict=True)):
+        inside = np.flatnonzero(table.fold == k)
+        trained = self_train(grouped, train, ridges[k])
+        boosting, p = None, trained.p[inside]
         if choice.learner == "boosting":
-            boosting = fit_boosting(table.values, learnt.extra, train)
-            p = predict_boosting(boosting, table.values, learnt.extra, inside, p)
+            boosting = fit_boosting(table.values, trained.extra, train)
+            p = predict_boosting(boosting, table.values, trained.extra, inside, p)
         maps = choice.calibration, choice.venn_abers
-        models.append(make_model(learnt.steps, *maps, table, boosting))
+        models.append(make_model(trained.rounds, *maps, table, boosting))
         outputs[:, inside] = models[-1].outputs(p)
-    return ridges, choices, models, outputs
+    return choices, models, outputs
 
 
 def _refuse_few(judged: Judgements) -> None:

@@ -1,7 +1,7 @@
-"""Hold numerical libraries to one thread.
+"""Limit numerical libraries to one thread.
 
-What is fitted here is small: more threads wait for each other longer than they work, many times as
-long where other processes use the cores.
+The fits of the scorer are small: several threads wait for each other longer than they work, many
+times as long if other processes use the cores.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 def one_thread(api: Literal["blas", "openmp"] | None = None) -> AbstractContextManager[object]:
     """Return a context in which BLAS, OpenMP or both use one thread.
 
-    That of BLAS holds for the whole process, that of OpenMP for the calling thread.
+    The limit of BLAS is for the whole process, that of OpenMP for the calling thread.
     """
     limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api=api)
     return limited

@@ -1,4 +1,4 @@
-"""Intervals of probabilities that are valid whatever the scores are worth: Venn-Abers."""
+"""Intervals of probabilities that are valid for any scores: Venn-Abers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from labeling.keys.arrays import Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class VennAbers:
-    """Two isotonic fits of judged candidates and one more, which is wrong in one, right in one.
+    """Two isotonic fits of judged candidates and a new one: once as wrong, once as right.
 
     Attributes
     ----------
     score
-        ``float64[k]``, strictly rising: distinct scores of the judged.
+        ``float64[k]``, strictly rising: distinct scores of the judged candidates.
     if_wrong, if_right
-        ``float64[k + 1]``: fit at the one more, by where it lies among the scores.
+        ``float64[k + 1]``: fit at the new candidate, by its position among the scores.
     """
 
     score: Floats
@@ -27,7 +27,7 @@ class VennAbers:
     if_right: Floats
 
     def apply(self, p: Floats) -> tuple[Floats, Floats]:
-        """Return lower and upper probability of each score, ``float64[n]``; neither falls in `p`.
+        """Return lower and upper probability of each score, ``float64[n]``, both rising in `p`.
 
         Examples
         --------
@@ -42,21 +42,21 @@ class VennAbers:
 def fit_venn_abers(p: Floats, correct: Verdicts, weight: Floats | None = None) -> VennAbers:
     """Fit on judged candidates (inductive Venn-Abers predictors, Vovk & Petej 2014).
 
-    Both fits are found for all places of one more candidate in one pass over the judged ones
+    Both fits are computed for all positions of a new candidate in one pass over the judged ones
     (Vovk, Petej & Fedorova 2015, "Large-scale probabilistic predictors", algorithms 1 to 4).
 
     Parameters
     ----------
     p
-        ``float64[m]``: scores that were not learnt from the judgements; more is better.
+        ``float64[m]``: scores that were not learnt from these judgements; higher is better.
     correct
-        ``float64[m]`` in {0, 1}.
+        ``bool[m]``, or ``float64[m]`` in {0, 1}.
     weight
-        ``float64[m]``, positive; the one more weighs their mean. By default all equal.
+        ``float64[m]``, positive; the new candidate has their mean. By default all equal.
     """
     w = np.ones(len(p)) if weight is None or not len(p) else weight / weight.mean()
-    score, place = np.unique(np.asarray(p, np.float64), return_inverse=True)
-    n, right = _sum(place, w, len(score)), _sum(place, w * correct, len(score))
+    score, number = np.unique(np.asarray(p, np.float64), return_inverse=True)
+    n, right = _sum(number, w, len(score)), _sum(number, w * correct, len(score))
     if_wrong = 1 - _if_right(n[::-1], (n - right)[::-1])[::-1]
     return VennAbers(score, if_wrong, _if_right(n, right))
 
@@ -66,10 +66,10 @@ def _sum(to: Ints, values: Floats, n: int) -> Floats:
 
 
 def _if_right(n: Floats, right: Floats) -> Floats:
-    """Return the fit at one more that is right, before each of the scores and after the last.
+    """Return the fit at a new candidate that is right, before each score and after the last.
 
-    The fit is the slope of the lower hull of the sums of `n` and `right`. The one more goes from
-    left to right through the points; the hull is kept from it on, leftmost point last.
+    The fit is the slope of the lower hull of the sums of `n` and `right`. The new candidate moves
+    from left to right through the points; the hull to the right of it is kept, leftmost point last.
     """
     x = np.concatenate([[-1, 0], np.cumsum(n)]).tolist()
     y = np.concatenate([[-1, 0], np.cumsum(right)]).tolist()
@@ -97,5 +97,5 @@ def _push(hull: list[tuple[float, float]], point: tuple[float, float]) -> None:
 
 
 def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> float:
-    """Return more than 0 where b lies below the line from a to c, which lies to the right."""
+    """Return a number above 0 if b lies below the line from a to c, which is right of a."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])

@@ -32,15 +32,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from calibration_error import expected_calibration_error
 from crowds import aggregate
 
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import file_digest
 from curation.runs.stage import Stage, open_stage
 from curation.runs.staging import reuse, write_stage
-from curation.scoring.calibration import expected_calibration_error
-from curation.scoring.features import features
-from curation.scoring.scoring import cold_scores
+from curation.scoring.parts import parts_of_table, pool_of_parts
 from curation.shards.tars import Sample, write_shards
 from labeling.keys.ids import digest
 from labeling.schemas import AUDITS, CANDIDATES, SELECTED
@@ -188,7 +187,7 @@ def spread(crowd: Crowd, pairs: pa.Table, values: npt.NDArray[np.generic]) -> Fl
 def tell_labels(crowd: Crowd, candidates: Stage, selected: Stage) -> Result:
     """Print and return how right each set of labels is."""
     pairs, scored = candidates.table(CANDIDATES), selected.table(SELECTED)
-    cold = cold_scores(features(pairs, taxonomy_of(candidates)))
+    cold = pool_of_parts(parts_of_table(pairs), taxonomy_of(candidates)).cold
     n, n_people = crowd.said.shape
     image, person = np.repeat(np.arange(n), n_people), np.tile(np.arange(n_people), n)
     best = {

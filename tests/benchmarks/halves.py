@@ -40,13 +40,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from calibration_error import expected_calibration_error
 
 from curation.audits.audits import answer, bands, sample, usable_audits
 from curation.intervals.precision import precision_interval
 from curation.pairs.pair_keys import find_pairs, image_hash, pair_hash
-from curation.scoring.calibration import expected_calibration_error
 from curation.scoring.features import FeatureTable, features
-from curation.scoring.scoring import cold_scores, kinds, score
+from curation.scoring.parts import Pool, parts_of_table, pool_of_parts
+from curation.scoring.scoring import score
 from labeling.keys import ids
 from labeling.matching.matcher import compile_matcher, match_texts
 from labeling.schemas import CANDIDATES, TRUTH
@@ -74,6 +75,7 @@ class Case:
     """Candidates in the order of ``table``, which of them are right, and a naive ranking's keys."""
 
     table: FeatureTable
+    pool: Pool
     right: Flags
     truth: pa.Table
     naive: tuple[Floats, ...]
@@ -110,7 +112,7 @@ def second_half(pairs: pa.Table) -> Flags:
 
 def measure(name: str, case: Case, n_seeds: int) -> Result:
     """Print and return how good each ranking of the second half is."""
-    stated, cold = case.stated, cold_scores(case.table)
+    stated, cold = case.stated, case.pool.cold
     n_true = int(second_half(case.truth).sum())
     result = tell(
         name,
@@ -139,7 +141,7 @@ def learn(case: Case, cold: Floats, n: int, seed: int, n_true: int) -> Result:
     """Learn from audits of the first half; return what that makes of both."""
     stated, pairs = case.stated, case.table.pairs
     asked = np.flatnonzero(~stated)
-    drawn = sample(pairs.take(pa.array(asked)), cold[asked], n, seed, kind=kinds(case.table)[asked])
+    drawn = sample(pairs.take(pa.array(asked)), cold[asked], n, seed, kind=case.pool.kind[asked])
     audits = answer(drawn, case.truth)
     p = score(case.table, audits).p_correct.astype(np.float64)
     found = ranked(case, (p,), stated, n_true)
@@ -208,7 +210,8 @@ def read_fashion(data: Path, folder: Path) -> Case:
     table = features(candidates, taxonomy)
     naive = (table.column("alt.strength"), table.column("linked.strength"))
     right = find_pairs(table.pairs, truth) >= 0
-    return Case(table, right, truth, tuple(key.astype(np.float64) for key in naive))
+    pool = pool_of_parts(parts_of_table(candidates), taxonomy)
+    return Case(table, pool, right, truth, tuple(key.astype(np.float64) for key in naive))
 
 
 def read_flickr(data: Path, folder: Path) -> Case:
@@ -233,7 +236,8 @@ def read_flickr(data: Path, folder: Path) -> Case:
     table = features(candidates, taxonomy)
     shown = share_of_yes(votes, image_of, table.pairs, taxonomy)
     naive = shown + table.voted[:, table.sources.index("alt")]
-    return Case(table, find_pairs(table.pairs, truth) >= 0, truth, (naive,))
+    pool = pool_of_parts(parts_of_table(candidates), taxonomy)
+    return Case(table, pool, find_pairs(table.pairs, truth) >= 0, truth, (naive,))
 
 
 def candidates_of(config: Config, run_dir: Path) -> tuple[pa.Table, Taxonomy]:

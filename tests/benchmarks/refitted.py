@@ -26,7 +26,8 @@ from curation.intervals.judgements import Judgements, cut, precision_of
 from curation.intervals.learn_then_test import prove
 from curation.pairs.pair_keys import find_pairs
 from curation.scoring.features import FeatureTable, features
-from curation.scoring.scoring import cold_scores, kinds, score
+from curation.scoring.parts import Pool, parts_of_table, pool_of_parts
+from curation.scoring.scoring import score
 from labeling.errors import QualityError
 
 TARGETS = (0.7, 0.8, 0.9)
@@ -41,11 +42,11 @@ def main() -> None:
     arguments = parser.parse_args()
     world = make_correlated_world(arguments.images, arguments.seed)
     table = features(world.candidates, world.taxonomy)
-    cold = cold_scores(table)
+    pool = pool_of_parts(parts_of_table(world.candidates), world.taxonomy)
     truth = table.pairs.filter(pa.array(world.correct))
     found: dict[str, list[float]] = {}
     for draw in range(arguments.draws):
-        for name, value in audit(world, table, cold, truth, draw).items():
+        for name, value in audit(world, table, pool, truth, draw).items():
             found.setdefault(name, []).append(value)
     told = {name: round(float(np.mean(values)), 4) for name, values in found.items()}
     for name, value in told.items():
@@ -56,12 +57,12 @@ def main() -> None:
 def audit(
     world: CorrelatedWorld,
     table: FeatureTable,
-    cold: npt.NDArray[np.float64],
+    pool: Pool,
     truth: pa.Table,
     seed: int,
 ) -> dict[str, float]:
     """Return what one draw comes to, with few audits and with many."""
-    kind, first = kinds(table), bands(table.pairs, cold)
+    cold, kind, first = pool.cold, pool.kind, bands(table.pairs, pool.cold)
     few = answer(sample(table.pairs, cold, N_FIRST, seed, kind=kind), truth)
     p_correct = score(table, few).p_correct
     found = measure(world, table, few, p_correct, first)

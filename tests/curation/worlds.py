@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from curation.agreement.label_model import count_patterns, vote_scores
+from curation.scoring.features import FeatureTable
 from labeling.keys.ids import digest
 from labeling.schemas import CANDIDATES, TRUTH
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
@@ -79,6 +81,12 @@ def make_world(n_images: int = 6000, seed: int = 0) -> World:
         "label_id": label_ids[truth % len(taxonomy)],
     }
     return World(taxonomy, candidates, correct, pa.table(true_pairs).cast(TRUTH.arrow))
+
+
+def cold_scores(table: FeatureTable) -> np.ndarray:
+    """Return the scores without audits of all candidates together: see `Pool.cold`."""
+    patterns, pattern = count_patterns(table.voted, table.silent)
+    return table.column("noisy_or").astype(np.float64) * vote_scores(patterns)[pattern]
 
 
 def _draw_images(taxonomy, n_images, rng):

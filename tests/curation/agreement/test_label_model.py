@@ -16,8 +16,7 @@ from curation.agreement.label_model import (
 )
 from curation.agreement.source_dependence import log_odds_ratios, partitions
 from curation.scoring.features import features
-from curation.scoring.scoring import cold_scores
-from tests.curation.worlds import make_world
+from tests.curation.worlds import cold_scores, make_world
 
 
 def draw(n_on_page, n_alone, pull=3.0, n=30_000, seed=0):

@@ -13,8 +13,7 @@ from curation.intervals.precision import clopper_pearson, precision_interval
 from curation.intervals.thresholds import thresholds
 from curation.pairs.pair_keys import find_pairs
 from curation.scoring.features import features
-from curation.scoring.scoring import cold_scores
-from tests.curation.worlds import make_world
+from tests.curation.worlds import cold_scores, make_world
 
 
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))

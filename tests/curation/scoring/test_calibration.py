@@ -9,11 +9,11 @@ from curation.scoring.calibration import (
     MIN_ISOTONIC,
     Calibration,
     Isotonic,
-    expected_calibration_error,
     fit_calibration,
     fit_isotonic,
     fit_platt,
 )
+from tests.benchmarks.calibration_error import expected_calibration_error
 
 
 def overconfident(n, seed=0):

@@ -143,7 +143,9 @@ def test_some_candidates_are_the_features_of_those():
     world = make_world(300)
     table = features(world.candidates, world.taxonomy)
     row = np.flatnonzero(table.image % 7 == 0)
-    some = features(world.candidates.take(row), world.taxonomy, table.sources, table.facts)
+    some = features(
+        world.candidates.take(row), world.taxonomy, table.sources, table.label_statistics
+    )
     taken = table.take(row)
     assert taken.pairs.equals(some.pairs)
     for name in ("values", "voted", "silent", "label", "fold"):

@@ -6,9 +6,9 @@ import pytest
 
 from curation.audits.audits import answer, sample
 from curation.scoring.features import FeatureTable, features
-from curation.scoring.model import apply
-from curation.scoring.scoring import Scores, cold_scores, score
-from tests.curation.worlds import World, make_world
+from curation.scoring.model import apply_scorer
+from curation.scoring.scoring import Scores, score
+from tests.curation.worlds import World, cold_scores, make_world
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def fitted(world: World, seen: np.ndarray) -> Scores:
 
 def unseen_features(world: World, seen: np.ndarray, fitted: Scores) -> FeatureTable:
     rest = world.candidates.filter(pa.array(~seen))
-    return features(rest, world.taxonomy, fitted.scorer.sources, fitted.scorer.facts)
+    return features(rest, world.taxonomy, fitted.scorer.sources, fitted.scorer.label_statistics)
 
 
 def top_third(p: np.ndarray, correct: np.ndarray) -> float:
@@ -39,7 +39,7 @@ def top_third(p: np.ndarray, correct: np.ndarray) -> float:
 
 
 def test_unseen_candidates_are_ranked_as_well_as_fitted_ones(world, seen, fitted):
-    p = apply(fitted.scorer, unseen_features(world, seen, fitted))
+    p = apply_scorer(fitted.scorer, unseen_features(world, seen, fitted))
 
     on_unseen = top_third(p, world.correct[~seen])
     on_seen = top_third(fitted.p_correct, world.correct[seen])
@@ -49,22 +49,22 @@ def test_unseen_candidates_are_ranked_as_well_as_fitted_ones(world, seen, fitted
 
 def test_no_ancestor_is_less_probable_than_its_descendants(world, seen, fitted):
     table = unseen_features(world, seen, fitted)
-    p = apply(fitted.scorer, table)
+    p = apply_scorer(fitted.scorer, table)
     assert np.all(p[table.relatives.above] >= p[table.relatives.below])
 
 
 def test_scores_do_not_depend_on_the_candidates_beside_an_image(world, seen, fitted):
     table = unseen_features(world, seen, fitted)
-    p = apply(fitted.scorer, table)
+    p = apply_scorer(fitted.scorer, table)
     first = table.image < 10
     few = world.candidates.filter(pa.array(~seen)).filter(pa.array(first))
-    alone = features(few, world.taxonomy, fitted.scorer.sources, fitted.scorer.facts)
-    np.testing.assert_allclose(apply(fitted.scorer, alone), p[first], atol=1e-5)
+    alone = features(few, world.taxonomy, fitted.scorer.sources, fitted.scorer.label_statistics)
+    np.testing.assert_allclose(apply_scorer(fitted.scorer, alone), p[first], atol=1e-5)
 
 
 def test_what_was_fitted_on_is_scored_alike(world, seen, fitted):
     table = features(world.candidates.filter(pa.array(seen)), world.taxonomy)
-    p = apply(fitted.scorer, table)
+    p = apply_scorer(fitted.scorer, table)
     assert np.corrcoef(p, fitted.p_correct)[0, 1] > 0.98
 
 
@@ -85,10 +85,10 @@ def boosted(world: World, seen: np.ndarray) -> Scores:
 def test_boosted_scores_are_applied_as_they_were_fitted(world, seen, boosted):
     assert boosted.n_boosted == 10
     table = features(world.candidates.filter(pa.array(seen)), world.taxonomy)
-    p = apply(boosted.scorer, table)
+    p = apply_scorer(boosted.scorer, table)
     assert np.corrcoef(p, boosted.p_correct)[0, 1] > 0.98
     few = unseen_features(world, seen, boosted).take(np.arange(3))
-    assert np.isfinite(apply(boosted.scorer, few)).all()
-    unseen = apply(boosted.scorer, unseen_features(world, seen, boosted))
+    assert np.isfinite(apply_scorer(boosted.scorer, few)).all()
+    unseen = apply_scorer(boosted.scorer, unseen_features(world, seen, boosted))
     on_unseen = top_third(unseen, world.correct[~seen])
     assert on_unseen == pytest.approx(top_third(boosted.p_correct, world.correct[seen]), abs=0.04)
