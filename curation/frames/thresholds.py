@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from curation.audits.audits import bands, is_drawn_here, stratum_names
 from curation.frames.audits import pool_of
-from curation.intervals.judgements import Judgements, cut, judgements
-from curation.intervals.thresholds import Thresholds
+from curation.intervals.judgements import Judgements, judgements
+from curation.intervals.thresholds import Thresholds, thresholds
 from labeling.errors import InputError
 from labeling.frames.frames import to_table
 from labeling.frames.notebook import MAX_ROWS, html_table
@@ -43,7 +43,7 @@ class ThresholdTable:
     confidence: float
 
     def to_arrow(self) -> pa.Table:
-        """Return the rows as a `pyarrow.Table` of `curation.intervals.thresholds.THRESHOLDS`."""
+        """Return the rows: see `curation.intervals.thresholds.Thresholds.table`."""
         return self.thresholds.table(self.n_candidates, self.confidence)
 
     def to_pandas(self) -> pd.DataFrame:
@@ -109,7 +109,7 @@ def threshold_table(
     """
     rows = to_table(scores, SCORED, "scores")
     judged = judge(rows, audits, candidates, taxonomy)
-    cuts = cut(judged, np.asarray(rows["p_correct"]), np.ones(len(rows), bool))
+    cuts = thresholds(judged, np.asarray(rows["p_correct"]))
     return ThresholdTable(cuts, len(rows), confidence)
 
 

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from curation.audits.audits import tenths, usable_audits
 from curation.intervals.precision import Interval, precision_interval
-from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.pair_keys import find_pairs
 from labeling.keys.arrays import Floats, Ints, Mask
 
@@ -102,21 +101,6 @@ def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) 
         p_inclusion=p_inclusion,
         stratum=stratum,
         mean_weight=float(np.mean(1 / p_inclusion)) if len(row) else 1.0,
-    )
-
-
-def cut(judged: Judgements, score: npt.NDArray[np.floating], inside: Mask) -> Thresholds:
-    """Return nested sets of the candidates inside a mask, ``bool[n]``, by a score, ``float[n]``.
-
-    The score may be a probability, or 2 for candidates that are in every set but the empty one.
-    """
-    audited = judged.take(inside[judged.row])
-    return thresholds(
-        score[inside],
-        (np.cumsum(inside) - 1)[audited.row],
-        audited.correct,
-        audited.p_inclusion,
-        stratum=None if judged.stratum is None else judged.stratum[inside],
     )
 
 

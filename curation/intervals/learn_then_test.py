@@ -76,40 +76,27 @@ def unproved(cuts: Thresholds, target: float, confidence: float, error: float) -
         Allowed error of these sets: all that the confidence leaves, or a part of it.
     """
     best = best_provable(cuts, 1 - error)
-    return unproved_error(
-        "",
-        target,
-        best=f"{best:.3f}" if best else "none",
-        confidence=confidence,
-        n_audits=int(cuts.estimates.n_audits.max(initial=0)),
-        n_needed=audits_needed(cuts, target, 1 - error),
+    shown = f"{best:.3f}" if best else "none"
+    n_audits = int(cuts.estimates.n_audits.max(initial=0))
+    n_needed = audits_needed(cuts, target, 1 - error)
+    return QualityError(
+        "the precision asked for cannot be proved",
+        facts=unproved_facts(target, shown, confidence, n_audits, n_needed),
         help="audit more pairs, or ask for less",
     )
 
 
-def unproved_error(
-    where: str,
-    target: float,
-    *,
-    best: str,
-    confidence: float | str,
-    n_audits: int,
-    n_needed: int | None,
-    help: str,
-) -> QualityError:
-    """Return the error for a precision that cannot be proved."""
-    needed = f"about {n_needed:,}" if n_needed else "more than there are candidates"
-    return QualityError(
-        f"the precision asked for cannot be proved{where}",
-        facts={
-            "asked": target,
-            "best that can be proved": best,
-            "confidence": confidence,
-            "audits": n_audits,
-            "audits needed": needed,
-        },
-        help=help,
-    )
+def unproved_facts(
+    target: float, best: str, confidence: float | str, n_audits: int, n_needed: int | None
+) -> dict[str, object]:
+    """Return the facts of the error for a precision that cannot be proved."""
+    return {
+        "asked": target,
+        "best that can be proved": best,
+        "confidence": confidence,
+        "audits": n_audits,
+        "audits needed": f"about {n_needed:,}" if n_needed else "more than there are candidates",
+    }
 
 
 def best_provable(cuts: Thresholds, confidence: float = 0.95) -> float:

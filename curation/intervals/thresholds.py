@@ -8,25 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curation.intervals.judgements import Judgements
 from curation.intervals.precision import Estimates, audit_sums, estimate
 from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Ints, Mask
 
 N_CUTS = 1000
 """Steps of the threshold table, which has one row more."""
-
-THRESHOLDS = pa.schema(
-    [
-        pa.field("threshold", pa.float64(), nullable=False),
-        pa.field("n_kept", pa.int64(), nullable=False),
-        pa.field("share", pa.float64(), nullable=False),
-        pa.field("precision", pa.float64()),
-        pa.field("low", pa.float64(), nullable=False),
-        pa.field("high", pa.float64(), nullable=False),
-        pa.field("n_audits", pa.int64(), nullable=False),
-    ]
-)
-"""Columns of the threshold table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,34 +37,29 @@ class Thresholds:
     estimates: Estimates
 
     def table(self, n_candidates: int, confidence: float = 0.95) -> pa.Table:
-        """Return the sets as rows of `THRESHOLDS`; each interval holds by itself, not all at once.
+        """Return the sets as rows of a table; each interval holds by itself, not all at once.
 
-        Shares are of `n_candidates`, which is more than the largest set if limits exclude some.
-        The precision of a set without audits is null.
+        Its columns are ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``, ``high`` and
+        ``n_audits``. Shares are of `n_candidates`, which is more than the largest set if limits
+        exclude some. The precision of a set without audits is null.
         """
         low, high = self.estimates.interval(confidence)
         precision = self.estimates.precision
         return pa.table(
-            [
-                self.threshold,
-                self.n_kept,
-                self.n_kept / max(n_candidates, 1),
-                pa.array(precision, mask=np.isnan(precision)),
-                low,
-                high,
-                self.estimates.n_audits,
-            ],
-            schema=THRESHOLDS,
+            {
+                "threshold": self.threshold,
+                "n_kept": self.n_kept,
+                "share": self.n_kept / max(n_candidates, 1),
+                "precision": pa.array(precision, mask=np.isnan(precision)),
+                "low": low,
+                "high": high,
+                "n_audits": self.estimates.n_audits,
+            }
         )
 
 
 def thresholds(
-    p_correct: npt.NDArray[np.floating],
-    audited: Ints,
-    correct: Mask,
-    p_inclusion: Floats,
-    *,
-    stratum: npt.NDArray[np.integer] | None = None,
+    judged: Judgements, score: npt.NDArray[np.floating], inside: Mask | None = None
 ) -> Thresholds:
     """Estimate the precision at 1,001 thresholds at once.
 
@@ -85,33 +68,34 @@ def thresholds(
 
     Parameters
     ----------
-    p_correct
-        ``float[n]``: probability of each candidate, or any other finite score.
-    audited
-        ``int64[m]``: rows of the audited candidates.
-    correct, p_inclusion
-        ``bool[m]``, ``float64[m]``: their verdicts and inclusion probabilities.
-    stratum
-        ``int[n]``: stratum of each candidate, for post-stratification; by default there is one.
+    judged
+        The judged candidates.
+    score
+        ``float[n]``: probability of each candidate, or any other finite score. One that is above
+        all probabilities is in every set but the empty one.
+    inside
+        ``bool[n]``: candidates that the sets may hold; by default all.
 
     Raises
     ------
     InputError
-        For a probability that is NaN.
+        For a score that is NaN.
     """
-    n = len(p_correct)
-    ranked = np.sort(p_correct)
+    inside = np.ones(len(score), bool) if inside is None else inside
+    audited, ranked = judged.take(inside[judged.row]), np.sort(score[inside])
+    n = len(ranked)
     if n and np.isnan(ranked[-1]):
-        raise InputError("a probability is NaN", facts={"rows": int(np.isnan(p_correct).sum())})
+        raise InputError("a probability is NaN", facts={"rows": int(np.isnan(ranked).sum())})
     n_least = np.ceil(np.arange(1, N_CUTS + 1) * n / N_CUTS).astype(np.int64)
     cut = ranked[n - n_least[n_least > 0]].astype(np.float64)
+    # The first set is empty: its threshold is just above the largest score.
     cut = np.concatenate([np.nextafter(cut[:1], np.inf), cut])
-    parts = [ranked]
-    stratum_of_audit = np.zeros(len(audited), np.int64)
-    if stratum is not None:
-        parts = [np.sort(p_correct[stratum == i]) for i in range(int(stratum.max(initial=0)) + 1)]
-        stratum_of_audit = stratum[audited].astype(np.int64)
+    parts, stratum = [ranked], np.zeros(len(audited.row), np.int64)
+    if judged.stratum is not None:
+        n_strata = int(judged.stratum[inside].max(initial=0)) + 1
+        parts = [np.sort(score[inside & (judged.stratum == i)]) for i in range(n_strata)]
+        stratum = judged.stratum[audited.row].astype(np.int64)
     n_kept = np.stack([len(part) - np.searchsorted(part, cut) for part in parts], axis=1)
-    first_set = np.searchsorted(-cut, -np.asarray(p_correct, np.float64)[audited])
-    sums = audit_sums(correct, p_inclusion, first_set, stratum_of_audit, n_kept.shape)
+    first_set = np.searchsorted(-cut, -score[audited.row].astype(np.float64))
+    sums = audit_sums(audited.correct, audited.p_inclusion, first_set, stratum, n_kept.shape)
     return Thresholds(cut, n_kept.sum(axis=1), estimate(sums, n_kept))

@@ -187,7 +187,7 @@ def _whole_images(parts: Parts, image: Hashes, fitted: Mask) -> Iterator[tuple[p
     for part in parts(CANDIDATES.arrow.names):
         held = pa.concat_tables([held, part.cast(CANDIDATES.arrow)])
         of_held = image[start : start + len(held)]
-        # The last image may go on in the next part.
+        # The last image may continue in the next part.
         n_of_last = int(np.searchsorted(of_held[::-1] != of_held[-1], True))
         n_whole = len(held) - n_of_last
         if n_whole:

@@ -24,4 +24,5 @@ def one_thread(api: Literal["blas", "openmp"] | None = None) -> AbstractContextM
 
 @cache
 def _controller() -> ThreadpoolController:
+    # Cached: the search for loaded libraries takes several milliseconds.
     return ThreadpoolController()

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from curation.intervals.judgements import cut
 from curation.intervals.learn_then_test import check_target, largest_proved, unproved
+from curation.intervals.thresholds import thresholds
 from curation.pairs.pair_keys import pair_hash
 from curation.selection.selection import Request, Selection, keep_rows, n_to_keep, rank_within
 from labeling.checks import check
@@ -80,7 +80,7 @@ def _hold_precision(request: Request, floor: int, target: float) -> Selection:
     rank = rank_within(request.scored, "label_id", request.excluded)
     for held, error in _ladder(floor, 1 - request.confidence):
         score = _scores(request.p, rank, held)
-        cuts = cut(request.judged, score, allowed)
+        cuts = thresholds(request.judged, score, allowed)
         row = largest_proved(cuts, target, error)
         if row is not None:
             threshold = float(cuts.threshold[row])

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from curation.intervals.judgements import Judgements, cut, precision_of
+from curation.intervals.judgements import Judgements, precision_of
 from curation.intervals.learn_then_test import (
     audits_needed,
     best_provable,
     check_target,
     largest_proved,
-    unproved_error,
+    unproved_facts,
 )
-from curation.intervals.thresholds import Thresholds
+from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.pair_keys import pair_hash
 from curation.selection.groups import Partition, by_label, by_level, by_sources, find_groups
 from curation.selection.selection import Request, Selection, keep_rows, n_to_keep
@@ -131,7 +131,7 @@ def proved_of_groups(request: Request, groups: Partition, target: float) -> Sele
     confidence = request.confidence
     allowed = request.excluded == 0
     members = [allowed & (groups.code == i) for i in range(len(groups.names))]
-    cuts = [cut(request.judged, request.p, inside) for inside in members]
+    cuts = [thresholds(request.judged, request.p, inside) for inside in members]
     rows = prove_groups(cuts, target, confidence)
     if all(row is None for row in rows):
         raise _unproved(cuts, groups, len(request.judged.row), target, confidence)
@@ -150,13 +150,12 @@ def _unproved(
     each = 1 - (1 - confidence) / len(cuts)
     best = [best_provable(of_group, each) for of_group in cuts]
     first = int(np.argmax(best))
-    return unproved_error(
-        " in any group",
-        target,
-        best=f"{best[first]:.3f} ({groups.names[first]})" if best[first] else "none",
-        confidence=f"{confidence} in all {len(cuts)} groups at once",
-        n_audits=n_audits,
-        n_needed=_audits_needed(cuts, n_audits, target, each),
+    shown = f"{best[first]:.3f} ({groups.names[first]})" if best[first] else "none"
+    at_once = f"{confidence} in all {len(cuts)} groups at once"
+    n_needed = _audits_needed(cuts, n_audits, target, each)
+    return QualityError(
+        "the precision asked for cannot be proved in any group",
+        facts=unproved_facts(target, shown, at_once, n_audits, n_needed),
         help="audit more pairs, ask for less, or select without groups",
     )
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.intervals.judgements import Judgements, cut
+from curation.intervals.judgements import Judgements
 from curation.intervals.learn_then_test import prove
-from curation.intervals.thresholds import Thresholds
+from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.pair_keys import codes_of, pair_hash
 from labeling.checks import check
 from labeling.errors import InputError
@@ -99,7 +99,7 @@ class Request:
     @cached_property
     def cuts(self) -> Thresholds:
         """The sets of candidates above each threshold, within the limits."""
-        return cut(self.judged, self.p, self.excluded == 0)
+        return thresholds(self.judged, self.p, self.excluded == 0)
 
 
 def select_above_one_threshold(request: Request) -> Selection:

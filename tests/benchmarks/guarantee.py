@@ -27,7 +27,7 @@ from scipy.special import expit
 
 from curation.audits.audits import bands, sample
 from curation.audits.two_phase import draw_again, make_cells, share_above
-from curation.intervals.judgements import Judgements, cut
+from curation.intervals.judgements import Judgements
 from curation.intervals.learn_then_test import prove
 from curation.intervals.precision import precision_interval
 from curation.intervals.thresholds import thresholds
@@ -118,7 +118,7 @@ def measure_groups(world: Scored, n: int, target: float, n_draws: int) -> dict[s
         judged = Judgements(audits.row, verdicts, audits.p_inclusion, stratum)
         groups = find_groups([code], audits.row)
         members = [groups.code == i for i in range(len(groups.names))]
-        cuts = [cut(judged, world.p_correct, inside) for inside in members]
+        cuts = [thresholds(judged, world.p_correct, inside) for inside in members]
         n_kept = [
             0 if row is None else int(one.n_kept[row])
             for one, row in zip(cuts, prove_groups(cuts, target), strict=True)
@@ -162,13 +162,13 @@ def simulate(world: Scored, n: int, n_draws: int) -> tuple[dict[float, list[int]
     for draw in range(n_draws):
         for target in TARGETS:
             audits = audit(world, n, draw, target)
-            cuts = thresholds(
-                world.p_correct,
+            judged = Judgements(
                 audits.row,
                 world.correct[audits.row],
                 audits.p_inclusion,
-                stratum=audits.stratum,
+                audits.stratum.astype(np.int8),
             )
+            cuts = thresholds(judged, world.p_correct)
             try:
                 kept[target].append(int(cuts.n_kept[prove(cuts, target)]))
             except QualityError:

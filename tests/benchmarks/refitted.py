@@ -22,8 +22,9 @@ from correlated_world import CorrelatedWorld, make_correlated_world
 
 from curation.audits.audits import answer, bands, sample
 from curation.audits.two_phase import draw_again, make_cells
-from curation.intervals.judgements import Judgements, cut, precision_of
+from curation.intervals.judgements import Judgements, precision_of
 from curation.intervals.learn_then_test import prove
+from curation.intervals.thresholds import thresholds
 from curation.pairs.pair_keys import find_pairs
 from curation.scoring.features import FeatureTable, features
 from curation.scoring.parts import Pool, parts_of_table, pool_of_parts
@@ -81,7 +82,7 @@ def measure(
 ) -> dict[str, float]:
     row, n = find_pairs(audits, table.pairs), len(audits)
     judged = Judgements(row, world.correct[row], audits["p_inclusion"].to_numpy(), stratum)
-    cuts = cut(judged, p_correct, np.ones(len(table), bool))
+    cuts = thresholds(judged, p_correct)
     right = world.correct[np.argsort(-p_correct, kind="stable")]
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
     found = {}

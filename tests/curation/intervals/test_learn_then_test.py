@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from curation.intervals.judgements import Judgements
 from curation.intervals.learn_then_test import prove
 from curation.intervals.thresholds import Thresholds, thresholds
 from labeling.errors import ConfigError, InputError, QualityError
@@ -12,7 +13,7 @@ P = np.random.default_rng(0).random(20_000)
 
 def audited(correct: np.ndarray, n: int, seed: int, p: np.ndarray = P) -> Thresholds:
     row = np.random.default_rng(seed).choice(len(p), n, replace=False)
-    return thresholds(p, row, correct[row], np.full(n, n / max(len(p), 1)))
+    return thresholds(Judgements(row, correct[row], np.full(n, n / max(len(p), 1))), p)
 
 
 def test_the_precision_is_held_in_nearly_all_draws():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from curation.audits.audits import N_BANDS, bands, sample
+from curation.intervals.judgements import Judgements
 from curation.intervals.precision import clopper_pearson, precision_interval
 from curation.intervals.thresholds import thresholds
 from curation.pairs.pair_keys import find_pairs
@@ -152,7 +153,7 @@ def test_the_threshold_table_counts_what_it_keeps():
     p = np.round(rng.random(5000), 2)
     correct = rng.random(5000) < p
     audited = rng.choice(5000, 500, replace=False)
-    table = thresholds(p, audited, correct[audited], np.full(500, 0.1)).table(len(p))
+    table = thresholds(Judgements(audited, correct[audited], np.full(500, 0.1)), p).table(len(p))
     assert table.num_rows == 1001
     rows = table.to_pylist()
     for row in rows:
@@ -176,15 +177,15 @@ def test_the_threshold_table_counts_what_it_keeps():
 
 
 def test_the_threshold_table_without_audits_or_candidates():
-    none = np.zeros(0, np.int64)
-    table = thresholds(np.array([0.2, 0.9]), none, none.astype(bool), np.zeros(0)).table(2)
+    nothing = Judgements(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0))
+    table = thresholds(nothing, np.array([0.2, 0.9])).table(2)
     assert table["precision"].null_count == table.num_rows == 1001
-    assert thresholds(np.zeros(0), none, none.astype(bool), np.zeros(0)).table(0).num_rows == 0
+    assert thresholds(nothing, np.zeros(0)).table(0).num_rows == 0
 
 
 def test_the_threshold_table_takes_strata():
     rng = np.random.default_rng(1)
     p, stratum = rng.random(1000), rng.integers(0, 10, 1000)
     audited = rng.choice(1000, 200, replace=False)
-    cuts = thresholds(p, audited, rng.random(200) < p[audited], np.full(200, 0.2), stratum=stratum)
-    assert cuts.table(1).num_rows == 1001
+    judged = Judgements(audited, rng.random(200) < p[audited], np.full(200, 0.2), stratum)
+    assert thresholds(judged, p).table(1).num_rows == 1001

@@ -142,7 +142,7 @@ def test_without_rare_labels_a_floor_changes_little():
     scored = scored_of(World.p, np.zeros(N, int))
     judged = judgements(World.correct, 1000, 0)
     found = select_with_floor(request_of(scored, judged, precision=0.78), 1)
-    cuts = thresholds(World.p, judged.row, judged.correct, judged.p_inclusion)
+    cuts = thresholds(judged, World.p)
     plain = select_above(scored, float(cuts.threshold[prove(cuts, 0.78)]))
     assert found.facts == {"floor_held": 1, "n_by_floor": 0}
     assert 0.8 * plain.n_kept < found.n_kept <= plain.n_kept
