@@ -20,7 +20,7 @@ from labeling.errors import ConfigError
 from pipelines.auditing.looks import Look
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.run.paths import absolute
-from pipelines.run.progress import say
+from pipelines.run.progress import notify
 from pipelines.run.saved_config import load_config, save_config
 from pipelines.run.sections import Overrides
 from pipelines.studies.opened import Study, open_study
@@ -109,7 +109,7 @@ def label(
     for_runner = (f"--runner={runner}",) if runner else ()
     with locked(run_dir) as dead:
         if dead:
-            say(f"an earlier run stopped here ({dead}): continuing after what it has finished")
+            notify(f"an earlier run stopped here ({dead}): continuing after what it has finished")
         stage = make_candidates(checked, run_dir, (*for_runner, *beam_options))
         save_config(checked, run_dir)
     return stage

@@ -27,7 +27,7 @@ from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 from pipelines.run.config import Config, TaxonomyInput
-from pipelines.run.progress import step
+from pipelines.run.progress import stage_line
 from pipelines.run.saved_config import save_config
 
 HELP = "docs/how-to/elsewhere.md names the columns, their types and values"
@@ -77,7 +77,7 @@ def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -
     inputs = {path.name: file_digest(path) for path in paths}
     if taxonomy_path is not None:
         inputs["labels"] = file_digest(taxonomy_path)
-    with step("candidates") as facts:
+    with stage_line("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config={}) is None:
             taxonomy = None if taxonomy_path is None else read_taxonomy(taxonomy_path)
             with write_stage(run_dir, "candidates", inputs=inputs, config={}) as work:

@@ -24,7 +24,7 @@ from pipelines.delivery.truth import read_truth
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.run.paths import shown
-from pipelines.run.progress import say, step
+from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import taxonomy_of
 from pipelines.selecting.scores import pool_of
@@ -53,7 +53,7 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     _refuse_unread(path, run_dir)
     judged = judged_so_far(run_dir, candidates)
     if not is_drawn_here(judged):
-        say(
+        notify(
             "the judgements of this run were drawn elsewhere: those of this sheet will replace them"
         )
         judged = AUDITS.empty()
@@ -92,7 +92,7 @@ def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
         source = find_input(config, str(config.audit.truth))
         inputs = {"candidates": candidates.content, **digests_of("audits", config)}
         settings = settings_of("audits", config)
-    with step("audits") as facts:
+    with stage_line("audits") as facts:
         if reuse(run_dir, "audits", inputs=inputs, config=settings) is None:
             pool = pool_of(candidates)
             if answers is not None:

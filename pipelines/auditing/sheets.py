@@ -24,7 +24,7 @@ from labeling.readers.sandboxed_parquet import read_parquet
 from labeling.readers.tabular import BATCH_BYTES, BATCH_ROWS
 from labeling.schemas import AUDITS, TRUTH, VERDICTS
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.run.progress import say
+from pipelines.run.progress import notify
 
 REQUIRED = ("image_id", "label_id", "verdict")
 OPTIONAL = ("auditor", "seq", "stratum", "p_inclusion")
@@ -168,7 +168,7 @@ def _read_sheet(path: Path) -> pd.DataFrame:
     sheet = sheet.assign(verdict=sheet["verdict"].str.strip().str.lower())
     unknown = ~sheet["verdict"].isin(["", *VERDICTS]).to_numpy(bool)
     if is_cut and unknown[-1:].any():
-        say(f"the last line of {path} is not whole: left out")
+        notify(f"the last line of {path} is not whole: left out")
         sheet, unknown = sheet[:-1], unknown[:-1]
     said = f"a verdict is none of {', '.join(VERDICTS)}"
     _refuse(path, sheet, unknown, said, found="verdict")
@@ -211,7 +211,7 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, bool]:
     is_cut = not text.endswith("\n")
     odd = [place for place, row in enumerate(rows) if len(row) != len(names)]
     if is_cut and odd == [len(rows) - 1]:
-        say(f"the last line of {path} is not whole: left out")
+        notify(f"the last line of {path} is not whole: left out")
         rows, lines, is_cut = rows[:-1], lines[:-1], False
     elif odd:
         raise InputError(

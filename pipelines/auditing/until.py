@@ -15,7 +15,7 @@ from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.looks import Look, number_of, read_looks, write_looks
 from pipelines.auditing.sample import answer_audits, draw_audits, judged_so_far
 from pipelines.run.config import Config
-from pipelines.run.progress import say
+from pipelines.run.progress import notify
 from pipelines.selecting.modes import select_from
 from pipelines.selecting.select import judge, make_scores, measure
 
@@ -92,7 +92,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     )
     looks = sorted([*before, look], key=lambda one: one.number)
     write_looks(run_dir, looks)
-    say(
+    notify(
         f"look {look.number}: precision {look.precision:.3f} ({look.low:.3f} to {look.high:.3f}, "
         f"{look.width:.3f} wide) from {look.n_audits:,} audits"
     )

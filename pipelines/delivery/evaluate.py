@@ -17,7 +17,7 @@ from pipelines.delivery.export import label_pairs
 from pipelines.delivery.truth import read_truth, with_labels_above
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of
-from pipelines.run.progress import step
+from pipelines.run.progress import stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import stage_name, taxonomy_of
 
@@ -35,7 +35,7 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
     name = stage_name("evaluation", label_set)
     inputs = {stage.name: stage.content for stage in (candidates, chosen, shards, model)}
     inputs |= digests_of("evaluation", config)
-    with step(name) as facts:
+    with stage_line(name) as facts:
         if reuse(run_dir, name, inputs=inputs, config={}) is None:
             taxonomy = taxonomy_of(candidates)
             n_kept = _labels_kept(chosen, label_set, taxonomy)

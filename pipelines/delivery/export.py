@@ -23,7 +23,7 @@ from curation.shards.shards import export_shards
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SCORED, SELECTED
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
-from pipelines.run.progress import step
+from pipelines.run.progress import stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import stage_name, taxonomy_of
 
@@ -73,7 +73,7 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
     name = stage_name("shards", labels.name)
     inputs, settings = shards_made_from(config, run_dir, labels)
     limits = ImageLimits(short_side=config.export.short_side)
-    with step(name) as facts:
+    with stage_line(name) as facts:
         earlier = reuse(out_dir, name, inputs=inputs, config=settings)
         if earlier is None or _is_any_restored(earlier, signals, find_input(config), limits):
             with write_stage(out_dir, name, inputs=inputs, config=settings) as work:

@@ -25,7 +25,7 @@ from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.truth import read_truth
 from pipelines.run.config import Config
-from pipelines.run.progress import say, step
+from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import stage_name, taxonomy_of
 from pipelines.selecting.select import read_groups
@@ -52,7 +52,7 @@ def report(config: Config, run_dir: Path) -> Path:
     taxonomy = taxonomy_of(candidates)
     facts: Facts = {"candidates": candidates.counts["candidates"], "stages": _stages(run_dir)}
     facts["bursts"] = candidates.manifest["facts"].get("bursts", [])
-    with step("report"):
+    with stage_line("report"):
         if current(run_dir, "selected") is not None:
             facts |= _selection(config, run_dir, candidates, taxonomy)
         facts |= _measures(run_dir)
@@ -184,7 +184,7 @@ def _pictures(config: Config, rows: pa.Table, images: pa.Table, taxonomy: Taxono
             "p_correct": row["p_correct"],
         }
     if missing:
-        say(
+        notify(
             f"{len(missing):,} images that the report would show are missing in {config.base},"
             f" the first is {missing[0]}: name their folder with -o base=FOLDER"
         )
@@ -208,7 +208,7 @@ def _measures(run_dir: Path) -> Facts:
         if made is not None:
             found[label_set] = open_stage(run_dir, name).manifest["facts"]
         elif current(run_dir, name) is not None:
-            say(f"{name} is of an earlier selection: the report leaves it out")
+            notify(f"{name} is of an earlier selection: the report leaves it out")
     facts: Facts = {f"map_{label_set}": told["map"] for label_set, told in found.items()}
     if list(found) == ["selected"]:
         facts["map"] = facts["map_selected"]

@@ -12,7 +12,7 @@ from curation.runs.staging import reuse, write_stage
 from labeling.errors import QualityError
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
-from pipelines.run.progress import Progress, say, step
+from pipelines.run.progress import Progress, notify, stage_line
 from pipelines.run.stages import labels_of, stage_name
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def train(config: Config, run_dir: Path, label_set: str, world: World | None = N
     name = stage_name("model", label_set)
     inputs = {stage.name: stage.content for stage in (candidates, shards)}
     settings, seed = settings_of("model", config), config.train.seed
-    with step(name) as facts:
+    with stage_line(name) as facts:
         if world.from_first(reuse(run_dir, name, inputs=inputs, config=settings) is None):
             events = run_dir / "tensorboard" / f"{name}-{fingerprint(name, inputs, settings)}"
             with write_stage(
@@ -53,7 +53,9 @@ def train(config: Config, run_dir: Path, label_set: str, world: World | None = N
                         *_given(config, shards, candidates),
                         work.dir,
                         _follow(name, config.train.batch_size),
-                        checkpoints=Checkpoints(work.scratch, config.train.checkpoint_minutes, say),
+                        checkpoints=Checkpoints(
+                            work.scratch, config.train.checkpoint_minutes, notify
+                        ),
                         events_dir=events if config.train.tensorboard else None,
                         world=world,
                     )

@@ -14,7 +14,7 @@ from curation.runs.durable import write_text
 from curation.runs.stage import current, open_stage
 from labeling.errors import ConfigError, InputError
 from pipelines.run.paths import shown
-from pipelines.run.progress import say
+from pipelines.run.progress import notify
 from pipelines.run.stages import stage_name
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def evaluate_on(task: TransferTask, model_dir: Path, n_seeds: int, path: Path) -
     seeds = range(n_seeds)
     measures = {}
     for name, value in task.measure(model_dir, seeds):
-        say(f"{name}  {value:.4f}" if isinstance(value, float) else f"{name}  {value}")
+        notify(f"{name}  {value:.4f}" if isinstance(value, float) else f"{name}  {value}")
         measures[name] = value
     facts: dict[str, Any] = {
         "weights_sha256": read_card(model_dir).weights_sha256,

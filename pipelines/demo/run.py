@@ -25,7 +25,7 @@ from pipelines.demo.world import make_world
 from pipelines.passes.label import label
 from pipelines.run.config import read_config
 from pipelines.run.paths import shown
-from pipelines.run.progress import say, step
+from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import save_config
 from pipelines.selecting.select import select
 
@@ -112,7 +112,7 @@ def _make_web(out: Path, seed: int, settings: DemoSettings) -> Path:
     """Write the web and its configuration, whole or not at all; return the configuration."""
     recipe = json.dumps({"seed": seed, **asdict(settings)}, indent=1) + "\n"
     web, config = out / "web", out / "winnow.toml"
-    with step("web") as facts:
+    with stage_line("web") as facts:
         if web.exists():
             _refuse_another(web / "recipe.json", recipe)
             facts.append("unchanged")
@@ -160,5 +160,5 @@ def _print_results(out: Path, page: Path) -> dict[str, Any]:
         f"in truth {facts['true_precision']:.1%} of its labels are right.",
         markup=False,
     )
-    say(f"next: open {shown(page)}")
+    notify(f"next: open {shown(page)}")
     return facts

@@ -26,7 +26,7 @@ from pipelines.inspecting.tables import (
     tables,
 )
 from pipelines.inspecting.where import Filter, did_you_mean, read_filter
-from pipelines.run.progress import say
+from pipelines.run.progress import notify
 
 ROWS_OF_A_PAGE = 1000
 """Rows of which the columns are aligned together."""
@@ -104,7 +104,7 @@ def show(
     table = find_table(listed, name)
     for state in states:
         if state.name == table.stage and state.stale:
-            say(state.stale_note)
+            notify(state.stale_note)
     known = list(table.schema.names)
     names = label_names(listed) if "label_id" in known else None
     rows = read_filter(wheres, table.schema, names)
@@ -137,11 +137,11 @@ def _check_columns(columns: Sequence[str], known: Sequence[str]) -> None:
 
 def _say_rest(n_rows: int, is_filtered: bool, n_shown: int, limit: int | None) -> None:
     if n_shown == 0 and limit != 0:
-        say("no row matches" if is_filtered else "no row")
+        notify("no row matches" if is_filtered else "no row")
     elif is_filtered and n_shown == limit:
-        say(f"the first {n_shown:,} that match: --limit for more, --count for their number")
+        notify(f"the first {n_shown:,} that match: --limit for more, --count for their number")
     elif n_shown < n_rows and not is_filtered:
-        say(f"the first {n_shown:,} of {n_rows:,} rows: --limit for more")
+        notify(f"the first {n_shown:,} of {n_rows:,} rows: --limit for more")
 
 
 def _values(

@@ -19,7 +19,7 @@ from pipelines.passes.plan import plan as passes_of
 from pipelines.passes.splits import input_paths, splits_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
-from pipelines.run.progress import say
+from pipelines.run.progress import notify
 from pipelines.shuffle.engine import Split, n_buckets_for
 
 
@@ -142,7 +142,7 @@ def _write_disk(n_rows: int, with_signals: bool, run_dir: Path | None, out: IO[s
     write_table(lines, (1, 2, 3), out)
     if needed > free:
         out.flush()
-        say(
+        notify(
             f"warning: about {size(needed)} are needed in {folder}, and {size(free)} are"
             " free: make room, or choose another folder with --out"
         )

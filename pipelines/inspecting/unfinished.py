@@ -142,7 +142,7 @@ def _shuffles(folder: Path) -> list[Shuffle]:
     jobs = [str(path.parent) for path in sorted(folder.glob("**/job.json"), key=_modified)]
     try:
         shared = (folder / markers.SHARED).read_text(encoding="utf-8")
-        jobs += [storage.join(shared, n) for n in storage.names(shared) if n.endswith(".work")]
+        jobs += [storage.join(shared, n) for n in storage.list_names(shared) if n.endswith(".work")]
     except (OSError, UnicodeDecodeError):
         pass
     read = (_read_shuffle(work_dir) for work_dir in jobs)
@@ -170,7 +170,7 @@ def _read_shuffle(work_dir: str) -> Shuffle | None:
 
 def _markers(work_dir: str, kind: str) -> list[str]:
     folder = storage.join(work_dir, kind)
-    return [storage.join(folder, n) for n in storage.names(folder) if n.endswith(".json")]
+    return [storage.join(folder, n) for n in storage.list_names(folder) if n.endswith(".json")]
 
 
 def _n_bytes(folder: Path) -> int:

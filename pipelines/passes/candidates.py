@@ -26,9 +26,9 @@ from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.passes.votes import count_events, list_bursts
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
-from pipelines.run.progress import step
+from pipelines.run.progress import stage_line
 from pipelines.shuffle.engine import n_buckets_for
-from pipelines.shuffle.workspace import Place, place_for
+from pipelines.shuffle.workspace import Workspace, workspace_for
 
 _COUNTED = {"phrases", "discounts", "caps", "ignored"}
 """Tables of the passes that the manifest of the stage sums up."""
@@ -67,12 +67,12 @@ def make_candidates(
     taxonomy = taxonomy_at(labels)
     inputs = {"signals": signals.content, **digests_of("candidates", config)}
     settings = settings_of("candidates", config)
-    with step("candidates") as facts:
+    with stage_line("candidates") as facts:
         if reuse(run_dir, "candidates", inputs=inputs, config=settings) is None:
             with write_stage(
                 run_dir, "candidates", inputs=inputs, config=settings, resume=True
             ) as work:
-                workspace = place_for(config, run_dir, work)
+                workspace = workspace_for(config, run_dir, work)
                 counted = _run_passes(config, labels, signals, workspace, beam_options)
                 _count_candidates(work)
                 _count_reasons(work, counted, workspace.scratch / "votes", taxonomy)
@@ -92,7 +92,7 @@ def _run_passes(
     config: Config,
     labels: TaxonomyFiles,
     signals: Stage,
-    workspace: Place,
+    workspace: Workspace,
     beam_options: Sequence[str],
 ) -> dict[str, list[Path]]:
     """Run the passes; return copies on this machine of the tables in `_COUNTED`, of all passes."""
@@ -113,7 +113,7 @@ def _run_passes(
         made = run_pass(labeling_pass, splits, n_buckets, workspace, beam_options)
         files |= made
         for table in _COUNTED & made.keys():
-            counted[table] += workspace.here(made[table])
+            counted[table] += workspace.local(made[table])
     splits = splits_for({table: files[table] for table in last.inputs})
     run_pass(last, splits, n_buckets, workspace, beam_options, is_last=True)
     return counted

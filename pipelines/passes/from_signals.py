@@ -106,7 +106,7 @@ def _run_pass(labeling_pass: Pass, tables: Mapping[str, pa.Table], folder: Path)
     for table in (name for name in labeling_pass.inputs if name in tables):
         split = split_of(table, parquet_bytes(tables[table]))
         chunks = partition.chunks(labeling_pass.read(split), labeling_pass.keys, 1)
-        carried.append(segments.carry(split.split_id, chunks, 0, 1))
+        carried.append(segments.cut(split.split_id, chunks, 0, 1))
     reader = segments.Reader(carried, 0, 1)
     rows = reader.tables(0, labeling_pass.combine, ROWS_AT_ONCE)
     output = tables_of(labeling_pass.reduce(rows) if rows else {}, labeling_pass.outputs)

@@ -14,7 +14,7 @@ from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, taxonomy_files
 from pipelines.run.paths import absolute
-from pipelines.run.progress import say
+from pipelines.run.progress import notify
 from pipelines.shuffle.engines import ready
 
 MAX_PRINTED = 10
@@ -52,8 +52,8 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
 def print_odd_names(names: Sequence[str]) -> None:
     """Print the first sentences of `labeling.taxonomy.confusables.odd_names`."""
     if names:
-        say(f"{len(names):,} names of labels may be taken for others; they are kept apart:")
+        notify(f"{len(names):,} names of labels may be taken for others; they are kept apart:")
     for sentence in names[:MAX_PRINTED]:
-        say(f"  {sentence}")
+        notify(f"  {sentence}")
     if len(names) > MAX_PRINTED:
-        say("  … the rest is in the manifest of the candidates, as odd_names")
+        notify("  … the rest is in the manifest of the candidates, as odd_names")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from pipelines.shuffle.engine import Combine, Shuffle, Split, Tables, keep_all, run
-from pipelines.shuffle.workspace import Files, Place
+from pipelines.shuffle.workspace import Files, Workspace
 
 
 class Pass(NamedTuple):
@@ -33,7 +33,7 @@ def run_pass(
     labeling_pass: Pass,
     splits: Sequence[Split],
     n_buckets: int,
-    workspace: Place,
+    workspace: Workspace,
     beam_options: Sequence[str],
     is_last: bool = False,
 ) -> Files:

@@ -19,9 +19,9 @@ from pipelines.passes.labeling_pass import run_pass
 from pipelines.passes.splits import input_digests, input_paths, splits_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
-from pipelines.run.progress import step
+from pipelines.run.progress import stage_line
 from pipelines.shuffle.engine import Split, n_buckets_for
-from pipelines.shuffle.workspace import Place, place_for
+from pipelines.shuffle.workspace import Workspace, workspace_for
 
 
 def make_signals(
@@ -49,14 +49,14 @@ def make_signals(
     """
     splits = splits_of(config)
     digests, settings = input_digests(config, splits), settings_of("signals", config)
-    with step("signals") as facts:
+    with stage_line("signals") as facts:
         if reuse(run_dir, "signals", inputs=digests, config=settings) is None:
             with write_stage(
                 run_dir, "signals", inputs=digests, config=settings, resume=True
             ) as work:
-                workspace = place_for(config, run_dir, work)
+                workspace = workspace_for(config, run_dir, work)
                 if workspace.is_remote:  # the inputs are on this machine
-                    workspace, beam_options = Place(work.dir, work.scratch), ()
+                    workspace, beam_options = Workspace(work.dir, work.scratch), ()
                 n_buckets = n_buckets_for(sum(input_paths(config, splits).values()))
                 of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels))
                 run_pass(of_inputs, splits, n_buckets, workspace, beam_options, is_last=True)

@@ -165,7 +165,7 @@ class _Read(beam.DoFn):
         for bucket in range(n_buckets):
             some = [c for c in chunks if c.starts[bucket] < c.starts[bucket + 1]]
             if some:
-                yield bucket, segments.carry(split.split_id, some, bucket, bucket + 1)
+                yield bucket, segments.cut(split.split_id, some, bucket, bucket + 1)
 
 
 class _Reduce(beam.DoFn):
@@ -175,9 +175,10 @@ class _Reduce(beam.DoFn):
     def process(
         self, element: tuple[int, Iterable[Any]], files: Files
     ) -> Iterator[tuple[str, bytes]]:
-        bucket, found = element
+        bucket, carried = element
         labeling_pass = self._pass_ref.at(files)
-        reader = segments.Reader([segments.Carried(*some) for some in found], bucket, bucket + 1)
+        slices = [segments.SegmentSlice(*one) for one in carried]
+        reader = segments.Reader(slices, bucket, bucket + 1)
         made = labeling_pass.reduce(reader.tables(bucket, labeling_pass.combine, ROWS_AT_ONCE))
         yield from (
             _as_bytes(name, made[name]) for name in labeling_pass.outputs if len(made.get(name, ()))

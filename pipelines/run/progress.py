@@ -17,13 +17,13 @@ EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
 """Seconds between two words about how far a step is."""
 
 
-def say(text: str) -> None:
+def notify(text: str) -> None:
     """Print one line of talk."""
     console.print(visible(text), markup=False)
 
 
 @contextmanager
-def step(name: str) -> Iterator[list[str]]:
+def stage_line(name: str) -> Iterator[list[str]]:
     """Announce a step, and what came of it with the time it took.
 
     Yields
@@ -37,7 +37,7 @@ def step(name: str) -> Iterator[list[str]]:
     facts: list[str] = []
     yield facts
     seconds = time.perf_counter() - started
-    say(f"{name:<10} {', '.join(facts)}  ({seconds:.1f} s)")
+    notify(f"{name:<10} {', '.join(facts)}  ({seconds:.1f} s)")
 
 
 class Progress:

@@ -30,7 +30,7 @@ from pipelines.auditing.strata import cells_of, strata_of
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.dependencies import settings_of
 from pipelines.run.paths import shown
-from pipelines.run.progress import say, step
+from pipelines.run.progress import notify, stage_line
 from pipelines.run.stages import taxonomy_of
 from pipelines.selecting.modes import select_from
 from pipelines.selecting.recall import measure_recall
@@ -57,7 +57,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     refuse_two_modes(config.select.model_dump())
     candidates = open_stage(run_dir, "candidates")
     if config.audit.truth is not None and _audits_are_missing(run_dir, candidates):
-        say(f"audits: drawing {config.audit.n:,} pairs, answered by {config.audit.truth}")
+        notify(f"audits: drawing {config.audit.n:,} pairs, answered by {config.audit.truth}")
         answer_audits(config, run_dir, None)
     if current(run_dir, "audits") is None:
         raise InputError(
@@ -72,7 +72,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     inputs = {stage.name: stage.content for stage in (candidates, audits, scored, *drawn_by)}
     confidence = confidence_now(run_dir, audits, config.select.confidence)
     settings = settings_of("selected", config) | {"confidence_by_itself": confidence}
-    with step("selected") as facts:
+    with stage_line("selected") as facts:
         if reuse(run_dir, "selected", inputs=inputs, config=settings) is None:
             settled = config.select.model_copy(update={"confidence": confidence})
             request, selection = judge_and_choose(run_dir, settled, candidates, audits, scored)
@@ -94,7 +94,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         stage = open_stage(run_dir, "selected")
         facts += _told(stage, confidence)
     for line in (*_told_of_groups(stage), *_told_of_floor(stage, config.select.floor)):
-        say(line)
+        notify(line)
     return stage
 
 
@@ -188,7 +188,7 @@ def make_scores(config: Config, run_dir: Path, candidates: Stage, audits: Stage)
     settings = settings_of("scored", config)
     intervals = config.select.venn_abers
     inputs = {stage.name: stage.content for stage in (candidates, audits)}
-    with step("scored") as facts:
+    with stage_line("scored") as facts:
         if reuse(run_dir, "scored", inputs=inputs, config=settings) is None:
             verdicts = audits.table(AUDITS)
             p_correct, scores, n_fitted = score_candidates(candidates, verdicts, intervals)

@@ -42,8 +42,8 @@ from labeling.errors import IntegrityError, WinnowError
 from pipelines.shuffle import engines, failures, markers, partition, runners, segments, storage
 from pipelines.shuffle.gather import Combine, Tables
 from pipelines.shuffle.markers import File, Marker
-from pipelines.shuffle.progress import told
-from pipelines.shuffle.segments import Carried, Segment
+from pipelines.shuffle.monitor import monitored
+from pipelines.shuffle.segments import Segment, SegmentSlice
 
 __all__ = ["Combine", "Shuffle", "Split", "Tables", "keep_all", "n_buckets_for", "run", "united"]
 
@@ -176,16 +176,16 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     shuffle.n_splits = len(splits)
     storage.make_folder(shuffle.out_dir)
     job = _job(shuffle, splits)
-    if not markers.is_done(shuffle.work_dir, shuffle.out_dir, job):
-        markers.begin(shuffle.work_dir, job)
+    if not markers.is_job_done(shuffle.work_dir, shuffle.out_dir, job):
+        markers.begin_job(shuffle.work_dir, job)
         with (
             engines.ready(beam_options) as options,
-            told(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets),
+            monitored(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets),
         ):
             _run_pipeline(shuffle, splits, options)
-        failures.raise_first(shuffle.work_dir, markers.needed(shuffle.work_dir))
+        failures.raise_first(shuffle.work_dir, markers.bytes_needed(shuffle.work_dir))
         _check_all_done(shuffle)
-    markers.conclude(shuffle.work_dir)
+    markers.finish_job(shuffle.work_dir)
 
 
 def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str]) -> None:
@@ -194,8 +194,10 @@ def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Seque
         with runners.interruptible(), pipeline:
             _ = pipeline | beam.Create(list(splits)) | shuffle
     except Exception as error:
-        failures.raise_first(shuffle.work_dir, markers.needed(shuffle.work_dir))
-        known = failures.from_engine(error, shuffle.work_dir, markers.needed(shuffle.work_dir))
+        failures.raise_first(shuffle.work_dir, markers.bytes_needed(shuffle.work_dir))
+        known = failures.from_engine(
+            error, shuffle.work_dir, markers.bytes_needed(shuffle.work_dir)
+        )
         if known is not None:
             raise known from error
         raise
@@ -214,7 +216,7 @@ def _job(shuffle: Shuffle, splits: Sequence[Split]) -> dict[str, Any]:
 
 
 def _check_all_done(shuffle: Shuffle) -> None:
-    done = markers.finished(shuffle.work_dir)
+    done = markers.read_status(shuffle.work_dir)
     if shuffle.n_splits and (done is None or done.buckets != shuffle.n_buckets):
         raise IntegrityError(
             "Beam reports success, but not all buckets are there",
@@ -249,7 +251,7 @@ class _Map(beam.DoFn):
             else:
                 parts = failures.retried(lambda: list(self._chunks(split)))
                 for number, (first, last) in groups:
-                    yield number, segments.carry(split.split_id, parts, first, last)
+                    yield number, segments.cut(split.split_id, parts, first, last)
         except (WinnowError, OSError) as error:
             failures.write_error(self._shuffle.work_dir, f"map-{split.split_id}", error)
 
@@ -282,7 +284,7 @@ class _Reduce(beam.DoFn):
     def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[int]:
         group, pointers = element
         first, last = self._shuffle.groups[group]
-        kind = Segment if self._shuffle.carrier == "files" else Carried
+        kind = Segment if self._shuffle.carrier == "files" else SegmentSlice
         of_split = {pointer[0]: kind(*pointer) for pointer in pointers}
         if len(of_split) < self._shuffle.n_splits:
             return  # a split has failed, and written its error

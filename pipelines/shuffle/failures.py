@@ -63,7 +63,7 @@ def write_error(work_dir: str, name: str, error: Exception) -> None:
 def raise_first(work_dir: str, n_bytes_needed: int) -> None:
     """Raise the first error that a worker wrote, if there is one."""
     folder = storage.join(work_dir, "errors")
-    for name in storage.names(folder):
+    for name in storage.list_names(folder):
         content = read_json(storage.join(folder, name))
         if content is None:
             continue

@@ -1,4 +1,4 @@
-"""Markers: which work of a shuffle is done, so that a rerun goes on behind it.
+"""Markers of finished work, so that a rerun does only what is missing.
 
 Everything is in the shuffle's work folder, in files that are whole or absent (see
 `pipelines.shuffle.storage`)::
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from pipelines.shuffle import storage
 
 SHARED = "shared"
-"""File in a stage's scratch folder that names the shared one, for those who look from outside."""
+"""File in a stage's scratch folder with the path of the shared one, for `winnow status`."""
 
 
 class File(NamedTuple):
@@ -36,15 +36,15 @@ class File(NamedTuple):
 
 
 class Marker(NamedTuple):
-    """Finished work: its files, rows by table, and what else there is to say."""
+    """Finished work: its files, rows by table, and what else the writer has to record."""
 
     files: tuple[File, ...]
     n_rows: Mapping[str, int]
     facts: Mapping[str, Any]
 
 
-class Finished(NamedTuple):
-    """How far a shuffle is. Rows are those of the finished splits, and of the finished buckets."""
+class Status(NamedTuple):
+    """Splits and buckets of a shuffle: all, the finished ones, and the rows of these."""
 
     n_splits: int
     n_buckets: int
@@ -77,19 +77,19 @@ def write_json(path: str, content: Any, partial_dir: str) -> None:
 
 
 def read_marker(path: str, folder: str) -> Marker | None:
-    """Return a marker if it is there and all its files in `folder` are as it says."""
+    """Return a marker if it exists and all its files in `folder` have their size and digest."""
     marker = _parse(path)
     if marker is None:
         return None
     for file in marker.files:
-        found = storage.join(folder, file.name)
-        if storage.size(found) != file.n_bytes or storage.sha256(found) != file.sha256:
+        written = storage.join(folder, file.name)
+        if storage.size(written) != file.n_bytes or storage.sha256(written) != file.sha256:
             return None
     return marker
 
 
 def read_json(path: str) -> Any:
-    """Return what a file of JSON holds, or None where it is missing or damaged."""
+    """Return the content of a file of JSON, or None where it is missing or damaged."""
     if storage.size(path) is None:
         return None
     try:
@@ -98,17 +98,16 @@ def read_json(path: str) -> Any:
         return None
 
 
-def finished(work_dir: str) -> Finished | None:
-    """Return how far the shuffle of a work folder is, or None where it has not begun.
+def read_status(work_dir: str) -> Status | None:
+    """Return how much of a shuffle is finished, or None where it has not begun.
 
-    Goes by the markers alone, without looking at their files.
+    Only markers are read, not their files.
     """
     job = read_json(storage.join(work_dir, "job.json"))
     if job is None:
         return None
-    splits = found(work_dir, "splits")
-    buckets = found(work_dir, "buckets")
-    return Finished(
+    splits, buckets = count_rows(work_dir, "splits"), count_rows(work_dir, "buckets")
+    return Status(
         job["n_splits"],
         job["n_buckets"],
         len(splits),
@@ -119,14 +118,14 @@ def finished(work_dir: str) -> Finished | None:
     )
 
 
-def found(work_dir: str, kind: str, known: Mapping[str, int] | None = None) -> dict[str, int]:
+def count_rows(work_dir: str, kind: str, known: Mapping[str, int] | None = None) -> dict[str, int]:
     """Return the rows of each finished split or bucket by its marker's name.
 
     Markers in `known`, from an earlier call, are not read again.
     """
     folder = storage.join(work_dir, kind)
     rows = {}
-    for name in storage.names(folder):
+    for name in storage.list_names(folder):
         if known is not None and name in known:
             rows[name] = known[name]
         elif name.endswith(".json"):
@@ -136,25 +135,31 @@ def found(work_dir: str, kind: str, known: Mapping[str, int] | None = None) -> d
     return rows
 
 
-def needed(work_dir: str) -> int:
-    """Return about how many more bytes the shuffle will write, by what is there; 0: unknown."""
-    done = finished(work_dir)
-    if done is None or not done.splits:
+def output_files(work_dir: str) -> list[File]:
+    """Return the files that the finished buckets wrote."""
+    folder = storage.join(work_dir, "buckets")
+    markers = [_parse(storage.join(folder, name)) for name in storage.list_names(folder)]
+    return [file for marker in markers if marker for file in marker.files]
+
+
+def bytes_needed(work_dir: str) -> int:
+    """Return about how many more bytes the shuffle will write; 0 before the first split."""
+    status = read_status(work_dir)
+    if status is None or not status.splits:
         return 0
     folder = storage.join(work_dir, "segments")
-    segments = sum(storage.size(storage.join(folder, name)) or 0 for name in storage.names(folder))
-    all_segments = segments * done.n_splits // done.splits
-    if not done.buckets:
-        return 2 * all_segments - segments
-    folder = storage.join(work_dir, "buckets")
-    markers = [_parse(storage.join(folder, name)) for name in storage.names(folder)]
-    written = sum(file.n_bytes for marker in markers if marker for file in marker.files)
-    missing = written * (done.n_buckets - done.buckets) // done.buckets
+    names = storage.list_names(folder)
+    segments = sum(storage.size(storage.join(folder, name)) or 0 for name in names)
+    all_segments = segments * status.n_splits // status.splits
+    if not status.buckets:
+        return 2 * all_segments - segments  # the output is about as large as the segments
+    written = sum(file.n_bytes for file in output_files(work_dir))
+    missing = written * (status.n_buckets - status.buckets) // status.buckets
     return missing + all_segments - segments
 
 
-def begin(work_dir: str, job: Mapping[str, Any]) -> None:
-    """Make the work folder ready for a job: what is left of another one is removed."""
+def begin_job(work_dir: str, job: Mapping[str, Any]) -> None:
+    """Prepare the work folder for a job: files of another job are removed."""
     if read_json(storage.join(work_dir, "job.json")) != job:
         storage.remove(work_dir)
         write_json(storage.join(work_dir, "job.json"), job, storage.join(work_dir, "partial"))
@@ -162,8 +167,8 @@ def begin(work_dir: str, job: Mapping[str, Any]) -> None:
         storage.remove(storage.join(work_dir, name))
 
 
-def is_done(work_dir: str, out_dir: str, job: Mapping[str, Any]) -> bool:
-    """Tell whether a job was finished, and every file of its output is still as it was."""
+def is_job_done(work_dir: str, out_dir: str, job: Mapping[str, Any]) -> bool:
+    """Return whether a job was finished, and every file of its output is unchanged."""
     if read_json(storage.join(work_dir, "job.json")) != job:
         return False
     if storage.size(storage.join(work_dir, "done.json")) is None:
@@ -172,7 +177,7 @@ def is_done(work_dir: str, out_dir: str, job: Mapping[str, Any]) -> bool:
     return all(read_marker(bucket_marker(work_dir, b), out_dir) is not None for b in buckets)
 
 
-def conclude(work_dir: str) -> None:
+def finish_job(work_dir: str) -> None:
     """Mark a job as done, and delete its segments."""
     partial_dir = storage.join(work_dir, "partial")
     write_json(storage.join(work_dir, "done.json"), {}, partial_dir)

@@ -89,7 +89,7 @@ def read_range(handle: IO[bytes], offset: int, length: int) -> bytes:
     return content
 
 
-def names(folder: str) -> list[str]:
+def list_names(folder: str) -> list[str]:
     """Return the sorted names of the objects directly in a folder."""
     return sorted(path.rpartition("/")[2] for path in _match(f"{folder.rstrip('/')}/*"))
 

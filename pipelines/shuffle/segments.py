@@ -1,11 +1,11 @@
-"""Segments: what a split holds for all buckets, in one file written once from end to end.
+"""Segments: the chunks of one split for all buckets, in one file written from end to end.
 
 The file::
 
-    index of chunk 0 | its columns … | index of chunk 1 | its columns … | footer (JSON: the chunks)
+    starts of chunk 0 | its columns … | starts of chunk 1 | its columns … | footer (JSON)
 
 Readers fetch ranges, some buckets at a time, and never map the file. An engine that carries the
-rows itself gets the same bytes: `carry` cuts them out of the chunks (see
+rows itself gets the same bytes: `cut` takes them out of the chunks (see
 `pipelines.shuffle.partition`).
 """
 
@@ -19,15 +19,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipelines.shuffle import storage
-from pipelines.shuffle.gather import Combine, Rows, Tables, collect
+from pipelines.shuffle.gather import ChunkBytes, Combine, Tables, gather
 from pipelines.shuffle.partition import Chunk, Layout, Starts
 
 WINDOW_BYTES = 16 << 20
-"""Bytes of consecutive buckets that are fetched at once, where they are small."""
+"""Bytes of consecutive small buckets that are fetched at once."""
 
 
 class Segment(NamedTuple):
-    """A pointer to what a split wrote."""
+    """A pointer to the segment that a split wrote."""
 
     split_id: str
     path: str
@@ -35,18 +35,18 @@ class Segment(NamedTuple):
     n_bytes: int
 
 
-class Carried(NamedTuple):
-    """What a split holds for some consecutive buckets from `first` on, carried by the engine."""
+class SegmentSlice(NamedTuple):
+    """The chunks of a split for some consecutive buckets, from `first` on."""
 
     split_id: str
     first: int
-    parts: tuple[Chunk, ...]
+    chunks: tuple[Chunk, ...]
 
 
-class Part(NamedTuple):
-    """The rows of one table and split for the buckets from `first` on, in one chunk.
+class _ChunkPointer(NamedTuple):
+    """One chunk for consecutive buckets, from `first` on.
 
-    Its columns are at hand, or begin at these bytes of the file at `path`.
+    `columns` are bytes, or where they begin in the file at `path`.
     """
 
     table: str
@@ -59,11 +59,11 @@ class Part(NamedTuple):
     path: str = ""
 
 
-def write_segment(writer: storage.Writer, parts: Iterable[Chunk]) -> tuple[int, dict[str, int]]:
+def write_segment(writer: storage.Writer, chunks: Iterable[Chunk]) -> tuple[int, dict[str, int]]:
     """Write chunks and the footer; return where that begins, and the rows of each table."""
     described = []
     n_rows: dict[str, int] = {}
-    for chunk in parts:
+    for chunk in chunks:
         index = writer.write(chunk.starts.tobytes())
         columns = [writer.write(column) for column in chunk.columns]
         schema = base64.b64encode(chunk.layout.schema).decode()
@@ -73,89 +73,85 @@ def write_segment(writer: storage.Writer, parts: Iterable[Chunk]) -> tuple[int, 
     return footer, n_rows
 
 
-def carry(split_id: str, parts: Iterable[Chunk], first: int, last: int) -> Carried:
-    """Cut out of chunks what they hold for the buckets from `first` up to `last`."""
-    cut = []
-    for chunk in parts:
+def cut(split_id: str, chunks: Iterable[Chunk], first: int, last: int) -> SegmentSlice:
+    """Return the part of some chunks for the buckets from `first` up to `last`."""
+    parts = []
+    for chunk in chunks:
         starts = chunk.starts[first : last + 1]
         columns = tuple(
             bytes(memoryview(column)[starts[0] * width : starts[-1] * width])
             for column, width in zip(chunk.columns, chunk.layout.widths, strict=True)
         )
-        cut.append(chunk._replace(starts=starts - starts[0], columns=columns))
-    return Carried(split_id, first, tuple(cut))
+        parts.append(chunk._replace(starts=starts - starts[0], columns=columns))
+    return SegmentSlice(split_id, first, tuple(parts))
 
 
-def parts_of(found: Iterable[Segment | Carried], first: int, last: int) -> list[Part]:
-    """Return the parts in the order in which kernels get them: by table, split and place in it."""
-    parts: list[Part] = []
-    for one in found:
-        parts += _carried(one) if isinstance(one, Carried) else _stored(one, first, last)
-    return sorted(parts, key=lambda part: part[:3])
+class Reader:
+    """Reads consecutive buckets of all splits, several at a time where they are small."""
+
+    def __init__(self, segments: Iterable[Segment | SegmentSlice], first: int, last: int) -> None:
+        chunks = [chunk for segment in segments for chunk in _chunks(segment, first, last)]
+        # Kernels get rows by table, split and number of the chunk, whatever came first.
+        self._chunks = sorted(chunks, key=lambda chunk: chunk[:3])
+        n_bytes = sum(map(_n_bytes, self._chunks))
+        self._window = max(1, WINDOW_BYTES * (last - first) // max(n_bytes, 1))
+        self._last = last
+        self._fetched: list[ChunkBytes] = []
+        self._range = range(0)
+
+    def tables(self, bucket: int, combine: Combine, max_rows: int) -> Tables:
+        """Return the rows of a bucket by table, in the order that the engine promises."""
+        if self._window == 1:
+            fetched = (_fetch(chunk, bucket, bucket + 1) for chunk in self._chunks)
+            return gather(fetched, 0, combine, max_rows)
+        if bucket not in self._range:
+            self._range = range(bucket, min(bucket + self._window, self._last))
+            self._fetched = []  # before the next ones are there: memory
+            self._fetched = [_fetch(chunk, bucket, self._range.stop) for chunk in self._chunks]
+        return gather(self._fetched, bucket - self._range.start, combine, max_rows)
 
 
-def _carried(one: Carried) -> Iterator[Part]:
-    for number, carried in enumerate(one.parts):
-        chunk = Chunk(*carried)
-        layout = Layout(*chunk.layout)
-        key = (chunk.table, one.split_id, number)
-        yield Part(*key, one.first, chunk.starts, layout, chunk.columns)
+def _chunks(segment: Segment | SegmentSlice, first: int, last: int) -> Iterator[_ChunkPointer]:
+    if isinstance(segment, Segment):
+        yield from _stored_chunks(segment, first, last)
+        return
+    for number, carried in enumerate(segment.chunks):
+        chunk = Chunk(*carried)  # Beam turns named tuples into plain ones
+        key = (chunk.table, segment.split_id, number)
+        yield _ChunkPointer(*key, segment.first, chunk.starts, Layout(*chunk.layout), chunk.columns)
 
 
-def _stored(one: Segment, first: int, last: int) -> Iterator[Part]:
-    with storage.reading(one.path) as file:
-        footer = storage.read_range(file, one.footer, one.n_bytes - one.footer)
+def _stored_chunks(segment: Segment, first: int, last: int) -> Iterator[_ChunkPointer]:
+    with storage.reading(segment.path) as file:
+        footer = storage.read_range(file, segment.footer, segment.n_bytes - segment.footer)
         for number, described in enumerate(json.loads(footer)):
             table, schema, is_raw, widths, dictionaries, index, columns = described
             content = storage.read_range(file, index + 8 * first, 8 * (last - first + 1))
             starts = np.frombuffer(content, np.int64)
             for at, width in zip(columns, widths, strict=True):
                 begin, end = int(starts[0]), int(starts[-1])
-                storage.expect(file, at + begin * width, (end - begin) * width)
+                storage.prefetch(file, at + begin * width, (end - begin) * width)
             values = tuple(None if d is None else tuple(d) for d in dictionaries)
             layout = Layout(base64.b64decode(schema), is_raw, tuple(widths), values)
-            key = (table, one.split_id, number)
-            yield Part(*key, first, starts, layout, tuple(columns), one.path)
+            key = (table, segment.split_id, number)
+            yield _ChunkPointer(*key, first, starts, layout, tuple(columns), segment.path)
 
 
-class Reader:
-    """Reads what splits hold for consecutive buckets, as many of them at a time as are small."""
-
-    def __init__(self, found: Iterable[Segment | Carried], first: int, last: int) -> None:
-        self._parts = parts_of(found, first, last)
-        n_bytes = sum(map(_n_bytes, self._parts))
-        self._window = max(1, WINDOW_BYTES * (last - first) // max(n_bytes, 1))
-        self._last = last
-        self._fetched: list[Rows] = []
-        self._range = range(0)
-
-    def tables(self, bucket: int, combine: Combine, most: int) -> Tables:
-        """Return the rows of a bucket by table, in the order that the engine promises."""
-        if self._window == 1:
-            rows = (fetch(part, bucket, bucket + 1) for part in self._parts)
-            return collect(rows, 0, combine, most)
-        if bucket not in self._range:
-            self._range = range(bucket, min(bucket + self._window, self._last))
-            self._fetched = []
-            self._fetched = [fetch(p, bucket, self._range.stop) for p in self._parts]
-        return collect(self._fetched, bucket - self._range.start, combine, most)
+def _n_bytes(chunk: _ChunkPointer) -> int:
+    """Return how many bytes of a chunk are to be fetched."""
+    n = int(chunk.starts[-1] - chunk.starts[0])
+    return n * sum(chunk.layout.widths) if chunk.path else 0
 
 
-def _n_bytes(part: Part) -> int:
-    """Return how much there is to fetch of a part."""
-    n = int(part.starts[-1] - part.starts[0])
-    return n * sum(part.layout.widths) if part.path else 0
-
-
-def fetch(part: Part, first: int, last: int) -> Rows:
-    """Return what a part holds for the buckets from `first` up to `last`."""
-    starts = part.starts[first - part.first : last - part.first + 1]
-    if not part.path:
-        return Rows(part.table, part.layout, starts, part.columns)
+def _fetch(chunk: _ChunkPointer, first: int, last: int) -> ChunkBytes:
+    """Return the bytes of a chunk for the buckets from `first` up to `last`."""
+    starts = chunk.starts[first - chunk.first : last - chunk.first + 1]
+    if not chunk.path:
+        return ChunkBytes(chunk.table, chunk.layout, starts, chunk.columns)
     begin, n = int(starts[0]), int(starts[-1] - starts[0])
-    with storage.reading(part.path) as file:
-        fetched = tuple(
+    with storage.reading(chunk.path) as file:
+        columns = tuple(
             storage.read_range(file, at + begin * width, n * width)
-            for at, width in zip(part.columns, part.layout.widths, strict=True)
+            for at, width in zip(chunk.columns, chunk.layout.widths, strict=True)
         )
-    return Rows(part.table, part.layout, starts - begin, fetched)
+    return ChunkBytes(chunk.table, chunk.layout, starts - begin, columns)

@@ -99,7 +99,7 @@ def read_range(handle: IO[bytes], offset: int, length: int) -> bytes:
     return b"".join(parts)
 
 
-def expect(handle: IO[bytes], offset: int, length: int) -> None:
+def prefetch(handle: IO[bytes], offset: int, length: int) -> None:
     """Tell the system that a range of an open file will be read soon, in smaller ones."""
     if hasattr(os, "posix_fadvise") and isinstance(handle, io.FileIO):
         os.posix_fadvise(handle.fileno(), offset, length, os.POSIX_FADV_WILLNEED)
@@ -111,10 +111,10 @@ def make_folder(path: str) -> None:
         os.makedirs(path, exist_ok=True)
 
 
-def names(folder: str) -> list[str]:
+def list_names(folder: str) -> list[str]:
     """Return the sorted names of what is in a folder: nothing where there is none."""
     if is_object(folder):
-        return objects.names(folder)
+        return objects.list_names(folder)
     try:
         return sorted(os.listdir(folder))
     except FileNotFoundError:

@@ -1,8 +1,9 @@
-"""Where the passes keep their tables: in the run folder, or in one that workers elsewhere see too.
+"""The folders of the passes: in the run folder, or in one that workers on other machines see too.
 
-Where ``label.work_dir`` names a folder, on a shared disk or in an object store, everything between
-the passes is there. Workers copy what they read to their own disk. This machine fetches what it has
-to look at as a whole, and the output of the last pass, which is committed in the run folder.
+If ``label.work_dir`` names a folder, on a shared disk or in an object store, all tables between the
+passes are there. Workers copy the files that they read to their own disk. This machine fetches the
+tables that a pass concludes from, and the output of the last pass, which is committed in the run
+folder.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ Files = Mapping[str, list[str]]
 Read = Callable[[Split], Iterable[tuple[str, pa.Table]]]
 Reduce = Callable[[Tables], Tables]
 Copies = tuple[tuple[str, str], ...]
-"""Files that a kernel opens by their path on this machine: where they are, and that path."""
+"""Files that a kernel opens by their path on this machine: their shared path, and that one."""
 
 
 @dataclass
-class Place:
+class Workspace:
     """The folders of one stage.
 
     Parameters
@@ -45,7 +46,7 @@ class Place:
     out
         Folder of the stage's output, on this machine.
     scratch
-        Folder on this machine for what is thrown away. Workers elsewhere have one of the same name.
+        Temporary folder on this machine. Workers on others have one of the same name.
     shared
         Folder that all workers see; empty where they see `out` and `scratch`.
     """
@@ -60,10 +61,10 @@ class Place:
         return storage.join(self.shared or str(self.scratch), f"{name}.work")
 
     def out_dir(self, name: str, is_last: bool) -> str:
-        """Return the folder into which the workers write what a pass makes."""
+        """Return the folder into which the workers write the output of a pass."""
         if self.shared:
             return storage.join(self.shared, name)
-        return str(self._here(name, is_last))
+        return str(self._local_dir(name, is_last))
 
     def read(self, read: Read) -> Read:
         """Return a reader that finds its files on the worker's own disk."""
@@ -74,7 +75,7 @@ class Place:
         return _ReduceWithCopies(reduce, tuple(self._copies)) if self.shared else reduce
 
     def share(self, files: Mapping[str, Sequence[Path]]) -> Files:
-        """Return where the workers find some tables of this machine."""
+        """Return the paths by which workers open tables of this machine."""
         if not self.shared:
             return {table: [str(path) for path in paths] for table, paths in files.items()}
         return {
@@ -83,16 +84,16 @@ class Place:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the shared folder is in an object store: workers may see no disk of ours."""
+        """Whether the shared folder is in an object store: workers may not see our disk."""
         return objects.is_object(self.shared)
 
     @property
     def carrier(self) -> Carrier:
-        """What carries the rows of a pass: a bucket would be very many small reads of objects."""
+        """The carrier of rows: from a store, files would be very many small reads for a bucket."""
         return "engine" if self.is_remote else "files"
 
     def taxonomy(self, files: TaxonomyFiles) -> TaxonomyFiles:
-        """Return where the workers find the taxonomy: in their scratch, if they see no disk."""
+        """Return the files of the taxonomy for workers: in their scratch if they see no disk."""
         if not self.is_remote:
             return files
         files = pinned(files)
@@ -110,27 +111,29 @@ class Place:
         conclude: Callable[[Path], None] | None,
         is_last: bool = False,
     ) -> Files:
-        """Finish a pass: add tables that no bucket has a row of, and what is made of the whole.
+        """Finish a pass: add tables without rows, and those that need the whole output.
 
         Parameters
         ----------
+        name
+            The pass.
         outputs
             The tables that the pass makes.
         conclude
-            What is made of the output as a whole, in its folder; None where nothing is.
+            Adds tables to the folder of the output.
         is_last
             Whether this is the output of the stage.
 
         Returns
         -------
         Files
-            Where the workers find each table.
+            The files of each table, for workers.
         """
-        here = self._here(name, is_last)
+        here = self._local_dir(name, is_last)
         here.mkdir(parents=True, exist_ok=True)
         out_dir = self.out_dir(name, is_last)
         digests = self._fetch(name, here, is_last or conclude is not None) if self.shared else {}
-        there = {*storage.names(out_dir), *(path.name for path in here.iterdir())}
+        there = {*storage.list_names(out_dir), *(path.name for path in here.iterdir())}
         self._fill_empty(here, outputs, by_table(there))
         if conclude is not None:
             conclude(here)
@@ -141,32 +144,32 @@ class Place:
                     if conclude is not None:
                         self._copies.append((sent, str(path)))
         folder = str(here) if is_last else out_dir
-        names = by_table(storage.names(folder))
+        names = by_table(storage.list_names(folder))
         return {table: [storage.join(folder, n) for n in of] for table, of in names.items()}
 
-    def here(self, paths: Iterable[str]) -> list[Path]:
-        """Return copies on this machine of some small files of the passes."""
-        found = []
+    def local(self, paths: Iterable[str]) -> list[Path]:
+        """Return the paths on this machine of some small files of the passes."""
+        copies = []
         for path in paths:
             to = Path(path)
             if self.shared and path.startswith(self.shared):
                 to = self.scratch / path.removeprefix(self.shared).lstrip("/")
                 if not to.exists():
                     storage.fetch(path, to)
-            found.append(to)
-        return found
+            copies.append(to)
+        return copies
 
     def close(self) -> None:
-        """Remove what was shared."""
+        """Remove the shared folder."""
         if self.shared:
             storage.remove(self.shared)
             shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def _here(self, name: str, is_last: bool) -> Path:
+    def _local_dir(self, name: str, is_last: bool) -> Path:
         return self.out if is_last else self.scratch / name
 
     def _copy(self, path: Path, name: str) -> Path:
-        """Have a file of this machine in the scratch of every worker."""
+        """Copy a file of this machine into the scratch of every worker."""
         to = self.scratch / name / path.name
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, to)
@@ -174,7 +177,7 @@ class Place:
         return to
 
     def _fill_empty(self, here: Path, schemas: Mapping[str, pa.Schema], there: Files) -> None:
-        """Write an empty file for each table that no bucket has a row of, whole or not at all."""
+        """Write an empty file for each table without a row in any bucket."""
         for name, schema in schemas.items():
             if name not in there:
                 path = str(here / file_name(name))
@@ -182,31 +185,31 @@ class Place:
                     writer.write(parquet_bytes(schema.empty_table()))
 
     def _send(self, path: Path, name: str) -> str:
-        """Copy a file of this machine to the shared folder; its name says what it holds."""
+        """Copy a file of this machine to the shared folder; a stage's files are sent once."""
         to = storage.join(self.shared, name, path.name)
         if name != "given" or storage.size(to) != path.stat().st_size:
             storage.send(path, to, storage.join(self.shared, "partial"))
         return to
 
     def _fetch(self, name: str, here: Path, is_wanted: bool) -> dict[str, str]:
-        """Return the digests of what the buckets wrote, and bring it here where it is wanted."""
-        digests = _committed(self.work_dir(name))
+        """Return the digests of the files that the buckets wrote; fetch them if they are wanted."""
+        digests = {file.name: file.sha256 for file in markers.output_files(self.work_dir(name))}
         for file, digest in digests.items() if is_wanted else ():
             found = storage.fetch(storage.join(self.shared, name, file), here / file)
             if found != digest:
                 raise IntegrityError(
                     "a file of the shared folder differs from what was written",
                     facts={"file": file, "expected": digest, "found": found},
-                    help="give the same command again: the file is made anew",
+                    help="give the same command again: the file is made again",
                 )
         return digests
 
 
-def place_for(config: Config, run_dir: Path, work: StageWriter) -> Place:
-    """Return where the passes of a stage keep their tables.
+def workspace_for(config: Config, run_dir: Path, work: StageWriter) -> Workspace:
+    """Return the folders of a stage.
 
-    The shared folder and the scratch folder of the workers have a name that only the same run
-    folder with the same inputs, settings and code has, so that a rerun goes on there.
+    The names of the shared folder and of the workers' scratch folder follow from the run folder,
+    the inputs, the settings and the code, so that a rerun resumes there, and only a rerun.
 
     Raises
     ------
@@ -215,7 +218,7 @@ def place_for(config: Config, run_dir: Path, work: StageWriter) -> Place:
     """
     shared = config.label.work_dir
     if shared is None:
-        return Place(work.dir, work.scratch)
+        return Workspace(work.dir, work.scratch)
     if objects.is_object(shared):
         objects.check_folder(shared)
     else:
@@ -225,7 +228,7 @@ def place_for(config: Config, run_dir: Path, work: StageWriter) -> Place:
     scratch = Path(tempfile.gettempdir(), f"winnow-{name}")
     work.scratch.mkdir(exist_ok=True)
     write_text(work.scratch / markers.SHARED, storage.join(shared, name))
-    return Place(work.dir, scratch, storage.join(shared, name))
+    return Workspace(work.dir, scratch, storage.join(shared, name))
 
 
 @dataclass(frozen=True)
@@ -264,11 +267,3 @@ def _bring(copies: Copies) -> None:
     for path, to in copies:
         if not os.path.exists(to):
             storage.fetch(path, Path(to))
-
-
-def _committed(work_dir: str) -> dict[str, str]:
-    """Return the digest of each file that the buckets of a pass wrote."""
-    folder = storage.join(work_dir, "buckets")
-    found = [markers.read_json(storage.join(folder, name)) for name in storage.names(folder)]
-    files = (markers.File(*file) for marker in found if marker for file in marker["files"])
-    return {file.name: file.sha256 for file in files}

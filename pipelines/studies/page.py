@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from curation.report.report import render_page
 from curation.runs.stage import current
-from pipelines.run.progress import say
+from pipelines.run.progress import notify
 from pipelines.studies.figure import study_svg
 from pipelines.studies.summary import mean_rows, sentences
 
@@ -47,7 +47,7 @@ def studies_in(run_dir: Path) -> Iterator[dict[str, Any]]:
         if all(_is_current(run_dir, *made_from) for made_from in facts["made_from"].items()):
             yield {"name": name, "said": sentences(facts), "figure": study_svg(facts)}
         else:
-            say(f"the study {name} is of an earlier selection: the report leaves it out")
+            notify(f"the study {name} is of an earlier selection: the report leaves it out")
 
 
 def _is_current(run_dir: Path, name: str, content: str) -> bool:

@@ -13,7 +13,7 @@ from curation.runs.stage import open_stage
 from labeling.errors import ConfigError
 from pipelines.inspecting.formatting import duration
 from pipelines.run.config import Config
-from pipelines.run.progress import Progress, say
+from pipelines.run.progress import Progress, notify
 from pipelines.run.saved_config import load_config
 from pipelines.run.sections import checked
 from pipelines.run.stages import labels_of, taxonomy_of
@@ -47,7 +47,7 @@ def run_study(study: StudySettings, study_dir: Path) -> None:
     config = load_config(Path(study.run))
     with locked(study_dir) as killed:
         if killed:
-            say(f"an earlier study stopped here ({killed}): continuing after its last cell")
+            notify(f"an earlier study stopped here ({killed}): continuing after its last cell")
         setup = _prepare(study, config, study_dir)
         available = {name: len(images) for name, images in setup.images.items()}
         sizes = tuple(sizes_of(study, available))
@@ -91,14 +91,14 @@ def _measure(setup: Setup, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Measur
             yield cell, measures
     n_before, started = len(cells) - len(left), time.perf_counter()
     if n_before:
-        say(f"{n_before} of {len(cells)} cells were finished before")
+        notify(f"{n_before} of {len(cells)} cells were finished before")
     task = setup.tasks[0]
     for number, cell in enumerate(left, 1):
         name = f"cell {n_before + number} of {len(cells)}"
         measures = train_cell(setup, cell, Progress(name, "steps"))
         seconds = (time.perf_counter() - started) / number * (len(left) - number)
         value = f"{task.main[0]} {measures[task.name][task.main[0]]:.3f}"
-        say(f"{name}: {cell}: {value}, about {duration(seconds)} left")
+        notify(f"{name}: {cell}: {value}, about {duration(seconds)} left")
         yield cell, measures
 
 

@@ -18,7 +18,7 @@ from pipelines.shuffle.markers import (
     SHARED,
     File,
     Marker,
-    begin,
+    begin_job,
     bucket_marker,
     split_marker,
     write_marker,
@@ -90,7 +90,7 @@ def test_damage_is_named_and_the_rest_is_shown(run_dir: Path, damage: str) -> No
 def test_an_unfinished_shuffle_is_shown_by_its_markers(run_dir: Path) -> None:
     work = run_dir / ".staging" / "candidates-0123456789ab.work" / "merge.work"
     job = {"name": "merge", "n_splits": 3, "n_buckets": 8}
-    begin(str(work), job)
+    begin_job(str(work), job)
     marker = Marker((File("x", 1, ""),), {"rows": 5}, {})
     for number in range(3):
         write_marker(split_marker(str(work), f"s{number}"), marker, str(work / "partial"))
@@ -114,7 +114,7 @@ def test_a_shuffle_in_a_shared_folder_is_shown_too(run_dir: Path, tmp_path: Path
     scratch.mkdir(parents=True)
     (scratch / SHARED).write_text(str(tmp_path / "shared"))
     job = {"name": "inputs", "n_splits": 3, "n_buckets": 1}
-    begin(str(tmp_path / "shared" / "inputs.work"), job)
+    begin_job(str(tmp_path / "shared" / "inputs.work"), job)
     assert "inputs: 0 of 3 splits, 0 of 1 buckets\n" in status(run_dir).stdout
 
 

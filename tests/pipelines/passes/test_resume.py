@@ -110,7 +110,7 @@ def test_finished_splits_and_buckets_are_not_done_again(
             assert contents(folder) == undisturbed
             break
         broken_at += 1
-        done = markers.finished(str(folder / "work"))
+        done = markers.read_status(str(folder / "work"))
         n_splits, n_buckets = (done.splits, done.buckets) if done else (0, 0)
         CALLS.clear()
         run(shuffle_in(folder, carrier), SPLITS, ONE)
@@ -128,9 +128,9 @@ def test_a_finished_shuffle_is_not_run_again(tmp_path: Path) -> None:
     run(shuffle_in(tmp_path), SPLITS, ONE)
     assert not CALLS
     assert before == {p: p.stat().st_mtime_ns for p in (tmp_path / "out").iterdir()}
-    done = markers.finished(str(tmp_path / "work"))
+    done = markers.read_status(str(tmp_path / "work"))
     assert done == (N_SPLITS, N_BUCKETS, N_SPLITS, N_BUCKETS, 600, 600, True)
-    assert storage.names(str(tmp_path / "work" / "segments")) == []
+    assert storage.list_names(str(tmp_path / "work" / "segments")) == []
 
 
 def test_another_job_in_the_same_folder_begins_anew(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_damaged_work_is_done_again(
     tmp_path: Path, how: str, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(markers, "conclude", lambda work_dir: None)
+        patch.setattr(markers, "finish_job", lambda work_dir: None)
         run(shuffle_in(tmp_path), SPLITS, ONE)
     work = tmp_path / "work"
     damage(work / "segments" / "001", how)
@@ -180,7 +180,7 @@ def test_a_failed_split_keeps_buckets_from_being_finished(
         run(shuffle_in(tmp_path, carrier), SPLITS, ONE)
     assert "free bytes" in caught.value.facts
     assert "again" in caught.value.help
-    done = markers.finished(str(tmp_path / "work"))
+    done = markers.read_status(str(tmp_path / "work"))
     assert done is not None
     assert done.buckets == 0
     run(shuffle_in(tmp_path, carrier), SPLITS, ONE)
@@ -203,8 +203,8 @@ def test_a_fault_that_stays_is_told(tmp_path: Path) -> None:
 
 def test_a_full_disk_tells_how_much_is_needed(tmp_path: Path) -> None:
     work = str(tmp_path)
-    markers.begin(work, {"n_splits": 4, "n_buckets": 8})
-    assert markers.needed(work) == 0
+    markers.begin_job(work, {"n_splits": 4, "n_buckets": 8})
+    assert markers.bytes_needed(work) == 0
 
     def mark(path: str, n_bytes: int) -> None:
         done = markers.Marker((markers.File("file", n_bytes, ""),), {}, {})
@@ -214,6 +214,6 @@ def test_a_full_disk_tells_how_much_is_needed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "segments" / name).write_bytes(bytes(1000))
         mark(markers.split_marker(work, name), 1000)
-    assert markers.needed(work) == 2000 + 4000
+    assert markers.bytes_needed(work) == 2000 + 4000
     mark(markers.bucket_marker(work, 3), 300)
-    assert markers.needed(work) == 2000 + 7 * 300
+    assert markers.bytes_needed(work) == 2000 + 7 * 300

@@ -140,7 +140,7 @@ def test_a_partition_holds_every_row_in_its_bucket_and_order(
     keys = pa.array([n.to_bytes(16, "big") for n in numbers], ids.BINARY)
     rows = pa.table({"key": keys, "row": np.arange(len(keys), dtype=np.int16)}).slice(offset)
     chunk = partition("t", rows, "key", 1 << bits)
-    carried = segments.carry("s", [chunk], 0, 1 << bits)
+    carried = segments.cut("s", [chunk], 0, 1 << bits)
     reader = segments.Reader([carried], 0, 1 << bits)
     found = {}
     for bucket in range(1 << bits) if len(rows) else ():
@@ -162,7 +162,7 @@ def test_a_dictionary_arrives_sorted_with_the_values_in_use(text: bool) -> None:
         rows = pa.table({"key": keys, "name": column.cast(SOURCE)})
         if text:
             rows = rows.append_column("text", pa.array(["x", "y", "z"]))
-        cut.append(segments.carry(f"{n}", [partition("t", rows, "key", 2)], 0, 2))
+        cut.append(segments.cut(f"{n}", [partition("t", rows, "key", 2)], 0, 2))
     found = segments.Reader(cut, 0, 2).tables(0, engine.keep_all, 9)["t"]["name"]
     assert found.type == SOURCE
     assert found.to_pylist() == ["b", "a", "c", None if text else "a"]

@@ -35,7 +35,7 @@ def shuffled(folder: str, options: Sequence[str]) -> dict[str, bytes]:
     keys = {"numbers": "key", "squares": "key"}
     work, out = storage.join(folder, "work"), storage.join(folder, "out")
     run(Shuffle(read_numbers, keys, sum_by_key, 8, work, out), splits(11), options)
-    return {name: storage.read(storage.join(out, name)) for name in storage.names(out)}
+    return {name: storage.read(storage.join(out, name)) for name in storage.list_names(out)}
 
 
 def submitted(runner: str, endpoint: str) -> list[str]:

@@ -40,9 +40,9 @@ def test_an_object_is_read_back_whole_and_in_ranges(shelf: Path) -> None:
 def test_names_are_those_directly_in_a_folder(shelf: Path) -> None:
     for name in ("b/work/z", "b/work/a", "b/work/deep/er", "b/work2/x", "b/work"):
         put(f"shelf://{name}", b"")
-    assert objects.names("shelf://b/work") == ["a", "z"]
-    assert objects.names("shelf://b/work/") == ["a", "z"]
-    assert objects.names("shelf://b/none") == []
+    assert objects.list_names("shelf://b/work") == ["a", "z"]
+    assert objects.list_names("shelf://b/work/") == ["a", "z"]
+    assert objects.list_names("shelf://b/none") == []
 
 
 def test_what_is_removed_is_a_name_and_all_below_it(shelf: Path) -> None:

@@ -16,7 +16,7 @@ from pipelines.passes.label import label
 from pipelines.run.config import Config, read_config
 from pipelines.shuffle import storage
 from pipelines.shuffle.engine import Split
-from pipelines.shuffle.workspace import Place
+from pipelines.shuffle.workspace import Workspace
 from tests.pipelines import stores
 
 
@@ -99,17 +99,17 @@ def read_text(split: Split) -> Iterator[tuple[str, pa.Table]]:
 
 
 def test_workers_that_see_no_disk_of_ours_get_what_they_open(tmp_path: Path, shelf: Path) -> None:
-    place = Place(tmp_path / "out", tmp_path / "scratch", "shelf://bucket/work")
+    workspace = Workspace(tmp_path / "out", tmp_path / "scratch", "shelf://bucket/work")
     labels = tmp_path / "labels.jsonl"
     labels.write_text("labels")
-    files = place.taxonomy(TaxonomyFiles(labels))
+    files = workspace.taxonomy(TaxonomyFiles(labels))
 
     def conclude(folder: Path) -> None:
         (folder / "made-0.parquet").write_text("made of the whole")
 
-    made = place.conclude("first", {}, conclude)
-    read = place.read(read_text)
-    reduce = place.reduce(lambda tables: {"t": pa.table({"text": [files.path.read_text()]})})
+    made = workspace.conclude("first", {}, conclude)
+    read = workspace.read(read_text)
+    reduce = workspace.reduce(lambda tables: {"t": pa.table({"text": [files.path.read_text()]})})
     labels.unlink()
     (tmp_path / "scratch").rename(tmp_path / "elsewhere")
     assert reduce({})["t"]["text"].to_pylist() == ["labels"]
