@@ -92,8 +92,8 @@ def _pages(path: Path) -> Iterator[Page | Broken]:
     for record in read_records(path, _is_page):
         if isinstance(record, Broken):
             yield record
-        elif _is_page(record.status, record.mime):
-            yield read_page(record.body, record.url, record.charset)
+        elif _is_page(record.head.status, record.head.mime):
+            yield read_page(record.body, record.url, record.head.charset)
 
 
 @dataclass
@@ -122,8 +122,8 @@ def _stored(path: Path, name: str) -> _Stored:
             location = f"{name}#{record.offset}"
             image = Located(ids.digest(record.body), location, len(record.body))
             stored.images.setdefault(_key(record.url), image)
-        elif record.redirect:
-            target = Resolver(record.url)(record.redirect)
+        elif record.head.redirect:
+            target = Resolver(record.url)(record.head.redirect)
             stored.redirects.setdefault(_key(record.url), _key(target))
     if any(record.reason == "shared_member" for record in stored.broken):
         stored.images.clear()

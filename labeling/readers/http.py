@@ -24,19 +24,26 @@ GZIP = b"\x1f\x8b\x08"
 _CHUNK = re.compile(rb"[0-9a-fA-F]+[ \t]*(;[^\r\n]*)?\r?\n")
 
 
-@dataclass(frozen=True)
-class Record:
-    """A stored HTTP response: its offset, the fields of its header, and its decoded body.
+class Head(NamedTuple):
+    """Fields of the header of a response.
 
     ``redirect`` is the Location header of a response that has one; ``mime`` is lower case.
     """
 
-    offset: int
-    url: str
     status: int
     mime: str
     charset: str | None
-    redirect: str | None
+    redirect: str | None = None
+    codings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """A stored HTTP response: its offset, the fields of its header, and its decoded body."""
+
+    offset: int
+    url: str
+    head: Head
     body: bytes
 
 
@@ -55,16 +62,6 @@ class Broken:
 
 Wanted = Callable[[int, str], bool]
 """A function of the status and media type of a response: True if its body is to be read."""
-
-
-class Head(NamedTuple):
-    """Fields of the header of a response."""
-
-    status: int
-    mime: str
-    charset: str | None
-    redirect: str | None = None
-    codings: Sequence[str] = ()
 
 
 def _reader(make: Callable[[BytesIO], WarcReader]) -> Callable[[bytes], bytes]:
@@ -91,7 +88,7 @@ def decoded(
         return None
     if body is None:
         return Broken(offset, "too_large", url)
-    return Record(offset, url, head.status, head.mime, head.charset, head.redirect, body)
+    return Record(offset, url, head, body)
 
 
 def _decode(stored: bytes, codings: list[str]) -> bytes | None:

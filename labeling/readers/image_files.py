@@ -28,7 +28,7 @@ class Located(NamedTuple):
 
 
 class Locator:
-    """Finds the image of a reference, and caches the last ones.
+    """Finds the image of a reference with `locate`, and caches the last ones.
 
     Parameters
     ----------
@@ -42,16 +42,13 @@ class Locator:
     def __init__(self, base: Path, sites: Sequence[str]) -> None:
         self._base = base
         self._sites = sites
-        self._cached = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
+        self.locate = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
 
-    def locate(self, reference: str) -> Located | None:
+    def _locate(self, reference: str) -> Located | None:
         """Return the image that a URL or a path refers to; None for a path without a file.
 
         The id is the digest of the bytes if the file exists, else the digest of the URL.
         """
-        return self._cached(reference)
-
-    def _locate(self, reference: str) -> Located | None:
         if "://" not in reference:
             return self._read(reference)
         for site in self._sites:

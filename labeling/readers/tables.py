@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys import ids
-from labeling.keys.arrays import Mask
+from labeling.keys.arrays import Floats, Mask
 from labeling.readers.image_files import Locator, host_of
 from labeling.readers.tabular import Batch, Columns, read_batches
 from labeling.schemas import (
@@ -62,15 +62,13 @@ def read_signals(
         For a file or a weight that cannot be read.
     """
     for batch in read_batches(path, columns, required=("image", "text")):
-        yield from _signals(path, batch, source, locator)
+        yield from _signals(batch, source, locator)
 
 
-def _signals(
-    path: Path, batch: Batch, source: str, locator: Locator
-) -> Iterator[tuple[str, pa.Table]]:
+def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str, pa.Table]]:
     located = [locator.locate(reference) for reference in _texts(batch.table, "image")]
     exists = np.array([image is not None for image in located], bool)
-    yield "rejects", _rejects(path, batch, "image", {"image_missing": ~exists})
+    yield "rejects", _rejects(batch, {"image_missing": ~exists})
     table = batch.table.filter(pa.array(exists))
     rows = [image._asdict() for image in located if image is not None]
     images = pa.Table.from_pylist(rows, schema=IMAGES.arrow)
@@ -83,8 +81,8 @@ def _signals(
         "page_id": _mapped(ids.digest, page),
         "host": _mapped(host_of, page),
     }
-    kept = Batch(table, batch.rows[exists])
-    weight = _numbers(kept, "weight", path, np.float32) if "weight" in columns else np.ones(n)
+    kept = Batch(batch.path, table, batch.rows[exists])
+    weight = _numbers(kept, "weight") if "weight" in columns else np.ones(n)
     signals = {
         **key,
         "source": table["source"] if "source" in columns else pa.repeat(source, n),
@@ -93,7 +91,7 @@ def _signals(
         "lang": table["lang"] if "lang" in columns else pa.nulls(n, pa.string()),
     }
     checked = pa.table(signals, schema=SIGNALS.arrow)
-    check(checked, SIGNALS, str(path))
+    check(checked, SIGNALS, str(batch.path))
     yield "signals", checked.filter(pc.not_equal(checked["text"], ""))
     yield "placements", pa.table(key, schema=PLACEMENTS.arrow)
 
@@ -106,7 +104,8 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
     name, table
         ``links``.
     """
-    for table, _ in read_batches(path, columns, required=("src", "dst")):
+    for batch in read_batches(path, columns, required=("src", "dst")):
+        table = batch.table
         source = _texts(table, "src")
         links = {
             "src_page": _mapped(ids.digest, source),
@@ -148,11 +147,11 @@ def read_feedback(
     """
     required = ("event_id", "image", "kind", "user", "time")
     for batch in read_batches(path, columns, required):
-        yield from _feedback(path, batch, locator, known_label)
+        yield from _feedback(batch, locator, known_label)
 
 
 def _feedback(
-    path: Path, batch: Batch, locator: Locator, known_label: Callable[[str], bool]
+    batch: Batch, locator: Locator, known_label: Callable[[str], bool]
 ) -> Iterator[tuple[str, pa.Table]]:
     table = batch.table
     columns = table.column_names
@@ -165,7 +164,7 @@ def _feedback(
         "unknown_label": np.array([bool(x) and not known_label(x) for x in label], bool),
         "no_label": np.array([not x and not q for x, q in zip(label, query, strict=True)], bool),
     }
-    yield "rejects", _rejects(path, batch, "image", bad)
+    yield "rejects", _rejects(batch, bad)
     rows = {
         "event_id": pc.fill_null(table["event_id"], ""),
         "image_id": pa.array([i.image_id if i else "0" * 32 for i in images], pa.string()),
@@ -173,19 +172,19 @@ def _feedback(
         "query": pa.array([q or None for q in query], pa.string()),
         "kind": table["kind"],
         "user_id": pc.fill_null(table["user"], ""),
-        "position": _positions(batch, path) if "position" in columns else pa.nulls(len(table)),
-        "time": _seconds(batch, path),
+        "position": _positions(batch) if "position" in columns else pa.nulls(len(table)),
+        "time": _seconds(batch),
     }
     good = ~np.any(list(bad.values()), axis=0)
     feedback = pa.table(rows).filter(pa.array(good)).cast(FEEDBACK.arrow)
-    check(feedback, FEEDBACK, str(path))
+    check(feedback, FEEDBACK, str(batch.path))
     yield "feedback", feedback
 
 
 def read_pairs(path: Path) -> pa.Table:
     """Read a table that names images and labels by their ids: columns image_id and label_id."""
     names = ("image_id", "label_id")
-    return pa.concat_tables(t for t, _ in read_batches(path, {n: n for n in names}, names))
+    return pa.concat_tables(b.table for b in read_batches(path, {n: n for n in names}, names))
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:
@@ -200,16 +199,12 @@ def _mapped(function: Callable[[str], str], texts: list[str]) -> pa.Array:
     return pa.array(map(function, texts), pa.string())
 
 
-def _positions(batch: Batch, path: Path) -> pa.Array:
-    given = batch.table["position"]
-    blank = np.asarray(pc.is_null(given), bool)
-    column = batch.table.column_names.index("position")
-    filled = batch.table.set_column(column, "position", pc.fill_null(given, "1"))
-    numbers = _numbers(Batch(filled, batch.rows), "position", path, np.int32)
-    return pa.array(np.asarray(numbers), pa.int32(), mask=blank)
+def _positions(batch: Batch) -> pa.Array:
+    numbers = _numbers(batch, "position", nullable=True)
+    return pa.array(np.nan_to_num(numbers).astype(np.int32), mask=np.isnan(numbers))
 
 
-def _seconds(batch: Batch, path: Path) -> pa.Array:
+def _seconds(batch: Batch) -> pa.Array:
     texts = pd.Series(_texts(batch.table, "time"), dtype=str)
     numeric = pd.to_numeric(texts, errors="coerce")
     parsed = pd.to_datetime(
@@ -217,39 +212,41 @@ def _seconds(batch: Batch, path: Path) -> pa.Array:
     )
     since = parsed.dt.as_unit("s") - pd.Timestamp(0, tz="UTC").as_unit("s")
     seconds = numeric.fillna(since.dt.total_seconds()).to_numpy().astype(np.float64)
-    _refuse_first(~(np.abs(seconds) < MAX_SECONDS), batch, "time", path, "a time")
+    _refuse_first(~(np.abs(seconds) < MAX_SECONDS), batch, "time", "a time")
     return pa.array(np.floor(seconds).astype(np.int64))
 
 
-def _numbers(
-    batch: Batch, name: str, path: Path, dtype: type[np.float32] | type[np.int32]
-) -> pa.Array:
+def _numbers(batch: Batch, name: str, *, nullable: bool = False) -> Floats:
+    """Return a column of numbers, NaN for nulls; raise `InputError` if others are not finite."""
     texts = pd.Series(_texts(batch.table, name), dtype=str)
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy().astype(np.float64)
-    _refuse_first(~(np.abs(numbers) < MAX_NUMBER), batch, name, path, "a finite number")
-    return pa.array(numbers.astype(dtype))
+    numbers: Floats = pd.to_numeric(texts, errors="coerce").to_numpy().astype(np.float64)
+    bad = ~(np.abs(numbers) < MAX_NUMBER)
+    if nullable:
+        bad &= np.asarray(pc.is_valid(batch.table[name]), bool)
+    _refuse_first(bad, batch, name, "a finite number")
+    return numbers
 
 
-def _refuse_first(bad: Mask, batch: Batch, name: str, path: Path, expected: str) -> None:
+def _refuse_first(bad: Mask, batch: Batch, name: str, expected: str) -> None:
     if bad.any():
         first = int(np.argmax(bad))
         value = batch.table[name][first].as_py()
         raise InputError(
             f"column {name}: {int(bad.sum()):,} of {len(bad):,} values are not {expected}",
-            facts={"file": path, "first": f"row {batch.rows[first] + 1}: {value!r}"},
+            facts={"file": batch.path, "first": f"row {batch.rows[first] + 1}: {value!r}"},
             help="correct the file, or leave the column out of `columns`",
         )
 
 
-def _rejects(path: Path, batch: Batch, name: str, bad: Mapping[str, Mask]) -> pa.Table:
+def _rejects(batch: Batch, bad: Mapping[str, Mask]) -> pa.Table:
     """Return one reject for each bad row, under its first reason."""
     rows: list[dict[str, str]] = []
-    values = batch.table[name]
+    values = batch.table["image"]
     seen = np.zeros(len(batch.table), bool)
     for reason, flags in bad.items():
         rows += [
             {
-                "where": f"{path.name}:{batch.rows[row] + 1}",
+                "where": f"{batch.path.name}:{batch.rows[row] + 1}",
                 "reason": reason,
                 "value": str(values[int(row)].as_py())[:200],
             }

@@ -33,6 +33,7 @@ MAX_LINE_BYTES = 4 << 20
 class Batch(NamedTuple):
     """Some rows of a file, and the position of each in it, from 0."""
 
+    path: Path
     table: pa.Table
     rows: Ints
 
@@ -64,7 +65,7 @@ def read_batches(path: Path, columns: Columns, required: tuple[str, ...]) -> Ite
             raise missing_column(path, absent[0], table.column_names)
         mapped = [_as_text(table[theirs], theirs, path) for theirs in columns.values()]
         rows = np.arange(start, start + len(table))
-        yield Batch(pa.Table.from_arrays(mapped, names=list(columns)), rows)
+        yield Batch(path, pa.Table.from_arrays(mapped, names=list(columns)), rows)
         start += len(table)
 
 

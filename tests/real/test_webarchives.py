@@ -44,9 +44,9 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pages_of(path: Path) -> list[Page]:
     found = read_records(path, lambda status, mime: status == 200 and mime == "text/html")
     return [
-        read_page(r.body, r.url, r.charset)
+        read_page(r.body, r.url, r.head.charset)
         for r in found
-        if isinstance(r, Record) and r.status == 200 and r.mime == "text/html"
+        if isinstance(r, Record) and r.head.status == 200 and r.head.mime == "text/html"
     ]
 
 
@@ -74,7 +74,7 @@ def test_a_crawl_of_2008_is_read_to_the_last_unit(archives: Path) -> None:
     path = archives / "example.warc.gz"
     found = list(read_records(path, lambda status, mime: True))
     assert not [r for r in found if isinstance(r, Broken)]
-    assert sum(isinstance(r, Record) and r.mime.startswith("image/") for r in found) == 55
+    assert sum(isinstance(r, Record) and r.head.mime.startswith("image/") for r in found) == 55
     pages = pages_of(path)
     assert len(pages) == 94
     assert sum(len(page.images) for page in pages) == 788
