@@ -1,4 +1,4 @@
-"""What each image might show: signals, links and feedback become candidate labels."""
+"""Candidate labels of images, from signals, links and feedback."""
 
 from __future__ import annotations
 

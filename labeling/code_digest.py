@@ -1,9 +1,8 @@
-"""Digests of code: what a module made may be used again as long as all that it imports is the same.
+"""Digests of code: outputs of a module are reused while all the code that it imports is the same.
 
-Imports are read from the sources, those within functions too but not those for type checkers, and
-nothing is imported for it but the four packages themselves. Names in strings, such as those of
-exports that a package loads when they are asked for, are no imports; whoever imports such a name
-depends on the whole package.
+Imports are read from the sources, also those within functions but not those for type checkers;
+only the four packages themselves are imported. Names in strings, such as lazy exports, are not
+imports; a module that imports such a name depends on the whole package.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ _NAME = re.compile(r"([.\w]+)(?:[ \t]+as[ \t]+(\w+))?")
 
 @functools.cache
 def code_digest(*modules: str) -> str:
-    """Return the sha256 of the sources of some modules and of all of ours that they can import.
+    """Return the sha256 of the sources of some modules and of all modules of ours that they import.
 
-    A file of another kind, such as a template, counts where one of these modules names it.
+    A file of another kind, such as a template, counts if one of these modules contains its name.
 
     Parameters
     ----------
     modules
-        Dotted names; that of a package stands for all of its modules.
+        Dotted names; the name of a package means all of its modules.
 
     Returns
     -------
@@ -64,9 +63,9 @@ def code_digest(*modules: str) -> str:
 
 @functools.cache
 def closure(*modules: str) -> tuple[str, ...]:
-    """Return the names of some modules and of all of ours that they can import, sorted."""
+    """Return the names of some modules and of all modules of ours that they import, sorted."""
     if not modules:
-        raise AssertionError("a digest of no code was asked for")
+        raise AssertionError("no modules to digest")
     reached: set[str] = set()
     waiting = [name for module in modules for name in _with_package(module)]
     while waiting:
@@ -79,7 +78,7 @@ def closure(*modules: str) -> tuple[str, ...]:
 
 @functools.cache
 def _imported(name: str) -> tuple[str, ...]:
-    """Return what a module imports of ours, and the packages that it lies in."""
+    """Return the modules of ours that a module imports, and the package that contains it."""
     above = name.rpartition(".")[0]
     here = name if _is_package(name) else above
     reached = {*filter(None, [above])}
@@ -90,7 +89,7 @@ def _imported(name: str) -> tuple[str, ...]:
 
 
 def _targets(text: str, here: str) -> Iterator[tuple[str, str]]:
-    """Yield a module and a name that is imported from it, or a module and no name.
+    """Yield a module and a name that is imported from it, or a module and ``""``.
 
     ``import a.b`` gives access to all of ``a``, ``import a.b as c`` only to ``a.b``.
     """
@@ -109,7 +108,7 @@ def _reached(module: str, name: str) -> set[str]:
 
 
 def _with_package(name: str) -> list[str]:
-    """Return a module, or all modules of a package: what it exports can lie in any of them."""
+    """Return a module, or all modules of a package: its exports can be in any of them."""
     return [name, *(m for m in _files()[0] if m.startswith(f"{name}."))]
 
 
@@ -122,7 +121,7 @@ def _source(name: str) -> bytes:
     file = _files()[0].get(name)
     if file is None:
         raise IntegrityError(
-            "the source of a module is missing, so that what it made before cannot be trusted",
+            "the source of a module is missing, so that its outputs cannot be checked",
             facts={"module": name},
             help="install winnow with its sources (*.py)",
         )
@@ -131,7 +130,7 @@ def _source(name: str) -> bytes:
 
 @functools.cache
 def _files() -> tuple[Mapping[str, Traversable], Mapping[str, Traversable]]:
-    """Return our source files by the module's name, and our other files by their path."""
+    """Return our source files by the name of their module, and our other files by their path."""
     sources: dict[str, Traversable] = {}
     others: dict[str, Traversable] = {}
     for package in PACKAGES:

@@ -1,13 +1,13 @@
-"""The errors a person can meet, each with what, where, the value and the remedy.
+"""The errors that users see, each with the problem, the place, the value and the remedy.
 
 The tree, with the exit code of the command line::
 
     WinnowError
     ├── ConfigError      2   the configuration or the command line is wrong
-    ├── InputError       3   an input is missing, malformed or holds a refused value
-    ├── IntegrityError   3   a file differs from what its manifest promised
+    ├── InputError       3   an input is missing, malformed or has a refused value
+    ├── IntegrityError   3   a file differs from its manifest
     ├── BusyError        3   another run is using the same folder
-    └── QualityError     4   the result is below the limit that was asked for
+    └── QualityError     4   the result is below the required limit
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from collections.abc import Mapping
 
 
 class WinnowError(Exception):
-    """Base of all errors that winnow raises on purpose.
+    """Base of all errors that winnow raises deliberately.
 
     Parameters
     ----------
     message
-        One sentence that says what is wrong.
+        One sentence that states the problem.
     facts
-        Where it is and what was found, in the order in which to show them.
+        Place and values, in the order in which they are shown.
     help
-        What the person can do about it.
+        Remedy.
     """
 
     exit_code = 3
@@ -53,11 +53,11 @@ class ConfigError(WinnowError):
 
 
 class InputError(WinnowError):
-    """An input is missing, malformed or holds a value that is refused."""
+    """An input is missing, malformed or has a value that is refused."""
 
 
 class IntegrityError(WinnowError):
-    """A file differs from what its manifest promised."""
+    """A file differs from its manifest."""
 
 
 class BusyError(WinnowError):
@@ -65,6 +65,6 @@ class BusyError(WinnowError):
 
 
 class QualityError(WinnowError):
-    """The result is below the limit that was asked for."""
+    """The result is below the required limit."""
 
     exit_code = 4

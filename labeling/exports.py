@@ -1,4 +1,4 @@
-"""Public names of a package, each imported when it is first asked for (PEP 562)."""
+"""Public names of a package, each imported when it is first used (PEP 562)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def lazy_exports(
 ) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
     """Return ``__all__``, ``__getattr__`` and ``__dir__`` of a package.
 
-    `import labeling` stays cheap that way: NumPy, Arrow, Beam or torch are loaded by the name that
+    So `import labeling` is fast: NumPy, Arrow, Beam or torch are loaded with the first name that
     needs them.
 
     Parameters
@@ -20,7 +20,7 @@ def lazy_exports(
     package
         Its ``__name__``.
     names_of
-        For each module the public names that it holds, with a space between.
+        Public names of each module, separated by spaces.
     """
     module_of = {name: module for module, names in names_of.items() for name in names.split()}
     public = sorted(module_of)

@@ -118,7 +118,7 @@ def _strings(path: Path, source: str) -> Iterator[Text]:
             continue
         if node in docstrings:
             yield Text(path, node.lineno, "docstring", text)
-        elif len(WORD.findall(text)) >= 3:
+        elif len(words := WORD.findall(text)) >= 3 and words != sorted(words):  # no list of words
             yield Text(path, node.lineno, "message", text)
 
 

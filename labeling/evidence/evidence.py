@@ -1,7 +1,8 @@
-"""Mentions to evidence: what each source says about each (image, label)."""
+"""Texts to mentions of labels, the evidence for (image, label) pairs."""
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
 from labeling.keys import ids
@@ -20,20 +21,10 @@ MENTIONS = pa.schema(
         ("ambiguity", pa.int16()),
     ]
 )
-"""One label named in one text about one image; ``label`` is the taxonomy's code, ``name`` the
+"""One label named in one text about one image: ``label`` is the taxonomy's code, ``name`` the
 matcher's number of the name."""
 
-SPOKEN = pa.schema(
-    [
-        ("image_id", ids.BINARY),
-        ("page_id", ids.BINARY),
-        ("host", HOST),
-        ("label", pa.int32()),
-        ("source", SOURCE),
-        ("strength", pa.float32()),
-        ("ambiguity", pa.int16()),
-    ]
-)
+PAGE_MENTIONS = pa.schema([field for field in MENTIONS if field.name != "name"])
 """One label that one source names about one image on one page."""
 
 EVIDENCE_ROWS = pa.schema(
@@ -47,10 +38,10 @@ EVIDENCE_ROWS = pa.schema(
         ("ambiguity", pa.int16()),
     ]
 )
-"""What one source says about one (image, label), as far as some of the pages tell."""
+"""Evidence of one source for one (image, label), from some of the pages."""
 
 COVERAGE = pa.schema([("image_id", ids.BINARY), ("source", SOURCE)])
-"""One source that could have spoken about an image."""
+"""One source that covers an image: it votes for its labels, or is silent."""
 
 
 def mentions(signals: pa.Table, matcher: Matcher) -> pa.Table:
@@ -58,27 +49,26 @@ def mentions(signals: pa.Table, matcher: Matcher) -> pa.Table:
 
     Strength is that of the match times the signal's weight.
     """
-    found = match_texts(matcher, signals["text"])
-    rows = pa.array(found.row)
-    weight = signals["weight"].to_numpy()[found.row]
-    named = compact(signals.select(["image_id", "page_id", "host", "source"])).take(rows)
-    columns = [named[name] for name in ("image_id", "page_id", "host")]
-    columns += [pa.array(found.label), named["source"], pa.array(found.name)]
-    columns += [pa.array(found.strength * weight, pa.float32()), pa.array(found.ambiguity)]
-    return pa.Table.from_arrays(columns, schema=MENTIONS)
+    matches = match_texts(matcher, signals["text"])
+    weight = signals["weight"].to_numpy()[matches.row]
+    rows = compact(signals.select(["image_id", "page_id", "host", "source"]))
+    columns = dict(zip(rows.column_names, rows.take(pa.array(matches.row)).columns, strict=True))
+    columns |= {name: getattr(matches, name) for name in ("label", "name", "ambiguity")}
+    columns["strength"] = (matches.strength * weight).astype(np.float32)
+    return pa.table(columns).select(MENTIONS.names).cast(MENTIONS)
 
 
 def coverage(signals: pa.Table) -> pa.Table:
-    """Return which sources could have spoken about each image: those that gave it a text."""
+    """Return the sources that cover each image: those with a text about it."""
     return compact(signals.group_by(COVERAGE.names).aggregate([])).cast(COVERAGE)
 
 
-def per_page(found: pa.Table) -> pa.Table:
-    """Return `SPOKEN` of all mentions of some pages, in no particular order.
+def per_page(mentions: pa.Table) -> pa.Table:
+    """Return `PAGE_MENTIONS` of all `MENTIONS` of some pages, in no particular order.
 
-    Of several mentions in one row, strength is the largest and ambiguity the smallest.
+    The strength of a row is the largest of its mentions, the ambiguity the smallest.
     """
-    united = found.group_by(["image_id", "page_id", "host", "label", "source"]).aggregate(
+    merged = mentions.group_by(["image_id", "page_id", "host", "label", "source"]).aggregate(
         [("strength", "max"), ("ambiguity", "min")]
     )
-    return united.rename_columns(SPOKEN.names).cast(SPOKEN)
+    return merged.rename_columns(PAGE_MENTIONS.names).cast(PAGE_MENTIONS)

@@ -1,1 +1,1 @@
-"""Tables as people hold them: pandas or Arrow, and their view in a notebook."""
+"""Tables of callers, pandas or Arrow, and their view in a notebook."""

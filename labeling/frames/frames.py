@@ -1,4 +1,4 @@
-"""Tables as a person hands them in: pandas or Arrow, checked against a schema, returned alike."""
+"""Tables of callers: pandas or Arrow, checked against a schema, returned as the same kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labeling.errors import InputError
 from labeling.schemas import Field, TableSchema
 
 Frame = TypeVar("Frame")
-"""A `pandas.DataFrame` or a `pyarrow.Table`: functions return the kind that they were given."""
+"""A `pandas.DataFrame` or a `pyarrow.Table`: functions return the kind of their argument."""
 
 
 def to_table(frame: object, schema: TableSchema, name: str) -> pa.Table:
@@ -62,12 +62,12 @@ def to_table(frame: object, schema: TableSchema, name: str) -> pa.Table:
 
 
 def like(table: pa.Table, frame: Frame) -> Frame:
-    """Return a table as a `pandas.DataFrame` where `frame` is one, else as it is."""
+    """Return a table as a `pandas.DataFrame` if `frame` is one, else unchanged."""
     return cast(Frame, table.to_pandas() if _is_pandas(frame) else table)
 
 
 def _is_pandas(frame: object) -> bool:
-    """Return whether a frame is of pandas, without importing pandas: that takes half a second."""
+    """Return whether a frame is of pandas, without importing pandas, which takes half a second."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(frame, pandas.DataFrame)
 
@@ -79,7 +79,7 @@ def _from_pandas(frame: Any, schema: TableSchema, name: str) -> pa.Table:
 
 def _column(values: Any, field: Field, name: str) -> pa.Array:
     try:
-        # Inferred types fail where lists are empty; NaN is what pandas has for a missing value.
+        # With the type, because the inferred one is wrong for empty lists; NaN is a missing value.
         return pa.array(values, type=field.type, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise InputError(

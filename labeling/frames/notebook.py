@@ -1,4 +1,4 @@
-"""Small HTML of an object, as a notebook shows it: escaped, and of a few rows at most."""
+"""Small HTML tables of objects for notebooks: escaped, with a few rows at most."""
 
 from __future__ import annotations
 

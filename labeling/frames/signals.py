@@ -33,11 +33,11 @@ def signals_from_texts(
         A row for each text; several rows may be about one image. Rows without a text are left out.
     image
         Column with the URL, or any other stable name, of the image. Its digest is the ``image_id``,
-        as `winnow label` has it for an image whose file is not here.
+        as in `winnow label` for an image without a file.
     text
         Column with the text.
     page
-        Column with the URL of the page; without it each image is a page of its own.
+        Column with the URL of the page; by default, each image is on a page of its own.
     source
         Kind of the texts: alt, caption, title, ….
 
@@ -49,7 +49,7 @@ def signals_from_texts(
     Raises
     ------
     InputError
-        For a column that is not there or does not hold texts.
+        For a column that is missing or does not contain texts.
 
     Examples
     --------
@@ -78,21 +78,19 @@ def signals_from_texts(
 
 def _texts(frame: object, names: list[str]) -> pa.Table:
     """Return columns of texts of a frame."""
-    found = list(cast(Any, frame).columns if not isinstance(frame, Batch) else frame.schema.names)
-    missing = [name for name in names if name not in found]
+    columns = list(cast(Any, frame).columns if not isinstance(frame, Batch) else frame.schema.names)
+    missing = [name for name in names if name not in columns]
     if missing:
         raise InputError(
             "columns are missing from the texts",
-            facts={"missing": ", ".join(missing), "found": ", ".join(map(str, found))},
+            facts={"missing": ", ".join(missing), "found": ", ".join(map(str, columns))},
             help="name the columns of your table: signals_from_texts(table, image=..., text=...)",
         )
     try:
-        columns = [pa.array(cast(Any, frame)[n], pa.string(), from_pandas=True) for n in names]
+        texts = [pa.array(cast(Any, frame)[n], pa.string(), from_pandas=True) for n in names]
     except (pa.ArrowException, TypeError) as error:
-        raise InputError(
-            "a column of the texts does not hold texts", facts={"cause": error}
-        ) from error
-    return pa.table(columns, names=names)
+        raise InputError("a column does not contain texts", facts={"cause": error}) from error
+    return pa.table(texts, names=names)
 
 
 def signals_from_warc(path: Path | str) -> pa.Table:
@@ -101,14 +99,14 @@ def signals_from_warc(path: Path | str) -> pa.Table:
     Parameters
     ----------
     path
-        A WARC, ARC or WAT file; its ending says which.
+        A WARC, ARC or WAT file, by its ending.
 
     Returns
     -------
     pyarrow.Table
-        `labeling.schemas.SIGNALS`. The id of an image that the archive holds is the digest of its
-        bytes, of another one that of its URL. Damaged records are left out: `winnow label` counts
-        them.
+        `labeling.schemas.SIGNALS`. The id of an image in the archive is the digest of its bytes,
+        that of other images the digest of their URL. Damaged records are left out; `winnow label`
+        counts them.
 
     Raises
     ------

@@ -17,10 +17,16 @@ _NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 @dataclass(frozen=True, eq=False)
 class KeyTable:
-    """Keys in the order of the slots that they fall in; none is the greatest number of 64 bits.
+    """Keys in the order of their slots; the largest number of 64 bits is not a key.
 
-    ``first`` int32 is the place of the first ``key`` of each slot, and ``last`` bool whether a key
-    is the last of its slot. One more entry, at the end, is no key.
+    Attributes
+    ----------
+    first
+        Index of the first key of each slot.
+    key
+        The keys, and one more entry that is not a key.
+    last
+        True for the last key of a slot, and for the entry after the keys.
     """
 
     first: Ints32
@@ -31,18 +37,19 @@ class KeyTable:
         return len(self.key) - 1
 
     def find(self, keys: Keys) -> Ints32:
-        """Return ``int32[n]``: the place of each key in the table, -1 for none."""
-        place = self.first.take(_slots(keys, len(self.first)))
-        found = self._at(place, keys)
-        asked = np.flatnonzero((found < 0) & ~self.last.take(place))
-        while len(asked):
-            place[asked] += 1
-            found[asked] = self._at(place[asked], keys[asked])
-            asked = asked[(found[asked] < 0) & ~self.last[place[asked]]]
+        """Return ``int32[n]``: the index of each key in the table, -1 for missing keys."""
+        index = self.first.take(_slots(keys, len(self.first)))
+        found = self._match(index, keys)
+        left = np.flatnonzero((found < 0) & ~self.last.take(index))
+        while len(left):
+            index[left] += 1
+            found[left] = self._match(index[left], keys[left])
+            left = left[(found[left] < 0) & ~self.last[index[left]]]
         return found
 
-    def _at(self, place: Ints32, keys: Keys) -> Ints32:
-        found: Ints32 = place | -(self.key.take(place) != keys).astype(np.int32)
+    def _match(self, index: Ints32, keys: Keys) -> Ints32:
+        # All bits of -1 are set, so that no branch is needed for keys that differ.
+        found: Ints32 = index | -(self.key.take(index) != keys).astype(np.int32)
         return found
 
 

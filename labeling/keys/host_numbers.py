@@ -1,7 +1,7 @@
-"""Tables on their way through the passes: ids of 16 bytes, hosts as numbers, sources as codes.
+"""Compact tables within the passes: ids of 16 bytes, hosts as numbers, sources as codes.
 
-Public tables (`labeling.schemas`) hold ids as 32 digits and names as text. What passes hand to each
-other is half as large or less, and is converted once, where it is read.
+Public tables (`labeling.schemas`) contain ids as 32 digits and names as text. Compact tables need
+at most half the memory; rows are converted once, when they are read.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import pyarrow as pa
 from labeling.keys import ids
 
 SOURCE = pa.dictionary(pa.int16(), pa.string())
-"""Arrow type of a labeling source inside the passes: tables of different files that are joined
-into one may number their sources differently, so concatenate, then ``combine_chunks``."""
+"""Arrow type of a labeling source within the passes. Tables of different files may number their
+sources differently: concatenate them, then ``combine_chunks``."""
 
 HOST = pa.int64()
-"""Arrow type of a host inside the passes, where it only matters whether hosts are the same."""
+"""Arrow type of a host within the passes, which only compare hosts."""
 
 COMPACT_PLACEMENTS = pa.schema([("image_id", ids.BINARY), ("page_id", ids.BINARY), ("host", HOST)])
 """`labeling.schemas.PLACEMENTS`, compact."""
@@ -26,7 +26,7 @@ _HOSTS = frozenset({"host", "src_host"})
 
 
 def compact(rows: pa.Table) -> pa.Table:
-    """Return rows of a public table with compact ids, hosts and sources, other columns as they are.
+    """Return rows of a public table with compact ids, hosts and sources, other columns unchanged.
 
     Examples
     --------
@@ -34,13 +34,13 @@ def compact(rows: pa.Table) -> pa.Table:
     >>> [str(t) for t in compact(pa.table(rows)).schema.types[:2]]
     ['fixed_size_binary[16]', 'int64']
     """
-    for place, name in enumerate(rows.column_names):
+    for index, name in enumerate(rows.column_names):
         if name in _IDS:
-            rows = rows.set_column(place, name, ids.to_binary(rows[name]))
+            rows = rows.set_column(index, name, ids.to_binary(rows[name]))
         elif name in _HOSTS:
-            rows = rows.set_column(place, name, host_numbers(rows[name]))
+            rows = rows.set_column(index, name, host_numbers(rows[name]))
         elif name == "source":
-            rows = rows.set_column(place, name, rows[name].dictionary_encode().cast(SOURCE))
+            rows = rows.set_column(index, name, rows[name].dictionary_encode().cast(SOURCE))
     return rows
 
 

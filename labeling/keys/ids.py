@@ -1,7 +1,7 @@
-"""Ids: 128-bit digests, written as 32 hexadecimal digits and computed with as two integers.
+"""Ids: 128-bit digests as 32 hexadecimal digits, as 16 bytes or as two integers.
 
-Tables that people and other programs read hold the digits; tables on their way through the passes
-hold the 16 bytes (`BINARY`), half the size and sorted alike.
+Public tables contain the digits; tables within the passes contain the bytes (`BINARY`), which need
+half the memory and have the same order. Kernels compute with the integers.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from labeling.keys.arrays import Ints
-from labeling.keys.runs import run_begins
+from labeling.keys.runs import run_begins, run_numbers
 
 Halves = npt.NDArray[np.uint64]
 """``uint64[n, 2]``: high and low half of each id."""
 
 BINARY = pa.binary(16)
-"""Arrow type of an id inside the passes."""
+"""Arrow type of an id within the passes."""
 
-_PAIRS = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), dtype=np.uint16)
-"""Both digits of each octet."""
+_DIGITS = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), dtype=np.uint16)
+"""Both digits of each byte."""
 
 
 def digest(content: bytes | str) -> str:
-    """Return the id of some bytes, or of a text's UTF-8 bytes: 32 hexadecimal digits.
+    """Return the id of some bytes, or of the UTF-8 of a text: half of the SHA-256, 32 digits.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def digest(content: bytes | str) -> str:
 
 
 def digest_file(file: BufferedReader) -> str:
-    """Return `digest` of what a file holds, without holding it."""
+    """Return `digest` of the content of a file, without reading it into memory at once."""
     return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
@@ -57,7 +57,7 @@ def digest_halves(texts: pa.Array | pa.ChunkedArray) -> Halves:
 
 
 def to_halves(ids: pa.Array | pa.ChunkedArray) -> Halves:
-    """Return checked ids, hexadecimal or `BINARY`, as ``uint64[n, 2]``, in their order.
+    """Return checked ids, hexadecimal or `BINARY`, as ``uint64[n, 2]`` in the same order.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def from_halves(halves: Halves) -> pa.Array:
     ['000000000000000100000000000000ff']
     """
     octets = np.ascontiguousarray(halves.astype(">u8")).view(np.uint8)
-    text = _PAIRS[octets]
+    text = _DIGITS[octets]
     offsets = np.arange(0, 32 * (len(halves) + 1), 32, dtype=np.int32)
     return pa.StringArray.from_buffers(len(halves), pa.py_buffer(offsets), pa.py_buffer(text))
 
@@ -110,27 +110,35 @@ def halves_to_binary(halves: Halves) -> pa.Array:
 
 
 def rank(halves: Halves) -> tuple[Ints, Halves]:
-    """Return the place of each id among the distinct ones, and the distinct ones, sorted.
+    """Return the index of each id among the distinct ids, and the distinct ids, sorted.
 
     Examples
     --------
-    >>> place, distinct = rank(np.array([[7, 1], [5, 0], [7, 1]], np.uint64))
-    >>> place.tolist(), distinct.tolist()
+    >>> index, distinct = rank(np.array([[7, 1], [5, 0], [7, 1]], np.uint64))
+    >>> index.tolist(), distinct.tolist()
     ([1, 0, 1], [[5, 0], [7, 1]])
     """
     order = order_by_id(halves, np.zeros(len(halves), np.uint64), 0)
     ordered = take_ids(halves, order)
-    new = run_begins(ordered)
-    place = np.empty(len(halves), np.int64)
-    place[order] = np.cumsum(new) - 1
-    return place, ordered[new]
+    index = np.empty(len(halves), np.int64)
+    index[order] = run_numbers(ordered)
+    return index, ordered[run_begins(ordered)]
 
 
 def order_by_id(halves: Halves, more: npt.NDArray[np.uint64], n_bits: int) -> Ints:
-    """Return an order of rows by their id, then by integers below ``2**n_bits``.
+    """Return an order of rows by their id, then by an integer of at most `n_bits` bits.
 
     Rows are sorted by the leading bits of the ids, which distinguish the ids of a bucket; if two
     ids share them, by all bits.
+
+    Parameters
+    ----------
+    halves
+        ``uint64[n, 2]``: ids.
+    more
+        ``uint64[n]``, below ``2**n_bits``.
+    n_bits
+        Bits of the integers, at most 63.
     """
     if not len(halves):
         return np.empty(0, np.int64)
@@ -147,7 +155,7 @@ def order_by_id(halves: Halves, more: npt.NDArray[np.uint64], n_bits: int) -> In
 
 
 def take_ids(halves: Halves, rows: Ints) -> Halves:
-    """Return the ids of some rows, each copied as a whole, which is faster than by halves."""
+    """Return the ids of some rows; copying 16 bytes at once is faster than two halves."""
     whole = np.ascontiguousarray(halves).view("V16").reshape(len(halves))
     return np.take(whole, rows).view(np.uint64).reshape(len(rows), 2)
 

@@ -1,4 +1,4 @@
-"""URLs as pages write them, to absolute ones."""
+"""References in pages to absolute URLs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 from urllib.parse import urljoin, urlsplit
 
 MAX_URL = 4096
-"""Characters of a reference; a longer one is none."""
+"""Characters of a URL; longer ones are ignored."""
 
 _SCHEMES = ("http", "https")
-# A path from the root without dot segments, which is what most references are: `urljoin` takes
-# twenty times as long for it.
+# A path from the root without dot segments, as in most references: `urljoin` takes twenty times as
+# long for it.
 _PLAIN_PATH = re.compile(
     r"(/(?!/)[\w\-~%/]*+(?:(?<!/)\.[\w\-~%/]*+)*+(?:\?[\w\-~%/.=&+,]++)?+)(?:#.*+)?+",
     re.ASCII | re.DOTALL,
@@ -18,7 +18,7 @@ _PLAIN_PATH = re.compile(
 
 
 class Resolver:
-    """Resolves the references of one page against its base, each spelling once.
+    """Resolve the references of one page against its base, equal references once.
 
     Examples
     --------
@@ -33,11 +33,11 @@ class Resolver:
         self._known: dict[str | None, str] = {None: "", "": ""}
 
     def __call__(self, reference: str | None) -> str:
-        """Return the absolute URL without its fragment; nothing where it is not of the web."""
-        found = self._known.get(reference)
-        if found is None:
-            found = self._known[reference] = self._resolve(reference or "")
-        return found
+        """Return the absolute URL without its fragment, ``""`` if it is not of http or https."""
+        url = self._known.get(reference)
+        if url is None:
+            url = self._known[reference] = self._resolve(reference or "")
+        return url
 
     def _resolve(self, reference: str) -> str:
         plain = _PLAIN_PATH.fullmatch(reference) if len(reference) <= MAX_URL // 2 else None

@@ -1,9 +1,8 @@
 """Matchers kept in files, so that one process compiles a taxonomy and the others map its file.
 
-A file is a SHA-256 digest, padded to `HEADER` bytes, and after it the Arrow IPC file of which it is
-the digest: one row, with a list for each array. Its name tells of what it was made: the taxonomy,
-its usage, the code and the version of Unicode. Whatever is amiss with a file, a new one takes its
-place.
+A file is a SHA-256 digest, padded to `HEADER` bytes, and after it the Arrow IPC file with that
+digest: one row, with a list for each array. Its name is a digest of the taxonomy, the name
+statistics, the code and the version of Unicode. A damaged file is replaced by a new one.
 """
 
 from __future__ import annotations
@@ -23,48 +22,50 @@ import pyarrow as pa
 from labeling.code_digest import code_digest
 from labeling.keys.arrays import Mask
 from labeling.matching.matcher import Matcher, compile_matcher
-from labeling.matching.surface_forms import NO_USAGE, Usage
+from labeling.matching.surface_forms import NO_STATISTICS, NameStatistics
 from labeling.taxonomy.taxonomy import Taxonomy
 
 HEADER = 64
-"""Bytes before the Arrow file, which keep its arrays aligned."""
+"""Bytes before the Arrow file; a multiple of 64 keeps its arrays aligned."""
 
 
-def cached_matcher(taxonomy: Taxonomy, directory: Path, usage: Usage = NO_USAGE) -> Matcher:
-    """Return the matcher of a taxonomy, from its file in `directory` if that is whole.
+def cached_matcher(
+    taxonomy: Taxonomy, directory: Path, statistics: NameStatistics = NO_STATISTICS
+) -> Matcher:
+    """Return the matcher of a taxonomy, from its file in `directory` if that is intact.
 
-    The directory and the file are made where they are missing. Processes may do so at once, and
-    share the memory of the file. Its arrays cannot be written to.
+    The directory and the file are created if they are missing. Several processes may do so at the
+    same time; they share the memory of the file. Its arrays are read-only.
 
     Examples
     --------
     >>> from labeling.matching.matcher import find
     >>> from labeling.taxonomy.taxonomy import Label, build_taxonomy
-    >>> taxonomy = build_taxonomy([Label("cat", (("cat", "en"),), (), None, 1)], "doctest")
+    >>> taxonomy = build_taxonomy([Label("cat", (("cat", "en"),))])
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     for _ in range(2):
     ...         matcher = cached_matcher(taxonomy, Path(directory))
     ...     print([path.suffix for path in Path(directory).iterdir()], *find(matcher, "Cats"))
     ['.matcher'] (0, 0.9, 1)
     """
-    key = _key(taxonomy, usage)
+    key = _key(taxonomy, statistics)
     path = directory / f"{key}.matcher"
-    found = _read(path, key)
-    if found is not None:
-        return found
-    matcher = compile_matcher(taxonomy, usage)
+    matcher = _read(path, key)
+    if matcher is not None:
+        return matcher
+    matcher = compile_matcher(taxonomy, statistics)
     directory.mkdir(parents=True, exist_ok=True)
     _write(matcher, path, key)
     return matcher
 
 
-def _key(taxonomy: Taxonomy, usage: Usage) -> str:
+def _key(taxonomy: Taxonomy, statistics: NameStatistics) -> str:
     digest = hashlib.sha256(code_digest(__name__).encode())
     digest.update(unicodedata.unidata_version.encode())
-    weight = None if usage.weight is None else usage.weight.tolist()
-    used = (usage.stop, sorted(usage.phrases.items()), weight)
-    said = (taxonomy.label_ids, taxonomy.names, taxonomy.parents, used)
-    digest.update(json.dumps(said).encode())
+    weight = None if statistics.weight is None else statistics.weight.tolist()
+    of_names = (statistics.stop, sorted(statistics.phrases.items()), weight)
+    inputs = (taxonomy.label_ids, taxonomy.names, taxonomy.parents, of_names)
+    digest.update(json.dumps(inputs).encode())
     return digest.hexdigest()
 
 
@@ -86,7 +87,7 @@ def _header(content: pa.Buffer) -> bytes:
 
 
 def _read(path: Path, key: str) -> Matcher | None:
-    """Return the matcher of a file, or nothing where the file is missing, damaged or another's."""
+    """Return the matcher of a file, or None if it is missing, damaged or of another key."""
     try:
         content = pa.memory_map(str(path)).read_buffer()
         if content.size <= HEADER:
@@ -104,7 +105,7 @@ def _read(path: Path, key: str) -> Matcher | None:
 
 
 def _columns(prefix: str, value: object) -> typing.Iterator[tuple[str, pa.Array]]:
-    """Yield the arrays and numbers of a value as columns of one row, by where they stand in it."""
+    """Yield the arrays and numbers of a dataclass as columns of one row, by their dotted names."""
     for field in dataclasses.fields(value):  # type: ignore[arg-type]
         name, part = prefix + field.name, getattr(value, field.name)
         if dataclasses.is_dataclass(part):

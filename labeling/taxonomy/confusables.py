@@ -1,4 +1,4 @@
-"""Names that look like others but are not: told, never merged; and texts made safe to print."""
+"""Names that look like other names: reported, never merged; and texts made safe to print."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import defaultdict
 from labeling.taxonomy.taxonomy import Taxonomy
 
 _WORD = re.compile(r"[^\W\d_]+")
-_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")
+_SCRIPTS = {"LATIN", "GREEK", "CYRILLIC"}
 
 # Letters of Cyrillic and Greek that most typefaces draw as they do a Latin one, and that one: from
 # the table of confusables of Unicode Technical Standard 39.
@@ -18,48 +18,46 @@ _GREEK = ("αγινορσυΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ayivopouABEZHIKMNOPTY
 _LATIN_OF = str.maketrans(_CYRILLIC[0] + _GREEK[0], _CYRILLIC[1] + _GREEK[1])
 
 _UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+"""Categories of characters that a terminal obeys or does not show."""
 
 
-def odd_names(taxonomy: Taxonomy) -> list[str]:
-    r"""Return a sentence for each name that may be taken for another one.
+def confusable_names(taxonomy: Taxonomy) -> list[str]:
+    r"""Return a sentence for each name that a reader may confuse with another.
 
-    That is a name with letters of several scripts in a word, and one that looks like the name of
-    another label. They stay different names: a sign of a forged or damaged taxonomy, no proof.
+    These are names with letters of several scripts in a word, and names that look like a name of
+    another label. They may be signs of a forged or damaged taxonomy, but are legal names.
 
     Examples
     --------
     >>> from labeling.taxonomy.taxonomy import Label, build_taxonomy
     >>> names = {"a": "cat", "b": "c\u0430t", "c": "\u0441\u043e\u0441\u043e", "d": "Coco"}
-    >>> labels = [Label(i, ((name, ""),), (), None, 1) for i, name in names.items()]
-    >>> for sentence in odd_names(build_taxonomy(labels, "doctest")):
+    >>> labels = [Label(label_id, ((name, ""),)) for label_id, name in names.items()]
+    >>> for sentence in confusable_names(build_taxonomy(labels)):
     ...     print(sentence)
     b: 'c\u0430t' has letters of CYRILLIC, LATIN in a word
     b: 'c\u0430t' looks like 'cat' of a
     c: '\u0441\u043e\u0441\u043e' looks like 'Coco' of d
     """
+    names = [(code, name) for code, names in enumerate(taxonomy.names) for name, _ in names]
+    sentences = set()
     foreign: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    said = []
-    for code, names in enumerate(taxonomy.names):
-        for name, _ in names:
-            if not name.isascii():
-                scripts = _mixed(name)
-                if scripts:
-                    listed = ", ".join(scripts)
-                    said.append((code, f"{ascii(name)} has letters of {listed} in a word"))
-                if _look(name) != _fold(name):
-                    foreign[_look(name)].append((code, name))
-    if foreign:
-        for other, names in enumerate(taxonomy.names):
-            for shown, _ in names:
-                for code, name in foreign.get(_look(shown), ()):
-                    if code != other and _fold(name) != _fold(shown):
-                        of = taxonomy.label_ids[other]
-                        said.append((code, f"{ascii(name)} looks like {ascii(shown)} of {of}"))
-    return [f"{taxonomy.label_ids[code]}: {sentence}" for code, sentence in sorted(set(said))]
+    for code, name in names:
+        if not name.isascii():
+            scripts = _mixed_scripts(name)
+            if scripts:
+                sentences.add((code, f"{ascii(name)} has letters of {scripts} in a word"))
+            if _in_latin(name) != _fold(name):
+                foreign[_in_latin(name)].append((code, name))
+    for other, shown in names if foreign else ():
+        for code, name in foreign.get(_in_latin(shown), ()):
+            if code != other and _fold(name) != _fold(shown):
+                of = taxonomy.label_ids[other]
+                sentences.add((code, f"{ascii(name)} looks like {ascii(shown)} of {of}"))
+    return [f"{taxonomy.label_ids[code]}: {sentence}" for code, sentence in sorted(sentences)]
 
 
 def visible(text: object) -> str:
-    r"""Return a text with whatever a terminal obeys or hides written as an escape.
+    r"""Return a text in which characters that a terminal obeys or hides are escapes.
 
     Examples
     --------
@@ -72,16 +70,16 @@ def visible(text: object) -> str:
     )
 
 
-def _mixed(name: str) -> list[str]:
-    """Return the scripts of a word that has letters of several."""
+def _mixed_scripts(name: str) -> str:
+    """Return the scripts of the first word with letters of several, or ``""``."""
     for word in _WORD.findall(unicodedata.normalize("NFKC", name)):
-        scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in word}
-        if len(scripts.intersection(_SCRIPTS)) > 1:
-            return sorted(scripts.intersection(_SCRIPTS))
-    return []
+        scripts = _SCRIPTS & {unicodedata.name(c, "").partition(" ")[0] for c in word}
+        if len(scripts) > 1:
+            return ", ".join(sorted(scripts))
+    return ""
 
 
-def _look(name: str) -> str:
+def _in_latin(name: str) -> str:
     return _fold(unicodedata.normalize("NFKC", name).translate(_LATIN_OF))
 
 

@@ -1,4 +1,4 @@
-"""English plurals, both ways, and the English words that name nothing by themselves."""
+"""English plurals, in both directions, and English function words."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ IRREGULAR = {
     "wolves": "wolf",
     "women": "woman",
 }
-"""Plurals that no rule makes, with their singulars; also at the end of a compound ("fireman")."""
+"""Irregular plurals with their singulars; also at the end of a compound ("fireman")."""
 
 _FUNCTION_WORDS = """
 a about above across after against all along although am among amongst an and another any are
@@ -55,8 +55,8 @@ FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
 """English articles, pronouns, prepositions, conjunctions, auxiliaries and adverbs of degree.
 
 These are closed classes (Quirk et al., A Comprehensive Grammar of the English Language, 1985,
-section 2.39): no new members arise, so the list holds for every set of texts. A label whose name is
-such a word ("in" for inch, "he" for helium, "can") is not named by the word alone."""
+section 2.39): they have no new members, so that the list is valid for every set of texts. A label
+whose name is such a word ("in" for inch, "he" for helium, "can") is not named by the word alone."""
 
 _ENDINGS = tuple(sorted(IRREGULAR.items()))
 _COMPOUNDING = ("men", "women", "children", "feet", "geese", "teeth", "knives", "mice", "wives")
@@ -85,7 +85,7 @@ def singular(word: str) -> str:
 
 
 def forms(word: str) -> list[str]:
-    """Return every word that has the same singular, sorted: the word itself and its inflections.
+    """Return all words with the same singular, sorted: the word itself and its inflections.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-r"""Characters as they are compared: normalised, case folded, with what each does between words.
+r"""Texts normalised for comparison: NFKC, without format characters, case folded.
 
-Folding one text takes the tables of Unicode through several passes. Most characters fold to one
-character, whatever stands beside them: texts of these alone are folded by a table.
+Folding one text with the tables of Unicode takes several passes. Most characters fold to one
+character, whatever is next to them: texts of only such characters are folded by a table.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys.arrays import Ints, Mask
+from labeling.keys.runs import run_sizes
 
 MAX_TEXT = 10_000
-"""Characters of a text that are read; web texts beyond it are lists of keywords."""
+"""Characters of a text that are read; longer web texts are lists of keywords."""
 
 MAX_MARKS = 30
 """Marks in a row that are kept, as in Unicode's stream-safe text (Standard Annex 15, section 13):
@@ -47,42 +48,29 @@ _UNSPACED = (
 )
 
 _JAMO = (0x1100, 0x11FF)
-"""Letters that make up Hangul syllables, which composition may join with what is before them."""
+"""Letters of Hangul syllables, which composition may join with the letter before them."""
 
 _BREAK, _LETTER, _HYPHEN, _APOSTROPHE, _FORMAT, _MARK, _CHARACTER = range(7)
 
 _SIGNS = np.array([ord(c) for c in ". -'.  "], np.uint32)
-"""What is written for a character of each kind that stands between words."""
+"""The character that replaces one of each role between words."""
 
 _HARD = 0xFFFFFFFF
-"""What `_easy` says of a character that does not fold to one character in every text."""
+"""Value of `_easy` for a character that does not fold to one character in every text."""
 
-Kinds = npt.NDArray[np.uint8]
-"""``uint8[n]``: what each character does at word boundaries, one of the kinds above."""
+Roles = npt.NDArray[np.uint8]
+"""``uint8[n]``: one of the roles above for each character, by its effect on word boundaries."""
 
 Points = npt.NDArray[np.uint32]
 """``uint32[n]``: the code points of a text."""
 
 
-def normalise(text: str) -> str:
-    r"""Return a text as it is compared: NFKC, format characters removed, case folded.
-
-    At most `MAX_TEXT` characters are read, and `MAX_MARKS` marks in a row.
-
-    Examples
-    --------
-    >>> normalise("Ｎavy\u200b BLUE")
-    'navy blue'
-    """
-    text = text[:MAX_TEXT]
-    return text.casefold() if text.isascii() else _to_text(_fold(text))
-
-
 def spellings(texts: pa.Array) -> Iterator[tuple[Ints, pa.Buffer | bytes]]:
-    r"""Yield the texts in parts: which they are, and UTF-8, normalised, a line for each.
+    r"""Yield the texts in parts: their indices, and normalised UTF-8 with one line per text.
 
-    ASCII letters may still be in upper case. Beyond ASCII, all is letters, digits and their marks.
-    Where words meet in a script without spaces, a space is put between them.
+    At most `MAX_TEXT` characters are read, and `MAX_MARKS` marks in a row. ASCII letters may still
+    be in upper case. All other non-ASCII characters are letters, digits and their marks. In scripts
+    without spaces, words are separated by a space.
 
     Parameters
     ----------
@@ -127,7 +115,7 @@ def _sound(texts: pa.Array) -> pa.Array:
 
 
 def _lines(texts: pa.Array) -> pa.Buffer:
-    """Return texts, cut to `MAX_TEXT`, with a line feed between any two."""
+    """Return texts, cut to `MAX_TEXT`, with line feeds between them."""
     n_bytes = pc.binary_length(texts)
     if pc.max(n_bytes).as_py() > MAX_TEXT:
         long = pc.greater(n_bytes, MAX_TEXT)
@@ -141,45 +129,48 @@ def _lines(texts: pa.Array) -> pa.Buffer:
 
 
 def _signed(points: Points) -> Points:
-    """Return folded text with ASCII for all that stands between words."""
-    kind = _kinds().take(points)
-    return np.where(_is_inside(kind) | (points < 0x80), points, _SIGNS.take(kind))
+    """Return folded text with ASCII for all characters between words."""
+    role = _roles().take(points)
+    return np.where(_is_inside(role) | (points < 0x80), points, _SIGNS.take(role))
 
 
 def _spell(points: Points) -> bytes:
-    """Return folded, signed text as UTF-8, with spaces where words meet."""
+    """Return folded text from `_signed` as UTF-8, with spaces where words meet."""
     if (points >= _UNSPACED[0][0]).any():
-        points = np.insert(points, _meetings(_kinds().take(points)), ord(" "))
+        points = np.insert(points, _meetings(_roles().take(points)), ord(" "))
     return _to_text(points).encode()
 
 
-def _meetings(kind: Kinds) -> Ints:
-    """Return where a word begins right after another; a mark goes with what is before it."""
-    is_character = kind == _CHARACTER
-    is_mark = kind == _MARK
+def _meetings(role: Roles) -> Ints:
+    """Return the index of each word that begins right after another word.
+
+    A mark belongs to the character before it.
+    """
+    is_character = role == _CHARACTER
+    is_mark = role == _MARK
     if is_mark.any():
         is_character = is_character[
-            np.maximum.accumulate(np.where(is_mark, 0, np.arange(len(kind))))
+            np.maximum.accumulate(np.where(is_mark, 0, np.arange(len(role))))
         ]
     near = np.flatnonzero(is_character[1:] | is_character[:-1]) + 1
-    meets = _is_inside(kind[near]) & _is_inside(kind[near - 1]) & ~is_mark[near]
+    meets = _is_inside(role[near]) & _is_inside(role[near - 1]) & ~is_mark[near]
     return near[np.flatnonzero(meets)]
 
 
-def _is_inside(kind: Kinds) -> Mask:
-    inside: Mask = (kind == _LETTER) | (kind >= _MARK)
+def _is_inside(role: Roles) -> Mask:
+    inside: Mask = (role == _LETTER) | (role >= _MARK)
     return inside
 
 
 def _fold(text: str) -> Points:
     points = _points(text)
-    points = _limit_marks(points[_kinds()[points] != _FORMAT])
+    points = _limit_marks(points[_roles()[points] != _FORMAT])
     composed = unicodedata.normalize("NFKC", _to_text(points))
     return _limit_marks(_points(unicodedata.normalize("NFKC", composed.casefold())))
 
 
 def _limit_marks(points: Points) -> Points:
-    is_mark = _kinds()[points] == _MARK
+    is_mark = _roles()[points] == _MARK
     if np.count_nonzero(is_mark) <= MAX_MARKS:
         return points
     place = np.arange(len(points))
@@ -197,10 +188,10 @@ def _to_text(points: Points) -> str:
 
 @functools.cache
 def _easy() -> Points:
-    """Return what each character folds to, signed, if that is one character in every text.
+    """Return the folded form of each character, from `_signed`, if it is one in every text.
 
-    For others it is `_HARD`: marks and jamo may join with what is before them. Signs that stand for
-    several ("…") are as good as one. The last entry is for all characters that have none.
+    Others are `_HARD`: marks and jamo may join with the character before them. Signs that fold to
+    several ("…") are replaced by one. The last entry is for all characters beyond the table.
     """
     points = np.arange(0x20000, dtype=np.uint32)
     left_out = (points == ord("\n")) | ((points >= 0xD800) & (points < 0xE000))
@@ -208,11 +199,11 @@ def _easy() -> Points:
     composed = unicodedata.normalize("NFKC", lines)
     folded = _points(unicodedata.normalize("NFKC", composed.casefold()))
     starts = np.append(0, np.flatnonzero(folded == 10)[:-1] + 1)
-    one = np.diff(starts, append=len(folded)) == 2
-    kind = _kinds()[folded]
+    one = run_sizes(starts, len(folded)) == 2
+    role = _roles()[folded]
     easy = np.where(one, folded[starts], _HARD).astype(np.uint32)
-    easy[np.logical_and.reduceat(kind == _BREAK, starts) & ~one] = ord(".")
-    easy[np.isin(_kinds()[points], (_FORMAT, _MARK)) | (kind[starts] == _MARK)] = _HARD
+    easy[np.logical_and.reduceat(role == _BREAK, starts) & ~one] = ord(".")
+    easy[np.isin(_roles()[points], (_FORMAT, _MARK)) | (role[starts] == _MARK)] = _HARD
     easy[(easy >= _JAMO[0]) & (easy <= _JAMO[1])] = _HARD
     easy[left_out] = np.where(points[left_out] == 10, 10, _HARD)
     easy[easy != _HARD] = _signed(easy[easy != _HARD])
@@ -220,18 +211,18 @@ def _easy() -> Points:
 
 
 @functools.cache
-def _kinds() -> Kinds:
-    """Return the kind of every code point."""
+def _roles() -> Roles:
+    """Return the role of every code point."""
     of_category = {"L": _LETTER, "N": _LETTER, "M": _MARK, "Cf": _FORMAT}
-    kinds = np.full(sys.maxunicode + 1, _BREAK, np.uint8)
+    roles = np.full(sys.maxunicode + 1, _BREAK, np.uint8)
     for points in (range(0x20000), range(0xE0000, 0xE0200)):
         categories = map(unicodedata.category, map(chr, points))
-        found = [of_category.get(c) or of_category.get(c[0], _BREAK) for c in categories]
-        kinds[points.start : points.stop] = found
+        of_points = [of_category.get(c) or of_category.get(c[0], _BREAK) for c in categories]
+        roles[points.start : points.stop] = of_points
     for low, high in _UNSPACED:
-        letters = kinds[low : high + 1] == _LETTER
-        kinds[low : high + 1][letters] = _CHARACTER
-    kinds[0x20000:0x40000] = _CHARACTER
-    kinds[[ord("-"), 0x2010]] = _HYPHEN
-    kinds[[ord("'"), 0x2019]] = _APOSTROPHE
-    return kinds
+        letters = roles[low : high + 1] == _LETTER
+        roles[low : high + 1][letters] = _CHARACTER
+    roles[0x20000:0x40000] = _CHARACTER
+    roles[[ord("-"), 0x2010]] = _HYPHEN
+    roles[[ord("'"), 0x2019]] = _APOSTROPHE
+    return roles

@@ -1,6 +1,6 @@
-"""Names found in words: a trie over words, walked for all words of a column at once.
+"""A trie over words, which finds names in all words of a column at once.
 
-At each place of a text, from left to right, the longest name wins.
+At each word of a text, from left to right, the longest name wins.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
 
 
-class Found(NamedTuple):
-    """Names in a column of words, none overlapping, by first word.
+class FoundNames(NamedTuple):
+    """Names in a column of words, without overlaps, sorted.
 
-    ``place`` int64[m] is the first word, ``n_words`` int32[m] their number and ``name`` int32[m]
-    the name's number. ``is_other`` bool[n] is by word: whether it is of the trie's other words.
+    Name i begins at word ``start[i]`` and has ``n_words[i]`` words; ``name`` is its number in the
+    trie. ``is_other`` is true for words that are among the other words of the trie.
     """
 
-    place: Ints
+    start: Ints
     n_words: Ints32
     name: Ints32
     is_other: Mask
@@ -36,13 +36,22 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Trie:
-    """Names by their words; a name's number is its place among those that were given.
+    """Names by their words, numbered in the order in which they were given.
 
-    The state after one word is its code, also where that is the code of other words. The way from
-    a state by one more word is a key of ``steps``, and ``after`` int64 the state that each leads
-    to. By state, ``name`` int32 is the name that ends there, or -1, and ``grows`` bool whether
-    longer ones go on. ``follows`` bool is by word whether it stands in a name after the first. No
-    name has more than ``longest`` words. ``is_other`` bool is by word, too.
+    The state after one word is the code of the word, also for a word that is in no name.
+
+    Attributes
+    ----------
+    vocabulary
+        Codes of the words.
+    follows, is_other
+        By code: true if the word is in a name after the first word; if it is another known word.
+    steps, after
+        Keys of a state and one more word, and the state to which each leads.
+    name, grows
+        By state: the name that ends there, or -1; and true if longer names continue.
+    longest
+        Largest number of words of a name.
     """
 
     vocabulary: Vocabulary
@@ -54,7 +63,7 @@ class Trie:
     longest: int
     is_other: Mask
 
-    def find(self, words: Words) -> Found:
+    def find(self, words: Words) -> FoundNames:
         """Return the names among some words."""
         code = self.vocabulary.codes(words.letters, words.starts, words.ends)
         name, length = self._walk(code, words.row)
@@ -64,43 +73,42 @@ class Trie:
         chosen = _leftmost(long, ends)
         _, covered = ranges(long[chosen] + 1, ends[chosen])
         name[covered] = -1
-        place = np.flatnonzero(name >= 0)
-        return Found(place, length.take(place), name.take(place), self.is_other.take(code))
+        start = np.flatnonzero(name >= 0)
+        return FoundNames(start, length.take(start), name.take(start), self.is_other.take(code))
 
     def _walk(self, code: Ints, row: Ints) -> tuple[Ints32, Ints32]:
         """Return the longest name from each word on, or -1, and its length in words, or 1."""
         name = self.name.take(code)
         length = np.ones(len(code), np.int32)
         code = np.append(code, len(self.vocabulary))
-        place = np.flatnonzero(self.grows.take(code))
-        place = place.take(np.flatnonzero(self.follows.take(code.take(place + 1))))
-        state = code.take(place)
+        start = np.flatnonzero(self.grows.take(code))
+        start = start.take(np.flatnonzero(self.follows.take(code.take(start + 1))))
+        state = code.take(start)
         for n_words in range(2, self.longest + 1):
-            step = self.steps.find(_step(state, code[place + n_words - 1], self.vocabulary))
-            going = np.flatnonzero(step >= 0)
-            going = going[row[place[going]] == row[place[going] + n_words - 1]]
-            place, state = place[going], self.after[step[going]]
+            step = self.steps.find(_step(state, code[start + n_words - 1], self.vocabulary))
+            left = np.flatnonzero(step >= 0)
+            left = left[row[start[left]] == row[start[left] + n_words - 1]]
+            start, state = start[left], self.after[step[left]]
             ended = np.flatnonzero(self.name[state] >= 0)
-            name[place[ended]] = self.name[state[ended]]
-            length[place[ended]] = n_words
-            going = np.flatnonzero(self.grows[state] & self.follows[code[place + n_words]])
-            place, state = place[going], state[going]
-            if not len(place):
+            name[start[ended]] = self.name[state[ended]]
+            length[start[ended]] = n_words
+            left = np.flatnonzero(self.grows[state] & self.follows[code[start + n_words]])
+            start, state = start[left], state[left]
+            if not len(start):
                 break
         return name, length
 
     def _join_compounds(self, words: Words, name: Ints32, length: Ints32) -> None:
-        """Look up parts of hyphenated words as one word, where nothing as long is named."""
-        place, n_parts, spelling = words.compounds(COMPOUND_PARTS)
-        code = self.vocabulary.codes(*spelling)
-        named = self.name[code]
-        better = (named >= 0) & (length[place] < n_parts)
-        name[place[better]] = named[better]
-        length[place[better]] = n_parts[better]
+        """Look up parts of hyphenated words as one word, unless a name as long begins there."""
+        start, n_parts, spelling = words.compounds(COMPOUND_PARTS)
+        joined = self.name[self.vocabulary.codes(*spelling)]
+        longer = (joined >= 0) & (length[start] < n_parts)
+        name[start[longer]] = joined[longer]
+        length[start[longer]] = n_parts[longer]
 
 
 def build_trie(names: Iterable[tuple[str, ...]], others: Collection[str] = ()) -> Trie:
-    """Return the trie of distinct names, each of at least one word; it knows `others` as well.
+    """Return the trie of distinct names, each of at least one word, and of other words.
 
     Examples
     --------
@@ -108,7 +116,7 @@ def build_trie(names: Iterable[tuple[str, ...]], others: Collection[str] = ()) -
     >>> from labeling.text.words import split_words
     >>> trie = build_trie([("blue",), ("navy", "blue")])
     >>> found = trie.find(split_words(pa.array(["Navy-blue or blue?"])))
-    >>> found.place.tolist(), found.name.tolist()
+    >>> found.start.tolist(), found.name.tolist()
     ([0, 3], [1, 0])
     """
     names = list(names)
@@ -127,8 +135,8 @@ def build_trie(names: Iterable[tuple[str, ...]], others: Collection[str] = ()) -
     for depth in range(1, longest):
         longer = np.flatnonzero(lengths > depth)
         step = _step(state[longer], codes[first[longer] + depth], vocabulary)
-        distinct, which = np.unique(step, return_inverse=True)
-        state[longer] = n_states + which
+        distinct, index = np.unique(step, return_inverse=True)
+        state[longer] = n_states + index
         n_states += len(distinct)
         keys.append(distinct)
     return _trie(vocabulary, follows, np.concatenate(keys), state, longest, is_other)
@@ -154,15 +162,15 @@ def _trie(
 
 
 def _step(state: Ints, word: Ints, vocabulary: Vocabulary) -> Keys:
-    """Return the key of the way from a state by one more word."""
+    """Return the key of a state and one more word."""
     return (state * len(vocabulary) + word).view(np.uint64)
 
 
 def _leftmost(starts: Ints, ends: Ints) -> Mask:
-    """Return which spans stay when each, from left to right, removes those that it overlaps.
+    """Return ``bool[n]``: the spans that stay if each, from left to right, removes its overlaps.
 
-    They are those that are reached from a span that no earlier one overlaps, going from each to the
-    first that begins after its end; n steps take log n rounds.
+    Spans that no earlier span overlaps stay, and from each that stays also the first one that
+    begins after its end. By pointer jumping, n such steps take log n rounds.
     """
     stays = starts >= np.append(0, np.maximum.accumulate(ends)[:-1])[: len(starts)]
     longest = int(run_sizes(np.flatnonzero(stays), len(starts)).max(initial=1))

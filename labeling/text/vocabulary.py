@@ -23,10 +23,18 @@ _MASKS = np.array([(1 << (8 * n)) - 1 for n in range(9)], np.uint64)
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Words in the order of the table of their keys: c is ``letters[offsets[c]:offsets[c + 1]]``.
+    """Words in the order of a table of their keys.
 
-    The keys of long words are mixed with ``seed``, with which no two are equal. The longest has
-    ``longest`` bytes.
+    Attributes
+    ----------
+    letters, offsets
+        Word c is ``letters[offsets[c]:offsets[c + 1]]``.
+    table
+        Keys of the words.
+    seed
+        Number that is mixed into the keys of long words, so that no two keys are equal.
+    longest
+        Bytes of the longest word.
     """
 
     letters: Bytes
@@ -39,14 +47,14 @@ class Vocabulary:
         return len(self.table)
 
     def codes(self, letters: Bytes, starts: Ints, ends: Ints) -> Ints:
-        """Return ``int64[n]``: the place of each word in the vocabulary, its length for none.
+        """Return ``int64[n]``: the code of each word, the size of the vocabulary for unknown words.
 
         Parameters
         ----------
         letters
             UTF-8, followed by `PADDING` zero bytes.
         starts, ends
-            Where each word begins and ends in `letters`; it has at least one byte, none of them 0.
+            Bounds of each word in `letters`; a word has at least one byte, and no byte 0.
         """
         keys, long = _keys(letters, starts, ends, self.seed, self.longest)
         code = self.table.find(keys)
@@ -56,19 +64,19 @@ class Vocabulary:
         return np.minimum(code.view(np.uint32), len(self)).astype(np.int64)
 
     def _same(self, code: Ints32, letters: Bytes, starts: Ints, ends: Ints) -> Mask:
-        """Return whether long words are those of the vocabulary that have their keys."""
+        """Return ``bool[n]``: the long words that equal the words of the vocabulary in full."""
         theirs = self.offsets[code]
         lengths = ends - starts
         same: Mask = self.offsets[code + 1] - theirs == lengths
         ours, known = _eight(letters), _eight(self.letters)
         same &= ours[starts] == known[theirs]
-        place = np.flatnonzero(same)
+        left = np.flatnonzero(same)
         done = 8
-        while len(place):
-            mask = _MASKS.take(lengths[place] - done, mode="clip")
-            same[place] = (ours[starts[place] + done] ^ known[theirs[place] + done]) & mask == 0
+        while len(left):
+            mask = _MASKS.take(lengths[left] - done, mode="clip")
+            same[left] = (ours[starts[left] + done] ^ known[theirs[left] + done]) & mask == 0
             done += 8
-            place = place[same[place] & (lengths[place] > done)]
+            left = left[same[left] & (lengths[left] > done)]
         return same
 
 
@@ -90,15 +98,15 @@ def build_vocabulary(words: Collection[str]) -> Vocabulary:
         seed += 1
         keys, _ = _keys(letters, starts, ends, seed, longest)
     table = build_key_table(keys)
-    place = np.empty(len(keys), np.int32)
-    place[table.find(keys)] = np.arange(len(keys))
+    order = np.empty(len(keys), np.int32)
+    order[table.find(keys)] = np.arange(len(keys))
     words = list(words)
-    letters, starts, ends = spelled([words[i] for i in place])
+    letters, starts, ends = spelled([words[i] for i in order])
     return Vocabulary(letters, np.append(starts, ends[-1:]), table, seed, longest)
 
 
 def spelled(words: Collection[str]) -> tuple[Bytes, Ints, Ints]:
-    """Return words as letters, starts and ends, as `Vocabulary.codes` takes them."""
+    """Return words as letters, starts and ends, the arguments of `Vocabulary.codes`."""
     encoded = [word.encode() for word in words]
     letters = np.frombuffer(b"".join(encoded) + bytes(PADDING), np.uint8)
     ends = np.cumsum([len(word) for word in encoded], dtype=np.int64)
@@ -106,10 +114,10 @@ def spelled(words: Collection[str]) -> tuple[Bytes, Ints, Ints]:
 
 
 def _keys(letters: Bytes, starts: Ints, ends: Ints, seed: int, longest: int) -> tuple[Keys, Ints]:
-    """Return the keys of words, and which words are longer than eight bytes.
+    """Return the keys of words, and the indices of the words longer than eight bytes.
 
-    The lowest byte of a key is 0, with which no word begins, where the word is long; else the key
-    is the word. Words longer than the `longest` that are known are not read through.
+    The key of a short word is the word. The lowest byte of a long word's key is 0, with which no
+    word begins. Of words longer than `longest`, which are unknown, only some bytes are read.
     """
     eight = _eight(letters)
     lengths = ends - starts
@@ -132,5 +140,5 @@ def _mix(keys: Keys, seed: int) -> Keys:
 
 
 def _eight(letters: Bytes) -> Keys:
-    """Return the eight bytes from each place on, as a number, without copying."""
+    """Return the eight bytes from each index on, as a number, without copying."""
     return np.ndarray((len(letters) - PADDING + 1,), "<u8", letters, strides=(1,))

@@ -14,13 +14,11 @@ import pyarrow as pa
 
 from labeling.keys.arrays import Bytes, Ints, Ints32, Mask
 from labeling.keys.runs import ranges
-from labeling.text.normalisation import normalise, spellings
+from labeling.text.normalisation import spellings
 from labeling.text.vocabulary import PADDING
 
-__all__ = ["Words", "normalise", "split_words"]
-
 _OTHER, _SPACE, _HYPHEN, _APOSTROPHE, _LINE = range(5)
-"""What a byte between words may be; letters and digits are greater."""
+"""Kinds of bytes between words; letters and digits are greater."""
 
 _SIGNS = {" ": _SPACE, "-": _HYPHEN, "'": _APOSTROPHE, "\n": _LINE}
 _OF_BYTE = bytes(
@@ -33,10 +31,17 @@ _OF_BYTE = bytes(
 class Words:
     """The words of some texts, text by text, each from left to right.
 
-    Word i is ``letters[starts[i]:ends[i]]``, UTF-8, normalised; between words stand bytes of at
-    most 4, and `vocabulary.PADDING` zero bytes follow the last. ``row`` int64[n] is the place of
-    the text, ``glued`` bool[n] whether a single hyphen or apostrophe joins the word to the one
-    before it. The texts stand in no particular order.
+    Attributes
+    ----------
+    letters
+        UTF-8, normalised; bytes between words are at most 4, and `vocabulary.PADDING` zero bytes
+        follow the last word.
+    starts, ends
+        Word i is ``letters[starts[i]:ends[i]]``.
+    row
+        Index of the text of each word. The texts are in no particular order.
+    glued
+        True if a single hyphen or apostrophe joins the word to the one before it.
     """
 
     letters: Bytes
@@ -61,43 +66,43 @@ class Words:
         return pa.LargeStringArray.from_buffers(len(self.row), *buffers)
 
     def parts(self) -> Ints32:
-        """Return by letter the number of signs up to it that end a phrase, also ends of texts.
+        """Return for each letter the number of phrase ends up to it.
 
-        These are all but spaces, hyphens and apostrophes, and hyphens after a space.
+        Phrases end at the end of a text, at all signs but spaces, hyphens and apostrophes, and at
+        hyphens after a space.
         """
         ends = (self.letters == _OTHER) | (self.letters == _LINE)
         ends[1:] |= (self.letters[1:] == _HYPHEN) & (self.letters[:-1] == _SPACE)
         return np.cumsum(ends, dtype=np.int32)
 
     def compounds(self, n_parts: int) -> tuple[Ints, Ints, tuple[Bytes, Ints, Ints]]:
-        """Return glued words, from two to `n_parts` of them together, as one word each.
+        """Return sequences of glued words, from two to `n_parts` of them, joined to one word each.
 
         Returns
         -------
-        place, n_words
-            The first of the words, and how many they are, the fewest first.
+        first, n_words
+            Index of the first word, and the number of words, the smallest first.
         spelling
-            Letters, starts and ends of the words that they make.
+            Letters, starts and ends of the joined words.
         """
         glued = np.append(self.glued, False)
         first = np.flatnonzero(~glued[:-1] & glued[1:])
         last = np.flatnonzero(glued[:-1] & ~glued[1:])
-        _, at = ranges(self.starts[first], self.ends[last])
-        letters = self.letters[at]
+        letters = self.letters[ranges(self.starts[first], self.ends[last])[1]]
         letters = np.append(letters[letters > _LINE], np.zeros(PADDING, np.uint8))
-        run, place = ranges(first, last + 1)
-        lengths = self.ends[place] - self.starts[place]
+        run, word = ranges(first, last + 1)
+        lengths = self.ends[word] - self.starts[word]
         ends = np.cumsum(lengths)
         sizes = range(2, n_parts + 1)
-        begins = [np.flatnonzero(run[n - 1 :] == run[: len(run) - n + 1]) for n in sizes]
-        begin = np.concatenate(begins)
-        n_words = np.repeat(np.array(sizes), [len(some) for some in begins])
-        end = ends[begin + n_words - 1]
-        return place[begin], n_words, (letters, (ends - lengths)[begin], end)
+        of_size = [np.flatnonzero(run[n - 1 :] == run[: len(run) - n + 1]) for n in sizes]
+        start = np.concatenate(of_size)
+        n_words = np.repeat(np.array(sizes), [*map(len, of_size)])
+        spelling = letters, (ends - lengths)[start], ends[start + n_words - 1]
+        return word[start], n_words, spelling
 
 
 def split_words(texts: pa.Array) -> Words:
-    """Return the words of a text column; null has none.
+    """Return the words of a text column; null has no words.
 
     A final ``'s`` is left out: "girl's" is one word, "girl".
 
@@ -129,12 +134,11 @@ def split_words(texts: pa.Array) -> Words:
 
 
 def _joints(letters: Bytes, inside: Mask, signs: Ints) -> Ints:
-    """Return which hyphens and apostrophes join words, and take each final 's out of `inside`."""
+    """Return the hyphens and apostrophes that join words; remove each final 's from `inside`."""
     joints = signs[inside[signs - 1] & inside[signs + 1]]
     after = letters[joints + 2]
-    goes_on = (after == _HYPHEN) | (after == _APOSTROPHE)
-    goes_on &= inside[joints + 3]
+    continues = ((after == _HYPHEN) | (after == _APOSTROPHE)) & inside[joints + 3]
     final = (letters[joints] == _APOSTROPHE) & (letters[joints + 1] == ord("s"))
-    final &= ~goes_on & ~inside[joints + 2]
+    final &= ~continues & ~inside[joints + 2]
     inside[joints[final] + 1] = False
     return joints[np.flatnonzero(~final)]

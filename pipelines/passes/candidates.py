@@ -53,7 +53,7 @@ def make_candidates(
     signals
         The stage ``signals``.
     odd_names
-        Sentences of `labeling.taxonomy.confusables.odd_names`, for the manifest.
+        Sentences of `labeling.taxonomy.confusables.confusable_names`, for the manifest.
     run_dir
         The run folder.
     beam_options

@@ -46,10 +46,10 @@ def _read(split: Split) -> Iterator[tuple[str, pa.Table]]:
     """Yield the texts, or the images and pages, of a file."""
     rows = pq.read_table(*split.arguments)
     if split.kind == "signals":
-        yield "things", boilerplate.texts(rows)
+        yield "things", boilerplate.text_occurrences(rows)
     else:
-        yield "things", boilerplate.images(rows)
-        yield "hosts", boilerplate.pages(rows)
+        yield "things", boilerplate.image_occurrences(rows)
+        yield "hosts", boilerplate.page_occurrences(rows)
 
 
 def _combine(table: str, rows: pa.Table) -> pa.Table:
@@ -58,12 +58,12 @@ def _combine(table: str, rows: pa.Table) -> pa.Table:
 
 def _reduce(tables: Tables) -> Tables:
     """Count the pages of the texts and images of a bucket, and of its hosts."""
-    seen = tables_of(tables, dict.fromkeys(_OUTPUTS, boilerplate.SEEN))
-    return {name: boilerplate.count(rows) for name, rows in seen.items()}
+    seen = tables_of(tables, dict.fromkeys(_OUTPUTS, boilerplate.OCCURRENCES))
+    return {name: boilerplate.count_pages(rows) for name, rows in seen.items()}
 
 
 def _conclude(directory: Path) -> None:
     """Decide which of the texts and images that all buckets counted are boilerplate."""
     things, hosts = (read_table(directory, name) for name in _OUTPUTS)
-    found = pa.table({"thing": boilerplate.judge(things, hosts)})
+    found = pa.table({"thing": boilerplate.find_boilerplate(things, hosts)})
     write_table(found, directory, "boilerplate")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from curation.runs.stage import Stage
-from labeling.taxonomy.confusables import odd_names
+from labeling.taxonomy.confusables import confusable_names
 from pipelines.passes.candidates import make_candidates
 from pipelines.passes.signals import make_signals
 from pipelines.passes.taxonomies import taxonomy_at
@@ -42,7 +42,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     run_dir = absolute(run_dir)
     digests = digests_of("candidates", config)
     labels = replace(taxonomy_files(config), sha256=tuple(digests.values()))
-    odd = odd_names(taxonomy_at(labels))
+    odd = confusable_names(taxonomy_at(labels))
     print_odd_names(odd)
     with ready(beam_options) as options:
         signals = make_signals(config, labels, run_dir, options)
@@ -50,7 +50,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
 
 
 def print_odd_names(names: Sequence[str]) -> None:
-    """Print the first sentences of `labeling.taxonomy.confusables.odd_names`."""
+    """Print the first sentences of `labeling.taxonomy.confusables.confusable_names`."""
     if names:
         notify(f"{len(names):,} names of labels may be taken for others; they are kept apart:")
     for sentence in names[:MAX_PRINTED]:

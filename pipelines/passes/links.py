@@ -19,7 +19,7 @@ EVIDENCE = {"evidence": evidence.EVIDENCE_ROWS, "coverage": evidence.COVERAGE}
 """Tables for the pass `pipelines.passes.merge`."""
 
 _INPUTS = {
-    "mentions": evidence.SPOKEN,
+    "mentions": evidence.PAGE_MENTIONS,
     "propagated": NEIGHBOUR_VOTES,
     "anchors": links.ANCHORS,
     "placements": COMPACT_PLACEMENTS,

@@ -10,7 +10,7 @@ import pyarrow as pa
 from labeling.matching import name_statistics
 from labeling.matching.cache import cached_matcher
 from labeling.matching.matcher import Matcher
-from labeling.matching.surface_forms import NO_USAGE
+from labeling.matching.surface_forms import NO_STATISTICS
 from labeling.taxonomy.published import TaxonomyFiles, pinned
 from pipelines.passes.cached import Cache
 from pipelines.passes.taxonomies import taxonomy_at
@@ -37,8 +37,8 @@ def matcher_at(files: MatcherFiles) -> Matcher:
     taxonomy = pinned(files.taxonomy)
 
     def compiled(tables: dict[str, pa.Table]) -> Matcher:
-        usage = name_statistics.from_tables(tables) if tables else NO_USAGE
-        return cached_matcher(taxonomy_at(taxonomy), files.work_dir / "matchers", usage)
+        statistics = name_statistics.from_tables(tables) if tables else NO_STATISTICS
+        return cached_matcher(taxonomy_at(taxonomy), files.work_dir / "matchers", statistics)
 
     directory = files.work_dir / "name_statistics"
     names = ("phrases", "senses") if files.has_statistics else ()

@@ -23,9 +23,9 @@ from pipelines.shuffle.engine import Split, Tables
 ROWS_AT_ONCE = 100_000
 """Mentions that are read at a time: their files may have any number of rows."""
 
-_READ = {"mentions": evidence.SPOKEN, "interactions": feedback.INTERACTIONS, **EVIDENCE}
+_READ = {"mentions": evidence.PAGE_MENTIONS, "interactions": feedback.INTERACTIONS, **EVIDENCE}
 
-_MENTION_COLUMNS = [name for name in evidence.SPOKEN.names if name != "page_id"]
+_MENTION_COLUMNS = [name for name in evidence.PAGE_MENTIONS.names if name != "page_id"]
 """Of the page only its host is needed."""
 
 

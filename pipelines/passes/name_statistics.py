@@ -62,13 +62,14 @@ class _Reduce:
 
     def __call__(self, tables: Tables) -> Tables:
         matcher = matcher_at(self.files)
-        return name_statistics.count(tables["texts"]["text"].combine_chunks(), matcher)._asdict()
+        texts = tables["texts"]["text"].combine_chunks()
+        return name_statistics.count_names(texts, matcher)._asdict()
 
 
 def _conclude(files: MatcherFiles, directory: Path) -> None:
     """Add up the counts of all buckets, and write what follows for each name."""
-    counted = name_statistics.Used(*(read_table(directory, name) for name in _OUTPUTS))
-    used = name_statistics.add([counted])
-    usage = name_statistics.judge(used, matcher_at(files), taxonomy_at(files.taxonomy))
-    for name, table in name_statistics.to_tables(usage).items():
+    counts = name_statistics.NameCounts(*(read_table(directory, name) for name in _OUTPUTS))
+    taxonomy = taxonomy_at(files.taxonomy)
+    fitted = name_statistics.fit_statistics(counts, matcher_at(files), taxonomy)
+    for name, table in name_statistics.to_tables(fitted).items():
         write_table(table, directory, name)

@@ -13,7 +13,7 @@ from labeling.keys import ids
 from labeling.keys.host_numbers import HOST
 from labeling.links import graph, links
 from labeling.matching import boilerplate
-from labeling.matching.disambiguation import in_context
+from labeling.matching.disambiguation import disambiguate
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.labeling_pass import Pass
@@ -45,7 +45,7 @@ def make_pass(files: MatcherFiles) -> Pass:
         keys=dict.fromkeys(_READ, "page_id"),
         reduce=_Reduce(files.taxonomy),
         outputs={
-            "mentions": evidence.SPOKEN,
+            "mentions": evidence.PAGE_MENTIONS,
             "nodes": graph.NODES,
             "ends": graph.HALF_EDGES,
             "anchors": links.ANCHORS,
@@ -92,7 +92,7 @@ class _Reduce:
 
     def __call__(self, tables: Tables) -> Tables:
         table_of = tables_of(tables, _READ)
-        decided = in_context(table_of["mentions"], taxonomy_at(self.taxonomy_files))
+        decided = disambiguate(table_of["mentions"], taxonomy_at(self.taxonomy_files))
         mentions = evidence.per_page(decided)
         nodes = graph.nodes(links.page_topics(mentions))
         edges = table_of["edges"]

@@ -3,10 +3,11 @@
     python tests/benchmarks/merge.py --rows 10000000 [--peer-path SITE_PACKAGES] [--repeat 3]
 
 The input is made in place from a seed: rows in random order, each what one source says about one
-(image, label) on one page, as winnow's passes hold it (`labeling.evidence.evidence.SPOKEN` without
-the page): image_id fixed_size_binary(16), host int64, label int32 (18,291 labels, Zipf), source (8
-names, dictionary-encoded), strength float32, ambiguity int16; ten rows an image on average; Parquet
-files of a million rows (four million from 200 million rows on) with row groups of 250,000, zstd.
+(image, label) on one page, as winnow's passes hold it, without the page
+(`labeling.evidence.evidence.PAGE_MENTIONS`): image_id fixed_size_binary(16), host int64, label
+int32 (18,291 labels, Zipf), source (8 names, dictionary-encoded), strength float32, ambiguity
+int16; ten rows an image on average; Parquet files of a million rows (four million from 200 million
+rows on) with row groups of 250,000, zstd.
 
 The job, the same for everybody: for each (image, label, source) the largest strength, the number of
 rows and the number of distinct hosts; for each (image, label) the list of these by source and the
@@ -59,7 +60,7 @@ SOURCES = ("alt", "anchor", "caption", "filename", "heading", "surrounding", "ta
 SHARES = (0.2, 0.06, 0.1, 0.2, 0.06, 0.24, 0.04, 0.1)
 ROWS_PER_GROUP = 250_000
 LEVEL = 1
-SCHEMA = pa.schema([field for field in evidence.SPOKEN if field.name != "page_id"])
+SCHEMA = pa.schema([field for field in evidence.PAGE_MENTIONS if field.name != "page_id"])
 FLAT = pa.schema([*list(CANDIDATES.arrow)[:2], *EVIDENCE_ITEM])
 FORMS = {"lists": CANDIDATES.arrow, "flat": FLAT}
 

@@ -26,8 +26,8 @@ from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from labeling.keys import ids
 from labeling.matching.matcher import compile_matcher, match_texts
-from labeling.matching.name_statistics import count, judge
-from labeling.matching.surface_forms import MODIFIER, Usage
+from labeling.matching.name_statistics import count_names, fit_statistics
+from labeling.matching.surface_forms import MODIFIER, NameStatistics
 from labeling.schemas import CANDIDATES, SELECTED
 from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -54,11 +54,17 @@ def main() -> None:
     naive = search(titles, taxonomy)
     tell(result, "naive", naive, truth)
     matcher = compile_matcher(taxonomy)
-    usage = judge(count(pa.array([t for _, t in titles]), matcher), matcher, taxonomy)
+    statistics = fit_statistics(
+        count_names(pa.array([t for _, t in titles]), matcher), matcher, taxonomy
+    )
     for name, used, least in (
-        ("every mention", Usage(), 0.0),
-        ("no modifiers", Usage(), MODIFIER + 0.01),
-        ("and no fixed phrases", Usage(usage.stop, usage.phrases), MODIFIER + 0.01),
+        ("every mention", NameStatistics(), 0.0),
+        ("no modifiers", NameStatistics(), MODIFIER + 0.01),
+        (
+            "and no fixed phrases",
+            NameStatistics(statistics.stop, statistics.phrases),
+            MODIFIER + 0.01,
+        ),
     ):
         tell(result, name, match(titles, taxonomy, used, least), truth)
     for n in arguments.audits:
@@ -101,9 +107,11 @@ def search(titles: list[tuple[str, str]], taxonomy: Taxonomy) -> Pairs:
     }
 
 
-def match(titles: list[tuple[str, str]], taxonomy: Taxonomy, usage: Usage, least: float) -> Pairs:
+def match(
+    titles: list[tuple[str, str]], taxonomy: Taxonomy, statistics: NameStatistics, least: float
+) -> Pairs:
     """Find names by the matcher: mentions of a strength above `least` or of a shared name."""
-    found = match_texts(compile_matcher(taxonomy, usage), pa.array([t for _, t in titles]))
+    found = match_texts(compile_matcher(taxonomy, statistics), pa.array([t for _, t in titles]))
     kept = found.strength * np.where(found.strength < 1, found.ambiguity, 1) >= least
     return {
         (titles[row][0], taxonomy.label_ids[code])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.matching.matcher import compile_matcher, match_texts
-from labeling.taxonomy.confusables import odd_names, visible
+from labeling.taxonomy.confusables import confusable_names, visible
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
 from pipelines.cli import main
 from pipelines.passes.label import print_odd_names
@@ -22,7 +22,7 @@ CYRILLIC_A = "\u0430"
 
 def odd(**names: str) -> list[str]:
     labels = [Label(i, ((name, ""),), (), None, 1) for i, name in names.items()]
-    return odd_names(build_taxonomy(labels, "test"))
+    return confusable_names(build_taxonomy(labels, "test"))
 
 
 @pytest.mark.parametrize(

@@ -23,18 +23,22 @@ TAXONOMY = build_taxonomy([Label(x, (), (), None, n) for n, x in enumerate("abc"
 IMAGES = [bytes([0] * 8 + [n] * 8) for n in range(2)] + [bytes([n] * 16) for n in (3, 255)]
 
 
-def spoken(image: int, label: int, source: str, host: int, strength: float) -> Row:
+def mention(image: int, label: int, source: str, host: int, strength: float) -> Row:
     row = {"image_id": IMAGES[image], "label": label, "source": source, "strength": strength}
     return row | {"host": host, "ambiguity": 1 + host}
 
 
-def heard(image: int, label: int, source: str, n_pages: int, n_hosts: int) -> Row:
+def counted(image: int, label: int, source: str, n_pages: int, n_hosts: int) -> Row:
     row = {"image_id": IMAGES[image], "label": label, "source": source, "strength": 0.75}
     return row | {"n_pages": n_pages, "n_hosts": n_hosts, "ambiguity": 2}
 
 
 def merged(said: list[Row], told: list[Row], covered: list[Row], *only: str) -> pa.Table:
-    rows = ((evidence.SPOKEN, said), (evidence.EVIDENCE_ROWS, told), (evidence.COVERAGE, covered))
+    rows = (
+        (evidence.PAGE_MENTIONS, said),
+        (evidence.EVIDENCE_ROWS, told),
+        (evidence.COVERAGE, covered),
+    )
     tables = [pa.Table.from_pylist(some, schema=schema) for schema, some in rows]
     return candidates.merge(*tables, TAXONOMY, only)
 
@@ -74,11 +78,11 @@ def plain_item(source: str, rows: list[Row]) -> Row:
 
 def test_sources_of_a_pair_are_united_and_silent_ones_are_told() -> None:
     said = [
-        spoken(0, 0, "alt", 0, 0.5),
-        spoken(0, 0, "alt", 1, 0.9),
-        spoken(0, 0, "alt", 1, 0.4),
-        spoken(0, 0, "caption", 0, 1.0),
-        spoken(0, 2, "alt", 2, 1.0),
+        mention(0, 0, "alt", 0, 0.5),
+        mention(0, 0, "alt", 1, 0.9),
+        mention(0, 0, "alt", 1, 0.4),
+        mention(0, 0, "caption", 0, 1.0),
+        mention(0, 2, "alt", 2, 1.0),
     ]
     covered = [(0, "alt"), (0, "title"), (0, "caption"), (1, "title")]
     table = merged(said, [], [{"image_id": IMAGES[i], "source": s} for i, s in covered])
@@ -94,7 +98,11 @@ def test_sources_of_a_pair_are_united_and_silent_ones_are_told() -> None:
 
 
 def test_a_pair_that_only_supporters_speak_for_is_left_out() -> None:
-    said = [spoken(0, 0, "alt", 0, 1.0), spoken(0, 0, "page", 0, 1.0), spoken(0, 1, "page", 0, 1)]
+    said = [
+        mention(0, 0, "alt", 0, 1.0),
+        mention(0, 0, "page", 0, 1.0),
+        mention(0, 1, "page", 0, 1),
+    ]
     assert len(merged(said, [], [])) == 2
     (row,) = merged(said, [], [], "page").to_pylist()
     assert [e["source"] for e in row["evidence"]] == ["alt", "page"]
@@ -111,8 +119,10 @@ def test_nothing_in_nothing_out() -> None:
 
 IMAGE, LABEL = st.integers(0, 3), st.integers(0, 2)
 SOURCE = st.sampled_from(["alt", "caption", "title", "é"])
-SAID = st.builds(spoken, IMAGE, LABEL, SOURCE, st.integers(0, 2), st.sampled_from([0.25, 0.5, 1.0]))
-TOLD = st.builds(heard, IMAGE, LABEL, SOURCE | st.just("vote"), st.integers(1, 4), st.just(2))
+SAID = st.builds(
+    mention, IMAGE, LABEL, SOURCE, st.integers(0, 2), st.sampled_from([0.25, 0.5, 1.0])
+)
+TOLD = st.builds(counted, IMAGE, LABEL, SOURCE | st.just("vote"), st.integers(1, 4), st.just(2))
 COVERED = st.builds(lambda i, s: {"image_id": IMAGES[i], "source": s}, IMAGE, SOURCE | st.just("z"))
 
 
@@ -136,7 +146,7 @@ def test_the_kernel_does_what_a_plain_loop_does_in_any_order(
 @pytest.mark.parametrize("n_sources", [7, 8, 9, 70])
 def test_there_may_be_any_number_of_sources(n_sources: int) -> None:
     sources = [f"s{n:02d}" for n in range(n_sources)]
-    said = [spoken(n % 3, 0, source, 0, 1.0) for n, source in enumerate(sources)]
+    said = [mention(n % 3, 0, source, 0, 1.0) for n, source in enumerate(sources)]
     covered = [{"image_id": IMAGES[i], "source": source} for source in sources for i in (0, 3)]
     assert merged(said, [], covered).equals(plainly(said, [], covered))
 

@@ -37,7 +37,7 @@ def test_what_a_source_says_several_times_on_a_page_is_said_once() -> None:
     texts = [("alt", "aa", 0.5), ("alt", "aa", 0.75), ("alt", "bb", 1.0), ("title", "aa", 0.25)]
     found = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
     once = evidence.per_page(found)
-    assert once.schema == evidence.SPOKEN
+    assert once.schema == evidence.PAGE_MENTIONS
     rows = {(r["label"], r["source"]): r["strength"] for r in once.to_pylist()}
     assert rows == {(0, "alt"): 0.75, (1, "alt"): 1.0, (0, "title"): 0.25}
     assert len(evidence.per_page(evidence.MENTIONS.empty_table())) == 0

@@ -37,9 +37,13 @@ def site(host: str, n_pages: int, n_slogans: int) -> list[tuple[str, int, str, s
 
 
 def discount(signals: pa.Table, placements: pa.Table) -> Discounted:
-    seen = pa.concat_tables([boilerplate.texts(signals), boilerplate.images(placements)])
-    hosts = boilerplate.count(boilerplate.pages(placements))
-    return boilerplate.discount(signals, boilerplate.judge(boilerplate.count(seen), hosts))
+    seen = pa.concat_tables(
+        [boilerplate.text_occurrences(signals), boilerplate.image_occurrences(placements)]
+    )
+    hosts = boilerplate.count_pages(boilerplate.page_occurrences(placements))
+    return boilerplate.discount(
+        signals, boilerplate.find_boilerplate(boilerplate.count_pages(seen), hosts)
+    )
 
 
 def counts(found: Discounted) -> dict[str, int]:
@@ -102,10 +106,10 @@ def test_pages_are_counted_once_however_the_things_are_divided(
     halves = np.array(rows, np.uint64).reshape(-1, 2)
     key = ids.halves_to_binary(halves)
     seen = pa.Table.from_arrays(
-        [key, pa.array(halves[:, 0] * np.uint64(7))], schema=boilerplate.SEEN
+        [key, pa.array(halves[:, 0] * np.uint64(7))], schema=boilerplate.OCCURRENCES
     )
     part = halves[:, 0] % np.uint64(n_parts)
-    counted = [boilerplate.count(seen.filter(pa.array(part == n))) for n in range(n_parts)]
+    counted = [boilerplate.count_pages(seen.filter(pa.array(part == n))) for n in range(n_parts)]
     expected = {
         (thing, 7 * thing, n)
         for thing in range(3)

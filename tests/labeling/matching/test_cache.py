@@ -9,7 +9,7 @@ import pytest
 from labeling.matching import cache
 from labeling.matching.cache import HEADER, cached_matcher
 from labeling.matching.matcher import Matcher, compile_matcher, find
-from labeling.matching.surface_forms import NO_USAGE, Usage
+from labeling.matching.surface_forms import NO_STATISTICS, NameStatistics
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 TEXT = "a Navy-Blue T-shirt of an encyclopaedist, and a dog in Straße"
@@ -35,9 +35,9 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Taxonomy]:
     """Taxonomies that were compiled, in order."""
     calls: list[Taxonomy] = []
 
-    def compile_noted(taxonomy: Taxonomy, usage: Usage) -> Matcher:
+    def compile_noted(taxonomy: Taxonomy, statistics: NameStatistics) -> Matcher:
         calls.append(taxonomy)
-        return compile_matcher(taxonomy, usage)
+        return compile_matcher(taxonomy, statistics)
 
     monkeypatch.setattr(cache, "compile_matcher", compile_noted)
     return calls
@@ -60,9 +60,13 @@ def test_a_kept_matcher_is_the_compiled_one(
 def test_each_usage_has_its_own_matcher(
     tmp_path: Path, labels: Taxonomy, compiled: list[Taxonomy]
 ) -> None:
-    for usage in (NO_USAGE, Usage(stop=(("navy",),)), Usage(weight=np.array([1.0, 2.0, 1.0, 1.0]))):
+    for statistics in (
+        NO_STATISTICS,
+        NameStatistics(stop=(("navy",),)),
+        NameStatistics(weight=np.array([1.0, 2.0, 1.0, 1.0])),
+    ):
         for _ in range(2):
-            cached_matcher(labels, tmp_path, usage)
+            cached_matcher(labels, tmp_path, statistics)
     assert len(compiled) == 3
 
 

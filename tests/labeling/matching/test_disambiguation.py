@@ -7,7 +7,7 @@ import pytest
 
 from labeling.evidence.evidence import MENTIONS
 from labeling.keys import ids
-from labeling.matching.disambiguation import SUPPORTED, in_context
+from labeling.matching.disambiguation import SUPPORTED, disambiguate
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
 
 PARENTS = {
@@ -43,7 +43,7 @@ def rows(page: str, *named: tuple[str, float], ambiguity: int = 1) -> list[dict[
 
 def strengths(*drawn: list[dict[str, object]]) -> dict[str, float]:
     table = pa.Table.from_pylist([row for some in drawn for row in some], schema=MENTIONS)
-    found = in_context(table, TAXONOMY).to_pylist()
+    found = disambiguate(table, TAXONOMY).to_pylist()
     return {TAXONOMY.label_ids[row["label"]]: round(row["strength"], 4) for row in found}
 
 
@@ -72,7 +72,7 @@ def test_the_order_of_the_rows_does_not_matter() -> None:
     drawn = rows("p", *SHARED, ambiguity=2) + rows("p", ("heron", 1.0)) + rows("q", ("drill", 1.0))
     drawn += rows("q", *SHARED, ambiguity=2)
     order = [(name, "ascending") for name in MENTIONS.names if name != "source"]
-    straight = in_context(pa.Table.from_pylist(drawn, schema=MENTIONS), TAXONOMY).sort_by(order)
+    straight = disambiguate(pa.Table.from_pylist(drawn, schema=MENTIONS), TAXONOMY).sort_by(order)
     Random(3).shuffle(drawn)
-    again = in_context(pa.Table.from_pylist(drawn, schema=MENTIONS), TAXONOMY).sort_by(order)
+    again = disambiguate(pa.Table.from_pylist(drawn, schema=MENTIONS), TAXONOMY).sort_by(order)
     assert straight.equals(again)

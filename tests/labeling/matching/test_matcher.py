@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import time
-import unicodedata
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.matching.matcher import Matcher, compile_matcher, find, match_texts, normalise
-from labeling.matching.surface_forms import INFLECTED, readings
+from labeling.matching.matcher import Matcher, compile_matcher, find, match_texts
+from labeling.matching.surface_forms import INFLECTED, surface_forms
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 from labeling.text.normalisation import MAX_MARKS
 from labeling.text.trie import COMPOUND_PARTS
 from labeling.text.words import split_words
+from tests.labeling.text.test_normalisation import slow_normalise
 
 
 def taxonomy(**names: list[str]) -> Taxonomy:
@@ -98,13 +98,6 @@ def test_rows_do_not_influence_each_other(texts: list[str | None]) -> None:
         assert np.array_equal(together.strength[together.row == row], alone.strength)
 
 
-@given(st.text(max_size=200))
-def test_normalising_twice_changes_nothing(text: str) -> None:
-    once = normalise(text)
-    assert normalise(once) == once
-    assert not any(unicodedata.category(c) == "Cf" for c in once)
-
-
 @pytest.fixture
 def matcher() -> Matcher:
     return compile_matcher(taxonomy(cat=["cat"], dog=["dog"]))
@@ -125,7 +118,7 @@ def phrase(parts: list[tuple[str, str]]) -> str:
 def slow_words(text: str) -> list[tuple[str, bool]]:
     """Return words, and whether each is glued to the one before, character by character."""
     words: list[tuple[str, bool]] = []
-    runs = re.findall(r"[毛衣]|[^\W_毛衣]+|[\W_]+", normalise(text))
+    runs = re.findall(r"[毛衣]|[^\W_毛衣]+|[\W_]+", slow_normalise(text))
     for place, run in enumerate(runs):
         if not run[0].isalnum():
             continue
@@ -140,7 +133,7 @@ def slow_words(text: str) -> list[tuple[str, bool]]:
 
 def slow_find(labels: Taxonomy, text: str) -> list[tuple[int, float, int]]:
     """Look up every span of words, longest first, left to right."""
-    names = readings(labels)
+    names = surface_forms(labels)
     words = slow_words(text)
     found = []
     place = 0
@@ -327,4 +320,5 @@ def test_hostile_texts_take_little_time(text: str) -> None:
 
 
 def test_marks_are_kept_up_to_a_limit() -> None:
-    assert normalise("a" + "\u0323" * 100) == "ạ" + "\u0323" * (MAX_MARKS - 1)
+    words = split_words(pa.array(["a" + "\u0323" * 100]))
+    assert words.texts() == ["ạ" + "\u0323" * (MAX_MARKS - 1)]

@@ -6,8 +6,14 @@ import pyarrow as pa
 import pytest
 
 from labeling.matching.matcher import compile_matcher
-from labeling.matching.name_statistics import add, count, from_tables, judge, to_tables
-from labeling.matching.surface_forms import Usage
+from labeling.matching.name_statistics import (
+    NameCounts,
+    count_names,
+    fit_statistics,
+    from_tables,
+    to_tables,
+)
+from labeling.matching.surface_forms import NameStatistics
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 NAMES = {
@@ -41,9 +47,9 @@ TAXONOMY = build_taxonomy(
 )
 
 
-def judged(texts: list[str], taxonomy: Taxonomy = TAXONOMY) -> Usage:
+def judged(texts: list[str], taxonomy: Taxonomy = TAXONOMY) -> NameStatistics:
     matcher = compile_matcher(taxonomy)
-    return judge(count(pa.array(texts), matcher), matcher, taxonomy)
+    return fit_statistics(count_names(pa.array(texts), matcher), matcher, taxonomy)
 
 
 def titles(random: Random) -> list[str]:
@@ -89,9 +95,10 @@ def test_the_sense_whose_relatives_are_named_is_likelier() -> None:
 def test_counts_of_parts_add_up(n_parts: int) -> None:
     texts = titles(Random(1))
     matcher = compile_matcher(TAXONOMY)
-    whole = count(pa.array(texts), matcher)
-    parts = add([count(pa.array(texts[n::n_parts]), matcher) for n in range(n_parts)])
-    assert all(a.equals(b) for a, b in zip(whole, parts, strict=True))
+    parts = [count_names(pa.array(texts[n::n_parts]), matcher) for n in range(n_parts)]
+    counts = NameCounts(*map(pa.concat_tables, zip(*parts, strict=True)))
+    fitted = to_tables(fit_statistics(counts, matcher, TAXONOMY))
+    assert fitted == to_tables(judged(texts))
 
 
 def test_no_text_says_nothing() -> None:
@@ -101,10 +108,10 @@ def test_no_text_says_nothing() -> None:
     assert set(found.weight) == {1.0}
 
 
-def test_tables_keep_a_usage() -> None:
-    usage = judged(titles(Random(0)) + [f"keep calm {n}" for n in range(50)])
-    again = from_tables(to_tables(usage))
-    assert (again.stop, again.phrases) == (usage.stop, usage.phrases)
+def test_tables_keep_the_statistics() -> None:
+    statistics = judged(titles(Random(0)) + [f"keep calm {n}" for n in range(50)])
+    again = from_tables(to_tables(statistics))
+    assert (again.stop, again.phrases) == (statistics.stop, statistics.phrases)
     assert again.weight is not None
-    assert usage.weight is not None
-    assert again.weight.tolist() == usage.weight.tolist()
+    assert statistics.weight is not None
+    assert again.weight.tolist() == statistics.weight.tolist()

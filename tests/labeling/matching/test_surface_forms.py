@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labeling.matching.matcher import compile_matcher, find
-from labeling.matching.surface_forms import INFLECTED, MODIFIER, Usage, readings
+from labeling.matching.surface_forms import INFLECTED, MODIFIER, NameStatistics, surface_forms
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 
@@ -63,24 +63,24 @@ def test_a_modifier_may_be_several_mentions_before_its_head() -> None:
 
 
 def test_stop_names_name_nothing_and_fixed_phrases_half() -> None:
-    usage = Usage(stop=(("men",),), phrases={("red", "tape"): ("red",)})
-    matcher = compile_matcher(SHOP, usage)
+    statistics = NameStatistics(stop=(("men",),), phrases={("red", "tape"): ("red",)})
+    matcher = compile_matcher(SHOP, statistics)
     said = [(SHOP.label_ids[c], s) for c, s, _ in find(matcher, "red tape men, red")]
     assert said == [("red", MODIFIER), ("red", 1.0)]
 
 
 def test_a_longer_name_is_not_hidden_by_a_fixed_phrase() -> None:
-    usage = Usage(phrases={("navy", "blue"): ("navy",), ("blue", "jeans"): ("blue",)})
-    matcher = compile_matcher(SHOP, usage)
+    statistics = NameStatistics(phrases={("navy", "blue"): ("navy",), ("blue", "jeans"): ("blue",)})
+    matcher = compile_matcher(SHOP, statistics)
     assert [SHOP.label_ids[c] for c, _, _ in find(matcher, "navy blue")] == ["navy"]
 
 
 def test_a_shared_name_is_divided_by_weight() -> None:
     senses = tree({"bird": "crane", "machine": "crane"}, {})
-    usage = Usage(weight=np.array([3.0, 1.0]))
-    assert readings(senses, usage)[("crane",)].strengths == (0.75, 0.25)
+    statistics = NameStatistics(weight=np.array([3.0, 1.0]))
+    assert surface_forms(senses, statistics)[("crane",)].strengths == (0.75, 0.25)
 
 
 def test_what_speaks_for_a_label_speaks_for_those_above_it() -> None:
     watches = tree({"watch": "watches", "watches": "watches"}, {"watch": "watches"})
-    assert readings(watches)[("watches",)].strengths == (0.5, 1.0)
+    assert surface_forms(watches)[("watches",)].strengths == (0.5, 1.0)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.taxonomy.alternatives import NEARLY_ALL, find_kinds
+from labeling.taxonomy.alternatives import NEARLY_ALL, find_alternatives
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 GRAPHS = st.lists(st.sets(st.integers(0, 11), max_size=3), min_size=1, max_size=12)
@@ -20,38 +20,38 @@ def graph(parents: list[set[int]]) -> Taxonomy:
 
 
 @given(GRAPHS)
-def test_related_is_what_the_ancestors_say(parents: list[set[int]]) -> None:
+def test_related_is_that_of_the_ancestors(parents: list[set[int]]) -> None:
     taxonomy = graph(parents)
     n = len(taxonomy)
     a, b = np.divmod(np.arange(n * n), n)
     above = [{code, *taxonomy.ancestors[code]} for code in range(n)]
     expected = [x in above[y] or y in above[x] for x, y in zip(a, b, strict=True)]
-    assert find_kinds(taxonomy).related(a, b).tolist() == expected
+    assert find_alternatives(taxonomy).are_related(a, b).tolist() == expected
 
 
 @given(GRAPHS)
 def test_alternatives_have_a_top_in_common_and_are_not_related(parents: list[set[int]]) -> None:
     taxonomy = graph(parents)
     n = len(taxonomy)
-    kinds = find_kinds(taxonomy)
+    found = find_alternatives(taxonomy)
     a, b = np.divmod(np.arange(n * n), n)
-    apart = kinds.alternatives(a, b)
-    assert not (apart & kinds.related(a, b)).any()
+    apart = found.are_alternatives(a, b)
+    assert not (apart & found.are_related(a, b)).any()
     assert np.array_equal(apart.reshape(n, n), apart.reshape(n, n).T)
     tops = {code for code in range(n) if not taxonomy.parents[code]}
     sizes = {t: sum(t in (c, *taxonomy.ancestors[c]) for c in range(n)) for t in tops}
     if max(sizes.values()) <= NEARLY_ALL * n:
         above = [tops & {code, *taxonomy.ancestors[code]} for code in range(n)]
         expected = [bool(above[x] & above[y]) for x, y in zip(a, b, strict=True)]
-        assert np.array_equal(apart, np.array(expected) & ~kinds.related(a, b))
+        assert np.array_equal(apart, np.array(expected) & ~found.are_related(a, b))
 
 
-def test_a_label_above_nearly_all_others_is_no_kind() -> None:
+def test_a_label_above_nearly_all_others_is_no_group() -> None:
     parents = [set(), {0}, {0}] + [{1}] * 9 + [{2}] * 9
-    kinds = find_kinds(graph(parents))
+    found = find_alternatives(graph(parents))
     one, other = np.array([3]), np.array([13])
-    assert not kinds.alternatives(one, other).any()
-    assert kinds.alternatives(one, one + 1).all()
+    assert not found.are_alternatives(one, other).any()
+    assert found.are_alternatives(one, one + 1).all()
 
 
 @given(GRAPHS)
@@ -61,22 +61,22 @@ def test_below_sums_what_is_below(parents: list[set[int]]) -> None:
     expected = values.copy()
     for code, above in enumerate(taxonomy.ancestors):
         expected[list(above)] += values[code]
-    assert np.allclose(find_kinds(taxonomy).below(values), expected)
+    assert np.allclose(find_alternatives(taxonomy).sum_below(values), expected)
 
 
 @given(GRAPHS)
-def test_alternatives_are_summed_once_for_each_kind_in_common(parents: list[set[int]]) -> None:
-    kinds = find_kinds(graph(parents))
-    n = kinds.n
+def test_alternatives_are_summed_once_for_each_group_in_common(parents: list[set[int]]) -> None:
+    found = find_alternatives(graph(parents))
+    n = found.n
     a, b = np.divmod(np.arange(n * n), n)
-    of_label = [set(kinds.kinds[kinds.first[c] : kinds.first[c + 1]].tolist()) for c in range(n)]
+    of_label = [set(found.groups[found.first[c] : found.first[c + 1]].tolist()) for c in range(n)]
     if all(len(some) == 1 for some in of_label):
         values = np.arange(1.0, n + 1)
-        expected = (kinds.alternatives(a, b) * values[b]).reshape(n, n).sum(axis=1)
-        assert np.allclose(kinds.alternatives_sum(values), expected)
+        expected = (found.are_alternatives(a, b) * values[b]).reshape(n, n).sum(axis=1)
+        assert np.allclose(found.sum_alternatives(values), expected)
 
 
 def test_a_long_chain_is_no_trouble() -> None:
     chain = graph([set(), *({n - 1} for n in range(1, 20_000))])
-    kinds = find_kinds(chain)
-    assert kinds.related(np.array([5, 5]), np.array([6, 15_000])).tolist() == [True, False]
+    found = find_alternatives(chain)
+    assert found.are_related(np.array([5, 5]), np.array([6, 15_000])).tolist() == [True, False]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.text.normalisation import _UNSPACED, MAX_MARKS, MAX_TEXT, normalise
+from labeling.text.normalisation import _UNSPACED, MAX_MARKS, MAX_TEXT
 from labeling.text.words import split_words
 
 DENSE = (range(0x3400), range(0xA000, 0xAC00), range(0xD7A0, 0xD800), range(0xE000, 0x20000))
@@ -94,11 +94,6 @@ CHARACTERS = st.one_of(
 @given(st.lists(st.text(CHARACTERS, max_size=20), max_size=6))
 def test_columns_split_as_a_slow_reading_does(texts: list[str]) -> None:
     assert columns_words(texts) == [slow_words(text) for text in texts]
-
-
-@given(st.text(CHARACTERS, max_size=60))
-def test_texts_are_normalised_as_unicode_says(text: str) -> None:
-    assert normalise(text) == slow_normalise(text)
 
 
 @pytest.mark.parametrize("text", ["é" * MAX_TEXT + "tail", "a " * MAX_TEXT, "\u0301" * 99 + "毛"])

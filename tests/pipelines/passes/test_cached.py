@@ -16,7 +16,7 @@ from labeling.errors import InputError
 from labeling.feedback import debias
 from labeling.matching import name_statistics
 from labeling.matching.matcher import find
-from labeling.matching.surface_forms import Usage
+from labeling.matching.surface_forms import NameStatistics
 from labeling.taxonomy.published import TaxonomyFiles, pinned
 from pipelines.passes.cached import MAX_RESULTS, Cache
 from pipelines.passes.hosts import boilerplate_in
@@ -38,7 +38,7 @@ def write_tables(folder: Path, tables: dict[str, pa.Table]) -> None:
 
 
 def write_usage(folder: Path, stop: str, weight: Sequence[float]) -> None:
-    used = Usage(stop=((stop,),), weight=pa.array(weight, pa.float64()).to_numpy())
+    used = NameStatistics(stop=((stop,),), weight=pa.array(weight, pa.float64()).to_numpy())
     write_tables(folder, name_statistics.to_tables(used))
 
 
