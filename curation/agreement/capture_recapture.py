@@ -132,13 +132,13 @@ def count_missed(
     [19.35, 10.15, 0.89]
     """
     n_caught, shared = caught.sum(axis=1), covered.sum(axis=1) > 1
-    one, two = (correct & shared & (n_caught == n) for n in (1, 2))
-    if caught[one].any(axis=0).sum() < 2:
+    by_one, by_two = (correct & shared & (n_caught == n) for n in (1, 2))
+    if caught[by_one].any(axis=0).sum() < 2:
         return None
     weight = n_candidates / p_inclusion / np.sum(1 / p_inclusion)
     right = weight * correct
     n_right, spare = float(right.sum()), float(right.sum() / correct.sum())
-    missed_each, change, of_spare = _missed_each(right, one, two, caught, covered, spare)
+    missed_each, change, of_spare = _missed_each(right, by_one, by_two, caught, covered, spare)
     n_missed = float(right @ missed_each)
 
     def low(added: Floats) -> float:
@@ -156,7 +156,7 @@ def count_missed(
 
 
 def _missed_each(
-    right: Floats, one: Mask, two: Mask, caught: Mask, covered: Mask, spare: float
+    right: Floats, by_one: Mask, by_two: Mask, caught: Mask, covered: Mask, spare: float
 ) -> tuple[Floats, Floats, float]:
     """Return the missed pairs that each audit represents, and derivatives of their sum.
 
@@ -164,11 +164,11 @@ def _missed_each(
     times its weight `spare`.
     """
     silent, share = covered & ~caught, 2 * spare / caught.shape[1]
-    alone = np.maximum(right[one] @ silent[one], spare * 1e-9)
-    odds = (right[two] @ caught[two] + share) / alone
-    missed = np.where(one, 1 / np.maximum(covered @ odds, 1e-300), 0)
+    alone = np.maximum(right[by_one] @ silent[by_one], spare * 1e-9)
+    odds = (right[by_two] @ caught[by_two] + share) / alone
+    missed = np.where(by_one, 1 / np.maximum(covered @ odds, 1e-300), 0)
     by_odds = -(right * missed**2) @ covered / alone
-    change = missed + two * (caught @ by_odds) - one * (silent @ (by_odds * odds))
+    change = missed + by_two * (caught @ by_odds) - by_one * (silent @ (by_odds * odds))
     return missed, change, float(share * by_odds.sum())
 
 

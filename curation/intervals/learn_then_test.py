@@ -89,7 +89,17 @@ def unproved(cuts: Thresholds, target: float, confidence: float, error: float) -
 def unproved_facts(
     target: float, best: str, confidence: float | str, n_audits: int, n_needed: int | None
 ) -> dict[str, object]:
-    """Return the facts of the error for a precision that cannot be proved."""
+    """Return the facts of the error for a precision that cannot be proved.
+
+    Parameters
+    ----------
+    target, confidence
+        Precision and confidence asked for.
+    best
+        The best precision that can be proved.
+    n_audits, n_needed
+        Audits there are, and about how many are needed; None for more than there are candidates.
+    """
     return {
         "asked": target,
         "best that can be proved": best,

@@ -51,8 +51,16 @@ def predict_boosting(
 ) -> Floats:
     """Return the probability of the candidates of some rows, ``float64[m]``.
 
-    It is the mean of two logits, that of the trees and that of `p` (``float64[m]``), the last
-    round's probability: the errors of the two differ.
+    Its logit is the mean of that of the trees and that of the last round: their errors differ.
+
+    Parameters
+    ----------
+    model, base, extra
+        The fitted trees, and the features of `fit_boosting`.
+    row
+        ``int64[m]``: rows to predict.
+    p
+        ``float64[m]``: their probabilities by the last round.
     """
     with one_thread("openmp"):
         of_trees = model.decision_function(_columns(base, extra, row))

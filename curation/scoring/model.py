@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from curation.scoring.boosting import predict_boosting
 from curation.scoring.calibration import Map
 from curation.scoring.features import FeatureTable, LabelStatistics
+from curation.scoring.learners import Choice
 from curation.scoring.self_training import N_RATES, RoundFit, support
 from curation.scoring.venn_abers import VennAbers
 from labeling.keys.arrays import Floats, Floats32, Ints
@@ -91,12 +92,23 @@ class Scorer:
 
 def make_model(
     rounds: Sequence[RoundFit],
-    calibration: Map,
-    venn_abers: VennAbers,
+    choice: Choice,
     table: FeatureTable,
     boosting: HistGradientBoostingClassifier | None,
 ) -> FoldModel:
-    """Tabulate the rates of each round, so that they are looked up and not computed."""
+    """Tabulate the rates of each round, so that they are looked up and not computed.
+
+    Parameters
+    ----------
+    rounds
+        The fits of a fold.
+    choice
+        Its calibration and intervals.
+    table
+        Candidates that were fitted on.
+    boosting
+        Trees that join the last round, or None.
+    """
     labels, votes, weights = [], [], []
     for fit in rounds:
         of_label, of_votes = _tabulate(fit, table)
@@ -113,8 +125,8 @@ def make_model(
         votes=_single(votes),
         support=_single(weights),
         missing=np.array([fit.missing for fit in rounds]),
-        calibration=calibration,
-        venn_abers=venn_abers,
+        calibration=choice.calibration,
+        venn_abers=choice.venn_abers,
         boosted=None if boosting is None else Boosted(boosting, *last),
     )
 

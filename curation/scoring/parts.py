@@ -200,7 +200,19 @@ def _whole_images(parts: Parts, image: Hashes, fitted: Mask) -> Iterator[tuple[p
 def apply_all(
     scorer: Scorer, parts: Iterator[pa.Table], taxonomy: Taxonomy, intervals: bool = False
 ) -> Iterator[Floats32]:
-    """Yield the scores of each part, in order."""
+    """Yield the scores of each part, in order, computed in `N_THREADS` threads.
+
+    Parameters
+    ----------
+    scorer
+        The fitted models.
+    parts
+        Tables of `labeling.schemas.CANDIDATES`, of whole images.
+    taxonomy
+        Their labels.
+    intervals
+        Whether to yield ``float32[3, n]`` with bounds, and not ``float32[n]``.
+    """
 
     def apply_to(part: pa.Table) -> Floats32:
         table = features(part, taxonomy, scorer.sources, scorer.label_statistics)

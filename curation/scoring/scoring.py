@@ -131,8 +131,7 @@ def _fit(
         if choice.learner == "boosting":
             boosting = fit_boosting(table.values, trained.extra, train)
             p = predict_boosting(boosting, table.values, trained.extra, inside, p)
-        maps = choice.calibration, choice.venn_abers
-        models.append(make_model(trained.rounds, *maps, table, boosting))
+        models.append(make_model(trained.rounds, choice, table, boosting))
         outputs[:, inside] = models[-1].outputs(p)
     return choices, models, outputs
 

@@ -178,12 +178,18 @@ def describe_groups(
 ) -> list[dict[str, Any]]:
     """Return for each group the number kept, and its precision.
 
+    Parameters
+    ----------
+    selection, groups
+        The selection, and the group of each candidate.
+    judged, confidence
+        Judgements to estimate from, and the confidence of each interval by itself.
+
     Returns
     -------
     list
         Of ``group``, ``n_candidates``, ``n_audits``, ``n_kept``, ``precision``, ``low``, ``high``
-        and ``threshold``, the smallest probability kept. Precision and threshold may be None. Each
-        interval holds by itself.
+        and ``threshold``, the smallest probability kept. Precision and threshold may be None.
     """
     kept = np.asarray(selection.table["kept"], bool)
     p = np.asarray(selection.table["p_correct"])

@@ -221,7 +221,19 @@ def keep_rows(
     excluded: Excluded | None = None,
     threshold: float | None = None,
 ) -> Selection:
-    """Keep some rows; the others get the reason in `excluded`, else ``below_threshold``."""
+    """Return the selection of some rows.
+
+    Parameters
+    ----------
+    scored
+        Table of `labeling.schemas.SCORED`.
+    rows
+        Rows to keep.
+    excluded
+        Reasons of the other rows; by default, and where it is 0, ``below_threshold``.
+    threshold
+        The smallest probability kept.
+    """
     kept = np.zeros(scored.num_rows, bool)
     kept[rows] = True
     below = np.int8(SELECT_REASONS.index("below_threshold"))

@@ -14,7 +14,7 @@ from tests.curation.worlds import make_world
 def catch(seed, easy=0.0, together=0.0, coverage=(1.0, 1.0), n=5000, n_groups=4):
     """Return who catches and covers each candidate, what is right, and how many right ones nobody.
 
-    Right pairs differ by `easy` (logits) in how easily they are named; the first two groups speak
+    Right pairs differ by `easy` (logits) in how easily they are named; the first two groups vote
     together on a quarter of them, by `together`. Wrong pairs are as many as right ones.
     """
     rng = np.random.default_rng(seed)

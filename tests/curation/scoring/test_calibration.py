@@ -39,7 +39,7 @@ def test_weights_count_as_repetitions():
     repeated = np.repeat(np.arange(300), weight.astype(int))
     weighted = fit_platt(p, correct, weight)
     plain = fit_platt(p[repeated], correct[repeated])
-    # The prior is held against 300 judgements in the one, 600 in the other.
+    # The prior is compared with 300 judgements in the one, 600 in the other.
     assert abs(weighted.slope - plain.slope) < 0.02
     assert abs(weighted.intercept - plain.intercept) < 0.02
 

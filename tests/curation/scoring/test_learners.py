@@ -12,7 +12,7 @@ def judged_of(correct):
 
 
 def verdicts(n, seed=0):
-    """Return logits that tell all there is to know, and verdicts."""
+    """Return the true logits, and verdicts drawn from them."""
     rng = np.random.default_rng(seed)
     z = rng.normal(0, 2, n)
     return z, (rng.random(n) < expit(z)).astype(float)

@@ -60,19 +60,19 @@ def test_the_cold_start_is_no_worse_than_counting_votes(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_cold_start_stands_strengths_that_say_nothing(seed):
+def test_the_cold_start_is_no_worse_than_votes_if_strengths_are_noise(seed):
     """There, the noisy-or of the strengths alone is five points worse than counting votes."""
     world, table = table_of(3000, seed)
     strength = np.where(table.voted, np.random.default_rng(seed).random(table.voted.shape), 0)
     values = table.values.copy()
     values[:, table.names.index("noisy_or")] = 1 - np.prod(1 - strength, axis=1)
-    deaf = dataclasses.replace(table, values=values)
+    noisy = dataclasses.replace(table, values=values)
     votes = precision_at_a_third(world, table, table.column("n_votes"))
-    assert precision_at_a_third(world, table, cold_scores(deaf)) > votes - 0.01
-    assert precision_at_a_third(world, table, deaf.column("noisy_or")) < votes - 0.03
+    assert precision_at_a_third(world, table, cold_scores(noisy)) > votes - 0.01
+    assert precision_at_a_third(world, table, noisy.column("noisy_or")) < votes - 0.03
 
 
-def test_the_cold_start_rises_with_voices_and_falls_with_silence():
+def test_the_cold_start_rises_with_votes_and_falls_with_silence():
     world = make_world(300)
     table = features(world.candidates, world.taxonomy)
     row = int(np.flatnonzero(table.silent.any(axis=1) & (table.voted.sum(axis=1) > 1))[0])

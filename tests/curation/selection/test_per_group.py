@@ -18,7 +18,7 @@ from tests.curation.selection.requests import request_of
 
 N = 30_000
 HARD = np.array([0.0, 0.1, 0.25, 0.6])
-"""How much less right each of four groups is than its scores say."""
+"""How much less right each of four groups is than its scores promise."""
 
 
 def scored_of(p, label=None):
