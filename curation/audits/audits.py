@@ -1,4 +1,4 @@
-"""Audits: which pairs to judge, and which of the judgements count."""
+"""Audits: draws of the pairs to judge, and the judgements that count."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ from labeling.schemas import AUDITS, Batch
 
 N_BANDS = 10
 WANTED_SHARE = 2.0
-"""How many times as many audits a band gets that bears on what is kept as one that does not."""
+"""Audits of a band that may be kept, as a multiple of those of another band."""
+
+BAND, CELL = "band", "cell"
+"""Names of the strata of a first and of a second draw, followed by ``-`` and a number."""
 
 QUESTIONS = tuple(name for name in AUDITS.arrow.names if name not in ("verdict", "auditor"))
-"""Columns of a sample: those of an audit without the answer."""
+"""Columns of a sample: those of an audit without its answer."""
 
 
 def bands(pairs: Batch, cold: Floats) -> npt.NDArray[np.int8]:
     """Return the band of each pair by its cold score: 0 for the lowest tenth, 9 for the highest.
 
-    Bands differ in size by one at most; equal scores are cut by a hash of the pair, so the bands
-    do not depend on the order of the rows.
+    Bands differ in size by one at most; equal scores are ordered by a hash of the pair, so the
+    bands do not depend on the order of the rows.
     """
     order = np.lexsort((pair_hash(pairs), cold))
     band = np.empty(len(cold), np.int8)
@@ -38,12 +41,7 @@ def bands(pairs: Batch, cold: Floats) -> npt.NDArray[np.int8]:
 
 
 def tenths(score: npt.NDArray[np.floating]) -> npt.NDArray[np.int8]:
-    """Return the tenth of the scores that each lies in: 0 for the lowest, equal ones in the same.
-
-    Returns
-    -------
-    int8[n]
-        In 0…9.
+    """Return ``int8[n]``: the tenth of each score, 0 to 9 for the highest; ties share a tenth.
 
     Examples
     --------
@@ -63,16 +61,16 @@ def sample(
     seed: int,
     *,
     keep: float = 1 / 3,
-    kind: npt.NDArray[np.uint64] | None = None,
+    kind: Hashes | None = None,
 ) -> pa.Table:
     """Draw the pairs to audit: stratified by cold score, without replacement.
 
-    The strata are the ten `bands`. Those that would be kept by the cold score, and one below, get
-    twice as many audits each as the others (Sainte-Laguë's rule); no band gets more than it has.
-    Within a band every pair is as likely as another, and any beginning is spread over the kinds
-    of pairs in proportion: the r-th of a kind's n pairs in random order comes at ``(r + u) / n``,
-    with a u in [0, 1) for each kind. A larger `n` with the same seed keeps the pairs of a smaller
-    one and adds to them.
+    The strata are the ten `bands`. Bands that would be kept by the cold score, and one below them,
+    get twice as many audits each as the others (Sainte-Laguë's rule), up to all of their pairs.
+    Within a band each pair is equally likely. The first pairs of the list, however many, are spread
+    over the bands and the kinds of pairs in proportion: the r-th of a kind's n pairs in random
+    order comes at ``(r + u) / n``, with a u in [0, 1) for each kind. A larger `n` with the same
+    seed keeps the pairs of a smaller one and adds to them.
 
     Parameters
     ----------
@@ -81,20 +79,20 @@ def sample(
     cold
         ``float64[n_pairs]``: see `curation.scoring.parts.Pool`.
     n
-        Number of pairs to draw; all pairs where there are fewer.
+        Number of pairs to draw; all pairs if there are fewer.
     seed
-        Seeds the draw.
+        Seed of the draw.
     keep
         In (0, 1]: the share of the pairs that will be kept.
     kind
-        ``uint64[n_pairs]``: any number for each kind of pair, such as its level and sources (see
+        ``uint64[n_pairs]``: a number for the kind of each pair, such as its level and sources (see
         `curation.scoring.parts.Pool`); by default all are of one kind.
 
     Returns
     -------
     pa.Table
-        The columns `QUESTIONS`, in the order in which to ask: ``seq`` counts from 0, and any
-        beginning of the list is spread over the bands. ``p_inclusion`` is drawn / size of the band.
+        The columns `QUESTIONS`, in the order in which to ask: ``seq`` counts from 0.
+        ``p_inclusion`` is the number of pairs drawn from the band divided by its size.
 
     Raises
     ------
@@ -106,94 +104,126 @@ def sample(
     band, draw = bands(pairs, cold), pair_hash(pairs, seed)
     if kind is None:
         kind = np.zeros(len(band), np.uint64)
-    order = np.lexsort((draw, spread(band, kind, draw, seed), band))
-    place = np.empty(len(band), np.int64)
-    place[order] = rank_in_run(band[order])
-    drawn = np.lexsort((draw, (place + 0.5) / _shares(keep)[band]))[:n]
+    drawn = draw_order(band, _weights(keep), kind, draw, seed)[:n]
+    return questions(pairs, drawn, BAND, band)
+
+
+def _weights(keep: float) -> Floats:
+    """Return the number of audits of each band, in proportion."""
+    top = (np.arange(N_BANDS) + 1) / N_BANDS
+    # One band more than the share: the labels that are kept are not the best by cold score alone.
+    return np.where(top > 1 - keep - 1 / N_BANDS, WANTED_SHARE, 1.0)
+
+
+def draw_order(
+    band: npt.NDArray[np.int8], weight: Floats, kind: Hashes, draw: Hashes, seed: int
+) -> Ints:
+    """Return ``int64[n]``: pairs in the order in which to ask, see `sample`.
+
+    Parameters
+    ----------
+    band
+        ``int8[n]``: the band of each pair.
+    weight
+        ``float64[n_bands]``: the number of audits of each band, in proportion.
+    kind
+        ``uint64[n]``: the kind of each pair.
+    draw
+        ``uint64[n]``: a random number for each pair.
+    seed
+        Seed of where each kind begins.
+    """
+    in_band = np.lexsort((draw, _spread(band, kind, draw, seed), band))
+    rank = np.empty(len(band), np.int64)
+    rank[in_band] = rank_in_run(band[in_band])
+    return np.lexsort((draw, (rank + 0.5) / weight[band]))
+
+
+def _spread(band: npt.NDArray[np.int8], kind: Hashes, draw: Hashes, seed: int) -> Floats:
+    """Return a number in [0, 1) for each pair: uniform, and even over the pairs of each kind."""
+    order = np.lexsort((draw, kind, band))
+    ordered = band[order], kind[order]
+    group, rank = run_numbers(*ordered), rank_in_run(*ordered)
+    size = np.bincount(group)
+    start = np.random.Generator(np.random.PCG64(seed)).random(len(size))
+    number = np.empty(len(order))
+    number[order] = (rank + start[group]) / np.maximum(size, 1)[group]
+    return number
+
+
+def questions(pairs: Batch, rows: Ints, name: str, stratum: npt.NDArray[np.int8]) -> pa.Table:
+    """Return the columns `QUESTIONS` of drawn rows, in the order in which to ask.
+
+    Parameters
+    ----------
+    pairs
+        Table with ``image_id`` and ``label_id``.
+    rows
+        ``int64[m]``: the rows that were drawn.
+    name, stratum
+        As for `stratum_columns`.
+    """
     columns = {
-        "image_id": pairs.column("image_id").take(pa.array(drawn)),
-        "label_id": pairs.column("label_id").take(pa.array(drawn)),
-        "seq": pa.array(np.arange(len(drawn))),
-        "stratum": stratum_names(band[drawn]),
-        "p_inclusion": pa.array(shares_drawn(band, drawn)),
+        "image_id": pairs.column("image_id").take(pa.array(rows)),
+        "label_id": pairs.column("label_id").take(pa.array(rows)),
+        "seq": pa.array(np.arange(len(rows))),
+        **stratum_columns(name, stratum, rows),
     }
     return pa.table(columns).select(list(QUESTIONS))
 
 
-def _shares(keep: float) -> Floats:
-    """Return how many audits each band gets, in proportion."""
-    top = (np.arange(N_BANDS) + 1) / N_BANDS
-    # What is kept will not be the best by the cold score alone.
-    return np.where(top > 1 - keep - 1 / N_BANDS, WANTED_SHARE, 1.0)
+def stratum_columns(name: str, stratum: npt.NDArray[np.int8], rows: Ints) -> dict[str, pa.Array]:
+    """Return the columns ``stratum`` and ``p_inclusion`` of rows that were drawn by strata.
 
-
-def spread(
-    band: npt.NDArray[np.int8], kind: npt.NDArray[np.uint64], draw: Hashes, seed: int
-) -> Floats:
-    """Return a number in [0, 1) for each pair: uniform, and even over the pairs of each kind."""
-    order = np.lexsort((draw, kind, band))
-    ordered = band[order], kind[order]
-    cell, rank = run_numbers(*ordered), rank_in_run(*ordered)
-    size = np.bincount(cell)
-    start = np.random.Generator(np.random.PCG64(seed)).random(len(size))
-    number = np.empty(len(order))
-    number[order] = (rank + start[cell]) / np.maximum(size, 1)[cell]
-    return number
-
-
-def stratum_names(band: npt.NDArray[np.int8]) -> pa.Array:
-    """Return the name of each band, as audits carry it.
+    Parameters
+    ----------
+    name
+        `BAND` or `CELL`, for the names of the strata.
+    stratum
+        ``int8[n]``: the stratum of every pair.
+    rows
+        ``int64[m]``: the rows that were drawn, perhaps more than once.
 
     Examples
     --------
-    >>> stratum_names(np.array([0, 9], np.int8)).to_pylist()
-    ['band-0', 'band-9']
-    """
-    return pa.array([f"band-{i}" for i in range(N_BANDS)]).take(pa.array(band))
-
-
-def is_drawn_here(audits: pa.Table, strata: str = "band|cell") -> bool:
-    """Return whether all strata of some audits are named as winnow's own draws name them."""
-    named = pc.match_substring_regex(audits["stratum"], rf"^({strata})-\d+$")
-    return bool(pc.all(named, min_count=0).as_py())
-
-
-def shares_drawn(stratum: npt.NDArray[np.int8], rows: Ints) -> Floats:
-    """Return the inclusion probability of each row: the share of its stratum that was drawn.
-
-    Examples
-    --------
-    >>> shares_drawn(np.array([0, 0, 0, 1], np.int8), np.array([0, 3])).round(2).tolist()
-    [0.33, 1.0]
+    >>> columns = stratum_columns("band", np.array([0, 0, 2, 2], np.int8), np.array([0, 2, 3]))
+    >>> columns["stratum"].to_pylist(), columns["p_inclusion"].to_pylist()
+    (['band-0', 'band-2', 'band-2'], [0.5, 1.0, 1.0])
     """
     size = np.bincount(stratum)
     drawn = np.bincount(stratum[np.unique(rows)], minlength=len(size))
-    p_inclusion: Floats = (drawn / np.maximum(size, 1))[stratum[rows]]
-    return p_inclusion
+    names = pa.array([f"{name}-{number}" for number in range(len(size))], pa.string())
+    p_inclusion = (drawn / np.maximum(size, 1))[stratum[rows]]
+    return {"stratum": names.take(pa.array(stratum[rows])), "p_inclusion": pa.array(p_inclusion)}
 
 
-def answer(sampled: pa.Table, truth: Batch, auditor: str = "truth") -> pa.Table:
-    """Judge sampled pairs by a known truth.
+def is_drawn_here(audits: pa.Table, name: str = f"{BAND}|{CELL}") -> bool:
+    """Return whether all strata of some audits have the names that winnow's own draws give."""
+    named = pc.match_substring_regex(audits["stratum"], rf"^({name})-\d+$")
+    return bool(pc.all(named, min_count=0).as_py())
+
+
+def are_strata_of(audits: pa.Table, name: str, stratum: npt.NDArray[np.int8], rows: Ints) -> bool:
+    """Return whether some audits were drawn by these strata; see `stratum_columns`."""
+    names = stratum_columns(name, stratum, rows)["stratum"]
+    return bool(names.equals(audits["stratum"].combine_chunks()))
+
+
+def answer(sampled: pa.Table, truth: Batch) -> pa.Table:
+    """Return `labeling.schemas.AUDITS`: sampled pairs judged by a known truth.
 
     Parameters
     ----------
     sampled
-        What `sample` returned.
+        Result of `sample`.
     truth
         Table of `labeling.schemas.TRUTH`, with the ancestors of each true label.
-    auditor
-        Who is said to have judged.
-
-    Returns
-    -------
-    pa.Table
-        Table of `labeling.schemas.AUDITS`; a pair is right if the truth holds it.
     """
     right = pa.array(find_pairs(sampled, truth) >= 0)
     columns = {
         **{name: sampled.column(name) for name in QUESTIONS},
         "verdict": pc.if_else(right, "yes", "no"),
-        "auditor": pa.array([auditor] * sampled.num_rows, pa.string()),
+        "auditor": pa.array(["truth"] * sampled.num_rows, pa.string()),
     }
     return pa.table(columns).select(AUDITS.arrow.names).cast(AUDITS.arrow)
 
@@ -210,7 +240,7 @@ def usable_audits(audits: pa.Table) -> pa.Table:
     if pc.any(pc.less_equal(audits["p_inclusion"], 0)).as_py():
         raise InputError(
             "an audit has an inclusion probability of 0: it cannot have been drawn",
-            help="give the probability that the pair had to be drawn; 1 where all were judged",
+            help="give the probability with which the pair was drawn; 1 if all pairs were judged",
         )
     ordered, last, _ = _last_verdicts(audits)
     final = ordered.take(pa.array(last))
@@ -229,23 +259,28 @@ def _last_verdicts(audits: pa.Table) -> tuple[pa.Table, Ints, Ints]:
     """Return audits by ``seq``, the rows that are the last of their pair, and the pair of each."""
     ordered = audits.sort_by("seq")
     pair = find_pairs(ordered, ordered)
-    _, from_end = np.unique(pair[::-1], return_index=True)
-    return ordered, np.sort(len(pair) - 1 - from_end), pair
+    return ordered, _last_of_each(pair), pair
+
+
+def _last_of_each(key: Ints) -> Ints:
+    """Return the last row of each key, sorted."""
+    _, from_end = np.unique(key[::-1], return_index=True)
+    return np.sort(len(key) - 1 - from_end)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far auditors agree who judged the same pairs.
+    """Agreement of auditors who judged the same pairs.
 
     Attributes
     ----------
     n_pairs
         Pairs that two auditors or more were sure about.
     share
-        Share of agreeing verdicts among all twos of auditors of a pair; NaN without such pairs.
+        Share of equal verdicts among all twos of auditors of a pair; NaN without such pairs.
     kappa
-        The same beyond chance (Fleiss 1971): 1 if all agree, 0 if as often as by chance; NaN where
-        all verdicts are the same.
+        Agreement beyond chance (Fleiss 1971): 1 if all agree, 0 if as often as by chance; NaN if
+        all verdicts are equal.
     """
 
     n_pairs: int
@@ -259,23 +294,20 @@ def agreement(audits: pa.Table) -> Agreement:
     Examples
     --------
     >>> from labeling.keys.ids import digest
-    >>> said = [("a", "yes"), ("b", "yes"), ("a", "no"), ("b", "no"), ("a", "yes"), ("b", "no")]
+    >>> verdicts = [("a", "yes"), ("b", "yes"), ("a", "no"), ("b", "no"), ("a", "yes"), ("b", "no")]
     >>> rows = [
     ...     {"image_id": digest(str(i // 2)), "label_id": "cat", "verdict": verdict,
     ...      "auditor": auditor, "seq": i, "stratum": "all", "p_inclusion": 1.0}
-    ...     for i, (auditor, verdict) in enumerate(said)
+    ...     for i, (auditor, verdict) in enumerate(verdicts)
     ... ]
-    >>> found = agreement(pa.Table.from_pylist(rows, schema=AUDITS.arrow))
-    >>> found.n_pairs, round(found.share, 3), round(found.kappa, 3)
+    >>> both = agreement(pa.Table.from_pylist(rows, schema=AUDITS.arrow))
+    >>> both.n_pairs, round(both.share, 3), round(both.kappa, 3)
     (3, 0.667, 0.333)
     """
     ordered = audits.sort_by("seq")
     pair = find_pairs(ordered, ordered)
     auditor = ordered["auditor"].combine_chunks().dictionary_encode()
-    who = np.asarray(auditor.indices, np.int64)
-    _, own = np.unique(pair * (len(auditor.dictionary) + 1) + who, return_inverse=True)
-    last = np.zeros(own.max(initial=-1) + 1, np.int64)
-    np.maximum.at(last, own, np.arange(len(own)))
+    last = _last_of_each(pair * len(auditor.dictionary) + np.asarray(auditor.indices, np.int64))
     verdict = np.asarray(ordered["verdict"])[last]
     sure = verdict != "unsure"
     pair, right = pair[last[sure]], verdict[sure] == "yes"

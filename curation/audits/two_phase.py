@@ -1,11 +1,11 @@
-"""Draw further audits where scores say that the threshold will fall.
+"""A second draw of audits, near the threshold that the scores suggest.
 
-The first audits are drawn by the cold score (`curation.audits.audits.sample`). Once a run is scored
-the rest can go where it bears on what is kept: a sample in two phases (Neyman 1938, "Contribution
-to the theory of sampling human populations"). The strata are cells of the score's bands and of how
-often the first phase drew: within a cell all pairs were as likely as one another in both phases, so
-its share of audited pairs is their inclusion probability. Scores are cross-fitted: the cell of a
-pair does not depend on its own verdict.
+The first audits are drawn by the cold score (`curation.audits.audits.sample`). Once a run is
+scored, further audits can be drawn from the pairs that may be kept: a sample in two phases (Neyman
+1938, "Contribution to the theory of sampling human populations"). The strata are cells: bands of
+the score, each divided by the rate of the first draw. Within a cell all pairs are equally likely in
+both draws, so the cell's share of audited pairs is their inclusion probability. Scores are
+cross-fitted, so that the cell of a pair does not depend on its own verdict.
 """
 
 from __future__ import annotations
@@ -16,41 +16,40 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.audits.audits import QUESTIONS, shares_drawn, spread
+from curation.audits.audits import CELL, draw_order, questions
 from curation.pairs.pair_keys import pair_hash
 from labeling.keys.arrays import Mask
+from labeling.keys.hashing import Hashes
 from labeling.schemas import Batch
 
 N_INSIDE, N_OUTSIDE = 6, 3
-"""Bands of the score: of the pairs that may be kept, and of those that will hardly be."""
+"""Number of bands of pairs that may be kept, and of pairs that are unlikely to be kept."""
 
 INNER, OUTER = 1.2, 1.6
-"""Times as many pairs as will be kept that may be, and that may be once more is learnt.
+"""Pairs that may be kept, and those that may be kept after further audits, as multiples of `share`.
 
-Between the two lies a band of its own.
+The pairs between the two are a band of their own.
 """
 
 WANTED = np.array([1.0] * N_OUTSIDE + [8.0] + [30.0, 48.0, 40.0, 32.0, 24.0, 16.0])
-"""How likely a pair of each band is drawn, in proportion; the lowest band first.
+"""Rate at which pairs of each band are drawn, in proportion; the lowest band first.
 
-Of what will be kept the least probable are drawn most often, for their verdicts vary most (Neyman
-1934, "On the two different aspects of the representative method").
+Of the pairs that may be kept the least probable are drawn most often, because their verdicts vary
+most (Neyman 1934, "On the two different aspects of the representative method").
 """
-
-N_CELLS = 2 * len(WANTED)
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Strata of a second phase, in the order of the candidates.
+    """Strata of the second draw, in the order of the candidates.
 
     Attributes
     ----------
     cell
-        ``int8[n]``: twice the band of the score, 0 for the lowest; one more where the first phase
-        drew often.
+        ``int8[n]``: twice the band of the score, 0 for the lowest; plus one if the first draw took
+        many pairs of its stratum.
     asked
-        ``bool[n]``: was the pair judged in the first phase?
+        ``bool[n]``: whether the pair was judged after the first draw.
     """
 
     cell: npt.NDArray[np.int8]
@@ -64,20 +63,20 @@ def make_cells(
     first: npt.NDArray[np.int8],
     asked: Mask,
 ) -> Cells:
-    """Cut candidates into cells.
+    """Return the cells of the candidates.
 
     Parameters
     ----------
     pairs
         Table with ``image_id`` and ``label_id``, the candidates.
     p_correct
-        ``float[n]``: their scores; equal ones are cut by a hash of the pair.
+        ``float[n]``: their scores; equal ones are ordered by a hash of the pair.
     share
-        In (0, 1]: the share of the candidates that will be kept, about.
+        In (0, 1]: the approximate share of the candidates that will be kept.
     first
-        ``int8[n]``: strata that the first phase drew by.
+        ``int8[n]``: strata of the first draw.
     asked
-        ``bool[n]``: the pairs that were judged in it, at least one.
+        ``bool[n]``: the pairs that were judged after it, at least one.
 
     Examples
     --------
@@ -101,12 +100,13 @@ def make_cells(
     band = len(WANTED) - 1 - np.searchsorted(edges, rank, side="right")
     size = np.bincount(first)
     rate = np.bincount(first[asked], minlength=len(size)) / np.maximum(size, 1)
+    # The first draw has two rates; their geometric mean separates them.
     often = rate > np.sqrt(rate[rate > 0].min() * rate.max())
     return Cells((2 * band + often[first]).astype(np.int8), asked)
 
 
 def share_above(p_correct: npt.NDArray[np.floating], precision: float) -> float:
-    """Return the largest share of the best whose mean probability is a precision; 1 for all.
+    """Return the largest share of the most probable whose mean probability reaches a precision.
 
     Examples
     --------
@@ -118,50 +118,33 @@ def share_above(p_correct: npt.NDArray[np.floating], precision: float) -> float:
     return float(held[-1] + 1) / len(best) if len(held) else 1 / max(len(best), 1)
 
 
-def draw_again(
-    pairs: Batch, cells: Cells, n: int, seed: int, *, kind: npt.NDArray[np.uint64]
-) -> pa.Table:
-    """Draw pairs that the first phase did not ask for, by the bands of the score.
+def draw_again(pairs: Batch, cells: Cells, n: int, seed: int, *, kind: Hashes) -> pa.Table:
+    """Draw further pairs by the bands of the score, at the rates of `WANTED`.
 
-    Bands are drawn from as `WANTED`; within a band every pair is as likely as another. A larger `n`
-    keeps the pairs of a smaller one and adds to them, and any beginning is spread over the bands,
-    and within them over the kinds of pairs.
+    Within a band each pair is equally likely. A larger `n` keeps the pairs of a smaller one and
+    adds to them. The first pairs of the list, however many, are spread over bands and kinds.
 
     Parameters
     ----------
+    pairs
+        Table with ``image_id`` and ``label_id``, the candidates.
+    cells
+        Their strata.
     n
-        Number of pairs in all, with those asked for before; all where there are fewer.
+        Number of pairs including those of the first draw; all pairs if there are fewer.
+    seed
+        Seed of the draw.
+    kind
+        ``uint64[n_pairs]``: as for `curation.audits.audits.sample`.
 
     Returns
     -------
     pa.Table
-        The columns `curation.audits.audits.QUESTIONS`: first the pairs asked for before.
+        The columns `curation.audits.audits.QUESTIONS`: the pairs of the first draw come first.
     """
     free = np.flatnonzero(~cells.asked)
     band, draw = cells.cell[free] // 2, pair_hash(pairs, seed)[free]
-    size = np.bincount(band, minlength=N_CELLS // 2)
-    order = np.lexsort((draw, spread(band, kind[free], draw, seed), band))
-    place = np.empty(len(free), np.int64)
-    place[order] = np.arange(len(free)) - (np.cumsum(size) - size)[band[order]]
-    turn = (place + 0.5) / (WANTED * size)[band]
-    second = free[np.lexsort((draw, turn))[: max(n - int(cells.asked.sum()), 0)]]
-    rows = np.concatenate([np.flatnonzero(cells.asked), second])
-    columns = {
-        "image_id": pairs.column("image_id").take(pa.array(rows)),
-        "label_id": pairs.column("label_id").take(pa.array(rows)),
-        "seq": pa.array(np.arange(len(rows))),
-        "stratum": cell_names(cells.cell[rows]),
-        "p_inclusion": pa.array(shares_drawn(cells.cell, rows)),
-    }
-    return pa.table(columns).select(list(QUESTIONS))
-
-
-def cell_names(cell: npt.NDArray[np.int8]) -> pa.Array:
-    """Return the name of each cell, as audits carry it.
-
-    Examples
-    --------
-    >>> cell_names(np.array([0, 19], np.int8)).to_pylist()
-    ['cell-0', 'cell-19']
-    """
-    return pa.array([f"cell-{i}" for i in range(N_CELLS)]).take(pa.array(cell))
+    weight = WANTED * np.bincount(band, minlength=len(WANTED))
+    order = draw_order(band, weight, kind[free], draw, seed)
+    second = free[order[: max(n - int(cells.asked.sum()), 0)]]
+    return questions(pairs, np.concatenate([np.flatnonzero(cells.asked), second]), CELL, cells.cell)

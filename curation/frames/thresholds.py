@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.audits.audits import bands, is_drawn_here, stratum_names
+from curation.audits.audits import BAND, are_strata_of, bands, is_drawn_here
 from curation.frames.audits import pool_of
 from curation.intervals.judgements import Judgements, judgements
 from curation.intervals.thresholds import Thresholds, thresholds
@@ -125,13 +125,12 @@ def judge(
         raise InputError("candidates are given without the taxonomy of their labels")
 
     def strata(judged: pa.Table, row: Ints) -> npt.NDArray[np.int8] | None:
-        if not is_drawn_here(judged, "band"):
+        if not is_drawn_here(judged, BAND):
             return None
         score = np.asarray(scored["p_correct"], np.float64)
         if candidates is not None and taxonomy is not None:
             score = pool_of(candidates, taxonomy).cold
         stratum = bands(scored, score)
-        is_theirs = stratum_names(stratum[row]).equals(judged["stratum"].combine_chunks())
-        return stratum if is_theirs else None
+        return stratum if are_strata_of(judged, BAND, stratum, row) else None
 
     return judgements(to_table(audits, AUDITS, "audits"), scored, strata)

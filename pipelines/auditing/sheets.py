@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.audits.audits import bands, shares_drawn, stratum_names, usable_audits
-from curation.audits.two_phase import Cells, cell_names
+from curation.audits.audits import BAND, CELL, bands, stratum_columns, usable_audits
+from curation.audits.two_phase import Cells
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import write_text
 from curation.scoring.parts import Pool
@@ -145,11 +145,8 @@ def _drawn(
         strata = _texts(given, "stratum") if "stratum" in given else ["given"] * len(given)
         return {"stratum": pa.array(strata, pa.string()), "p_inclusion": p_inclusion}
     if cells is not None and not cells.asked[row].all():
-        stratum, names = cells.cell, cell_names(cells.cell[row])
-    else:
-        stratum = bands(pool.pairs, pool.cold)
-        names = stratum_names(stratum[row])
-    return {"stratum": names, "p_inclusion": pa.array(shares_drawn(stratum, row))}
+        return stratum_columns(CELL, cells.cell, row)
+    return stratum_columns(BAND, bands(pool.pairs, pool.cold), row)
 
 
 def _read_sheet(path: Path) -> pd.DataFrame:

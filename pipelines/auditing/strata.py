@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.audits.audits import bands, is_drawn_here, stratum_names
-from curation.audits.two_phase import Cells, cell_names, make_cells, share_above
+from curation.audits.audits import BAND, CELL, are_strata_of, bands, is_drawn_here
+from curation.audits.two_phase import Cells, make_cells, share_above
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import write_stage
@@ -50,7 +50,7 @@ def cut_cells(
     later: inclusion probabilities hang on it.
     """
     scored, audits = current(run_dir, "scored"), current(run_dir, "audits")
-    if scored is None or audits is None or not len(judged) or not is_drawn_here(judged, "band"):
+    if scored is None or audits is None or not len(judged) or not is_drawn_here(judged, BAND):
         return None
     if scored.manifest["inputs"] != {"candidates": candidates.content, "audits": audits.content}:
         return None
@@ -81,15 +81,14 @@ def strata_of(
     row
         ``int64[m]``: the candidate of each judgement.
     """
-    if is_drawn_here(judged, "cell"):
+    if is_drawn_here(judged, CELL):
         cells = read_cells(run_dir, candidates)
         if cells is None:
             return None
-        stratum, names = cells.cell, cell_names(cells.cell[row])
-    elif is_drawn_here(judged, "band"):
+        name, stratum = CELL, cells.cell
+    elif is_drawn_here(judged, BAND):
         pool = pool_of(candidates)
-        stratum = bands(pool.pairs, pool.cold)
-        names = stratum_names(stratum[row])
+        name, stratum = BAND, bands(pool.pairs, pool.cold)
     else:
         return None
-    return stratum if names.equals(judged["stratum"].combine_chunks()) else None
+    return stratum if are_strata_of(judged, name, stratum, row) else None

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from curation.audits.audits import QUESTIONS, bands, sample, shares_drawn
+from curation.audits.audits import CELL, QUESTIONS, bands, sample, stratum_columns
 from curation.audits.two_phase import (
     N_INSIDE,
     N_OUTSIDE,
@@ -94,7 +94,7 @@ def test_intervals_of_both_draws_together_hold_the_truth():
         inside = kept[row]
         interval = precision_interval(
             CORRECT[row][inside],
-            shares_drawn(cells.cell, row)[inside],
+            stratum_columns(CELL, cells.cell, row)["p_inclusion"].to_numpy()[inside],
             stratum=cells.cell[row][inside].astype(np.int64),
             n_kept=np.bincount(cells.cell[kept], minlength=cells.cell.max() + 1),
         )
