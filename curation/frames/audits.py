@@ -1,4 +1,4 @@
-"""Draw pairs to audit from a table, and measure the precision of a set of pairs."""
+"""Draws of pairs to audit from a table, and the precision of a set of pairs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def draw_audits(
 ) -> Frame:
     """Draw the pairs that a person should judge: a stratified sample without replacement.
 
-    The strata are tenths of a score, and those that bear on what is kept get twice as many audits
+    The strata are tenths of a score. Those near the threshold or above it get twice as many audits
     (see `curation.audits.audits.sample`). `winnow audit sample` draws the same pairs from
     candidates.
 
@@ -35,22 +35,22 @@ def draw_audits(
     ----------
     pairs
         Candidates (`labeling.schemas.CANDIDATES`, with `taxonomy`): their score is a noisy-or of
-        the evidence times a belief in the votes. Or pairs with a score of your own in ``p_correct``
-        (`labeling.schemas.SCORED`), which must not have been fitted on these audits.
+        the evidence times the label model's probability given the votes. Or pairs with a score of
+        your own in ``p_correct`` (`labeling.schemas.SCORED`), not fitted on these audits.
     n
-        Number of pairs; all where there are fewer. A larger number keeps the pairs of a smaller.
+        Number of pairs; all if there are fewer. A larger number keeps the pairs of a smaller one.
     seed
         Seed of the draw.
     taxonomy
         The labels of the candidates; without it `pairs` are scored pairs.
     keep
-        Share of the pairs that will be kept, about, in (0, 1].
+        Approximate share of the pairs that will be kept, in (0, 1].
 
     Returns
     -------
     pandas.DataFrame or pyarrow.Table
         ``image_id``, ``label_id``, ``seq``, ``stratum`` and ``p_inclusion`` in the order in which
-        to ask. Add the columns ``verdict`` (yes, no or unsure) and ``auditor``: these are audits.
+        to ask. With the columns ``verdict`` (yes, no or unsure) and ``auditor`` these are audits.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def draw_audits(
 
 
 def pool_of(candidates: object, taxonomy: Taxonomy) -> Pool:
-    """Return what audits are drawn from, of a table of candidates."""
+    """Return a table of candidates as a pool to draw audits from."""
     return pool_of_parts(parts_of_table(to_table(candidates, CANDIDATES, "candidates")), taxonomy)
 
 
@@ -87,17 +87,17 @@ def precision_interval(
 
     The mean verdict, weighted by ``1 / p_inclusion`` (Hájek 1971), with the interval of Clopper and
     Pearson (1934) on an effective number of audits (Korn & Graubard 1998). The set must not have
-    been chosen by these verdicts; of what `select` keeps, `Kept.interval` is the better estimate.
+    been chosen by these verdicts; for a selection, `Kept.interval` is the better estimate.
 
     Parameters
     ----------
     audits
-        Table of `labeling.schemas.AUDITS`; the last sure verdict of each pair counts.
+        Table of `labeling.schemas.AUDITS`; the last verdict of each pair counts unless unsure.
     pairs
-        Table with ``image_id`` and ``label_id``: the set; by default all pairs that audits were
-        drawn from.
+        Table with ``image_id`` and ``label_id``: the set; by default all pairs that the audits
+        were drawn from.
     confidence
-        Of the two-sided interval, in (0, 1).
+        Confidence of the two-sided interval, in (0, 1).
 
     Returns
     -------

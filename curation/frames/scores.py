@@ -1,4 +1,4 @@
-"""Score a table of candidates."""
+"""Scores of a table of candidates."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ def score(
 ) -> Frame:
     """Estimate the probability that each candidate is right, from a few hundred audits.
 
-    The probabilities are calibrated and cross-fitted: the model that scores a pair never saw its
-    verdict, so the same audits may measure the precision of what is kept. See
+    The probabilities are calibrated and cross-fitted: the model that scores a pair is fitted
+    without its verdict, so the same audits may measure the precision of a selection. See
     `curation.scoring.scoring.score` for the method. `winnow select` computes the same numbers.
 
     Parameters
     ----------
     candidates
-        Table of `labeling.schemas.CANDIDATES`; rows of an image lie together.
+        Table of `labeling.schemas.CANDIDATES`; the rows of an image are adjacent.
     audits
         Table of `labeling.schemas.AUDITS`; 50 or more sure verdicts, 10 or more of each kind.
     taxonomy
-        The labels that the candidates name.
+        The labels of the candidates.
     intervals
-        Whether to return bounds of each probability too (Venn-Abers; Vovk & Petej 2014).
+        Whether to add bounds of each probability (Venn-Abers; Vovk & Petej 2014).
 
     Returns
     -------
     pandas.DataFrame or pyarrow.Table
         `labeling.schemas.SCORED` in the order of the candidates: ``p_correct`` float32 in [0, 1];
-        with `intervals` also ``p_low`` and ``p_high``. Of the kind of `candidates`.
+        with `intervals` also ``p_low`` and ``p_high``. pandas if `candidates` is, else Arrow.
 
     Raises
     ------
     InputError
-        For a table that lacks a column or holds a refused value, for a label that the taxonomy
-        lacks, candidates of an image that do not lie together, or too few audits.
+        If a table lacks a column or holds a refused value, a label is not in the taxonomy, the
+        rows of an image are not adjacent, or there are too few audits.
     """
     rows = to_table(candidates, CANDIDATES, "candidates")
     verdicts = to_table(audits, AUDITS, "audits")

@@ -1,4 +1,4 @@
-"""Select from a table of scores."""
+"""Selections from a table of scores."""
 
 from __future__ import annotations
 
@@ -24,25 +24,23 @@ By = Literal["level", "label", "source-pattern"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Kept(Generic[Frame]):
-    """A selection; it shows itself in a notebook.
+    """A selection, with a view for notebooks.
 
     Attributes
     ----------
     table
-        `labeling.schemas.SELECTED`: every scored candidate in the order it came, with ``kept`` and
-        the ``reason``.
+        `labeling.schemas.SELECTED`: all scored candidates in the given order, with ``kept`` and the
+        ``reason``.
     n_kept
         Number of candidates kept.
     threshold
-        The smallest probability kept; None where nothing was kept and where groups have thresholds
-        of their own.
+        The smallest probability kept; None if nothing was kept or each group has its own.
     interval
-        The precision of what was kept, estimated from the audits.
+        The precision of the kept candidates, estimated from the audits.
     threshold_table
         The precision at other thresholds, without floors and groups.
     groups
-        A row for each group where `by` asked for groups: see
-        `curation.selection.per_group.describe_groups`.
+        With `by`, a row for each group: see `curation.selection.per_group.describe_groups`.
     """
 
     table: Frame
@@ -54,7 +52,7 @@ class Kept(Generic[Frame]):
 
     @property
     def precision(self) -> float:
-        """Estimated share of right ones among the kept, in [0, 1]; NaN without an audit there."""
+        """Estimated share of right ones among the kept, in [0, 1]; NaN if none was audited."""
         return self.interval.estimate
 
     def __repr__(self) -> str:
@@ -95,14 +93,14 @@ def select(
 
     A precision is proved by Learn-then-Test (Angelopoulos et al. 2021) on nested sets, see
     `curation.intervals.learn_then_test`: with probability `confidence` over the draw of the audits,
-    the precision of what is kept is at least the one asked for. `winnow select` keeps the same
+    the kept candidates have at least the requested precision. `winnow select` keeps the same
     candidates.
 
     Parameters
     ----------
     scores
         Table of `labeling.schemas.SCORED`, as `score` returns it, or by a model of your own that
-        did not see these audits.
+        was not fitted on these audits.
     audits
         Table of `labeling.schemas.AUDITS`.
     keep
@@ -110,34 +108,34 @@ def select(
     precision
         Precision to hold, in (0, 1), in place of a share.
     confidence
-        Of the precision that is held or measured, in (0, 1).
+        Confidence of the precision, in (0, 1).
     by
-        Groups with a threshold each: ``level`` or ``label`` (with `taxonomy`), or
+        Kind of groups, each with its own threshold: ``level`` or ``label`` (with `taxonomy`), or
         ``source-pattern`` (with `candidates`). Groups with few audits are pooled.
     floor
-        Candidates of each label to keep where the share or the precision allows; not with `by`.
+        Candidates of each label to keep if the share or the precision allows it; not with `by`.
     per_image, per_label
-        Labels of an image and images of a label to keep, at most.
+        Most labels of an image and most images of a label to keep.
     candidates
         The table that was scored: with `taxonomy` it gives the strata of `draw_audits`. Without it
         tenths of the score are the strata.
     taxonomy
-        Its labels. They give the reason ``implied`` of a candidate above a kept one.
+        The labels; they give the reason ``implied`` of a candidate above a kept one.
 
     Returns
     -------
     Kept
-        Its ``table`` is of the kind of `scores`.
+        The selection; its ``table`` is in pandas if `scores` is, else in Arrow.
 
     Raises
     ------
     InputError
-        For a table that lacks a column or holds a refused value, a share out of range, or a group
-        that needs a table which is not given.
+        If a table lacks a column or holds a refused value, a share is out of range, or a table that
+        the groups need is missing.
     ConfigError
         For a precision or confidence out of range, or groups together with a floor.
     QualityError
-        If the precision cannot be proved; it names the best that can, and the audits needed.
+        If the precision cannot be proved; it names the best that can be, and the audits needed.
 
     Examples
     --------

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ThresholdTable:
-    """The number kept, and its precision, at 1,001 thresholds; it shows itself in a notebook.
+    """Number kept and its precision at 1,001 thresholds, with a view for notebooks.
 
     Attributes
     ----------
     thresholds
         The nested sets.
     n_candidates
-        Candidates that shares are of.
+        Number of candidates, the base of shares.
     confidence
-        Of each interval by itself, not of all at once.
+        Confidence of each interval by itself, not of all at once.
     """
 
     thresholds: Thresholds
@@ -74,21 +74,21 @@ def threshold_table(
     """Estimate the precision of the candidates above each of 1,001 thresholds.
 
     Row 0 keeps nothing; row ``i`` has the highest threshold that keeps at least ``i`` thousandths
-    of the candidates. Each estimate is post-stratified as
-    `curation.intervals.precision.precision_interval` has it. To choose a threshold that holds a
-    precision, use ``select(..., precision=)``: the best row of many is too good.
+    of the candidates. Each estimate is post-stratified, see
+    `curation.intervals.precision.precision_interval`. To choose a threshold that holds a precision,
+    use ``select(..., precision=)``: the best of many rows overstates its precision.
 
     Parameters
     ----------
     scores
         Table of `labeling.schemas.SCORED`, as `score` returns it.
     audits
-        Table of `labeling.schemas.AUDITS`; audits of other pairs are left out.
+        Table of `labeling.schemas.AUDITS`; audits of other pairs are ignored.
     confidence
-        Of each two-sided interval, in (0, 1).
+        Confidence of each two-sided interval, in (0, 1).
     candidates, taxonomy
-        What was scored, where `draw_audits` drew from it: they give the strata of the draw.
-        Without them tenths of the score are used.
+        The table that was scored and its labels, if `draw_audits` drew from it: they give the
+        strata of the draw. Without them tenths of the score are used.
 
     Raises
     ------
@@ -116,10 +116,10 @@ def threshold_table(
 def judge(
     scored: pa.Table, audits: object, candidates: object | None, taxonomy: Taxonomy | None
 ) -> Judgements:
-    """Return the judged ones of scored candidates, with the strata that they were drawn by.
+    """Return the judged candidates among the scored ones, with the strata of their draw.
 
-    Audits that carry the bands of `draw_audits` are post-stratified by these where they can be
-    computed again from the candidates or the scores.
+    The bands of `draw_audits` are the strata if they can be computed again from the candidates or
+    the scores.
     """
     if candidates is not None and taxonomy is None:
         raise InputError("candidates are given without the taxonomy of their labels")

@@ -18,7 +18,7 @@ Real = TypeVar("Real", np.float32, np.float64)
 
 @dataclass(frozen=True, eq=False)
 class Relatives:
-    """Which candidates of an image have related labels.
+    """The candidates of an image that have related labels.
 
     Attributes
     ----------
@@ -38,37 +38,36 @@ class Relatives:
     family: Ints
 
     def mean_above(self, values: Floats, missing: Floats | float) -> Floats:
-        """Return the mean over the ancestors of each candidate, `missing` where it has none."""
+        """Return the mean over the ancestors of each candidate, `missing` without ancestors."""
         return _mean(_total(self.below, values[self.above], self.n), self._of_above, missing)
 
     def mean_below(self, values: Floats, missing: Floats | float) -> Floats:
-        """Return the mean over the descendants of each candidate, `missing` where none."""
+        """Return the mean over the descendants of each candidate, `missing` without any."""
         return _mean(_total(self.above, values[self.below], self.n), self._of_below, missing)
 
     def max_above(self, values: Floats) -> Floats:
-        """Return the largest of the (non-negative) values of the ancestors, 0 where none."""
+        """Return the largest of the (non-negative) values of the ancestors, 0 without any."""
         return _max(self.below, values[self.above], self.n)
 
-    def max_below(self, values: Floats) -> Floats:
-        """Return the largest of the (non-negative) values of the descendants, 0 where none."""
+    def max_below(self, values: npt.NDArray[Real]) -> npt.NDArray[Real]:
+        """Return the largest of the (non-negative) values of the descendants, 0 without any."""
         return _max(self.above, values[self.below], self.n)
 
     def closed(self, values: npt.NDArray[Real]) -> npt.NDArray[Real]:
         """Return the largest of the (non-negative) values of each candidate and its descendants.
 
-        What is right of a label is right of its ancestors, so probabilities must not fall from a
-        label to its ancestor.
+        An image that shows a label shows its ancestors, so an ancestor is at least as probable.
         """
-        return np.maximum(values, _max(self.above, values[self.below], self.n))
+        return np.maximum(values, self.max_below(values))
 
     def mean_siblings(self, values: Floats, missing: Floats | float) -> Floats:
-        """Return the mean over the siblings of each candidate, `missing` where it has none."""
+        """Return the mean over the siblings of each candidate, `missing` without siblings."""
         own = values[self.member]
         others = np.bincount(self.family, own)[self.family] - own
         return _mean(_total(self.member, others, self.n), self._of_siblings, missing)
 
     def max_siblings(self, values: Floats) -> Floats:
-        """Return the largest of the (non-negative) values of the siblings, 0 where none."""
+        """Return the largest of the (non-negative) values of the siblings, 0 without any."""
         own, n_families = values[self.member], len(np.bincount(self.family))
         first = _max(self.family, own, n_families)[self.family]
         leads = own == first
@@ -123,7 +122,7 @@ def _expand(label: Codes, related: tuple[tuple[int, ...], ...]) -> tuple[Ints, I
 
 
 def _inverse(count: npt.NDArray[np.number]) -> tuple[Floats, Floats]:
-    """Return one by the count, 0 where that is 0; and 1 where the count is 0, else 0."""
+    """Return the inverse of each count, or 0 for a count of 0; and 1 for a count of 0, else 0."""
     none = (count == 0).astype(np.float64)
     return (1 - none) / np.maximum(count, 1), none
 

@@ -1,7 +1,7 @@
 """Pairs of an image and a label as numbers: hashes to draw and order by, and joins.
 
-A hash depends on the ids and the seed alone, so that a draw or a tie comes out the same on any
-machine and in any order of rows.
+A hash depends on the ids and the seed alone, so that draws and ties are the same on any machine and
+for any order of rows.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ def pair_hash(pairs: Batch, seed: int = 0) -> Hashes:
 
 
 def find_pairs(pairs: Batch, among: Batch) -> Ints:
-    """Return the row of each pair in `among`, or -1 where it is not there.
+    """Return the row of each pair in `among`, or -1 if it is missing.
 
     Parameters
     ----------
     pairs, among
-        Tables with ``image_id`` and ``label_id``. Where `among` holds a pair twice, any of its
-        rows may be returned.
+        Tables with ``image_id`` and ``label_id``. If `among` holds a pair twice, any of its rows
+        may be returned.
 
     Examples
     --------

@@ -19,7 +19,7 @@ from labeling.errors import BusyError
 def locked(run_dir: Path) -> Iterator[str]:
     """Hold the run folder for one process; another one is refused at once.
 
-    The lock belongs to the process and ends with it, whatever the lock file says.
+    The lock belongs to the process and ends with it, also if it is killed.
 
     Yields
     ------

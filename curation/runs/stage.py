@@ -133,7 +133,7 @@ def sorted_stages(names: Iterable[str]) -> list[str]:
 
 
 def current(run_dir: Path, stage: str) -> Stage | None:
-    """Return the current output of a stage, or None where there is none yet.
+    """Return the current output of a stage, or None if it has not been made yet.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What goes into a sample: the image's bytes, and every label with the evidence behind it."""
+"""Samples of shards: the image's bytes, and its labels with their evidence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REJECTED_IMAGE = "image "
 
 @dataclass(frozen=True)
 class Reject:
-    """An image left out; `reason` is one of `curation.shards.images.BAD_IMAGE_REASONS`."""
+    """An image that is in no shard; `reason` is one of `BAD_IMAGE_REASONS`."""
 
     image_id: str
     location: str
@@ -36,16 +36,16 @@ class Reject:
 
 
 def is_heldout(images: Halves | pa.Array | pa.ChunkedArray, share: float) -> Mask:
-    """Return which images are kept from training: those whose id, as a fraction, is below `share`.
+    """Return whether each image is held out: its id, as a fraction of all ids, is below `share`.
 
-    The first 32 bits of an id decide, so an image is on the same side in every run.
+    Only the first 32 bits of an id count, so an image is on the same side in every run.
 
     Parameters
     ----------
     images
         Ids, as text or as ``uint64[n, 2]`` (see `labeling.keys.ids`).
     share
-        Expected share of the images held out, in [0, 1].
+        Expected share of held-out images, in [0, 1].
 
     Examples
     --------
@@ -66,12 +66,12 @@ def assemble_samples(
 ) -> Iterator[Sample | Reject]:
     """Yield each image with a kept label, in the order of the ids, as a sample or as a reject.
 
-    The tables are as for `curation.shards.shards.export_shards`. The JSON of a sample holds
+    The parameters are those of `curation.shards.shards.export_shards`. The JSON of a sample holds
     ``image_id``, ``width``, ``height``, ``location`` and
 
     - ``labels``: the kept ones with ``p_correct``, ``"implied": false`` and their ``evidence``;
-      then the labels above them in the taxonomy that are not kept themselves, with the highest
-      ``p_correct`` of those below and ``"implied": true``;
+      then their ancestors in the taxonomy that are not kept themselves, with the highest
+      ``p_correct`` of the labels below and ``"implied": true``;
     - ``unknown``: the candidate labels that are neither kept nor implied. They are not known to
       be wrong.
     """
@@ -124,18 +124,18 @@ def _read_all(
         try:
             if location is None:
                 raise BadImage("image_missing")
-            found = read_image(image_id, location, data_dir, limits)
+            image = read_image(image_id, location, data_dir, limits)
         except BadImage as error:
             yield Reject(image_id, location or "", error.reason)
             continue
         facts = {
             "image_id": image_id,
-            "width": found.width,
-            "height": found.height,
+            "width": image.width,
+            "height": image.height,
             "location": location,
             **describe(number),
         }
-        yield Sample(image_id, found.jpeg, facts)
+        yield Sample(image_id, image.jpeg, facts)
 
 
 def _describe_heldout(image: int) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class _LabelsOfImages:
         )
 
     def describe(self, image: int) -> dict[str, Any]:
-        """Return ``labels`` and ``unknown`` of one image, as they stand in its JSON."""
+        """Return ``labels`` and ``unknown`` of one image, for its JSON."""
         rows = slice(*self.kept_offsets[image : image + 2].tolist())
         p_of = dict(zip(self.kept_codes[rows].tolist(), self.p_correct[rows].tolist(), strict=True))
         evidence = self.evidence[rows].to_pylist()
@@ -206,7 +206,7 @@ class _LabelsOfImages:
 
 
 def _group(table: pa.Table, image_ids: pa.Array, taxonomy: Taxonomy) -> tuple[Ints, Codes, Ints]:
-    """Return the order by image and label, the codes in that order, and each image's offset."""
+    """Return the rows sorted by image and label, their labels, and the first row of each image."""
     image = np.asarray(pc.index_in(table["image_id"], value_set=image_ids), np.int64)
     codes = taxonomy.codes(table["label_id"])
     order = np.lexsort((codes, image))
