@@ -1,4 +1,4 @@
-"""Which labels we believe: scores, audits, the selection, and the shards."""
+"""Curation: scores of candidates, audits, selections with their precision, and shards."""
 
 from __future__ import annotations
 

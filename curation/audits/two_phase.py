@@ -144,7 +144,7 @@ def draw_again(pairs: Batch, cells: Cells, n: int, seed: int, *, kind: Hashes) -
     """
     free = np.flatnonzero(~cells.asked)
     band, draw = cells.cell[free] // 2, pair_hash(pairs, seed)[free]
-    weight = WANTED * np.bincount(band, minlength=len(WANTED))
+    weight = WANTED * np.bincount(band, minlength=len(WANTED)).astype(np.float64)
     order = draw_order(band, weight, kind[free], draw, seed)
     second = free[order[: max(n - int(cells.asked.sum()), 0)]]
     return questions(pairs, np.concatenate([np.flatnonzero(cells.asked), second]), CELL, cells.cell)
