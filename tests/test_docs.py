@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -22,13 +23,25 @@ def shell_lines(text: str) -> list[str]:
     return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line]
 
 
-def test_reference_pages_are_up_to_date() -> None:
-    path = ROOT / "docs" / "reference" / "generate.py"
-    spec = importlib.util.spec_from_file_location("generate", path)
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_picture_of_a_candidate_names_modules_that_exist() -> None:
+    steps = load(ROOT / "docs" / "images" / "candidate.py").STEPS
+    modules = [name for _, _, names in steps for name in names.split(", ") if name]
+    assert len(modules) >= len(steps) - 1
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+
+
+def test_reference_pages_are_up_to_date() -> None:
+    path = ROOT / "docs" / "reference" / "generate.py"
+    generate = load(path)
     for name, text in generate.pages().items():
         written = (path.parent / name).read_text(encoding="utf-8")
         assert written == text, f"{name} is out of date: run python docs/reference/generate.py"

@@ -1,7 +1,4 @@
-"""Draw one candidate's way from record to shard, from a demo: python docs/images/candidate.py RUN.
-
-`STEPS` is the list that docs/explanation/architecture.md shows; a test checks its modules.
-"""
+"""Draw one candidate's way from record to shard: python docs/images/candidate.py winnow-demo."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ STEPS = [
 
 
 def values_of(run: Run) -> list[str]:
-    """Return what each step of `STEPS` holds of the kept candidate with the most sources."""
+    """Return what each step holds of the kept candidate with the most sources."""
     selected = run.selected.to_pandas().query("reason == 'kept'")
     pairs = run.candidates.to_pandas().merge(selected, on=["image_id", "label_id"])
     pairs["n_sources"] = pairs["evidence"].map(len)

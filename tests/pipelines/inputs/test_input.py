@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from pipelines.inspecting.input_sizes import sources
 from pydantic import Field
 
 import pipelines.inputs
@@ -16,6 +15,7 @@ from curation.runs.stage import open_stage
 from labeling.frames.signals import signals_from_texts
 from labeling.schemas import CANDIDATES, SIGNALS
 from pipelines.inputs.input import Input, ReadContext
+from pipelines.inspecting.forecast import sources
 from pipelines.passes.label import label
 from pipelines.passes.splits import splits_of
 from pipelines.run.config import Config
