@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from labeling.keys import ids
 from labeling.keys.host_numbers import HOST, SOURCE, compact
-from labeling.matching.matcher import Matcher, match_texts
+from labeling.matching.matcher import Matcher
+from labeling.matching.texts import match_texts
 
 MENTIONS = pa.schema(
     [

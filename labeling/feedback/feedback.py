@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from labeling.keys import ids
 from labeling.keys.arrays import Floats32, Ints, Ints32
 from labeling.keys.runs import distinct_rows, rank_in_run, run_numbers, run_starts
-from labeling.matching.matcher import Matcher, match_texts
+from labeling.matching.matcher import Matcher
+from labeling.matching.texts import match_texts
 from labeling.taxonomy.taxonomy import Taxonomy
 
 USER_CAP = 50.0

@@ -16,7 +16,8 @@ from labeling.evidence.evidence import COVERAGE, EVIDENCE_ROWS
 from labeling.keys import ids
 from labeling.keys.host_numbers import HOST, compact, one_source
 from labeling.keys.runs import rank_in_run
-from labeling.matching.matcher import Matcher, match_texts
+from labeling.matching.matcher import Matcher
+from labeling.matching.texts import match_texts
 
 TOP_TOPICS = 16
 """Labels kept for a page."""

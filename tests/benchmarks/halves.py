@@ -49,7 +49,8 @@ from curation.scoring.features import FeatureTable, features
 from curation.scoring.parts import Pool, parts_of_table, pool_of_parts
 from curation.scoring.scoring import score
 from labeling.keys import ids
-from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.matching.matcher import compile_matcher
+from labeling.matching.texts import match_texts
 from labeling.schemas import CANDIDATES, TRUTH
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.truth import read_truth

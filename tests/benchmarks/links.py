@@ -38,7 +38,8 @@ import scipy.sparse
 from labeling.links.edge_agreement import count_agreement, kind_weights
 from labeling.links.propagation import Graph, Seeds, Settings, build_graph, propagate
 from labeling.links.top_labels import pack, unpack
-from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.matching.matcher import compile_matcher
+from labeling.matching.texts import match_texts
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
 
 Longs = npt.NDArray[np.int64]

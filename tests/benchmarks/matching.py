@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.matching.matcher import compile_matcher
+from labeling.matching.texts import match_texts
 from labeling.taxonomy.published import read_taxonomy
 
 Run = Callable[[list[str]], int]

@@ -25,9 +25,10 @@ import pyarrow as pa
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from labeling.keys import ids
-from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.matching.matcher import compile_matcher
 from labeling.matching.name_statistics import count_names, fit_statistics
 from labeling.matching.surface_forms import MODIFIER, NameStatistics
+from labeling.matching.texts import match_texts
 from labeling.schemas import CANDIDATES, SELECTED
 from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy

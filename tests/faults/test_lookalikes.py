@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.matching.matcher import compile_matcher
+from labeling.matching.texts import match_texts
 from labeling.taxonomy.confusables import confusable_names, visible
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
 from pipelines.cli import main

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pytest
 
-from labeling.matching.matcher import compile_matcher, match_texts
+from labeling.matching.matcher import compile_matcher
+from labeling.matching.texts import match_texts
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
 
 ROOT = Path(__file__).resolve().parents[2]

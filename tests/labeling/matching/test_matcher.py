@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.matching.matcher import Matcher, compile_matcher, find, match_texts
+from labeling.matching.matcher import Matcher, compile_matcher, find
 from labeling.matching.surface_forms import INFLECTED, surface_forms
+from labeling.matching.texts import match_texts
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 from labeling.text.normalisation import MAX_MARKS
 from labeling.text.trie import COMPOUND_PARTS
@@ -190,7 +191,7 @@ def test_columns_split_as_their_texts_do(texts: list[str]) -> None:
 def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch, matcher: Matcher) -> None:
     texts = pa.chunked_array([["a cat", None, "", "dog cat é"] * 20, [], ["dogs"] * 3])
     whole = match_texts(matcher, texts)
-    monkeypatch.setattr("labeling.matching.matcher.BATCH_BYTES", 16)
+    monkeypatch.setattr("labeling.matching.texts.BATCH_BYTES", 16)
     cut = match_texts(matcher, texts)
     assert np.array_equal(whole.row, cut.row)
     assert np.array_equal(whole.label, cut.label)
@@ -203,8 +204,8 @@ def test_texts_that_repeat_do_not_show(
 ) -> None:
     texts = ["a cat", None, "", "two dogs and a cat", "a cat", "é", "dog", None, "a cat"] * 3
     alone = [match_texts(matcher, pa.array([text], pa.string())) for text in texts]
-    monkeypatch.setattr("labeling.matching.matcher.DISTINCT", distinct)
-    monkeypatch.setattr("labeling.matching.matcher.WINDOW_BYTES", 40)
+    monkeypatch.setattr("labeling.matching.texts.DISTINCT", distinct)
+    monkeypatch.setattr("labeling.matching.texts.WINDOW_BYTES", 40)
     together = match_texts(matcher, pa.array(texts))
     assert together.row.tolist() == [n for n, one in enumerate(alone) for _ in one.row]
     assert together.label.tolist() == [code for one in alone for code in one.label]
