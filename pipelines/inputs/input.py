@@ -52,7 +52,7 @@ class Input(Section, ABC):
         Raises
         ------
         InputError
-            If there is none.
+            If no file has one of the endings.
         """
         return [named(base, path) for path in input_files(base, self.path_names[0], self.suffixes)]
 
@@ -61,7 +61,7 @@ class Input(Section, ABC):
         return [base / file for file in files]
 
     def sizes_beside(self, base: Path) -> dict[str, str]:
-        """Return what stands for the content of further files that are too large to digest."""
+        """Return names and sizes of further files, which take too long to digest."""
         return {}
 
     @abstractmethod

@@ -52,7 +52,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
 def print_odd_names(names: Sequence[str]) -> None:
     """Print the first sentences of `labeling.taxonomy.confusables.confusable_names`."""
     if names:
-        notify(f"{len(names):,} names of labels may be taken for others; they are kept apart:")
+        notify(f"{len(names):,} names of labels look like others; they are kept apart:")
     for sentence in names[:MAX_PRINTED]:
         notify(f"  {sentence}")
     if len(names) > MAX_PRINTED:

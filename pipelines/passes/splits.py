@@ -49,14 +49,14 @@ def input_paths(config: Config, splits: Sequence[Split]) -> dict[Path, int]:
 
 
 def input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
-    """Return the digest of each file that is read, and sizes of files that are too large."""
+    """Return the digest of each file that is read, and the sizes of others."""
     base = Path(config.base)
     digests = {named(base, path): file_digest(path) for path in input_paths(config, splits)}
     return digests | sizes_beside(config) | digests_of("signals", config)
 
 
 def sizes_beside(config: Config) -> dict[str, str]:
-    """Return what stands for the content of files that are not digested, for all inputs."""
+    """Return names and sizes of the files that are not digested, for all inputs."""
     base = Path(config.base)
     entries = [entry for inputs in config.inputs().values() for entry in inputs]
     return {name: sizes for entry in entries for name, sizes in entry.sizes_beside(base).items()}

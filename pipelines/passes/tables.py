@@ -36,7 +36,7 @@ def in_order(rows: pa.Table) -> pa.Table:
 
 def in_sample(image_ids: pa.ChunkedArray, share: float) -> pa.Array:
     """Return for each image whether it is in a sample of about this share of all images."""
-    # 2**64 is no uint64, and a float below it has 53 bits: 2**11 less is the largest that fits.
+    # 2**64 overflows uint64; 2**64 - 2**11 is the largest double below it.
     return pa.array(ids.to_halves(image_ids)[:, 1] <= np.uint64(share * (2**64 - 2**11)))
 
 

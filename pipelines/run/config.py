@@ -25,7 +25,7 @@ class TaxonomyInput(Section):
 
     path: str = Field(description="file of labels, also with .gz")
     format: Literal["auto", "jsonl", "edges", "openimages", "tencent", "wordnet"] = Field(
-        "auto", description="format of the file; `auto` goes by its name and first line"
+        "auto", description="format of the file; `auto` reads its name and first line"
     )
     hierarchy: str | None = Field(
         None, description="for Open Images: JSON file of which label is a kind of which"
@@ -33,7 +33,7 @@ class TaxonomyInput(Section):
 
 
 class LabelSettings(Section):
-    """How candidates are made."""
+    """Making of candidates."""
 
     support_only: tuple[str, ...] = Field(
         ("linked", "page"),
@@ -45,7 +45,7 @@ class LabelSettings(Section):
         " where it is not set they share the run folder",
     )
     max_reject_share: float = Field(
-        0.1, ge=0, le=1, description="share of input rows put aside beyond which the run fails"
+        0.1, ge=0, le=1, description="share of rejected input rows beyond which the run fails"
     )
     max_cut_share: float = Field(
         0.01, ge=0, le=1, description="share of archives that are cut beyond which the run fails"
@@ -53,7 +53,7 @@ class LabelSettings(Section):
 
 
 class AuditSettings(Section):
-    """How pairs are drawn for audit."""
+    """Drawing of pairs for audit."""
 
     n: int = Field(500, ge=1, description="pairs to audit")
     seed: int = Field(0, ge=0, description="seed of the draw")
@@ -63,11 +63,11 @@ class AuditSettings(Section):
 
 
 class SelectSettings(Section):
-    """What is kept."""
+    """Selection of candidates."""
 
     keep: float = Field(1 / 3, gt=0, le=1, description="share of the candidates to keep")
     precision: Share | None = Field(
-        None, description="precision to hold; as many are kept as are proved, whatever `keep` says"
+        None, description="precision to hold; as many are kept as are proved; `keep` is ignored"
     )
     confidence: Share = Field(
         0.95, description="confidence of a precision that is held or measured"
@@ -87,7 +87,7 @@ class SelectSettings(Section):
 
 
 class ExportSettings(Section):
-    """How shards are written."""
+    """Writing of shards."""
 
     shard_mb: int = Field(256, ge=1, description="size at which a new shard begins, in MB")
     holdout_share: float = Field(
@@ -99,10 +99,12 @@ class ExportSettings(Section):
 
 
 class TrainSettings(TrainConfig, Section):
-    """What is trained."""
+    """Training of a network."""
 
     checkpoint_minutes: float = Field(
-        5.0, ge=0, description="minutes between two states, of which a stopped training goes on"
+        5.0,
+        ge=0,
+        description="minutes between two checkpoints, from which a stopped training resumes",
     )
     tensorboard: bool = Field(
         False, description="write events for TensorBoard into the run's folder `tensorboard`"
@@ -110,7 +112,7 @@ class TrainSettings(TrainConfig, Section):
 
 
 class EvaluateSettings(Section):
-    """What the trained model is held against."""
+    """Labels for the evaluation of the trained model."""
 
     truth: str | None = Field(
         None, description="table of image_id, label_id for the held-out images"
@@ -161,7 +163,7 @@ def read_config(path: Path, overrides: Overrides = ()) -> Config:
     Raises
     ------
     ConfigError
-        With every mistake of the file, each with its place.
+        With every mistake of the file, each with its line and column.
     """
     content, text = read_toml(path)
     base = path.parent / str(content.get("base", "."))
@@ -170,12 +172,12 @@ def read_config(path: Path, overrides: Overrides = ()) -> Config:
 
 
 def check_config(content: Mapping[str, Any], where: str, text: str = "") -> Config:
-    """Return checked settings; `text` is the file that they come from, for places."""
+    """Return checked settings; `text` is their file, from which errors get line and column."""
     return checked(Config, content, where, text, "docs/reference/config.md")
 
 
 def with_overrides(config: Config, overrides: Overrides) -> Config:
-    """Return the settings with some keys set anew, checked."""
+    """Return the settings with some keys replaced, checked."""
     if not overrides:
         return config
     content = override(config.model_dump(mode="json"), overrides)

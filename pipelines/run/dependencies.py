@@ -1,7 +1,7 @@
 """Settings and files that each stage depends on, beside the stages that it is made from.
 
-Commands take what goes into a fingerprint from here, `winnow plan` and `winnow status` what they
-compare. Of a file the content counts, wherever it lies.
+Commands make fingerprints of them; `winnow plan` and `winnow status` compare them. Of a file only
+the content counts, not the path.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from labeling.taxonomy.published import TaxonomyFiles, format_of
 from pipelines.run.config import Config
 
 IRRELEVANT = {
-    "base": "says where files are, not what they hold; their names in a run start from it",
-    "label.work_dir": "says where the passes keep their tables; the output has equal bytes",
+    "base": "a folder, without its content; names of files in a run start from it",
+    "label.work_dir": "a folder for tables between the passes; the output has equal bytes",
     "label.max_reject_share": "decides only whether a run fails",
     "label.max_cut_share": "decides only whether a run fails",
     "train.checkpoint_minutes": "a training that continues from a state gives equal weights",
@@ -28,7 +28,7 @@ IRRELEVANT = {
 
 @dataclass(frozen=True)
 class Needs:
-    """Keys of the configuration: settings (all of a section by its name), and paths of files."""
+    """Keys of the configuration: settings (a section means all of its keys), and paths of files."""
 
     settings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -69,13 +69,13 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the format of the taxonomy cannot be found out.
+        If the format of the taxonomy is not known.
     """
     content = config.model_dump(mode="json")
     settings: dict[str, Any] = {}
     for name in needs_of(stage, config).settings:
         section, _, key = name.partition(".")
-        if name == "taxonomy.format":  # `auto` goes by the file's name
+        if name == "taxonomy.format":  # `auto` depends on the name of the file
             settings[name] = format_of(taxonomy_files(config))
         elif isinstance(content[section], Mapping):
             named = {key: content[section][key]} if key else content[section]
@@ -98,7 +98,7 @@ def digests_of(stage: str, config: Config) -> dict[str, str]:
 
 
 def taxonomy_files(config: Config) -> TaxonomyFiles:
-    """Return where the taxonomy of a configuration is."""
+    """Return the files of the taxonomy of a configuration."""
     named = config.taxonomy
     base = Path(config.base)
     hierarchy = None if named.hierarchy is None else base / named.hierarchy

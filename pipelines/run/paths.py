@@ -1,4 +1,4 @@
-"""Paths as people type them, and as workers need them."""
+"""Absolute paths for workers, and short ones for people."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 
 def absolute(path: Path) -> Path:
-    """Return a path from the root on, links in it kept: workers may have another working folder."""
+    """Return the absolute path, symbolic links kept: workers may have another working folder."""
     return Path(os.path.abspath(path))
 
 
 def shown(path: Path) -> str:
-    """Return an absolute path as a person types it: relative where it is in the working folder.
+    """Return an absolute path for a message: relative where it is in the working folder.
 
     Examples
     --------

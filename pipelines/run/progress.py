@@ -1,4 +1,4 @@
-"""What winnow says while it works: to stderr, in colour and in place only on a terminal."""
+"""Messages and progress on stderr; lines are overwritten only on a terminal."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from labeling.taxonomy.confusables import visible
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
-"""Seconds between two words about how far a step is."""
+"""Seconds between two lines about the progress of a step."""
 
 
 def notify(text: str) -> None:
-    """Print one line of talk."""
+    """Print one line to stderr."""
     console.print(visible(text), markup=False)
 
 
 @contextmanager
 def stage_line(name: str) -> Iterator[list[str]]:
-    """Announce a step, and what came of it with the time it took.
+    """Print one line for a stage when the block ends: its name, facts and time.
 
     Yields
     ------
     list
-        Append to it the facts to print at the end.
+        Facts; append to it.
     """
     started = time.perf_counter()
     if console.is_terminal:
@@ -41,9 +41,9 @@ def stage_line(name: str) -> Iterator[list[str]]:
 
 
 class Progress:
-    """Tells how far a long step is, from finished work: in place on a terminal, else rarely.
+    """Prints the progress of a long step: in place on a terminal, else rarely.
 
-    Of the units, `before` were finished before it began, and say nothing of the rate.
+    `before` units were finished when it began; they do not count for the rate.
     """
 
     def __init__(self, name: str, unit: str, before: int = 0) -> None:
@@ -51,14 +51,14 @@ class Progress:
         self._unit = unit
         self._before = before
         self._started = time.perf_counter()
-        self._told = self._started
+        self._printed = self._started
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Tell that `done` of `total` units are finished."""
+        """Print that `done` of `total` units are finished, with rate and time left."""
         now = time.perf_counter()
-        if now - self._told < EVERY_SECONDS or done <= self._before:
+        if now - self._printed < EVERY_SECONDS or done <= self._before:
             return
-        self._told = now
+        self._printed = now
         rate = (done - self._before) / (now - self._started)
         left = (total - done) / rate
         speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"

@@ -15,7 +15,7 @@ from pipelines.run.sections import Overrides
 FILE = "config.json"
 
 FROM_RUN = "base_from_run"
-"""Key of the file that is no setting: the data folder as a path from the run folder."""
+"""Further key of the file: the data folder as a path from the run folder."""
 
 
 def save_config(config: Config, run_dir: Path) -> None:
@@ -31,7 +31,7 @@ def save_config(config: Config, run_dir: Path) -> None:
 
 
 def load_config(run_dir: Path, overrides: Overrides = ()) -> Config:
-    """Return the settings of a run, some of them set anew for one command.
+    """Return the settings of a run, some of them replaced for one command.
 
     Raises
     ------
@@ -60,12 +60,12 @@ def load_config(run_dir: Path, overrides: Overrides = ()) -> Config:
 
 
 def find_input(config: Config, path: str = "") -> Path:
-    """Return where an input of a run is; without `path`, its data folder.
+    """Return the path of an input of a run; without `path`, that of its data folder.
 
     Raises
     ------
     InputError
-        If it is not there.
+        If it is missing.
     """
     file = Path(config.base, path)
     if not file.exists():
@@ -80,10 +80,10 @@ def find_input(config: Config, path: str = "") -> Path:
 
 
 def _find_base(config: Config, beside: str) -> str:
-    """Return the data folder: the one that lies to the run as recorded, or the absolute one.
+    """Return the data folder: `beside`, as recorded from the run folder, or the absolute one.
 
-    The folder with more of the inputs is taken, for ``..`` exists wherever a run is moved to. With
-    equally many it is the one beside the run: a copy of run and inputs stays by itself.
+    The folder with more of the inputs is taken, because ``..`` exists wherever a run is moved to.
+    With equally many it is `beside`: a copy of run and inputs does not read the original.
     """
     folders = [folder for folder in (beside, config.base) if os.path.isdir(folder)]
     return max(

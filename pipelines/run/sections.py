@@ -23,13 +23,13 @@ Overrides = Mapping[str, Any] | Sequence[str]
 
 
 class Section(BaseModel):
-    """Keys of a TOML file that are all known, and none of another type."""
+    """A section of a TOML file; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
-    """Return what a TOML file holds, and its text.
+    """Return the content of a TOML file, and its text.
 
     Raises
     ------
@@ -58,16 +58,18 @@ def checked(
     Parameters
     ----------
     model
-        What the settings are.
-    content, where, text
-        What to check; the file's name and text, for places.
+        Class of the settings.
+    content
+        The settings.
+    where, text
+        Name and text of their file; errors have the line and column in it.
     reference
-        The page that lists every key.
+        The page that lists every key, for the error.
 
     Raises
     ------
     ConfigError
-        With every mistake, each with its place.
+        With every mistake.
     """
     try:
         return model.model_validate(_tuples(content))
@@ -78,7 +80,7 @@ def checked(
 
 
 def _tuples(value: Any) -> Any:
-    """Turn lists into tuples, which strict checking asks for."""
+    """Turn lists into tuples: pydantic takes no list for a tuple when it is strict."""
     if isinstance(value, Mapping):
         return {k: _tuples(v) for k, v in value.items()}
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
@@ -172,7 +174,7 @@ _KEY = re.compile(r"^(\s*)([\w.\-\"]+)\s*=")
 
 
 def _places(text: str) -> Iterator[tuple[tuple[Any, ...], str]]:
-    """Yield the way to each key of a TOML file, and its line and column."""
+    """Yield the path to each key of a TOML file, and its line and column."""
     section: tuple[Any, ...] = ()
     n_of: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):

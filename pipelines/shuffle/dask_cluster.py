@@ -1,4 +1,4 @@
-"""Dask for Beam's Dask runner: worker processes of this machine, or a cluster that runs elsewhere.
+"""Dask for Beam's Dask runner: worker processes on this machine, or another cluster.
 
 Beam connects a client for each pipeline, leaves it open, and cuts the input into parts of 128
 elements. Here one cluster serves all passes of a command, the number of parts follows from the
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MIN_WORKERS = 2
-"""Processes that are started here at least: one can die, and the other goes on."""
+"""Least number of processes that are started here: if one dies, the other continues."""
 
 PARTS_PER_THREAD = 4
-"""Parts of the input for each thread of the workers: loads even out, and little dies with one."""
+"""Parts of the input for each thread of the workers: little is lost with one that dies."""
 
 MAX_DEATHS = 5
 """Workers that may die over one part before the run is given up."""
 
 TIMEOUT = 60
-"""Seconds in which a scheduler has to answer."""
+"""Seconds in which a scheduler must answer."""
 
 QUIET = {
     "version": 1,
@@ -38,10 +38,10 @@ QUIET = {
     "root": {"level": "CRITICAL"},
     "loggers": {"distributed": {"level": "CRITICAL"}},
 }
-"""What the workers log: nothing, as their errors arrive here."""
+"""Logging of the workers: none, because their errors arrive here."""
 
 SETTINGS: dict[str, Any] = {
-    # Dask has workers hand back freed memory in steps of 64 KiB, which costs a quarter of it all.
+    # Dask sets the trim threshold of malloc to 64 KiB, which costs a quarter of the time.
     "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "distributed.scheduler.allowed-failures": MAX_DEATHS,
@@ -49,12 +49,12 @@ SETTINGS: dict[str, Any] = {
     "distributed.comm.timeouts.tcp": "120s",
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING": str(QUIET),
 }
-"""What a cluster that is started here differs in from Dask's defaults."""
+"""Settings of a cluster that is started here, where they differ from Dask's defaults."""
 
 
 @contextmanager
 def connected(options: Sequence[str]) -> Iterator[list[str]]:
-    """Yield options for Beam's Dask runner that name a cluster; one is started unless they do.
+    """Yield options for Beam's Dask runner with the address of a cluster; start one if needed.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def connected(options: Sequence[str]) -> Iterator[list[str]]:
     try:
         import dask
 
-        # Before the settings: what Dask loads of its own while they hold is lost with them.
+        # Before `dask.config.set`: settings that Dask loads inside the block are lost with it.
         importlib.import_module("distributed")
     except ImportError as error:
         raise ConfigError(
@@ -128,7 +128,7 @@ def _client(asked: argparse.Namespace) -> Iterator[Client]:
 
 @contextmanager
 def _scheduler(asked: argparse.Namespace) -> Iterator[dict[str, str]]:
-    """Yield where the scheduler is, as arguments of a client."""
+    """Yield the address of the scheduler, as arguments of a client."""
     if asked.dask_scheduler_file:
         yield {"scheduler_file": asked.dask_scheduler_file}
     elif asked.dask_client_address:
@@ -148,7 +148,7 @@ def _scheduler(asked: argparse.Namespace) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Raise what Dask says of workers as errors that say what to do."""
+    """Raise errors of Dask about workers as errors with a remedy."""
     from distributed import KilledWorker
 
     try:
@@ -157,7 +157,7 @@ def _explained() -> Iterator[None]:
         raise InputError(
             f"workers of Dask died {MAX_DEATHS + 1} times over the same part of the work",
             facts={"cause": str(error).splitlines()[0]},
-            help="they may lack memory: see their logs; what is finished is kept",
+            help="they may lack memory: see their logs; finished work is kept",
         ) from error
     except ImportError as error:
         raise ConfigError(

@@ -7,19 +7,18 @@ one Parquet file a table. There are two carriers of the rows from one to the oth
 ``files``
     Each split writes its rows once, ordered by bucket, into a segment file, and only pointers go
     through Beam's ``GroupByKey``: memory stays flat on the embedded runner, which keeps all
-    elements of a stage in lists. For whatever shares a disk.
+    elements of a stage in lists. For workers that share a disk.
 ``engine``
     The same bytes go through the engine's own ``GroupByKey``.
 
 The output is equal byte for byte with either, whatever the number of workers and the order of
-bundles: a bucket's rows come to its kernel by table, then in the order of the split ids, then as
-they were read. Where the inputs are cut into splits otherwise, that order differs; a kernel whose
-output must not depend on it goes by the rows as a set, and sorts.
+bundles: a kernel gets the rows of its bucket by table, then in the order of the split ids, then as
+they were read. Other splits of the same input give another order; a kernel whose output must not
+depend on it sorts.
 
-A finished split and a finished bucket are never done again: see `pipelines.shuffle.markers` for
-what is kept of them, and where. The pipeline uses only what every runner does right: Create,
-Reshuffle, ParDo and GroupByKey, with one terminal branch. Errors and rows put aside are written as
-files by the step that finds them.
+A finished split and a finished bucket are never done again (see `pipelines.shuffle.markers`). The
+pipeline has only what every runner does right: Create, Reshuffle, ParDo and GroupByKey, with one
+terminal branch. Errors are written as files by the step that meets them.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def keep_all(table: str, rows: pa.Table) -> pa.Table:
 
 
 class Split(NamedTuple):
-    """One part of the input: what reads it (`kind`), and what to read."""
+    """One part of the input; `kind` selects the reader, `arguments` are for it."""
 
     split_id: str
     kind: str
@@ -75,11 +74,11 @@ class Split(NamedTuple):
 
 
 UNITED = "united"
-"""Kind of a split that stands for several, its arguments."""
+"""Kind of a split whose arguments are several splits."""
 
 
 def united(splits: Sequence[Split]) -> Split:
-    """Return one split for several small ones: their rows are written into one segment."""
+    """Return one split for several small ones, whose rows go into one segment."""
     return splits[0] if len(splits) == 1 else Split(splits[0].split_id, UNITED, tuple(splits))
 
 
@@ -92,8 +91,8 @@ class Shuffle(beam.PTransform):
     Parameters
     ----------
     read
-        Returns (table name, rows) for a split, any number of times; runs in the worker. It yields
-        the same for the same split whenever it runs. No more rows than one yields are held.
+        Yields (table name, rows) of a split; runs in the worker. The same split always gives the
+        same rows. Only the rows of one yield are held.
     keys
         For each table name the column that it is shuffled by, of ids (see `labeling.keys.ids`).
     reduce
@@ -103,16 +102,16 @@ class Shuffle(beam.PTransform):
     n_buckets
         A power of two.
     work_dir, out_dir
-        Folders that all workers share, on one file system: for what `pipelines.shuffle.markers`
-        describes, and for the output.
+        Folders that all workers share, on one file system: for segments and markers (see
+        `pipelines.shuffle.markers`), and for the output.
     combine
         Makes fewer rows of a table's rows, so that a key with very many of them does not fill the
-        memory: run on what has been collected of a bucket whenever that is more than
-        `ROWS_AT_ONCE`. The kernel gets the same whether it ran or not.
+        memory: runs whenever more than `ROWS_AT_ONCE` rows of a bucket have been collected. The
+        output of the kernel must not depend on whether it ran.
     carrier
-        What takes the rows from `read` to `reduce`.
+        The way of the rows from `read` to `reduce`.
     name
-        What to call it while it runs.
+        Name on the terminal.
     """
 
     read: Callable[[Split], Iterable[tuple[str, pa.Table]]]
@@ -125,7 +124,7 @@ class Shuffle(beam.PTransform):
     carrier: Carrier = "files"
     name: str = "shuffle"
     n_splits: int = 0
-    """Set by `run`: a bucket is reduced when so many splits have come together."""
+    """Set by `run`: a bucket is reduced when the rows of so many splits are there."""
 
     def expand(self, splits: beam.PCollection) -> beam.PCollection:
         """Apply the shuffle."""
@@ -139,7 +138,7 @@ class Shuffle(beam.PTransform):
 
     @property
     def partial_dir(self) -> str:
-        """Where files are until they are whole."""
+        """Folder of files until they are whole."""
         return storage.join(self.work_dir, "partial")
 
     @property
@@ -151,14 +150,12 @@ class Shuffle(beam.PTransform):
 
 
 def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] = ()) -> None:
-    """Run a shuffle to its end, or go on behind what an earlier run of the same has finished.
+    """Run a shuffle to its end; work that an earlier run of it finished is not done again.
 
     Parameters
     ----------
-    shuffle
-        What to do.
-    splits
-        The input; split ids are distinct.
+    shuffle, splits
+        The shuffle, and its input; split ids are distinct.
     beam_options
         Options for Beam as on its command line, such as ``--runner=FlinkRunner``; without a runner
         the embedded one is used. See `pipelines.shuffle.engines` for short names.
@@ -170,7 +167,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     IntegrityError
         If Beam reports success and not all was done.
     KeyboardInterrupt
-        If the process was interrupted, whatever Beam makes of that.
+        If the process was interrupted, also where Beam reports something else.
     """
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     shuffle.n_splits = len(splits)
@@ -304,7 +301,7 @@ class _Reduce(beam.DoFn):
         return markers.read_marker(path, self._shuffle.out_dir) is not None
 
     def _finish(self, bucket: int, reader: segments.Reader) -> None:
-        """Reduce a bucket and commit what comes of it."""
+        """Reduce a bucket and commit its output."""
         shuffle = self._shuffle
         tables = reader.tables(bucket, shuffle.combine, ROWS_AT_ONCE)
         output = shuffle.reduce(tables) if tables else {}

@@ -1,4 +1,4 @@
-"""The engines that a run can be given to, by short names."""
+"""The engines that can run the passes, by short names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUNNERS = {
 
 @contextmanager
 def ready(beam_options: Sequence[str]) -> Iterator[list[str]]:
-    """Yield Beam's options with its name of the runner, while the runner's workers are at hand.
+    """Yield Beam's options with its name of the runner; the runner's workers exist in the block.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Errors of workers on their way to the driver, and what is tried again.
+"""Errors of workers on their way to the driver, and retries.
 
-Engines wrap an exception, or turn it into text; so a worker writes winnow's errors as files, and
-the driver raises the first, by name, with all it says.
+Engines wrap an exception or turn it into text. So a worker writes winnow's errors as files, and the
+driver raises the first of them, by name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 LASTING = (*FULL, errno.EROFS)
-"""Errors of the operating system that trying again does not mend."""
+"""Errors of the operating system that a retry does not fix."""
 
 N_RETRIES = 2
 
@@ -32,7 +32,7 @@ PAUSE = 0.2
 
 
 def retried(work: Callable[[], T]) -> T:
-    """Return what some work returns; a fault of the disk that may pass is tried again, twice."""
+    """Return the result of `work`; after an error of the disk that may pass, retry twice."""
     for attempt in range(N_RETRIES):
         try:
             return work()
@@ -73,7 +73,7 @@ def raise_first(work_dir: str, n_bytes_needed: int) -> None:
 
 
 def from_engine(error: Exception, work_dir: str, n_bytes_needed: int) -> InputError | None:
-    """Return the error of a full or read-only disk that an engine's exception tells of."""
+    """Return the error of a full or read-only disk if an engine's exception contains one."""
     for number in LASTING:
         if re.search(rf"\[Errno {number}\]", str(error)):
             facts = _room(work_dir, n_bytes_needed) if number in FULL else {}
@@ -87,7 +87,7 @@ def _as_input_error(error: Exception, facts: dict[str, str] | None = None) -> In
     return InputError(
         f"reading or writing failed: {cause}",
         facts={**({"file": named} if named else {}), **(facts or {})},
-        help="what is finished is kept: make room or mend the cause, then give the same command"
+        help="finished work is kept: make room or remove the cause, then give the same command"
         " again",
     )
 

@@ -1,7 +1,7 @@
 """Files in an object store, such as ``s3://…`` and ``gs://…``, through Beam's file systems.
 
 An object appears whole when it is closed, and replaces what had its name, so nothing is renamed or
-synced. Names end in no slash, and hold none of ``*?[``, which Beam would take for a pattern.
+synced. Names have no slash at the end and none of ``*?[``, which are patterns for Beam.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from labeling.errors import ConfigError
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 _EXTRAS = {"s3": "aws", "gs": "gcp", "azfs": "azure"}
-"""Which extra of Beam brings the file system of a scheme."""
+"""Extra of Beam with the file system of a scheme."""
 
 IN_MEMORY = 8 << 20
 """Bytes up to which an object is kept in memory while it is written; a temporary file then."""
 
 
 def is_object(path: str) -> bool:
-    """Tell whether a path names an object, not a file of this machine.
+    """Return whether a path names an object, not a file of this machine.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def check_folder(path: str) -> None:
 
 @contextmanager
 def writing(path: str) -> Iterator[IO[bytes]]:
-    """Write an object that appears at the end of the block; after an error there is none."""
+    """Write an object that appears at the end of the block, unless there is an error."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool:
         yield spool
         spool.seek(0)
@@ -95,7 +95,7 @@ def list_names(folder: str) -> list[str]:
 
 
 def size(path: str) -> int | None:
-    """Return the bytes of an object, or None where there is none."""
+    """Return the size of an object in bytes, or None where it is missing."""
     system = _system(path)
     return int(system.size(path)) if system.exists(path) else None
 
@@ -124,9 +124,9 @@ def _match(pattern: str) -> list[str]:
 
 
 def _system(path: str) -> Any:
-    """Return Beam's file system for a path; without options of a pipeline, the surroundings' keys.
+    """Return Beam's file system for a path; it takes its keys from options or the environment.
 
-    Beam knows the options where it runs a worker itself, but not in a worker of Dask.
+    Beam sets the options of the pipeline where it runs a worker itself, but not in one of Dask.
     """
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions

@@ -30,7 +30,7 @@ Starts = npt.NDArray[np.int64]
 
 
 class Layout(NamedTuple):
-    """How rows are laid down: Arrow schema, and for each column of bytes its width.
+    """Layout of rows as bytes: Arrow schema, and the width of each column of bytes.
 
     Where `is_raw`, the columns are those of the schema; else there is one, of record batches.
     """

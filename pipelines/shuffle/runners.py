@@ -1,4 +1,4 @@
-"""Which of Beam's runners runs a shuffle, and with how many workers."""
+"""Beam's runner of a shuffle, and its number of workers."""
 
 from __future__ import annotations
 

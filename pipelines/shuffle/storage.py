@@ -1,7 +1,6 @@
-"""Where a shuffle keeps its files: the few things that it asks of a disk or an object store.
+"""Files of a shuffle, on a disk or in an object store (`pipelines.shuffle.objects`).
 
-Folders and files are named by strings, so that a name can also be that of an object, which
-`pipelines.shuffle.objects` takes care of. A file is either there whole or not at all, also after a
+Paths are texts because those of objects are URLs. A file exists whole or not at all, also after a
 loss of power: it is written under a temporary name, synced and renamed.
 """
 
@@ -24,7 +23,7 @@ from pipelines.shuffle.objects import is_object
 
 
 class Writer:
-    """A file on its way: counts and digests what goes into it."""
+    """A file that is being written; counts and digests its bytes."""
 
     def __init__(self, handle: IO[bytes]) -> None:
         self._handle = handle
@@ -100,7 +99,7 @@ def read_range(handle: IO[bytes], offset: int, length: int) -> bytes:
 
 
 def prefetch(handle: IO[bytes], offset: int, length: int) -> None:
-    """Tell the system that a range of an open file will be read soon, in smaller ones."""
+    """Advise the system that a range of an open file will be read soon, in smaller ones."""
     if hasattr(os, "posix_fadvise") and isinstance(handle, io.FileIO):
         os.posix_fadvise(handle.fileno(), offset, length, os.POSIX_FADV_WILLNEED)
 
@@ -112,7 +111,7 @@ def make_folder(path: str) -> None:
 
 
 def list_names(folder: str) -> list[str]:
-    """Return the sorted names of what is in a folder: nothing where there is none."""
+    """Return the sorted names in a folder, or an empty list where it is missing."""
     if is_object(folder):
         return objects.list_names(folder)
     try:
@@ -122,7 +121,7 @@ def list_names(folder: str) -> list[str]:
 
 
 def size(path: str) -> int | None:
-    """Return the bytes of a file, or None where there is none."""
+    """Return the size of a file in bytes, or None where it is missing."""
     if is_object(path):
         return objects.size(path)
     try:
@@ -163,7 +162,7 @@ def fetch(path: str, to: Path) -> str:
 
 
 def send(file: Path, path: str, partial_dir: str) -> None:
-    """Copy a file of this machine to where the others see it."""
+    """Copy a file of this machine to a path that other machines see."""
     with file.open("rb") as handle, writing(path, partial_dir) as writer:
         while block := handle.read(1 << 20):
             writer.write(block)

@@ -84,7 +84,7 @@ class Workspace:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the shared folder is in an object store: workers may not see our disk."""
+        """True if the shared folder is in an object store: workers may not see our disk."""
         return objects.is_object(self.shared)
 
     @property

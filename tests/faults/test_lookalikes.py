@@ -55,7 +55,7 @@ def test_mixed_scripts_and_twins_are_told_with_their_code_points() -> None:
 def test_ten_of_them_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     print_odd_names(odd(**{f"l{n:02d}": f"thing{n} c{CYRILLIC_A}t" for n in range(12)}))
     said = capsys.readouterr().err
-    assert "12 names of labels may be taken for others" in said
+    assert "12 names of labels look like others" in said
     assert said.count(r"c\u0430t") == 10
 
 
