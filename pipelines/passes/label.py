@@ -15,7 +15,7 @@ from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, taxonomy_files
 from pipelines.run.paths import absolute
 from pipelines.run.progress import notify
-from pipelines.shuffle.engines import ready
+from pipelines.shuffle.runners import ready
 
 MAX_PRINTED = 10
 """Odd names of labels that are printed."""
@@ -31,7 +31,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     run_dir
         The run folder.
     beam_options
-        Options for Beam, such as ``--runner=flink`` (see `pipelines.shuffle.engines`).
+        Options for Beam, such as ``--runner=flink`` (see `pipelines.shuffle.runners`).
 
     Returns
     -------

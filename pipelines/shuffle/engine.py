@@ -38,7 +38,7 @@ import pyarrow as pa
 
 from curation.runs.table_files import file_name, parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
-from pipelines.shuffle import engines, failures, markers, partition, runners, segments, storage
+from pipelines.shuffle import failures, markers, partition, runners, segments, storage
 from pipelines.shuffle.gather import Combine, Tables
 from pipelines.shuffle.markers import File, Marker
 from pipelines.shuffle.monitor import monitored
@@ -158,7 +158,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
         The shuffle, and its input; split ids are distinct.
     beam_options
         Options for Beam as on its command line, such as ``--runner=FlinkRunner``; without a runner
-        the embedded one is used. See `pipelines.shuffle.engines` for short names.
+        the embedded one is used. See `pipelines.shuffle.runners` for short names.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     if not markers.is_job_done(shuffle.work_dir, shuffle.out_dir, job):
         markers.begin_job(shuffle.work_dir, job)
         with (
-            engines.ready(beam_options) as options,
+            runners.ready(beam_options) as options,
             monitored(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets),
         ):
             _run_pipeline(shuffle, splits, options)

@@ -6,7 +6,6 @@ synced. Names have no slash at the end and none of ``*?[``, which are patterns f
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tempfile
@@ -67,26 +66,11 @@ def writing(path: str) -> Iterator[IO[bytes]]:
             raise
 
 
-def read(path: str) -> bytes:
-    """Return the whole of an object."""
-    with reading(path) as handle:
-        return handle.read()
-
-
 @contextmanager
 def reading(path: str) -> Iterator[IO[bytes]]:
     """Open an object for reading, from its beginning or in ranges."""
     with _system(path).open(path, compression_type=_plain()) as handle:
         yield handle
-
-
-def read_range(handle: IO[bytes], offset: int, length: int) -> bytes:
-    """Return `length` bytes of an open object from `offset` on."""
-    handle.seek(offset)
-    content = handle.read(length)
-    if len(content) < length:
-        raise OSError(f"an object ends before byte {offset + length}")
-    return content
 
 
 def list_names(folder: str) -> list[str]:
@@ -98,15 +82,6 @@ def size(path: str) -> int | None:
     """Return the size of an object in bytes, or None where it is missing."""
     system = _system(path)
     return int(system.size(path)) if system.exists(path) else None
-
-
-def sha256(path: str) -> str:
-    """Return the digest of an object's bytes as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with reading(path) as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def remove(path: str) -> None:

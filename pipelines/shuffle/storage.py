@@ -63,7 +63,8 @@ def writing(path: str, partial_dir: str) -> Iterator[Writer]:
 
 def read(path: str) -> bytes:
     """Return the whole of a file."""
-    return objects.read(path) if is_object(path) else Path(path).read_bytes()
+    with reading(path) as handle:
+        return handle.read()
 
 
 @contextmanager
@@ -82,19 +83,18 @@ def read_range(handle: IO[bytes], offset: int, length: int) -> bytes:
 
     They are read, not mapped: the pages of a map would count as memory of the process.
     """
-    if not isinstance(handle, io.FileIO):
-        return objects.read_range(handle, offset, length)
-    content = os.pread(handle.fileno(), length, offset)
-    if len(content) == length:
-        return content
-    parts = [content]
-    missing = length - len(content)
-    while missing:
-        part = os.pread(handle.fileno(), missing, offset + length - missing)
+    parts = []
+    end = offset + length
+    while offset < end:
+        if isinstance(handle, io.FileIO):
+            part = os.pread(handle.fileno(), end - offset, offset)
+        else:
+            handle.seek(offset)
+            part = handle.read(end - offset)
         if not part:
-            raise OSError(f"{handle.name} ends before byte {offset + length}")
+            raise OSError(f"a file ends before byte {end}: {getattr(handle, 'name', 'object')}")
         parts.append(part)
-        missing -= len(part)
+        offset += len(part)
     return b"".join(parts)
 
 
@@ -132,9 +132,8 @@ def size(path: str) -> int | None:
 
 def sha256(path: str) -> str:
     """Return the digest of a file's bytes as 64 hexadecimal digits."""
-    if is_object(path):
-        return objects.sha256(path)
-    return durable.file_digest(Path(path))
+    with reading(path) as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def free(folder: str) -> int:
@@ -156,16 +155,14 @@ def fetch(path: str, to: Path) -> str:
     """Copy a file to a path of this machine, and return the digest of its bytes."""
     to.parent.mkdir(parents=True, exist_ok=True)
     with reading(path) as handle, writing(str(to), str(to.parent)) as writer:
-        while block := handle.read(1 << 20):
-            writer.write(block)
+        shutil.copyfileobj(handle, writer, 1 << 20)
     return writer.sha256
 
 
 def send(file: Path, path: str, partial_dir: str) -> None:
     """Copy a file of this machine to a path that other machines see."""
     with file.open("rb") as handle, writing(path, partial_dir) as writer:
-        while block := handle.read(1 << 20):
-            writer.write(block)
+        shutil.copyfileobj(handle, writer, 1 << 20)
 
 
 def join(folder: str, *parts: str) -> str:

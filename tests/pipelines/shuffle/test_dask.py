@@ -13,7 +13,7 @@ import pytest
 
 from labeling.errors import ConfigError, InputError
 from pipelines.shuffle.engine import Carrier, Shuffle, Split, Tables, run
-from pipelines.shuffle.engines import ready
+from pipelines.shuffle.runners import ready
 from tests.pipelines.shuffle.test_engine import contents, read_numbers, refuse, splits, sum_by_key
 
 pytestmark = pytest.mark.engine

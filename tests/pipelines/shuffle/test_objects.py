@@ -27,14 +27,14 @@ def put(path: str, content: bytes) -> None:
 
 def test_an_object_is_read_back_whole_and_in_ranges(shelf: Path) -> None:
     put("shelf://b/work/a.json.gz", b"0123456789")
-    assert objects.read("shelf://b/work/a.json.gz") == b"0123456789"
+    assert storage.read("shelf://b/work/a.json.gz") == b"0123456789"
     with objects.reading("shelf://b/work/a.json.gz") as handle:
-        assert objects.read_range(handle, 3, 4) == b"3456"
-        assert objects.read_range(handle, 0, 2) == b"01"
+        assert storage.read_range(handle, 3, 4) == b"3456"
+        assert storage.read_range(handle, 0, 2) == b"01"
         with pytest.raises(OSError, match="ends before byte 12"):
-            objects.read_range(handle, 8, 4)
+            storage.read_range(handle, 8, 4)
     assert objects.size("shelf://b/work/a.json.gz") == 10
-    assert objects.sha256("shelf://b/work/a.json.gz") == hashlib.sha256(b"0123456789").hexdigest()
+    assert storage.sha256("shelf://b/work/a.json.gz") == hashlib.sha256(b"0123456789").hexdigest()
 
 
 def test_names_are_those_directly_in_a_folder(shelf: Path) -> None:
