@@ -143,7 +143,7 @@ def audit_sample(
     InputError
         If there is a sheet whose answers were not imported, or all pairs are judged.
     """
-    from pipelines.auditing.sample import SHEET, answer_audits, draw_audits
+    from pipelines.auditing.sample import SHEET, answer_by_truth, draw_audits
     from pipelines.auditing.until import audit_until
 
     with _locked(run, settings) as (config, run_dir):
@@ -151,7 +151,7 @@ def audit_sample(
             look, n_pairs = audit_until(config, run_dir, until_width)
             return AuditSample(run_dir / SHEET if n_pairs else None, n_pairs, look=look)
         if config.audit.truth is not None:
-            return AuditSample(None, 0, answer_audits(config, run_dir, None))
+            return AuditSample(None, 0, answer_by_truth(config, run_dir))
         return AuditSample(*draw_audits(config, run_dir))
 
 
@@ -189,7 +189,7 @@ def audit_import(
         If the answers, the candidates or the taxonomy cannot be used.
     """
     from pipelines.auditing.import_candidates import import_candidates
-    from pipelines.auditing.sample import answer_audits
+    from pipelines.auditing.sample import import_answers
 
     if taxonomy is not None and candidates is None:
         raise ConfigError(
@@ -202,7 +202,7 @@ def audit_import(
         if candidates is not None:
             labels = None if taxonomy is None else absolute(Path(taxonomy))
             import_candidates(run_dir, absolute(Path(candidates)), labels)
-        return answer_audits(load_config(run_dir), run_dir, absolute(Path(answers)))
+        return import_answers(run_dir, absolute(Path(answers)))
 
 
 def select(

@@ -15,7 +15,7 @@ MAKERS = {
     "candidates": ("pipelines.passes.candidates", "pipelines.auditing.import_candidates"),
     "audits": ("pipelines.auditing.sample",),
     "audits-cells": ("pipelines.auditing.strata",),
-    "scored": ("pipelines.selecting.select",),
+    "scored": ("pipelines.selecting.scores",),
     "selected": ("pipelines.selecting.select",),
     "shards": ("pipelines.delivery.export",),
     "model": ("pipelines.delivery.train",),

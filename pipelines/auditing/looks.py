@@ -1,4 +1,4 @@
-"""What the audits of a run said, each time that `winnow audit sample --until-width` looked."""
+"""The precision that the audits of a run gave at each look of `audit sample --until-width`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = "audit-looks.json"
 
 @dataclass(frozen=True)
 class Look:
-    """What the audits said of the share to be kept, when it was looked at.
+    """The precision of the share to be kept, by the audits of one look.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Look:
     precision, low, high
         The intervals of all looks of a run hold at once with the confidence of the settings.
     n_next
-        Pairs to audit in all for the next look.
+        Pairs to audit in total for the next look.
     """
 
     audits: str
@@ -47,12 +47,12 @@ class Look:
 
 
 def read_looks(run_dir: Path) -> list[Look]:
-    """Return the looks of a run, the first one first."""
+    """Return the looks of a run in their order."""
     path = run_dir / FILE
     if not path.exists():
         return []
     try:
-        return [Look(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
+        return [Look(**look) for look in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError) as error:
         raise IntegrityError(
             "the looks at the audits cannot be read",
@@ -63,20 +63,19 @@ def read_looks(run_dir: Path) -> list[Look]:
 
 def write_looks(run_dir: Path, looks: list[Look]) -> None:
     """Write the looks of a run."""
-    text = json.dumps([asdict(one) for one in looks], indent=1)
+    text = json.dumps([asdict(look) for look in looks], indent=1)
     write_text(run_dir / FILE, text + "\n")
 
 
 def number_of(looks: list[Look], audits: Stage) -> int:
-    """Return which look it is to look at these audits: the same ones again are no new look."""
-    return next((one.number for one in looks if one.audits == audits.content), len(looks) + 1)
+    """Return the number of the look at these audits; the same audits again are not a new look."""
+    return next((look.number for look in looks if look.audits == audits.content), len(looks) + 1)
 
 
 def confidence_now(run_dir: Path, audits: Stage, confidence: float) -> float:
     """Return the confidence that an interval of these audits must have by itself.
 
-    Of a run that has never been looked at it is `confidence`; else all looks, and this one, hold
-    with `confidence` at once.
+    Without any look it is `confidence`; else all looks and this one together have `confidence`.
     """
     looks = read_looks(run_dir)
     return confidence_of_look(number_of(looks, audits), confidence) if looks else confidence

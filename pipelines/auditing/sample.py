@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from curation.audits.two_phase import draw_again
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import file_digest
 from curation.runs.stage import Stage, current, open_stage
-from curation.runs.staging import reuse, write_stage
+from curation.runs.staging import StageWriter
 from curation.runs.table_files import write_table
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
@@ -26,7 +27,7 @@ from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.run.paths import shown
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
-from pipelines.run.stages import taxonomy_of
+from pipelines.run.stages import contents, make_stage, taxonomy_of
 from pipelines.selecting.scores import pool_of
 
 SHEET = "audit-sheet.csv"
@@ -35,8 +36,8 @@ SHEET = "audit-sheet.csv"
 def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     """Draw pairs and write them as a sheet for a person to fill in.
 
-    Where some pairs of the draw have been judged, the sheet begins with what was said of them: it
-    comes back whole.
+    If some pairs of the draw have been judged, the sheet begins with their judgements, so that its
+    answers replace the earlier ones without a loss.
 
     Returns
     -------
@@ -46,16 +47,14 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     Raises
     ------
     InputError
-        If there is a sheet already whose answers were not taken in, or all pairs are judged.
+        If there is a sheet whose answers were not imported, or all pairs are judged.
     """
     path = run_dir / SHEET
     candidates = open_stage(run_dir, "candidates")
     _refuse_unread(path, run_dir)
-    judged = judged_so_far(run_dir, candidates)
+    judged = current_audits(run_dir, candidates)
     if not is_drawn_here(judged):
-        notify(
-            "the judgements of this run were drawn elsewhere: those of this sheet will replace them"
-        )
+        notify("the judgements of this run were drawn elsewhere: this sheet will replace them")
         judged = AUDITS.empty()
     drawn = _draw(config, run_dir, candidates, pool_of(candidates), judged)
     if not len(drawn):
@@ -72,56 +71,71 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     return path, len(asked)
 
 
-def judged_so_far(run_dir: Path, candidates: Stage) -> pa.Table:
-    """Return the judgements in force, if they are of these candidates."""
+def current_audits(run_dir: Path, candidates: Stage) -> pa.Table:
+    """Return the judgements of these candidates; an empty table if there are none."""
     audits = current(run_dir, "audits")
     if audits is None or audits.manifest["inputs"]["candidates"] != candidates.content:
         return AUDITS.empty()
     return open_stage(run_dir, "audits").table(AUDITS)
 
 
-def answer_audits(config: Config, run_dir: Path, answers: Path | None) -> Stage:
-    """Commit the audits: from a filled-in sheet, or from the truth that the settings name."""
+def import_answers(run_dir: Path, answers: Path) -> Stage:
+    """Commit the judgements of a filled-in sheet, or of a table made elsewhere."""
     candidates = open_stage(run_dir, "candidates")
-    if answers is not None:
-        drawn_by = cells_of(run_dir, candidates)
-        inputs = {stage.name: stage.content for stage in (candidates, *drawn_by)}
-        inputs["answers"] = file_digest(answers)
-        settings: dict[str, Any] = {"auditor": answers.stem}
-    else:
-        source = find_input(config, str(config.audit.truth))
-        inputs = {"candidates": candidates.content, **digests_of("audits", config)}
-        settings = settings_of("audits", config)
+    inputs = contents(candidates, *cells_of(run_dir, candidates))
+    inputs["answers"] = file_digest(answers)
+
+    def judge() -> pa.Table:
+        return read_answers(answers, pool_of(candidates), read_cells(run_dir, candidates))
+
+    return _commit(run_dir, judge, inputs, {"auditor": answers.stem}, seed=0)
+
+
+def answer_by_truth(config: Config, run_dir: Path) -> Stage:
+    """Draw pairs, and commit their judgements by the truth that the settings name."""
+    candidates = open_stage(run_dir, "candidates")
+    path = find_input(config, str(config.audit.truth))
+    inputs = contents(candidates) | digests_of("audits", config)
+
+    def judge() -> pa.Table:
+        truth = read_truth(path, taxonomy_of(candidates))
+        judged = current_audits(run_dir, candidates)
+        return answer(_draw(config, run_dir, candidates, pool_of(candidates), judged), truth)
+
+    return _commit(run_dir, judge, inputs, settings_of("audits", config), config.audit.seed)
+
+
+def _commit(
+    run_dir: Path,
+    judge: Callable[[], pa.Table],
+    inputs: Mapping[str, str],
+    settings: Mapping[str, Any],
+    seed: int,
+) -> Stage:
+    def write(work: StageWriter) -> None:
+        audits = judge()
+        write_table(audits, work.dir, "audits")
+        verdicts = audits["verdict"].to_pylist()
+        work.counts |= {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+        work.facts |= _agreement(audits)
+
     with stage_line("audits") as facts:
-        if reuse(run_dir, "audits", inputs=inputs, config=settings) is None:
-            pool = pool_of(candidates)
-            if answers is not None:
-                audits = read_answers(answers, pool, read_cells(run_dir, candidates))
-            else:
-                truth = read_truth(source, taxonomy_of(candidates))
-                judged = judged_so_far(run_dir, candidates)
-                audits = answer(_draw(config, run_dir, candidates, pool, judged), truth)
-            with write_stage(
-                run_dir, "audits", inputs=inputs, config=settings, seed=config.audit.seed
-            ) as work:
-                write_table(audits, work.dir, "audits")
-                verdicts = audits["verdict"].to_pylist()
-                work.counts |= {verdict: verdicts.count(verdict) for verdict in VERDICTS}
-                work.facts |= _agreement(audits)
-        stage = open_stage(run_dir, "audits")
+        stage = make_stage(run_dir, "audits", write, inputs=inputs, config=settings, seed=seed)
         facts += [f"{stage.counts[verdict]:,} {verdict}" for verdict in VERDICTS]
-        told = stage.manifest["facts"]
-        if told.get("n_judged_by_several"):
-            kappa = f", kappa {told['kappa']:.2f}" if "kappa" in told else ""
-            n_pairs = told["n_judged_by_several"]
-            facts.append(f"auditors agree in {told['agreement']:.0%} of {n_pairs:,} pairs{kappa}")
+        measured = stage.manifest["facts"]
+        if measured.get("n_judged_by_several"):
+            kappa = f", kappa {measured['kappa']:.2f}" if "kappa" in measured else ""
+            n_pairs = measured["n_judged_by_several"]
+            facts.append(
+                f"auditors agree in {measured['agreement']:.0%} of {n_pairs:,} pairs{kappa}"
+            )
     return stage
 
 
 def _draw(
     config: Config, run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table
 ) -> pa.Table:
-    """Draw by scores once the judgements were learnt from, else by cold scores."""
+    """Draw by scores once a model was trained on the judgements, else by cold scores."""
     n, seed = config.audit.n, config.audit.seed
     cells = read_cells(run_dir, candidates)
     if cells is None and len(judged) < n:
@@ -139,13 +153,13 @@ def _refuse_unread(sheet: Path, run_dir: Path) -> None:
         raise InputError(
             "there is an audit sheet already, which may hold answers",
             facts={"file": sheet},
-            help=f"take in its answers (winnow audit import {shown(run_dir)} {shown(sheet)})"
+            help=f"import its answers (winnow audit import {shown(run_dir)} {shown(sheet)})"
             " or move it away",
         )
 
 
 def _agreement(audits: pa.Table) -> dict[str, float]:
-    found = agreement(audits)
-    facts = {"agreement": found.share, "kappa": found.kappa}
-    told = {name: value for name, value in facts.items() if not math.isnan(value)}
-    return {"n_judged_by_several": found.n_pairs, **told}
+    measured = agreement(audits)
+    facts = {"agreement": measured.share, "kappa": measured.kappa}
+    known = {name: value for name, value in facts.items() if not math.isnan(value)}
+    return {"n_judged_by_several": measured.n_pairs, **known}

@@ -1,4 +1,4 @@
-"""What pairs are drawn by: first their cold scores, then, once a run is scored, their scores."""
+"""Strata of the draws: bands of cold scores at first; cells of scores once a run is scored."""
 
 from __future__ import annotations
 
@@ -7,52 +7,51 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curation.audits.audits import BAND, CELL, are_strata_of, bands, is_drawn_here
 from curation.audits.two_phase import Cells, make_cells, share_above
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import write_stage
-from curation.runs.table_files import write_table
+from curation.runs.table_files import read_table, write_table
 from curation.scoring.parts import Pool
 from labeling.schemas import SCORED
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
+from pipelines.run.stages import contents
 from pipelines.selecting.scores import pool_of
 
 STAGE = "audits-cells"
 
 
 def read_cells(run_dir: Path, candidates: Stage) -> Cells | None:
-    """Return what a second draw of these candidates goes by, if there has been one."""
+    """Return the strata of the second draw of these candidates, if there has been one."""
     if not cells_of(run_dir, candidates):
         return None
-    paths = open_stage(run_dir, STAGE).paths(".parquet")
-    table = pa.concat_tables([pq.read_table(path) for path in paths])
+    table = read_table(open_stage(run_dir, STAGE).dir, "cells")
     return Cells(table["cell"].to_numpy(), table["asked"].to_numpy())
 
 
 def cells_of(run_dir: Path, candidates: Stage) -> tuple[Stage, ...]:
-    """Return the stage with the cells of these candidates, if there is one."""
-    found = current(run_dir, STAGE)
-    if found is None or found.manifest["inputs"]["candidates"] != candidates.content:
+    """Return the stage with the strata of the second draw of these candidates, if there is one."""
+    cells = current(run_dir, STAGE)
+    if cells is None or cells.manifest["inputs"]["candidates"] != candidates.content:
         return ()
-    return (found,)
+    return (cells,)
 
 
 def cut_cells(
     config: Config, run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table
 ) -> Cells | None:
-    """Commit what a second draw goes by; None as long as the judgements were not learnt from.
+    """Commit the strata of a second draw; None until the candidates are scored by the judgements.
 
-    It stays as it is for all further draws of these candidates, whatever is judged and scored
-    later: inclusion probabilities hang on it.
+    All further draws of these candidates use the same strata, whatever is judged and scored later:
+    inclusion probabilities depend on them.
     """
     scored, audits = current(run_dir, "scored"), current(run_dir, "audits")
     if scored is None or audits is None or not len(judged) or not is_drawn_here(judged, BAND):
         return None
-    if scored.manifest["inputs"] != {"candidates": candidates.content, "audits": audits.content}:
+    if scored.manifest["inputs"] != contents(candidates, audits):
         return None
     p_correct = open_stage(run_dir, "scored").table(SCORED)["p_correct"].to_numpy()
     share = config.select.keep
@@ -60,9 +59,8 @@ def cut_cells(
         share = share_above(p_correct, config.select.precision)
     asked = find_pairs(pool.pairs, judged) >= 0
     cells = make_cells(pool.pairs, p_correct, share, bands(pool.pairs, pool.cold), asked)
-    inputs = {"candidates": candidates.content}
     settings = settings_of(STAGE, config) | {"audits": audits.content}
-    with write_stage(run_dir, STAGE, inputs=inputs, config=settings) as work:
+    with write_stage(run_dir, STAGE, inputs=contents(candidates), config=settings) as work:
         rows = pa.table({"cell": cells.cell, "asked": cells.asked})
         write_table(rows, work.dir, "cells")
         work.counts |= {"cells": len(rows), "asked": int(asked.sum())}

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.run.paths import absolute
 
 
@@ -33,7 +34,7 @@ set_option = click.option(
 )
 labels_option = click.option(
     "--label-set",
-    type=click.Choice(["selected", "all", "random"]),
+    type=click.Choice([*LABEL_SETS]),
     default="selected",
     show_default=True,
     help="The selected labels, all candidates, or as many of them drawn at random.",

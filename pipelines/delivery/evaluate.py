@@ -10,16 +10,16 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from curation.runs.stage import Stage, open_stage
-from curation.runs.staging import reuse, write_stage
+from curation.runs.staging import StageWriter
 from labeling.errors import ConfigError
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.delivery.export import label_pairs
+from pipelines.delivery.export import read_labels
 from pipelines.delivery.truth import read_truth, with_labels_above
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of
 from pipelines.run.progress import stage_line
 from pipelines.run.saved_config import find_input
-from pipelines.run.stages import stage_name, taxonomy_of
+from pipelines.run.stages import contents, make_stage, stage_name, taxonomy_of
 
 
 def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
@@ -28,25 +28,23 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
     from training.evaluation.evaluate import evaluate as measure
 
     path = truth_path(config)
-    candidates = open_stage(run_dir, "candidates")
-    chosen = open_stage(run_dir, "selected")
+    candidates, selected = open_stage(run_dir, "candidates"), open_stage(run_dir, "selected")
     shards = open_stage(run_dir, stage_name("shards", label_set))
     model = open_stage(run_dir, stage_name("model", label_set))
     name = stage_name("evaluation", label_set)
-    inputs = {stage.name: stage.content for stage in (candidates, chosen, shards, model)}
-    inputs |= digests_of("evaluation", config)
+    inputs = contents(candidates, selected, shards, model) | digests_of("evaluation", config)
+
+    def write(work: StageWriter) -> None:
+        taxonomy = taxonomy_of(candidates)
+        n_kept = _labels_kept(selected, label_set, taxonomy)
+        groups = {**by_frequency(n_kept), **_by_level(n_kept, taxonomy)}
+        paths = shards.paths(".tar", "heldout-")
+        work.facts |= dict(measure(model.dir, paths, true_labels(path, taxonomy), groups))
+        text = json.dumps(work.facts, indent=1)
+        (work.dir / "measures.json").write_text(text + "\n", encoding="utf-8")
+
     with stage_line(name) as facts:
-        if reuse(run_dir, name, inputs=inputs, config={}) is None:
-            taxonomy = taxonomy_of(candidates)
-            n_kept = _labels_kept(chosen, label_set, taxonomy)
-            groups = {**by_frequency(n_kept), **_by_level(n_kept, taxonomy)}
-            with write_stage(run_dir, name, inputs=inputs, config={}) as work:
-                truth = true_labels(path, taxonomy)
-                paths = shards.paths(".tar", "heldout-")
-                work.facts |= dict(measure(model.dir, paths, truth, groups))
-                text = json.dumps(work.facts, indent=1)
-                (work.dir / "measures.json").write_text(text + "\n", encoding="utf-8")
-        stage = open_stage(run_dir, name)
+        stage = make_stage(run_dir, name, write, inputs=inputs, config={})
         facts.append(f"mAP {stage.manifest['facts']['map']:.4f}")
         facts.append(f"{stage.manifest['facts']['n_images']:,} held-out images")
     return stage
@@ -78,17 +76,17 @@ def true_labels(path: Path, taxonomy: Taxonomy) -> Mapping[str, list[str]]:
     return by_image
 
 
-def _labels_kept(chosen: Stage, label_set: str, taxonomy: Taxonomy) -> dict[str, int]:
+def _labels_kept(selected: Stage, label_set: str, taxonomy: Taxonomy) -> dict[str, int]:
     """Return how many images have each label of a label set, counting the labels above."""
-    pairs = label_pairs(chosen, label_set)
-    kept = pairs.filter(pairs["kept"]).select(["image_id", "label_id"])
+    labels = read_labels(selected, label_set)
+    kept = labels.filter(labels["kept"]).select(["image_id", "label_id"])
     counts = pc.value_counts(with_labels_above(kept, taxonomy)["label_id"])
     return {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
 
 
 def _by_level(label_ids: Iterable[str], taxonomy: Taxonomy) -> dict[str, list[str]]:
-    """Return the labels of each level; level 0 has nothing above."""
-    result = defaultdict(list)
+    """Return the labels of each level; those of level 0 have no parent."""
+    labels = defaultdict(list)
     for label_id in label_ids:
-        result[f"level_{taxonomy.level[taxonomy.code(label_id)]}"].append(label_id)
-    return dict(sorted(result.items()))
+        labels[f"level_{taxonomy.level[taxonomy.code(label_id)]}"].append(label_id)
+    return dict(sorted(labels.items()))

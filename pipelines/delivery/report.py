@@ -1,11 +1,10 @@
-"""`winnow report`: everything that a run's stages know, on one page."""
+"""`winnow report`: the facts of all stages of a run, on one page."""
 
 from __future__ import annotations
 
 import base64
 import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from curation.selection.selection import random_share
 from curation.shards.images import BadImage, read_image
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.delivery.truth import read_truth
 from pipelines.run.config import Config
 from pipelines.run.progress import notify, stage_line
@@ -30,8 +30,6 @@ from pipelines.run.saved_config import find_input
 from pipelines.run.stages import stage_name, taxonomy_of
 from pipelines.selecting.select import read_groups
 from pipelines.studies.page import studies_in
-
-LABEL_SETS = ("selected", "all", "random")
 
 THUMBNAILS = 24
 THUMBNAIL_SIZE = 96
@@ -50,32 +48,44 @@ def report(config: Config, run_dir: Path) -> Path:
     """
     candidates = open_stage(run_dir, "candidates")
     taxonomy = taxonomy_of(candidates)
-    facts: Facts = {"candidates": candidates.counts["candidates"], "stages": _stages(run_dir)}
-    facts["bursts"] = candidates.manifest["facts"].get("bursts", [])
+    stages = _stages(run_dir)
+    facts: Facts = {
+        "candidates": candidates.counts["candidates"],
+        "stages": {  # the digest of the content changes with any file of the stage
+            name: {"content": stage.content, "counts": dict(stage.counts)}
+            for name, stage in stages.items()
+        },
+        "bursts": candidates.manifest["facts"].get("bursts", []),
+    }
     with stage_line("report"):
         if current(run_dir, "selected") is not None:
             facts |= _selection(config, run_dir, candidates, taxonomy)
         facts |= _measures(run_dir)
         facts["studies"] = list(studies_in(run_dir))
-        facts["run"] = _times(run_dir)
+        facts["run"] = {name: dict(stage.manifest["run"]) for name, stage in stages.items()}
         return write_report(facts, run_dir)
 
 
+def _stages(run_dir: Path) -> dict[str, Stage]:
+    names = [stage_name(stage, label_set) for stage in MADE_BY for label_set in LABEL_SETS]
+    stages = {name: current(run_dir, name) for name in names}
+    return {name: stage for name, stage in stages.items() if stage is not None}
+
+
 def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxonomy) -> Facts:
-    chosen = open_stage(run_dir, "selected")
-    selected = chosen.table(SELECTED)
+    stage = open_stage(run_dir, "selected")
+    selected = stage.table(SELECTED)
     kept = np.asarray(selected["kept"], bool)
-    told = chosen.manifest["facts"]
     audits = open_stage(run_dir, "audits").table(AUDITS)
     facts: Facts = {
-        **told,
-        "kept": chosen.counts["out"],
-        "kept_share": chosen.counts["out"] / max(chosen.counts["in"], 1),
-        "threshold_table": json.loads((chosen.dir / "thresholds.json").read_text("utf-8")),
-        "groups": read_groups(chosen),
+        **stage.manifest["facts"],
+        "kept": stage.counts["out"],
+        "kept_share": stage.counts["out"] / max(stage.counts["in"], 1),
+        "threshold_table": json.loads((stage.dir / "thresholds.json").read_text("utf-8")),
+        "groups": read_groups(stage),
         "labels": _labels(selected, kept, taxonomy),
         "sources": _sources(candidates.table(CANDIDATES), audits),
-        "rejects": _rejects(run_dir, chosen),
+        "rejects": _rejects(run_dir, stage),
         "thumbnails": _thumbnails(config, run_dir, selected, kept, taxonomy),
     }
     if config.audit.truth is not None:
@@ -115,7 +125,7 @@ def _labels(selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> list[Facts]:
 
 
 def _sources(candidates: pa.Table, audits: pa.Table) -> list[Facts]:
-    """Return for each source how many candidates it speaks for, and how often audits agree."""
+    """Return for each source the candidates that it votes for, and its precision by audits."""
     judged = usable_audits(audits)
     row = find_pairs(candidates, judged)
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
@@ -125,21 +135,21 @@ def _sources(candidates: pa.Table, audits: pa.Table) -> list[Facts]:
     source = pc.list_flatten(evidence).field("source")
     facts: list[Facts] = []
     for name in sorted(pc.unique(source).to_pylist()):
-        spoken = candidate[np.asarray(pc.equal(source, name), bool)]
-        asked = row[spoken]
+        voted = candidate[np.asarray(pc.equal(source, name), bool)]
+        asked = row[voted]
         asked = asked[asked >= 0]
-        fact: Facts = {"source": name, "n_candidates": len(spoken), "n_audits": len(asked)}
+        fact: Facts = {"source": name, "n_candidates": len(voted), "n_audits": len(asked)}
         if len(asked):
             fact["precision"] = float(np.average(correct[asked], weights=weight[asked]))
         facts.append(fact)
     return facts
 
 
-def _rejects(run_dir: Path, chosen: Stage) -> dict[str, int]:
+def _rejects(run_dir: Path, selected: Stage) -> dict[str, int]:
     """Return how many inputs, candidates and images were dropped, by reason."""
     signals = current(run_dir, "signals")
     reasons: dict[str, int] = dict(signals.counts["rejects_by_reason"]) if signals else {}
-    stages = [chosen, *filter(None, [_up_to_date(run_dir, "shards")])]
+    stages = [selected, *filter(None, [_up_to_date(run_dir, "shards")])]
     for stage in stages:
         for reason, n in stage.counts["dropped"].items():
             reasons[reason] = reasons.get(reason, 0) + n
@@ -166,20 +176,20 @@ def _thumbnails(
 
 def _pictures(config: Config, rows: pa.Table, images: pa.Table, taxonomy: Taxonomy) -> list[Facts]:
     """Return the first `THUMBNAILS` rows whose image can be shown, each image once."""
-    place = pc.index_in(rows["image_id"], value_set=images["image_id"])
-    locations = images["location"].take(place).to_pylist()
+    number = pc.index_in(rows["image_id"], value_set=images["image_id"])
+    locations = images["location"].take(number).to_pylist()
     pictures: dict[str, Facts] = {}
     missing: list[str] = []
     for row, location in zip(rows.to_pylist(), locations, strict=True):
         if row["image_id"] in pictures or len(pictures) == THUMBNAILS:
             continue
         try:
-            found = read_image(row["image_id"], location, Path(config.base))
+            image = read_image(row["image_id"], location, Path(config.base))
         except BadImage as error:
             missing += [location] if error.reason == "image_missing" else []
             continue
         pictures[row["image_id"]] = {
-            "data_uri": _data_uri(found.jpeg),
+            "data_uri": _data_uri(image.jpeg),
             "label": taxonomy.display_name(taxonomy.code(row["label_id"])),
             "p_correct": row["p_correct"],
         }
@@ -200,43 +210,23 @@ def _data_uri(jpeg: bytes) -> str:
 
 
 def _measures(run_dir: Path) -> Facts:
-    """Return the mAP of each label set's model: as ``map`` where there is one set only."""
-    found: dict[str, Mapping[str, Any]] = {}
+    """Return the mAP of each label set's model; also as ``map`` if only the selected has one."""
+    facts: Facts = {}
     for label_set in LABEL_SETS:
         name = stage_name("evaluation", label_set)
-        made = _up_to_date(run_dir, name)
-        if made is not None:
-            found[label_set] = open_stage(run_dir, name).manifest["facts"]
+        if _up_to_date(run_dir, name) is not None:
+            facts[f"map_{label_set}"] = open_stage(run_dir, name).manifest["facts"]["map"]
         elif current(run_dir, name) is not None:
             notify(f"{name} is of an earlier selection: the report leaves it out")
-    facts: Facts = {f"map_{label_set}": told["map"] for label_set, told in found.items()}
-    if list(found) == ["selected"]:
+    if [*facts] == ["map_selected"]:
         facts["map"] = facts["map_selected"]
     return facts
 
 
 def _up_to_date(run_dir: Path, name: str) -> Stage | None:
-    """Return a stage's output in force, unless what it was made from has changed."""
-    found = current(run_dir, name)
-    return None if found is None or outdated_by(run_dir, found) is not None else found
-
-
-def _stages(run_dir: Path) -> dict[str, Facts]:
-    """Return what each stage counted; its content's digest changes with any file of it."""
-    return {
-        name: {"content": stage.content, "counts": dict(stage.counts)}
-        for name, stage in _all_stages(run_dir).items()
-    }
-
-
-def _times(run_dir: Path) -> Facts:
-    return {name: dict(stage.manifest["run"]) for name, stage in _all_stages(run_dir).items()}
-
-
-def _all_stages(run_dir: Path) -> dict[str, Stage]:
-    names = [stage_name(stage, label_set) for stage in MADE_BY for label_set in LABEL_SETS]
-    found = {name: current(run_dir, name) for name in names}
-    return {name: stage for name, stage in found.items() if stage is not None}
+    """Return the current output of a stage, unless a stage that it was made from has changed."""
+    stage = current(run_dir, name)
+    return None if stage is None or outdated_by(run_dir, stage) is not None else stage
 
 
 def _mean(flags: Mask) -> float:

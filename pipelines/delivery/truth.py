@@ -1,11 +1,11 @@
-"""Known truth: for worlds and benchmarks, where labels can be answered without a person."""
+"""Known truth, which answers for a person in made-up webs and benchmarks."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labeling.checks import conform
 from labeling.readers.tables import read_pairs
@@ -39,19 +39,19 @@ def with_labels_above(table: pa.Table, taxonomy: Taxonomy) -> pa.Table:
     Table
         `labeling.schemas.TRUTH`, each pair once, sorted.
     """
-    codes = taxonomy.codes(table["label_id"])
+    ids, names = taxonomy.label_ids, taxonomy.names
     closures = [
-        np.array([code, *(above for above in taxonomy.ancestors[code] if taxonomy.names[above])])
+        [ids[code], *(ids[above] for above in taxonomy.ancestors[code] if names[above])]
         for code in range(len(taxonomy))
     ]
-    n_each = np.array([len(closure) for closure in closures])[codes]
-    rows = pa.array(np.repeat(np.arange(len(table)), n_each))
-    labels = [closures[code] for code in codes]
-    label = np.concatenate(labels).astype(np.int32) if labels else np.empty(0, np.int32)
-    closed = pa.table(
-        {"image_id": table["image_id"].take(rows), "label_id": taxonomy.ids_of(label)}
+    lists = pa.array(closures, pa.list_(pa.string())).take(
+        pa.array(taxonomy.codes(table["label_id"]))
     )
-    distinct = closed.group_by(["image_id", "label_id"]).aggregate([])
-    return distinct.sort_by([("image_id", "ascending"), ("label_id", "ascending")]).cast(
-        TRUTH.arrow
+    pairs = pa.table(
+        {
+            "image_id": table["image_id"].take(pc.list_parent_indices(lists)),
+            "label_id": pc.list_flatten(lists),
+        }
     )
+    distinct = pairs.group_by(TRUTH.arrow.names).aggregate([])
+    return distinct.sort_by([(name, "ascending") for name in TRUTH.arrow.names]).cast(TRUTH.arrow)

@@ -14,7 +14,7 @@ from rich.table import Table
 from curation.runs.durable import write_text
 from curation.runs.lock import locked
 from labeling.errors import InputError
-from pipelines.auditing.sample import answer_audits
+from pipelines.auditing.sample import answer_by_truth
 from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
 from pipelines.delivery.report import report
@@ -98,7 +98,7 @@ def run_demo(out: Path, seed: int = 0, settings: DemoSettings = DemoSettings()) 
         config = read_config(config_path)
         label(config, out)
         save_config(config, out)
-        answer_audits(config, out, None)
+        answer_by_truth(config, out)
         select(config, out)
         for label_set in LABEL_SETS:
             export(config, out, label_set)

@@ -1,10 +1,15 @@
-"""Names and tables of stages that several commands share."""
+"""Making, naming and reading stages, as several commands do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
 import pyarrow.compute as pc
 
-from curation.runs.stage import Stage
+from curation.runs.stage import Stage, open_stage
+from curation.runs.staging import StageWriter, reuse, write_stage
 from labeling.schemas import CANDIDATES, TAXONOMY
 from labeling.taxonomy.taxonomy import Taxonomy, from_table
 
@@ -12,6 +17,35 @@ from labeling.taxonomy.taxonomy import Taxonomy, from_table
 def stage_name(stage: str, label_set: str) -> str:
     """Return the name of a stage for a label set: ``shards``, ``shards-all``, ``shards-random``."""
     return stage if label_set == "selected" else f"{stage}-{label_set}"
+
+
+def contents(*stages: Stage) -> dict[str, str]:
+    """Return the digest of each stage's files by its name, as inputs of another stage."""
+    return {stage.name: stage.content for stage in stages}
+
+
+def make_stage(
+    run_dir: Path,
+    name: str,
+    write: Callable[[StageWriter], None],
+    *,
+    inputs: Mapping[str, str],
+    config: Mapping[str, Any],
+    seed: int = 0,
+) -> Stage:
+    """Return the output of a stage; `write` is called unless it was made from the same before.
+
+    Parameters
+    ----------
+    run_dir, name, inputs, config, seed
+        See `curation.runs.staging.write_stage`.
+    write
+        Writes the files, the counts and the facts.
+    """
+    if reuse(run_dir, name, inputs=inputs, config=config) is None:
+        with write_stage(run_dir, name, inputs=inputs, config=config, seed=seed) as work:
+            write(work)
+    return open_stage(run_dir, name)
 
 
 def taxonomy_of(candidates: Stage) -> Taxonomy:

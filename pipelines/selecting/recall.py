@@ -1,4 +1,4 @@
-"""What `winnow select` can say of recall: at most so much, by what the sources name together."""
+"""Bounds of recall, by capture and recapture of labels by independent groups of sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from curation.report.facts import rounded
 from curation.runs.stage import Stage
 from curation.scoring.features import sources_of, vote_masks
 from labeling.keys.arrays import Mask
-from pipelines.selecting.scores import candidate_paths, read_parts
+from pipelines.selecting.scores import parts_of
 
 VOTES = ["evidence", "silent"]
 
@@ -20,7 +20,7 @@ VOTES = ["evidence", "silent"]
 def measure_recall(
     candidates: Stage, judged: Judgements, kept: Mask, confidence: float
 ) -> dict[str, float]:
-    """Return what audits tell of the pool's recall, and of the share of its right pairs kept.
+    """Return bounds of the pool's recall by audits, and the share of its right pairs kept.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def measure_recall(
     -------
     dict
         ``kept_share_of_right``, if an audited pair is right; ``pool_missed``, ``pool_missed_low``
-        and ``pool_recall_at_most`` of `curation.agreement.capture_recapture.Missed`, where it can
-        say anything. They are rounded, so that they do not hang on how a machine adds up.
+        and ``pool_recall_at_most`` of `curation.agreement.capture_recapture.Missed`, if they can be
+        estimated. They are rounded, so that they do not depend on the order of a machine's sums.
     """
     weight = judged.correct / judged.p_inclusion
     if not weight.any():
@@ -42,7 +42,7 @@ def measure_recall(
     member, stratum = occasions(patterns), np.zeros(len(voted), np.int64)
     if judged.stratum is not None:
         stratum = judged.stratum[judged.row].astype(np.int64)
-    found = count_missed(
+    missed = count_missed(
         voted @ member.T,
         (voted | silent) @ member.T,
         judged.correct,
@@ -51,27 +51,27 @@ def measure_recall(
         len(kept),
         confidence,
     )
-    if found is not None:
+    if missed is not None:
         facts |= {
-            "pool_missed": found.n_missed,
-            "pool_missed_low": found.n_missed_low,
-            "pool_recall_at_most": found.recall_at_most,
+            "pool_missed": missed.n_missed,
+            "pool_missed_low": missed.n_missed_low,
+            "pool_recall_at_most": missed.recall_at_most,
         }
     shown: dict[str, float] = rounded(facts)
     return shown
 
 
 def _votes(candidates: Stage, row: npt.NDArray[np.int64]) -> tuple[Patterns, Mask, Mask]:
-    """Return the patterns of all candidates, and who speaks and is silent in some rows."""
-    paths = candidate_paths(candidates)
-    named = {source for part in read_parts(paths, VOTES) for source in sources_of(part)}
-    parts: list[Patterns] = []
+    """Return the patterns of all candidates, and the votes and silences of some rows."""
+    parts = parts_of(candidates)
+    sources = sorted({source for part in parts(VOTES) for source in sources_of(part)})
+    patterns: list[Patterns] = []
     of_row, n_patterns = [], 0
-    for part in read_parts(paths, VOTES):
-        found, pattern = count_patterns(*vote_masks(part, tuple(sorted(named))))
-        parts.append(found)
+    for part in parts(VOTES):
+        of_part, pattern = count_patterns(*vote_masks(part, tuple(sources)))
+        patterns.append(of_part)
         of_row.append(pattern + n_patterns)
-        n_patterns += len(found.count)
-    every, place = merge_patterns(parts)
-    asked = place[np.concatenate(of_row)[row]]
-    return every, every.voted[asked], every.silent[asked]
+        n_patterns += len(of_part.count)
+    merged, number = merge_patterns(patterns)
+    asked = number[np.concatenate(of_row)[row]]
+    return merged, merged.voted[asked], merged.silent[asked]

@@ -1,4 +1,4 @@
-"""Scores of a run's candidates, read from their files in bounded memory."""
+"""Scores of a run's candidates, which are read from their files in bounded memory."""
 
 from __future__ import annotations
 
@@ -7,40 +7,71 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.audits.audits import count_doubtful, usable_audits
 from curation.runs.stage import Stage
+from curation.runs.staging import StageWriter
+from curation.runs.table_files import write_table
 from curation.scoring.parts import N_AT_ONCE, Parts, Pool, pool_of_parts, score_parts
-from curation.scoring.scoring import Scores
-from labeling.schemas import CANDIDATES
-from pipelines.run.stages import taxonomy_of
+from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
+from pipelines.run.config import Config
+from pipelines.run.dependencies import settings_of
+from pipelines.run.progress import stage_line
+from pipelines.run.stages import contents, make_stage, taxonomy_of
 
 
-def score_candidates(
-    candidates: Stage, audits: pa.Table, intervals: bool = False
-) -> tuple[npt.NDArray[np.float32], Scores, int]:
-    """Score all candidates of a stage: see `curation.scoring.parts.score_parts`."""
-    return score_parts(parts_of(candidates), taxonomy_of(candidates), audits, intervals)
+def score(config: Config, run_dir: Path, candidates: Stage, audits: Stage) -> Stage:
+    """Commit the score of every candidate, with its bounds if the settings ask for them."""
+    with stage_line("scored") as facts:
+        stage = make_stage(
+            run_dir,
+            "scored",
+            functools.partial(_write, candidates, audits.table(AUDITS), config.select.venn_abers),
+            inputs=contents(candidates, audits),
+            config=settings_of("scored", config),
+        )
+        trained = stage.manifest["facts"]
+        facts.append(f"from {trained['n_audits']:,} audits, {trained['n_features']} features")
+        facts.append("boosted" if trained["folds_boosted"] else "logistic")
+    return stage
+
+
+def _write(candidates: Stage, audits: pa.Table, intervals: bool, work: StageWriter) -> None:
+    parts, taxonomy = parts_of(candidates), taxonomy_of(candidates)
+    p_correct, scores, n_fitted = score_parts(parts, taxonomy, audits, intervals)
+    columns = candidates.table(CANDIDATES, ["image_id", "label_id"])
+    names = ("p_correct", "p_low", "p_high")
+    for name, values in zip(names, np.atleast_2d(p_correct), strict=False):
+        columns = columns.append_column(name, pa.array(values))
+    for table in (SCORED, INTERVALS) if intervals else (SCORED,):
+        write_table(columns.select(table.arrow.names).cast(table.arrow), work.dir, table.name)
+    n_unsure, n_contradictory = count_doubtful(audits)
+    work.counts["scored"] = len(columns)
+    work.facts |= {
+        "n_audits": scores.n_audits,
+        "n_unsure": n_unsure,
+        "n_contradictory": n_contradictory,
+        "n_unknown": len(usable_audits(audits)) - scores.n_audits,
+        "n_features": scores.n_features,
+        "n_fitted": n_fitted,
+        "folds_boosted": scores.n_boosted,
+        "log_loss": scores.losses,
+    }
 
 
 def pool_of(candidates: Stage) -> Pool:
-    """Return what is known of a stage's candidates before any audit."""
+    """Return the candidates of a stage as audits are drawn from them."""
     return pool_of_parts(parts_of(candidates), taxonomy_of(candidates))
 
 
 def parts_of(candidates: Stage) -> Parts:
     """Return the candidates of a stage, to be read in parts."""
-    return functools.partial(read_parts, candidate_paths(candidates))
+    return functools.partial(_read_parts, candidates.table_paths(CANDIDATES))
 
 
-def candidate_paths(candidates: Stage) -> list[Path]:
-    """Return the files of a stage's candidates, in order."""
-    return candidates.table_paths(CANDIDATES)
-
-
-def read_parts(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:
+def _read_parts(paths: list[Path], columns: list[str]) -> Iterator[pa.Table]:
     """Yield columns of Parquet files in the order of their rows, `N_AT_ONCE` rows at a time."""
     for path in paths:
         for batch in pq.ParquetFile(path).iter_batches(N_AT_ONCE, columns=columns):

@@ -26,7 +26,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from calibration_error import expected_calibration_error
 from correlated_world import CorrelatedWorld, make_correlated_world
 from sklearn.linear_model import LogisticRegression
 
@@ -35,11 +34,14 @@ from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from curation.runs.staging import write_stage
 from curation.runs.table_files import write_table
+from curation.scoring.calibration import expected_calibration_error
 from curation.scoring.features import features
 from curation.scoring.model import Scorer
-from curation.scoring.parts import N_AT_ONCE, apply_all, parts_of_table, pool_of_parts
+from curation.scoring.parts import N_AT_ONCE, apply_all, score_parts
+from curation.scoring.scoring import cold_scores
 from curation.scoring.threads import one_thread
-from pipelines.selecting.scores import score_candidates
+from pipelines.run.stages import taxonomy_of
+from pipelines.selecting.scores import parts_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -90,7 +92,7 @@ def tell(name: str, world: CorrelatedWorld, score: npt.NDArray[np.number]) -> fl
 def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, float]:
     """Return the precision of winnow without audits, with 500 and 2,000, and of simpler fits."""
     table = features(world.candidates, world.taxonomy)
-    cold = pool_of_parts(parts_of_table(world.candidates), world.taxonomy).cold
+    cold = cold_scores(table)
     precision = {"winnow_cold": tell("winnow_cold", world, cold)}
     truth = world.candidates.select(["image_id", "label_id"]).filter(pa.array(world.correct))
     votes = (world.voted.astype(np.float32) - world.silent).astype(np.float32)
@@ -106,7 +108,7 @@ def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, 
                 key = f"logistic_{name}_{n}"
                 precision[key] = tell(key, world, logistic(values, audits, world))
             start = time.perf_counter()
-            p_correct, scores, n_fitted = score_candidates(stage, audits)
+            p_correct, scores, n_fitted = score_parts(parts_of(stage), taxonomy_of(stage), audits)
             told[f"seconds_{n}"] = time.perf_counter() - start
             precision[f"winnow_{n}"] = tell(f"winnow_{n}", world, p_correct)
             error = expected_calibration_error(p_correct.astype(np.float64), world.correct)

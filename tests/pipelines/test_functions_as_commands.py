@@ -124,12 +124,11 @@ def test_a_share_replaces_a_precision_of_the_configuration(configured: Path) -> 
 
 
 def test_every_function_that_writes_holds_the_lock_of_its_run(configured: Path, shop: Path) -> None:
-    sheet = configured / "config.json"
     with locked(configured):
         for call in (
             lambda: pipelines.label(shop, out=configured),
             lambda: pipelines.audit_sample(configured),
-            lambda: pipelines.audit_import(configured, sheet),
+            lambda: pipelines.audit_import(configured, configured / "config.json"),
             lambda: pipelines.select(configured),
             lambda: pipelines.export(configured),
             lambda: pipelines.train(configured),

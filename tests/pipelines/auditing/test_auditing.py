@@ -13,7 +13,7 @@ from curation.runs.stage import open_stage
 from labeling.errors import InputError, IntegrityError
 from labeling.schemas import AUDITS, INTERVALS, SCORED, SELECTED
 from pipelines.auditing.looks import read_looks
-from pipelines.auditing.sample import answer_audits, draw_audits
+from pipelines.auditing.sample import answer_by_truth, draw_audits, import_answers
 from pipelines.auditing.until import audit_until
 from pipelines.delivery.truth import read_truth
 from pipelines.passes.label import label
@@ -85,9 +85,9 @@ def test_a_person_can_audit_by_sheet(shop: Path, labelled: Path) -> None:
     rows = fill_in(sheet, shop, labelled)
     assert len(rows) == n_pairs == config.audit.n
     assert (rows["image"].map(lambda name: (shop.parent / name).is_file())).all()
-    stage = answer_audits(config, labelled, sheet)
+    stage = import_answers(labelled, sheet)
     by_hand = stage.table(AUDITS)
-    by_truth = answer_audits(read_config(shop), labelled, None).table(AUDITS)
+    by_truth = answer_by_truth(read_config(shop), labelled).table(AUDITS)
     for column in ("image_id", "label_id", "verdict", "stratum"):
         assert by_hand[column].to_pylist() == by_truth[column].to_pylist()
     assert np.allclose(by_hand["p_inclusion"].to_numpy(), by_truth["p_inclusion"].to_numpy())
@@ -99,7 +99,7 @@ def test_a_sheet_answered_in_part_still_counts(shop: Path, labelled: Path) -> No
     rows = fill_in(sheet, shop, labelled)
     rows.loc[100:, "verdict"] = ""
     rows.to_csv(sheet, index=False)
-    audits = answer_audits(config, labelled, sheet).table(AUDITS)
+    audits = import_answers(labelled, sheet).table(AUDITS)
     assert len(audits) == 100
     n_candidates = open_stage(labelled, "candidates").counts["candidates"]
     assert (1 / audits["p_inclusion"].to_numpy()).sum() == pytest.approx(n_candidates)
@@ -118,8 +118,8 @@ def test_a_sheet_is_never_written_over(shop: Path, labelled: Path) -> None:
     ("line", "expected"),
     [
         ("{image},{label},perhaps", r"answers\.csv:2"),
-        ("{image},shoe,yes", "no candidate"),
-        ("xx,shirt,yes", "no candidate"),
+        ("{image},shoe,yes", "not a candidate"),
+        ("xx,shirt,yes", "not a candidate"),
     ],
 )
 def test_wrong_answers_are_refused_with_their_line(
@@ -131,14 +131,14 @@ def test_wrong_answers_are_refused_with_their_line(
     text = line.format(image=row["image_id"], label=row["label_id"])
     path.write_text(f"image_id,label_id,verdict\n{text}\n")
     with pytest.raises(InputError, match=expected):
-        answer_audits(without_truth(shop), labelled, path)
+        import_answers(labelled, path)
 
 
 def test_audits_of_other_candidates_are_not_used(shop: Path, labelled: Path) -> None:
     config = without_truth(shop)
     sheet, _ = draw_audits(config, labelled)
     fill_in(sheet, shop, labelled)
-    answer_audits(config, labelled, sheet)
+    import_answers(labelled, sheet)
     path = shop.parent / "products.csv"
     path.write_text(path.read_text() + "images/0.jpg,a yellow thing,https://x.example/\n")
     label(config, labelled)
@@ -150,7 +150,7 @@ def test_a_second_sheet_holds_what_was_said_and_asks_for_more(shop: Path, labell
     config = with_overrides(without_truth(shop), ["audit.n=100"])
     sheet, _ = draw_audits(config, labelled)
     first = fill_in(sheet, shop, labelled)
-    answer_audits(config, labelled, sheet)
+    import_answers(labelled, sheet)
     with pytest.raises(InputError, match="have been judged"):
         draw_audits(config, labelled)
     sheet, n_asked = draw_audits(with_overrides(config, ["audit.n=150"]), labelled)
@@ -159,10 +159,10 @@ def test_a_second_sheet_holds_what_was_said_and_asks_for_more(shop: Path, labell
     assert rows["image_id"].tolist()[:100] == first["image_id"].tolist()
     assert rows["auditor"].tolist()[:100] == ["audit-sheet"] * 100
     fill_in(sheet, shop, labelled)
-    audits = answer_audits(config, labelled, sheet).table(AUDITS)
+    audits = import_answers(labelled, sheet).table(AUDITS)
     by_truth = with_overrides(read_config(shop), ["audit.n=150"])
     assert (
-        answer_audits(by_truth, labelled, None)
+        answer_by_truth(by_truth, labelled)
         .table(AUDITS)
         .drop("auditor")
         .equals(audits.drop("auditor"))
@@ -171,12 +171,12 @@ def test_a_second_sheet_holds_what_was_said_and_asks_for_more(shop: Path, labell
 
 def test_a_scored_run_is_audited_where_the_threshold_falls(shop: Path, labelled: Path) -> None:
     config = with_overrides(read_config(shop), ["audit.n=100"])
-    first = answer_audits(config, labelled, None).table(AUDITS)
+    first = answer_by_truth(config, labelled).table(AUDITS)
     before = select(config, labelled).manifest["facts"]
     more = with_overrides(without_truth(shop), ["audit.n=160"])
     sheet, n_asked = draw_audits(more, labelled)
     fill_in(sheet, shop, labelled)
-    audits = answer_audits(more, labelled, sheet).table(AUDITS)
+    audits = import_answers(labelled, sheet).table(AUDITS)
     assert n_asked == 60
     assert np.all(find_pairs(first, audits) >= 0)
     assert {name.split("-")[0] for name in audits["stratum"].to_pylist()} == {"cell"}
@@ -209,7 +209,7 @@ def test_a_person_audits_in_batches(shop: Path, labelled: Path) -> None:
     n_judged, n_pairs = 0, 120
     while n_pairs:
         fill_in(sheet, shop, labelled)
-        answer_audits(config, labelled, sheet)
+        import_answers(labelled, sheet)
         n_judged += n_pairs
         look, n_pairs = audit_until(config, labelled, 0.06)
         assert look is not None

@@ -13,13 +13,13 @@ from curation.audits.audits import answer, count_doubtful, sample
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from curation.scoring.features import features
+from curation.scoring.scoring import cold_scores
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SELECTED
 from pipelines.auditing.import_candidates import import_candidates
-from pipelines.auditing.sample import answer_audits
+from pipelines.auditing.sample import import_answers
 from pipelines.cli import main
-from pipelines.run.saved_config import load_config
-from tests.curation.worlds import cold_scores, make_world
+from tests.curation.worlds import make_world
 
 WORLD = make_world(800, seed=5)
 
@@ -94,16 +94,15 @@ def test_a_precision_that_cannot_be_proved_leaves_what_was_selected(tmp_path, sh
 def test_judgements_of_our_own_order_get_the_probabilities_of_their_bands(tmp_path, shuffled):
     run = tmp_path / "run"
     import_candidates(run, shuffled, None)
-    config = load_config(run)
     found, given = (
-        answer_audits(config, run, write_audits(tmp_path / name, 400)).table(AUDITS)
+        import_answers(run, write_audits(tmp_path / name, 400)).table(AUDITS)
         for name in ("a.csv", "a.parquet")
     )
     same = ["image_id", "label_id", "verdict", "stratum", "p_inclusion"]
     assert found.select(same).equals(given.select(same))
 
 
-def test_a_pair_that_stands_twice_is_refused(tmp_path):
+def test_a_pair_that_occurs_twice_is_refused(tmp_path):
     path = tmp_path / "twice.parquet"
     pq.write_table(pa.concat_tables([WORLD.candidates, WORLD.candidates.slice(7, 1)]), path)
     done = winnow(
@@ -111,7 +110,7 @@ def test_a_pair_that_stands_twice_is_refused(tmp_path):
         "--candidates", path,
     )  # fmt: skip
     assert done.exit_code == 3
-    assert "stands twice" in done.output
+    assert "occurs twice" in done.output
     assert not (tmp_path / "run" / "candidates").exists()
 
 
@@ -127,8 +126,8 @@ ITEM = {"source": "alt", "strength": 0.5, "n_pages": 2, "n_hosts": 1}
         ("evidence", [ITEM | {"source": None}], "source of some evidence is missing"),
         ("evidence", [None], "source of some evidence is missing"),
         ("evidence", None, "no list of evidence"),
-        ("evidence", [ITEM, ITEM], "speaks twice"),
-        ("evidence", [ITEM | {"source": "title"}], "speaks for a candidate and is silent"),
+        ("evidence", [ITEM, ITEM], "votes twice"),
+        ("evidence", [ITEM | {"source": "title"}], "or votes and is silent"),
         ("silent", [None], "a silent source has no name"),
         ("silent", None, "values of silent are null"),
         ("ambiguity", 0, "values of ambiguity are below 1"),
@@ -276,12 +275,12 @@ def test_a_damaged_line_is_named(tmp_path, shuffled):
     assert "edited.csv:8" in done.output
 
 
-def test_a_column_that_stands_twice_is_refused(tmp_path, shuffled):
+def test_a_column_that_occurs_twice_is_refused(tmp_path, shuffled):
     header, *lines = sheet_of(tmp_path)
     text = "\n".join([header + ",verdict", *(f"{line},yes" for line in lines)])
     done = import_lines(tmp_path, shuffled, text + "\n")
     assert done.exit_code == 3
-    assert "stands twice" in done.output
+    assert "occurs twice" in done.output
 
 
 def test_a_verdict_that_was_not_finished_is_left_out_with_a_notice(tmp_path, shuffled):

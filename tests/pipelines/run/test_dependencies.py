@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from curation.runs.code import MAKERS
 from curation.runs.stage import open_stage
 from labeling.schemas import CANDIDATES, SIGNALS
-from pipelines.auditing.sample import answer_audits
+from pipelines.auditing.sample import answer_by_truth
 from pipelines.cli import main
 from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
@@ -235,7 +235,7 @@ def test_what_a_command_reads_is_what_its_stages_depend_on(
     run_dir, reads = tmp_path / "run", Reads(monkeypatch)
     commands = {
         ("signals", "candidates"): lambda: label(config, run_dir),
-        ("audits",): lambda: answer_audits(config, run_dir, None),
+        ("audits",): lambda: answer_by_truth(config, run_dir),
         ("scored", "selected", "audits"): lambda: select(config, run_dir),
         ("shards",): lambda: export(config, run_dir, "selected"),
         ("model",): lambda: train(config, run_dir, "selected"),

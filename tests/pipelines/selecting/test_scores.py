@@ -10,12 +10,11 @@ from curation.runs.staging import write_stage
 from curation.runs.table_files import write_parquet
 from curation.scoring import parts
 from curation.scoring.features import features
-from curation.scoring.parts import parts_of_table, pool_of_parts
-from curation.scoring.scoring import score
+from curation.scoring.scoring import cold_scores, kinds, score
 from labeling.errors import InputError
 from pipelines.selecting import scores
-from pipelines.selecting.scores import pool_of, score_candidates
-from tests.curation.worlds import cold_scores, make_world
+from pipelines.selecting.scores import parts_of, pool_of
+from tests.curation.worlds import make_world
 
 WORLD = make_world(800, seed=5)
 
@@ -33,9 +32,13 @@ def stage_of(run_dir, tables: list[pa.Table]) -> Stage:
     return open_stage(run_dir, "candidates")
 
 
+def scores_of(stage: Stage, audits: pa.Table, intervals: bool = False) -> tuple:
+    return parts.score_parts(parts_of(stage), WORLD.taxonomy, audits, intervals)
+
+
 def test_few_candidates_are_all_fitted_on(tmp_path):
     audits = audits_of(400)
-    p, _, n_fitted = score_candidates(stage_of(tmp_path, [WORLD.candidates]), audits)
+    p, _, n_fitted = scores_of(stage_of(tmp_path, [WORLD.candidates]), audits)
     expected = score(features(WORLD.candidates, WORLD.taxonomy), audits).p_correct
     np.testing.assert_array_equal(p, expected)
     assert n_fitted == len(WORLD.candidates)
@@ -47,7 +50,7 @@ def test_of_many_some_are_fitted_on_and_the_rest_is_scored_in_parts(tmp_path, mo
     monkeypatch.setattr(scores, "N_AT_ONCE", 501)
     third = len(WORLD.candidates) // 3
     pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
-    (p, low, high), found, n_fitted = score_candidates(stage_of(tmp_path, pieces), audits, True)
+    (p, low, high), found, n_fitted = scores_of(stage_of(tmp_path, pieces), audits, True)
 
     assert np.all((low >= 0) & (low <= high) & (high <= 1))
     assert np.mean(low + high) / 2 == pytest.approx(WORLD.correct.mean(), abs=0.05)
@@ -60,12 +63,12 @@ def test_candidates_of_an_image_that_do_not_lie_together_are_refused(tmp_path):
     n = len(WORLD.candidates)
     mixed = WORLD.candidates.take(pa.array(np.random.default_rng(0).permutation(n)))
     with pytest.raises(InputError, match="do not lie together"):
-        score_candidates(stage_of(tmp_path, [mixed]), audits_of(100))
+        scores_of(stage_of(tmp_path, [mixed]), audits_of(100))
 
 
 def test_no_candidates_give_the_error_of_few_audits(tmp_path):
     with pytest.raises(InputError, match="too few audits"):
-        score_candidates(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]), audits_of(100))
+        scores_of(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]), audits_of(100))
 
 
 def test_cold_scores_are_those_of_all_candidates_together(tmp_path, monkeypatch):
@@ -76,8 +79,7 @@ def test_cold_scores_are_those_of_all_candidates_together(tmp_path, monkeypatch)
     whole = features(WORLD.candidates, WORLD.taxonomy)
     assert pool.pairs.num_rows == len(WORLD.candidates)
     np.testing.assert_allclose(pool.cold, cold_scores(whole))
-    of_one_part = pool_of_parts(parts_of_table(WORLD.candidates), WORLD.taxonomy)
-    np.testing.assert_array_equal(pool.kind, of_one_part.kind)
+    np.testing.assert_array_equal(pool.kind, kinds(whole))
 
 
 def test_no_candidates_have_no_cold_scores(tmp_path):
