@@ -40,7 +40,7 @@ def test_a_table_of_alt_texts_becomes_a_selected_third(
     names = run_script("select_a_third.py", monkeypatch)
     kept, texts = names["kept"], names["texts"]
     assert kept.n_kept == round(len(names["candidates"]) / 3)
-    everything = names["judge"](names["selected"], texts, names["alt"]["image_id"])
+    everything = names["judge"](names["selected"], texts)
     right = (everything["verdict"] == "yes").mean()
     assert right > 0.9
     assert kept.interval.low <= right <= kept.interval.high

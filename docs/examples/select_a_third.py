@@ -1,6 +1,6 @@
 """From a table of alt texts to the most reliable third of the labels.
 
-python docs/examples/select_a_third.py
+Run it with `python docs/examples/select_a_third.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from curation import draw_audits, score, select
 from labeling import signals_from_texts
 from pipelines import candidates_from_signals
 
-# Your own table: pd.read_csv("texts.csv"), and read_taxonomy("labels.jsonl") from labeling.
+# Your own data: pd.read_csv("texts.csv"), and read_taxonomy("labels.jsonl") from labeling.
 texts, taxonomy = make_texts(), make_taxonomy()
 
 # 1. Each column of texts is a labeling source; a candidate is an (image, label) that one names.
@@ -20,11 +20,11 @@ alt = signals_from_texts(texts, text="alt", page="page", source="alt")
 title = signals_from_texts(texts, text="title", page="page", source="title")
 candidates = candidates_from_signals(pd.concat([alt, title]), taxonomy)
 
-# 2. A person judges a few hundred pairs: look at the image, write yes, no or unsure.
-pairs = draw_audits(candidates, 400, taxonomy=taxonomy)
-audits = judge(pairs, texts, alt["image_id"])
+# 2. A person looks at the images of a few hundred candidates: is the label right, yes or no?
+texts["image_id"] = alt["image_id"]
+audits = judge(draw_audits(candidates, 400, taxonomy=taxonomy), texts)
 
-# 3. Score all candidates by what the audits teach, and keep the best third.
+# 3. Learn from the audits how probable each candidate is, and keep the best third.
 scores = score(candidates, audits, taxonomy)
 kept = select(scores, audits, keep=1 / 3, candidates=candidates, taxonomy=taxonomy)
 

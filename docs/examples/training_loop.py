@@ -1,6 +1,6 @@
 """A training loop of your own on the shards that `winnow export` wrote.
 
-python docs/examples/training_loop.py RUN/shards/FINGERPRINT
+Run it with `python docs/examples/training_loop.py SHARDS`, the folder that `winnow export` prints.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from training import Architecture, ResNet, labels_in_shards, normalise, training
 
 STEPS, SIZE = 20, 32
 
-shards_dir = sys.argv[1]
+shards = sys.argv[1]
+labels = labels_in_shards(shards)
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-labels = labels_in_shards(shards_dir)
 
 torch.manual_seed(0)
 network = ResNet(Architecture(depth=18, width=8, stem="small"), len(labels)).to(device)
 optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
 
 for step, batch in enumerate(
-    training_batches(shards_dir, labels, steps=STEPS, image_size=SIZE, batch_size=32)
+    training_batches(shards, labels, steps=STEPS, image_size=SIZE, batch_size=32)
 ):
     # Targets are probabilities; a label that may or may not be right has weight 0.
     target, weight = batch.dense(len(labels), device)

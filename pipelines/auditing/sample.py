@@ -72,7 +72,7 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
 
 
 def current_audits(run_dir: Path, candidates: Stage) -> pa.Table:
-    """Return the judgements of these candidates; an empty table if there are none."""
+    """Return the judgements of these candidates, which may be an empty table."""
     audits = current(run_dir, "audits")
     if audits is None or audits.manifest["inputs"]["candidates"] != candidates.content:
         return AUDITS.empty()

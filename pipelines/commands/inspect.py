@@ -109,7 +109,7 @@ def inspect(
 
 @contextmanager
 def _stdout() -> Iterator[IO[str]]:
-    """Yield stdout for text in UTF-8; that its reader has had enough is no error."""
+    """Yield stdout for text in UTF-8; a reader that closes it early is not an error."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
