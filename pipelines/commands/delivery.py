@@ -18,6 +18,7 @@ from pipelines.commands.options import (
     with_labels,
 )
 from pipelines.run.paths import shown
+from training.transfer import METHODS, TASKS
 
 
 @click.command()
@@ -71,12 +72,12 @@ def train(run: Path, label_set: str, **options: Any) -> None:
 )
 @click.option(
     "--task",
-    type=click.Choice(["classify", "detect", "segment"]),
+    type=click.Choice(list(TASKS)),
     help="Kind of the task; by default found from its files.",
 )
 @click.option(
     "--method",
-    type=click.Choice(["knn", "linear", "frozen", "finetune", "scratch"]),
+    type=click.Choice(METHODS),
     multiple=True,
     help="Way of using the model (repeatable); by default all that the task has.",
 )

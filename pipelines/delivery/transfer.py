@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,47 +15,14 @@ from labeling.errors import ConfigError, InputError
 from pipelines.run.paths import shown
 from pipelines.run.progress import notify
 from pipelines.run.stages import stage_name
+from training.transfer import kind_of, task_class
 
 if TYPE_CHECKING:
     from training.transfer.fitting import Budget
 
 
 @dataclass(frozen=True)
-class TaskKind:
-    """One kind of task.
-
-    Attributes
-    ----------
-    module, function
-        The function that measures a model on such a task; the module also has its ``BUDGET``.
-    methods
-        Ways of using a model, in the order in which they are measured.
-    main
-        The measure of each method that a study compares.
-    """
-
-    module: str
-    function: str
-    methods: tuple[str, ...]
-    main: str
-
-
-_WITH_HEAD = ("frozen", "finetune", "scratch")
-
-KINDS = {
-    "classify": TaskKind(
-        "training.transfer.classify",
-        "evaluate_classes",
-        ("knn", "linear", "finetune", "scratch"),
-        "accuracy",
-    ),
-    "detect": TaskKind("training.transfer.detect", "evaluate_boxes", _WITH_HEAD, "map"),
-    "segment": TaskKind("training.transfer.segment", "evaluate_masks", _WITH_HEAD, "miou"),
-}
-
-
-@dataclass(frozen=True)
-class TransferTask:
+class Transfer:
     """A task, and the trainings on it.
 
     Attributes
@@ -64,7 +30,7 @@ class TransferTask:
     path
         Its folder, tar or CSV file.
     kind
-        One of `KINDS`.
+        One of `training.transfer.TASKS`.
     methods
         Some of the methods of its kind.
     budget
@@ -81,11 +47,11 @@ class TransferTask:
 
     def measure(self, model_dir: Path, seeds: Sequence[int]) -> Iterator[tuple[str, float]]:
         """Yield name and value of each measure of a model as soon as it is known."""
-        of_kind = KINDS[self.kind]
-        function: Callable[..., Iterator[tuple[str, float]]] = getattr(
-            importlib.import_module(of_kind.module), of_kind.function
-        )
-        return function(model_dir, self.path, self.methods, self.budget, seeds, self.image_size)
+        from training.transfer.task import evaluate_on
+
+        kind = task_class(self.kind)
+        settings = (self.methods, self.budget, seeds, self.image_size)
+        return evaluate_on(kind, model_dir, self.path, *settings)
 
 
 def transfer_task(
@@ -94,8 +60,8 @@ def transfer_task(
     methods: Sequence[str] = (),
     steps: int | None = None,
     image_size: int | None = None,
-) -> TransferTask:
-    """Return the task of a folder or file; see `TransferTask` for the parameters.
+) -> Transfer:
+    """Return the task of a folder or file; see `Transfer` for the parameters.
 
     Raises
     ------
@@ -106,8 +72,8 @@ def transfer_task(
     """
     if not path.exists():
         raise InputError("there is no such task", facts={"path": path})
-    kind = kind or guessed_kind(path)
-    known = KINDS[kind].methods
+    kind = kind or kind_of(path)
+    known, budget = task_class(kind).methods, task_class(kind).budget
     unknown = [method for method in methods if method not in known]
     if unknown:
         raise ConfigError(
@@ -115,30 +81,8 @@ def transfer_task(
             facts={"task": path},
             help=f"its methods are {', '.join(known)}",
         )
-    budget = importlib.import_module(KINDS[kind].module).BUDGET
     budget = dataclasses.replace(budget, steps=steps or budget.steps)
-    return TransferTask(path, kind, tuple(methods or known), budget, image_size)
-
-
-def guessed_kind(path: Path) -> str:
-    """Return the kind of a task, one of `KINDS`, by the names of its files.
-
-    Raises
-    ------
-    ConfigError
-        If it has both boxes and masks.
-    """
-    has_masks = (path / "masks").is_dir() or (path / "SegmentationClass").is_dir()
-    has_boxes = (path / "Annotations").is_dir() or any(
-        file for pattern in ("*.json", "annotations/*.json") for file in path.glob(pattern)
-    )
-    if has_masks and has_boxes:
-        raise ConfigError(
-            "a task has boxes and masks",
-            facts={"task": path},
-            help="set --task detect or --task segment",
-        )
-    return "segment" if has_masks else "detect" if has_boxes else "classify"
+    return Transfer(path, kind, tuple(methods or known), budget, image_size)
 
 
 def model_of(run: Path, label_set: str) -> Path:
@@ -161,7 +105,7 @@ def model_of(run: Path, label_set: str) -> Path:
     return open_stage(run, name).dir
 
 
-def evaluate_on(task: TransferTask, model_dir: Path, n_seeds: int, path: Path) -> dict[str, float]:
+def evaluate_on(task: Transfer, model_dir: Path, n_seeds: int, path: Path) -> dict[str, float]:
     """Measure a model on another task, and write the measures with their conditions.
 
     Parameters

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipelines.run.config import TrainSettings
 from pipelines.run.sections import Overrides, Section, checked, override, read_toml
+from training.transfer import METHODS, TASKS
+
+if TYPE_CHECKING:
+    TaskKind: TypeAlias = str
+    TaskMethod: TypeAlias = str
+else:
+    TaskKind, TaskMethod = Literal[tuple(TASKS)], Literal[METHODS]
 
 _Item = TypeVar("_Item", int, str)
 _PRECISION = re.compile(r"precision-(0\.\d{1,3})")
@@ -58,10 +65,8 @@ class TaskSettings(Section):
     """Another task to try every network on, as `winnow evaluate --on` takes it."""
 
     path: str = Field(description="folder, tar or CSV file")
-    kind: Literal["classify", "detect", "segment"] | None = Field(
-        None, description="kind of task, if not plain to see"
-    )
-    methods: tuple[Literal["knn", "linear", "frozen", "finetune", "scratch"], ...] = Field(
+    kind: TaskKind | None = Field(None, description="kind of task, if not plain to see")
+    methods: tuple[TaskMethod, ...] = Field(
         (), description="ways to use a network; `linear`, and `frozen` for boxes and masks"
     )
     steps: int | None = Field(None, ge=1, description="steps of each training on the task")

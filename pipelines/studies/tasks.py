@@ -13,9 +13,10 @@ from curation.runs.durable import file_digest
 from labeling.errors import ConfigError
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.evaluate import true_labels, truth_path
-from pipelines.delivery.transfer import KINDS, transfer_task
+from pipelines.delivery.transfer import transfer_task
 from pipelines.run.config import Config
 from pipelines.studies.settings import StudySettings, TaskSettings
+from training.transfer import task_class
 
 HELD_OUT = "held-out"
 
@@ -101,7 +102,7 @@ def _transfer(settings: TaskSettings) -> Task:
         "budget": dataclasses.asdict(task.budget),
         "image_size": task.image_size,
     }
-    main = tuple(f"{method}_{KINDS[task.kind].main}" for method in task.methods)
+    main = tuple(f"{method}_{task_class(task.kind).main}" for method in task.methods)
     name = task.path.stem
     return Task(name, main, {f"task {name}": _digest(task.path)}, made_from, measure)
 

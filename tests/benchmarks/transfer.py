@@ -17,8 +17,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.transfer.classify import evaluate_classes
-from training.transfer.detect import evaluate_boxes
+from training.transfer.classify import Classification
+from training.transfer.detect import Detection
+from training.transfer.task import evaluate_on
 
 ARCHIVES = ("clothing_small_dev.tar.gz", "detection_dev.tar.gz")
 
@@ -42,10 +43,11 @@ def main() -> None:
 
 def measures(model_dir: Path, folder: Path, only: str | None) -> Iterator[tuple[str, float]]:
     if only != "boxes":
-        for name, value in evaluate_classes(model_dir, folder / "clothing_small", image_size=48):
+        task = folder / "clothing_small"
+        for name, value in evaluate_on(Classification, model_dir, task, image_size=48):
             yield f"clothing_{name}", value
     if only != "classes":
-        for name, value in evaluate_boxes(model_dir, folder / "bccd", image_size=192):
+        for name, value in evaluate_on(Detection, model_dir, folder / "bccd", image_size=192):
             yield f"bccd_{name}", value
 
 

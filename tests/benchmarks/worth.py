@@ -38,8 +38,9 @@ from pipelines.passes.label import label
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.selecting.select import select
 from training.model.model_file import read_card
-from training.transfer.classify import evaluate_classes
-from training.transfer.detect import evaluate_boxes
+from training.transfer.classify import Classification
+from training.transfer.detect import Detection
+from training.transfer.task import evaluate_on
 
 RECIPES = Path(__file__).resolve().parent.parent.parent / "docs" / "recipes"
 FASHION = "fashion_dev.tar.gz"
@@ -121,7 +122,7 @@ def on_clothing(
         "transfer-clothing",
         model,
         {"methods": methods, "seed": seed, "side": None},
-        lambda: evaluate_classes(model, task, methods, seeds=(seed,)),
+        lambda: evaluate_on(Classification, model, task, methods, seeds=(seed,)),
     )
 
 
@@ -133,7 +134,7 @@ def on_boxes(config: Config, run_dir: Path, work: Path, seed: int) -> Measures:
         "transfer-bccd",
         model,
         {"seed": seed, "side": BOXES_SIDE},
-        lambda: evaluate_boxes(model, work / "bccd", seeds=(seed,), image_size=BOXES_SIDE),
+        lambda: evaluate_on(Detection, model, work / "bccd", seeds=(seed,), image_size=BOXES_SIDE),
     )
     return [(f"bccd_{measure}", value) for measure, value in found]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -18,8 +20,8 @@ def moving_average(network: nn.Module, decay: float) -> AveragedModel:
         are soon forgotten (as in TensorFlow's ExponentialMovingAverage).
     """
 
-    def update(averages: list[Tensor], values: list[Tensor], step: Tensor) -> None:
-        share = 1 - min(decay, (1 + step.item()) / (10 + step.item()))
+    def update(averages: Sequence[Tensor], values: Sequence[Tensor], step: Tensor | int) -> None:
+        share = 1 - min(decay, (1 + int(step)) / (10 + int(step)))
         for average, value in zip(averages, values, strict=True):
             if average.is_floating_point():
                 average.lerp_(value, share)

@@ -1,8 +1,8 @@
 """A detector without anchors: FCOS (Tian et al. 2019, "Fully convolutional one-stage detection").
 
-Every point of a pyramid says which class it lies in and how far the four sides of the box are. A
-point learns from the smallest box of its level's range whose middle is near (the later paper's
-centre sampling).
+Every point of a pyramid predicts its class and the distances to the four sides of its box. A point
+learns from the smallest box of its level's range whose middle is near (the later paper's centre
+sampling).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from training.transfer.boxes import area, generalised_iou, suppress
 from training.transfer.pyramid import Pyramid, channels, maps, strides
 
 REACH = 1.5
-"""How far from the middle of a box a point may be to learn from it, in strides."""
+"""Largest distance from the middle of a box at which a point learns from it, in strides."""
 
 RANGE = 8
 """The longest distance to a side that a level predicts, in strides; the last level has no limit."""
@@ -30,8 +30,8 @@ MIN_SCORE, MAX_CANDIDATES, MAX_OVERLAP, MAX_FOUND = 0.05, 1000, 0.6, 100
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What a detector found in one image, by falling score.
+class Detections:
+    """The objects that a detector found in one image, by falling score.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
-    """What a detector says at the L points of the pyramid, in the same order for every image.
+class Predictions:
+    """Predictions at the L points of the pyramid, in the same order for every image.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Points:
     boxes
         ``float32[n, L, 4]``, in pixels of the input.
     centred
-        ``float32[n, L]``: logit of how near the point is to the middle of its box.
+        ``float32[n, L]``: logit of `centredness`.
     """
 
     places: Tensor
@@ -91,14 +91,14 @@ class Detector(nn.Module):
         nn.init.normal_(self.sides.weight, std=0.01)
         nn.init.constant_(self.classes.bias, -math.log((1 - PRIOR) / PRIOR))  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Points:
-        """Return what is said of normalised images, ``float32[n, 3, s, s]``."""
+    def forward(self, x: Tensor) -> Predictions:
+        """Return the predictions for normalised images, ``float32[n, 3, s, s]``."""
         levels = [
             self._level(level, i) for i, level in enumerate(self.pyramid(maps(self.backbone, x)))
         ]
         places, stride = (torch.cat([level[k] for level in levels]) for k in (0, 1))
         logits, boxes, centred = (torch.cat([level[k] for level in levels], 1) for k in (2, 3, 4))
-        return Points(places, stride, logits, boxes, centred)
+        return Predictions(places, stride, logits, boxes, centred)
 
     def _level(self, level: Tensor, i: int) -> tuple[Tensor, ...]:
         stride = self.strides[i]
@@ -112,13 +112,13 @@ class Detector(nn.Module):
         return places, each, logits, boxes, self.centred(by_box).flatten(1)
 
 
-def assign(points: Points, boxes: Tensor) -> Tensor:
-    """Return which box each point learns from: ``int64[L]``, -1 for background.
+def assign(points: Predictions, boxes: Tensor) -> Tensor:
+    """Return the number of the box that each point learns from: ``int64[L]``, -1 for background.
 
     Parameters
     ----------
     points
-        Of which the places and strides are looked at.
+        Only the places and strides are used.
     boxes
         ``float32[m, 4]`` of one image.
     """
@@ -137,17 +137,19 @@ def assign(points: Points, boxes: Tensor) -> Tensor:
     return torch.where(least.isfinite(), box, -1)
 
 
-def detection_loss(points: Points, boxes: Sequence[Tensor], classes: Sequence[Tensor]) -> Tensor:
+def detection_loss(
+    points: Predictions, boxes: Sequence[Tensor], classes: Sequence[Tensor]
+) -> Tensor:
     """Return the loss of a batch: focal loss of classes, boxes by overlap, and centredness.
 
     Parameters
     ----------
     points
-        What the detector says of n images.
+        Predictions for n images.
     boxes, classes
         For each image, ``float32[m, 4]`` and ``int64[m]``.
     """
-    owner = torch.stack([assign(points, own) for own in boxes])
+    owner = torch.stack([assign(points, b) for b in boxes])
     image, point = torch.nonzero(owner >= 0, as_tuple=True)
     before = torch.tensor([0, *map(len, boxes)], device=owner.device).cumsum(0)
     row = before[image] + owner[image, point]
@@ -173,7 +175,9 @@ def focal(logits: Tensor, target: Tensor, alpha: float = 0.25, gamma: float = 2.
 
 
 def centredness(places: Tensor, boxes: Tensor) -> Tensor:
-    """Return how central place i is in box i: ``float[n]``, 1 in the middle and 0 at a side.
+    """Return the centredness of place i in box i: ``float[n]``, 1 in the middle and 0 at a side.
+
+    The paper's center-ness, equation 3.
 
     Examples
     --------
@@ -186,8 +190,8 @@ def centredness(places: Tensor, boxes: Tensor) -> Tensor:
     return (across * along).sqrt()
 
 
-def found_in(points: Points, image: int, side: int) -> Found:
-    """Return the objects that a detector sees in one image of `side` pixels."""
+def detections(points: Predictions, image: int, side: int) -> Detections:
+    """Return the objects of one image of `side` pixels, without overlapping duplicates."""
     centred = points.centred[image].sigmoid()[:, None]
     scores = (points.logits[image].sigmoid() * centred).sqrt().flatten()
     best = scores.argsort(descending=True, stable=True)[:MAX_CANDIDATES]
@@ -195,7 +199,7 @@ def found_in(points: Points, image: int, side: int) -> Found:
     n_classes = points.logits.shape[-1]
     boxes = points.boxes[image][best // n_classes].clamp(0, side)
     kept = suppress(boxes, scores[best], best % n_classes, MAX_OVERLAP)[:MAX_FOUND]
-    return Found(boxes[kept], scores[best][kept], (best % n_classes)[kept])
+    return Detections(boxes[kept], scores[best][kept], (best % n_classes)[kept])
 
 
 def _sides(places: Tensor, boxes: Tensor) -> Tensor:

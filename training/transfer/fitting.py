@@ -17,7 +17,7 @@ MAX_NORM = 10.0
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a network is trained on a task; every method has the same.
+    """Length and rates of a training on a task, the same for every method.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Budget:
         The highest: it grows linearly over the first `WARMUP_SHARE` of the steps and falls to 0
         along a cosine.
     weight_decay
-        Of matrices and kernels; biases and normalisations have none.
+        Decay of matrices and kernels; biases and normalisations have none.
     """
 
     steps: int
@@ -57,14 +57,14 @@ def fit(
     Parameters
     ----------
     network
-        Put into evaluation mode at the end; which parts of it train is up to the caller.
+        Set to evaluation mode at the end; the caller decides which parts are trained.
     n_images
-        Images to draw from: all of them in random order, again and again.
+        Images to draw from: all of them in random order, repeatedly.
     loss_of
         Takes the rows of a batch (``int64[n]``) and the generator for augmentation, returns the
         loss of the batch.
     seed
-        Of the order and of the generator.
+        Seed of the order and of the augmentation.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def fit(
 
 
 def _rows(n: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield full batches of rows for ever: one random order of all of them after the other."""
+    """Yield full batches of rows without end, one random order of all rows after the other."""
     rows = torch.empty(0, dtype=torch.int64)
     while True:
         while len(rows) < batch_size:

@@ -1,16 +1,20 @@
-"""What frozen features are worth: nearest neighbours and a linear classifier on top of them."""
+"""Classifiers of frozen features: nearest neighbours, and a linear one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
 
-from training.model.model_file import ModelCard
-from training.model.resnet import ResNet
-from training.transfer.images import network_input
+Features: TypeAlias = npt.NDArray[np.float64]
+Classes: TypeAlias = npt.NDArray[np.int64]
 
 NEIGHBOURS = 20
 TEMPERATURE = 0.07
@@ -21,33 +25,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FOLDS = 5
 
 
-def features_of(network: ResNet, card: ModelCard, pixels: Tensor, batch_size: int = 128) -> Tensor:
-    """Return the features of images by a frozen network.
-
-    Parameters
-    ----------
-    network, card
-        The model, on the device that computes.
-    pixels
-        ``uint8[n, s, s, 3]``.
-
-    Returns
-    -------
-    Tensor
-        ``float64[n, d]`` on the CPU.
-    """
-    device = next(network.parameters()).device
-    network.eval()
-    with torch.inference_mode():
-        return torch.cat(
-            [
-                network.features(network_input(part, card, device)).double().cpu()
-                for part in torch.split(pixels, batch_size)
-            ]
-        )
-
-
-def nearest(train: Tensor, classes: Tensor, test: Tensor, n_classes: int) -> Tensor:
+def nearest(train: Features, classes: Classes, test: Features) -> Classes:
     """Return the class that the nearest training images vote for, by the cosine of features.
 
     The `NEIGHBOURS` nearest vote with weight ``exp(cosine / TEMPERATURE)``, as in section 3.4 of
@@ -58,29 +36,26 @@ def nearest(train: Tensor, classes: Tensor, test: Tensor, n_classes: int) -> Ten
     train, test
         ``float64[n, d]`` and ``float64[m, d]``.
     classes
-        ``int64[n]``, from 0 to ``n_classes - 1``.
+        ``int64[n]``, from 0.
 
     Returns
     -------
-    Tensor
+    ndarray
         ``int64[m]``.
-
-    Examples
-    --------
-    >>> train = torch.tensor([[1.0, 0], [0, 1], [0.1, 1]])
-    >>> nearest(train, torch.tensor([0, 1, 1]), torch.tensor([[2.0, 0.1]]), 2)
-    tensor([0])
     """
-    cosine = F.normalize(test) @ F.normalize(train).T
-    weight, neighbour = cosine.topk(min(NEIGHBOURS, len(train)))
-    votes = cosine.new_zeros(len(test), n_classes)
-    votes.scatter_add_(1, classes[neighbour], (weight / TEMPERATURE).exp())
-    return votes.argmax(1)
+
+    def weight(distance: Features) -> Features:
+        return np.exp((1 - distance) / TEMPERATURE)
+
+    n_neighbours = min(NEIGHBOURS, len(train))
+    model = KNeighborsClassifier(n_neighbours, weights=weight, metric="cosine")
+    found: Classes = model.fit(train, classes).predict(test)
+    return found
 
 
 def linear_probe(
-    train: Tensor, classes: Tensor, test: Tensor, n_classes: int, seed: int = 0
-) -> tuple[Tensor, float]:
+    train: Features, classes: Classes, test: Features, seed: int = 0
+) -> tuple[Classes, float]:
     """Return the classes by logistic regression on standardised features, and its penalty.
 
     The penalty is the one of `PENALTIES` with the highest likelihood over `FOLDS` folds of the
@@ -91,9 +66,9 @@ def linear_probe(
     train, test
         ``float64[n, d]`` and ``float64[m, d]``.
     classes
-        ``int64[n]``, from 0 to ``n_classes - 1``.
+        ``int64[n]``, from 0.
     seed
-        Of the folds.
+        Seed of the folds.
 
     Returns
     -------
@@ -102,67 +77,44 @@ def linear_probe(
     penalty
         Weight of half the squared norm of the coefficients against the mean loss in nats.
     """
-    mean, std = train.mean(0), train.std(0, correction=0)
-    std = torch.where(std > 0, std, 1)
-    x, y = (train - mean) / std, (test - mean) / std
-    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-    fold = torch.empty_like(order)
-    fold[order] = torch.arange(len(x)) % min(FOLDS, len(x))
-    losses = [0.0] * len(PENALTIES)
-    for number in range(int(fold.max()) + 1):
-        inside, outside = fold != number, fold == number
-        for i, theta in enumerate(_path(x[inside], classes[inside], n_classes, PENALTIES)):
-            loss = F.cross_entropy(_logits(theta, x[outside]), classes[outside], reduction="sum")
-            losses[i] += loss.item()
-    penalty = min(zip(losses, PENALTIES, strict=True))[1]
-    theta = _path(x, classes, n_classes, [p for p in PENALTIES if p >= penalty])[0]
-    return _logits(theta, y).argmax(1), penalty
-
-
-def fit_logistic(x: Tensor, classes: Tensor, penalty: float, start: Tensor) -> Tensor:
-    """Return the coefficients of a multinomial logistic regression, by L-BFGS.
-
-    Parameters
-    ----------
-    x
-        ``float64[n, d]``.
-    classes
-        ``int64[n]``.
-    penalty
-        Above 0; the intercepts have none.
-    start
-        ``float64[d + 1, n_classes]`` where to begin; the last row is the intercepts.
-
-    Returns
-    -------
-    Tensor
-        ``float64[d + 1, n_classes]``.
-    """
-    theta = start.clone().requires_grad_()
-    solver = torch.optim.LBFGS(
-        [theta], max_iter=200, tolerance_grad=1e-5, line_search_fn="strong_wolfe"
+    scaler = StandardScaler().fit(train)
+    x = scaler.transform(train)
+    fold = np.random.default_rng(seed).permutation(len(x)) % FOLDS
+    losses = sum(
+        (_held_out_losses(x, classes, fold != number) for number in range(FOLDS)),
+        start=np.zeros(len(PENALTIES)),
     )
-
-    def loss() -> Tensor:
-        solver.zero_grad()
-        size = theta[:-1].square().sum()
-        value = F.cross_entropy(_logits(theta, x), classes) + penalty / 2 * size
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
-
-    solver.step(loss)  # type: ignore[no-untyped-call]
-    return theta.detach()
+    penalty = PENALTIES[int(np.argmin(losses))]
+    *_, model = _regressions(x, classes, [p for p in PENALTIES if p >= penalty])
+    found: Classes = model.predict(scaler.transform(test))
+    return found, penalty
 
 
-def _path(x: Tensor, classes: Tensor, n_classes: int, penalties: Sequence[float]) -> list[Tensor]:
-    """Return the coefficients of each penalty, in rising order; each begins at the next one's."""
-    theta = x.new_zeros(x.shape[1] + 1, n_classes)
-    result = []
+def _held_out_losses(x: Features, classes: Classes, inside: npt.NDArray[np.bool_]) -> Features:
+    """Return the loss of each penalty, in nats, on the images that are not `inside`.
+
+    Images of a class that is missing inside cannot be predicted, and have no loss.
+    """
+    known = np.unique(classes[inside])
+    outside = ~inside & np.isin(classes, known)
+    losses = np.zeros(len(PENALTIES))
+    if len(known) > 1 and outside.any():
+        column = np.searchsorted(known, classes[outside])
+        for i, model in enumerate(_regressions(x[inside], classes[inside], PENALTIES), 1):
+            logs = model.predict_log_proba(x[outside])
+            losses[-i] = -logs[np.arange(len(column)), column].sum()
+    return losses
+
+
+def _regressions(
+    x: Features, classes: Classes, penalties: Sequence[float]
+) -> Iterator[LogisticRegression]:
+    """Yield the regression of each penalty, the largest first; it is one object, fitted again."""
+    # Each fit begins at the coefficients of the one before, which is faster than at 0.
+    model = LogisticRegression(warm_start=True, max_iter=200)
     for penalty in sorted(penalties, reverse=True):
-        theta = fit_logistic(x, classes, penalty, theta)
-        result.append(theta)
-    return result[::-1]
-
-
-def _logits(theta: Tensor, x: Tensor) -> Tensor:
-    return x @ theta[:-1] + theta[-1]
+        with warnings.catch_warnings():
+            # A fit that 200 iterations do not finish is near enough to choose a penalty.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.set_params(C=1 / (penalty * len(x))).fit(x, classes)
+        yield model

@@ -11,7 +11,7 @@ from training.model.resnet import ResNet
 
 
 def maps(network: ResNet, x: Tensor) -> list[Tensor]:
-    """Return what the last three stages make of normalised images: C3, C4 and C5.
+    """Return the outputs of the last three stages for normalised images: C3, C4 and C5.
 
     Each has half the resolution of the one before; see `strides`.
     """
@@ -22,7 +22,7 @@ def maps(network: ResNet, x: Tensor) -> list[Tensor]:
 
 
 def strides(network: ResNet) -> tuple[int, int, int]:
-    """Return how many pixels of the image one of each map stands for: 8, 16, 32 as published.
+    """Return the side of one pixel of each map, in pixels of the image: 8, 16, 32 as published.
 
     A network for small images, whose stem keeps the resolution, has 2, 4 and 8.
     """
@@ -38,8 +38,8 @@ def channels(network: ResNet) -> tuple[int, int, int]:
 class Pyramid(nn.Module):
     """Feature pyramid (Lin et al. 2017, "Feature pyramid networks for object detection").
 
-    C3 to C5 become P3 to P5 of `width` channels, with what lower resolutions see added to higher
-    ones; P6, at half the resolution of P5, is a convolution of it as in RetinaNet.
+    C3 to C5 become P3 to P5 of `width` channels, where lower resolutions are added to higher ones;
+    P6, at half the resolution of P5, is a convolution of it as in RetinaNet.
     """
 
     def __init__(self, n_channels: Sequence[int], width: int) -> None:

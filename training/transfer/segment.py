@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.evaluation.measures import banded, sizes
-from training.fit.devices import chosen_device, seeded
-from training.fit.schedule import decayed
-from training.model.model_file import ModelCard, load_model
 from training.model.resnet import ResNet
-from training.transfer.fitting import Budget, fit
-from training.transfer.images import network_input
-from training.transfer.masks import IGNORED, MaskTask, read_mask_task
+from training.transfer.augmentation import coin_flips, mirrored
 from training.transfer.pyramid import channels, maps
-from training.transfer.starts import METHODS, backbone_for, set_mode
+from training.transfer.readers.images import TaskData
+from training.transfer.readers.masks import IGNORED, Masked, read_mask_task
+from training.transfer.task import TransferTask
 
-BUDGET = Budget(steps=400, batch_size=8, learning_rate=2e-3, weight_decay=1e-4)
-
-ENLARGED = 2
-"""Images of segmentation are this many times as large as those of the model's training."""
+BATCH_SIZE = 16
 
 
 class Segmenter(nn.Module):
@@ -42,112 +35,69 @@ class Segmenter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits ``float32[n, n_classes, s, s]`` of normalised images."""
-        each = [head(m) for head, m in zip(self.heads, maps(self.backbone, x), strict=True)]
-        total = each[0]
-        for coarse in each[1:]:
-            total = total + _enlarged(coarse, total.shape[-2:])
-        return _enlarged(total, x.shape[-2:])
+        finest, *coarser = (
+            head(m) for head, m in zip(self.heads, maps(self.backbone, x), strict=True)
+        )
+        for logits in coarser:
+            finest = finest + _enlarged(logits, finest.shape[-2:])
+        return _enlarged(finest, x.shape[-2:])
 
 
-def evaluate_masks(
-    model_dir: Path,
-    task_path: Path,
-    methods: Sequence[str] = METHODS,
-    budget: Budget = BUDGET,
-    seeds: Sequence[int] = (0,),
-    image_size: int | None = None,
-) -> Iterator[tuple[str, float]]:
-    """Yield the name and value of each measure of a model on a task of segmentation.
+class Segmentation(TransferTask[Masked]):
+    """A task of segmentation.
 
-    ``METHOD_miou``: see `mean_iou`; ``METHOD_pixel_accuracy``: share of the pixels put into their
-    class. With several seeds these are means, and ``_low`` and ``_high`` are the lowest and
-    highest. ``n_...``: classes, images, and what was put aside, by reason.
-
-    Parameters
-    ----------
-    model_dir
-        The folder that `training.fit.train.train` wrote.
-    task_path
-        See `masks.read_mask_task`.
-    methods
-        Some of `starts.METHODS`.
-    budget, seeds
-        How long each method is trained, and the seed of each of its trainings; one at least.
-    image_size
-        Longer side of the images; `ENLARGED` times that of the model's training if not given.
-
-    Raises
-    ------
-    InputError
-        If the model or the task cannot be used.
+    ``miou`` is `mean_iou`, ``pixel_accuracy`` the share of the pixels put into their class.
     """
-    network, card = load_model(model_dir)
-    task = read_mask_task(task_path, image_size or ENLARGED * card.image_size, seeds[0])
-    for method in methods:
-        runs = [
-            measure(train_segmenter(network, card, task, method, budget, seed), card, task)
-            for seed in seeds
-        ]
-        yield from banded(method, runs)
-    yield from sizes(task.names, len(task.train.pixels), len(task.test.pixels), task.put_aside)
 
+    main = "miou"
+    enlarged = 2
 
-def train_segmenter(
-    network: ResNet, card: ModelCard, task: MaskTask, method: str, budget: Budget, seed: int
-) -> Segmenter:
-    """Return a segmenter trained on the task; the network is left as it is.
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Return whether a folder has PNG masks; outlines of COCO look like boxes."""
+        return (path / "masks").is_dir() or (path / "SegmentationClass").is_dir()
 
-    Images are mirrored at random. The loss is cross-entropy over the pixels that count.
+    @staticmethod
+    def read(path: Path, image_size: int, seed: int) -> TaskData[Masked]:
+        """Read a task; see `training.transfer.readers.masks.read_mask_task`."""
+        return read_mask_task(path, image_size, seed)
 
-    Parameters
-    ----------
-    method
-        What of the network is used: one of `starts.METHODS`.
-    seed
-        Of fresh weights, the order and the mirroring.
-    """
-    device = chosen_device()
-    with seeded(seed, device):
-        segmenter = Segmenter(backbone_for(method, network, card), len(task.names)).to(device)
-        set_mode(segmenter, segmenter.backbone, method)
-        optimizer = torch.optim.AdamW(decayed(segmenter, budget.weight_decay))
+    def first_network(self, method: str) -> Segmenter:
+        """Return a segmenter with a fresh head."""
+        return Segmenter(self.backbone(method), len(self.data.names))
 
-        def loss_of(rows: Tensor, generator: torch.Generator) -> Tensor:
-            mirror = torch.randint(0, 2, (len(rows),), generator=generator, dtype=torch.bool)
-            pixels, masks = task.train.pixels[rows], task.train.masks[rows]
-            pixels = torch.where(mirror[:, None, None, None], pixels.flip(2), pixels)
-            masks = torch.where(mirror[:, None, None], masks.flip(2), masks)
-            logits = segmenter(network_input(pixels, card, device))
-            target = masks.long().to(device)
-            total = F.cross_entropy(logits, target, ignore_index=IGNORED, reduction="sum")
-            return total / (masks != IGNORED).sum().clamp(min=1)
+    def loss(self, network: nn.Module, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the mean cross entropy of the pixels; half of the images are mirrored."""
+        chosen = coin_flips(len(rows), generator)
+        masks = mirrored(self.data.train.masks[rows], chosen)
+        logits = network(self.network_input(mirrored(self.data.train.pixels[rows], chosen)))
+        target = masks.long().to(logits.device)
+        total = F.cross_entropy(logits, target, ignore_index=IGNORED, reduction="sum")
+        return total / (masks != IGNORED).sum().clamp(min=1)
 
-        fit(segmenter, len(task.train.pixels), optimizer, budget, loss_of, seed)
-    return segmenter
-
-
-def measure(segmenter: Segmenter, card: ModelCard, task: MaskTask) -> dict[str, float]:
-    """Return the measures of a segmenter on the held-out images."""
-    device = next(segmenter.parameters()).device
-    table = torch.zeros(len(task.names), len(task.names), dtype=torch.int64)
-    with torch.inference_mode():
-        for rows in torch.split(torch.arange(len(task.test.pixels)), 16):
-            pixels, masks = task.test.pixels[rows], task.test.masks[rows]
-            guess = segmenter(network_input(pixels, card, device)).argmax(1).cpu()
-            table += confusion(guess, masks, len(task.names))
-    return {
-        "miou": mean_iou(table),
-        "pixel_accuracy": (table.diagonal().sum() / table.sum()).item(),
-    }
+    def measures(self, network: nn.Module) -> dict[str, float]:
+        """Return the measures of a segmenter on the test images."""
+        test, n_classes = self.data.test, len(self.data.names)
+        table = torch.zeros(n_classes, n_classes, dtype=torch.int64)
+        with torch.inference_mode():
+            for rows in torch.split(torch.arange(len(test.pixels)), BATCH_SIZE):
+                logits = network(self.network_input(test.pixels[rows]))
+                table += confusion(logits.argmax(1).cpu(), test.masks[rows], n_classes)
+        return {
+            "miou": mean_iou(table),
+            "pixel_accuracy": (table.diagonal().sum() / table.sum()).item(),
+        }
 
 
 def confusion(guess: Tensor, truth: Tensor, n_classes: int) -> Tensor:
-    """Return how many pixels of each class (row) were put into each (column).
+    """Return the number of pixels of each class (row) that were put into each class (column).
 
     Parameters
     ----------
     guess, truth
-        Classes of the same pixels; where `truth` is `IGNORED` they do not count.
+        Classes of the same pixels; pixels whose truth is `IGNORED` are not counted.
+    n_classes
+        Number of classes.
 
     Returns
     -------
@@ -155,8 +105,8 @@ def confusion(guess: Tensor, truth: Tensor, n_classes: int) -> Tensor:
         ``int64[n_classes, n_classes]``.
     """
     kept = truth != IGNORED
-    pairs = truth[kept].long() * n_classes + guess[kept].long()
-    return torch.bincount(pairs, minlength=n_classes**2).reshape(n_classes, n_classes)
+    cells = truth[kept].long() * n_classes + guess[kept].long()
+    return torch.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def mean_iou(table: Tensor) -> float:

@@ -9,9 +9,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from labeling.errors import ConfigError
 from pipelines.cli import main
-from pipelines.delivery.transfer import guessed_kind
 from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, save_model
 from training.model.resnet import build
@@ -80,26 +78,3 @@ def test_options_that_do_not_go_together_are_refused(model_dir: Path, task: Path
     assert (alone.exit_code, "--on TASK" in alone.stderr) == (2, True)
     wrong = winnow(model_dir, "--on", task, "--method", "frozen")
     assert (wrong.exit_code, "knn, linear" in wrong.stderr) == (2, True)
-
-
-@pytest.mark.parametrize(
-    ("folders", "kind"),
-    [
-        (["train/cat"], "classify"),
-        (["Annotations", "JPEGImages"], "detect"),
-        (["annotations/all.json"], "detect"),
-        (["masks"], "segment"),
-        (["SegmentationClass"], "segment"),
-    ],
-)
-def test_the_kind_of_a_task_is_guessed(tmp_path: Path, folders: list[str], kind: str) -> None:
-    for folder in folders:
-        (tmp_path / folder).mkdir(parents=True)
-    assert guessed_kind(tmp_path) == kind
-
-
-def test_boxes_and_masks_together_must_be_told_apart(tmp_path: Path) -> None:
-    for folder in ("Annotations", "SegmentationClass"):
-        (tmp_path / folder).mkdir()
-    with pytest.raises(ConfigError, match="boxes and masks"):
-        guessed_kind(tmp_path)

@@ -12,14 +12,12 @@ from PIL import Image
 
 from labeling.errors import ConfigError, QualityError
 from training.model.model_file import load_model
-from training.transfer.classes import ClassTask, Labelled
-from training.transfer.classify import (
-    METHODS,
-    Budget,
-    evaluate_classes,
-    fine_tune,
-    measures,
-)
+from training.transfer import classify as module
+from training.transfer.classify import Classification, accuracies
+from training.transfer.fitting import Budget
+from training.transfer.readers.classes import Labelled
+from training.transfer.readers.images import TaskData
+from training.transfer.task import evaluate_on
 
 BUDGET = Budget(steps=15, batch_size=12, learning_rate=0.05, weight_decay=5e-4)
 
@@ -37,21 +35,15 @@ def labelled(n: int, seed: int) -> Labelled:
     return Labelled(pixels, torch.arange(n) % 2)
 
 
-TASK = ClassTask(("red", "blue"), labelled(40, 0), labelled(30, 1), Counter())
+DATA = TaskData(("red", "blue"), labelled(40, 0), labelled(30, 1), Counter())
 
 
-def accuracy(guess: torch.Tensor) -> float:
-    return measures(guess, TASK)["accuracy"]
-
-
-@pytest.mark.parametrize("from_scratch", [False, True])
-def test_fine_tuning_learns_and_leaves_the_model_as_it_was(
-    model_dir: Path, from_scratch: bool
-) -> None:
+@pytest.mark.parametrize("method", ["finetune", "scratch"])
+def test_fine_tuning_learns_and_leaves_the_model_as_it_was(model_dir: Path, method: str) -> None:
     network, card = load_model(model_dir)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    guess = fine_tune(network, card, TASK, BUDGET, 0, from_scratch)
-    assert accuracy(guess) > 0.9
+    task = Classification(network, card, DATA)
+    assert task.measures_of(method, BUDGET, 0)["accuracy"] > 0.9
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
 
 
@@ -69,12 +61,12 @@ def test_the_seed_and_the_weights_decide(model_dir: Path, monkeypatch) -> None:
     monkeypatch.setattr(F, "cross_entropy", noted)
     state = torch.get_rng_state()
     short = dataclasses.replace(BUDGET, steps=3)
-    for net, seed, fresh in (
-        *((network, 0, False), (network, 0, False), (network, 1, False), (other, 0, False)),
-        *((network, 0, True), (other, 0, True)),
+    for net, seed, method in (
+        *((network, 0, "finetune"), (network, 0, "finetune"), (network, 1, "finetune")),
+        *((other, 0, "finetune"), (network, 0, "scratch"), (other, 0, "scratch")),
     ):
         losses.append([])
-        fine_tune(net, card, TASK, short, seed, fresh)
+        Classification(net, card, DATA).trained(method, short, seed)
     assert torch.get_rng_state().equal(state)
     tuned, again, seeded, elsewhere, scratch, from_other = losses
     assert tuned == again
@@ -83,17 +75,19 @@ def test_the_seed_and_the_weights_decide(model_dir: Path, monkeypatch) -> None:
 
 
 def test_all_methods_on_a_folder_with_a_band_over_seeds(model_dir: Path, tmp_path: Path) -> None:
-    for part, own in (("train", TASK.train), ("test", TASK.test)):
+    for part, own in (("train", DATA.train), ("test", DATA.test)):
         for row, code in enumerate(own.classes.tolist()):
-            folder = tmp_path / "task" / part / TASK.names[code]
+            folder = tmp_path / "task" / part / DATA.names[code]
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(own.pixels[row].numpy()).save(folder / f"{row:02}.png")
     (folder / "broken.jpg").write_bytes(b"")
     short = dataclasses.replace(BUDGET, steps=2)
-    found = dict(evaluate_classes(model_dir, tmp_path / "task", METHODS, short, seeds=(0, 1)))
+    found = dict(
+        evaluate_on(Classification, model_dir, tmp_path / "task", budget=short, seeds=(0, 1))
+    )
     assert (found["n_classes"], found["n_train"], found["n_test"]) == (2, 40, 30)
     assert found["n_image_unreadable"] == 1
-    for method in METHODS:
+    for method in Classification.methods:
         assert 0 <= found[f"{method}_accuracy"] <= 1
     band = [found[f"finetune_accuracy{end}"] for end in ("_low", "", "_high")]
     assert band == sorted(band)
@@ -102,9 +96,7 @@ def test_all_methods_on_a_folder_with_a_band_over_seeds(model_dir: Path, tmp_pat
 
 
 def test_accuracy_by_hand() -> None:
-    part = Labelled(torch.zeros(4, 1, 1, 3), torch.tensor([0, 0, 0, 2]))
-    task = ClassTask(("a", "b", "c"), part, part, Counter())
-    found = measures(torch.tensor([0, 0, 1, 1]), task)
+    found = accuracies(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 2]))
     assert found == {"accuracy": 0.5, "class_accuracy": pytest.approx((2 / 3 + 0) / 2)}
 
 
@@ -112,8 +104,18 @@ def test_a_loss_that_is_not_finite_stops(model_dir: Path) -> None:
     network, card = load_model(model_dir)
     card = dataclasses.replace(card, mean=(float("nan"),) * 3)
     with pytest.raises(QualityError, match="not finite") as error:
-        fine_tune(network, card, TASK, BUDGET, 0)
+        Classification(network, card, DATA).trained("finetune", BUDGET, 0)
     assert error.value.facts["step"] == 1
+
+
+def test_features_are_those_of_the_network_in_evaluation_mode(model_dir: Path, monkeypatch) -> None:
+    network, card = load_model(model_dir)
+    whole, test = Classification(network.train(), card, DATA).features
+    assert (whole.shape, test.shape) == ((40, 64), (30, 64))
+    monkeypatch.setattr(module, "BATCH_SIZE", 7)
+    parts, _ = Classification(network.train(), card, DATA).features
+    assert np.allclose(parts, whole, atol=1e-5)
+    assert network.bn1.num_batches_tracked == 0
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch_size": 1}, {"learning_rate": 0.0}])

@@ -8,13 +8,23 @@ import pytest
 import torch
 
 from tests.training.transfer.scenes import NAMES, scene
-from training.evaluation.coco_map import coco_measures
 from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, load_model
 from training.model.resnet import build
-from training.transfer.detect import Boxed, BoxTask, _mirrored, measure, train_detector
-from training.transfer.fcos import Detector, Found, Points, assign, detection_loss, focal, found_in
+from training.transfer.coco_map import coco_measures
+from training.transfer.detect import Detection, randomly_mirrored
+from training.transfer.fcos import (
+    Detections,
+    Detector,
+    Predictions,
+    assign,
+    detection_loss,
+    detections,
+    focal,
+)
 from training.transfer.fitting import Budget
+from training.transfer.readers.boxes import Boxed
+from training.transfer.readers.images import TaskData
 
 ARCHITECTURE = Architecture(18, width=8, stem="imagenet")
 CARD = ModelCard(ARCHITECTURE, ("a",), 24, (0.5,) * 3, (0.25,) * 3, 0, {})
@@ -33,24 +43,23 @@ def boxed(numbers: range) -> Boxed:
 
 
 @pytest.fixture(scope="module")
-def task() -> BoxTask:
+def task() -> Detection:
     images = boxed(range(8))
-    return BoxTask(NAMES, images, images, Counter())
+    data = TaskData(NAMES, images, images, Counter())
+    return Detection(build(ARCHITECTURE, 1), CARD, data)
 
 
-def test_a_few_scenes_are_learned_by_heart(task: BoxTask) -> None:
-    network = build(ARCHITECTURE, 1)
+def test_a_few_scenes_are_memorised(task: Detection) -> None:
     budget = Budget(steps=85, batch_size=8, learning_rate=3e-3, weight_decay=1e-4)
-    found = dict(measure(train_detector(network, CARD, task, "scratch", budget, 0), CARD, task))
-    assert found["ap50"] > 0.8
+    assert task.measures_of("scratch", budget, 0)["ap50"] > 0.8
 
 
-def test_methods_change_what_they_say(model_dir: Path, task: BoxTask) -> None:
+def test_methods_change_the_weights_that_they_train(model_dir: Path, task: Detection) -> None:
     network, card = load_model(model_dir)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     budget = Budget(steps=2, batch_size=2, learning_rate=1e-2, weight_decay=0)
     frozen, tuned = (
-        train_detector(network, card, task, method, budget, 0).backbone.state_dict()
+        Detection(network, card, task.data).trained(method, budget, 0).backbone.state_dict()
         for method in ("frozen", "finetune")
     )
     assert all(value.equal(before[name]) for name, value in frozen.items())
@@ -59,21 +68,17 @@ def test_methods_change_what_they_say(model_dir: Path, task: BoxTask) -> None:
     assert all(value.equal(before[name]) for name, value in network.state_dict().items())
 
 
-def test_the_seed_decides(task: BoxTask) -> None:
-    network = build(ARCHITECTURE, 1)
+def test_the_seed_decides(task: Detection) -> None:
     budget = Budget(steps=2, batch_size=2, learning_rate=1e-2, weight_decay=0)
-    first, again, other = (
-        train_detector(network, CARD, task, "scratch", budget, seed).state_dict()
-        for seed in (0, 0, 1)
-    )
+    first, again, other = (task.trained("scratch", budget, seed).state_dict() for seed in (0, 0, 1))
     assert all(value.equal(first[name]) for name, value in again.items())
     assert not other["classes.weight"].equal(first["classes.weight"])
 
 
-def points(places: list[list[float]], stride: list[float]) -> Points:
+def points(places: list[list[float]], stride: list[float]) -> Predictions:
     n = len(places)
     none = torch.zeros(1, n)
-    return Points(
+    return Predictions(
         torch.tensor(places), torch.tensor(stride), none[..., None], torch.zeros(1, n, 4), none
     )
 
@@ -114,26 +119,26 @@ def test_images_without_boxes_have_a_loss_and_a_gradient() -> None:
 
 
 def test_found_boxes_are_inside_by_falling_score_and_one_for_each_object() -> None:
-    said = Points(
+    predictions = Predictions(
         places=torch.zeros(3, 2),
         stride=torch.ones(3),
         logits=torch.tensor([[[4.0, -9], [3, -9], [-9, 2]]]),
         boxes=torch.tensor([[[0.0, 0, 9, 9], [0, 0, 9, 8], [-5, 2, 40, 9]]]),
         centred=torch.full((1, 3), 9.0),
     )
-    found = found_in(said, 0, 32)
+    found = detections(predictions, 0, 32)
     assert found.boxes.tolist() == [[0, 0, 9, 9], [0, 2, 32, 9]]
     assert found.classes.tolist() == [0, 1]
     assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
 
 
-def test_mirroring_twice_gives_back_images_and_boxes(task: BoxTask) -> None:
+def test_mirroring_twice_gives_back_images_and_boxes(task: Detection) -> None:
     rows = torch.arange(8)
-    pixels, boxes = _mirrored(task.train, rows, torch.Generator().manual_seed(1))
-    turned = [not p.equal(q) for p, q in zip(pixels, task.train.pixels, strict=True)]
+    pixels, boxes = randomly_mirrored(task.data.train, rows, torch.Generator().manual_seed(1))
+    turned = [not p.equal(q) for p, q in zip(pixels, task.data.train.pixels, strict=True)]
     assert 0 < sum(turned) < 8
     for row, is_turned in enumerate(turned):
-        assert boxes[row].equal(task.train.boxes[row]) != is_turned
+        assert boxes[row].equal(task.data.train.boxes[row]) != is_turned
         left, top, right, bottom = boxes[row][0].int().tolist()
         light = pixels[row, top:bottom, left:right].amax(-1) > 120
         assert light.any(0).all()
@@ -147,7 +152,9 @@ def test_measures_of_coco_on_what_is_right_shifted_and_missed() -> None:
 
     def measured(found_boxes: torch.Tensor) -> dict[str, float]:
         n = len(found_boxes)
-        found = Found(found_boxes, torch.linspace(0.9, 0.5, n), torch.zeros(n, dtype=torch.int64))
+        found = Detections(
+            found_boxes, torch.linspace(0.9, 0.5, n), torch.zeros(n, dtype=torch.int64)
+        )
         return dict(coco_measures(truth, [found], 2))
 
     assert measured(boxes)["map"] == pytest.approx(1)

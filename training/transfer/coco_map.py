@@ -1,4 +1,4 @@
-"""Mean average precision of boxes as COCO defines it, by its own program."""
+"""Mean average precision of boxes as COCO defines it, computed by COCO's own program."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pycocotools.cocoeval import COCOeval
 from torch import Tensor
 
 from training.transfer.boxes import area
-from training.transfer.fcos import Found
+from training.transfer.fcos import Detections
 
 MEASURES = ("map", "ap50", "ap75", "map_small", "map_medium", "map_large")
 
 
 def coco_measures(
-    truth: Sequence[tuple[Tensor, Tensor, Tensor]], found: Sequence[Found], n_classes: int
+    truth: Sequence[tuple[Tensor, Tensor, Tensor]], found: Sequence[Detections], n_classes: int
 ) -> Iterator[tuple[str, float]]:
     """Yield ``map`` (mean over overlaps of .50 to .95), ``ap50``, ``ap75``, and mAP by size.
 
-    Small, medium and large are areas below 32 x 32 pixels, below 96 x 96, and above; a size that no
-    object has is left out.
+    Small, medium and large are areas below 32 x 32 pixels, below 96 x 96, and above; a size without
+    objects is left out.
 
     Parameters
     ----------
     truth
-        For each image boxes (``float[m, 4]``), classes (``int64[m]``) and whether each is to be
-        ignored (``bool[m]``); one at least must not be.
+        For each image boxes (``float[m, 4]``), classes (``int64[m]``) and flags of boxes to ignore
+        (``bool[m]``); at least one box must not be ignored.
     found
-        What the detector found in each image, in the same pixels.
+        The objects found in each image, in the same pixels.
     """
     entries = [
         entry | {"iscrowd": int(ignored)}
@@ -39,12 +39,12 @@ def coco_measures(
     ]
     answers = [
         entry | {"score": score}
-        for image, own in enumerate(found)
+        for image, objects in enumerate(found)
         for entry, score in zip(
-            _entries(image, own.boxes, own.classes), own.scores.tolist(), strict=True
+            _entries(image, objects.boxes, objects.classes), objects.scores.tolist(), strict=True
         )
     ]
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()):  # the program prints its tables
         program = COCOeval(
             _indexed(entries, len(truth), n_classes),
             _indexed(answers, len(truth), n_classes),
@@ -54,7 +54,7 @@ def coco_measures(
         program.accumulate()
         program.summarize()
     for name, value in zip(MEASURES, program.stats.tolist(), strict=False):
-        if value >= 0:
+        if value >= 0:  # -1 means a size without objects
             yield name, value
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from labeling.errors import InputError
 from tests.training.drawings import COLOURS, write_tar
-from training.transfer import images as module
-from training.transfer.classes import read_class_task
+from training.transfer.readers import images as module
+from training.transfer.readers.classes import read_class_task
 
 
 def jpeg(colour: str, size: tuple[int, int] = (20, 10)) -> bytes:
@@ -40,7 +40,7 @@ def test_folders_of_parts_and_classes(tmp_path: Path, test: str) -> None:
     for part in (task.train, task.test):
         means = part.pixels.double().mean((1, 2)).numpy()
         assert np.allclose(means, [COLOURS[task.names[c]] for c in part.classes], atol=4)
-    assert not task.put_aside
+    assert not task.rejects
 
 
 def test_the_part_named_test_counts_before_validation(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_tars_with_either_kind_of_label(tmp_path: Path) -> None:
     task = read_class_task(tmp_path, 8)
     assert (task.names, task.train.classes.tolist()) == (("blue", "red"), [1, 0])
     assert task.test.classes.tolist() == [0]
-    assert task.put_aside == {"label missing": 1, "image missing": 1}
+    assert task.rejects == {"label missing": 1, "image missing": 1}
 
 
 def test_one_tar_is_split(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_csv_names_images_labels_and_parts(tmp_path: Path) -> None:
     (tmp_path / "task.csv").write_text("\n".join(["path,label,split", *rows]))
     task = read_class_task(tmp_path / "task.csv", 8)
     assert (task.train.classes.tolist(), task.test.classes.tolist()) == ([1, 0], [1])
-    assert task.put_aside == {"image missing": 2, "label missing": 1, "split unknown": 1}
+    assert task.rejects == {"image missing": 2, "label missing": 1, "split unknown": 1}
 
 
 def test_what_cannot_be_used_is_counted(tmp_path: Path, monkeypatch) -> None:
@@ -100,7 +100,7 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "train/blue/large.jpg").write_bytes(jpeg("blue", (40, 30)))
     monkeypatch.setattr(module, "MAX_PIXELS", 1000)
     task = read_class_task(tmp_path, 8)
-    assert task.put_aside == {"image unreadable": 3, "class not in the training images": 2}
+    assert task.rejects == {"image unreadable": 3, "class not in the training images": 2}
     assert (len(task.train.classes), len(task.test.classes)) == (3, 1)
 
 

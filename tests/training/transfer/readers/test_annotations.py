@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from labeling.errors import InputError
-from training.transfer.annotations import read_pictures
-from training.transfer.detect import read_box_task
+from training.transfer.readers.annotations import read_annotations
+from training.transfer.readers.boxes import read_box_task
 
 
 def write_images(folder: Path, *names: str) -> None:
@@ -53,12 +53,12 @@ def test_voc_counts_pixels_from_one_and_names_the_parts(tmp_path: Path) -> None:
         "c": [],
     }
     write_voc(tmp_path, objects, {"train": "a\nc\n", "val": "c", "test": "b"})
-    pictures = read_pictures(tmp_path, Counter())
-    first, empty = pictures["train"]
+    images = read_annotations(tmp_path, Counter())
+    first, empty = images["train"]
     assert [o.box for o in first.objects] == [(0, 0, 20, 10), (2, 3, 5, 6)]
     assert [(o.name, o.ignored) for o in first.objects] == [("cell", False), ("dish", True)]
     assert empty.objects == ()
-    assert [p.path.name for p in pictures["test"]] == ["b.jpg"]
+    assert [p.path.name for p in images["test"]] == ["b.jpg"]
 
 
 @pytest.mark.parametrize("folder", ["images", "images/train2017", "train2017", "."])
@@ -69,10 +69,10 @@ def test_coco_has_corners_and_sides(tmp_path: Path, folder: str) -> None:
     (tmp_path / "annotations" / "instances_val2017.json").write_text(coco([], 1))
     write_images(tmp_path / folder, "0.jpg", "1.jpg")
     write_images(tmp_path / "images", "0.jpg")
-    pictures = read_pictures(tmp_path, Counter())
-    (found,) = pictures["train"][1].objects
+    images = read_annotations(tmp_path, Counter())
+    (found,) = images["train"][1].objects
     assert (found.name, found.box, found.ignored) == ("dish", (2, 3, 6, 8), True)
-    assert len(pictures["test"]) == 1
+    assert len(images["test"]) == 1
 
 
 def test_what_cannot_be_used_is_counted_by_reason(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_what_cannot_be_used_is_counted_by_reason(tmp_path: Path) -> None:
     task = read_box_task(tmp_path, 40)
     assert task.names == ("cell",)
     assert task.train.boxes[0].tolist() == [[0, 0, 40, 20]]
-    assert task.put_aside == {
+    assert task.rejects == {
         "annotation unreadable": 1,
         "box outside the image": 1,
         "box without area": 1,
@@ -107,11 +107,11 @@ def test_annotations_of_coco_that_fit_nothing_are_counted(tmp_path: Path) -> Non
     entries = [good, good | {"category_id": 1}, good | {"image_id": 5}, good | {"bbox": [1]}, {}]
     (tmp_path / "all.json").write_text(coco(entries))
     write_images(tmp_path, "0.jpg")
-    put_aside: Counter[str] = Counter()
-    (picture,) = read_pictures(tmp_path, put_aside)[""]
+    rejects: Counter[str] = Counter()
+    (picture,) = read_annotations(tmp_path, rejects)[""]
     assert len(picture.objects) == 1
     expected = {"annotation unreadable": 3, "annotation of no image": 1, "image missing": 1}
-    assert put_aside == expected
+    assert rejects == expected
 
 
 def test_a_task_in_one_part_is_split_by_the_seed(tmp_path: Path) -> None:
@@ -131,13 +131,13 @@ def test_a_task_in_one_part_is_split_by_the_seed(tmp_path: Path) -> None:
 def test_what_is_not_of_coco_is_refused_with_its_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "train.json").write_text(text)
     with pytest.raises(InputError, match="not those of COCO") as error:
-        read_pictures(tmp_path, Counter())
+        read_annotations(tmp_path, Counter())
     assert error.value.facts["file"] == tmp_path / "train.json"
 
 
 def test_no_boxes_to_learn_from_or_measure_on_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no boxes"):
-        read_pictures(tmp_path, Counter())
+        read_annotations(tmp_path, Counter())
     write_images(tmp_path, "0.jpg", "1.jpg")
     (tmp_path / "all.json").write_text(coco([]))
     with pytest.raises(InputError, match="no box to train on"):
