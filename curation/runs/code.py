@@ -20,8 +20,7 @@ MAKERS = {
     "shards": ("pipelines.delivery.export",),
     "model": ("pipelines.delivery.train",),
     "evaluation": ("pipelines.delivery.evaluate",),
-    # Kinds of tasks name their modules in strings, which are not read as imports.
-    "cell": ("pipelines.studies.cells", "training.transfer"),
+    "cell": ("pipelines.studies.cells",),
 }
 """The modules that make each stage. A stage is made again when code that they import changes."""
 

@@ -160,8 +160,9 @@ def evaluate_on(
 ) -> Iterator[tuple[str, float]]:
     """Yield the name and value of each measure of a model on another task.
 
-    Names begin with the method, such as ``knn_accuracy``. With several seeds the values are means,
-    and ``_low`` and ``_high`` are the lowest and highest. ``n_...``: classes, images, and rejects by reason.
+    Each name begins with its method. With several seeds the values are means,
+    and ``_low`` and ``_high`` are the lowest and highest. ``n_...``: classes, images, and
+    rejects by reason.
 
     Parameters
     ----------
