@@ -283,19 +283,5 @@ REJECTS = TableSchema(
     ),
 )
 
-TABLES = (
-    IMAGES,
-    SIGNALS,
-    PLACEMENTS,
-    LINKS,
-    FEEDBACK,
-    TAXONOMY,
-    CANDIDATES,
-    PHRASES,
-    AUDITS,
-    SCORED,
-    INTERVALS,
-    SELECTED,
-    TRUTH,
-    REJECTS,
-)
+TABLES = tuple(table for table in globals().values() if isinstance(table, TableSchema))
+"""All tables, in the order above."""

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 import numpy.typing as npt
@@ -88,14 +89,7 @@ class Taxonomy:
     @functools.cached_property
     def order(self) -> tuple[int, ...]:
         """All codes in topological order: every label after its parents."""
-        waiting = [len(parents) for parents in self.parents]
-        order = [code for code, n in enumerate(waiting) if n == 0]
-        for code in order:
-            for child in self.children[code]:
-                waiting[child] -= 1
-                if waiting[child] == 0:
-                    order.append(child)
-        return tuple(order)
+        return tuple(TopologicalSorter(dict(enumerate(self.parents))).static_order())
 
     @functools.cached_property
     def ancestors(self) -> tuple[tuple[int, ...], ...]:
@@ -239,42 +233,18 @@ def _refuse_duplicates(labels: Sequence[Label], where: str) -> None:
 
 
 def _refuse_cycle(labels: Sequence[Label], parents: Sequence[tuple[int, ...]], where: str) -> None:
-    done = [False] * len(labels)
-    for start in range(len(labels)):
-        cycle = _cycle_above(start, parents, done)
-        if cycle:
-            path = " → ".join(f"{labels[c].label_id} (line {labels[c].line})" for c in cycle)
-            raise InputError(
-                "the taxonomy has a cycle: a label would be above itself",
-                facts={"file": where, "cycle": path},
-                help="remove one of these parents",
-            )
-
-
-def _cycle_above(start: int, parents: Sequence[tuple[int, ...]], done: list[bool]) -> list[int]:
-    """Return a cycle that is reachable upwards from `start`, first label repeated last, or [].
-
-    Labels that cannot reach a cycle are marked in `done`.
-    """
-    # With an explicit stack: a chain of labels may be longer than Python's recursion limit.
-    path: list[int] = []
-    on_path: set[int] = set()
-    stack = [(start, False)]
-    while stack:
-        code, leaving = stack.pop()
-        if leaving:
-            on_path.discard(path.pop())
-            done[code] = True
-            continue
-        if code in on_path:
-            return [*path[path.index(code) :], code]
-        if done[code]:
-            continue
-        path.append(code)
-        on_path.add(code)
-        stack.append((code, True))
-        stack.extend((parent, False) for parent in parents[code])
-    return []
+    try:
+        TopologicalSorter(dict(enumerate(parents))).prepare()
+    except CycleError as error:
+        upwards = error.args[1][:0:-1]
+        first = upwards.index(min(upwards))
+        cycle = [*upwards[first:], *upwards[: first + 1]]
+        path = " → ".join(f"{labels[c].label_id} (line {labels[c].line})" for c in cycle)
+        raise InputError(
+            "the taxonomy has a cycle: a label would be above itself",
+            facts={"file": where, "cycle": path},
+            help="remove one of these parents",
+        ) from None
 
 
 def _unknown_label(label_id: str) -> InputError:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from labeling.errors import ConfigError
-from pipelines.run.config import read_config, with_overrides
+from labeling.taxonomy.formats import FORMATS
+from pipelines.run.config import TaxonomyInput, read_config, with_overrides
 
 GOOD = """\
 [taxonomy]
@@ -106,3 +108,8 @@ def test_keys_can_be_set_from_outside(tmp_path: Path) -> None:
     assert "not a section" in problems(tmp_path, GOOD, "select.keep.x=1")
     assert "not a section" in problems(tmp_path, GOOD, "signals.0.path=x")
     assert 'unknown key "select.kep"' in problems(tmp_path, GOOD, "select.kep=1")
+
+
+def test_every_format_of_taxonomies_can_be_set() -> None:
+    known = get_args(TaxonomyInput.model_fields["format"].annotation)
+    assert set(known) == {"auto", *FORMATS}
