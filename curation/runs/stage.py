@@ -194,11 +194,6 @@ def outdated_by(run_dir: Path, stage: Stage) -> Stage | None:
     return None
 
 
-def contents(*stages: Stage) -> dict[str, str]:
-    """Return `Stage.content` by the name of each stage: the inputs of what is made from them."""
-    return {stage.name: stage.content for stage in stages}
-
-
 def read_stage(name: str, directory: Path) -> Stage:
     """Return the output of a stage in a folder; its files are not read.
 

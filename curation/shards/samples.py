@@ -15,9 +15,9 @@ from curation.pairs.pair_keys import find_pairs
 from curation.shards.images import BadImage, ImageLimits, read_image
 from curation.shards.tars import Sample
 from labeling.errors import InputError
-from labeling.keys.arrays import Floats, Ints, Mask
+from labeling.keys.arrays import Ints, Mask
 from labeling.keys.ids import Halves, to_halves
-from labeling.taxonomy.taxonomy import Codes, Taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
 
 RESTORABLE_REASONS = ("image_missing", "content_changed")
 """Reasons that can go away while the settings stay the same."""
@@ -77,10 +77,10 @@ def assemble_samples(
     """
     kept = selected.filter(selected["kept"])
     image_ids = pc.unique(kept["image_id"]).sort()
-    labels = _LabelsOfImages.join(image_ids, kept, candidates, taxonomy)
     row = pc.index_in(image_ids, value_set=images["image_id"])
     locations = images["location"].take(row)
-    return _read_all(image_ids, locations, data_dir, limits, labels.describe)
+    describe = _labels_of(image_ids, kept, candidates, taxonomy)
+    return _read_all(image_ids, locations, data_dir, limits, describe)
 
 
 def heldout_samples(
@@ -142,79 +142,52 @@ def _describe_heldout(image: int) -> dict[str, Any]:
     return {"labels": [], "unknown": []}
 
 
-@dataclass(frozen=True, eq=False)
-class _LabelsOfImages:
-    """Kept and candidate labels of n images; image i has the rows from offset i to offset i + 1.
-
-    ``kept_codes``, ``p_correct`` and ``evidence`` are aligned, and sorted by image and code, as
-    ``candidate_codes`` are.
-    """
-
-    taxonomy: Taxonomy
-    kept_offsets: Ints
-    kept_codes: Codes
-    p_correct: Floats
-    evidence: pa.ListArray
-    candidate_offsets: Ints
-    candidate_codes: Codes
-
-    @classmethod
-    def join(
-        cls, image_ids: pa.Array, kept: pa.Table, candidates: pa.Table, taxonomy: Taxonomy
-    ) -> _LabelsOfImages:
-        candidates = candidates.filter(pc.is_in(candidates["image_id"], value_set=image_ids))
-        kept_order, kept_codes, kept_offsets = _group(kept, image_ids, taxonomy)
-        _, codes, offsets = _group(candidates, image_ids, taxonomy)
-        kept = kept.take(kept_order)
-        row = find_pairs(kept, candidates)
-        if (row < 0).any():
-            _refuse_no_candidate(kept.slice(int(np.argmax(row < 0)), 1))
-        return cls(
-            taxonomy=taxonomy,
-            kept_offsets=kept_offsets,
-            kept_codes=kept_codes,
-            p_correct=np.asarray(kept["p_correct"], np.float64),
-            evidence=candidates["evidence"].take(pa.array(row)).combine_chunks(),
-            candidate_offsets=offsets,
-            candidate_codes=codes,
-        )
-
-    def describe(self, image: int) -> dict[str, Any]:
-        """Return ``labels`` and ``unknown`` of one image, for its JSON."""
-        rows = slice(*self.kept_offsets[image : image + 2].tolist())
-        p_of = dict(zip(self.kept_codes[rows].tolist(), self.p_correct[rows].tolist(), strict=True))
-        evidence = self.evidence[rows].to_pylist()
-        implied = self._implied(p_of)
-        rows = slice(*self.candidate_offsets[image : image + 2].tolist())
-        known = p_of.keys() | implied.keys()
-        unknown = [code for code in self.candidate_codes[rows].tolist() if code not in known]
-        name = self.taxonomy.label_ids
-        kept = [
-            _label(name[code], p, implied=False) | {"evidence": [_rounded(item) for item in items]}
-            for (code, p), items in zip(p_of.items(), evidence, strict=True)
-        ]
-        above = [_label(name[code], implied[code], implied=True) for code in sorted(implied)]
-        return {"labels": kept + above, "unknown": [name[code] for code in unknown]}
-
-    def _implied(self, p_of: Mapping[int, float]) -> dict[int, float]:
-        implied: dict[int, float] = {}
-        for code, p in p_of.items():
-            for above in self.taxonomy.ancestors[code]:
-                if above not in p_of:
-                    implied[above] = max(p, implied.get(above, 0.0))
-        return implied
-
-
-def _group(table: pa.Table, image_ids: pa.Array, taxonomy: Taxonomy) -> tuple[Ints, Codes, Ints]:
-    """Return the rows sorted by image and label, their labels, and the first row of each image."""
-    image = np.asarray(pc.index_in(table["image_id"], value_set=image_ids), np.int64)
-    codes = taxonomy.codes(table["label_id"])
+def _labels_of(
+    image_ids: pa.Array, kept: pa.Table, candidates: pa.Table, taxonomy: Taxonomy
+) -> Callable[[int], dict[str, Any]]:
+    """Return a function from the number of an image to its ``labels`` and ``unknown``."""
+    candidates = candidates.filter(pc.is_in(candidates["image_id"], value_set=image_ids))
+    image = np.asarray(pc.index_in(candidates["image_id"], value_set=image_ids), np.int64)
+    codes = taxonomy.codes(candidates["label_id"])
     order = np.lexsort((codes, image))
-    offsets = np.searchsorted(image[order], np.arange(len(image_ids) + 1))
-    return order, codes[order], offsets
+    codes, starts = codes[order], np.searchsorted(image[order], np.arange(len(image_ids) + 1))
+    kept_row = find_pairs(candidates, kept)[order]
+    _refuse_no_candidate(kept, kept_row)
+    p_correct = np.asarray(kept["p_correct"], np.float64)[kept_row]
+    evidence = candidates["evidence"].take(pa.array(order)).combine_chunks()
+
+    def describe(number: int) -> dict[str, Any]:
+        rows = np.arange(starts[number], starts[number + 1])
+        is_kept = kept_row[rows] >= 0
+        p_of = dict(
+            zip(codes[rows[is_kept]].tolist(), p_correct[rows[is_kept]].tolist(), strict=True)
+        )
+        implied = _implied(p_of, taxonomy)
+        labels = [
+            _label(taxonomy, code, p, implied=False) | {"evidence": list(map(_rounded, items))}
+            for (code, p), items in zip(
+                p_of.items(), evidence.take(pa.array(rows[is_kept])).to_pylist(), strict=True
+            )
+        ]
+        labels += [_label(taxonomy, code, implied[code], implied=True) for code in sorted(implied)]
+        unknown = [code for code in codes[rows[~is_kept]].tolist() if code not in implied]
+        return {"labels": labels, "unknown": [taxonomy.label_ids[code] for code in unknown]}
+
+    return describe
 
 
-def _label(label_id: str, p_correct: float, *, implied: bool) -> dict[str, Any]:
+def _implied(p_of: Mapping[int, float], taxonomy: Taxonomy) -> dict[int, float]:
+    """Return the ancestors that are not kept, with the highest probability below each."""
+    implied: dict[int, float] = {}
+    for code, p in p_of.items():
+        for ancestor in taxonomy.ancestors[code]:
+            if ancestor not in p_of:
+                implied[ancestor] = max(p, implied.get(ancestor, 0.0))
+    return implied
+
+
+def _label(taxonomy: Taxonomy, code: int, p_correct: float, *, implied: bool) -> dict[str, Any]:
+    label_id = taxonomy.label_ids[code]
     return {"label_id": label_id, "p_correct": round(p_correct, 6), "implied": implied}
 
 
@@ -222,9 +195,12 @@ def _rounded(item: dict[str, Any]) -> dict[str, Any]:
     return item | {"strength": round(item["strength"], 6)}
 
 
-def _refuse_no_candidate(pair: pa.Table) -> None:
-    raise InputError(
-        "a selected pair is not among the candidates",
-        facts={name: pair[name][0].as_py() for name in ("image_id", "label_id")},
-        help="make the selection again with `winnow select`",
-    )
+def _refuse_no_candidate(kept: pa.Table, kept_row: Ints) -> None:
+    missing = np.setdiff1d(np.arange(len(kept)), kept_row)
+    if len(missing):
+        pair = kept.slice(int(missing[0]), 1)
+        raise InputError(
+            "a selected pair is not among the candidates",
+            facts={name: pair[name][0].as_py() for name in ("image_id", "label_id")},
+            help="make the selection again with `winnow select`",
+        )
