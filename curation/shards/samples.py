@@ -159,15 +159,13 @@ def _labels_of(
     def describe(number: int) -> dict[str, Any]:
         rows = np.arange(starts[number], starts[number + 1])
         is_kept = kept_row[rows] >= 0
-        p_of = dict(
-            zip(codes[rows[is_kept]].tolist(), p_correct[rows[is_kept]].tolist(), strict=True)
-        )
+        kept_rows = rows[is_kept]
+        p_of = dict(zip(codes[kept_rows].tolist(), p_correct[kept_rows].tolist(), strict=True))
         implied = _implied(p_of, taxonomy)
+        items_of = evidence.take(pa.array(kept_rows)).to_pylist()
         labels = [
             _label(taxonomy, code, p, implied=False) | {"evidence": list(map(_rounded, items))}
-            for (code, p), items in zip(
-                p_of.items(), evidence.take(pa.array(rows[is_kept])).to_pylist(), strict=True
-            )
+            for (code, p), items in zip(p_of.items(), items_of, strict=True)
         ]
         labels += [_label(taxonomy, code, implied[code], implied=True) for code in sorted(implied)]
         unknown = [code for code in codes[rows[~is_kept]].tolist() if code not in implied]
