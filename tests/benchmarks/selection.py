@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from calibration_error import expected_calibration_error
 from correlated_world import CorrelatedWorld, make_correlated_world
 from sklearn.linear_model import LogisticRegression
 
@@ -34,11 +35,9 @@ from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from curation.runs.staging import write_stage
 from curation.runs.table_files import write_table
-from curation.scoring.calibration import expected_calibration_error
 from curation.scoring.features import features
 from curation.scoring.model import Scorer
-from curation.scoring.parts import N_AT_ONCE, apply_all, score_parts
-from curation.scoring.scoring import cold_scores
+from curation.scoring.parts import N_AT_ONCE, apply_all, parts_of_table, pool_of_parts, score_parts
 from curation.scoring.threads import one_thread
 from pipelines.run.stages import taxonomy_of
 from pipelines.selecting.scores import parts_of
@@ -92,7 +91,7 @@ def tell(name: str, world: CorrelatedWorld, score: npt.NDArray[np.number]) -> fl
 def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, float]:
     """Return the precision of winnow without audits, with 500 and 2,000, and of simpler fits."""
     table = features(world.candidates, world.taxonomy)
-    cold = cold_scores(table)
+    cold = pool_of_parts(parts_of_table(world.candidates), world.taxonomy).cold
     precision = {"winnow_cold": tell("winnow_cold", world, cold)}
     truth = world.candidates.select(["image_id", "label_id"]).filter(pa.array(world.correct))
     votes = (world.voted.astype(np.float32) - world.silent).astype(np.float32)

@@ -13,13 +13,12 @@ from curation.audits.audits import answer, count_doubtful, sample
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from curation.scoring.features import features
-from curation.scoring.scoring import cold_scores
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, CANDIDATES, SELECTED
 from pipelines.auditing.import_candidates import import_candidates
 from pipelines.auditing.sample import import_answers
 from pipelines.cli import main
-from tests.curation.worlds import make_world
+from tests.curation.worlds import cold_scores, make_world
 
 WORLD = make_world(800, seed=5)
 

@@ -10,11 +10,12 @@ from curation.runs.staging import write_stage
 from curation.runs.table_files import write_parquet
 from curation.scoring import parts
 from curation.scoring.features import features
-from curation.scoring.scoring import cold_scores, kinds, score
+from curation.scoring.parts import parts_of_table, pool_of_parts
+from curation.scoring.scoring import score
 from labeling.errors import InputError
 from pipelines.selecting import scores
 from pipelines.selecting.scores import parts_of, pool_of
-from tests.curation.worlds import make_world
+from tests.curation.worlds import cold_scores, make_world
 
 WORLD = make_world(800, seed=5)
 
@@ -79,7 +80,8 @@ def test_cold_scores_are_those_of_all_candidates_together(tmp_path, monkeypatch)
     whole = features(WORLD.candidates, WORLD.taxonomy)
     assert pool.pairs.num_rows == len(WORLD.candidates)
     np.testing.assert_allclose(pool.cold, cold_scores(whole))
-    np.testing.assert_array_equal(pool.kind, kinds(whole))
+    of_one_part = pool_of_parts(parts_of_table(WORLD.candidates), WORLD.taxonomy)
+    np.testing.assert_array_equal(pool.kind, of_one_part.kind)
 
 
 def test_no_candidates_have_no_cold_scores(tmp_path):
