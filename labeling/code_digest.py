@@ -65,7 +65,7 @@ def code_digest(*modules: str) -> str:
 def closure(*modules: str) -> tuple[str, ...]:
     """Return the names of some modules and of all modules of ours that they import, sorted."""
     if not modules:
-        raise AssertionError("no modules to digest")
+        raise AssertionError("no code to digest: name a module")
     reached: set[str] = set()
     waiting = [name for module in modules for name in _with_package(module)]
     while waiting:
