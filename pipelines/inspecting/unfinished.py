@@ -153,7 +153,7 @@ def _read_shuffle(work_dir: str) -> Shuffle | None:
     try:
         job = markers.read_json(storage.join(work_dir, "job.json"))
         n_splits, n_buckets = int(job["n_splits"]), int(job["n_buckets"])
-        splits, buckets = (_markers(work_dir, kind) for kind in ("splits", "buckets"))
+        splits, buckets = (markers.finished(work_dir, kind) for kind in ("splits", "buckets"))
         is_done = storage.size(storage.join(work_dir, "done.json")) is not None
     except (KeyError, TypeError, ValueError, OSError):
         return None
@@ -166,11 +166,6 @@ def _read_shuffle(work_dir: str) -> Shuffle | None:
         is_done=is_done,
         times=tuple(_modified(Path(path)) for path in (*splits, *buckets)),
     )
-
-
-def _markers(work_dir: str, kind: str) -> list[str]:
-    folder = storage.join(work_dir, kind)
-    return [storage.join(folder, n) for n in storage.list_names(folder) if n.endswith(".json")]
 
 
 def _n_bytes(folder: Path) -> int:

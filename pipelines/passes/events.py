@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +23,7 @@ def make_pass(files: MatcherFiles) -> Pass:
     return Pass(
         "events",
         inputs=("feedback",),
-        read=_Read(files),
+        read=functools.partial(_read, files),
         keys={"events": "event"},
         reduce=_reduce,
         outputs={"events": feedback.EVENTS, "ignored": IGNORED},
@@ -35,18 +35,13 @@ def count_ignored(reason: str, n: int) -> pa.Table:
     return pa.table([[reason], [n]], schema=IGNORED)
 
 
-@dataclass(frozen=True)
-class _Read:
+def _read(files: MatcherFiles, split: Split) -> Iterator[tuple[str, pa.Table]]:
     """Read events, with the labels that they or their queries name."""
-
-    files: MatcherFiles
-
-    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        rows = pq.read_table(*split.arguments)
-        yield (
-            "events",
-            feedback.label_events(rows, matcher_at(self.files), taxonomy_at(self.files.taxonomy)),
-        )
+    rows = pq.read_table(*split.arguments)
+    yield (
+        "events",
+        feedback.label_events(rows, matcher_at(files), taxonomy_at(files.taxonomy)),
+    )
 
 
 def _reduce(tables: Tables) -> Tables:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,7 +39,7 @@ def make_pass(
         inputs=("signals", "mentions", "evidence", "coverage", *feedback_inputs),
         read=_read,
         keys=dict.fromkeys(_READ, "image_id"),
-        reduce=_Reduce(files, votes_dir, support_only),
+        reduce=functools.partial(_reduce, files, votes_dir, support_only),
         outputs={"candidates": CANDIDATES.arrow},
     )
 
@@ -58,22 +58,17 @@ def _read(split: Split) -> Iterator[tuple[str, pa.Table]]:
         yield split.kind, rows
 
 
-@dataclass(frozen=True)
-class _Reduce:
+def _reduce(
+    files: TaxonomyFiles, votes_dir: Path, support_only: tuple[str, ...], tables: Tables
+) -> Tables:
     """Merge all evidence of the images of a bucket into their candidates."""
-
-    taxonomy_files: TaxonomyFiles
-    votes_dir: Path
-    support_only: tuple[str, ...]
-
-    def __call__(self, tables: Tables) -> Tables:
-        table_of = tables_of(tables, _READ)
-        voted = debias.evidence(table_of["interactions"], trust_at(self.votes_dir))
-        merged = candidates.merge(
-            table_of["mentions"],
-            pa.concat_tables([table_of["evidence"], voted]),
-            table_of["coverage"],
-            taxonomy_at(self.taxonomy_files),
-            self.support_only,
-        )
-        return {"candidates": merged}
+    table_of = tables_of(tables, _READ)
+    voted = debias.evidence(table_of["interactions"], trust_at(votes_dir))
+    merged = candidates.merge(
+        table_of["mentions"],
+        pa.concat_tables([table_of["evidence"], voted]),
+        table_of["coverage"],
+        taxonomy_at(files),
+        support_only,
+    )
+    return {"candidates": merged}

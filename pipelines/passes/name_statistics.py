@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,41 +28,32 @@ _OUTPUTS = {
 
 def make_pass(files: MatcherFiles, n_signals: int) -> Pass:
     """Return the pass over a sample of so many signals; `files` have no statistics yet."""
+    share = min(1.0, name_statistics.SAMPLE / max(n_signals, 1))
     return Pass(
         "name_statistics",
         inputs=("signals",),
-        read=_Read(min(1.0, name_statistics.SAMPLE / max(n_signals, 1))),
+        read=functools.partial(_read, share),
         keys={"texts": "key"},
-        reduce=_Reduce(files),
+        reduce=functools.partial(_reduce, files),
         outputs=_OUTPUTS,
         conclude=functools.partial(_conclude, files),
     )
 
 
-@dataclass(frozen=True)
-class _Read:
+def _read(share: float, split: Split) -> Iterator[tuple[str, pa.Table]]:
     """Yield the distinct texts of a share of the images, without those cut out of longer ones."""
-
-    share: float
-
-    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        rows = pq.read_table(*split.arguments, columns=["image_id", "source", "text"])
-        whole = pc.not_equal(rows["source"], "surrounding")
-        texts = rows["text"].filter(pc.and_(whole, in_sample(rows["image_id"], self.share)))
-        texts = texts.unique()
-        yield "texts", pa.table({"key": ids.digests(texts), "text": texts})
+    rows = pq.read_table(*split.arguments, columns=["image_id", "source", "text"])
+    whole = pc.not_equal(rows["source"], "surrounding")
+    texts = rows["text"].filter(pc.and_(whole, in_sample(rows["image_id"], share)))
+    texts = texts.unique()
+    yield "texts", pa.table({"key": ids.digests(texts), "text": texts})
 
 
-@dataclass(frozen=True)
-class _Reduce:
+def _reduce(files: MatcherFiles, tables: Tables) -> Tables:
     """Count how names are used in the texts of a bucket."""
-
-    files: MatcherFiles
-
-    def __call__(self, tables: Tables) -> Tables:
-        matcher = matcher_at(self.files)
-        texts = tables["texts"]["text"].combine_chunks()
-        return name_statistics.count_names(texts, matcher)._asdict()
+    matcher = matcher_at(files)
+    texts = tables["texts"]["text"].combine_chunks()
+    return name_statistics.count_names(texts, matcher)._asdict()
 
 
 def _conclude(files: MatcherFiles, directory: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,9 +41,9 @@ def make_pass(files: MatcherFiles) -> Pass:
     return Pass(
         "pages",
         inputs=("signals", "links", "placements"),
-        read=_Read(files),
+        read=functools.partial(_read, files),
         keys=dict.fromkeys(_READ, "page_id"),
-        reduce=_Reduce(files.taxonomy),
+        reduce=functools.partial(_reduce, files.taxonomy),
         outputs={
             "mentions": evidence.PAGE_MENTIONS,
             "nodes": graph.NODES,
@@ -56,25 +56,20 @@ def make_pass(files: MatcherFiles) -> Pass:
     )
 
 
-@dataclass(frozen=True)
-class _Read:
+def _read(files: MatcherFiles, split: Split) -> Iterator[tuple[str, pa.Table]]:
     """Match the texts of signals, boilerplate discounted, and of links; find neighbours."""
-
-    files: MatcherFiles
-
-    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        rows = pq.read_table(*split.arguments)
-        if split.kind == "signals":
-            discounted = boilerplate.discount(rows, boilerplate_in(self.files.work_dir / "hosts"))
-            yield "discounts", _reasons(discounted)
-            yield "mentions", evidence.mentions(discounted.signals, matcher_at(self.files))
-        elif split.kind == "links":
-            yield "edges", graph.link_edges(rows)
-            yield "hosts", graph.hosts_of(rows)
-            yield "anchors", links.anchors(rows, matcher_at(self.files))
-        else:
-            yield "edges", graph.placement_edges(rows)
-            yield "hosts", graph.hosts_of(rows)
+    rows = pq.read_table(*split.arguments)
+    if split.kind == "signals":
+        discounted = boilerplate.discount(rows, boilerplate_in(files.work_dir / "hosts"))
+        yield "discounts", _reasons(discounted)
+        yield "mentions", evidence.mentions(discounted.signals, matcher_at(files))
+    elif split.kind == "links":
+        yield "edges", graph.link_edges(rows)
+        yield "hosts", graph.hosts_of(rows)
+        yield "anchors", links.anchors(rows, matcher_at(files))
+    else:
+        yield "edges", graph.placement_edges(rows)
+        yield "hosts", graph.hosts_of(rows)
 
 
 def _combine(table: str, rows: pa.Table) -> pa.Table:
@@ -84,27 +79,22 @@ def _combine(table: str, rows: pa.Table) -> pa.Table:
     return graph.kept_edges(rows, spare=1) if table == "edges" else rows
 
 
-@dataclass(frozen=True)
-class _Reduce:
+def _reduce(taxonomy_files: TaxonomyFiles, tables: Tables) -> Tables:
     """Decide shared names by their page, and keep the topics and neighbours of each page."""
-
-    taxonomy_files: TaxonomyFiles
-
-    def __call__(self, tables: Tables) -> Tables:
-        table_of = tables_of(tables, _READ)
-        decided = disambiguate(table_of["mentions"], taxonomy_at(self.taxonomy_files))
-        mentions = evidence.per_page(decided)
-        nodes = graph.nodes(links.page_topics(mentions))
-        edges = table_of["edges"]
-        ends = graph.half_edges(graph.kept_edges(edges), nodes, table_of["hosts"])
-        return {
-            "mentions": in_order(mentions),
-            "nodes": nodes,
-            "ends": in_order(ends),
-            "anchors": in_order(table_of["anchors"]),
-            "caps": graph.count_capped(edges),
-            "discounts": boilerplate.count_reasons(table_of["discounts"]),
-        }
+    table_of = tables_of(tables, _READ)
+    decided = disambiguate(table_of["mentions"], taxonomy_at(taxonomy_files))
+    mentions = evidence.per_page(decided)
+    nodes = graph.nodes(links.page_topics(mentions))
+    edges = table_of["edges"]
+    ends = graph.half_edges(graph.kept_edges(edges), nodes, table_of["hosts"])
+    return {
+        "mentions": in_order(mentions),
+        "nodes": nodes,
+        "ends": in_order(ends),
+        "anchors": in_order(table_of["anchors"]),
+        "caps": graph.count_capped(edges),
+        "discounts": boilerplate.count_reasons(table_of["discounts"]),
+    }
 
 
 def _reasons(discounted: boilerplate.Discounted) -> pa.Table:

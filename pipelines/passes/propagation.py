@@ -5,8 +5,8 @@ One pass does it while one worker can hold the graph; else each round is a pass.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,13 +35,14 @@ _OUTPUTS = {"propagated": propagation_steps.NEIGHBOUR_VOTES}
 def make_passes(edges_dir: Path, n_edges: int) -> Iterator[Pass]:
     """Yield the passes for about so many edges, whose pass wrote into `edges_dir`."""
     if n_edges <= MAX_EDGES:
-        reduce = _PropagateAll(edges_dir)
+        reduce = functools.partial(_propagate_all, edges_dir)
         yield _by_page("propagation", tuple(_GRAPH), reduce, _OUTPUTS)._replace(n_buckets=1)
         return
     for number in range(propagation_steps.SETTINGS.rounds):
         name, is_first = f"propagation-{number}", number == 0
         inputs = (*_GRAPH, *(() if is_first else ("states", "sent")))
-        yield _by_page(name, inputs, _PropagateRound(edges_dir, is_first), _ROUND)
+        reduce = functools.partial(_propagate_round, edges_dir, is_first)
+        yield _by_page(name, inputs, reduce, _ROUND)
     yield _by_page("propagation-last", ("sent", "before"), _collect, _OUTPUTS)
 
 
@@ -55,36 +56,25 @@ def _by_page(
     return Pass(name, inputs=inputs, read=read_rows, keys=keys, reduce=reduce, outputs=outputs)
 
 
-@dataclass(frozen=True)
-class _PropagateAll:
+def _propagate_all(edges_dir: Path, tables: Tables) -> Tables:
     """Propagate topics over the whole graph, which is one bucket."""
-
-    edges_dir: Path
-
-    def __call__(self, tables: Tables) -> Tables:
-        table_of = tables_of(tables, _GRAPH)
-        weights = weights_in(self.edges_dir)
-        reached = propagation_steps.propagate_topics(table_of["nodes"], table_of["edges"], weights)
-        return {"propagated": reached}
+    table_of = tables_of(tables, _GRAPH)
+    weights = weights_in(edges_dir)
+    reached = propagation_steps.propagate_topics(table_of["nodes"], table_of["edges"], weights)
+    return {"propagated": reached}
 
 
-@dataclass(frozen=True)
-class _PropagateRound:
+def _propagate_round(edges_dir: Path, is_first: bool, tables: Tables) -> Tables:
     """Update nodes by what was sent to them, and send their states on."""
-
-    edges_dir: Path
-    is_first: bool
-
-    def __call__(self, tables: Tables) -> Tables:
-        table_of = tables_of(tables, {**_GRAPH, **_ROUND})
-        nodes, before = table_of["nodes"], table_of["states"]
-        if self.is_first:
-            states = propagation_steps.first_states(nodes)
-        else:
-            states = propagation_steps.next_states(table_of["sent"], nodes)
-        weights = weights_in(self.edges_dir)
-        sent = propagation_steps.send(states, nodes, table_of["edges"], weights)
-        return {"states": in_order(states), "before": before, "sent": in_order(sent)}
+    table_of = tables_of(tables, {**_GRAPH, **_ROUND})
+    nodes, before = table_of["nodes"], table_of["states"]
+    if is_first:
+        states = propagation_steps.first_states(nodes)
+    else:
+        states = propagation_steps.next_states(table_of["sent"], nodes)
+    weights = weights_in(edges_dir)
+    sent = propagation_steps.send(states, nodes, table_of["edges"], weights)
+    return {"states": in_order(states), "before": before, "sent": in_order(sent)}
 
 
 def _collect(tables: Tables) -> Tables:

@@ -5,8 +5,8 @@ The fit needs only sums and a sample of the votes; it is made when the pass ends
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ def make_pass(n_events: int) -> Pass:
         inputs=("interactions",),
         read=_read,
         keys={"interactions": "image_id", "hours": "key"},
-        reduce=_Reduce(min(1.0, SAMPLE / n_events)),
+        reduce=functools.partial(_reduce, min(1.0, SAMPLE / n_events)),
         outputs={"interactions": feedback.INTERACTIONS, **_SUMMARIES, "ignored": IGNORED},
         conclude=_conclude,
     )
@@ -125,29 +125,24 @@ def _read(split: Split) -> Iterator[tuple[str, pa.Table]]:
     yield "hours", hours.append_column("key", ids.halves_to_binary(halves))
 
 
-@dataclass(frozen=True)
-class _Reduce:
+def _reduce(share: float, tables: Tables) -> Tables:
     """Mark early interactions, and sum up a sample of the images."""
-
-    share: float
-
-    def __call__(self, tables: Tables) -> Tables:
-        table_of = tables_of(tables, {"interactions": feedback.INTERACTIONS, "hours": _HOURS})
-        interactions = in_order(feedback.mark_early(table_of["interactions"]))
-        sample = interactions.filter(in_sample(interactions["image_id"], self.share))
-        hours = bursts.candidates(table_of["hours"].select(bursts.HOURS.names))
-        is_vote = pc.is_in(sample["kind"], value_set=pa.array(feedback.VOTES))
-        n_early = pc.sum(interactions["early"]).as_py() or 0
-        return {
-            "interactions": interactions,
-            "votes": sample.filter(is_vote),
-            "cells": debias.count_positions(sample),
-            "shown": debias.count_early(interactions),
-            "crowded": hours.hours,
-            "sizes": hours.sizes,
-            "span": _span(interactions["time"]),
-            "ignored": count_ignored("before_image", n_early),
-        }
+    table_of = tables_of(tables, {"interactions": feedback.INTERACTIONS, "hours": _HOURS})
+    interactions = in_order(feedback.mark_early(table_of["interactions"]))
+    sample = interactions.filter(in_sample(interactions["image_id"], share))
+    hours = bursts.candidates(table_of["hours"].select(bursts.HOURS.names))
+    is_vote = pc.is_in(sample["kind"], value_set=pa.array(feedback.VOTES))
+    n_early = pc.sum(interactions["early"]).as_py() or 0
+    return {
+        "interactions": interactions,
+        "votes": sample.filter(is_vote),
+        "cells": debias.count_positions(sample),
+        "shown": debias.count_early(interactions),
+        "crowded": hours.hours,
+        "sizes": hours.sizes,
+        "span": _span(interactions["time"]),
+        "ignored": count_ignored("before_image", n_early),
+    }
 
 
 def _span(time: pa.ChunkedArray) -> pa.Table:

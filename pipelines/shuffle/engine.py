@@ -213,11 +213,11 @@ def _job(shuffle: Shuffle, splits: Sequence[Split]) -> dict[str, Any]:
 
 
 def _check_all_done(shuffle: Shuffle) -> None:
-    done = markers.read_status(shuffle.work_dir)
-    if shuffle.n_splits and (done is None or done.buckets != shuffle.n_buckets):
+    n_finished = len(markers.finished(shuffle.work_dir, "buckets"))
+    if shuffle.n_splits and n_finished != shuffle.n_buckets:
         raise IntegrityError(
             "Beam reports success, but not all buckets are there",
-            facts={"work": shuffle.work_dir, "buckets": shuffle.n_buckets, "found": done},
+            facts={"work": shuffle.work_dir, "buckets": shuffle.n_buckets, "found": n_finished},
             help="give the same command again; if that does not help, try another runner",
         )
 

@@ -43,18 +43,6 @@ class Marker(NamedTuple):
     facts: Mapping[str, Any]
 
 
-class Status(NamedTuple):
-    """Splits and buckets of a shuffle: all, the finished ones, and the rows of these."""
-
-    n_splits: int
-    n_buckets: int
-    splits: int
-    buckets: int
-    rows_read: int
-    rows_written: int
-    is_done: bool
-
-
 def split_marker(work_dir: str, split_id: str) -> str:
     """Return the path of a split's marker."""
     return storage.join(work_dir, "splits", f"{split_id}.json")
@@ -98,63 +86,45 @@ def read_json(path: str) -> Any:
         return None
 
 
-def read_status(work_dir: str) -> Status | None:
-    """Return how much of a shuffle is finished, or None where it has not begun.
-
-    Only markers are read, not their files.
-    """
-    job = read_json(storage.join(work_dir, "job.json"))
-    if job is None:
-        return None
-    splits, buckets = count_rows(work_dir, "splits"), count_rows(work_dir, "buckets")
-    return Status(
-        job["n_splits"],
-        job["n_buckets"],
-        len(splits),
-        len(buckets),
-        sum(splits.values()),
-        sum(buckets.values()),
-        storage.size(storage.join(work_dir, "done.json")) is not None,
-    )
+def finished(work_dir: str, kind: str) -> list[str]:
+    """Return the markers of finished ``splits`` or ``buckets``: files that are whole or absent."""
+    folder = storage.join(work_dir, kind)
+    names = storage.list_names(folder)
+    return [storage.join(folder, name) for name in names if name.endswith(".json")]
 
 
 def count_rows(work_dir: str, kind: str, known: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Return the rows of each finished split or bucket by its marker's name.
+    """Return the rows of each finished split or bucket by its marker.
 
     Markers in `known`, from an earlier call, are not read again.
     """
-    folder = storage.join(work_dir, kind)
-    rows = {}
-    for name in storage.list_names(folder):
-        if known is not None and name in known:
-            rows[name] = known[name]
-        elif name.endswith(".json"):
-            marker = _parse(storage.join(folder, name))
-            if marker is not None:
-                rows[name] = sum(marker.n_rows.values())
+    rows = dict(known or {})
+    for path in finished(work_dir, kind):
+        if path not in rows and (marker := _parse(path)) is not None:
+            rows[path] = sum(marker.n_rows.values())
     return rows
 
 
 def output_files(work_dir: str) -> list[File]:
     """Return the files that the finished buckets wrote."""
-    folder = storage.join(work_dir, "buckets")
-    markers = [_parse(storage.join(folder, name)) for name in storage.list_names(folder)]
+    markers = map(_parse, finished(work_dir, "buckets"))
     return [file for marker in markers if marker for file in marker.files]
 
 
 def bytes_needed(work_dir: str) -> int:
     """Return about how many more bytes the shuffle will write; 0 before the first split."""
-    status = read_status(work_dir)
-    if status is None or not status.splits:
+    job = read_json(storage.join(work_dir, "job.json"))
+    n_splits, n_buckets = (len(finished(work_dir, kind)) for kind in ("splits", "buckets"))
+    if job is None or not n_splits:
         return 0
     folder = storage.join(work_dir, "segments")
     names = storage.list_names(folder)
     segments = sum(storage.size(storage.join(folder, name)) or 0 for name in names)
-    all_segments = segments * status.n_splits // status.splits
-    if not status.buckets:
+    all_segments = segments * int(job["n_splits"]) // n_splits
+    if not n_buckets:
         return 2 * all_segments - segments  # the output is about as large as the segments
     written = sum(file.n_bytes for file in output_files(work_dir))
-    missing = written * (status.n_buckets - status.buckets) // status.buckets
+    missing = written * (int(job["n_buckets"]) - n_buckets) // n_buckets
     return missing + all_segments - segments
 
 

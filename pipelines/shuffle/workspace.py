@@ -8,6 +8,7 @@ folder.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -68,11 +69,15 @@ class Workspace:
 
     def read(self, read: Read) -> Read:
         """Return a reader that finds its files on the worker's own disk."""
-        return _ReadCopies(read, tuple(self._copies)) if self.shared else read
+        if not self.shared:
+            return read
+        return functools.partial(_read_copies, read, tuple(self._copies))
 
     def reduce(self, reduce: Reduce) -> Reduce:
         """Return a kernel that finds its files on the worker's own disk."""
-        return _ReduceWithCopies(reduce, tuple(self._copies)) if self.shared else reduce
+        if not self.shared:
+            return reduce
+        return functools.partial(_reduce_with_copies, reduce, tuple(self._copies))
 
     def share(self, files: Mapping[str, Sequence[Path]]) -> Files:
         """Return the paths by which workers open tables of this machine."""
@@ -231,28 +236,17 @@ def workspace_for(config: Config, run_dir: Path, work: StageWriter) -> Workspace
     return Workspace(work.dir, scratch, storage.join(shared, name))
 
 
-@dataclass(frozen=True)
-class _ReadCopies:
+def _read_copies(read: Read, copies: Copies, split: Split) -> Iterator[tuple[str, pa.Table]]:
     """Read a split from copies of its files in a folder of this worker."""
-
-    read: Read
-    copies: Copies
-
-    def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
-        _bring(self.copies)
-        with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
-            arguments = tuple(_copied(argument, folder) for argument in split.arguments)
-            yield from self.read(split._replace(arguments=arguments))
+    _bring(copies)
+    with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
+        arguments = tuple(_copied(argument, folder) for argument in split.arguments)
+        yield from read(split._replace(arguments=arguments))
 
 
-@dataclass(frozen=True)
-class _ReduceWithCopies:
-    reduce: Reduce
-    copies: Copies
-
-    def __call__(self, tables: Tables) -> Tables:
-        _bring(self.copies)
-        return self.reduce(tables)
+def _reduce_with_copies(reduce: Reduce, copies: Copies, tables: Tables) -> Tables:
+    _bring(copies)
+    return reduce(tables)
 
 
 def _copied(argument: object, folder: str) -> object:
