@@ -20,12 +20,10 @@ from labeling.keys.urls import Resolver
 from labeling.readers.http import Broken, Record
 from labeling.readers.image_files import Located, host_of
 from labeling.readers.page_rows import Locate, PageRows
-from labeling.readers.warc import ARCHIVE_SUFFIXES, read_records
+from labeling.readers.warc import read_records
 from labeling.readers.wat import WAT_SUFFIXES, read_wat
 
 PAGES_PER_TABLE = 200
-
-INPUT_SUFFIXES = (*ARCHIVE_SUFFIXES, *WAT_SUFFIXES)
 
 _HTML = ("text/html", "application/xhtml+xml")
 _MAX_REDIRECTS = 5

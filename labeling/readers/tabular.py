@@ -17,8 +17,6 @@ from labeling.errors import InputError
 from labeling.keys.arrays import Ints
 from labeling.readers.sandboxed_parquet import missing_column, read_parquet, unreadable
 
-TABLE_SUFFIXES = (".csv", ".parquet", ".jsonl")
-
 Columns = Mapping[str, str]
 """Names of columns in winnow, to their names in a file."""
 

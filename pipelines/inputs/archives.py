@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pydantic import Field
 
-from labeling.readers.archives import INPUT_SUFFIXES, read_archive
-from pipelines.inputs.input import Input, ReadContext
+from pipelines.inputs.input import Input, ReadContext, reader
 
 
 class ArchiveInput(Input):
     """Web archives: pages with the images that are stored beside them."""
 
-    suffixes = INPUT_SUFFIXES
+    suffixes = (".warc", ".warc.gz", ".arc", ".arc.gz", ".wat", ".wat.gz")
 
     path: str = Field(description="WARC, ARC or WAT file (plain or .gz), or a folder of them")
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of some archives."""
+        read_archive = reader("archives:read_archive")
         for file in files:
             yield from read_archive(context.base / file, file, context.locator.locate)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import Field
 
-from labeling.readers.graphs import read_graph
 from labeling.readers.image_files import input_files
-from pipelines.inputs.input import Input, ReadContext
+from pipelines.inputs.input import Input, ReadContext, reader
 
 
 class GraphInput(Input):
@@ -34,4 +33,6 @@ class GraphInput(Input):
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the links of some files of edges."""
         for file in files:
-            yield from read_graph(context.base / self.vertices, context.base / file)
+            yield from reader("graphs:read_graph")(
+                context.base / self.vertices, context.base / file
+            )

@@ -6,12 +6,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from pkgutil import resolve_name
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from labeling.readers.image_files import Locator, input_files, named
 from pipelines.run.sections import Section
+
+
+def reader(name: str) -> Callable[..., Any]:
+    """Return a function of `labeling.readers`, such as ``archives:read_archive``.
+
+    By its name and not by an import: every stage imports the keys of the inputs, but only signals
+    are to be made again when a reader changes (`curation.runs.code.MAKERS` lists the readers).
+    """
+    function: Callable[..., Any] = resolve_name(f"labeling.readers.{name}")
+    return function
 
 
 @dataclass(frozen=True)

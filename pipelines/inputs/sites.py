@@ -9,8 +9,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from labeling.readers.image_files import named
-from labeling.readers.sites import read_site, site_pages
-from pipelines.inputs.input import Input, ReadContext
+from pipelines.inputs.input import Input, ReadContext, reader
 
 
 class SiteInput(Input):
@@ -22,7 +21,8 @@ class SiteInput(Input):
 
     def files(self, base: Path) -> list[str]:
         """Return the pages below the folder or in the zip file."""
-        return site_pages(base, self.path)
+        pages: list[str] = reader("sites:site_pages")(base, self.path)
+        return pages
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the zip file, or the pages."""
@@ -40,4 +40,4 @@ class SiteInput(Input):
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of some pages."""
-        yield from read_site(context.base / self.path, files, context.locator)
+        yield from reader("sites:read_site")(context.base / self.path, files, context.locator)

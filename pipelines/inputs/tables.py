@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pydantic import Field
 
-from labeling.readers.tables import read_feedback, read_links, read_signals
-from labeling.readers.tabular import TABLE_SUFFIXES
-from pipelines.inputs.input import Input, ReadContext
+from pipelines.inputs.input import Input, ReadContext, reader
 
+_SUFFIXES = (".csv", ".parquet", ".jsonl")
 _PATH = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
 
 
 class SignalsInput(Input):
     """A table of texts about images."""
 
-    suffixes = TABLE_SUFFIXES
+    suffixes = _SUFFIXES
 
     path: str = _PATH
     source: str = Field("alt", description="labeling source of rows without a `source` column")
@@ -30,13 +29,15 @@ class SignalsInput(Input):
         """Yield the texts of some files, and their images."""
         for file in files:
             path = context.base / file
-            yield from read_signals(path, self.columns, self.source, context.locator)
+            yield from reader("tables:read_signals")(
+                path, self.columns, self.source, context.locator
+            )
 
 
 class LinksInput(Input):
     """A table of links between pages."""
 
-    suffixes = TABLE_SUFFIXES
+    suffixes = _SUFFIXES
 
     path: str = _PATH
     columns: dict[str, str] = Field(
@@ -46,13 +47,13 @@ class LinksInput(Input):
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the links of some files."""
         for file in files:
-            yield from read_links(context.base / file, self.columns)
+            yield from reader("tables:read_links")(context.base / file, self.columns)
 
 
 class FeedbackInput(Input):
     """A table of what users did."""
 
-    suffixes = TABLE_SUFFIXES
+    suffixes = _SUFFIXES
     reads_labels = True
 
     path: str = _PATH
@@ -69,4 +70,4 @@ class FeedbackInput(Input):
         is_label = context.label_ids().__contains__
         for file in files:
             path = context.base / file
-            yield from read_feedback(path, self.columns, context.locator, is_label)
+            yield from reader("tables:read_feedback")(path, self.columns, context.locator, is_label)

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pydantic import Field
 
-from labeling.readers.webdatasets import read_webdataset
-from pipelines.inputs.input import Input, ReadContext
+from pipelines.inputs.input import Input, ReadContext, reader
 
 
 class WebdatasetInput(Input):
@@ -26,4 +25,6 @@ class WebdatasetInput(Input):
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of some tars."""
         for file in files:
-            yield from read_webdataset(context.base / file, file, self.columns)
+            yield from reader("webdatasets:read_webdataset")(
+                context.base / file, file, self.columns
+            )
