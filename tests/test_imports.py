@@ -23,6 +23,7 @@ TRAINING_MAY_SEE = {
     "labeling.errors",
     "labeling.exports",
     "labeling.schemas",
+    "labeling.threads",
     "labeling.taxonomy.taxonomy",
     "curation.shards.tars",
 }

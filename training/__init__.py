@@ -1,4 +1,4 @@
-"""What the data is worth: a ResNet trained on shards and evaluated on held-out images."""
+"""Worth of the data: a ResNet trained on shards and evaluated on held-out images."""
 
 from __future__ import annotations
 

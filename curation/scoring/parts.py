@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -25,6 +24,7 @@ from labeling.keys.ids import digest
 from labeling.keys.runs import run_starts
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy.taxonomy import Taxonomy
+from labeling.threads import map_ahead
 
 Parts: TypeAlias = Callable[[list[str]], Iterator[pa.Table]]
 """Returns some columns of the candidates, in the order of the rows, one part at a time."""
@@ -218,11 +218,5 @@ def apply_all(
         table = features(part, taxonomy, scorer.sources, scorer.label_statistics)
         return apply_scorer(scorer, table, intervals)
 
-    waiting: deque[Future[Floats32]] = deque()
     with ThreadPoolExecutor(N_THREADS) as pool:
-        for part in parts:
-            waiting.append(pool.submit(apply_to, part))
-            if len(waiting) > MAX_WAITING:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield from map_ahead(pool, apply_to, parts, MAX_WAITING)

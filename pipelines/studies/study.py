@@ -60,13 +60,13 @@ def _prepare(study: StudySettings, config: Config, study_dir: Path) -> Setup:
     """Check the inputs of the study, and write the shards that are missing."""
     from training.data.shard_index import open_shards
     from training.fit.distributed import ALONE
-    from training.fit.train import places
+    from training.fit.train import micro_batches
 
     run_dir = Path(study.run)
     settings = training_of(study, config.train)
     training = {key: settings[key] for key in TrainConfig.model_fields if key in settings}
     whole = checked(TrainConfig, training, "train", "", "docs/reference/config.md")
-    places(whole, ALONE)
+    micro_batches(whole, ALONE)
     candidates = open_stage(run_dir, "candidates")
     tasks = tasks_of(study, config, taxonomy_of(candidates))
     shards = {name: shards_of(config, run_dir, study_dir, name) for name in study.label_sets}

@@ -66,5 +66,5 @@ def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
 
 
 def replace_facts(drawing: Drawing, **facts: Any) -> Drawing:
-    """Return a drawing of which something else is said."""
+    """Return a drawing with other facts."""
     return replace(drawing, facts={**drawing.facts, **facts})

@@ -48,7 +48,7 @@ if __name__ == "__main__":  # a process of its own: shard, folder, steps, micro_
         precision="float32",
         threads=1,
     )
-    states = Checkpoints(Path(out_dir) / "states", minutes=0, tell=print)
+    states = Checkpoints(Path(out_dir) / "states", minutes=0, report=print)
     with processes() as world:
         shards = open_shards([Path(shard)])
         options = {"checkpoints": states, "world": world}

@@ -33,19 +33,19 @@ MAX_PIXELS = 1 << 26
 """An image of more pixels is refused before it is decoded."""
 
 LEAST_AREA = 0.5
-"""Least share of an image's area that is looked at in training.
+"""Least share of an image's area that a crop of training covers.
 
-Labels are of whole images: smaller parts often miss what they name.
+Labels describe whole images: smaller crops often miss the object.
 """
 
 MOST_STRETCH = 4 / 3
-"""Most times that a part of an image is wider than high, or higher than wide, in training."""
+"""Largest ratio of the longer to the shorter side of a crop of training."""
 
 UNUSABLE = (
     *(TypeError, ValueError, OSError, SyntaxError, struct.error),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
-"""What a damaged or enormous JPEG is known to raise."""
+"""Errors that a damaged or enormous JPEG is known to raise."""
 
 _EXIF = re.compile(b"Exif\0\0")
 _EXIF_WITHIN = 4096
@@ -53,10 +53,10 @@ _ORIENTATION, _ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)
 
 
 class View(NamedTuple):
-    """Which part of an image is looked at: five numbers drawn from [0, 1).
+    """A crop of an image as five numbers drawn from [0, 1).
 
-    They say its area, its stretch, its place from the left and from the top, and whether it is
-    mirrored.
+    They determine its area, its stretch, its distance from the left and from the top, and whether
+    it is mirrored.
     """
 
     area: float
@@ -67,7 +67,7 @@ class View(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A part of an image, in pixels."""
+    """A rectangle of an image, in pixels."""
 
     top: int
     left: int
@@ -76,7 +76,7 @@ class Box(NamedTuple):
 
 
 def decode(jpeg: Jpeg, side: int, view: View | None = None) -> Pixels:
-    """Return a part of an image, upright, as ``uint8[side, side, 3]``: red, green, blue.
+    """Return a crop of an image, upright, as ``uint8[side, side, 3]``: red, green, blue.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def decode(jpeg: Jpeg, side: int, view: View | None = None) -> Pixels:
     side
         Side of the result, in pixels.
     view
-        The part, resized to a square whatever its shape; without one, the largest centred square.
+        The crop, resized to a square whatever its shape; without one, the largest centred square.
 
     Raises
     ------
@@ -94,15 +94,15 @@ def decode(jpeg: Jpeg, side: int, view: View | None = None) -> Pixels:
         `MAX_PIXELS`.
     """
     pixels, box = _decode_plain(jpeg, side, view) or _decode_any(jpeg, side, view)
-    part = pixels[box.top : box.top + box.height, box.left : box.left + box.width]
-    return _resize(part, side, mirrored=view is not None and view.mirror < 0.5)
+    crop = pixels[box.top : box.top + box.height, box.left : box.left + box.width]
+    return _resize(crop, side, mirrored=view is not None and view.mirror < 0.5)
 
 
 def box_of(height: int, width: int, view: View | None) -> Box:
-    """Return the part of an image that a view is of.
+    """Return the crop of an image that a view describes.
 
     Area and stretch (its logarithm) are uniform, as in Szegedy et al. 2015, section 6, but the
-    stretch only between those at which the part fits into the image, so that no draw is refused.
+    stretch only between those at which the crop fits into the image, so that no draw is repeated.
 
     Examples
     --------
@@ -125,10 +125,9 @@ def box_of(height: int, width: int, view: View | None) -> Box:
 
 
 def _decode_plain(jpeg: Jpeg, side: int, view: View | None) -> tuple[Pixels, Box] | None:
-    """Return the pixels of an upright RGB or grey image, and the part to take; else nothing.
+    """Return the pixels of an upright RGB or grey image and the crop in them, or None for others.
 
-    What libjpeg-turbo only warns of is also left to Pillow: it knows what can be decoded all the
-    same.
+    Files that libjpeg-turbo warns of are left to Pillow, which decodes many of them all the same.
     """
     if simplejpeg is None or _EXIF.search(jpeg, 0, _EXIF_WITHIN):
         return None
@@ -163,7 +162,7 @@ def _refuse_enormous(height: int, width: int) -> None:
 
 
 def _halvings(box: Box, side: int, view: View | None) -> int:
-    """Return how often an image may be halved, at most three times, without losing detail."""
+    """Return the times that an image may be halved without losing detail, at most three."""
     if view is None:
         return 0
     return max(0, min(3, (min(box.height, box.width) // side).bit_length() - 1))
@@ -175,8 +174,8 @@ def _halved(box: Box, by: int) -> Box:
 
 def _resize(pixels: Pixels, side: int, *, mirrored: bool) -> Pixels:
     planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    # A part of an image counts as neither order of channels, and torch would give the slower one.
+    # torch takes a crop for neither order of channels, and would return the slower one.
     planes = planes.contiguous(memory_format=torch.channels_last)
     resized = F.interpolate(planes, (side, side), mode="bilinear", antialias=True)
-    seen = resized.flip(3) if mirrored else resized
-    return seen[0].permute(1, 2, 0).numpy()
+    square = resized.flip(3) if mirrored else resized
+    return square[0].permute(1, 2, 0).numpy()

@@ -1,8 +1,8 @@
-"""Samples to batches: which images in which step, decoded ahead of time.
+"""Samples to batches, decoded ahead of time.
 
-A batch depends on the seed and the number of its step alone: any number of workers gives the same
-batches, and a training that goes on at step k gets those that it would have got. Threads decode
-where the processor also trains; a GPU takes more than they can make, and is fed by processes.
+A batch depends only on the seed and the number of its step: any number of workers gives the same
+batches, and a training that continues at step k gets the batches that it would have got. Threads
+decode if the CPU also trains; a GPU needs more than they can decode, and is fed by processes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _VIEWS = 1
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one step trains on.
+    """Images and targets of one step.
 
     Parameters
     ----------
@@ -40,40 +40,40 @@ class Batch:
         The n image ids.
     pixels
         ``uint8[n, s, s, 3]``: red, green, blue.
-    place, code
-        ``int64[m]``: image, as its place in the batch, and label of each entry.
+    image, code
+        ``int64[m]``: image, as its position in the batch, and label of each entry.
     target, weight
         ``float32[m]``: target in [0, 1] and weight of each entry.
     """
 
     keys: list[str]
     pixels: Tensor
-    place: Tensor
+    image: Tensor
     code: Tensor
     target: Tensor
     weight: Tensor
 
     def pin_memory(self) -> Batch:
-        """Return the batch in memory that a GPU can copy by itself; torch calls this."""
+        """Return the batch in memory that a GPU copies by itself; called by torch's DataLoader."""
         return Batch(self.keys, *(tensor.pin_memory() for tensor in self.tensors()))
 
     def on(self, device: torch.device) -> Batch:
-        """Return the batch on a device; of pinned memory the copy is made while it computes."""
+        """Return the batch on a device; pinned memory is copied while the device computes."""
         return Batch(self.keys, *(t.to(device, non_blocking=True) for t in self.tensors()))
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """Return its tensors, in the order of the fields."""
-        return (self.pixels, self.place, self.code, self.target, self.weight)
+        """Return the tensors of the batch, in the order of the fields."""
+        return (self.pixels, self.image, self.code, self.target, self.weight)
 
     def dense(self, n_labels: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return targets and weights of all labels, ``float32[n, n_labels]`` each, on a device.
 
-        Labels without an entry have target 0 and weight 1. Only the entries are sent there: with
-        thousands of labels the rest is a thousand times as much.
+        Labels without an entry have target 0 and weight 1. Only the entries are copied to the
+        device: with thousands of labels the rest is a thousand times as large.
         """
         target = torch.zeros(len(self.keys), n_labels, device=device)
         weight = torch.ones(len(self.keys), n_labels, device=device)
-        at = self.place.to(device), self.code.to(device)
+        at = self.image.to(device), self.code.to(device)
         return (
             target.index_put_(at, self.target.to(device)),
             weight.index_put_(at, self.weight.to(device)),
@@ -90,7 +90,7 @@ def training_batches(
     n_workers: int = N_WORKERS,
     *,
     sampling: Sampling = "uniform",
-    places: Sequence[slice] = (slice(None),),
+    parts: Sequence[slice] = (slice(None),),
     device: torch.device = CPU,
 ) -> Iterator[Batch]:
     """Yield the batches of some steps: one random order of all images after the other.
@@ -98,24 +98,24 @@ def training_batches(
     Parameters
     ----------
     shards, targets
-        The images, and what is known of each.
+        The images and their targets.
     side
         Side of the square images, in pixels.
     batch_size
         Images in a step.
     seed
-        Of the order and of the part that is looked at (see `training.data.decode.View`).
+        Seed of the order and of the crops (see `training.data.decode.View`).
     steps
-        Numbers of the steps, from 0: ``range(k, n)`` goes on behind the first k.
+        Numbers of the steps, from 0: ``range(k, n)`` continues after the first k.
     n_workers
         Threads, or processes for a GPU, that decode; the batches are the same for any number.
     sampling
         See `training.data.sampling`.
-    places
-        Parts of a step, each of which is a batch: all of it by default. Processes that share the
-        work take different ones.
+    parts
+        Parts of a step, each of which is a batch; the whole step by default. Processes that share
+        the work take different parts.
     device
-        Where the batches are put; on a GPU, while it computes on earlier ones.
+        Device of the batches; they are copied to a GPU while it computes on earlier ones.
 
     Raises
     ------
@@ -125,45 +125,45 @@ def training_batches(
     draws = square_root_draws(targets) if sampling == "square-root" else None
     order = Order(len(shards), seed, draws)
 
-    def make(number: int) -> Batch:
-        step, own = steps[number // len(places)], places[number % len(places)]
-        rows = rows_of(step, order, batch_size)[own]
-        drawn = np.random.default_rng((seed, _VIEWS, step)).random((batch_size, 5))[own]
+    def batch(number: int) -> Batch:
+        step, part = steps[number // len(parts)], parts[number % len(parts)]
+        rows = rows_of(step, order, batch_size)[part]
+        # All views of the step are drawn, so that a part has the same ones in any division.
+        drawn = np.random.default_rng((seed, _VIEWS, step)).random((batch_size, 5))[part]
         pixels = _decode_all(shards, rows, side, [View(*five) for five in drawn.tolist()])
-        entry, place = targets.entries(rows)
-        of_entries = (targets.codes, targets.target, targets.weight)
+        entry, image = targets.entries(rows)
         return Batch(
             [shards.keys[row] for row in rows.tolist()],
             pixels,
-            torch.from_numpy(place),
-            *(torch.from_numpy(values[entry]) for values in of_entries),
+            torch.from_numpy(image),
+            torch.from_numpy(targets.codes[entry]),
+            torch.from_numpy(targets.target[entry]),
+            torch.from_numpy(targets.weight[entry]),
         )
 
-    numbers = range(len(steps) * len(places))
+    numbers = range(len(steps) * len(parts))
     if device.type == "cuda":
-        return _copied_ahead(in_processes(make, numbers, n_workers), device)
-    return in_threads(make, numbers, n_workers)
+        return _copied_ahead(in_processes(batch, numbers, n_workers), device)
+    return in_threads(batch, numbers, n_workers)
 
 
 def pixels_in_order(
     shards: Shards, side: int, batch_size: int, n_workers: int = N_WORKERS
 ) -> Iterator[Tensor]:
-    """Yield the pixels of all images once, ``uint8[n, s, s, 3]``: each a centred square.
+    """Yield the centred squares of all images, ``uint8[n, s, s, 3]``, in the order of the shards.
 
     Raises
     ------
     InputError
         If an image cannot be decoded. The message names shard and key.
     """
-    parts = (
-        np.arange(start, min(start + batch_size, len(shards)))
-        for start in range(0, len(shards), batch_size)
-    )
+    starts = range(0, len(shards), batch_size)
 
-    def make(rows: Rows) -> Tensor:
+    def pixels(start: int) -> Tensor:
+        rows = np.arange(start, min(start + batch_size, len(shards)))
         return _decode_all(shards, rows, side, [None] * len(rows))
 
-    return in_threads(make, parts, n_workers)
+    return in_threads(pixels, starts, n_workers)
 
 
 def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
@@ -181,9 +181,9 @@ def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float]
 
 def _decode_all(shards: Shards, rows: Rows, side: int, views: Sequence[View | None]) -> Tensor:
     pixels = np.empty((len(rows), side, side, 3), np.uint8)
-    for place, (row, view) in enumerate(zip(rows.tolist(), views, strict=True)):
+    for position, (row, view) in enumerate(zip(rows.tolist(), views, strict=True)):
         try:
-            pixels[place] = decode(shards.jpeg(row), side, view)
+            pixels[position] = decode(shards.jpeg(row), side, view)
         except UNUSABLE as error:
             raise InputError(
                 "a sample of a shard cannot be used",
@@ -194,7 +194,7 @@ def _decode_all(shards: Shards, rows: Rows, side: int, views: Sequence[View | No
 
 
 def _copied_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
-    """Yield batches on a GPU; each is copied there while the one before it is computed."""
+    """Yield batches on a GPU; each is copied there while the one before it is trained on."""
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     ready: Batch | None = None
     for batch in batches:
@@ -203,6 +203,7 @@ def _copied_ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Ba
         if ready:
             yield ready
         torch.cuda.current_stream(device).wait_stream(copying)
+        # Memory that another stream allocated may be reused before this stream has read it.
         for tensor in copied.tensors():
             tensor.record_stream(torch.cuda.current_stream(device))
         ready = copied

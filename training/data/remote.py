@@ -1,4 +1,4 @@
-"""Shards that are elsewhere: fetched whole, because samples are read by memory map."""
+"""Remote shards, copied whole, because samples are read by memory map."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PIPE = "pipe:"
 def fetch_shards(names: Sequence[str], folder: Path) -> list[Path]:
     """Copy shards into a folder, one after the other, and return the copies in the same order.
 
-    The folder has to have room for all of them; whoever made it removes it.
+    The folder must have room for all of them; the caller removes it.
 
     Parameters
     ----------
     names
-        ``pipe:COMMAND``, as in webdataset: what the command of the shell writes to its standard
+        ``pipe:COMMAND``, as in webdataset: a shell command that writes a shard to its standard
         output. Or a URL that fsspec knows: ``https://…``, ``s3://…`` (with the package s3fs),
         ``gs://…`` (with gcsfs).
     folder
@@ -48,16 +48,15 @@ def _run(name: str, path: Path) -> None:
             name.removeprefix(_PIPE), shell=True, stdout=file, stderr=subprocess.PIPE, check=False
         )
     if done.returncode:
-        told = done.stderr.decode("utf-8", "replace").strip()
-        raise _refused(name, f"its command ended with {done.returncode}: {told[-500:]}")
+        message = done.stderr.decode("utf-8", "replace").strip()
+        raise _refused(name, f"its command ended with {done.returncode}: {message[-500:]}")
 
 
 def _download(name: str, path: Path) -> None:
     try:
         with fsspec.open(name, "rb") as source, path.open("wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
-    # Each store has errors of its own.
-    except Exception as error:
+    except Exception as error:  # each store has errors of its own
         raise _refused(name, str(error)) from error
 
 

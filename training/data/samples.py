@@ -1,4 +1,4 @@
-"""The samples of a folder of shards, for a training loop of one's own."""
+"""Batches of a folder of shards, for a training loop of one's own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def training_batches(
     """Yield batches of the training images of a folder, decoded and cropped at random.
 
     The images come in one random order after the other. The batches depend on the seed alone, and
-    not on the number of workers. `winnow train` sees the same ones.
+    not on the number of workers. `winnow train` uses the same ones.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Which images are looked at, and in which order.
+"""The images of each step, in random order.
 
-Training goes through one random order of the images after the other. With square-root sampling an
-order holds images of rare labels several times and leaves out some of the others: a label that f
-images show is looked at about as often as the square root of f tells (Mahajan et al. 2018, 2.1).
+Training uses one random order of the images after the other. With square-root sampling an order
+holds images of rare labels several times and leaves out some of the others: a label of f images is
+sampled in proportion to the square root of f (Mahajan et al. 2018, 2.1).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Order:
     n_images
         At least 1.
     seed
-        Of all rounds.
+        Seed of all rounds.
     draws
-        ``float64[n]``, which add up to n: how often an image comes in a round, on average. Each
-        once if not given.
+        ``float64[n]``, which sum to n: mean number of times that an image occurs in a round; each
+        once by default.
     """
 
     n_images: int
@@ -53,9 +53,7 @@ class Order:
 
 
 def rows_of(step: int, order: Order, batch_size: int) -> Rows:
-    """Return the images of a step (from 0).
-
-    Steps cut the orders, one after the other, into batches of equal size.
+    """Return the images of a step (from 0): the orders, one after the other, cut into batches.
 
     Examples
     --------
@@ -72,20 +70,10 @@ def rows_of(step: int, order: Order, batch_size: int) -> Rows:
 
 
 def square_root_draws(targets: Targets) -> npt.NDArray[np.float64]:
-    """Return how often each image comes in a round: its rarest label, to the power of -1/2.
+    """Return the mean number of times that each image occurs in a round, ``float64[n]``.
 
-    Images without labels come as often as those of the most frequent one. The numbers add up to
-    the number of images.
-
-    Parameters
-    ----------
-    targets
-        Labels of n images, by their posteriors.
-
-    Returns
-    -------
-    ndarray
-        ``float64[n]``, above 0.
+    It is proportional to the frequency of the image's rarest label to the power of -1/2, and sums
+    to n. Images without labels count as those of the most frequent label.
     """
     n_shown = np.maximum(targets.n_shown(), 1.0)
     shown = targets.target > 0
@@ -102,7 +90,8 @@ def _of_round(order: Order, number: int) -> Rows:
     rng = np.random.default_rng((order.seed, _ORDER, number))
     if order.draws is None:
         return rng.permutation(order.n_images)
+    # Systematic sampling: one random offset for all, so that n images are drawn in every round.
     ends = np.cumsum(order.draws)
-    ends[-1] = order.n_images
+    ends[-1] = order.n_images  # the sum is rounded
     times = np.diff(np.floor(ends + rng.random()), prepend=0).astype(np.int64)
     return rng.permutation(np.repeat(np.arange(order.n_images), times))

@@ -1,4 +1,4 @@
-"""Shards as one sequence of samples, read where they stand: nothing is unpacked or copied."""
+"""Shards as one sequence of samples, read in place: nothing is unpacked or copied."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from curation.shards.tars import find_samples, map_shard, parse_json
 from labeling.errors import InputError
 
 MAX_OPEN = 256
-"""Shards that are kept open at a time: each takes a file descriptor."""
+"""Shards that are open at a time: each takes a file descriptor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +32,14 @@ class Shards:
         The shards.
     keys
         The image ids, in the order of the shards.
-    places
-        ``int64[n, 5]``: number of the shard, begin and end of the JPEG, begin and end of the JSON.
+    spans
+        ``int64[n, 5]``: number of the shard, start and stop of the JPEG, start and stop of the
+        JSON.
     """
 
     paths: tuple[Path, ...]
     keys: list[str]
-    places: npt.NDArray[np.int64]
+    spans: npt.NDArray[np.int64]
     _open: Callable[[Path], mmap.mmap] = field(
         default_factory=lambda: lru_cache(MAX_OPEN)(map_shard), init=False, repr=False
     )
@@ -49,15 +50,15 @@ class Shards:
     def take(self, rows: npt.NDArray[np.int64]) -> Shards:
         """Return some of the samples, in the given order."""
         keys = [self.keys[row] for row in rows.tolist()]
-        return dataclasses.replace(self, keys=keys, places=self.places[rows])
+        return dataclasses.replace(self, keys=keys, spans=self.spans[rows])
 
     def path(self, row: int) -> Path:
         """Return the shard of a sample."""
-        return self.paths[int(self.places[row, 0])]
+        return self.paths[int(self.spans[row, 0])]
 
     def jpeg(self, row: int) -> memoryview:
-        """Return the JPEG of a sample: a view of the file, read when it is looked at."""
-        _, start, stop, _, _ = self.places[row].tolist()
+        """Return the JPEG of a sample: a view of the file, read when it is used."""
+        _, start, stop, _, _ = self.spans[row].tolist()
         return memoryview(self._open(self.path(row)))[start:stop]
 
     def facts(self, row: int) -> dict[str, Any]:
@@ -68,7 +69,7 @@ class Shards:
         InputError
             If it cannot be read. The message names the shard and the key.
         """
-        _, _, _, start, stop = self.places[row].tolist()
+        _, _, _, start, stop = self.spans[row].tolist()
         path = self.path(row)
         return parse_json(self._open(path)[start:stop], path, self.keys[row])
 
@@ -79,17 +80,17 @@ def open_shards(paths: Sequence[Path]) -> Shards:
     Raises
     ------
     InputError
-        If there is no sample, a shard is not whole, or an image occurs twice.
+        If there is no sample, a shard is cut, or an image occurs twice.
     """
     keys: list[str] = []
-    places = array("q")
+    spans = array("q")
     for number, path in enumerate(paths):
         with map_shard(path) as data:
-            for key, jpeg, note in find_samples(data, path):
+            for key, jpeg, json in find_samples(data, path):
                 keys.append(key)
-                places.extend((number, jpeg.start, jpeg.stop, note.start, note.stop))
+                spans.extend((number, jpeg.start, jpeg.stop, json.start, json.stop))
     _refuse_empty_or_doubled(keys, paths)
-    return Shards(tuple(paths), keys, np.array(places).reshape(-1, 5))
+    return Shards(tuple(paths), keys, np.array(spans).reshape(-1, 5))
 
 
 def _refuse_empty_or_doubled(keys: list[str], paths: Sequence[Path]) -> None:

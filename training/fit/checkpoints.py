@@ -1,8 +1,8 @@
-"""States of a training on disk, so that one that was stopped goes on as if it had not been.
+"""States of a training on disk, from which a stopped training continues to the same weights.
 
 A state is a folder ``step-00001200`` with ``state.safetensors`` and ``state.json``, renamed to its
-name when it is whole and durable. The newest two are kept: where the last one turns out to be
-damaged, the one before it serves. Nothing is pickled.
+name when it is whole and durable. The newest two are kept: if the last one is damaged, the one
+before it is read. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ N_KEPT = 2
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where the states of a training are kept, and how often one is written.
+    """Folder of the states of a training, and the time between two states.
 
     Parameters
     ----------
     dir
-        A folder for the states of one training; made where there is none.
+        Folder for the states of one training; created if missing.
     minutes
-        Between two states: as much work is lost at most.
-    tell
-        Called with a sentence about what is gone on with, or could not be.
+        Minutes between two states: the most work that a stop can lose.
+    report
+        Called with a sentence about the state that is read or is damaged.
     """
 
     dir: Path
     minutes: float = 5.0
-    tell: Callable[[str], None] = logging.getLogger(__name__).warning
+    report: Callable[[str], None] = logging.getLogger(__name__).warning
 
     def due(self, since: float) -> bool:
-        """Return whether to write a state, if the last was written at `since` on the clock."""
+        """Return whether to write a state, if the last was written at `since` (monotonic)."""
         return time.monotonic() - since >= 60 * self.minutes
 
 
@@ -57,10 +57,12 @@ def save_state(
 
     Parameters
     ----------
+    checkpoints
+        Folder of the states.
     step
         Steps done.
     identity
-        Digest of all that the training's result depends on.
+        Digest of everything that the result of the training depends on.
     state
         Tensors by name.
     """
@@ -80,7 +82,7 @@ def save_state(
 
 
 def newest_state(checkpoints: Checkpoints, identity: str) -> dict[str, Tensor] | None:
-    """Return the tensors of the newest state that is whole, if there is one.
+    """Return the tensors of the newest state that is whole, or None.
 
     Raises
     ------
@@ -89,17 +91,17 @@ def newest_state(checkpoints: Checkpoints, identity: str) -> dict[str, Tensor] |
     """
     for path in _states(checkpoints.dir):
         try:
-            step, found, state = _read(path)
+            step, written_for, state = _read(path)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            checkpoints.tell(f"{path.name} is damaged ({error}): going back to the one before it")
+            checkpoints.report(f"{path.name} is damaged ({error}): trying the one before it")
             continue
-        if found != identity:
+        if written_for != identity:
             raise InputError(
                 "a folder holds the states of another training",
-                facts={"folder": checkpoints.dir, "expected": identity, "found": found},
-                help="use another folder for its states, or the settings and shards it began with",
+                facts={"folder": checkpoints.dir, "expected": identity, "found": written_for},
+                help="use another folder for its states, or its own settings and shards",
             )
-        checkpoints.tell(f"going on behind step {step:,}")
+        checkpoints.report(f"resuming after step {step:,}")
         return state
     return None
 

@@ -1,4 +1,4 @@
-"""Where tensors are computed, and that the CPU computes the same again."""
+"""Devices, and repeatable results on the CPU."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import torch
 
 
 def chosen_device() -> torch.device:
-    """Return the device that computes: a GPU where there is one."""
+    """Return the device that computes: a GPU if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def memory_format(device: torch.device, width: int) -> torch.memory_format:
-    """Return the order of numbers in which a network of a width is computed fastest.
+    """Return the memory format in which a network of a width is computed fastest.
 
-    On the CPU, torch 2.13 with channels last writes beyond its memory ("double free or corruption")
-    where there are fewer than 16 channels; a multiple of 16 is what its kernels are made for.
+    On the CPU, torch 2.13 with channels last writes outside its memory ("double free or
+    corruption") if there are fewer than 16 channels; its kernels are made for multiples of 16.
     """
     is_safe = device.type != "cpu" or width % 16 == 0
     return torch.channels_last if is_safe else torch.contiguous_format
@@ -25,12 +25,16 @@ def memory_format(device: torch.device, width: int) -> torch.memory_format:
 
 @contextmanager
 def seeded(seed: int, device: torch.device, n_threads: int | None = None) -> Iterator[None]:
-    """Make what torch draws and computes on the CPU follow from the seed; put all back after.
+    """Make torch's random numbers and results on the CPU repeatable; restore its state afterwards.
 
     Parameters
     ----------
+    seed
+        Seed of torch's global generator.
+    device
+        Device that computes.
     n_threads
-        Threads of the CPU, on which results depend too; torch's own number if not given.
+        Threads of the CPU, on which results depend too; torch's own number by default.
     """
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()

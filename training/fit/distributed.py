@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-_Said = TypeVar("_Said")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class World:
     Parameters
     ----------
     rank
-        Number of this process, from 0; the first one talks and writes.
+        Number of this process, from 0; the first one reports and writes.
     size
         Number of processes.
     """
@@ -37,13 +37,12 @@ class World:
             value /= self.size
         return value
 
-    def from_first(self, said: _Said) -> _Said:
-        """Return what the first process says."""
-        if self.size == 1:
-            return said
-        box = [said]
-        dist.broadcast_object_list(box, src=0)
-        return box[0]
+    def from_first(self, value: _Value) -> _Value:
+        """Return the value of the first process."""
+        values = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(values, src=0)
+        return values[0]
 
 
 ALONE = World()
@@ -51,7 +50,7 @@ ALONE = World()
 
 @contextmanager
 def processes() -> Iterator[World]:
-    """Join the processes that ``torchrun`` started, one for each GPU; or work alone.
+    """Join the processes that ``torchrun`` started, one for each GPU, or work alone.
 
     Yields
     ------

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def interrupts_wait() -> Iterator[Callable[[], bool]]:
-    """Let the first Ctrl-C wait: the block asks whether there was one. A second one does not wait.
+    """Delay the first Ctrl-C until the block asks for it; a second one interrupts at once.
 
-    Signals reach the main thread alone; in another one nothing waits.
+    Signals reach the main thread only; in another thread nothing is delayed.
 
     Yields
     ------

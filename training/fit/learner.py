@@ -1,4 +1,4 @@
-"""A network that is being trained: what one step does, on one device or shared by several."""
+"""One step of training a network, on one device or shared by several."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOMENTUM = 0.9
 
 
 class Learner:
-    """A network, its optimiser, and the average of its weights where one is asked for.
+    """A network, its optimiser, and the average of its weights if the settings ask for one.
 
     Parameters
     ----------
@@ -30,11 +30,11 @@ class Learner:
         Takes normalised images ``float32[n, 3, s, s]`` and returns logits ``float[n, n_labels]``.
         It is moved to the device and trained in place.
     config
-        The settings; of its architecture only the width is looked at.
+        The settings; of the architecture only the width is used.
     n_labels
         Number of logits.
     device
-        Where it is computed.
+        Device that computes.
     world
         The processes that share the work.
     """
@@ -64,19 +64,19 @@ class Learner:
         self._logits: Callable[[Tensor], Tensor] = self._forward
 
     def begin(self) -> None:
-        """Make the network ready for its first step here: share it, and compile it if asked for."""
+        """Prepare the network for its first step here: share it, and compile it if asked for."""
         if self._world.size > 1:
             self._shared = DistributedDataParallel(self.network)
         if self._config.compile:
             self._logits = torch.compile(self._forward)
 
     def step(self, number: int, batches: Sequence[Batch]) -> Tensor:
-        """Do one step, and return its mean loss in nats an image: ``float32[]``, on the device.
+        """Train for one step, and return its mean loss in nats an image: ``float32[]``.
 
         Parameters
         ----------
         number
-            Of the step, from 1.
+            Number of the step, from 1.
         batches
             The micro-batches of this process, all of one size.
         """
@@ -85,6 +85,7 @@ class Learner:
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self._device)
         for batch in batches:
+            # Gradients are exchanged once, with the last micro-batch.
             waits = batch is not batches[-1] and isinstance(self._shared, DistributedDataParallel)
             with self._shared.no_sync() if waits else nullcontext():  # type: ignore[operator]
                 loss = self._loss(number, batch) / len(batches)
@@ -96,11 +97,11 @@ class Learner:
         return self._world.mean(total)
 
     def weights(self) -> Mapping[str, Tensor]:
-        """Return the state dict of the model: the average where there is one."""
+        """Return the state dict of the model: that of the average if there is one."""
         return (self.average.module if self.average else self.network).state_dict()
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that the next steps depend on, by name."""
+        """Return every tensor on which the next steps depend, by name."""
         parts = {"network": self.network.state_dict(), "momentum": self._momentum()}
         if self.average:
             parts["average"] = self.average.module.state_dict()
@@ -163,13 +164,13 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
 
 
 def chosen_precision(config: TrainConfig, device: torch.device) -> Precision:
-    """Return the precision that ``auto`` means on a device; any other is what it says."""
+    """Return the precision of a training on a device; ``auto`` depends on its instructions."""
     if config.precision != "auto":
         return config.precision
     if device.type == "cuda":
         has_instructions = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # A private name of torch: where a release drops it, float32 is always right.
+        # A private name of torch 2.13: if a release drops it, float32 is always right.
         has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
     return "bfloat16" if has_instructions else "float32"
 

@@ -1,4 +1,4 @@
-"""What a training writes down of its steps: a CSV file, and events for TensorBoard."""
+"""Logs of the steps of a training: a CSV file, and events for TensorBoard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Done(NamedTuple):
 
 
 Watch: TypeAlias = Callable[[Done, float], None]
-"""Is told each step as it is done, and the images a second."""
+"""Called with each step after it is done, and the images a second."""
 
 
 def write_log(path: Path, log: Sequence[Done]) -> None:
@@ -33,12 +33,14 @@ def write_log(path: Path, log: Sequence[Done]) -> None:
 
 @contextmanager
 def events(folder: Path | None, first: int) -> Iterator[Watch]:
-    """Write events for TensorBoard into a folder; or none, where there is no folder.
+    """Write events for TensorBoard into a folder, or none without a folder.
 
     Parameters
     ----------
+    folder
+        Folder of the events; created if missing.
     first
-        The first step that is told: what an earlier attempt wrote of it and later ones is hidden.
+        First step that is reported: events of it and later steps by an earlier attempt are hidden.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What gradient descent does in any training: its learning rate, and what decays."""
+"""Learning rates and weight decay of gradient descent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 
 def rate_at(step: int, steps: int, warmup_share: float) -> float:
-    """Return the share of the highest learning rate that a step (from 1) has.
+    """Return the learning rate of a step (from 1) as a share of the highest one.
 
     It grows linearly over the first steps and falls to 0 along a cosine (Loshchilov & Hutter 2017,
     without restarts).
@@ -25,7 +25,7 @@ def rate_at(step: int, steps: int, warmup_share: float) -> float:
 
 
 def decayed(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Return a network's trainable parameters: kernels, which decay, and the others."""
+    """Return a network's trainable parameters in two groups: kernels, which decay, and others."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},

@@ -1,7 +1,7 @@
-"""Training a network on shards, for a fixed number of steps.
+"""Training of a network on shards, for a fixed number of steps.
 
-Steps are fixed rather than epochs: with a number of epochs a larger set is also trained for
-longer, and the worth of the data is confounded with that of the training.
+The number of steps is fixed, not that of epochs: with equal epochs a larger set would also be
+trained for longer, and the worth of the data be confounded with that of the training.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from training.model.model_file import ModelCard, save_model
 from training.model.resnet import ResNet, build
 
 LOG = "log"
-"""Name in a state of what is logged: ``float64[steps, 3]``."""
+"""Name of the log in a state: ``float64[steps, 3]``."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training did.
+    """Result of a training, apart from the model.
 
     Parameters
     ----------
     steps
         Steps done.
     images
-        Images seen, with repeats.
+        Images used, with repeats.
     seconds
-        Time of the steps since the training began or went on, without reading the shards.
+        Time of the steps since the training began or was resumed, without opening the shards.
     final_loss
         Mean loss of the last tenth of the steps, in nats an image.
     images_per_second
-        Of these seconds.
+        Rate of these steps.
     computed
-        Where and how: device, processes, threads and precision.
+        Device, processes, threads and precision.
     """
 
     steps: int
@@ -81,16 +81,16 @@ def train(
     shards
         The images; see `training.data.shard_index.open_shards`.
     label_ids
-        The label of each logit; other labels of the shards are left out.
+        Label of each logit; other labels of the shards are left out.
     config
-        The settings.
+        Settings.
     out_dir
         An existing folder; only the first process writes.
     progress
         Called after each step with the step (from 1), the number of steps and the loss.
     checkpoints
-        Where states are kept. A training that was stopped goes on behind the newest one, and on the
-        CPU comes to the same weights, bit for bit, as one that was not.
+        Folder of the states. A stopped training continues from the newest one, and on the CPU
+        reaches the same weights, bit for bit, as one without a stop.
     events_dir
         Folder for TensorBoard's events.
     world
@@ -103,21 +103,21 @@ def train(
     ConfigError
         If the processes cannot share a step.
     QualityError
-        If the loss is not finite; no model is written then, and the last state stays.
+        If the loss is not finite; no model is written then, and the last state is kept.
     KeyboardInterrupt
-        On Ctrl-C, when the step is done and its state is written.
+        On Ctrl-C, after the step is done and its state is written.
     """
     if not label_ids or len(set(label_ids)) < len(label_ids):
         raise InputError(
-            "the labels to train on are none, or not distinct", facts={"labels": len(label_ids)}
+            "the labels to train on are missing or not distinct", facts={"labels": len(label_ids)}
         )
-    own = places(config, world)
+    parts = micro_batches(config, world)
     targets = read_targets(shards, label_ids)
     device = chosen_device()
     identity = _identity(shards, label_ids, config)
     with seeded(config.seed, device, config.threads):
         learner = _fresh(config, targets, device, world)
-        log = _go_on(learner, checkpoints, identity, world)
+        log = _resume(learner, checkpoints, identity, world)
         learner.begin()
         first, started = len(log), time.perf_counter()
         batches = training_batches(
@@ -128,13 +128,13 @@ def train(
             config.seed,
             range(first, config.steps),
             sampling=config.sampling,
-            places=own,
+            parts=parts,
             device=device,
         )
         is_first = world.rank == 0
         keep = _keeper(learner, checkpoints if is_first else None, identity)
         with events(events_dir if is_first else None, first + 1) as watch:
-            for done in _steps(learner, _grouped(batches, len(own)), config, log, keep):
+            for done in _steps(learner, _grouped(batches, len(parts)), config, log, keep):
                 rate = (done.step - first) * config.batch_size / (time.perf_counter() - started)
                 progress(done.step, config.steps, done.loss)
                 watch(done, rate)
@@ -145,8 +145,8 @@ def train(
     return _result(config, log, config.steps - first, seconds, computed)
 
 
-def places(config: TrainConfig, world: World) -> list[slice]:
-    """Return the parts of a step, its micro-batches, that a process computes.
+def micro_batches(config: TrainConfig, world: World) -> list[slice]:
+    """Return the parts of a step that a process computes.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def places(config: TrainConfig, world: World) -> list[slice]:
 
     Examples
     --------
-    >>> places(TrainConfig(batch_size=32, micro_batch=8), World(rank=1, size=2))
+    >>> micro_batches(TrainConfig(batch_size=32, micro_batch=8), World(rank=1, size=2))
     [slice(8, 16, None), slice(24, 32, None)]
     """
     micro_batch = config.micro_batch or config.batch_size // world.size
@@ -180,11 +180,11 @@ def _steps(
     log: list[Done],
     keep: Callable[[list[Done], bool], None],
 ) -> Iterator[Done]:
-    """Do the steps that the log lacks; put each into the log and yield it."""
+    """Train for the steps that the log lacks; append each to the log and yield it."""
     with interrupts_wait() as interrupted:
-        for number, own in enumerate(batches, len(log) + 1):
-            loss = learner.step(number, own).item()
-            _refuse_not_finite(loss, number, own)
+        for number, group in enumerate(batches, len(log) + 1):
+            loss = learner.step(number, group).item()
+            _refuse_not_finite(loss, number, group)
             log.append(Done(number, loss, learning_rate_at(number, config)))
             yield log[-1]
             keep(log, interrupted())
@@ -205,7 +205,7 @@ def _refuse_not_finite(loss: float, step: int, batches: Sequence[Batch]) -> None
 def _keeper(
     learner: Learner, checkpoints: Checkpoints | None, identity: str
 ) -> Callable[[list[Done], bool], None]:
-    """Return a function that writes a state where one is due, or at once, if it is finite."""
+    """Return a function that writes a state if one is due, or at once; only finite ones."""
     saved = time.monotonic()
 
     def keep(log: list[Done], at_once: bool) -> None:
@@ -219,10 +219,10 @@ def _keeper(
     return keep
 
 
-def _go_on(
+def _resume(
     learner: Learner, checkpoints: Checkpoints | None, identity: str, world: World
 ) -> list[Done]:
-    """Put a learner where an earlier attempt stopped; return the log of its steps."""
+    """Restore the newest state into a learner; return the log of the steps before it."""
     state = None
     if checkpoints and world.rank == 0:
         state = newest_state(checkpoints, identity)
@@ -235,15 +235,15 @@ def _go_on(
 
 
 def _identity(shards: Shards, label_ids: Sequence[str], config: TrainConfig) -> str:
-    """Return a digest of what the weights depend on: settings, labels and images."""
+    """Return a digest of everything that decides the weights: settings, labels and images."""
     facts = json.dumps([config.model_dump(), list(label_ids), shards.keys])
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
 def _grouped(batches: Iterator[Batch], n: int) -> Iterator[list[Batch]]:
     """Yield n batches at a time."""
-    while own := list(itertools.islice(batches, n)):
-        yield own
+    while group := list(itertools.islice(batches, n)):
+        yield group
 
 
 def _fresh(config: TrainConfig, targets: Targets, device: torch.device, world: World) -> Learner:
@@ -255,7 +255,7 @@ def _fresh(config: TrainConfig, targets: Targets, device: torch.device, world: W
 def _begin_at_base_rates(network: ResNet, targets: Targets) -> None:
     """Set the biases so that each label begins at its share of the images (Lin et al. 2017, 4.1).
 
-    Otherwise the many labels that an image does not show govern the first steps.
+    Otherwise the many absent labels of each image dominate the first steps.
     """
     share = (torch.from_numpy(targets.n_shown()) + 1) / (targets.n_images + 2)
     with torch.no_grad():
@@ -263,7 +263,7 @@ def _begin_at_base_rates(network: ResNet, targets: Targets) -> None:
 
 
 def _computed(config: TrainConfig, device: torch.device, world: World) -> str:
-    """Return in words where and how a training was computed.
+    """Return device, processes, threads and precision of a training in words.
 
     Examples
     --------
@@ -273,17 +273,17 @@ def _computed(config: TrainConfig, device: torch.device, world: World) -> str:
     """
     n_threads = config.threads or torch.get_num_threads()
     if device.type == "cuda":
-        what = torch.cuda.get_device_name(device)
+        name = torch.cuda.get_device_name(device)
     else:
-        what = f"{n_threads} CPU thread{'s' if n_threads > 1 else ''}"
-    many = f"{world.size} processes of " if world.size > 1 else ""
-    return f"{many}{what}, {chosen_precision(config, device)}"
+        name = f"{n_threads} CPU thread{'s' if n_threads > 1 else ''}"
+    processes = f"{world.size} processes of " if world.size > 1 else ""
+    return f"{processes}{name}, {chosen_precision(config, device)}"
 
 
 def _result(
     config: TrainConfig, log: Sequence[Done], n_done: int, seconds: float, computed: str
 ) -> TrainResult:
-    """Return what a training did, the last `n_done` of its steps in this attempt."""
+    """Return the result of a training whose last `n_done` steps were done in this attempt."""
     last = [done.loss for done in log[-max(1, config.steps // 10) :]]
     return TrainResult(
         config.steps,

@@ -30,7 +30,7 @@ CARD_NAME = "model.json"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model is, apart from its weights.
+    """Description of a model, stored beside its weights.
 
     Parameters
     ----------
@@ -39,15 +39,15 @@ class ModelCard:
     label_ids
         The label of each logit.
     image_size
-        Side of the images it was trained on, in pixels.
+        Side of the images that it was trained on, in pixels.
     mean, std
-        Mean and deviation of the channels, for pixels in [0, 1]: images are normalised with them.
+        Mean and deviation of the channels, for pixels in [0, 1], with which images are normalised.
     step
         Steps of training done.
     training
         The settings of the training.
     weights_sha256
-        Digest of the file of the weights; `save_model` fills it in.
+        Digest of the file of the weights; set by `save_model`.
     """
 
     architecture: Architecture
@@ -65,9 +65,13 @@ def save_model(model_dir: Path, weights: Mapping[str, Tensor], card: ModelCard) 
 
     Parameters
     ----------
+    model_dir
+        The folder.
     weights
-        The state dict of a network of the card's architecture; torchvision's and timm's ResNets
-        have the same names.
+        State dict of a network of the card's architecture; torchvision's and timm's ResNets have
+        the same names.
+    card
+        Its description.
     """
     data = safetensors.torch.save({name: t.contiguous().cpu() for name, t in weights.items()})
     (model_dir / WEIGHTS_NAME).write_bytes(data)
@@ -126,7 +130,7 @@ def read_card(model_dir: Path) -> ModelCard:
     try:
         facts = json.loads(data)
         if facts.pop("format") != FORMAT:
-            raise ValueError("it is of another format")
+            raise ValueError("it has another format")
         facts["architecture"] = Architecture(**facts["architecture"])
         for name in ("label_ids", "mean", "std"):
             facts[name] = tuple(facts[name])

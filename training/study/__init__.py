@@ -1,1 +1,1 @@
-"""The study: how performance grows with the data, and what may be said of it."""
+"""The study: trends of performance over the number of images, with their uncertainty."""

@@ -1,4 +1,4 @@
-"""Two series measured with the same seeds at the same sizes: which is better, and where."""
+"""Differences of two series measured with the same seeds at the same sizes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from training.study.points import CONFIDENCE, Band, Floats
 
 
 def differences(first: Floats, second: Floats) -> list[Band]:
-    """Return by how much the first is above the second at each size, with intervals.
+    """Return the first minus the second at each size, with simultaneous intervals.
 
-    Seeds are paired: a seed decides the images and the first weights of both. The variance of the
-    differences is taken to be one for all sizes, and the intervals hold together: Student's t at
-    ``1 - 0.05 / S`` (Bonferroni).
+    Seeds are paired: a seed decides the images and the first weights of both. All sizes share one
+    variance of the differences. Student's t is taken at ``1 - 0.05 / S`` (Bonferroni), so that all
+    intervals together have 95 %.
 
     Parameters
     ----------
@@ -26,13 +26,13 @@ def differences(first: Floats, second: Floats) -> list[Band]:
     >>> round(one.estimate, 3), one.is_above_zero
     (0.133, False)
     """
-    away = first - second
-    n_sizes, n_seeds = away.shape
-    means = away.mean(axis=1)
+    pairs = first - second
+    n_sizes, n_seeds = pairs.shape
+    means = pairs.mean(axis=1)
     if n_seeds < 2:
         return [Band(float(mean), np.nan, np.nan) for mean in means]
     freedom = n_sizes * (n_seeds - 1)
-    variance = ((away - means[:, None]) ** 2).sum() / freedom
+    variance = ((pairs - means[:, None]) ** 2).sum() / freedom
     at = student.ppf(1 - (1 - CONFIDENCE) / 2 / n_sizes, freedom)
     half = float(at * np.sqrt(variance / n_seeds))
     return [Band(mean, mean - half, mean + half) for mean in means.tolist()]

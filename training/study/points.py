@@ -1,4 +1,4 @@
-"""What was measured at some numbers of images, and the bootstrap over the seeds."""
+"""Performance at several numbers of images, and the bootstrap over the seeds."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Band:
 
     @property
     def is_above_zero(self) -> bool:
-        """Whether the whole interval is above 0; false where there is none."""
+        """True if the whole interval is above 0; false without an interval."""
         return self.low > 0
 
     @property
     def is_below_zero(self) -> bool:
-        """Whether the whole interval is below 0; false where there is none."""
+        """True if the whole interval is below 0; false without an interval."""
         return self.high < 0
 
 
@@ -46,7 +46,7 @@ class Points:
     sizes
         ``float64[S]``: numbers of images, increasing, S >= 2.
     values
-        For each size the performance of each seed, ascending: the order of the seeds is no matter.
+        For each size the performance of each seed, ascending, so that their order has no effect.
     """
 
     sizes: Floats
@@ -54,13 +54,13 @@ class Points:
 
     @property
     def n_seeds(self) -> int:
-        """Seeds at the size that has fewest."""
+        """Smallest number of seeds at a size."""
         return min(map(len, self.values))
 
     @property
     def counts(self) -> Floats:
         """Seeds at each size, ``float64[S]``."""
-        return np.array([len(own) for own in self.values], np.float64)
+        return np.array([len(values) for values in self.values], np.float64)
 
     @property
     def freedom(self) -> int:
@@ -70,16 +70,21 @@ class Points:
     @property
     def means(self) -> Floats:
         """Mean over the seeds at each size, ``float64[S]``."""
-        return np.array([own.mean() for own in self.values])
+        return np.array([values.mean() for values in self.values])
 
     @property
     def scatter(self) -> float:
         """Sum of the squared deviations of the seeds from the mean at their size."""
-        return float(sum(((own - own.mean()) ** 2).sum() for own in self.values))
+        return float(sum(((values - values.mean()) ** 2).sum() for values in self.values))
 
 
 def points(values: Mapping[int, Sequence[float]]) -> Points:
-    """Return what was measured, by number of images.
+    """Return checked measurements.
+
+    Parameters
+    ----------
+    values
+        For each number of images the performance of each seed.
 
     Raises
     ------
@@ -104,9 +109,9 @@ def points(values: Mapping[int, Sequence[float]]) -> Points:
 def resampled(measured: Points) -> tuple[Floats, Floats]:
     """Draw as many seeds again at each size, `N_RESAMPLES` times.
 
-    A seed is the mean at its size and a residual; residuals are drawn from those of all sizes,
-    scaled to the variance that they estimate (Davison & Hinkley 1997, chapter 6): the three
-    seeds of one size alone would be too few to draw from.
+    The value of a seed is the mean at its size plus a residual. Residuals are drawn from those of
+    all sizes, scaled to the variance that they estimate (Davison & Hinkley 1997, chapter 6),
+    because the three seeds of one size are too few to draw from.
 
     Returns
     -------
@@ -116,27 +121,27 @@ def resampled(measured: Points) -> tuple[Floats, Floats]:
         ``float64[r]``: see `Points.scatter`, of the drawn seeds.
     """
     generator = np.random.default_rng(0)
-    residuals = np.concatenate([own - own.mean() for own in measured.values])
+    residuals = np.concatenate([values - values.mean() for values in measured.values])
     residuals *= np.sqrt(len(residuals) / max(measured.freedom, 1))
     means = np.empty((N_RESAMPLES, len(measured.sizes)))
     scatter = np.zeros(N_RESAMPLES)
-    for place, own in enumerate(measured.values):
-        drawn = residuals[generator.integers(len(residuals), size=(N_RESAMPLES, len(own)))]
-        means[:, place] = own.mean() + drawn.mean(axis=1)
-        scatter += drawn.var(axis=1) * len(own)
+    for column, values in enumerate(measured.values):
+        drawn = residuals[generator.integers(len(residuals), size=(N_RESAMPLES, len(values)))]
+        means[:, column] = values.mean() + drawn.mean(axis=1)
+        scatter += drawn.var(axis=1) * len(values)
     return means, scatter
 
 
 def percentiles(resamples: Floats, measured: Points) -> tuple[Floats, Floats]:
     """Return the ends of the bootstrap interval of each column of ``float64[r, m]``.
 
-    The tails are cut as far out as Student's t would, because few seeds do not tell their variance
-    well (the expanded percentile interval: Hesterberg 2015, "What teachers should know about the
-    bootstrap"). All NaN with one seed at a size.
+    The quantiles are those of the expanded percentile interval (Hesterberg 2015, "What teachers
+    should know about the bootstrap"): as wide as Student's t, because few seeds estimate their
+    variance badly. All NaN with one seed at a size.
     """
     if measured.n_seeds < 2:
-        nothing = np.full(resamples.shape[1:], np.nan)
-        return nothing, nothing
+        unknown = np.full(resamples.shape[1:], np.nan)
+        return unknown, unknown
     tail = float(ndtr(-student.ppf((1 + CONFIDENCE) / 2, measured.freedom)))
     low, high = np.quantile(resamples, (tail, 1 - tail), axis=0)
     return low, high
@@ -145,15 +150,15 @@ def percentiles(resamples: Floats, measured: Points) -> tuple[Floats, Floats]:
 def seed_bands(measured: Points) -> list[Band]:
     """Return the mean at each size with its interval over the seeds.
 
-    Student's t, with one variance for all sizes: three seeds at a size do not tell their own.
+    Student's t with one variance for all sizes, because three seeds estimate their own badly.
     """
     freedom = measured.freedom
     if measured.n_seeds < 2:
         return [Band(float(mean), np.nan, np.nan) for mean in measured.means]
-    half = student.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(
+    halves = student.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(
         measured.scatter / freedom / measured.counts
     )
     return [
-        Band(float(mean), float(mean - own), float(mean + own))
-        for mean, own in zip(measured.means, half, strict=True)
+        Band(mean, mean - half, mean + half)
+        for mean, half in zip(measured.means.tolist(), halves.tolist(), strict=True)
     ]

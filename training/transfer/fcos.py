@@ -54,7 +54,7 @@ class Predictions:
 
     Parameters
     ----------
-    places
+    locations
         ``float32[L, 2]``: x and y in pixels of the input.
     stride
         ``float32[L]``: pixels from one point of its level to the next.
@@ -66,7 +66,7 @@ class Predictions:
         ``float32[n, L]``: logit of `centredness`.
     """
 
-    places: Tensor
+    locations: Tensor
     stride: Tensor
     logits: Tensor
     boxes: Tensor
@@ -96,20 +96,20 @@ class Detector(nn.Module):
         levels = [
             self._level(level, i) for i, level in enumerate(self.pyramid(maps(self.backbone, x)))
         ]
-        places, stride = (torch.cat([level[k] for level in levels]) for k in (0, 1))
+        locations, stride = (torch.cat([level[k] for level in levels]) for k in (0, 1))
         logits, boxes, centred = (torch.cat([level[k] for level in levels], 1) for k in (2, 3, 4))
-        return Predictions(places, stride, logits, boxes, centred)
+        return Predictions(locations, stride, logits, boxes, centred)
 
     def _level(self, level: Tensor, i: int) -> tuple[Tensor, ...]:
         stride = self.strides[i]
-        places = _grid(level.shape[-2], level.shape[-1], stride, level.device)
+        locations = _grid(level.shape[-2], level.shape[-1], stride, level.device)
         by_class, by_box = self.class_tower(level), self.box_tower(level)
         sides = stride * (self.scales[i] * self.sides(by_box)).clamp(max=8).exp()
         distance = sides.flatten(2).transpose(1, 2)
-        boxes = torch.cat([places - distance[..., :2], places + distance[..., 2:]], -1)
+        boxes = torch.cat([locations - distance[..., :2], locations + distance[..., 2:]], -1)
         logits = self.classes(by_class).flatten(2).transpose(1, 2)
-        each = torch.full((len(places),), float(stride), device=level.device)
-        return places, each, logits, boxes, self.centred(by_box).flatten(1)
+        each = torch.full((len(locations),), float(stride), device=level.device)
+        return locations, each, logits, boxes, self.centred(by_box).flatten(1)
 
 
 def assign(points: Predictions, boxes: Tensor) -> Tensor:
@@ -118,19 +118,19 @@ def assign(points: Predictions, boxes: Tensor) -> Tensor:
     Parameters
     ----------
     points
-        Only the places and strides are used.
+        Only the locations and strides are used.
     boxes
         ``float32[m, 4]`` of one image.
     """
     if not len(boxes):
-        return torch.full((len(points.places),), -1, device=points.places.device)
-    places, stride = points.places[:, None], points.stride[:, None]
-    farthest = _sides(places, boxes[None]).amax(-1)
+        return torch.full((len(points.locations),), -1, device=points.locations.device)
+    locations, stride = points.locations[:, None], points.stride[:, None]
+    farthest = _sides(locations, boxes[None]).amax(-1)
     low = torch.where(stride == stride.min(), 0, stride * RANGE / 2)
     high = torch.where(stride == stride.max(), math.inf, stride * RANGE)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    near = ((places - middle).abs().amax(-1) < REACH * stride) & (
-        _sides(places, boxes[None]).amin(-1) > 0
+    near = ((locations - middle).abs().amax(-1) < REACH * stride) & (
+        _sides(locations, boxes[None]).amin(-1) > 0
     )
     cost = torch.where(near & (farthest > low) & (farthest <= high), area(boxes), math.inf)
     least, box = cost.min(1)
@@ -159,7 +159,7 @@ def detection_loss(
     if not len(image):
         return loss
     wanted = torch.cat(list(boxes))[row]
-    near = centredness(points.places[point], wanted)
+    near = centredness(points.locations[point], wanted)
     apart = 1 - generalised_iou(points.boxes[image, point], wanted)
     by_centre = F.binary_cross_entropy_with_logits(points.centred[image, point], near)
     return loss + (apart * near).sum() / near.sum() + by_centre
@@ -174,8 +174,8 @@ def focal(logits: Tensor, target: Tensor, alpha: float = 0.25, gamma: float = 2.
     return (weight * miss**gamma * entropy).sum()
 
 
-def centredness(places: Tensor, boxes: Tensor) -> Tensor:
-    """Return the centredness of place i in box i: ``float[n]``, 1 in the middle and 0 at a side.
+def centredness(locations: Tensor, boxes: Tensor) -> Tensor:
+    """Return the centredness of location i in box i: ``float[n]``, 1 in the middle and 0 at a side.
 
     The paper's center-ness, equation 3.
 
@@ -184,7 +184,7 @@ def centredness(places: Tensor, boxes: Tensor) -> Tensor:
     >>> centredness(torch.tensor([[5.0, 5], [2, 5]]), torch.tensor([[0.0, 0, 10, 10]] * 2))
     tensor([1.0000, 0.5000])
     """
-    left, top, right, bottom = _sides(places, boxes).clamp(min=0).unbind(-1)
+    left, top, right, bottom = _sides(locations, boxes).clamp(min=0).unbind(-1)
     across = left.minimum(right) / left.maximum(right)
     along = top.minimum(bottom) / top.maximum(bottom)
     return (across * along).sqrt()
@@ -202,9 +202,9 @@ def detections(points: Predictions, image: int, side: int) -> Detections:
     return Detections(boxes[kept], scores[best][kept], (best % n_classes)[kept])
 
 
-def _sides(places: Tensor, boxes: Tensor) -> Tensor:
-    """Return the distances of places to the left, top, right and bottom of boxes."""
-    return torch.cat([places - boxes[..., :2], boxes[..., 2:] - places], -1)
+def _sides(locations: Tensor, boxes: Tensor) -> Tensor:
+    """Return the distances of locations to the left, top, right and bottom of boxes."""
+    return torch.cat([locations - boxes[..., :2], boxes[..., 2:] - locations], -1)
 
 
 def _grid(n_rows: int, n_cols: int, stride: int, device: torch.device) -> Tensor:

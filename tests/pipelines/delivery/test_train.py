@@ -51,7 +51,7 @@ def test_a_stopped_training_goes_on_to_the_same_model(
     ]
     assert not (exported / "model").exists()
     stage = train(config, exported, "selected")
-    assert "going on behind step 7" in capsys.readouterr().err
+    assert "resuming after step 7" in capsys.readouterr().err
     assert weights(exported) == weights(whole)
     assert not any((exported / ".staging").iterdir())
     assert "30 steps of" in summary(stage)

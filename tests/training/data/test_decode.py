@@ -134,7 +134,7 @@ def test_turned_images_are_read_upright(decoder: str) -> None:
     left_white = np.zeros((40, 80), np.uint8)
     left_white[:, :40] = 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90 degrees clockwise: left comes to the top
+    exif[0x0112] = 6  # turn by 90 degrees clockwise: left becomes the top
     jpeg = as_jpeg(Image.fromarray(left_white), exif=exif)
     squeezed = decode(jpeg, 16, WHOLE)
     assert squeezed[:7].min() > 200

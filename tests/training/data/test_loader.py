@@ -53,7 +53,7 @@ def test_a_training_goes_on_at_any_step_with_any_number_of_threads(
 def test_parts_of_a_step_are_the_step(images) -> None:
     whole = list(training_batches(*images, 8, 6, 3, range(3)))
     parts = [slice(0, 2), slice(4, 6)]
-    found = list(training_batches(*images, 8, 6, 3, range(3), places=parts))
+    found = list(training_batches(*images, 8, 6, 3, range(3), parts=parts))
     assert [batch.keys for batch in found] == [b.keys[part] for b in whole for part in parts]
     pixels = [b.pixels[part].tolist() for b in whole for part in parts]
     assert [batch.pixels.tolist() for batch in found] == pixels
@@ -89,7 +89,7 @@ def test_entries_are_scattered_and_the_rest_is_negative() -> None:
     batch = Batch(
         keys=["a", "b", "c"],
         pixels=torch.zeros(3, 1, 1, 3, dtype=torch.uint8),
-        place=torch.tensor([0, 2, 2]),
+        image=torch.tensor([0, 2, 2]),
         code=torch.tensor([1, 0, 3]),
         target=torch.tensor([0.75, 0.5, 0.0]),
         weight=torch.tensor([1.0, 1.0, 0.0]),

@@ -48,11 +48,11 @@ def stopping(at: int):
 
 def attempt(shard: Path, out_dir: Path, states: Path, at: int, config=LONG) -> list[str]:
     out_dir.mkdir(exist_ok=True)
-    told: list[str] = []
-    keeps = Checkpoints(states, minutes=0, tell=told.append)
+    messages: list[str] = []
+    keeps = Checkpoints(states, minutes=0, report=messages.append)
     with pytest.raises(Stopped):
         train(open_shards([shard]), LABELS, config, out_dir, stopping(at), checkpoints=keeps)
-    return told
+    return messages
 
 
 @settings(
@@ -66,11 +66,11 @@ def test_a_training_stopped_anywhere_goes_on_to_the_same_bytes(
     whole = trained(shard, folder / "whole", LONG)
     for at in stops:
         attempt(shard, folder / "model", folder / "states", at)
-    told: list[str] = []
-    keeps = Checkpoints(folder / "states", minutes=0, tell=told.append)
+    messages: list[str] = []
+    keeps = Checkpoints(folder / "states", minutes=0, report=messages.append)
     assert trained(shard, folder / "model", LONG, checkpoints=keeps) == whole
-    # Stopped while step k is told: its state is not yet written.
-    assert told == ([f"going on behind step {stops[-1] - 1}"] if stops[-1] > 1 else [])
+    # Stopped while step k is messages: its state is not yet written.
+    assert messages == ([f"resuming after step {stops[-1] - 1}"] if stops[-1] > 1 else [])
 
 
 def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
@@ -82,12 +82,12 @@ def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
     assert states == ["step-00000006", "step-00000007"]
     newest = tmp_path / "states" / "step-00000007" / "state.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1])
-    told: list[str] = []
-    keeps = Checkpoints(tmp_path / "states", minutes=60, tell=told.append)
+    messages: list[str] = []
+    keeps = Checkpoints(tmp_path / "states", minutes=60, report=messages.append)
     assert trained(shard, tmp_path / "model", LONG, checkpoints=keeps) == whole
-    assert told == [
-        "step-00000007 is damaged (its digest differs): going back to the one before it",
-        "going on behind step 6",
+    assert messages == [
+        "step-00000007 is damaged (its digest differs): trying the one before it",
+        "resuming after step 6",
     ]
 
 
@@ -95,14 +95,14 @@ def test_the_newest_two_states_are_kept_and_a_damaged_one_is_passed_over(
 def test_damaged_notes_are_passed_over_and_nothing_is_unpickled(
     tmp_path: Path, content: bytes
 ) -> None:
-    keeps = Checkpoints(tmp_path, tell=(told := []).append)
+    keeps = Checkpoints(tmp_path, report=(messages := []).append)
     for step in (1, 2):
         save_state(keeps, step, "id", {"x": torch.full((1,), step), "log": torch.zeros(step, 3)})
     (tmp_path / "step-00000002" / "state.json").write_bytes(content)
     state = newest_state(keeps, "id")
     assert state is not None
     assert state["x"].item() == 1
-    assert told[0].startswith("step-00000002 is damaged")
+    assert messages[0].startswith("step-00000002 is damaged")
 
 
 def test_the_states_of_another_training_are_refused(shard: Path, tmp_path: Path) -> None:
@@ -119,14 +119,14 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_state(
     real = LOSSES["logistic"]
     calls = iter([1.0] * 6 + [float("nan")] * 2)
     monkeypatch.setitem(LOSSES, "logistic", lambda *given: real(*given) * next(calls))
-    keeps = Checkpoints(tmp_path / "states", minutes=0, tell=(told := []).append)
+    keeps = Checkpoints(tmp_path / "states", minutes=0, report=(messages := []).append)
     with pytest.raises(QualityError, match="not finite") as error:
         trained(shard, tmp_path / "model", LONG, checkpoints=keeps)
     assert error.value.facts["step"] == 4
     assert not any((tmp_path / "model" / name).exists() for name in FILES)
     monkeypatch.undo()
     found = trained(shard, tmp_path / "model", LONG, checkpoints=keeps)
-    assert told == ["going on behind step 3"]
+    assert messages == ["resuming after step 3"]
     assert found == trained(shard, tmp_path / "whole", LONG)
 
 
@@ -145,14 +145,14 @@ def test_ctrl_c_waits_for_the_step_and_writes_its_state(shard: Path, tmp_path: P
         if step == 4:
             os.kill(os.getpid(), signal.SIGINT)
 
-    keeps = Checkpoints(tmp_path / "states", tell=(told := []).append)
+    keeps = Checkpoints(tmp_path / "states", report=(messages := []).append)
     (tmp_path / "model").mkdir()
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train(open_shards([shard]), LABELS, LONG, tmp_path / "model", press, checkpoints=keeps)
     assert signal.getsignal(signal.SIGINT) == before
     found = trained(shard, tmp_path / "model", LONG, checkpoints=keeps)
-    assert told == ["going on behind step 4"]
+    assert messages == ["resuming after step 4"]
     assert found == trained(shard, tmp_path / "whole", LONG)
 
 
@@ -186,9 +186,9 @@ def test_a_training_killed_at_twenty_random_moments_comes_to_the_same_bytes(
         assert process.returncode == -signal.SIGKILL
         n_killed += 1
     last = start("killed")
-    told, _ = last.communicate()
+    messages, _ = last.communicate()
     assert last.returncode == 0
-    assert "going on behind step" in told
+    assert "resuming after step" in messages
     assert files(tmp_path / "killed") == files(tmp_path / "whole")
 
 

@@ -16,7 +16,7 @@ from tests.training.drawings import draw
 from tests.training.trainings import CONFIG, trained
 from training.fit.config import TrainConfig
 from training.fit.distributed import ALONE, World, processes
-from training.fit.train import places
+from training.fit.train import micro_batches
 
 
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(2, 5))
@@ -24,7 +24,7 @@ def test_the_processes_share_each_step_without_gap_or_overlap(
     size: int, n: int, micro: int
 ) -> None:
     config = TrainConfig(batch_size=size * n * micro, micro_batch=micro)
-    parts = [part for rank in range(size) for part in places(config, World(rank, size))]
+    parts = [part for rank in range(size) for part in micro_batches(config, World(rank, size))]
     rows = sorted(row for part in parts for row in range(part.start, part.stop))
     assert rows == list(range(config.batch_size))
     assert {part.stop - part.start for part in parts} == {micro}
@@ -36,7 +36,7 @@ def test_the_processes_share_each_step_without_gap_or_overlap(
 def test_steps_that_cannot_be_shared_evenly_are_refused(batch_size, micro_batch, size) -> None:
     config = TrainConfig(batch_size=batch_size, micro_batch=micro_batch)
     with pytest.raises(ConfigError, match="shared evenly") as error:
-        places(config, World(0, size))
+        micro_batches(config, World(0, size))
     assert error.value.facts["processes"] == size
     assert error.value.help
 

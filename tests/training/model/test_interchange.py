@@ -27,7 +27,7 @@ def peer(library: str, depth: int) -> Any:
 
 
 def drawn(network: nn.Module) -> nn.Module:
-    """Draw all weights and statistics anew, so that none is 0 or 1 by default."""
+    """Draw all weights and statistics, so that none is 0 or 1 by default."""
     generator = torch.Generator().manual_seed(0)
     for name, tensor in network.state_dict().items():
         if name.endswith("running_var"):

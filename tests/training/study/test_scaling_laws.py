@@ -10,7 +10,7 @@ from training.study.scaling_laws import find_trend, law_bands
 
 SIZES = np.array([200.0, 400, 800, 1600, 3200])
 COVERAGE = (0.90, 0.985)
-"""What is taken for "about .95": the bootstrap of three seeds is no exact method."""
+"""Coverages accepted as "about .95": the bootstrap of three seeds is not exact."""
 
 
 def log_law(a: float, b: float) -> np.ndarray:

@@ -75,11 +75,11 @@ def test_the_seed_decides(task: Detection) -> None:
     assert not other["classes.weight"].equal(first["classes.weight"])
 
 
-def points(places: list[list[float]], stride: list[float]) -> Predictions:
-    n = len(places)
+def points(locations: list[list[float]], stride: list[float]) -> Predictions:
+    n = len(locations)
     none = torch.zeros(1, n)
     return Predictions(
-        torch.tensor(places), torch.tensor(stride), none[..., None], torch.zeros(1, n, 4), none
+        torch.tensor(locations), torch.tensor(stride), none[..., None], torch.zeros(1, n, 4), none
     )
 
 
@@ -120,7 +120,7 @@ def test_images_without_boxes_have_a_loss_and_a_gradient() -> None:
 
 def test_found_boxes_are_inside_by_falling_score_and_one_for_each_object() -> None:
     predictions = Predictions(
-        places=torch.zeros(3, 2),
+        locations=torch.zeros(3, 2),
         stride=torch.ones(3),
         logits=torch.tensor([[[4.0, -9], [3, -9], [-9, 2]]]),
         boxes=torch.tensor([[[0.0, 0, 9, 9], [0, 0, 9, 8], [-5, 2, 40, 9]]]),
