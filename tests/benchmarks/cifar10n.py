@@ -49,7 +49,7 @@ from pipelines.run.config import Config, check_config, with_overrides
 from pipelines.run.stages import taxonomy_of
 from pipelines.selecting.select import select
 from training.data.shard_index import open_shards
-from training.evaluation.evaluate import predict
+from training.evaluation.predict import predict
 from training.fit.config import TrainConfig
 from training.fit.train import train
 

@@ -1,1 +1,1 @@
-"""Measures of a network on images that it has not seen."""
+"""Measures of a network on images that it has not been trained on."""

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
 
 from labeling.errors import InputError
 from tests.training.drawings import LABELS, draw
@@ -15,14 +14,8 @@ from training.data.decode import decode
 from training.data.loader import normalise
 from training.data.shard_index import open_shards
 from training.evaluation import evaluate as module
-from training.evaluation.evaluate import (
-    average_precision,
-    average_precisions,
-    by_frequency,
-    evaluate,
-    precision_at,
-    predict,
-)
+from training.evaluation.evaluate import by_frequency, evaluate
+from training.evaluation.predict import predict
 from training.fit.config import TrainConfig
 from training.fit.train import train
 from training.model.model_file import load_model
@@ -60,32 +53,6 @@ def test_a_model_that_chooses_one_label_shares_one_probability(
     train(images, LABELS, config, tmp_path, lambda *_: None)
     _, probabilities = predict(tmp_path, [shard])
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
-
-
-@given(
-    st.lists(st.tuples(st.integers(-4, 4), st.booleans()), min_size=1, max_size=30).filter(
-        lambda pairs: any(positive for _, positive in pairs)
-    )
-)
-def test_average_precision_is_that_of_scikit_learn_with_ties(pairs) -> None:
-    scores = np.array([score for score, _ in pairs], np.float32) / 4
-    positive = np.array([positive for _, positive in pairs])
-    expected = average_precision_score(positive, scores)
-    assert average_precision(scores, positive) == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("scores", "positive"), [([0.5, 0.1], [False, False]), ([np.nan, 1], [True, False]), ([], [])]
-)
-def test_average_precision_refuses_what_has_none(scores, positive) -> None:
-    with pytest.raises(InputError):
-        average_precision(np.array(scores), np.array(positive, bool))
-
-
-def test_labels_on_all_images_or_none_have_no_average_precision() -> None:
-    positive = np.array([[True, False, True], [True, False, False]])
-    found = average_precisions(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.9]]), positive)
-    assert np.array_equal(found, [np.nan, np.nan, 0.5], equal_nan=True)
 
 
 def test_predictions_are_those_of_the_network_whatever_the_batches(
@@ -132,15 +99,6 @@ def test_groups_are_averaged_apart(model_dir: Path, monkeypatch) -> None:
     assert found["map_colours"] == pytest.approx((5 / 6 + 1) / 2)
     assert (found["map_shapes"], found["n_labels_colours"], found["n_labels_shapes"]) == (1, 2, 1)
     assert "map_none" not in found
-
-
-@given(st.integers(0, 10**6), st.integers(1, 4))
-def test_precision_of_the_first_k_is_that_of_a_loop(seed: int, k: int) -> None:
-    rng = np.random.default_rng(seed)
-    scores, positive = rng.integers(0, 4, (6, 4)) / 4, rng.random((6, 4)) < 0.5
-    ranked = [sorted(range(4), key=lambda j, row=row: -row[j])[:k] for row in scores]
-    expected = np.mean([positive[i, j] for i, row in enumerate(ranked) for j in row])
-    assert precision_at(k, scores, positive) == pytest.approx(expected)
 
 
 @given(st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 9)))
