@@ -96,6 +96,13 @@ def test_columns_split_as_a_slow_reading_does(texts: list[str]) -> None:
     assert columns_words(texts) == [slow_words(text) for text in texts]
 
 
+@given(st.text(CHARACTERS, max_size=20))
+def test_words_of_words_are_the_same_and_hold_no_format_characters(text: str) -> None:
+    (words,) = columns_words([text])
+    assert not any(unicodedata.category(c) == "Cf" for c in "".join(words))
+    assert columns_words([" ".join(words)]) == [words]
+
+
 @pytest.mark.parametrize("text", ["é" * MAX_TEXT + "tail", "a " * MAX_TEXT, "\u0301" * 99 + "毛"])
 def test_long_texts_are_cut(text: str) -> None:
     assert columns_words([text]) == [slow_words(text)]
