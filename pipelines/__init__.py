@@ -1,4 +1,4 @@
-"""How winnow runs, at any size: Beam pipelines, the run folder's stages and the command line."""
+"""Execution at any size: Beam pipelines, the stages of a run folder and the command line."""
 
 from __future__ import annotations
 
