@@ -8,6 +8,7 @@ import pytest
 
 from tests import english
 
+
 @pytest.mark.parametrize("name", [*english.PACKAGES, "docs"])
 def test_no_text_holds_dialect_and_no_docstring_begins_like_a_question(name: str) -> None:
     found = english.hits(english.texts(name))

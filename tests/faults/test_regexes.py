@@ -85,10 +85,14 @@ class Found(NamedTuple):
     method: str
 
 
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def uses(path: Path) -> Iterator[Found]:
     """Yield each pattern of a module with the methods that it is used with."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    module = importlib.import_module(module_name(path))
     compiled = {n: value for n, value in vars(module).items() if isinstance(value, re.Pattern)}
     for node in ast.walk(tree):
         owner, method = called(node)
