@@ -37,7 +37,7 @@ from training.data.targets import read_targets
 from training.fit.config import TrainConfig
 from training.fit.learner import Learner
 from training.model.architecture import Architecture
-from training.model.resnet import Basic, Bottleneck, build
+from training.model.resnet import Basic, Bottleneck, ResNet
 
 SIDE, N_LABELS, STEPS, N_PHOTOS, N_ENTRIES = 224, 18_291, 20, 128, 5
 N_AHEAD = 32
@@ -101,7 +101,7 @@ def compare(config: TrainConfig, rounds: int, bandwidth: float) -> dict[str, flo
 
 
 def networks(depth: int) -> Iterator[tuple[str, nn.Module]]:
-    yield "winnow", build(Architecture(depth), N_LABELS)
+    yield "winnow", ResNet(Architecture(depth), N_LABELS)
     for library in ("timm", "torchvision"):
         try:
             module = importlib.import_module(library)
@@ -144,7 +144,7 @@ def from_shards(config: TrainConfig, rounds: int) -> dict[str, float]:
     ``loader``: from shards without training.
     """
     device = torch.device("cuda")
-    learner = learner_of(build(config.architecture, N_LABELS), config)
+    learner = learner_of(ResNet(config.architecture, N_LABELS), config)
     batch = synthetic(config.batch_size)
     run(learner, [batch] * 3)
     seconds: dict[str, list[float]] = {"synthetic": [], "shards": [], "loader": []}
@@ -220,7 +220,7 @@ def bytes_of_step(depth: int) -> float:
         total += 2 * 2 * output.numel()
 
     with torch.device("meta"):
-        network = build(Architecture(depth), N_LABELS)
+        network = ResNet(Architecture(depth), N_LABELS)
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.register_forward_hook(count)

@@ -80,8 +80,10 @@ class Learner:
         batches
             The micro-batches of this process, all of one size.
         """
+        config = self._config
+        share = rate_at(number, config.steps, config.warmup_share)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(number, self._config)
+            group["lr"] = config.learning_rate * share
         self.optimizer.zero_grad()
         total = torch.zeros((), device=self._device)
         for batch in batches:
@@ -95,6 +97,11 @@ class Learner:
         if self.average:
             self.average.update_parameters(self.network)
         return self._world.mean(total)
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the last step."""
+        return float(self.optimizer.param_groups[0]["lr"])
 
     def weights(self) -> Mapping[str, Tensor]:
         """Return the state dict of the model: that of the average if there is one."""
@@ -149,18 +156,6 @@ class Learner:
             name: self.optimizer.state[parameter]["momentum_buffer"]
             for name, parameter in self.network.named_parameters()
         }
-
-
-def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of a step (from 1); see `training.fit.schedule.rate_at`.
-
-    Examples
-    --------
-    >>> config = TrainConfig(steps=100, learning_rate=0.4, warmup_share=0.1)
-    >>> [round(learning_rate_at(step, config), 3) for step in (1, 5, 10, 55, 100)]
-    [0.04, 0.2, 0.4, 0.2, 0.0]
-    """
-    return config.learning_rate * rate_at(step, config.steps, config.warmup_share)
 
 
 def chosen_precision(config: TrainConfig, device: torch.device) -> Precision:

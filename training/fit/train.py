@@ -26,10 +26,10 @@ from training.fit.config import TrainConfig
 from training.fit.devices import chosen_device, seeded
 from training.fit.distributed import ALONE, World
 from training.fit.interrupts import interrupts_wait
-from training.fit.learner import Learner, chosen_precision, learning_rate_at
+from training.fit.learner import Learner, chosen_precision
 from training.fit.logs import Done, events, write_log
 from training.model.model_file import ModelCard, save_model
-from training.model.resnet import ResNet, build
+from training.model.resnet import ResNet
 
 LOG = "log"
 """Name of the log in a state: ``float64[steps, 3]``."""
@@ -45,19 +45,16 @@ class TrainResult:
         Steps done.
     images
         Images used, with repeats.
-    seconds
-        Time of the steps since the training began or was resumed, without opening the shards.
     final_loss
         Mean loss of the last tenth of the steps, in nats an image.
     images_per_second
-        Rate of these steps.
+        Rate since the training began or was resumed, without opening the shards.
     computed
         Device, processes, threads and precision.
     """
 
     steps: int
     images: int
-    seconds: float
     final_loss: float
     images_per_second: float
     computed: str
@@ -185,7 +182,7 @@ def _steps(
         for number, group in enumerate(batches, len(log) + 1):
             loss = learner.step(number, group).item()
             _refuse_not_finite(loss, number, group)
-            log.append(Done(number, loss, learning_rate_at(number, config)))
+            log.append(Done(number, loss, learner.learning_rate))
             yield log[-1]
             keep(log, interrupted())
             if interrupted():
@@ -247,7 +244,7 @@ def _grouped(batches: Iterator[Batch], n: int) -> Iterator[list[Batch]]:
 
 
 def _fresh(config: TrainConfig, targets: Targets, device: torch.device, world: World) -> Learner:
-    network = build(config.architecture, targets.n_labels)
+    network = ResNet(config.architecture, targets.n_labels)
     _begin_at_base_rates(network, targets)
     return Learner(network, config, targets.n_labels, device, world)
 
@@ -288,7 +285,6 @@ def _result(
     return TrainResult(
         config.steps,
         config.steps * config.batch_size,
-        seconds,
         sum(last) / len(last),
         n_done * config.batch_size / seconds,
         computed,

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from labeling.errors import ConfigError, InputError, IntegrityError
 from training.model.architecture import Architecture
-from training.model.resnet import ResNet, build
+from training.model.resnet import ResNet
 
 FORMAT = "winnow-model-1"
 WEIGHTS_NAME = "model.safetensors"
@@ -106,7 +106,7 @@ def load_model(model_dir: Path | str) -> tuple[ResNet, ModelCard]:
         )
     try:
         with torch.device("meta"):
-            network = build(card.architecture, len(card.label_ids))
+            network = ResNet(card.architecture, len(card.label_ids))
         network.load_state_dict(safetensors.torch.load(data), assign=True)
     except (RuntimeError, SafetensorError) as error:
         raise InputError(

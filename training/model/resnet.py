@@ -12,21 +12,10 @@ from torch import Tensor, nn
 from training.model.architecture import BLOCKS, Architecture
 
 
-def build(architecture: Architecture, n_labels: int) -> ResNet:
-    """Return a network with fresh weights, drawn from torch's global generator.
-
-    Examples
-    --------
-    >>> import torch
-    >>> network = build(Architecture(depth=18, width=8, stem="small"), n_labels=3)
-    >>> network(torch.zeros(2, 3, 32, 32)).shape
-    torch.Size([2, 3])
-    """
-    return ResNet(architecture, n_labels)
-
-
 class ResNet(nn.Module):
     """Images ``float32[n, 3, s, s]``, normalised, to logits ``float32[n, n_labels]``.
+
+    Fresh weights are drawn from torch's global generator.
 
     Parameters
     ----------
@@ -34,6 +23,13 @@ class ResNet(nn.Module):
         Depth, width and stem (He et al. 2016).
     n_labels
         Number of logits.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = ResNet(Architecture(depth=18, width=8, stem="small"), n_labels=3)
+    >>> network(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 3])
     """
 
     def __init__(self, architecture: Architecture, n_labels: int) -> None:

@@ -31,11 +31,6 @@ class Band:
         """True if the whole interval is above 0; false without an interval."""
         return self.low > 0
 
-    @property
-    def is_below_zero(self) -> bool:
-        """True if the whole interval is below 0; false without an interval."""
-        return self.high < 0
-
 
 @dataclass(frozen=True, eq=False)
 class Points:

@@ -12,12 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.fit.devices import chosen_device
-from training.model.resnet import ResNet, build
+from training.model.resnet import ResNet
 from training.transfer.augmentation import moved_and_mirrored
 from training.transfer.fitting import Budget
 from training.transfer.probes import Classes, Features, linear_probe, nearest
 from training.transfer.readers.classes import Labelled, read_class_task
-from training.transfer.readers.images import TaskData
 from training.transfer.task import TransferTask
 
 BATCH_SIZE = 128
@@ -36,19 +35,16 @@ class Classification(TransferTask[Labelled]):
     budget = Budget(steps=400, batch_size=32, learning_rate=0.05, weight_decay=5e-4)
     optimizer = partial(torch.optim.SGD, momentum=0.9, nesterov=True)
 
+    read = staticmethod(read_class_task)
+
     @staticmethod
     def recognises(path: Path) -> bool:
         """Return False: a task that no other kind recognises is one of classification."""
         return False
 
-    @staticmethod
-    def read(path: Path, image_size: int, seed: int) -> TaskData[Labelled]:
-        """Read a task; see `training.transfer.readers.classes.read_class_task`."""
-        return read_class_task(path, image_size, seed)
-
     def first_network(self, method: str) -> ResNet:
         """Return a network whose last layer is 0: all classes are equally probable at first."""
-        network = build(self.card.architecture, len(self.data.names))
+        network = ResNet(self.card.architecture, len(self.data.names))
         if method != "scratch":
             weights = self.network.state_dict().items()
             kept = {name: weight for name, weight in weights if not name.startswith("fc.")}

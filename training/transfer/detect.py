@@ -12,7 +12,6 @@ from training.transfer.augmentation import coin_flips, mirrored
 from training.transfer.coco_map import coco_measures
 from training.transfer.fcos import Detections, Detector, detection_loss, detections
 from training.transfer.readers.boxes import Boxed, read_box_task
-from training.transfer.readers.images import TaskData
 from training.transfer.task import TransferTask
 
 BATCH_SIZE = 16
@@ -24,16 +23,13 @@ class Detection(TransferTask[Boxed]):
     main = "map"
     enlarged = 4
 
+    read = staticmethod(read_box_task)
+
     @staticmethod
     def recognises(path: Path) -> bool:
         """Return whether a folder has annotations of Pascal VOC or COCO."""
         files = (file for place in (path, path / "annotations") for file in place.glob("*.json"))
         return (path / "Annotations").is_dir() or any(files)
-
-    @staticmethod
-    def read(path: Path, image_size: int, seed: int) -> TaskData[Boxed]:
-        """Read a task; see `training.transfer.readers.boxes.read_box_task`."""
-        return read_box_task(path, image_size, seed)
 
     def first_network(self, method: str) -> Detector:
         """Return a detector with a fresh head."""

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from training.model.resnet import ResNet
 from training.transfer.augmentation import coin_flips, mirrored
 from training.transfer.pyramid import channels, maps
-from training.transfer.readers.images import TaskData
 from training.transfer.readers.masks import IGNORED, Masked, read_mask_task
 from training.transfer.task import TransferTask
 
@@ -52,15 +51,12 @@ class Segmentation(TransferTask[Masked]):
     main = "miou"
     enlarged = 2
 
+    read = staticmethod(read_mask_task)
+
     @staticmethod
     def recognises(path: Path) -> bool:
         """Return whether a folder has PNG masks; outlines of COCO look like boxes."""
         return (path / "masks").is_dir() or (path / "SegmentationClass").is_dir()
-
-    @staticmethod
-    def read(path: Path, image_size: int, seed: int) -> TaskData[Masked]:
-        """Read a task; see `training.transfer.readers.masks.read_mask_task`."""
-        return read_mask_task(path, image_size, seed)
 
     def first_network(self, method: str) -> Segmenter:
         """Return a segmenter with a fresh head."""

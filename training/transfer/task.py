@@ -17,7 +17,7 @@ from training.data.loader import normalise
 from training.fit.devices import chosen_device, seeded
 from training.fit.schedule import decayed
 from training.model.model_file import ModelCard, load_model
-from training.model.resnet import ResNet, build
+from training.model.resnet import ResNet
 from training.transfer.fitting import Budget, fit
 from training.transfer.readers.images import AnyImages, TaskData
 
@@ -137,7 +137,7 @@ class TransferTask(ABC, Generic[AnyImages]):
     def backbone(self, method: str) -> ResNet:
         """Return a copy of the model's network, or for ``scratch`` one with fresh weights."""
         if method == "scratch":
-            return build(self.card.architecture, len(self.card.label_ids))
+            return ResNet(self.card.architecture, len(self.card.label_ids))
         return copy.deepcopy(self.network)
 
     def network_input(self, pixels: Tensor) -> Tensor:

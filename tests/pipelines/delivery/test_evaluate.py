@@ -12,7 +12,7 @@ from PIL import Image
 from pipelines.cli import main
 from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, save_model
-from training.model.resnet import build
+from training.model.resnet import ResNet
 
 
 def winnow(*arguments: object) -> Result:
@@ -24,7 +24,7 @@ def model_dir(tmp_path: Path) -> Path:
     architecture = Architecture(18, width=8, stem="small")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build(architecture, 1)
+        network = ResNet(architecture, 1)
     (tmp_path / "model").mkdir()
     card = ModelCard(architecture, ("a",), 16, (0.5,) * 3, (0.25,) * 3, 0, {})
     save_model(tmp_path / "model", network.state_dict(), card)

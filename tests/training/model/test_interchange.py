@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from training.model.architecture import Architecture
-from training.model.resnet import build
+from training.model.resnet import ResNet
 
 N_LABELS = 7
 
@@ -42,7 +42,7 @@ def drawn(network: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
 @pytest.mark.parametrize("way", ["in", "out"])
 def test_the_same_weights_give_the_same_logits(library: str, depth: int, way: str) -> None:
-    theirs, ours = peer(library, depth), build(Architecture(depth), N_LABELS)
+    theirs, ours = peer(library, depth), ResNet(Architecture(depth), N_LABELS)
     source, sink = (theirs, ours) if way == "in" else (ours, theirs)
     sink.load_state_dict(drawn(source).state_dict())
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))

@@ -11,7 +11,7 @@ import torch
 from labeling.errors import InputError, IntegrityError
 from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, load_model, read_card, save_model
-from training.model.resnet import build
+from training.model.resnet import ResNet
 
 CARD = ModelCard(
     architecture=Architecture(18, width=8, stem="small"),
@@ -27,7 +27,7 @@ CARD = ModelCard(
 @pytest.fixture
 def model_dir(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    network = build(CARD.architecture, 2).to(memory_format=torch.channels_last)
+    network = ResNet(CARD.architecture, 2).to(memory_format=torch.channels_last)
     save_model(tmp_path, network.state_dict(), CARD)
     return tmp_path
 
@@ -39,7 +39,7 @@ def edit_card(model_dir: Path, **changes: object) -> None:
 
 def test_a_model_is_read_as_it_was_written(model_dir: Path) -> None:
     torch.manual_seed(0)
-    written = build(CARD.architecture, 2).state_dict()
+    written = ResNet(CARD.architecture, 2).state_dict()
     network, card = load_model(model_dir)
     found = network.state_dict()
     assert list(found) == list(written)

@@ -7,7 +7,7 @@ import torch
 
 from labeling.errors import ConfigError
 from training.model.architecture import Architecture
-from training.model.resnet import build
+from training.model.resnet import ResNet
 
 # Numbers of parameters as published with torchvision's weights, and entries of their state dicts.
 PUBLISHED = {
@@ -54,7 +54,7 @@ def norm(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
 @pytest.mark.parametrize("depth", PUBLISHED)
 def test_state_dict_is_that_of_torchvision(depth: int) -> None:
     with torch.device("meta"):
-        network = build(Architecture(depth), n_labels=1000)
+        network = ResNet(Architecture(depth), n_labels=1000)
     found = [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
     n_parameters, n_entries = PUBLISHED[depth]
     assert found == list(published_entries(depth))
@@ -65,7 +65,7 @@ def test_state_dict_is_that_of_torchvision(depth: int) -> None:
 @pytest.mark.parametrize(("stem", "side"), [("imagenet", 2), ("small", 8)])
 def test_stem_decides_the_resolution(stem: str, side: int) -> None:
     with torch.device("meta"):
-        network = build(Architecture(50, width=8, stem=stem), n_labels=3)
+        network = ResNet(Architecture(50, width=8, stem=stem), n_labels=3)
         x = torch.zeros(2, 3, 64, 64)
     maps = network.pool(network.conv1(x))
     for stage in (network.layer1, network.layer2, network.layer3, network.layer4):
@@ -77,21 +77,21 @@ def test_stem_decides_the_resolution(stem: str, side: int) -> None:
 
 def test_bottleneck_strides_in_its_3x3() -> None:
     with torch.device("meta"):
-        block = build(Architecture(50), n_labels=1).layer2[0]
+        block = ResNet(Architecture(50), n_labels=1).layer2[0]
     strides = (block.conv1.stride, block.conv2.stride, block.conv3.stride)
     assert strides == ((1, 1), (2, 2), (1, 1))
 
 
 @pytest.mark.parametrize("depth", [18, 50])
 def test_blocks_begin_as_the_identity(depth: int) -> None:
-    network = build(Architecture(depth, width=8), n_labels=1).eval()
+    network = ResNet(Architecture(depth, width=8), n_labels=1).eval()
     x = torch.rand(1, network.layer3[1].conv1.in_channels, 5, 5)
     assert torch.equal(network.layer3[1](x), x)
 
 
 def test_convolutions_begin_with_the_deviation_of_he() -> None:
     torch.manual_seed(0)
-    weight = build(Architecture(18, width=16), n_labels=1).layer4[1].conv2.weight
+    weight = ResNet(Architecture(18, width=16), n_labels=1).layer4[1].conv2.weight
     expected = (2 / (weight.shape[0] * 9)) ** 0.5
     assert weight.std().item() == pytest.approx(expected, rel=0.02)
 

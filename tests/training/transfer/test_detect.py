@@ -10,7 +10,7 @@ import torch
 from tests.training.transfer.scenes import NAMES, scene
 from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, load_model
-from training.model.resnet import build
+from training.model.resnet import ResNet
 from training.transfer.coco_map import coco_measures
 from training.transfer.detect import Detection, randomly_mirrored
 from training.transfer.fcos import (
@@ -46,7 +46,7 @@ def boxed(numbers: range) -> Boxed:
 def task() -> Detection:
     images = boxed(range(8))
     data = TaskData(NAMES, images, images, Counter())
-    return Detection(build(ARCHITECTURE, 1), CARD, data)
+    return Detection(ResNet(ARCHITECTURE, 1), CARD, data)
 
 
 def test_a_few_scenes_are_memorised(task: Detection) -> None:
@@ -94,7 +94,7 @@ def test_a_point_learns_from_the_smallest_box_of_its_range_whose_middle_is_near(
 def test_large_boxes_are_for_the_last_level_and_small_ones_for_the_first() -> None:
     torch.manual_seed(0)
     with torch.no_grad():
-        where = Detector(build(ARCHITECTURE, 1), 1)(torch.zeros(1, 3, 256, 256))
+        where = Detector(ResNet(ARCHITECTURE, 1), 1)(torch.zeros(1, 3, 256, 256))
     sides = torch.tensor([4.0, 40, 100, 200, 255])
     middle = torch.tensor([[130.0, 130.0]]).expand(5, 2)
     boxes = torch.cat([middle - sides[:, None] / 2, middle + sides[:, None] / 2], 1)
@@ -111,7 +111,7 @@ def test_focal_loss_by_hand() -> None:
 
 
 def test_images_without_boxes_have_a_loss_and_a_gradient() -> None:
-    detector = Detector(build(ARCHITECTURE, 1), 2)
+    detector = Detector(ResNet(ARCHITECTURE, 1), 2)
     loss = detection_loss(detector(torch.zeros(2, 3, 64, 64)), [torch.zeros(0, 4)] * 2, [NONE] * 2)
     loss.backward()
     assert loss.item() > 0

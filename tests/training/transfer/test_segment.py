@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, jaccard_score
 from tests.training.transfer.scenes import scene
 from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, load_model
-from training.model.resnet import ResNet, build
+from training.model.resnet import ResNet
 from training.transfer.fitting import Budget
 from training.transfer.readers.images import TaskData
 from training.transfer.readers.masks import IGNORED, Masked
@@ -35,7 +35,7 @@ def task_of(
     card: ModelCard = CARD,
 ) -> Segmentation:
     data = TaskData(("nothing", "disc", "square"), train, test, Counter())
-    return Segmentation(network or build(ARCHITECTURE, 1), card, data)
+    return Segmentation(network or ResNet(ARCHITECTURE, 1), card, data)
 
 
 def test_drawn_shapes_are_found_in_new_scenes() -> None:
@@ -50,7 +50,7 @@ def test_what_is_ignored_has_no_influence() -> None:
     train = masked(range(4))
     train.masks[:, :8] = IGNORED
     changed = Masked(train.pixels, train.masks.clone())
-    network = build(ARCHITECTURE, 1)
+    network = ResNet(ARCHITECTURE, 1)
     first, again = (
         task_of(part, part, network).trained("frozen", SHORT, 0).state_dict()
         for part in (train, changed)
@@ -71,7 +71,7 @@ def test_confusion_and_iou_are_those_of_scikit_learn() -> None:
 @pytest.mark.parametrize("stem", ["small", "imagenet"])
 def test_every_pixel_has_logits(stem: str) -> None:
     with torch.device("meta"):
-        network = Segmenter(build(Architecture(50, 8, stem), 1), 7)
+        network = Segmenter(ResNet(Architecture(50, 8, stem), 1), 7)
         assert network(torch.zeros(2, 3, 72, 40)).shape == (2, 7, 72, 40)
 
 
