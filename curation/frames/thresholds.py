@@ -17,7 +17,7 @@ from labeling.errors import InputError
 from labeling.frames.frames import to_table
 from labeling.frames.notebook import MAX_ROWS, html_table
 from labeling.keys.arrays import Ints
-from labeling.schemas import AUDITS, SCORED
+from labeling.schemas import AUDITS, CANDIDATES, SCORED
 from labeling.taxonomy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ def judge(
     """
     if candidates is not None and taxonomy is None:
         raise InputError("candidates are given without the taxonomy of their labels")
+    if candidates is not None:
+        _refuse_others(to_table(candidates, CANDIDATES, "candidates"), scored)
 
     def strata(judged: pa.Table, row: Ints) -> npt.NDArray[np.int8] | None:
         if not is_drawn_here(judged, BAND):
@@ -134,3 +136,13 @@ def judge(
         return stratum if are_strata_of(judged, BAND, stratum, row) else None
 
     return judgements(to_table(audits, AUDITS, "audits"), scored, strata)
+
+
+def _refuse_others(candidates: pa.Table, scored: pa.Table) -> None:
+    pair = ["image_id", "label_id"]
+    if len(candidates) != len(scored) or not candidates.select(pair).equals(scored.select(pair)):
+        raise InputError(
+            "the candidates are not those of the scores, row by row",
+            facts={"candidates": len(candidates), "scores": len(scored)},
+            help="give the table that was scored",
+        )

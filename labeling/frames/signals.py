@@ -30,7 +30,8 @@ def signals_from_texts(
     Parameters
     ----------
     texts
-        A row for each text; several rows may be about one image. Rows without a text are left out.
+        A row for each text; several rows may be about one image. Rows without a text, an image
+        or a page are left out.
     image
         Column with the URL, or any other stable name, of the image. Its digest is the ``image_id``,
         as in `winnow label` for an image without a file.
@@ -59,7 +60,8 @@ def signals_from_texts(
     """
     page = page or image
     rows = _texts(texts, list(dict.fromkeys((image, text, page))))
-    rows = rows.filter(pc.fill_null(pc.not_equal(rows[text], ""), False))
+    for name in rows.column_names:
+        rows = rows.filter(pc.fill_null(pc.not_equal(rows[name], ""), False))
     pages = rows[page].to_pylist()
     n = len(rows)
     signals = {
@@ -87,10 +89,20 @@ def _texts(frame: object, names: list[str]) -> pa.Table:
             help="name the columns of your table: signals_from_texts(table, image=..., text=...)",
         )
     try:
-        texts = [pa.array(cast(Any, frame)[n], pa.string(), from_pandas=True) for n in names]
+        texts = [_as_strings(cast(Any, frame)[name]) for name in names]
     except (pa.ArrowException, TypeError) as error:
         raise InputError("a column does not contain texts", facts={"cause": error}) from error
     return pa.table(texts, names=names)
+
+
+def _as_strings(column: Any) -> pa.Array | pa.ChunkedArray:
+    """Return a column of any type of text, dictionaries included, as ``string``."""
+    is_arrow = isinstance(column, pa.Array | pa.ChunkedArray)
+    values = column if is_arrow else pa.array(column, from_pandas=True)
+    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    if not (pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise TypeError(f"expected texts, found {kind}")
+    return values.cast(pa.string())
 
 
 def signals_from_warc(path: Path | str) -> pa.Table:

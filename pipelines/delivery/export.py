@@ -17,6 +17,7 @@ from curation.shards.card import write_card
 from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
 from curation.shards.samples import RESTORABLE_REASONS, is_any_restored
 from curation.shards.shards import export_shards
+from labeling.errors import ConfigError
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.run.config import Config
@@ -58,6 +59,12 @@ def export(config: Config, run_dir: Path, label_set: str) -> Stage:
 
 def label_set_of(run_dir: Path, name: str) -> LabelSet:
     """Return one of `LABEL_SETS` of a run."""
+    if name not in LABEL_SETS:
+        raise ConfigError(
+            "there is no such label set",
+            facts={"label_set": name},
+            help=f"one of {', '.join(LABEL_SETS)}",
+        )
     selected = open_stage(run_dir, "selected")
     card: dict[str, Any] = {}
     if name == "selected":

@@ -166,9 +166,11 @@ def read_config(path: Path, overrides: Overrides = ()) -> Config:
         With every mistake of the file, each with its line and column.
     """
     content, text = read_toml(path)
-    base = path.parent / str(content.get("base", "."))
-    config = check_config(override(content, overrides), str(path), text)
-    return config.model_copy(update={"base": str(base.resolve())})
+    changed = override(content, overrides)
+    config = check_config(changed, str(path), text)
+    # A folder that an override names starts from the working folder, as other paths typed there.
+    start = path.parent if changed.get("base") == content.get("base") else Path.cwd()
+    return config.model_copy(update={"base": str((start / config.base).resolve())})
 
 
 def check_config(content: Mapping[str, Any], where: str, text: str = "") -> Config:

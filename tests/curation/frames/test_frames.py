@@ -77,6 +77,9 @@ def test_groups_and_floors_need_their_tables(audits: pa.Table, scores: pa.Table)
         select(scores, audits, by="source-pattern")
     with pytest.raises(InputError, match="without the taxonomy"):
         select(scores, audits, candidates=WORLD.candidates)
+    with pytest.raises(InputError, match="not those of the scores"):
+        some = WORLD.candidates.slice(0, 3)
+        select(scores, audits, candidates=some, taxonomy=WORLD.taxonomy)
     with pytest.raises(ConfigError, match="cannot be combined"):
         select(scores, audits, by="level", floor=1, taxonomy=WORLD.taxonomy)
 

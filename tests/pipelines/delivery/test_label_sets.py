@@ -11,9 +11,10 @@ from click.testing import CliRunner
 import pipelines
 from curation.runs.stage import open_stage
 from curation.shards.shards import is_heldout
+from labeling.errors import ConfigError
 from labeling.schemas import SELECTED
 from pipelines.cli import main
-from pipelines.delivery.export import read_labels
+from pipelines.delivery.export import label_set_of, read_labels
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.run.config import read_config
 from pipelines.run.saved_config import save_config
@@ -46,6 +47,12 @@ def test_labels_drawn_at_random_are_as_many_as_the_selected_ones(selected: Path)
     assert n_kept["random"] == n_kept["selected"] == stage.counts["out"]
     assert set(of["random"]["p_correct"].to_pylist()) == {1.0}
     assert all(table.schema.equals(SELECTED.arrow) for table in of.values())
+
+
+def test_an_unknown_label_set_is_refused_with_those_there_are(selected: Path) -> None:
+    with pytest.raises(ConfigError, match="no such label set") as refused:
+        label_set_of(selected, "best")
+    assert refused.value.help == "one of selected, all, random"
 
 
 def test_the_command_offers_the_label_sets() -> None:

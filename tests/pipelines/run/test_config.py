@@ -50,6 +50,16 @@ def test_base_starts_from_the_file(tmp_path: Path) -> None:
     assert config.base == str((tmp_path / "data").resolve())
 
 
+def test_a_base_that_replaces_it_starts_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    path = write(tmp_path, 'base = "data"\n' + GOOD)
+    assert read_config(path, ["base=other"]).base == str((tmp_path / "here/other").resolve())
+    assert read_config(path, {"base": "/nope"}).base == "/nope"
+
+
 def test_an_unknown_key_is_told_with_its_place_and_the_nearest(tmp_path: Path) -> None:
     text = GOOD + "confidenc = 0.9\n"
     expected = '/run.toml:13:1: unknown key "select.confidenc" (did you mean "confidence"?)'
