@@ -114,7 +114,7 @@ def count_patterns(voted: Mask, silent: Mask) -> tuple[Patterns, Ints]:
 
 
 def merge_patterns(parts: Sequence[Patterns]) -> tuple[Patterns, Ints]:
-    """Return the distinct patterns of all parts, and the number of each part's each pattern."""
+    """Return the distinct patterns of all parts; of each pattern of a part, its index in them."""
     columns = ([getattr(part, name) for part in parts] for name in ("voted", "silent", "count"))
     patterns = Patterns(*map(np.concatenate, columns))
     packed = np.packbits(np.hstack([patterns.voted, patterns.silent]), axis=1)
@@ -222,7 +222,10 @@ def _fit(patterns: Patterns, groups: tuple[Group, ...]) -> tuple[LabelModel, flo
 
 
 def _prior(n_sources: int) -> Floats:
-    """Return the rates to start with and to shrink to: a cause makes half of the silent vote."""
+    """Return the rates to start with, which are also the prior.
+
+    A common cause turns half of the sources that would be silent into voters.
+    """
     p = np.stack([P_VOTE, P_VOTE + (1 - P_VOTE) / 2], axis=1)
     return np.repeat(p[:, :, None], n_sources, axis=2)
 

@@ -58,7 +58,7 @@ class Judgements:
         )
 
     def at(self, row: Ints) -> Judgements:
-        """Return the judgements with their places in `row`, ``int64[n]`` rising."""
+        """Return the judgements with rows as positions in `row`, ``int64[n]``, sorted."""
         return replace(self, row=np.searchsorted(row, self.row))
 
 

@@ -143,7 +143,10 @@ def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> 
 
 
 def _rejected(cuts: Thresholds, target: float, error: float) -> Mask:
-    """Test the sets in order; return ``bool[t]``: whether each is proved to be above the target."""
+    """Return ``bool[t]``: whether each set is proved to be above the target.
+
+    The sets are tested in order; from each start, testing stops at the first that is not rejected.
+    """
     n_audits = cuts.estimates.n_audits
     if not n_audits.any():
         return np.zeros(len(n_audits), bool)

@@ -67,8 +67,8 @@ def _choose(p: Floats, judged: Judgements) -> Choice:
 def _out_of_fold(grouped: GroupedTable, judged: Judgements, ridges: list[float]) -> Floats:
     """Return each learner's prediction of each judgement for each fold, ``[n_learners, 10, m]``.
 
-    A model that saw neither of two folds serves both: it predicts each one's judgements for the
-    other.
+    A model that is fitted without two folds serves both: for the choice in one of them it predicts
+    the judgements of the other.
     """
     table, fold = grouped.table, grouped.table.fold[judged.row]
     near = grouped.take(np.flatnonzero(np.isin(table.image, table.image[judged.row])))
@@ -91,9 +91,10 @@ def _out_of_fold(grouped: GroupedTable, judged: Judgements, ridges: list[float])
 def _predictions(
     grouped: GroupedTable, near: GroupedTable, train: Judgements, ridge: float, n_learners: int
 ) -> Floats:
-    """Return the closed probabilities of the candidates of `near`, ``[n_learners, n_near]``.
+    """Return the probabilities of the candidates of `near`, ``[n_learners, n_near]``.
 
-    Those of boosting are computed only for the folds without training judgements.
+    They are closed: no label is less probable than one below it in the taxonomy. Those of boosting
+    are computed only for the folds without training judgements.
     """
     trained, base = self_train(grouped, train, ridge, near), near.table.values
     p = np.tile(trained.p, (n_learners, 1))

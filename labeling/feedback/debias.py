@@ -284,8 +284,8 @@ def _cap_factors(group: Ints, weight: Floats, limit: float) -> Floats:
 def _unproven_limit(votes: Votes, fitted: Reliability) -> float:
     """Return the cap on the votes of users without proof on a pair.
 
-    The addition of each vote itself to its user's proof is left out, so that the sample is like the
-    pairs that are not in it.
+    Each vote is excluded from the proof of its own user, so that the sampled pairs are comparable
+    to the rest.
     """
     spread = voter_reliability.PROOF * fitted.proof / (1 - fitted.proof)
     rest = np.maximum(spread[votes.user] - fitted.earned, 0)

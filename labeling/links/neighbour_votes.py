@@ -30,7 +30,7 @@ _MINUS = np.uint64(1 << 31)
 
 
 class NeighbourVotes(NamedTuple):
-    """Labels of the neighbours of each node, except those that they have from the node itself."""
+    """Labels of the neighbours of each node, minus the share that came from the node itself."""
 
     state: State
     n_voters: Ints32

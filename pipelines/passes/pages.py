@@ -73,7 +73,7 @@ def _read(files: MatcherFiles, split: Split) -> Iterator[tuple[str, pa.Table]]:
 
 
 def _combine(table: str, rows: pa.Table) -> pa.Table:
-    """Keep the neighbours of a page that count, and one more so that `_reduce` sees there were."""
+    """Keep the neighbours up to the cap, and one more by which `_reduce` sees a cut."""
     if table == "hosts":
         return rows.group_by(_HOSTS.names).aggregate([]).cast(_HOSTS)
     return graph.kept_edges(rows, spare=1) if table == "edges" else rows

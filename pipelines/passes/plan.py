@@ -73,9 +73,10 @@ def _of_feedback(files: MatcherFiles, n_events: int) -> tuple[Pass, ...]:
 
 
 def splits_for(files: Mapping[str, Sequence[str]]) -> list[Split]:
-    """Return a split for each file, whose kind is its table; of very many files some together.
+    """Return a split for each file, of the kind of its table; files beyond `MAX_SPLITS` are
+    grouped.
 
-    A split of few rows would have only a few hundred of them for each of very many buckets.
+    Small splits would write tiny segments for each of many buckets.
     """
     splits = [
         Split(f"{kind}-{number:06d}", kind, (path,))

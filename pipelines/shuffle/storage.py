@@ -1,7 +1,7 @@
 """Files of a shuffle, on a disk or in an object store (`pipelines.shuffle.objects`).
 
-Paths are texts because those of objects are URLs. A file exists whole or not at all, also after a
-loss of power: it is written under a temporary name, synced and renamed.
+Paths are ``str``, because those of objects are URLs. A file exists whole or not at all, also after
+a loss of power: it is written under a temporary name, synced and renamed.
 """
 
 from __future__ import annotations
