@@ -73,10 +73,10 @@ def _of_feedback(files: MatcherFiles, n_events: int) -> tuple[Pass, ...]:
 
 
 def splits_for(files: Mapping[str, Sequence[str]]) -> list[Split]:
-    """Return a split for each file, of the kind of its table; files beyond `MAX_SPLITS` are
-    grouped.
+    """Return a split for each file, of the kind of its table.
 
-    Small splits would write tiny segments for each of many buckets.
+    Files beyond `MAX_SPLITS` are grouped: small splits would write tiny segments for each of many
+    buckets.
     """
     splits = [
         Split(f"{kind}-{number:06d}", kind, (path,))
