@@ -63,7 +63,7 @@ def test_an_interrupted_run_goes_on_behind_what_it_had_finished(
     kills.wait_for(child, out, ".staging/candidates-*.work/*/buckets/*")
     kills.send(child, signal.SIGINT)
     assert kills.finish(child) == 130
-    assert "same command again" in kills.said(quick_path / "interrupted")
+    assert "repeat the command" in kills.said(quick_path / "interrupted")
     finished = kills.markers_in(out)
     assert finished
     again = quick_path / "again"
