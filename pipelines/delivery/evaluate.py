@@ -28,9 +28,9 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
     from training.evaluation.evaluate import evaluate as measure
 
     path = truth_path(config)
-    candidates, selected = open_stage(run_dir, "candidates"), open_stage(run_dir, "selected")
     shards = open_stage(run_dir, stage_name("shards", label_set))
     model = open_stage(run_dir, stage_name("model", label_set))
+    candidates, selected = open_stage(run_dir, "candidates"), open_stage(run_dir, "selected")
     name = stage_name("evaluation", label_set)
     inputs = contents(candidates, selected, shards, model) | digests_of("evaluation", config)
 
