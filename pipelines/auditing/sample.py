@@ -24,7 +24,7 @@ from pipelines.auditing.strata import cells_of, cut_cells, read_cells
 from pipelines.delivery.truth import read_truth
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
-from pipelines.run.paths import shown
+from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import contents, make_stage, taxonomy_of
@@ -63,7 +63,7 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     if not len(asked):
         raise InputError(
             f"all {len(drawn):,} pairs that are drawn have been judged",
-            help=f"ask for more: winnow audit sample {shown(run_dir)} -o audit.n={2 * len(drawn)}",
+            help=f"ask for more: winnow audit sample {typed(run_dir)} -o audit.n={2 * len(drawn)}",
         )
     signals = current(run_dir, "signals")
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)
@@ -153,7 +153,7 @@ def _refuse_unread(sheet: Path, run_dir: Path) -> None:
         raise InputError(
             "there is an audit sheet already, which may hold answers",
             facts={"file": sheet},
-            help=f"import its answers (winnow audit import {shown(run_dir)} {shown(sheet)})"
+            help=f"import its answers (winnow audit import {typed(run_dir)} {typed(sheet)})"
             " or move it away",
         )
 

@@ -15,7 +15,7 @@ from pipelines.commands.options import (
     run_argument,
     set_option,
 )
-from pipelines.run.paths import shown
+from pipelines.run.paths import shown, typed
 
 if TYPE_CHECKING:
     from curation.runs.stage import Stage
@@ -51,11 +51,11 @@ def audit_sample(run: Path, **options: Any) -> None:
     if sample.audits is not None:
         _print_verdicts(sample.audits)
     if sample.sheet is None:
-        print_next(f"winnow select {shown(run)}")
+        print_next(f"winnow select {typed(run)}")
         return
-    folder, sheet = shown(run), shown(sample.sheet)
-    print_values([("sheet", sheet), ("pairs", sample.n_pairs)])
-    print_next(f"fill in the column `verdict`, then: winnow audit import {folder} {sheet}")
+    print_values([("sheet", shown(sample.sheet)), ("pairs", sample.n_pairs)])
+    command = f"winnow audit import {typed(run)} {typed(sample.sheet)}"
+    print_next(f"fill in the column `verdict`, then: {command}")
 
 
 _existing = AbsolutePath(exists=True)
@@ -81,7 +81,7 @@ def audit_import(run: Path, answers: Path, **options: Any) -> None:
     unsure), and where they are known auditor, seq, stratum and p_inclusion.
     """
     _print_verdicts(pipelines.audit_import(run, answers, **options))
-    print_next(f"winnow select {shown(run)}")
+    print_next(f"winnow select {typed(run)}")
 
 
 def _print_verdicts(audits: Stage) -> None:

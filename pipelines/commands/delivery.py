@@ -17,7 +17,7 @@ from pipelines.commands.options import (
     set_option,
     with_labels,
 )
-from pipelines.run.paths import shown
+from pipelines.run.paths import shown, typed
 from training.transfer import METHODS, TASKS
 
 
@@ -35,7 +35,7 @@ def export(run: Path, label_set: str, **options: Any) -> None:
     """Write the images and their labels as WebDataset shards."""
     stage = pipelines.export(run, label_set=label_set, **options)
     print_values([("shards", shown(stage.dir)), ("images", stage.counts["out"])])
-    print_next(with_labels(f"winnow train {shown(run)}", label_set))
+    print_next(with_labels(f"winnow train {typed(run)}", label_set))
 
 
 @click.command()
@@ -57,7 +57,7 @@ def train(run: Path, label_set: str, **options: Any) -> None:
         [("model", shown(stage.dir)), ("final_loss", stage.manifest["facts"]["final_loss"])]
     )
     print_values([("summary", summary(stage))])
-    print_next(with_labels(f"winnow evaluate {shown(run)}", label_set))
+    print_next(with_labels(f"winnow evaluate {typed(run)}", label_set))
 
 
 @click.command()
@@ -106,7 +106,7 @@ def evaluate(run: Path, on: Path | None, **options: Any) -> None:
     result = pipelines.evaluate(run, on=on, **options)
     print_values(item for item in result.measures.items() if isinstance(item[1], int | float))
     if on is None:
-        print_next(f"winnow report {shown(run)}")
+        print_next(f"winnow report {typed(run)}")
     else:
         print_values([("measures", shown(result.path))])
 

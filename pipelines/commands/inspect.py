@@ -20,7 +20,7 @@ from pipelines.commands.options import (
     print_next,
     set_option,
 )
-from pipelines.run.paths import shown
+from pipelines.run.paths import typed
 
 
 @click.command()
@@ -38,7 +38,7 @@ def plan(config: Path, out: Path | None, **options: Any) -> None:
     """
     with _stdout() as stdout:
         stdout.write(pipelines.plan(config, out=out, **options))
-        print_next(f"winnow label {shown(config)} --out {'RUN' if out is None else shown(out)}")
+        print_next(f"winnow label {typed(config)} --out {'RUN' if out is None else typed(out)}")
 
 
 @click.command()

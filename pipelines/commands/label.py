@@ -15,7 +15,7 @@ from pipelines.commands.options import (
     print_values,
     set_option,
 )
-from pipelines.run.paths import shown
+from pipelines.run.paths import typed
 
 
 @click.command()
@@ -57,4 +57,4 @@ def label(config: Path, out: Path, **options: Any) -> None:
     """
     stage = pipelines.label(config, out=out, **options)
     print_values([("candidates", stage.counts["candidates"])])
-    print_next(f"winnow audit sample {shown(out)}")
+    print_next(f"winnow audit sample {typed(out)}")

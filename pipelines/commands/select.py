@@ -9,7 +9,7 @@ import click
 
 import pipelines
 from pipelines.commands.options import print_next, print_values, run_argument, set_option
-from pipelines.run.paths import shown
+from pipelines.run.paths import typed
 
 _open_share = click.FloatRange(0, 1, min_open=True, max_open=True)
 
@@ -55,4 +55,4 @@ def select(run: Path, **options: Any) -> None:
     facts = stage.manifest["facts"]
     print_values((name, facts[name]) for name in ("precision", "precision_low", "precision_high"))
     has_images = current(run, "signals") is not None
-    print_next(f"winnow {'export' if has_images else 'report'} {shown(run)}")
+    print_next(f"winnow {'export' if has_images else 'report'} {typed(run)}")

@@ -9,7 +9,7 @@ import click
 
 import pipelines
 from pipelines.commands.options import AbsolutePath, print_next, set_option
-from pipelines.run.paths import shown
+from pipelines.run.paths import typed
 
 
 @click.command()
@@ -25,4 +25,4 @@ def study(config: Path, **options: Any) -> None:
     results = pipelines.study(config, **options)
     for sentence in results.sentences:
         click.echo(sentence)
-    print_next(f"open {shown(results.dir / 'study.html')}")
+    print_next(f"open {typed(results.dir / 'study.html')}")

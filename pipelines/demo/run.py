@@ -24,7 +24,7 @@ from pipelines.demo.records import WorldSettings
 from pipelines.demo.world import make_world
 from pipelines.passes.label import label
 from pipelines.run.config import read_config
-from pipelines.run.paths import shown
+from pipelines.run.paths import shown, typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import save_config
 from pipelines.selecting.select import select
@@ -160,5 +160,5 @@ def _print_results(out: Path, page: Path) -> dict[str, Any]:
         f"in truth {facts['true_precision']:.1%} of its labels are right.",
         markup=False,
     )
-    notify(f"next: open {shown(page)}")
+    notify(f"next: open {typed(page)}")
     return facts

@@ -10,7 +10,7 @@ from curation.runs.stage import MADE_BY, Stage
 from pipelines.inspecting.formatting import duration, size, write_table
 from pipelines.inspecting.survey import StageState, refuse_damaged, require_run, survey
 from pipelines.inspecting.unfinished import Holder, attempts, holder
-from pipelines.run.paths import shown
+from pipelines.run.paths import typed
 
 REPORT = "report.html"
 SHEET = "audit-sheet.csv"
@@ -66,7 +66,7 @@ def status(run_dir: Path, out: IO[str]) -> str:
     out.writelines(f"{line}\n" for line in (*lines, _at_work(process)))
     out.flush()
     refuse_damaged(states)
-    return f"winnow status {shown(run_dir)}" if is_alive else _next(run_dir, states, bool(begun))
+    return f"winnow status {typed(run_dir)}" if is_alive else _next(run_dir, states, bool(begun))
 
 
 def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
@@ -79,16 +79,16 @@ def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
         if state is not None and not state.stale and not (is_begun and command == "label"):
             continue
         if command == "label":
-            return f"winnow label CONFIG --out {shown(run_dir)}"
+            return f"winnow label CONFIG --out {typed(run_dir)}"
         if command == "audit sample" and (run_dir / SHEET).exists():
-            folder, sheet = shown(run_dir), shown(run_dir / SHEET)
+            folder, sheet = typed(run_dir), typed(run_dir / SHEET)
             return f"fill in the column `verdict`, then: winnow audit import {folder} {sheet}"
-        return f"winnow {command} {shown(run_dir)}"
+        return f"winnow {command} {typed(run_dir)}"
     report = run_dir / REPORT
     made = max((run_dir / name / "CURRENT").stat().st_mtime for name in current)
     if not report.exists() or report.stat().st_mtime < made:
-        return f"winnow report {shown(run_dir)}"
-    return f"open {shown(report)}"
+        return f"winnow report {typed(run_dir)}"
+    return f"open {typed(report)}"
 
 
 def _is_imported(current: Mapping[str, StageState]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 
@@ -20,3 +21,14 @@ def shown(path: Path) -> str:
     ('runs/mine', '/data/mine')
     """
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def typed(path: Path) -> str:
+    """Return a path as a suggested command has it: as `shown`, quoted where the shell needs it.
+
+    Examples
+    --------
+    >>> typed(Path.cwd() / "runs" / "my first")
+    "'runs/my first'"
+    """
+    return shlex.quote(shown(path))

@@ -28,7 +28,7 @@ from pipelines.auditing.sample import answer_by_truth, current_audits
 from pipelines.auditing.strata import cells_of, strata_of
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.dependencies import settings_of
-from pipelines.run.paths import shown
+from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.stages import contents, make_stage, taxonomy_of
 from pipelines.selecting.recall import measure_recall
@@ -93,7 +93,7 @@ def _audits(config: Config, run_dir: Path, candidates: Stage) -> Stage:
         raise InputError(
             "precision cannot be shown: the run has no audits",
             facts={"run": run_dir},
-            help=f"judge a few hundred pairs: winnow audit sample {shown(run_dir)}",
+            help=f"judge a few hundred pairs: winnow audit sample {typed(run_dir)}",
         )
     return open_stage(run_dir, "audits")
 
