@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pipelines.api import status as status
     from pipelines.api import study as study
     from pipelines.api import train as train
-    from pipelines.passes.from_signals import candidates_from_signals as candidates_from_signals
-    from pipelines.passes.transform import CandidatesFromSignals as CandidatesFromSignals
+    from pipelines.jobs.from_signals import candidates_from_signals as candidates_from_signals
+    from pipelines.jobs.transform import CandidatesFromSignals as CandidatesFromSignals
     from pipelines.studies.opened import Study as Study
     from pipelines.studies.opened import open_study as open_study
 else:
@@ -30,8 +30,8 @@ else:
         {
             "pipelines.api": "AuditSample Evaluation label audit_sample audit_import select export"
             " train evaluate report study plan status",
-            "pipelines.passes.from_signals": "candidates_from_signals",
+            "pipelines.jobs.from_signals": "candidates_from_signals",
             "pipelines.studies.opened": "Study open_study",
-            "pipelines.passes.transform": "CandidatesFromSignals",
+            "pipelines.jobs.transform": "CandidatesFromSignals",
         },
     )

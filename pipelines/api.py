@@ -102,7 +102,7 @@ def label(
     BusyError
         If another process works in the folder.
     """
-    from pipelines.passes.label import label as make_candidates
+    from pipelines.jobs.label import label as make_candidates
 
     checked = _read(config, settings)
     run_dir = absolute(Path(out))

@@ -11,8 +11,8 @@ from typing import Any
 from labeling.code_digest import PACKAGES, code_digest
 
 MAKERS = {
-    "signals": ("pipelines.passes.signals", "labeling.readers"),
-    "candidates": ("pipelines.passes.candidates", "pipelines.auditing.import_candidates"),
+    "signals": ("pipelines.jobs.signals", "labeling.readers"),
+    "candidates": ("pipelines.jobs.candidates", "pipelines.auditing.import_candidates"),
     "audits": ("pipelines.auditing.sample",),
     "audits-cells": ("pipelines.auditing.strata",),
     "scored": ("pipelines.selecting.scores",),

@@ -22,7 +22,7 @@ from pipelines.delivery.train import train
 from pipelines.demo.files import write_world
 from pipelines.demo.records import WorldSettings
 from pipelines.demo.world import make_world
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.run.paths import shown, typed
 from pipelines.run.progress import notify, stage_line

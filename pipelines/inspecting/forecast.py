@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from labeling.errors import InputError
 from labeling.readers import parquet_footers
-from pipelines.passes.splits import input_of, input_paths
+from pipelines.jobs.splits import input_of, input_paths
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
 from pipelines.shuffle.engine import ROWS_PER_BUCKET, Split

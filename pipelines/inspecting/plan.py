@@ -14,9 +14,9 @@ from pipelines.inspecting.forecast import Source, disk, free_space, memory, sour
 from pipelines.inspecting.formatting import size, write_table
 from pipelines.inspecting.staleness import why_candidates_again, why_signals_again
 from pipelines.inspecting.unfinished import attempts
+from pipelines.jobs.splits import input_paths, splits_of
 from pipelines.passes import inputs
 from pipelines.passes.plan import plan as passes_of
-from pipelines.passes.splits import input_paths, splits_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
 from pipelines.run.progress import notify

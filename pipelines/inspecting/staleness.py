@@ -11,7 +11,7 @@ from typing import Any
 
 from curation.runs.code import code_version
 from labeling.readers.image_files import named
-from pipelines.passes.splits import input_paths, sizes_beside
+from pipelines.jobs.splits import input_paths, sizes_beside
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.shuffle.engine import Split

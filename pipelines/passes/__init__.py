@@ -1,4 +1,4 @@
-"""`winnow label`: the passes from inputs to signals and from signals to candidates.
+"""The passes of `winnow label`: each is one shuffle, in a module of its name.
 
-Each pass is one shuffle, with a module of its name; `plan` has their order.
+`plan` has their order.
 """

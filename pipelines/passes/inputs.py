@@ -20,8 +20,8 @@ from labeling.readers.image_files import Locator
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.input import ReadContext
+from pipelines.jobs.splits import input_of
 from pipelines.passes.labeling_pass import Pass
-from pipelines.passes.splits import input_of
 from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.run.config import Config
 from pipelines.shuffle.engine import Split, Tables

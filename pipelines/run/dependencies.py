@@ -47,7 +47,7 @@ NEEDS = {
     "model": Needs(("train",)),
     "evaluation": Needs((), ("evaluate.truth",)),
 }
-"""By stage. Signals depend on the inputs too; `pipelines.passes.splits` digests their files.
+"""By stage. Signals depend on the inputs too; `pipelines.jobs.splits` digests their files.
 
 Answers of a sheet depend on no setting. Cells are cut once: audits follow them.
 """

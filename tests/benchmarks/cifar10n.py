@@ -44,7 +44,7 @@ from curation.shards.tars import Sample, write_shards
 from labeling.keys.ids import digest
 from labeling.schemas import AUDITS, CANDIDATES, SELECTED
 from pipelines.delivery.export import export
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import Config, check_config, with_overrides
 from pipelines.run.stages import taxonomy_of
 from pipelines.selecting.select import select

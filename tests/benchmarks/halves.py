@@ -54,7 +54,7 @@ from labeling.matching.texts import match_texts
 from labeling.schemas import CANDIDATES, TRUTH
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.truth import read_truth
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import Config, check_config, read_config
 from pipelines.run.stages import taxonomy_of
 

@@ -34,7 +34,7 @@ from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.truth import read_truth
 from pipelines.inputs.tables import SignalsInput
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import AuditSettings, Config, TaxonomyInput
 from pipelines.selecting.select import select
 

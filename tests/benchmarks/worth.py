@@ -34,7 +34,7 @@ from curation.runs.staging import reuse, write_stage
 from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
 from pipelines.delivery.train import train
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.selecting.select import select
 from training.model.model_file import read_card

@@ -13,7 +13,7 @@ import pytest
 
 from labeling.keys import ids
 from labeling.schemas import CANDIDATES
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from tests.labeling import brigades
 from tests.labeling.brigades import Log, Site

@@ -14,7 +14,7 @@ from labeling.readers.archives import read_archive
 from labeling.readers.http import Broken
 from labeling.readers.image_files import Located
 from labeling.readers.wat import read_wat
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record, wat_record
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from curation.runs.stage import open_stage
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.shuffle import engine
 from tests.faults import jobs

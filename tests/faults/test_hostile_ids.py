@@ -21,7 +21,7 @@ from labeling.keys import ids
 from labeling.readers.webdatasets import read_webdataset
 from labeling.schemas import CANDIDATES, FEEDBACK, HEX_ID, IMAGES, LINKS, PLACEMENTS, SIGNALS
 from labeling.taxonomy.published import read_taxonomy
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 
 HOSTILE = (

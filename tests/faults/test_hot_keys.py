@@ -23,9 +23,9 @@ from labeling.keys.host_numbers import COMPACT_PLACEMENTS
 from labeling.links import graph, links
 from labeling.links.graph import EDGES
 from labeling.schemas import CANDIDATES, LINKS
+from pipelines.jobs.label import label
 from pipelines.passes import inputs
 from pipelines.passes import links as links_pass
-from pipelines.passes.label import label
 from pipelines.passes.tables import read_rows
 from pipelines.run.config import read_config
 from pipelines.shuffle import engine

@@ -16,7 +16,7 @@ from labeling.matching.texts import match_texts
 from labeling.taxonomy.confusables import confusable_names, visible
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
 from pipelines.cli import main
-from pipelines.passes.label import print_odd_names
+from pipelines.jobs.label import print_odd_names
 
 CYRILLIC_A = "\u0430"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.selecting.select import select
 from tests.pipelines.shops import write_shop

@@ -17,7 +17,7 @@ from PIL import Image
 from curation.runs.stage import current, open_stage
 from labeling.keys import ids
 from pipelines.cli import main
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.run.saved_config import FROM_RUN, load_config, save_config
 from pipelines.selecting.select import select

@@ -12,7 +12,7 @@ import pytest
 
 from curation.runs.stage import open_stage
 from pipelines.delivery.export import export
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.run.saved_config import save_config
 from pipelines.selecting.select import select

@@ -16,7 +16,7 @@ from pipelines.auditing.looks import read_looks
 from pipelines.auditing.sample import answer_by_truth, draw_audits, import_answers
 from pipelines.auditing.until import audit_until
 from pipelines.delivery.truth import read_truth
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.run.stages import taxonomy_of
 from pipelines.selecting.select import select

@@ -9,7 +9,7 @@ from curation.runs.stage import open_stage
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.schemas import LINKS
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 
 

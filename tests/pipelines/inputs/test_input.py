@@ -16,8 +16,8 @@ from labeling.frames.signals import signals_from_texts
 from labeling.schemas import CANDIDATES, SIGNALS
 from pipelines.inputs.input import Input, ReadContext
 from pipelines.inspecting.forecast import sources
-from pipelines.passes.label import label
-from pipelines.passes.splits import splits_of
+from pipelines.jobs.label import label
+from pipelines.jobs.splits import splits_of
 from pipelines.run.config import Config
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from curation.runs.stage import Stage, open_stage
 from curation.shards.images import read_image
 from labeling.schemas import CANDIDATES, IMAGES
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 
 

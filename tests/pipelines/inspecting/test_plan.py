@@ -20,7 +20,7 @@ from labeling.errors import InputError
 from labeling.readers.parquet_footers import rows_of
 from pipelines.cli import main
 from pipelines.inspecting import forecast
-from pipelines.passes.splits import input_paths, splits_of
+from pipelines.jobs.splits import input_paths, splits_of
 from pipelines.run.config import read_config
 from pipelines.run.dependencies import digests_of, settings_of
 

@@ -6,7 +6,7 @@ import pytest
 
 from curation.runs.stage import Stage
 from labeling.schemas import CANDIDATES
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.shuffle import engine
 

@@ -9,8 +9,8 @@ import click
 import pytest
 
 from pipelines.cli import main
+from pipelines.jobs.label import label
 from pipelines.passes import labeling_pass
-from pipelines.passes.label import label
 from pipelines.run.config import read_config
 from pipelines.run.paths import absolute, shown
 from pipelines.shuffle.engine import Shuffle, Split, run

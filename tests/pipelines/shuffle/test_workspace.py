@@ -12,7 +12,7 @@ import pytest
 from curation.runs.stage import Stage, current
 from labeling.errors import ConfigError, IntegrityError
 from labeling.taxonomy.published import TaxonomyFiles
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import Config, read_config
 from pipelines.shuffle import storage
 from pipelines.shuffle.engine import Split

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from curation.runs.stage import Stage, current
 from pipelines.cli import main
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 
 pytestmark = pytest.mark.engine

@@ -9,8 +9,8 @@ import pytest
 from curation.runs.stage import Stage, current, open_stage
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, REJECTS, SIGNALS
+from pipelines.jobs.label import label
 from pipelines.passes import propagation
-from pipelines.passes.label import label
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.shuffle import engine
 

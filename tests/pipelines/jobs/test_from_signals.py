@@ -14,9 +14,9 @@ import pytest
 from curation.runs.run import Run, open_run
 from labeling.errors import InputError
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.passes.from_signals import candidates_from_signals
-from pipelines.passes.label import label
-from pipelines.passes.transform import CandidatesFromSignals
+from pipelines.jobs.from_signals import candidates_from_signals
+from pipelines.jobs.label import label
+from pipelines.jobs.transform import CandidatesFromSignals
 from pipelines.run.config import read_config
 
 

@@ -14,9 +14,9 @@ from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
 from labeling.taxonomy.published import TaxonomyFiles
+from pipelines.jobs.splits import input_digests, input_paths, splits_of
 from pipelines.passes import inputs
 from pipelines.passes.labeling_pass import run_pass
-from pipelines.passes.splits import input_digests, input_paths, splits_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
 from pipelines.run.progress import stage_line

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from curation.runs.stage import Stage
 from labeling.taxonomy.confusables import confusable_names
-from pipelines.passes.candidates import make_candidates
-from pipelines.passes.signals import make_signals
+from pipelines.jobs.candidates import make_candidates
+from pipelines.jobs.signals import make_signals
 from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, taxonomy_files

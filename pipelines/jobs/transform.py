@@ -20,7 +20,7 @@ from curation.runs.table_files import parquet_bytes
 from labeling.frames.frames import to_table
 from labeling.schemas import SIGNALS
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.passes.from_signals import TAXONOMY_FILE, passes_on_signals, split_of, taxonomy_lines
+from pipelines.jobs.from_signals import TAXONOMY_FILE, passes_on_signals, split_of, taxonomy_lines
 from pipelines.passes.labeling_pass import Pass
 from pipelines.shuffle import partition, segments
 from pipelines.shuffle.engine import ROWS_AT_ONCE

@@ -15,7 +15,7 @@ from curation.shards.images import BadImage, read_image
 from labeling.keys import ids
 from labeling.schemas import IMAGES, REJECTS
 from pipelines.delivery.export import export
-from pipelines.passes.label import label
+from pipelines.jobs.label import label
 from pipelines.run.config import Config, read_config
 from pipelines.selecting.select import select
 from tests.labeling.warcs import Response, members, record
