@@ -237,7 +237,7 @@ def select(
     Returns
     -------
     Stage
-        The selection: ``counts`` has the numbers, ``manifest["facts"]`` the precision.
+        The selection: ``counts`` has the numbers, ``facts`` the precision.
 
     Raises
     ------
@@ -409,7 +409,7 @@ def evaluate(
             )
         with _locked(run, settings) as (config, run_dir):
             stage = evaluate_held_out(config, run_dir, label_set)
-        return Evaluation(stage.manifest["facts"], stage.dir / "measures.json")
+        return Evaluation(stage.facts, stage.dir / "measures.json")
     model = model_of(absolute(Path(run)), label_set)
     path = absolute(Path(out or Path(run) / f"transfer-{Path(on).stem}.json"))
     other = transfer_task(absolute(Path(on)), task, method, steps, image_size)

@@ -46,7 +46,17 @@ MADE_BY = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One committed output of a stage, opened through its manifest."""
+    """One committed output of a stage, opened through its manifest.
+
+    Attributes
+    ----------
+    name
+        Name of the stage, such as ``candidates`` or ``shards-all``.
+    dir
+        Folder of the output.
+    manifest
+        The content of its ``manifest.json``: files, inputs, settings, counts, facts.
+    """
 
     name: str
     dir: Path
@@ -76,6 +86,12 @@ class Stage:
         """The counts that the stage recorded."""
         counts: Mapping[str, Any] = self.manifest["counts"]
         return counts
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The measures and findings that the stage recorded, such as the precision."""
+        facts: Mapping[str, Any] = self.manifest["facts"]
+        return facts
 
     def paths(self, suffix: str = "", prefix: str = "") -> list[Path]:
         """Return the listed files with this ending and beginning, in the manifest's order."""

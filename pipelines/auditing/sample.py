@@ -122,7 +122,7 @@ def _commit(
     with stage_line("audits") as facts:
         stage = make_stage(run_dir, "audits", write, inputs=inputs, config=settings, seed=seed)
         facts += [f"{stage.counts[verdict]:,} {verdict}" for verdict in VERDICTS]
-        measured = stage.manifest["facts"]
+        measured = stage.facts
         if measured.get("n_judged_by_several"):
             kappa = f", kappa {measured['kappa']:.2f}" if "kappa" in measured else ""
             n_pairs = measured["n_judged_by_several"]

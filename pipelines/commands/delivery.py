@@ -53,9 +53,7 @@ def train(run: Path, label_set: str, **options: Any) -> None:
     stage = pipelines.train(run, label_set=label_set, **options)
     if stage is None:
         return
-    print_values(
-        [("model", shown(stage.dir)), ("final_loss", stage.manifest["facts"]["final_loss"])]
-    )
+    print_values([("model", shown(stage.dir)), ("final_loss", stage.facts["final_loss"])])
     print_values([("summary", summary(stage))])
     print_next(with_labels(f"winnow evaluate {typed(run)}", label_set))
 

@@ -52,7 +52,7 @@ def select(run: Path, **options: Any) -> None:
 
     stage = pipelines.select(run, **options)
     print_values([("candidates", stage.counts["in"]), ("kept", stage.counts["out"])])
-    facts = stage.manifest["facts"]
+    facts = stage.facts
     print_values((name, facts[name]) for name in ("precision", "precision_low", "precision_high"))
     has_images = current(run, "signals") is not None
     print_next(f"winnow {'export' if has_images else 'report'} {typed(run)}")

@@ -45,8 +45,8 @@ def evaluate(config: Config, run_dir: Path, label_set: str) -> Stage:
 
     with stage_line(name) as facts:
         stage = make_stage(run_dir, name, write, inputs=inputs, config={})
-        facts.append(f"mAP {stage.manifest['facts']['map']:.4f}")
-        facts.append(f"{stage.manifest['facts']['n_images']:,} held-out images")
+        facts.append(f"mAP {stage.facts['map']:.4f}")
+        facts.append(f"{stage.facts['n_images']:,} held-out images")
     return stage
 
 

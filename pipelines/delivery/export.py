@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.runs.stage import Stage, open_stage
-from curation.runs.staging import StageWriter, refuse_nothing, reuse, write_stage
+from curation.runs.staging import StageWriter, refuse_nothing
 from curation.shards.card import write_card
 from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
 from curation.shards.samples import RESTORABLE_REASONS, is_any_restored
@@ -24,7 +24,7 @@ from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
 from pipelines.run.progress import stage_line
 from pipelines.run.saved_config import find_input
-from pipelines.run.stages import contents, stage_name, taxonomy_of
+from pipelines.run.stages import contents, make_stage, stage_name, taxonomy_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def label_set_of(run_dir: Path, name: str) -> LabelSet:
     card: dict[str, Any] = {}
     if name == "selected":
         n_kept, n = selected.counts["out"], selected.counts["in"]
-        card = {**selected.manifest["facts"], "candidates": n, "kept": n_kept}
+        card = {**selected.facts, "candidates": n, "kept": n_kept}
         card["kept_share"] = n_kept / max(n, 1)
     return LabelSet(name, (selected,), {}, partial(read_labels, selected, name), card)
 
@@ -84,11 +84,14 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
     name = stage_name("shards", labels.name)
     inputs, settings = shards_made_from(config, run_dir, labels)
     with stage_line(name) as facts:
-        earlier = reuse(out_dir, name, inputs=inputs, config=settings)
-        if earlier is None or _is_any_restored(config, run_dir, earlier):
-            with write_stage(out_dir, name, inputs=inputs, config=settings) as work:
-                _write(config, run_dir, labels, work)
-        stage = open_stage(out_dir, name)
+        stage = make_stage(
+            out_dir,
+            name,
+            partial(_write, config, run_dir, labels),
+            inputs=inputs,
+            config=settings,
+            is_complete=partial(_is_complete, config, run_dir),
+        )
         counts = stage.counts
         facts.append(
             f"{counts['train']:,} images with {counts['labels_kept']:,} labels to train on, "
@@ -111,13 +114,13 @@ def shards_made_from(
     )
 
 
-def _is_any_restored(config: Config, run_dir: Path, shards: Stage) -> bool:
-    """Return whether an image that was missing when the shards were written is there now."""
+def _is_complete(config: Config, run_dir: Path, shards: Stage) -> bool:
+    """Return whether every image that was missing when the shards were written still is."""
     if not any(shards.counts["dropped"].get(reason) for reason in RESTORABLE_REASONS):
-        return False
+        return True
     images = open_stage(run_dir, "signals").table(IMAGES)
     limits = ImageLimits(short_side=config.export.short_side)
-    return is_any_restored(shards.table(REJECTS), images, find_input(config), limits)
+    return not is_any_restored(shards.table(REJECTS), images, find_input(config), limits)
 
 
 def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -> None:

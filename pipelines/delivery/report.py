@@ -55,7 +55,7 @@ def report(config: Config, run_dir: Path) -> Path:
             name: {"content": stage.content, "counts": dict(stage.counts)}
             for name, stage in stages.items()
         },
-        "bursts": candidates.manifest["facts"].get("bursts", []),
+        "bursts": candidates.facts.get("bursts", []),
     }
     with stage_line("report"):
         if current(run_dir, "selected") is not None:
@@ -78,7 +78,7 @@ def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxon
     kept = np.asarray(selected["kept"], bool)
     audits = open_stage(run_dir, "audits").table(AUDITS)
     facts: Facts = {
-        **stage.manifest["facts"],
+        **stage.facts,
         "kept": stage.counts["out"],
         "kept_share": stage.counts["out"] / max(stage.counts["in"], 1),
         "threshold_table": json.loads((stage.dir / "thresholds.json").read_text("utf-8")),
@@ -215,7 +215,7 @@ def _measures(run_dir: Path) -> Facts:
     for label_set in LABEL_SETS:
         name = stage_name("evaluation", label_set)
         if _up_to_date(run_dir, name) is not None:
-            facts[f"map_{label_set}"] = open_stage(run_dir, name).manifest["facts"]["map"]
+            facts[f"map_{label_set}"] = open_stage(run_dir, name).facts["map"]
         elif current(run_dir, name) is not None:
             notify(f"{name} is of an earlier selection: the report leaves it out")
     if [*facts] == ["map_selected"]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from curation.runs.code import fingerprint
 from curation.runs.stage import Stage, open_stage
-from curation.runs.staging import StageWriter, reuse, write_stage
+from curation.runs.staging import StageWriter, reuse
 from labeling.errors import QualityError
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
 from pipelines.run.progress import Progress, notify, stage_line
-from pipelines.run.stages import contents, labels_of, stage_name
+from pipelines.run.stages import contents, labels_of, make_stage, stage_name
 
 if TYPE_CHECKING:
     from training.data.shard_index import Shards
@@ -40,17 +41,20 @@ def train(config: Config, run_dir: Path, label_set: str, world: World | None = N
     name = stage_name("model", label_set)
     inputs, settings = contents(candidates, shards), settings_of("model", config)
     with stage_line(name) as facts:
-        # All processes must agree: only the first one may look at the folder and write to it.
-        if world.from_first(reuse(run_dir, name, inputs=inputs, config=settings) is None):
-            events = run_dir / "tensorboard" / f"{name}-{fingerprint(name, inputs, settings)}"
-            seed = config.train.seed
-            with write_stage(
-                run_dir, name, inputs=inputs, config=settings, seed=seed, resume=True
-            ) as work:
-                _write(config, name, (shards, candidates), events, world, work)
-        stage = open_stage(run_dir, name)
+        # The others wait for this: only the first process may look at the folder and write to it.
+        world.from_first(reuse(run_dir, name, inputs=inputs, config=settings) is None)
+        events = run_dir / "tensorboard" / f"{name}-{fingerprint(name, inputs, settings)}"
+        stage = make_stage(
+            run_dir,
+            name,
+            partial(_write, config, name, (shards, candidates), events, world),
+            inputs=inputs,
+            config=settings,
+            seed=config.train.seed,
+            resume=True,
+        )
         facts.append(f"{stage.counts['steps']:,} steps, {stage.counts['images']:,} images")
-        facts.append(f"final loss {stage.manifest['facts']['final_loss']:.4f}")
+        facts.append(f"final loss {stage.facts['final_loss']:.4f}")
     return stage
 
 
@@ -97,7 +101,7 @@ def assist(config: Config, run_dir: Path, label_set: str, world: World) -> None:
 
 def summary(stage: Stage) -> str:
     """Return one line on what was trained, how, and how fast."""
-    settings, facts = stage.manifest["config"], stage.manifest["facts"]
+    settings, facts = stage.manifest["config"], stage.facts
     return (
         f"ResNet-{settings['depth']}, width {settings['width']}, {settings['image_size']} px, "
         f"{settings['steps']:,} steps of {settings['batch_size']} images, {settings['loss']} loss, "

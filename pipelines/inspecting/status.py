@@ -126,7 +126,7 @@ def _counts(stage: Stage) -> Iterator[str]:
 
 
 def _measures(stage: Stage) -> Iterator[str]:
-    kind, facts = stage.name.split("-")[0], stage.manifest["facts"]
+    kind, facts = stage.name.split("-")[0], stage.facts
     if kind == "selected" and "precision" in facts:
         low, high = facts["precision_low"], facts["precision_high"]
         yield f"precision {facts['precision']:.3f} ({low:.3f} to {high:.3f})"

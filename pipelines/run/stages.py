@@ -32,18 +32,25 @@ def make_stage(
     inputs: Mapping[str, str],
     config: Mapping[str, Any],
     seed: int = 0,
+    resume: bool = False,
+    is_complete: Callable[[Stage], bool] = lambda earlier: True,
 ) -> Stage:
     """Return the output of a stage; `write` is called unless it was made from the same before.
 
     Parameters
     ----------
-    run_dir, name, inputs, config, seed
+    run_dir, name, inputs, config, seed, resume
         See `curation.runs.staging.write_stage`.
     write
         Writes the files, the counts and the facts.
+    is_complete
+        Whether an earlier output from the same can be returned.
     """
-    if reuse(run_dir, name, inputs=inputs, config=config) is None:
-        with write_stage(run_dir, name, inputs=inputs, config=config, seed=seed) as work:
+    earlier = reuse(run_dir, name, inputs=inputs, config=config)
+    if earlier is None or not is_complete(earlier):
+        with write_stage(
+            run_dir, name, inputs=inputs, config=config, seed=seed, resume=resume
+        ) as work:
             write(work)
     return open_stage(run_dir, name)
 

@@ -32,7 +32,7 @@ def score(config: Config, run_dir: Path, candidates: Stage, audits: Stage) -> St
             inputs=contents(candidates, audits),
             config=settings_of("scored", config),
         )
-        trained = stage.manifest["facts"]
+        trained = stage.facts
         facts.append(f"from {trained['n_audits']:,} audits, {trained['n_features']} features")
         facts.append("boosted" if trained["folds_boosted"] else "logistic")
     return stage

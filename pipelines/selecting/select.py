@@ -185,7 +185,7 @@ def read_groups(selected: Stage) -> list[dict[str, Any]]:
 
 
 def _summary(selected: Stage, confidence: float) -> list[str]:
-    measured, counts = selected.manifest["facts"], selected.counts
+    measured, counts = selected.facts, selected.counts
     at_all_looks = " at all looks" if confidence != measured["confidence"] else ""
     return [
         f"{counts['out']:,} of {counts['in']:,} kept",
@@ -196,7 +196,7 @@ def _summary(selected: Stage, confidence: float) -> list[str]:
 
 
 def _group_lines(selected: Stage) -> Iterator[str]:
-    groups, is_held = read_groups(selected), "precision_held" in selected.manifest["facts"]
+    groups, is_held = read_groups(selected), "precision_held" in selected.facts
     for row in groups[:MAX_GROUPS]:
         text = f"{row['n_kept']:,} of {row['n_candidates']:,} kept, {row['n_audits']:,} audits"
         if row["precision"] is not None:
@@ -211,7 +211,7 @@ def _group_lines(selected: Stage) -> Iterator[str]:
 def _floor_lines(selected: Stage, asked: int | None) -> Iterator[str]:
     if asked is None:
         return
-    facts = selected.manifest["facts"]
+    facts = selected.facts
     held = facts["floor_held"]
     text = "none" if not held else f"the best {held:,} of each label"
     if held < asked:

@@ -102,7 +102,7 @@ def measures(config: Config, run_dir: Path, work: Path, seed: int) -> Iterator[t
     for name in SETS:
         export(config, run_dir, name)
         model = train(config, run_dir, name).dir
-        held_out = evaluate(config, run_dir, name).manifest["facts"]
+        held_out = evaluate(config, run_dir, name).facts
         for measure in ("map", "precision_at_1", "precision_at_5"):
             yield f"{name}_{measure}", held_out[measure]
         for methods in (("knn", "linear"), ("finetune",)):
@@ -151,7 +151,7 @@ def remembered(
     if reuse(run_dir, stage, inputs=inputs, config=settings) is None:
         with write_stage(run_dir, stage, inputs=inputs, config=settings) as output:
             output.facts |= {k: v for k, v in measure() if not k.startswith("n_")}
-    facts: dict[str, float] = open_stage(run_dir, stage).manifest["facts"]
+    facts: dict[str, float] = open_stage(run_dir, stage).facts
     return facts.items()
 
 

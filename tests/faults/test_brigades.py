@@ -93,7 +93,7 @@ def test_a_run_tells_what_it_left_out_and_where_the_bursts_were(tmp_path: Path) 
     assert stage.counts["replayed"] == len(replayed)
     assert stage.counts["before_image"] == 0
     assert stage.counts["bursts"] == 1
-    (burst,) = stage.manifest["facts"]["bursts"]
+    (burst,) = stage.facts["bursts"]
     assert burst["label_id"] == "cat"
     assert (burst["n"], burst["n_new"], burst["usual"]) == (301, 300, 1.0)
     rows = stage.table(CANDIDATES).to_pylist()

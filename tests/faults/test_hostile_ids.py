@@ -80,7 +80,7 @@ def test_pages_images_users_and_events_of_any_name_become_digests(tmp_path: Path
     )
     stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
     assert set(stage.table(CANDIDATES)["image_id"].to_pylist()) == set(map(ids.digest, images))
-    assert len(stage.manifest["facts"]["odd_names"]) == 2
+    assert len(stage.facts["odd_names"]) == 2
     signals = open_stage(tmp_path / "run", "signals")
     assert len(signals.table(SIGNALS)) == len(names)
     assert sorted(signals.table(FEEDBACK)["user_id"].to_pylist()) == sorted(names)

@@ -21,7 +21,7 @@ def test_a_score_and_a_selection_are_those_of_the_command(selected: Path) -> Non
     assert scores.equals(run.scored.to_arrow())
     kept = select(scores, run.audits, candidates=run.candidates, taxonomy=run.taxonomy)
     assert kept.table.equals(run.selected.to_arrow())
-    facts = run.stages["selected"].manifest["facts"]
+    facts = run.stages["selected"].facts
     assert kept.threshold == facts["threshold"]
     found = (kept.precision, kept.interval.low, kept.interval.high)
     assert found == tuple(facts[name] for name in ("precision", "precision_low", "precision_high"))

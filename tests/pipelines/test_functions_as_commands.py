@@ -56,13 +56,13 @@ def test_a_whole_run_by_functions_is_that_of_the_commands(
     kept = pipelines.select(run, keep=0.4, by="level", settings={"audit.n": 100})
     printed = winnow("select", other, "--keep", 0.4, "--by", "level", "-o", "audit.n=100")
     assert printed["kept"] == str(kept.counts["out"])
-    assert printed["precision"] == f"{kept.manifest['facts']['precision']:.4f}"
+    assert printed["precision"] == f"{kept.facts['precision']:.4f}"
 
     shards = pipelines.export(run, short_side=32)
     assert winnow("export", other, "--short-side", 32)["images"] == str(shards.counts["out"])
     model = pipelines.train(run, settings={"train.steps": 2})
     assert isinstance(model, Stage)
-    final_loss = f"{model.manifest['facts']['final_loss']:.4f}"
+    final_loss = f"{model.facts['final_loss']:.4f}"
     assert winnow("train", other, "-o", "train.steps=2")["final_loss"] == final_loss
     evaluation = pipelines.evaluate(run)
     assert winnow("evaluate", other)["map"] == f"{evaluation.measures['map']:.4f}"
@@ -116,7 +116,7 @@ def test_a_configuration_in_memory_gives_the_run_of_its_file(
 
 def test_a_share_replaces_a_precision_of_the_configuration(configured: Path) -> None:
     asked = {"select.precision": 0.5}
-    assert "precision_held" in pipelines.select(configured, settings=asked).manifest["facts"]
+    assert "precision_held" in pipelines.select(configured, settings=asked).facts
     stage = pipelines.select(configured, keep=0.2, settings=asked)
     assert stage.counts["out"] == round(0.2 * stage.counts["in"])
     with pytest.raises(ConfigError, match="cannot be asked for together"):

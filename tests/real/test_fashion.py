@@ -66,7 +66,7 @@ def test_the_selected_third_beats_the_naive_ranking_of_the_same_rows(
 
 
 def test_the_interval_holds_the_true_precision(run_dir: Path, found: dict[str, float]) -> None:
-    facts = open_stage(run_dir, "selected").manifest["facts"]
+    facts = open_stage(run_dir, "selected").facts
     true = found["precision_winnow_third"]
     assert facts["precision_low"] <= true <= facts["precision_high"]
     assert facts["precision_high"] - facts["precision_low"] < 0.03

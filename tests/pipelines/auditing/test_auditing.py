@@ -44,7 +44,7 @@ def test_a_share_is_kept_with_its_precision(shop: Path, labelled: Path) -> None:
     assert kept.sum() == stage.counts["out"] == round(len(selected) / 3)
     truth = read_truth(shop.parent / "truth.csv", taxonomy_of(open_stage(labelled, "candidates")))
     right = find_pairs(selected, truth) >= 0
-    facts = stage.manifest["facts"]
+    facts = stage.facts
     assert facts["precision_low"] <= facts["precision"] <= facts["precision_high"]
     assert right[kept].mean() > right.mean() + 0.2
     assert facts["precision_low"] <= right[kept].mean() <= facts["precision_high"]
@@ -69,7 +69,7 @@ def test_bounds_of_probabilities_are_written_on_demand(shop: Path, labelled: Pat
     bounds = scored.table(INTERVALS)
     assert bounds["label_id"].equals(scored.table(SCORED)["label_id"])
     assert pc.all(pc.less_equal(bounds["p_low"], bounds["p_high"])).as_py()
-    facts = scored.manifest["facts"]
+    facts = scored.facts
     assert (facts["folds_boosted"], list(facts["log_loss"])) == (0, ["logistic"])
 
 
@@ -172,7 +172,7 @@ def test_a_second_sheet_holds_what_was_said_and_asks_for_more(shop: Path, labell
 def test_a_scored_run_is_audited_where_the_threshold_falls(shop: Path, labelled: Path) -> None:
     config = with_overrides(read_config(shop), ["audit.n=100"])
     first = answer_by_truth(config, labelled).table(AUDITS)
-    before = select(config, labelled).manifest["facts"]
+    before = select(config, labelled).facts
     more = with_overrides(without_truth(shop), ["audit.n=160"])
     sheet, n_asked = draw_audits(more, labelled)
     fill_in(sheet, shop, labelled)
@@ -180,7 +180,7 @@ def test_a_scored_run_is_audited_where_the_threshold_falls(shop: Path, labelled:
     assert n_asked == 60
     assert np.all(find_pairs(first, audits) >= 0)
     assert {name.split("-")[0] for name in audits["stratum"].to_pylist()} == {"cell"}
-    facts = select(config, labelled).manifest["facts"]
+    facts = select(config, labelled).facts
     assert facts["n_audits_kept"] - before["n_audits_kept"] >= 30
     assert facts["precision_low"] > before["precision_low"]
 
@@ -197,7 +197,7 @@ def test_audits_are_drawn_until_the_interval_is_narrow(shop: Path, labelled: Pat
     assert [one.number for one in looks] == list(range(1, len(looks) + 1))
     assert audit_until(config, labelled, 0.06) == (look, 0)
     assert read_looks(labelled) == looks
-    told = select(config, labelled).manifest["facts"]
+    told = select(config, labelled).facts
     assert (told["precision_low"], told["precision_high"]) == (look.low, look.high)
     assert told["confidence"] == 0.95
 

@@ -72,7 +72,7 @@ def test_a_run_of_imported_candidates_is_selected_and_told(tmp_path, shuffled):
     kept = np.asarray(selected["kept"])
     assert kept.sum() == round(len(kept) / 4)
     right = find_pairs(selected, WORLD.truth) >= 0
-    facts = open_stage(run, "selected").manifest["facts"]
+    facts = open_stage(run, "selected").facts
     assert facts["precision_low"] <= right[kept].mean() <= facts["precision_high"]
     assert winnow("report", run).exit_code == 0
     assert "report.html" in {path.name for path in run.iterdir()}
@@ -330,7 +330,7 @@ def test_auditors_who_contradict_each_other_are_told(tmp_path, shuffled):
     text = [f"{header},auditor", *(f"{x},ann" for x in lines), *(f"{x},bob" for x in second)]
     done = import_lines(tmp_path, shuffled, "\n".join(text) + "\n")
     assert done.exit_code == 0, done.output
-    facts = open_stage(tmp_path / "run", "audits").manifest["facts"]
+    facts = open_stage(tmp_path / "run", "audits").facts
     n_yes = sum(line.endswith(",yes") for line in lines[:20])
     assert facts["n_judged_by_several"] == 20
     assert facts["agreement"] == pytest.approx(1 - n_yes / 20)

@@ -25,7 +25,7 @@ def test_the_whole_line_from_selection_to_report(shop: Path, selected: Path) -> 
         assert shards.counts["in"] == shards.counts["out"] + sum(shards.counts["dropped"].values())
         model = train(config, selected, label_set)
         assert model.counts["steps"] == 30
-        measured = evaluate(config, selected, label_set).manifest["facts"]
+        measured = evaluate(config, selected, label_set).facts
         assert 0 < measured["map"] <= 1
         thirds = [measured.get(f"n_labels_{name}", 0) for name in ("head", "middle", "tail")]
         assert 0 < sum(thirds) <= measured["n_labels"]
@@ -33,7 +33,7 @@ def test_the_whole_line_from_selection_to_report(shop: Path, selected: Path) -> 
     page = report(config, selected)
     facts = json.loads((selected / "report.json").read_text())
     assert facts["map_selected"] == pytest.approx(
-        open_stage(selected, "evaluation").manifest["facts"]["map"], abs=1e-5
+        open_stage(selected, "evaluation").facts["map"], abs=1e-5
     )
     assert facts["true_precision"] > facts["true_precision_all"]
     assert {row["source"] for row in facts["sources"]} == {"alt", "caption", "linked", "vote"}

@@ -45,7 +45,7 @@ def test_groups_keep_the_share_and_are_told(shop: Path, selected: Path, by: str)
     assert len(told) > 1
     assert sum(row["n_candidates"] for row in told) == stage.counts["in"]
     assert sum(row["n_kept"] for row in told) == stage.counts["out"]
-    assert sum(row["n_audits"] for row in told) == stage.manifest["facts"]["n_audits"]
+    assert sum(row["n_audits"] for row in told) == stage.facts["n_audits"]
     for row in told:
         assert abs(row["n_kept"] - row["n_candidates"] / 3) <= 1
     page = report(config, selected).read_text("utf-8")
@@ -85,7 +85,7 @@ def test_a_floor_is_held_and_told(run_dir: Path) -> None:
     done = winnow("select", run_dir, "--keep", "0.2", "--floor", "10")
     assert done.exit_code == 0, done.stderr
     stage = open_stage(run_dir, "selected")
-    facts = stage.manifest["facts"]
+    facts = stage.facts
     assert stage.counts["out"] == round(0.2 * stage.counts["in"])
     assert facts["floor_held"] == 10
     alone = f"  floor: the best 10 of each label; kept by it alone: {facts['n_by_floor']}"
@@ -105,7 +105,7 @@ def test_a_floor_that_is_too_high_is_lowered(run_dir: Path, mode: str, expected:
     done = winnow("select", run_dir, *mode.split())
     assert done.exit_code == 0, done.stderr
     assert expected in done.stderr
-    assert open_stage(run_dir, "selected").manifest["facts"]["floor_held"] < 1000
+    assert open_stage(run_dir, "selected").facts["floor_held"] < 1000
 
 
 def test_groups_with_a_floor_are_refused_before_anything_is_done(run_dir: Path) -> None:
@@ -118,5 +118,5 @@ def test_the_interval_that_audits_are_drawn_for_is_that_of_the_floor(run_dir: Pa
     floor = ["-o", "select.keep=0.2", "-o", "select.floor=10"]
     assert winnow("audit", "sample", run_dir, "--until-width", "0.9", *floor).exit_code == 0
     assert winnow("select", run_dir, *floor).exit_code == 0
-    facts = open_stage(run_dir, "selected").manifest["facts"]
+    facts = open_stage(run_dir, "selected").facts
     assert read_looks(run_dir)[-1].precision == facts["precision"]
