@@ -101,15 +101,15 @@ def conform(batch: Batch, table: TableSchema, where: str = "") -> pa.Table:
     return result
 
 
-def _wrong_columns(found: pa.Schema, table: TableSchema) -> dict[str, object]:
+def _wrong_columns(schema: pa.Schema, table: TableSchema) -> dict[str, object]:
     wrong: dict[str, object] = {}
     for field in table.fields:
-        index = found.get_field_index(field.name)
-        actual = found.field(index).type if index >= 0 else "nothing"
+        index = schema.get_field_index(field.name)
+        actual = schema.field(index).type if index >= 0 else "nothing"
         if actual != field.type:
             wrong[field.name] = f"expected {field.type}, found {actual}"
     known = {field.name for field in table.fields}
-    return wrong | {n: "not a column of this table" for n in found.names if n not in known}
+    return wrong | {n: "not a column of this table" for n in schema.names if n not in known}
 
 
 def _refused_values(column: Column, field: Field) -> Iterator[tuple[Column, str]]:

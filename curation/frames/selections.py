@@ -56,21 +56,21 @@ class Kept(Generic[Frame]):
         return self.interval.estimate
 
     def __repr__(self) -> str:
-        found = self.interval
+        interval = self.interval
         return (
             f"<Kept {self.n_kept:,} of {self.threshold_table.n_candidates:,} candidates: precision "
-            f"{found.estimate:.3f} ({found.low:.3f} to {found.high:.3f})>"
+            f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})>"
         )
 
     def _repr_html_(self) -> str:
-        found = self.interval
+        interval = self.interval
         rows: list[tuple[str, object]] = [
             ("kept", self.n_kept),
             ("candidates", self.threshold_table.n_candidates),
             ("threshold", self.threshold),
-            ("precision", found.estimate),
-            (f"{found.confidence:.0%} interval", f"{found.low:.3f} to {found.high:.3f}"),
-            ("audits among the kept", found.n_audits),
+            ("precision", interval.estimate),
+            (f"{interval.confidence:.0%} interval", f"{interval.low:.3f} to {interval.high:.3f}"),
+            ("audits among the kept", interval.n_audits),
         ]
         return html_table("selection", ("", "value"), rows)
 

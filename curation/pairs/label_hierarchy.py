@@ -62,17 +62,17 @@ class Relatives:
 
     def mean_siblings(self, values: Floats, missing: Floats | float) -> Floats:
         """Return the mean over the siblings of each candidate, `missing` without siblings."""
-        own = values[self.member]
-        others = np.bincount(self.family, own)[self.family] - own
+        of_member = values[self.member]
+        others = np.bincount(self.family, of_member)[self.family] - of_member
         return _mean(_total(self.member, others, self.n), self._of_siblings, missing)
 
     def max_siblings(self, values: Floats) -> Floats:
         """Return the largest of the (non-negative) values of the siblings, 0 without any."""
-        own, n_families = values[self.member], len(np.bincount(self.family))
-        first = _max(self.family, own, n_families)[self.family]
-        leads = own == first
+        of_member, n_families = values[self.member], len(np.bincount(self.family))
+        first = _max(self.family, of_member, n_families)[self.family]
+        leads = of_member == first
         alone = np.bincount(self.family, leads)[self.family] == 1
-        second = _max(self.family, np.where(leads, 0, own), n_families)[self.family]
+        second = _max(self.family, np.where(leads, 0, of_member), n_families)[self.family]
         return _max(self.member, np.where(leads & alone, second, first), self.n)
 
     @cached_property
@@ -117,8 +117,8 @@ def _expand(label: Codes, related: tuple[tuple[int, ...], ...]) -> tuple[Ints, I
     count = np.array([len(r) for r in related], np.int64)
     flat = np.array([code for codes in related for code in codes], np.int64)
     start = np.cumsum(count) - count
-    row, place = ranges(start[label], (start + count)[label])
-    return row, flat[place]
+    row, index = ranges(start[label], (start + count)[label])
+    return row, flat[index]
 
 
 def _inverse(count: npt.NDArray[np.number]) -> tuple[Floats, Floats]:

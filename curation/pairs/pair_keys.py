@@ -58,10 +58,10 @@ def find_pairs(pairs: Batch, among: Batch) -> Ints:
     order = np.argsort(codes[:n_among], kind="stable")
     keys, wanted = codes[:n_among][order], codes[n_among:]
     at = np.searchsorted(keys, wanted)
-    found = at < n_among
-    found[found] = keys[at[found]] == wanted[found]
+    is_present = at < n_among
+    is_present[is_present] = keys[at[is_present]] == wanted[is_present]
     rows = np.full(len(wanted), -1, np.int64)
-    rows[found] = order[at[found]]
+    rows[is_present] = order[at[is_present]]
     return rows
 
 

@@ -111,10 +111,10 @@ def _precision(facts: Facts) -> list[str]:
     within = interval(facts)
     aside = f" ({within})" if within else ""
     sentence = f"{basis}the precision of the kept labels is {percent(facts['precision'])}{aside}."
-    return [sentence[0].upper() + sentence[1:], *_proof(facts)]
+    return [sentence[0].upper() + sentence[1:], *_guarantee(facts)]
 
 
-def _proof(facts: Facts) -> list[str]:
+def _guarantee(facts: Facts) -> list[str]:
     held = facts.get("precision_held")
     if held is None:
         return []

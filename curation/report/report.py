@@ -66,7 +66,7 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         (``source``, ``n_candidates``, perhaps ``n_audits`` and ``precision``); ``bursts``
         (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``); ``rejects`` (number by
         reason); ``thumbnails`` (``kept_lowest`` and ``dropped_highest``, each of ``data_uri``,
-        ``label``, ``p_correct``); ``studies`` (``name``, ``said``, and ``figure``, an SVG that
+        ``label``, ``p_correct``); ``studies`` (``name``, ``sentences``, and ``figure``, an SVG that
         winnow drew); ``stages`` (``content`` and ``counts`` by name); and ``run``, the only fact
         that may depend on the time and the machine.
     out_dir

@@ -66,8 +66,12 @@ class Stage:
         return f"<Stage {self.name} {self.fingerprint} of {len(self.manifest['files'])} files>"
 
     def _repr_html_(self) -> str:
-        kinds = ("counts", "facts", "config", "inputs")
-        rows = [(kind, *item) for kind in kinds for item in self.manifest.get(kind, {}).items()]
+        sections = ("counts", "facts", "config", "inputs")
+        rows = [
+            (section, *item)
+            for section in sections
+            for item in self.manifest.get(section, {}).items()
+        ]
         return html_table(repr(self)[1:-1], ("", "name", "value"), rows[:MAX_ROWS])
 
     @property

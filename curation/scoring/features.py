@@ -157,9 +157,9 @@ def features(
     general["level"] = taxonomy.level[label].astype(np.float64)
     others = np.array([general[name] for name in GENERAL]).T
     columns = (strength, log_pages, log_hosts, silent, others)
-    kinds = ("strength", "log_pages", "log_hosts", "silent")
+    measures = ("strength", "log_pages", "log_hosts", "silent")
     return FeatureTable(
-        names=tuple(f"{source}.{kind}" for kind in kinds for source in used) + GENERAL,
+        names=tuple(f"{source}.{measure}" for measure in measures for source in used) + GENERAL,
         values=np.concatenate(columns, axis=1, dtype=np.float32, casting="unsafe"),
         sources=used,
         voted=voted,

@@ -118,12 +118,12 @@ def candidates(sums: pa.Table) -> Candidates:
     return Candidates(hours.filter(is_candidate), sizes.rename_columns(SIZES.names).cast(SIZES))
 
 
-def find(found: Candidates, first: int, last: int) -> pa.Table:
+def find(possible: Candidates, first: int, last: int) -> pa.Table:
     """Return the bursts of a log.
 
     Parameters
     ----------
-    found
+    possible
         `candidates` of all labels, concatenated.
     first, last
         Times of the first and the last event of the log, in seconds.
@@ -135,9 +135,9 @@ def find(found: Candidates, first: int, last: int) -> pa.Table:
     """
     if is_short(first, last):
         return BURSTS.empty_table()
-    hours = found.hours
+    hours = possible.hours
     clicks = np.asarray(hours["clicks"], bool)
-    of_all = np.where(clicks, _median(found.sizes, True), _median(found.sizes, False))
+    of_all = np.where(clicks, _median(possible.sizes, True), _median(possible.sizes, False))
     of_label = hours["usual"].to_numpy()
     usual = np.maximum(1.0, np.where(np.isnan(of_label), of_all, of_label))
     is_burst = pa.array(_mass(hours) > FACTOR * usual)

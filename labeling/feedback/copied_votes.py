@@ -69,7 +69,7 @@ def _linked(pair: Ints, user: Ints, up: Mask, n_users: int) -> tuple[Ints, Ints]
     key, n_common = np.unique(np.concatenate(keys), return_counts=True)
     n_votes = np.bincount(user, minlength=n_users)
     popularity = np.bincount(pair) / max(len(pair), 1)
-    one, other = key // n_users, key % n_users
-    by_chance = n_votes[one] * n_votes[other] * float(popularity @ popularity)
+    first, second = key // n_users, key % n_users
+    by_chance = n_votes[first] * n_votes[second] * float(popularity @ popularity)
     linked = (n_common >= COMMON) & (n_common >= LIFT * by_chance)
-    return one[linked], other[linked]
+    return first[linked], second[linked]

@@ -32,10 +32,10 @@ CLICK_PRIOR = 2.0
 """Clicks, as many as expected, that are added to every pair."""
 
 UNPROVEN_FACTOR = 1.5
-"""Multiple of the usual votes of users without proof on a pair that counts in full on each pair."""
+"""Multiple of the usual votes on a pair by users without credibility that counts in full."""
 
 MATURE = 0.3
-"""Share of the votes that users must have proof for before the votes of others are capped."""
+"""Share of the votes that credible users must have before the votes of others are capped."""
 
 LOGGED = 0.1
 """Share of the images with events before their first impression up to which these are dropped;
@@ -59,7 +59,7 @@ VOTERS = pa.schema(
     [
         ("user", ids.BINARY),
         ("weight", pa.float64()),
-        ("proof", pa.float64()),
+        ("credibility", pa.float64()),
         ("group", pa.int64()),
     ]
 )
@@ -83,11 +83,11 @@ class FeedbackModel(NamedTuple):
     rates
         ``float64[51]``: clicks per impression of a usual pair, by position (0: unknown).
     voters
-        `VOTERS`; all other users weigh 1 and have no proof.
+        `VOTERS`; all other users weigh 1 and have credibility 0.
     bursts
         `labeling.feedback.bursts.BURSTS`.
     unproven
-        Cap on the votes of users without proof on a pair; infinite if few users have proof.
+        Cap on the votes on a pair by users without credibility; infinite if few users have any.
     of_pair
         Cap on the votes on a pair in an hour.
     drops_early
@@ -181,14 +181,14 @@ def fit(
         positions["clicked"].to_numpy().astype(np.float64),
     )
     drops_early = _sum(images["early"]) <= LOGGED * _sum(images["with_impressions"])
-    found = bursts.find(candidates, *span)
-    coded, users = _coded_votes(votes, drops_early, found)
+    burst_hours = bursts.find(candidates, *span)
+    coded, users = _coded_votes(votes, drops_early, burst_hours)
     fitted = voter_reliability.fit(coded, len(users))
-    voters = pa.table([users, fitted.weight, fitted.proof, fitted.group], schema=VOTERS)
+    voters = pa.table([users, fitted.weight, fitted.credibility, fitted.group], schema=VOTERS)
     return FeedbackModel(
         clicks.rates,
         voters.sort_by("user"),
-        found,
+        burst_hours,
         _unproven_limit(coded, fitted),
         np.inf if bursts.is_short(*span) else _pair_limit(coded),
         drops_early,
@@ -196,7 +196,7 @@ def fit(
 
 
 def _coded_votes(
-    interactions: pa.Table, drops_early: bool, found: pa.Table
+    interactions: pa.Table, drops_early: bool, burst_hours: pa.Table
 ) -> tuple[Votes, pa.Array]:
     """Return votes with pairs and users as numbers, and the ids of the users."""
     is_kept = pc.is_in(interactions["kind"], value_set=pa.array(VOTES))
@@ -210,7 +210,7 @@ def _coded_votes(
         users.indices.to_numpy().astype(np.int64),
         _mask(pc.equal(rows["kind"], "up")),
         rows["time"].to_numpy(),
-        rows["weight"].to_numpy().astype(np.float64) * bursts.factors(rows, found),
+        rows["weight"].to_numpy().astype(np.float64) * bursts.factors(rows, burst_hours),
     )
     return votes, users.dictionary
 
@@ -260,17 +260,17 @@ def _vote_weights(votes: pa.Table, weight: Floats, model: FeedbackModel) -> Floa
     """Return the weight of each vote after its user's weight and the caps of its pair."""
     row = pc.index_in(votes["user"], value_set=model.voters["user"].combine_chunks())
     row = np.asarray(pc.fill_null(row, len(model.voters)), np.int64)
-    user_weight, proof, group = (
+    user_weight, credibility, group = (
         np.append(model.voters[name].to_numpy(), of_others)[row]
-        for name, of_others in (("weight", 1.0), ("proof", 0.0), ("group", -1))
+        for name, of_others in (("weight", 1.0), ("credibility", 0.0), ("group", -1))
     )
     pair = _pair_numbers(votes)
     up = _mask(pc.equal(votes["kind"], "up"))
     weight = weight * user_weight * group_shares(pair, up, group)
     hour = combination_numbers(pair, bursts.hours_of(votes["time"]))
     weight = weight * _cap_factors(hour, weight, model.of_pair)
-    unproven = weight * (1 - proof)
-    capped: Floats = weight * proof + unproven * _cap_factors(pair, unproven, model.unproven)
+    unproven = weight * (1 - credibility)
+    capped: Floats = weight * credibility + unproven * _cap_factors(pair, unproven, model.unproven)
     return capped
 
 
@@ -282,16 +282,16 @@ def _cap_factors(group: Ints, weight: Floats, limit: float) -> Floats:
 
 
 def _unproven_limit(votes: Votes, fitted: Reliability) -> float:
-    """Return the cap on the votes of users without proof on a pair.
+    """Return the cap on the votes on a pair by users without credibility.
 
-    Each vote is excluded from the proof of its own user, so that the sampled pairs are comparable
-    to the rest.
+    Each vote is excluded from the credibility of its own user, so that the sampled pairs are
+    comparable to the rest.
     """
-    spread = voter_reliability.PROOF * fitted.proof / (1 - fitted.proof)
+    spread = voter_reliability.HALF_CREDIBLE * fitted.credibility / (1 - fitted.credibility)
     rest = np.maximum(spread[votes.user] - fitted.earned, 0)
     share = group_shares(votes.pair, votes.up, fitted.group[votes.user])
     weight = votes.weight * fitted.weight[votes.user] * share
-    unproven = weight * voter_reliability.PROOF / (rest + voter_reliability.PROOF)
+    unproven = weight * voter_reliability.HALF_CREDIBLE / (rest + voter_reliability.HALF_CREDIBLE)
     if unproven.sum() >= (1 - MATURE) * weight.sum():
         return np.inf
     usual = float(np.median(np.bincount(votes.pair, unproven)))

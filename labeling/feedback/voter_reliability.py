@@ -8,10 +8,10 @@ rules keep a hostile few from becoming the majority:
 - every user's accuracy is shrunk towards the accuracy of all, to which users contribute with equal
   caps, so that users who meet few others count as any user does;
 - a vote that repeats the majority of earlier votes earns nothing: only votes on pairs that earlier
-  votes leave undecided count for the accuracy of a user, so copying makes nobody trusted;
+  votes leave undecided count for the accuracy of a user, so copying makes nobody credible;
 - users who cast the same votes again and again share one vote (`labeling.feedback.copied_votes`);
-- agreement is proof of a user only as far as it is spread over labels, and the votes of users
-  *without* proof on one pair are capped (see `labeling.feedback.debias`);
+- agreement makes a user credible only as far as it is spread over labels, and the votes of users
+  *without* credibility on one pair are capped (see `labeling.feedback.debias`);
 - a weight is linear in the accuracy (Li and Yu 2014, "Error rate bounds and iterative weighted
   majority voting"), never negative, and at most `MAX_WEIGHT` of a usual user's: an always wrong
   user is left out, not inverted.
@@ -37,11 +37,11 @@ weights below half of it are 0."""
 SHRINK = 5.0
 """Comparisons of accuracy as of all users that are added to each user's."""
 
-PROOF = 2.0
-"""Comparisons that make a user half proven."""
+HALF_CREDIBLE = 2.0
+"""Comparisons that give a user a credibility of one half."""
 
-LABEL_PROOF = 2.0
-"""Comparisons that count as proof for each label at most."""
+MOST_PER_LABEL = 2.0
+"""Comparisons of each label that count for the credibility of a user, at most."""
 
 POOLED = 20.0
 """Comparisons of one user that count for the accuracy of all."""
@@ -50,7 +50,7 @@ POOLED_PRIOR = (0.75, 10.0)
 """Prior accuracy of all users, and the number of comparisons that it is worth."""
 
 MAX_ACCURACY = 0.95
-TRUSTED = (0.7, 0.8)
+JUDGED_FROM = (0.7, 0.8)
 """Accuracies of all: below the first users agree too little to judge anybody by, and all weigh the
 same; above the second they are judged in full."""
 
@@ -87,7 +87,7 @@ class Reliability(NamedTuple):
     ----------
     weight
         ``float64[n_users]`` in [0, `MAX_WEIGHT`], a multiple of `STEP`.
-    proof
+    credibility
         ``float64[n_users]`` in [0, 1): how far comparisons support the weight.
     group
         ``int64[n_users]``: see `labeling.feedback.copied_votes`; -1 for users in no group.
@@ -96,7 +96,7 @@ class Reliability(NamedTuple):
     """
 
     weight: Floats
-    proof: Floats
+    credibility: Floats
     group: Ints
     earned: Floats
 
@@ -131,10 +131,10 @@ def fit(votes: Votes, n_users: int) -> Reliability:
         on_all = _accuracy(votes, n_users, right, sure**2)
         accuracy = unaided.of_user
     user_weight = np.minimum(unaided.weight, on_all.weight)
-    trust = np.clip((unaided.pooled - TRUSTED[0]) / (TRUSTED[1] - TRUSTED[0]), 0, 1)
+    judged = np.clip((unaided.pooled - JUDGED_FROM[0]) / (JUDGED_FROM[1] - JUDGED_FROM[0]), 0, 1)
     return Reliability(
-        np.round((1 + trust * (user_weight - 1)) / STEP) * STEP,
-        _proof(votes, earned, n_users),
+        np.round((1 + judged * (user_weight - 1)) / STEP) * STEP,
+        _credibility(votes, earned, n_users),
         group,
         earned,
     )
@@ -177,12 +177,12 @@ def group_shares(pair: Ints, up: Mask, group: Ints) -> Floats:
     return share
 
 
-def _proof(votes: Votes, earned: Floats, n_users: int) -> Floats:
+def _credibility(votes: Votes, earned: Floats, n_users: int) -> Floats:
     n_labels = int(votes.label.max(initial=0)) + 1
     key, number = np.unique(votes.user * n_labels + votes.label, return_inverse=True)
-    of_label = np.minimum(np.bincount(number, earned, len(key)), LABEL_PROOF)
+    of_label = np.minimum(np.bincount(number, earned, len(key)), MOST_PER_LABEL)
     spread = np.bincount(key // n_labels, of_label, n_users)
-    return spread / (spread + PROOF)
+    return spread / (spread + HALF_CREDIBLE)
 
 
 def _undecided(votes: Votes, sign: Floats) -> Mask:

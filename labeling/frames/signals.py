@@ -99,9 +99,11 @@ def _as_strings(column: Any) -> pa.Array | pa.ChunkedArray:
     """Return a column of any type of text, dictionaries included, as ``string``."""
     is_arrow = isinstance(column, pa.Array | pa.ChunkedArray)
     values = column if is_arrow else pa.array(column, from_pandas=True)
-    kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if not (pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise TypeError(f"expected texts, found {kind}")
+    dtype = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+    if not (
+        pa.types.is_null(dtype) or pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
+    ):
+        raise TypeError(f"expected texts, found {dtype}")
     return values.cast(pa.string())
 
 

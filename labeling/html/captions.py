@@ -131,27 +131,27 @@ def _leave(elements: list[str], name: str) -> None:
         pass
 
 
-def _steps_back(page: str, place: int) -> Steps:
+def _steps_back(page: str, end: int) -> Steps:
     """Yield the steps before a character, searching little by little, since few are used."""
-    low, start = place, place
+    low, start = end, end
     for look in _LOOKS:
         first = max(start - look, 0)
-        found = page.find("<", first, low)
-        high, low = low, found if found >= 0 else low
+        bracket = page.find("<", first, low)
+        high, low = low, bracket if bracket >= 0 else low
         for tag in reversed(list(_SHAPE.finditer(page, low, high))):
-            yield page[tag.end() : place], tag[1].lower()
-            place = tag.start()
-    yield page[first:low].rpartition(">")[2] + page[low:place], ""
+            yield page[tag.end() : end], tag[1].lower()
+            end = tag.start()
+    yield page[first:low].rpartition(">")[2] + page[low:end], ""
 
 
-def _steps_on(page: str, place: int) -> Steps:
-    high = place + REACH
-    if high < len(page) and (found := page.rfind("<", place, high)) >= 0:
-        high = found
-    for tag in _SHAPE.finditer(page, place, high):
-        yield page[place : tag.start()], tag[1].lower()
-        place = tag.end()
-    yield page[place:high], ""
+def _steps_on(page: str, start: int) -> Steps:
+    high = start + REACH
+    if high < len(page) and (bracket := page.rfind("<", start, high)) >= 0:
+        high = bracket
+    for tag in _SHAPE.finditer(page, start, high):
+        yield page[start : tag.start()], tag[1].lower()
+        start = tag.end()
+    yield page[start:high], ""
 
 
 @functools.lru_cache(maxsize=1000)

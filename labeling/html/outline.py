@@ -87,8 +87,8 @@ class Outline:
 
     def tags(self, *names: str) -> list[Tag]:
         """Return the tags of some names, in the order of the page."""
-        found = [tag for name in names for tag in self._tags.get(name, ())]
-        return sorted(found, key=lambda tag: tag.start) if len(names) > 1 else found
+        named = [tag for name in names for tag in self._tags.get(name, ())]
+        return sorted(named, key=lambda tag: tag.start) if len(names) > 1 else named
 
     def title(self) -> Element | None:
         """Return the title of the page."""
@@ -108,13 +108,13 @@ class Outline:
 
     def figures(self) -> list[Element]:
         """Return figures, which may be nested; one that is never closed ends with the page."""
-        found, opened = [], []
+        closed, opened = [], []
         for tag in self.tags("figure", "/figure"):
             if tag.name == "figure":
                 opened.append(tag)
             elif opened:
-                found.append(_element(opened.pop(), tag.start))
-        return sorted(found + [_element(tag, len(self._page)) for tag in opened])
+                closed.append(_element(opened.pop(), tag.start))
+        return sorted(closed + [_element(tag, len(self._page)) for tag in opened])
 
     def navigation(self) -> list[Element]:
         """Return the outermost elements that are navigation, by their names or their role."""
@@ -125,7 +125,7 @@ class Outline:
         others = _tags(re.compile(pattern, flags), self._page) if names else []
         starts = {tag.start for tag in by_role}
         opened: dict[str, list[bool]] = defaultdict(list)
-        found, outermost, n_around = [], None, 0
+        elements, outermost, n_around = [], None, 0
         ends = ["/" + name for name in _NAVIGATION]
         for tag in sorted(self.tags(*_NAVIGATION, *ends) + others, key=lambda tag: tag.start):
             if not tag.name.startswith("/"):
@@ -136,10 +136,10 @@ class Outline:
             elif opened[tag.name[1:]] and opened[tag.name[1:]].pop():
                 n_around -= 1
                 if not n_around and outermost is not None:
-                    found.append(_element(outermost, tag.start))
+                    elements.append(_element(outermost, tag.start))
         if n_around and outermost is not None:
-            found.append(_element(outermost, len(self._page)))
-        return found
+            elements.append(_element(outermost, len(self._page)))
+        return elements
 
     def _with_role(self) -> list[Tag]:
         """Return the tags whose role is navigation."""
@@ -148,13 +148,13 @@ class Outline:
 
     def _flat(self, opening: tuple[str, ...], *closing: str) -> list[Element]:
         """Return elements that do not nest: each ends at an end tag, or when the next begins."""
-        found = []
+        elements = []
         start = None
         for tag in self.tags(*opening, *closing):
             if start is not None:
-                found.append(_element(start, tag.start))
+                elements.append(_element(start, tag.start))
             start = tag if tag.name in opening else None
-        return [*found, _element(start, len(self._page))] if start else found
+        return [*elements, _element(start, len(self._page))] if start else elements
 
 
 def _element(tag: Tag, stop: int) -> Element:

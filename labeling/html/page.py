@@ -175,23 +175,23 @@ def _links(
 class _Images:
     """The images of a page: URLs in order, their texts, and URLs of other sizes."""
 
-    found: list[tuple[str, list[Text], tuple[str, ...]]] = field(default_factory=list)
-    place_of: dict[str, int] = field(default_factory=dict)
+    entries: list[tuple[str, list[Text], tuple[str, ...]]] = field(default_factory=list)
+    index_of: dict[str, int] = field(default_factory=dict)
 
     def append(self, url: str, texts: list[Text], others: tuple[str, ...]) -> None:
-        self.place_of.setdefault(url, len(self.found))
-        self.found.append((url, texts, others))
+        self.index_of.setdefault(url, len(self.entries))
+        self.entries.append((url, texts, others))
 
     def add(self, url: str, texts: list[Text]) -> None:
         """Add texts to the first image with a URL, or add an image with it."""
-        if url and url not in self.place_of:
+        if url and url not in self.index_of:
             name = filename_words(url)
             self.append(url, [Text("filename", name)] if name else [], ())
         if url:
-            self.found[self.place_of[url]][1].extend(texts)
+            self.entries[self.index_of[url]][1].extend(texts)
 
     def freeze(self) -> tuple[PageImage, ...]:
-        return tuple(PageImage(url, tuple(texts), others) for url, texts, others in self.found)
+        return tuple(PageImage(url, tuple(texts), others) for url, texts, others in self.entries)
 
 
 def _images(
@@ -205,7 +205,7 @@ def _images(
     images = _Images()
     tags = outline.tags("img")
     for n_before, tag in enumerate(tags):
-        if len(images.found) == MAX_IMAGES:
+        if len(images.entries) == MAX_IMAGES:
             losses.append(("too_many_images", f"{len(tags) - n_before} more"))
             break
         image = attributes_of(tag.attributes)

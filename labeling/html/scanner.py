@@ -82,18 +82,18 @@ def read_markup(page: str) -> Markup:
     """
     linked_data, parts = [], []
     for token in _TOKEN.finditer(page):
-        kind = token.lastgroup
+        form = token.lastgroup
         parts.append(token["regular"])
-        if kind == "lone":
+        if form == "lone":
             parts.append("&lt;" * (1 + len(token["lone"])))
-        elif kind == "end":
+        elif form == "end":
             parts.append(f"<{_escaped(token['tag'])}>")
-        elif kind == "content":
+        elif form == "content":
             name = token["raw"].lower()
             parts.append(f"<{name}>" + (_escaped(token["content"]) if name == "title" else ""))
             if name == "script" and "ld+json" in token["head"]:
                 linked_data.append(token["content"])
-        elif kind != "regular":
+        elif form != "regular":
             parts.append("<!>")
     return Markup("".join(parts), tuple(linked_data))
 

@@ -39,18 +39,18 @@ class KeyTable:
     def find(self, keys: Keys) -> Ints32:
         """Return ``int32[n]``: the index of each key in the table, -1 for missing keys."""
         index = self.first.take(_slots(keys, len(self.first)))
-        found = self._match(index, keys)
-        left = np.flatnonzero((found < 0) & ~self.last.take(index))
+        entry = self._match(index, keys)
+        left = np.flatnonzero((entry < 0) & ~self.last.take(index))
         while len(left):
             index[left] += 1
-            found[left] = self._match(index[left], keys[left])
-            left = left[(found[left] < 0) & ~self.last[index[left]]]
-        return found
+            entry[left] = self._match(index[left], keys[left])
+            left = left[(entry[left] < 0) & ~self.last[index[left]]]
+        return entry
 
     def _match(self, index: Ints32, keys: Keys) -> Ints32:
         # All bits of -1 are set, so that no branch is needed for keys that differ.
-        found: Ints32 = index | -(self.key.take(index) != keys).astype(np.int32)
-        return found
+        matched: Ints32 = index | -(self.key.take(index) != keys).astype(np.int32)
+        return matched
 
 
 def build_key_table(keys: Keys) -> KeyTable:
@@ -59,8 +59,8 @@ def build_key_table(keys: Keys) -> KeyTable:
     Examples
     --------
     >>> table = build_key_table(np.array([7, 0, 1 << 40], np.uint64))
-    >>> found = table.find(np.array([1 << 40, 8, 0], np.uint64))
-    >>> (found >= 0).tolist(), table.key[found[found >= 0]].tolist()
+    >>> entry = table.find(np.array([1 << 40, 8, 0], np.uint64))
+    >>> (entry >= 0).tolist(), table.key[entry[entry >= 0]].tolist()
     ([True, False, True], [1099511627776, 0])
     """
     n_slots = 4 << max(2, len(keys).bit_length())

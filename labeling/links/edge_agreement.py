@@ -57,11 +57,11 @@ def edge_keys(half_edges: pa.Table) -> pa.Array:
 
     It is the id of the host or image, and of two pages the lower.
     """
-    one, other = ids.to_halves(half_edges["page_id"]), ids.to_halves(half_edges["other_page"])
-    lower = (one[:, 0] < other[:, 0]) | ((one[:, 0] == other[:, 0]) & (one[:, 1] < other[:, 1]))
+    page, other = ids.to_halves(half_edges["page_id"]), ids.to_halves(half_edges["other_page"])
+    lower = (page[:, 0] < other[:, 0]) | ((page[:, 0] == other[:, 0]) & (page[:, 1] < other[:, 1]))
     is_placement = half_edges["kinds"].to_numpy() > (LINK | NAV)
     first = np.where(is_placement, ~_is_page(half_edges), lower)
-    return ids.halves_to_binary(np.where(first[:, None], one, other))
+    return ids.halves_to_binary(np.where(first[:, None], page, other))
 
 
 def mutual_edges(half_edges: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -96,18 +96,18 @@ def kinds_of(edges: pa.Table) -> Mask:
     return of_kind
 
 
-def count_agreement(kind: Ints, one: Ints, other: Ints) -> pa.Table:
+def count_agreement(kind: Ints, here: Ints, there: Ints) -> pa.Table:
     """Return `AGREEMENTS` of some edges.
 
     Parameters
     ----------
     kind
         ``int64[m]``: kind of each edge, from 0.
-    one, other
+    here, there
         ``int64[m, n_draws]``: labels of each end, negative if it has none.
     """
-    edge, draw = np.nonzero((one >= 0) & (other >= 0))
-    labels = one[edge, draw], other[edge, draw]
+    edge, draw = np.nonzero((here >= 0) & (there >= 0))
+    labels = here[edge, draw], there[edge, draw]
     agree = (labels[0] == labels[1]).astype(np.int64)
     columns = [np.tile(kind[edge], 2), np.tile(draw, 2), np.concatenate(labels)]
     columns += [np.ones(2 * len(edge), np.int64), np.tile(agree, 2)]
@@ -133,8 +133,8 @@ def kind_weights(agreements: pa.Table, n_kinds: int) -> tuple[Floats, Ints]:
 
     Examples
     --------
-    >>> one, other = np.array([[0], [1], [0], [1]]), np.array([[0], [1], [1], [0]])
-    >>> counted = count_agreement(np.array([0, 0, 1, 1]), one, other)
+    >>> here, there = np.array([[0], [1], [0], [1]]), np.array([[0], [1], [1], [0]])
+    >>> counted = count_agreement(np.array([0, 0, 1, 1]), here, there)
     >>> kind_weights(counted, 3)[0].round(2).tolist()
     [1.0, 0.92, 0.97]
     """
@@ -169,17 +169,17 @@ def _agreements(here: pa.Table, there: pa.Table, edges: pa.Table) -> pa.Table:
     """Count links once, and the pages of a host or image in pairs of neighbours by their ids."""
     page, other = ids.to_halves(here["page_id"]), ids.to_halves(here["other_page"])
     drawn, drawn_there, member = _draws(here), _draws(there), kinds_of(edges)
-    found = []
+    parts = []
     for kind, bit in enumerate(_BITS):
         if bit <= NAV:
             rows = np.flatnonzero(member[:, kind] & (page[:, 0] < other[:, 0]))
-            found.append((np.full(len(rows), kind), drawn[rows], drawn_there[rows]))
+            parts.append((np.full(len(rows), kind), drawn[rows], drawn_there[rows]))
         else:
             rows = np.flatnonzero(member[:, kind] & _is_page(here))
             rows = rows[np.lexsort((*page[rows].T[::-1], *other[rows].T[::-1]))]
             same = np.flatnonzero(~run_begins(other[rows])[1:])
-            found.append((np.full(len(same), kind), drawn[rows[same]], drawn[rows[same + 1]]))
-    return count_agreement(*(np.concatenate(column) for column in zip(*found, strict=True)))
+            parts.append((np.full(len(same), kind), drawn[rows[same]], drawn[rows[same + 1]]))
+    return count_agreement(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _draws(half_edges: pa.Table) -> Ints32:

@@ -88,17 +88,17 @@ def votes_from(graph: Graph, sources: Sources, before: State, settings: Settings
     n, k = len(graph.first) - 1, before.shape[1]
     votes = NeighbourVotes(*(np.zeros((n, k), dtype) for dtype in (np.uint64, np.int32, np.int32)))
     for nodes, edge, here in blocks(graph, np.ones(n, bool), k):
-        own = before[nodes]
+        earlier = before[nodes]
         source = np.where(here, graph.source[edge], len(sources.state) - 1)
         echo = _echo(graph, sources, edge, source, settings.kept)
         rows = sources.state[source]
-        total = (rows & LOW).sum(axis=2) - ((echo * (own & LOW).sum(axis=1)[:, None]) >> BITS)
+        total = (rows & LOW).sum(axis=2) - ((echo * (earlier & LOW).sum(axis=1)[:, None]) >> BITS)
         is_voter = total.astype(np.int64) > MIN_VOTE  # signed: rounding may leave less than 0
         share, _ = divide(np.where(here & is_voter, graph.weight[edge], 0), ONE)
         returned = ((share * echo) >> BITS).sum(axis=1)
         keys = np.empty((len(nodes), rows.shape[1] + 1, k), np.uint64)
         scaled(rows, share, keys[:, :-1])
-        scaled(own, returned, keys[:, -1])
+        scaled(earlier, returned, keys[:, -1])
         of_block = _count(keys, sources.origin[source])
         votes.state[nodes] = of_block.state
         votes.n_voters[nodes] = of_block.n_voters

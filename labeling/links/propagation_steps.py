@@ -81,7 +81,7 @@ def propagate_topics(nodes: pa.Table, edges: pa.Table, weights: pa.Table) -> pa.
         [nodes["page_id"], edges["page_id"], edges["other_page"]]
     )
     graph = build_graph(len(names), source, target, edge_weights(edges, weights))
-    origin = _own_origins(names)
+    origin = _node_origins(names)
     origin[of_nodes] = _host_origins(nodes["host"].to_numpy())
     votes = neighbour_votes(graph, _seeds(nodes, of_nodes), SETTINGS, origin)
     return _to_table(names, votes)
@@ -104,8 +104,8 @@ def send(states: pa.Table, nodes: pa.Table, edges: pa.Table, weights: pa.Table) 
     numbered = pa.table({"page_id": states["page_id"], "state": np.arange(len(states))})
     rows = rows.join(numbered, "page_id", join_type="inner").join(origin, "page_id")
     state = states.take(rows["state"])
-    own = pa.array(_own_origins(ids.to_halves(rows["page_id"])))
-    origins = pc.coalesce(rows["origin"], own)
+    of_nodes = pa.array(_node_origins(ids.to_halves(rows["page_id"])))
+    origins = pc.coalesce(rows["origin"], of_nodes)
     columns = [rows["other_page"], rows["weight"], state["topics"], state["norm"], origins]
     return pa.table(columns, schema=MESSAGES)
 
@@ -184,7 +184,7 @@ def _host_origins(host: Ints) -> npt.NDArray[np.uint32]:
     return (host.view(np.uint64) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 
 
-def _own_origins(names: ids.Halves) -> npt.NDArray[np.uint32]:
+def _node_origins(names: ids.Halves) -> npt.NDArray[np.uint32]:
     """Return a number above 0 for each node without a host; the node of a host has its host's."""
     return _host_origins(names[:, 0].view(np.int64))
 

@@ -118,9 +118,9 @@ def _columns(prefix: str, value: object) -> typing.Iterator[tuple[str, pa.Array]
             yield name, pa.LargeListArray.from_arrays(offsets, pa.array(numbers))
 
 
-def _built(prefix: str, kind: typing.Any, table: pa.Table) -> typing.Any:
+def _built(prefix: str, cls: typing.Any, table: pa.Table) -> typing.Any:
     parts = {}
-    for name, part in typing.get_type_hints(kind).items():
+    for name, part in typing.get_type_hints(cls).items():
         if dataclasses.is_dataclass(part):
             parts[name] = _built(f"{prefix}{name}.", part, table)
         elif part is int:
@@ -128,4 +128,4 @@ def _built(prefix: str, kind: typing.Any, table: pa.Table) -> typing.Any:
         else:
             numbers = table[prefix + name].chunk(0).values.to_numpy(zero_copy_only=True)
             parts[name] = numbers.view(bool) if part == Mask else numbers
-    return kind(**parts)
+    return cls(**parts)

@@ -33,7 +33,7 @@ from labeling.matching.surface_forms import (
 from labeling.taxonomy.alternatives import Alternatives, find_alternatives
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
 from labeling.text.inflection import FUNCTION_WORDS
-from labeling.text.trie import FoundNames, Trie, build_trie
+from labeling.text.trie import NameMentions, Trie, build_trie
 from labeling.text.words import Words, split_words
 
 MAX_AHEAD = 4
@@ -134,39 +134,41 @@ def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
         yield int(matcher.label[entry]), strength, int(matcher.ambiguity[entry])
 
 
-def name_entries(matcher: Matcher, words: Words, found: FoundNames) -> tuple[Ints, Ints]:
+def name_entries(matcher: Matcher, words: Words, mentions: NameMentions) -> tuple[Ints, Ints]:
     """Return the mention and the entry of each named label."""
-    mention, index = ranges(matcher.first.take(found.name), matcher.first.take(found.name + 1))
+    mention, index = ranges(
+        matcher.first.take(mentions.name), matcher.first.take(mentions.name + 1)
+    )
     entry = matcher.entry.take(index)
-    modifies = np.flatnonzero(_modifying(matcher, words, found).take(mention))
+    modifies = np.flatnonzero(_modifying(matcher, words, mentions).take(mention))
     entry[modifies] = matcher.modifier.take(index.take(modifies))
     return mention, entry.astype(np.int64)
 
 
-def _modifying(matcher: Matcher, words: Words, found: FoundNames) -> Mask:
+def _modifying(matcher: Matcher, words: Words, mentions: NameMentions) -> Mask:
     """Return ``bool[m]``: the mentions that modify a later one of their phrase."""
-    begins, ends = phrases(words, found)
+    begins, ends = phrases(words, mentions)
     modifies = np.zeros(len(begins), bool)
     for ahead in range(1, MAX_AHEAD + 1):
         here = np.flatnonzero((begins[ahead:] == ends[:-ahead]) & ~modifies[:-ahead])
         if not len(here):
             break
-        name = found.name.take(here)
-        modifies[here] = are_alternatives(matcher, name, found.name.take(here + ahead))
+        name = mentions.name.take(here)
+        modifies[here] = are_alternatives(matcher, name, mentions.name.take(here + ahead))
     return modifies
 
 
-def phrases(words: Words, found: FoundNames) -> tuple[Ints32, Ints32]:
+def phrases(words: Words, mentions: NameMentions) -> tuple[Ints32, Ints32]:
     """Return the number of the phrase in which each mention begins, and in which it ends.
 
     Words with the same number are of one phrase: without punctuation or a function word between
     them.
     """
-    closed, parts = np.cumsum(found.is_other, dtype=np.int32), words.parts()
-    begins = parts.take(words.starts.take(found.start)) + closed.take(found.start)
+    closed, parts = np.cumsum(mentions.is_other, dtype=np.int32), words.parts()
+    begins = parts.take(words.starts.take(mentions.start)) + closed.take(mentions.start)
     ends = begins.copy()
-    long = np.flatnonzero(found.n_words > 1)
-    last = found.start[long] + found.n_words[long] - 1
+    long = np.flatnonzero(mentions.n_words > 1)
+    last = mentions.start[long] + mentions.n_words[long] - 1
     ends[long] = parts[words.starts[last]] + closed[last]
     return begins, ends
 

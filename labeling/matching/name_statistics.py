@@ -77,19 +77,19 @@ class NameCounts(NamedTuple):
 def count_names(texts: pa.Array, matcher: Matcher) -> NameCounts:
     """Count the names of a matcher in some texts, equal texts once."""
     words = split_words(texts.unique().drop_null())
-    found = matcher.trie.find(words)
+    mentions = matcher.trie.find(words)
     n_words = len(words.row)
-    ends = found.start + found.n_words
+    ends = mentions.start + mentions.n_words
     after = np.minimum(ends, n_words - 1)
-    opened = np.bincount(found.start, minlength=n_words + 1)
+    opened = np.bincount(mentions.start, minlength=n_words + 1)
     inside = np.cumsum(opened - np.bincount(ends, minlength=n_words + 1))[:-1] > 0
-    next_word = found._replace(start=after, n_words=np.ones_like(found.n_words))
-    is_end = (ends == n_words) | (phrases(words, next_word)[0] != phrases(words, found)[1])
+    next_word = mentions._replace(start=after, n_words=np.ones_like(mentions.n_words))
+    is_end = (ends == n_words) | (phrases(words, next_word)[0] != phrases(words, mentions)[1])
     follows = ~is_end & ~inside[after]
     texts_of = words.to_arrow()
-    pairs = {"name": found.name[follows], "word": texts_of.take(pa.array(after[follows]))}
+    pairs = {"name": mentions.name[follows], "word": texts_of.take(pa.array(after[follows]))}
     return NameCounts(
-        _count({"name": found.name, "n_ends": is_end.astype(np.int64)}, NAMES),
+        _count({"name": mentions.name, "n_ends": is_end.astype(np.int64)}, NAMES),
         _count(pairs, PAIRS),
         _count({"word": texts_of.filter(pa.array(~inside))}, WORDS),
     )
@@ -193,14 +193,14 @@ def _fixed_phrases(
 
 def _of_alternatives(n: Floats, matcher: Matcher) -> Floats:
     """Return for each name the uses of its alternatives."""
-    found = matcher.alternatives
-    by_label = np.bincount(matcher.likeliest, n, found.n).astype(np.float64)
-    return found.sum_alternatives(by_label)[matcher.likeliest]
+    alternatives = matcher.alternatives
+    by_label = np.bincount(matcher.likeliest, n, alternatives.n).astype(np.float64)
+    return alternatives.sum_alternatives(by_label)[matcher.likeliest]
 
 
-def _families(below: Floats, found: Alternatives, taxonomy: Taxonomy) -> Floats:
+def _families(below: Floats, alternatives: Alternatives, taxonomy: Taxonomy) -> Floats:
     """Return the mean uses of a label of each label's family, that of the parent with most uses."""
-    mean = below / found.sum_below(np.ones(len(taxonomy)))
+    mean = below / alternatives.sum_below(np.ones(len(taxonomy)))
     return np.array([max(mean[list(p)], default=0.0) if p else 0.0 for p in taxonomy.parents])
 
 

@@ -116,10 +116,10 @@ def _has_repeats(texts: pa.Array) -> bool:
 
 def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Ints, Ints]:
     words = split_words(texts)
-    found = matcher.trie.find(words)
-    mention, entry = name_entries(matcher, words, found)
+    mentions = matcher.trie.find(words)
+    mention, entry = name_entries(matcher, words, mentions)
     bits = len(matcher.label).bit_length()
-    key = (words.row.take(found.start) << bits).take(mention) | entry
+    key = (words.row.take(mentions.start) << bits).take(mention) | entry
     key = np.sort(key, kind="stable")
     row, entry = key >> bits, key & ((1 << bits) - 1)
     label = matcher.label.take(entry)

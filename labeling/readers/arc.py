@@ -29,9 +29,9 @@ def read_arc(
         if entry is None or header is None:
             yield Broken(offset, "truncated", "no ARC record")
             return offset if compressed else None
-        found = _read_entry(offset, entry, header, wanted)
-        if found is not None:
-            yield found
+        item = _read_entry(offset, entry, header, wanted)
+        if item is not None:
+            yield item
         length, rest = int(header[3]), len(entry) - header.end()
         if length > MAX_BYTES and not compressed:
             continue
@@ -67,8 +67,8 @@ def _read_response(
     pairs = (line.partition(":") for line in lines[1:])
     fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
     codings = [fields.get("transfer-encoding", ""), fields.get("content-encoding", "")]
-    kind = content_type(fields.get("content-type", mime))
-    parsed = Head(int(status[1]), *kind, fields.get("location"), codings)
+    media = content_type(fields.get("content-type", mime))
+    parsed = Head(int(status[1]), *media, fields.get("location"), codings)
     return decoded(offset, url, parsed, body, wanted)
 
 

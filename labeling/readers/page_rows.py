@@ -99,10 +99,10 @@ def _first_file(image: PageImage, locate: Locate) -> Located | None:
     return located
 
 
-def _array(values: Iterable[object], kind: pa.DataType) -> pa.Array:
+def _array(values: Iterable[object], dtype: pa.DataType) -> pa.Array:
     """Return an array of texts, numbers or booleans; a lone surrogate becomes a question mark."""
     try:
-        return pa.array(values, kind)
+        return pa.array(values, dtype)
     except UnicodeEncodeError:
         whole = (v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in values)
-        return pa.array(whole, kind)
+        return pa.array(whole, dtype)

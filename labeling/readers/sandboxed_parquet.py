@@ -210,22 +210,22 @@ def _check(file: pa.parquet.ParquetFile, columns: Sequence[str], path: str) -> N
     schema = file.schema_arrow
     wrong = {}
     for name in dict.fromkeys(columns):
-        places = schema.get_all_field_indices(name)
-        if not places:
+        indices = schema.get_all_field_indices(name)
+        if not indices:
             raise missing_column(path, name, schema.names)
-        found = " and ".join(str(schema.field(place).type)[:200] for place in places)
-        if len(places) > 1 or not _is_plain(schema.field(places[0])):
-            wrong[f"column {name!r}"] = f"expected text, a number or a time, found {found}"
+        types = " and ".join(str(schema.field(index).type)[:200] for index in indices)
+        if len(indices) > 1 or not _is_plain(schema.field(indices[0])):
+            wrong[f"column {name!r}"] = f"expected text, a number or a time, found {types}"
     if wrong:
         message = "columns of an input file are not text, a number or a time"
         raise InputError(message, facts={"file": path, **wrong})
 
 
 def _is_plain(field: pa.Field) -> bool:
-    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if isinstance(kind, pa.BaseExtensionType) or b"ARROW:extension:name" in (field.metadata or {}):
+    dtype = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if isinstance(dtype, pa.BaseExtensionType) or b"ARROW:extension:name" in (field.metadata or {}):
         return False
-    return not pa.types.is_nested(kind)
+    return not pa.types.is_nested(dtype)
 
 
 def _batch_size(metadata: pa.parquet.FileMetaData, batch_rows: int, batch_bytes: int) -> int:

@@ -157,10 +157,10 @@ def _feedback(
     columns = table.column_names
     images = [locator.locate(reference) for reference in _texts(table, "image")]
     label, query = _texts(table, "label"), _texts(table, "query")
-    kinds = pc.is_in(table["kind"], value_set=pa.array(FEEDBACK_KINDS))
+    is_known = pc.is_in(table["kind"], value_set=pa.array(FEEDBACK_KINDS))
     bad = {
         "image_missing": np.array([image is None for image in images], bool),
-        "unknown_kind": ~np.asarray(kinds, bool),
+        "unknown_kind": ~np.asarray(is_known, bool),
         "unknown_label": np.array([bool(x) and not known_label(x) for x in label], bool),
         "no_label": np.array([not x and not q for x, q in zip(label, query, strict=True)], bool),
     }

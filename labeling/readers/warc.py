@@ -36,8 +36,8 @@ MAX_BREAKS = 1000
 _WARC = b"WARC/"
 _SWALLOWED = b"\r\n\r\nWARC/"
 
-_Found = TypeVar("_Found")
-_Run = Generator[_Found | Broken, None, int | None]
+_Item = TypeVar("_Item")
+_Run = Generator[_Item | Broken, None, int | None]
 
 
 def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record | Broken]:
@@ -68,8 +68,8 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
 
 
 def read_warc(
-    path: Path, read: Callable[[WarcRecord], _Found | Broken | None], start: int = 0
-) -> Iterator[_Found | Broken]:
+    path: Path, read: Callable[[WarcRecord], _Item | Broken | None], start: int = 0
+) -> Iterator[_Item | Broken]:
     """Read a WARC file by a function of its records; None leaves a record out.
 
     A record that the function returns as ``truncated`` is a break: reading resumes after it, at the
@@ -79,8 +79,8 @@ def read_warc(
 
 
 def _runs(
-    path: Path, run: Callable[[BinaryIO, int, bool], _Run[_Found]], start: int
-) -> Iterator[_Found | Broken]:
+    path: Path, run: Callable[[BinaryIO, int, bool], _Run[_Item]], start: int
+) -> Iterator[_Item | Broken]:
     """Read up to a break, and again from the next byte that may be the beginning of a record."""
     try:
         with path.open("rb") as file:
@@ -104,9 +104,9 @@ def _next_start(file: BinaryIO, after: int, compressed: bool) -> int | None:
     file.seek(after + 1)
     position, tail = after + 1, b""
     while block := file.read(1 << 20):
-        place = (tail + block).find(marker)
-        if place >= 0:
-            return position - len(tail) + place
+        index = (tail + block).find(marker)
+        if index >= 0:
+            return position - len(tail) + index
         position += len(block)
         tail = (tail + block)[-len(marker) + 1 :]
     return None
@@ -116,8 +116,8 @@ def _warc_run(
     file: BinaryIO,
     start: int,
     compressed: bool,
-    read: Callable[[WarcRecord], _Found | Broken | None],
-) -> _Run[_Found]:
+    read: Callable[[WarcRecord], _Item | Broken | None],
+) -> _Run[_Item]:
     """Read records up to the first break; return its offset."""
     file.seek(start)
     n_read, last, shared = 0, start, False
@@ -129,10 +129,10 @@ def _warc_run(
                 yield Broken(offset, "shared_member", "records share a gzip member")
             n_read, last = n_read + 1, offset
             oversized = record.content_length > MAX_BYTES
-            found = read(record)
-            if found is not None:
-                yield found
-            is_cut = isinstance(found, Broken) and found.reason == "truncated"
+            item = read(record)
+            if item is not None:
+                yield item
+            is_cut = isinstance(item, Broken) and item.reason == "truncated"
             if is_cut or (oversized and compressed):
                 return last
     except (OSError, ValueError) as error:

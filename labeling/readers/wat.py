@@ -27,9 +27,9 @@ def read_wat(path: Path) -> Iterator[Page | Broken]:
     """
     # Nothing of a WAT file is read again by its offset, so records may share a gzip member.
     return (
-        found
-        for found in read_warc(path, _read)
-        if not isinstance(found, Broken) or found.reason != "shared_member"
+        item
+        for item in read_warc(path, _read)
+        if not isinstance(item, Broken) or item.reason != "shared_member"
     )
 
 
@@ -80,9 +80,9 @@ def _on(listed: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
 
 def _image(item: dict[str, Any], resolver: Resolver, shared: list[Text]) -> PageImage:
     url = resolver(item.get("url"))
-    own = [Text("alt", _clean(item.get("alt"))), Text("tooltip", _clean(item.get("title")))]
-    own.append(Text("filename", filename_words(url)))
-    return PageImage(url, tuple(text for text in own + shared if text.text))
+    texts = [Text("alt", _clean(item.get("alt"))), Text("tooltip", _clean(item.get("title")))]
+    texts.append(Text("filename", filename_words(url)))
+    return PageImage(url, tuple(text for text in texts + shared if text.text))
 
 
 def _clean(text: object) -> str:

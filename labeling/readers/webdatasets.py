@@ -118,8 +118,8 @@ def _add_sample(
 def _texts(tar: tarfile.TarFile, members: _Members, columns: Mapping[str, str]) -> dict[str, str]:
     contents: dict[str, Any] = {}
     texts = {}
-    for source, place in columns.items():
-        ending, _, json_key = place.partition(".")
+    for source, key in columns.items():
+        ending, _, json_key = key.partition(".")
         if ending not in members:
             raise _Rejected("incomplete_sample")
         if ending not in contents:

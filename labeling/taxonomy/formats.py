@@ -30,15 +30,15 @@ def read_jsonl(lines: Lines, where: str) -> Iterator[Label]:
     and ``lang``), ``parents`` (ids) and ``gloss``; other keys are ignored.
     """
     for number, line in lines:
-        place = f"{where}:{number}"
-        row = _json(line, place)
+        location = f"{where}:{number}"
+        row = _json(line, location)
         if not isinstance(row, dict) or not isinstance(row.get("id"), str):
-            raise _bad("a line of the taxonomy is not an object with a text `id`", place, line)
-        names = [_json_name(name, place) for name in _json_list(row, "names", place)]
-        parents = _json_list(row, "parents", place)
+            raise _bad("a line of the taxonomy is not an object with a text `id`", location, line)
+        names = [_json_name(name, location) for name in _json_list(row, "names", location)]
+        parents = _json_list(row, "parents", location)
         gloss = row.get("gloss")
         if gloss is not None and not isinstance(gloss, str):
-            raise _bad("`gloss` of a label is not a text", place, repr(gloss))
+            raise _bad("`gloss` of a label is not a text", location, repr(gloss))
         yield Label(row["id"], tuple(names), tuple(map(str, parents)), gloss, number)
 
 
@@ -158,16 +158,16 @@ def read_wordnet(lines: Lines, where: str) -> Iterator[Label]:
     for number, line in lines:
         if line.startswith("  "):
             continue
-        place = f"{where}:{number}"
+        location = f"{where}:{number}"
         head = _WORDNET_HEAD.match(line.partition("|")[0])
         if not head:
-            raise _bad("a line is not a synset of WordNet", place, line)
-        offset, kind, n_words, rest = head.groups()
+            raise _bad("a line is not a synset of WordNet", location, line)
+        offset, part_of_speech, n_words, rest = head.groups()
         fields = rest.split()
         words = fields[: 2 * int(n_words, 16) : 2]
         pointers = fields[2 * int(n_words, 16) :]
         if not pointers or not pointers[0].isdecimal() or len(pointers) < 1 + 4 * int(pointers[0]):
-            raise _bad("a synset has fewer words or pointers than it states", place, line)
+            raise _bad("a synset has fewer words or pointers than it states", location, line)
         above = [
             pointers[at + 2] + pointers[at + 1]
             for at in range(1, 1 + 4 * int(pointers[0]), 4)
@@ -175,7 +175,7 @@ def read_wordnet(lines: Lines, where: str) -> Iterator[Label]:
         ]
         names = tuple((_MARKER.sub("", word).replace("_", " "), "en") for word in words)
         gloss = line.partition("|")[2].strip() or None
-        yield Label(kind + offset, names, tuple(dict.fromkeys(above)), gloss, number)
+        yield Label(part_of_speech + offset, names, tuple(dict.fromkeys(above)), gloss, number)
 
 
 def _hierarchy(text: str, where: str) -> dict[str, dict[str, None]]:
@@ -235,8 +235,8 @@ def _csv(lines: Lines, where: str) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _bad(message: str, where: str, found: str) -> InputError:
-    return InputError(message, facts={"where": where, "found": found.strip()[:200]})
+def _bad(message: str, where: str, text: str) -> InputError:
+    return InputError(message, facts={"where": where, "found": text.strip()[:200]})
 
 
 class Format(NamedTuple):

@@ -88,11 +88,11 @@ def pinned(files: TaxonomyFiles) -> TaxonomyFiles:
 
 def _check_digests(files: TaxonomyFiles) -> None:
     for path, expected in zip(files.paths, files.sha256, strict=bool(files.sha256)):
-        found = _digest(path)
-        if found != expected:
+        digest = _digest(path)
+        if digest != expected:
             raise InputError(
                 "the taxonomy has changed since the command began",
-                facts={"file": path, "expected": expected, "found": found},
+                facts={"file": path, "expected": expected, "found": digest},
                 help="let every worker see the same file, leave it unchanged while the command"
                 " runs, and give the command again",
             )
@@ -175,12 +175,12 @@ def _open(path: Path) -> BufferedIOBase:
 
 def _checked(label: Label, where: str) -> Label:
     """Return the label, or raise `InputError` if a table could not hold it."""
-    place = f"{where}:{label.line}"
+    location = f"{where}:{label.line}"
     if not re.fullmatch(LABEL_ID, label.label_id) or label.label_id.endswith("\n"):
         raise InputError(
             "a label id has characters that are not allowed",
             facts={
-                "where": place,
+                "where": location,
                 "id": repr(label.label_id[:200]),
                 "allowed": "1 to 128 letters, digits, _ - :",
             },
@@ -192,6 +192,6 @@ def _checked(label: Label, where: str) -> Label:
         except UnicodeEncodeError as error:
             raise InputError(
                 "a name or gloss of a label is not Unicode text",
-                facts={"where": place, "cause": error},
+                facts={"where": location, "cause": error},
             ) from error
     return label

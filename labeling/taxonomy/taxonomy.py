@@ -133,11 +133,11 @@ class Taxonomy:
 
     def codes(self, label_ids: pa.Array | pa.ChunkedArray) -> Codes:
         """Return the code of each label of an Arrow text column, or raise `InputError`."""
-        found = pc.index_in(label_ids, value_set=self._id_column)
-        if found.null_count:
-            first = int(np.argmax(np.asarray(pc.is_null(found))))
+        codes = pc.index_in(label_ids, value_set=self._id_column)
+        if codes.null_count:
+            first = int(np.argmax(np.asarray(pc.is_null(codes))))
             raise _unknown_label(label_ids[first].as_py())
-        return np.asarray(found, dtype=np.int32)
+        return np.asarray(codes, dtype=np.int32)
 
     @functools.cached_property
     def _id_column(self) -> pa.Array:

@@ -96,5 +96,7 @@ def forms(word: str) -> list[str]:
     tried = {word, base, base + "s", base + "es"}
     if base.endswith("y"):
         tried.add(base[:-1] + "ies")
-    tried |= {base.removesuffix(one) + many for many, one in _ENDINGS if base.endswith(one)}
+    tried |= {
+        base.removesuffix(ending) + plural for plural, ending in _ENDINGS if base.endswith(ending)
+    }
     return sorted(w for w in tried if singular(w) == base)

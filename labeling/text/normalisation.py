@@ -173,9 +173,9 @@ def _limit_marks(points: Points) -> Points:
     is_mark = _roles()[points] == _MARK
     if np.count_nonzero(is_mark) <= MAX_MARKS:
         return points
-    place = np.arange(len(points))
-    base = np.maximum.accumulate(np.where(is_mark, -1, place))
-    return points[place - base <= MAX_MARKS]
+    index = np.arange(len(points))
+    base = np.maximum.accumulate(np.where(is_mark, -1, index))
+    return points[index - base <= MAX_MARKS]
 
 
 def _points(text: str) -> Points:
@@ -199,10 +199,10 @@ def _easy() -> Points:
     composed = unicodedata.normalize("NFKC", lines)
     folded = _points(unicodedata.normalize("NFKC", composed.casefold()))
     starts = np.append(0, np.flatnonzero(folded == 10)[:-1] + 1)
-    one = run_sizes(starts, len(folded)) == 2
+    is_single = run_sizes(starts, len(folded)) == 2
     role = _roles()[folded]
-    easy = np.where(one, folded[starts], _HARD).astype(np.uint32)
-    easy[np.logical_and.reduceat(role == _BREAK, starts) & ~one] = ord(".")
+    easy = np.where(is_single, folded[starts], _HARD).astype(np.uint32)
+    easy[np.logical_and.reduceat(role == _BREAK, starts) & ~is_single] = ord(".")
     easy[np.isin(_roles()[points], (_FORMAT, _MARK)) | (role[starts] == _MARK)] = _HARD
     easy[(easy >= _JAMO[0]) & (easy <= _JAMO[1])] = _HARD
     easy[left_out] = np.where(points[left_out] == 10, 10, _HARD)

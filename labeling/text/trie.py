@@ -21,7 +21,7 @@ COMPOUND_PARTS = 3
 """Parts of a hyphenated word that are also looked up as one word ("t-shirt" as "tshirt")."""
 
 
-class FoundNames(NamedTuple):
+class NameMentions(NamedTuple):
     """Names in a column of words, without overlaps, sorted.
 
     Name i begins at word ``start[i]`` and has ``n_words[i]`` words; ``name`` is its number in the
@@ -63,7 +63,7 @@ class Trie:
     longest: int
     is_other: Mask
 
-    def find(self, words: Words) -> FoundNames:
+    def find(self, words: Words) -> NameMentions:
         """Return the names among some words."""
         code = self.vocabulary.codes(words.letters, words.starts, words.ends)
         name, length = self._walk(code, words.row)
@@ -74,7 +74,7 @@ class Trie:
         _, covered = ranges(long[chosen] + 1, ends[chosen])
         name[covered] = -1
         start = np.flatnonzero(name >= 0)
-        return FoundNames(start, length.take(start), name.take(start), self.is_other.take(code))
+        return NameMentions(start, length.take(start), name.take(start), self.is_other.take(code))
 
     def _walk(self, code: Ints, row: Ints) -> tuple[Ints32, Ints32]:
         """Return the longest name from each word on, or -1, and its length in words, or 1."""
@@ -115,8 +115,8 @@ def build_trie(names: Iterable[tuple[str, ...]], others: Collection[str] = ()) -
     >>> import pyarrow as pa
     >>> from labeling.text.words import split_words
     >>> trie = build_trie([("blue",), ("navy", "blue")])
-    >>> found = trie.find(split_words(pa.array(["Navy-blue or blue?"])))
-    >>> found.start.tolist(), found.name.tolist()
+    >>> mentions = trie.find(split_words(pa.array(["Navy-blue or blue?"])))
+    >>> mentions.start.tolist(), mentions.name.tolist()
     ([0, 3], [1, 0])
     """
     names = list(names)

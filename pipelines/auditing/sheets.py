@@ -212,12 +212,12 @@ def _texts(column: pd.Series[str]) -> pa.Array:
 def _numbers(column: pd.Series[str]) -> pa.Array:
     """Return a column of numbers in its type of `labeling.schemas.AUDITS`."""
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-    kind = AUDITS.arrow.field(str(column.name)).type
+    dtype = AUDITS.arrow.field(str(column.name)).type
     bad = ~np.isfinite(numbers)
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(dtype):
         bad |= (numbers != np.floor(numbers)) | (numbers < 0) | (numbers > 2**53)
     _refuse(column, bad, f"{column.name} is not a valid number")
-    return pa.array(numbers).cast(kind)
+    return pa.array(numbers).cast(dtype)
 
 
 def _refuse(

@@ -36,7 +36,7 @@ def _lines(world: World, page: Page, host: Host) -> Iterator[str]:
     yield f"<title>{escape(page.title.text)}</title>\n</head>\n<body>"
     yield f"<header>{_logo(world, host)}<nav><a href='index.html'>Home</a></nav></header>"
     yield f"<main>\n<h1>{escape(page.heading.text)}</h1>"
-    if host.slogan and host.slogan_place == "heading":
+    if host.slogan and host.slogan_position == "heading":
         yield f"<h2>{escape(host.slogan.text)}</h2>"
     for section in page.sections:
         yield from _section(world, section, host)
@@ -47,7 +47,7 @@ def _lines(world: World, page: Page, host: Host) -> Iterator[str]:
     yield "</ul>"
     fillers = PHRASES["fillers"]
     yield f"<p>{escape(fillers[len(page.title.text) % len(fillers)])}</p>\n</main>"
-    slogan = host.slogan if host.slogan_place == "footer" else None
+    slogan = host.slogan if host.slogan_position == "footer" else None
     words = f"{escape(slogan.text)} · " if slogan else ""
     yield f"<footer>{words}© {escape(host.title.text)}</footer>\n</body>\n</html>"
 

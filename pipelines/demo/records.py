@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 Naming: TypeAlias = Literal["words", "camera", "hash"]
-SloganPlace: TypeAlias = Literal["heading", "caption", "alt", "footer"]
+SloganPosition: TypeAlias = Literal["heading", "caption", "alt", "footer"]
 State: TypeAlias = Literal["whole", "cut", "missing"]
 
 
@@ -152,7 +152,7 @@ class Host:
         Key of `pipelines.demo.vocabulary.THEMES`.
     naming, separator
         Way of naming files, and the sign between the words of a name.
-    slogan, slogan_place
+    slogan, slogan_position
         A text on every page, and its place there.
     spam
         Whether it stuffs alternative texts with names.
@@ -170,7 +170,7 @@ class Host:
     naming: Naming
     separator: str
     slogan: Phrase | None
-    slogan_place: SloganPlace
+    slogan_position: SloganPosition
     spam: bool
     tidy: bool
     logo: int | None

@@ -15,7 +15,7 @@ from pipelines.demo.records import (
     PagePlan,
     Phrase,
     Section,
-    SloganPlace,
+    SloganPosition,
 )
 from pipelines.demo.shapes import SHAPES
 from pipelines.demo.vocabulary import NAMES, PHRASES, THEMES, pick
@@ -64,7 +64,7 @@ def _make_host(number: int, draft: Draft) -> Host:
         naming=naming,
         separator=pick("--_ ", rng),
         slogan=slogan,
-        slogan_place=pick(get_args(SloganPlace), rng),
+        slogan_position=pick(get_args(SloganPosition), rng),
         spam=draft.happens(settings.p_spam_host),
         tidy=draft.happens(0.7),
         logo=logo,
@@ -163,9 +163,9 @@ def _make_figure(file: int, plan: PagePlan, draft: Draft) -> Figure:
     if draft.happens(draft.settings.p_caption):
         caption = draft.phrase(PHRASES["captions"], draft.meant("caption", plan, shown))
     alt = _make_alt(plan, shown, draft)
-    if host.slogan and host.slogan_place == "alt":
+    if host.slogan and host.slogan_position == "alt":
         alt = alt or host.slogan
-    if host.slogan and host.slogan_place == "caption":
+    if host.slogan and host.slogan_position == "caption":
         caption = _join(caption, host.slogan, " ") if caption else host.slogan
     return Figure(file, alt, caption)
 

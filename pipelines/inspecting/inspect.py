@@ -123,7 +123,7 @@ def show(
         _write_jsonl(values, out)
     else:
         n_shown = _write_rows(list(columns) or known, table.schema, values, out)
-        _say_rest(table.n_rows, bool(wheres), n_shown, limit)
+        _note_hidden_rows(table.n_rows, bool(wheres), n_shown, limit)
 
 
 def _check_columns(columns: Sequence[str], known: Sequence[str]) -> None:
@@ -135,7 +135,7 @@ def _check_columns(columns: Sequence[str], known: Sequence[str]) -> None:
             )
 
 
-def _say_rest(n_rows: int, is_filtered: bool, n_shown: int, limit: int | None) -> None:
+def _note_hidden_rows(n_rows: int, is_filtered: bool, n_shown: int, limit: int | None) -> None:
     if n_shown == 0 and limit != 0:
         notify("no row matches" if is_filtered else "no row")
     elif is_filtered and n_shown == limit:
@@ -165,14 +165,14 @@ def _values(
 
 def _plain(column: pa.Array) -> pa.Array:
     """Return a column with its 32-bit floats as the shortest 64-bit ones, and NaN as null."""
-    kind = column.type
-    if pa.types.is_floating(kind):
-        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, kind))
-        return column if pa.types.is_float64(kind) else column.cast(pa.string()).cast(pa.float64())
-    if pa.types.is_struct(kind):
-        inner = [_plain(pc.struct_field(column, field.name)) for field in kind]
-        return pa.StructArray.from_arrays(inner, kind.names, mask=column.is_null())
-    if pa.types.is_list(kind):
+    dtype = column.type
+    if pa.types.is_floating(dtype):
+        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, dtype))
+        return column if pa.types.is_float64(dtype) else column.cast(pa.string()).cast(pa.float64())
+    if pa.types.is_struct(dtype):
+        inner = [_plain(pc.struct_field(column, field.name)) for field in dtype]
+        return pa.StructArray.from_arrays(inner, dtype.names, mask=column.is_null())
+    if pa.types.is_list(dtype):
         lengths = pc.fill_null(pc.list_value_length(column), 0)
         offsets = np.concatenate([[0], np.cumsum(lengths.to_numpy())]).astype(np.int32)
         values = _plain(pc.list_flatten(column))

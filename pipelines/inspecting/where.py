@@ -206,25 +206,25 @@ def _bind(condition: Condition, schema: pa.Schema) -> pc.Expression | ListCondit
 def _types(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
     """Yield the columns that can be filtered by, and the type of their values."""
     for field in schema:
-        kind = field.type.value_type if pa.types.is_list(field.type) else field.type
-        if pa.types.is_struct(kind):
-            yield from ((f"{field.name}.{inner.name}", inner.type) for inner in kind)
+        dtype = field.type.value_type if pa.types.is_list(field.type) else field.type
+        if pa.types.is_struct(dtype):
+            yield from ((f"{field.name}.{inner.name}", inner.type) for inner in dtype)
         else:
-            yield field.name, kind
+            yield field.name, dtype
 
 
-def _value(condition: Condition, kind: pa.DataType) -> pa.Scalar:
+def _value(condition: Condition, dtype: pa.DataType) -> pa.Scalar:
     column, operator, value = condition
-    if "~" in operator and not pa.types.is_string(kind):
+    if "~" in operator and not pa.types.is_string(dtype):
         raise ConfigError(
-            f'"{operator}" is for texts only', facts={"column": column, "type": kind}, help=_HELP
+            f'"{operator}" is for texts only', facts={"column": column, "type": dtype}, help=_HELP
         )
     try:
         # Rounded to the type of the column, so that a number is found as it is shown.
-        return pa.scalar(value, pa.string()).cast(kind)
+        return pa.scalar(value, pa.string()).cast(dtype)
     except (ValueError, pa.ArrowException):
         raise ConfigError(
             f'"{visible(value[:100])}" does not fit the column {column}',
-            facts={"type": kind},
+            facts={"type": dtype},
             help=_HELP,
         ) from None

@@ -177,7 +177,7 @@ class _Reduce(beam.DoFn):
     ) -> Iterator[tuple[str, bytes]]:
         bucket, carried = element
         labeling_pass = self._pass_ref.at(files)
-        slices = [segments.SegmentSlice(*one) for one in carried]
+        slices = [segments.SegmentSlice(*pointer) for pointer in carried]
         reader = segments.Reader(slices, bucket, bucket + 1)
         made = labeling_pass.reduce(reader.tables(bucket, labeling_pass.combine, ROWS_AT_ONCE))
         yield from (

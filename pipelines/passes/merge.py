@@ -17,7 +17,7 @@ from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.links import EVIDENCE
 from pipelines.passes.tables import tables_of
 from pipelines.passes.taxonomies import taxonomy_at
-from pipelines.passes.votes import trust_at
+from pipelines.passes.votes import feedback_model_in
 from pipelines.shuffle.engine import Split, Tables
 
 ROWS_AT_ONCE = 100_000
@@ -63,7 +63,7 @@ def _reduce(
 ) -> Tables:
     """Merge all evidence of the images of a bucket into their candidates."""
     table_of = tables_of(tables, _READ)
-    voted = debias.evidence(table_of["interactions"], trust_at(votes_dir))
+    voted = debias.evidence(table_of["interactions"], feedback_model_in(votes_dir))
     merged = candidates.merge(
         table_of["mentions"],
         pa.concat_tables([table_of["evidence"], voted]),

@@ -55,7 +55,7 @@ _SUMMARIES = {
 
 _HOURS = bursts.HOURS.append(pa.field("key", ids.BINARY))
 
-_TRUSTS: Cache[debias.FeedbackModel] = Cache()
+_MODELS: Cache[debias.FeedbackModel] = Cache()
 
 
 def make_pass(n_events: int) -> Pass:
@@ -71,11 +71,11 @@ def make_pass(n_events: int) -> Pass:
     )
 
 
-def trust_at(directory: Path) -> debias.FeedbackModel:
+def feedback_model_in(directory: Path) -> debias.FeedbackModel:
     """Return what the pass fitted; without feedback there is no folder, and all are trusted."""
     if not directory.exists():
         return debias.neutral_model()
-    return _TRUSTS.of_tables(directory, debias.TABLES, debias.from_tables)
+    return _MODELS.of_tables(directory, debias.TABLES, debias.from_tables)
 
 
 def count_events(directory: Path, ignored: Sequence[Path]) -> dict[str, int]:
@@ -88,10 +88,10 @@ def count_events(directory: Path, ignored: Sequence[Path]) -> dict[str, int]:
     ignored
         Files of the table ``ignored``, of all passes over feedback.
     """
-    trust = trust_at(directory)
+    model = feedback_model_in(directory)
     counts = sum_by_reason(ignored, "n_events", REASONS)
-    counts["before_image"] *= trust.drops_early
-    return {**counts, "bursts": len(trust.bursts)}
+    counts["before_image"] *= model.drops_early
+    return {**counts, "bursts": len(model.bursts)}
 
 
 def list_bursts(directory: Path, taxonomy: Taxonomy) -> list[dict[str, Any]]:
@@ -109,7 +109,7 @@ def list_bursts(directory: Path, taxonomy: Taxonomy) -> list[dict[str, Any]]:
             "n_new": round(row["new"] / bursts.MASS),
             "usual": row["usual"],
         }
-        for row in trust_at(directory).bursts.to_pylist()
+        for row in feedback_model_in(directory).bursts.to_pylist()
     ]
     rows.sort(key=lambda row: (-row["n"], row["label_id"], row["time"]))
     return rows[:MOST_BURSTS]

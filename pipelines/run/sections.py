@@ -74,8 +74,8 @@ def checked(
     try:
         return model.model_validate(_tuples(content))
     except ValidationError as error:
-        places = dict(_places(text))
-        problems = [_explain(e, places, where, model) for e in error.errors(include_url=False)]
+        positions = dict(_key_positions(text))
+        problems = [_explain(e, positions, where, model) for e in error.errors(include_url=False)]
         raise ConfigError("\n".join(problems), help=f"{reference} lists every key") from None
 
 
@@ -143,15 +143,17 @@ def _parse_value(written: str) -> Any:
 
 
 def _explain(
-    error: Any, places: Mapping[tuple[Any, ...], str], where: str, model: type[BaseModel]
+    error: Any, positions: Mapping[tuple[Any, ...], str], where: str, model: type[BaseModel]
 ) -> str:
-    way = tuple(error["loc"])
-    place = next((places[way[:n]] for n in range(len(way), 0, -1) if way[:n] in places), "")
-    key = ".".join(map(str, way))
-    head = f"{where}:{place}: " if place else f"{where}: "
+    path = tuple(error["loc"])
+    position = next(
+        (positions[path[:n]] for n in range(len(path), 0, -1) if path[:n] in positions), ""
+    )
+    key = ".".join(map(str, path))
+    head = f"{where}:{position}: " if position else f"{where}: "
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(
-            str(way[-1]), _known_keys(model, way[:-1]), n=1, cutoff=0.5
+            str(path[-1]), _known_keys(model, path[:-1]), n=1, cutoff=0.5
         )
         hint = f' (did you mean "{near[0]}"?)' if near else ""
         return f'{head}unknown key "{key}"{hint}'
@@ -161,8 +163,8 @@ def _explain(
     return f'{head}"{key}": {message}, found {error["input"]!r}'
 
 
-def _known_keys(model: Any, way: tuple[Any, ...]) -> list[str]:
-    for name in way:
+def _known_keys(model: Any, path: tuple[Any, ...]) -> list[str]:
+    for name in path:
         if isinstance(name, str):
             annotation = model.model_fields[name].annotation
             model = getattr(annotation, "__args__", (annotation,))[0]
@@ -173,7 +175,7 @@ _HEADER = re.compile(r"^\s*(\[\[?)\s*([\w.\-\"]+)\s*\]\]?")
 _KEY = re.compile(r"^(\s*)([\w.\-\"]+)\s*=")
 
 
-def _places(text: str) -> Iterator[tuple[tuple[Any, ...], str]]:
+def _key_positions(text: str) -> Iterator[tuple[tuple[Any, ...], str]]:
     """Yield the path to each key of a TOML file, and its line and column."""
     section: tuple[Any, ...] = ()
     n_of: dict[str, int] = {}

@@ -242,9 +242,9 @@ class _Map(beam.DoFn):
         groups = list(enumerate(self._shuffle.groups))
         try:
             if self._shuffle.carrier == "files":
-                segment = failures.retried(functools.partial(self._segment, split))
+                pointer_class = failures.retried(functools.partial(self._segment, split))
                 pa.default_memory_pool().release_unused()  # the kernels' memory is not Arrow's
-                yield from ((number, segment) for number, _ in groups)
+                yield from ((number, pointer_class) for number, _ in groups)
             else:
                 parts = failures.retried(lambda: list(self._chunks(split)))
                 for number, (first, last) in groups:
@@ -254,7 +254,7 @@ class _Map(beam.DoFn):
 
     def _chunks(self, split: Split) -> Iterator[partition.Chunk]:
         splits = split.arguments if split.kind == UNITED else (split,)
-        read = (self._shuffle.read(Split(*one)) for one in splits)
+        read = (self._shuffle.read(Split(*fields)) for fields in splits)
         rows = itertools.chain.from_iterable(read)
         return partition.chunks(rows, self._shuffle.keys, self._shuffle.n_buckets)
 
@@ -281,8 +281,8 @@ class _Reduce(beam.DoFn):
     def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[int]:
         group, pointers = element
         first, last = self._shuffle.groups[group]
-        kind = Segment if self._shuffle.carrier == "files" else SegmentSlice
-        of_split = {pointer[0]: kind(*pointer) for pointer in pointers}
+        pointer_class = Segment if self._shuffle.carrier == "files" else SegmentSlice
+        of_split = {pointer[0]: pointer_class(*pointer) for pointer in pointers}
         if len(of_split) < self._shuffle.n_splits:
             return  # a split has failed, and written its error
         try:

@@ -67,9 +67,9 @@ def raise_first(work_dir: str, n_bytes_needed: int) -> None:
         content = read_json(storage.join(folder, name))
         if content is None:
             continue
-        kind: type[WinnowError] = getattr(errors, content["type"])
+        error_class: type[WinnowError] = getattr(errors, content["type"])
         facts = content["facts"] | (_room(work_dir, n_bytes_needed) if content["is_full"] else {})
-        raise kind(content["message"], facts=facts, help=content["help"])
+        raise error_class(content["message"], facts=facts, help=content["help"])
 
 
 def from_engine(error: Exception, work_dir: str, n_bytes_needed: int) -> InputError | None:

@@ -118,17 +118,17 @@ def _join(schema: bytes, parts: Sequence[_Part]) -> pa.Table:
 
 
 def _with_one_dictionary(
-    kind: pa.DataType, coded: Sequence[tuple[memoryview, Dictionary]]
+    arrow_type: pa.DataType, coded: Sequence[tuple[memoryview, Dictionary]]
 ) -> pa.Array:
     """Return the indices of several parts as one array, with one dictionary."""
-    dtype = kind.index_type.to_pandas_dtype()
+    dtype = arrow_type.index_type.to_pandas_dtype()
     dictionaries = {values for _, values in coded if values is not None}
     united = sorted({value for values in dictionaries for value in values})
     code_of = {value: code for code, value in enumerate(united)}
     recoded = {values: np.array([code_of[v] for v in values], dtype) for values in dictionaries}
     codes = [recoded[values][np.frombuffer(part, dtype)] for part, values in coded if values]
     return pa.DictionaryArray.from_arrays(
-        pa.array(np.concatenate(codes)), pa.array(united, kind.value_type)
+        pa.array(np.concatenate(codes)), pa.array(united, arrow_type.value_type)
     )
 
 

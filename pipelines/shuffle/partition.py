@@ -139,9 +139,9 @@ def plain(schema: pa.Schema) -> pa.Schema:
 
 
 def _is_raw(column: pa.ChunkedArray) -> bool:
-    kind = column.type
-    fixed = pa.types.is_primitive(kind) or pa.types.is_fixed_size_binary(kind)
-    return fixed and not pa.types.is_boolean(kind) and column.null_count == 0
+    dtype = column.type
+    fixed = pa.types.is_primitive(dtype) or pa.types.is_fixed_size_binary(dtype)
+    return fixed and not pa.types.is_boolean(dtype) and column.null_count == 0
 
 
 def _taken(column: pa.ChunkedArray, order: npt.NDArray[np.int64]) -> memoryview:

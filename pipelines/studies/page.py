@@ -45,7 +45,7 @@ def studies_in(run_dir: Path) -> Iterator[dict[str, Any]]:
         facts: Facts = json.loads(path.read_text(encoding="utf-8"))
         name = path.parent.name
         if all(_is_current(run_dir, *made_from) for made_from in facts["made_from"].items()):
-            yield {"name": name, "said": sentences(facts), "figure": study_svg(facts)}
+            yield {"name": name, "sentences": sentences(facts), "figure": study_svg(facts)}
         else:
             notify(f"the study {name} is of an earlier selection: the report leaves it out")
 

@@ -17,7 +17,7 @@ MEASURES = ("map", "ap50", "ap75", "map_small", "map_medium", "map_large")
 
 
 def coco_measures(
-    truth: Sequence[tuple[Tensor, Tensor, Tensor]], found: Sequence[Detections], n_classes: int
+    truth: Sequence[tuple[Tensor, Tensor, Tensor]], detected: Sequence[Detections], n_classes: int
 ) -> Iterator[tuple[str, float]]:
     """Yield ``map`` (mean over overlaps of .50 to .95), ``ap50``, ``ap75``, and mAP by size.
 
@@ -29,7 +29,7 @@ def coco_measures(
     truth
         For each image boxes (``float[m, 4]``), classes (``int64[m]``) and flags of boxes to ignore
         (``bool[m]``); at least one box must not be ignored.
-    found
+    detected
         The objects found in each image, in the same pixels.
     """
     entries = [
@@ -39,7 +39,7 @@ def coco_measures(
     ]
     answers = [
         entry | {"score": score}
-        for image, objects in enumerate(found)
+        for image, objects in enumerate(detected)
         for entry, score in zip(
             _entries(image, objects.boxes, objects.classes), objects.scores.tolist(), strict=True
         )

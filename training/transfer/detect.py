@@ -28,7 +28,7 @@ class Detection(TransferTask[Boxed]):
     @staticmethod
     def recognises(path: Path) -> bool:
         """Return whether a folder has annotations of Pascal VOC or COCO."""
-        files = (file for place in (path, path / "annotations") for file in place.glob("*.json"))
+        files = (file for folder in (path, path / "annotations") for file in folder.glob("*.json"))
         return (path / "Annotations").is_dir() or any(files)
 
     def first_network(self, method: str) -> Detector:
@@ -58,14 +58,14 @@ class Detection(TransferTask[Boxed]):
 
     def detect(self, network: nn.Module) -> list[Detections]:
         """Return the objects found in each test image, in pixels of its file."""
-        test, found = self.data.test, []
+        test, detected = self.data.test, []
         with torch.inference_mode():
             for pixels in torch.split(test.pixels, BATCH_SIZE):
                 points = network(self.network_input(pixels))
-                found += [detections(points, i, pixels.shape[1]) for i in range(len(pixels))]
+                detected += [detections(points, i, pixels.shape[1]) for i in range(len(pixels))]
         return [
             dataclasses.replace(objects, boxes=objects.boxes / scale)
-            for objects, scale in zip(found, test.scale, strict=True)
+            for objects, scale in zip(detected, test.scale, strict=True)
         ]
 
 

@@ -26,7 +26,7 @@ RANGE = 8
 """The longest distance to a side that a level predicts, in strides; the last level has no limit."""
 
 PRIOR = 0.01
-MIN_SCORE, MAX_CANDIDATES, MAX_OVERLAP, MAX_FOUND = 0.05, 1000, 0.6, 100
+MIN_SCORE, MAX_CANDIDATES, MAX_OVERLAP, MAX_DETECTIONS = 0.05, 1000, 0.6, 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +198,7 @@ def detections(points: Predictions, image: int, side: int) -> Detections:
     best = best[scores[best] > MIN_SCORE]
     n_classes = points.logits.shape[-1]
     boxes = points.boxes[image][best // n_classes].clamp(0, side)
-    kept = suppress(boxes, scores[best], best % n_classes, MAX_OVERLAP)[:MAX_FOUND]
+    kept = suppress(boxes, scores[best], best % n_classes, MAX_OVERLAP)[:MAX_DETECTIONS]
     return Detections(boxes[kept], scores[best][kept], (best % n_classes)[kept])
 
 

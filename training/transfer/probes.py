@@ -49,8 +49,8 @@ def nearest(train: Features, classes: Classes, test: Features) -> Classes:
 
     n_neighbours = min(NEIGHBOURS, len(train))
     model = KNeighborsClassifier(n_neighbours, weights=weight, metric="cosine")
-    found: Classes = model.fit(train, classes).predict(test)
-    return found
+    predicted: Classes = model.fit(train, classes).predict(test)
+    return predicted
 
 
 def linear_probe(
@@ -86,8 +86,8 @@ def linear_probe(
     )
     penalty = PENALTIES[int(np.argmin(losses))]
     *_, model = _regressions(x, classes, [p for p in PENALTIES if p >= penalty])
-    found: Classes = model.predict(scaler.transform(test))
-    return found, penalty
+    predicted: Classes = model.predict(scaler.transform(test))
+    return predicted, penalty
 
 
 def _held_out_losses(x: Features, classes: Classes, inside: npt.NDArray[np.bool_]) -> Features:

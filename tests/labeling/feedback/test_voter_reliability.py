@@ -39,7 +39,7 @@ def test_users_who_meet_nobody_weigh_as_users_do() -> None:
     lone = votes_of(np.append(votes.pair, 500), np.append(votes.user, 5), np.append(votes.up, True))
     fitted = voter_reliability.fit(lone, 6)
     assert fitted.weight[5] == 1
-    assert fitted.proof[5] == 0
+    assert fitted.credibility[5] == 0
 
 
 def test_copies_of_earlier_votes_prove_nothing() -> None:
@@ -51,7 +51,7 @@ def test_copies_of_earlier_votes_prove_nothing() -> None:
     up = np.append(votes.up, votes.up[first])
     given_ = voter_reliability.Votes(pair, pair % 7, user, up, time, np.ones(len(pair)))
     fitted = voter_reliability.fit(given_, 6)
-    assert fitted.proof[5] < 0.1 < fitted.proof[:5].min()
+    assert fitted.credibility[5] < 0.1 < fitted.credibility[:5].min()
 
 
 def test_users_who_copy_each_other_share_one_vote() -> None:
@@ -83,5 +83,5 @@ def test_weights_and_proof_stay_in_their_bounds(seed: int, n_users: int, n: int)
     votes = votes._replace(time=rng.integers(3, size=n), weight=rng.random(n))
     fitted = voter_reliability.fit(votes, n_users)
     assert ((fitted.weight >= 0) & (fitted.weight <= voter_reliability.MAX_WEIGHT)).all()
-    assert ((fitted.proof >= 0) & (fitted.proof < 1)).all()
+    assert ((fitted.credibility >= 0) & (fitted.credibility < 1)).all()
     assert (fitted.weight % voter_reliability.STEP == 0).all()

@@ -152,7 +152,7 @@ def test_a_slogan_stands_on_every_page_of_its_host() -> None:
     for page, figure in _figures(world):
         host = world.hosts[page.host]
         assert host.slogan is not None
-        if host.slogan_place == "caption":
+        if host.slogan_position == "caption":
             assert figure.caption is not None
             assert figure.caption.text.endswith(host.slogan.text)
             seen += 1

@@ -22,7 +22,7 @@ from pipelines.passes.cached import MAX_RESULTS, Cache
 from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.taxonomies import taxonomy_at
-from pipelines.passes.votes import trust_at
+from pipelines.passes.votes import feedback_model_in
 
 
 def write_taxonomy(path: Path, *names: str) -> TaxonomyFiles:
@@ -88,11 +88,11 @@ def test_boilerplate_and_trust_follow_their_files(tmp_path: Path) -> None:
     for things in ([1, 2], [3]):
         write_tables(tmp_path, {"boilerplate": pa.table({"thing": pa.array(things, pa.uint64())})})
         assert boilerplate_in(tmp_path).tolist() == things
-    assert trust_at(tmp_path / "no feedback").drops_early is False
+    assert feedback_model_in(tmp_path / "no feedback").drops_early is False
     for drops_early in (True, False):
         tables = debias.to_tables(debias.neutral_model()._replace(drops_early=drops_early))
         write_tables(tmp_path, tables)
-        assert trust_at(tmp_path).drops_early is drops_early
+        assert feedback_model_in(tmp_path).drops_early is drops_early
 
 
 def test_a_result_is_made_once_while_other_threads_wait() -> None:

@@ -109,11 +109,13 @@ def _boxed(
         pixels=stacked(squares, path, part),
         scale=scale,
         boxes=[
-            torch.tensor([o.box for o in own], dtype=torch.float32).reshape(-1, 4) * s
-            for own, s in zip(objects, scale, strict=True)
+            torch.tensor([o.box for o in of_image], dtype=torch.float32).reshape(-1, 4) * s
+            for of_image, s in zip(objects, scale, strict=True)
         ],
-        classes=[torch.tensor([code_of[o.name] for o in own]).long() for own in objects],
-        ignored=[torch.tensor([o.ignored for o in own], dtype=torch.bool) for own in objects],
+        classes=[torch.tensor([code_of[o.name] for o in of_image]).long() for of_image in objects],
+        ignored=[
+            torch.tensor([o.ignored for o in of_image], dtype=torch.bool) for of_image in objects
+        ],
     )
 
 

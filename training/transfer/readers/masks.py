@@ -110,14 +110,18 @@ def _sources(path: Path, rejects: Counter[str]) -> tuple[dict[str, list[_Source]
             parts[part] = _of_png(images, path / "masks" / name, _stems(images), rejects)
         return parts, ()
     annotated = read_annotations(path, rejects)
-    classes = {o.name for own in annotated.values() for i in own for o in i.objects if o.outline}
+    classes = {
+        o.name for of_part in annotated.values() for i in of_part for o in i.objects if o.outline
+    }
     if not classes:
         raise InputError(
             "a task has no masks",
             facts={"task": path, "expected": "masks/*.png, SegmentationClass, or outlines of COCO"},
             help=LAYOUT,
         )
-    parts = {part: [(image.path, image) for image in own] for part, own in annotated.items()}
+    parts = {
+        part: [(image.path, image) for image in of_part] for part, of_part in annotated.items()
+    }
     return parts, ("nothing", *sorted(classes))
 
 
