@@ -65,5 +65,5 @@ def _reduce(tables: Tables) -> Tables:
 def _conclude(directory: Path) -> None:
     """Decide which of the texts and images that all buckets counted are boilerplate."""
     things, hosts = (read_table(directory, name) for name in _OUTPUTS)
-    found = pa.table({"thing": boilerplate.find_boilerplate(things, hosts)})
-    write_table(found, directory, "boilerplate")
+    rows = pa.table({"thing": boilerplate.find_boilerplate(things, hosts)})
+    write_table(rows, directory, "boilerplate")

@@ -95,7 +95,7 @@ def remove(path: str) -> None:
 
 def _match(pattern: str) -> list[str]:
     (result,) = _system(pattern).match([pattern])
-    return [found.path for found in result.metadata_list]
+    return [metadata.path for metadata in result.metadata_list]
 
 
 def _system(path: str) -> Any:

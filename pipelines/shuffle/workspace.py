@@ -200,11 +200,11 @@ class Workspace:
         """Return the digests of the files that the buckets wrote; fetch them if they are wanted."""
         digests = {file.name: file.sha256 for file in markers.output_files(self.work_dir(name))}
         for file, digest in digests.items() if is_wanted else ():
-            found = storage.fetch(storage.join(self.shared, name, file), here / file)
-            if found != digest:
+            fetched = storage.fetch(storage.join(self.shared, name, file), here / file)
+            if fetched != digest:
                 raise IntegrityError(
                     "a file of the shared folder differs from what was written",
-                    facts={"file": file, "expected": digest, "found": found},
+                    facts={"file": file, "expected": digest, "found": fetched},
                     help="give the same command again: the file is made again",
                 )
         return digests
