@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from labeling.errors import WinnowError
 from pipelines.commands.audit import audit
+from pipelines.commands.config import config
 from pipelines.commands.delivery import evaluate, export, report, train
 from pipelines.commands.inspect import inspect, plan, status
 from pipelines.commands.label import demo, label
@@ -23,7 +29,8 @@ from pipelines.commands.study import study
 
 EXIT_CODES = """
 Exit codes: 0 done; 2 wrong usage or configuration; 3 an input is refused; 4 the result is below
-the limit asked for; 130 interrupted.
+the limit asked for; 130 interrupted;
+143 terminated: repeat the command to continue.
 """
 
 COMMANDS = (
@@ -39,6 +46,7 @@ COMMANDS = (
     plan,
     status,
     inspect,
+    config,
 )
 """In the order of the help."""
 
@@ -51,7 +59,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _terminations_interrupt() as terminated:
+                return super().invoke(ctx)
         except WinnowError as error:
             if ctx.params.get("verbose"):
                 raise
@@ -59,7 +68,40 @@ class _Commands(click.Group):
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted: repeat the command to continue", err=True)
-            sys.exit(130)
+            sys.exit(143 if terminated else 130)
+
+
+@contextmanager
+def _terminations_interrupt() -> Iterator[list[int]]:
+    """Have SIGTERM, which batch systems send before they kill, do what Ctrl-C does.
+
+    Yields
+    ------
+    list
+        The signals that came.
+    """
+    came: list[int] = []
+    process = os.getpid()
+
+    def interrupt(number: int, frame: Any) -> None:
+        if os.getpid() != process:  # a forked worker, which its parent ends
+            os._exit(128 + number)
+        came.append(number)
+        # The handler of the moment: a training first finishes its step and writes a checkpoint.
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler):
+            handler(signal.SIGINT, frame)
+        else:  # in the background of a shell Ctrl-C is ignored
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @click.group(cls=_Commands, epilog=EXIT_CODES, commands=COMMANDS)

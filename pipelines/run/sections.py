@@ -45,8 +45,13 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     try:
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:
+        twice = "Cannot declare" in str(error) or "Cannot overwrite" in str(error)
         raise ConfigError(
-            "the configuration is not TOML", facts={"file": path, "cause": error}
+            "the configuration is not TOML",
+            facts={"file": path, "cause": error},
+            help="a section that may occur more than once has two brackets: [[archive]]"
+            if twice
+            else "",
         ) from error
 
 
@@ -159,6 +164,8 @@ def _explain(
         return f'{head}unknown key "{key}"{hint}'
     if error["type"] == "missing":
         return f'{head}missing key "{key}"'
+    if error["type"] == "tuple_type" and isinstance(error["input"], Mapping):
+        return f"{head}there can be several [{key}]: write it with two brackets, [[{key}]]"
     message = error["msg"][0].lower() + error["msg"][1:]
     return f'{head}"{key}": {message}, found {error["input"]!r}'
 

@@ -129,7 +129,10 @@ def hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_an_interrupt_ends_with_130_and_no_half_output(run_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_command_leaves_no_half_output(
+    run_dir: Path, tmp_path: Path, number: int, code: int
+) -> None:
     shop, out = run_dir.parent / "shop", tmp_path / "run"
     command = [WINNOW, "label", str(shop / "run.toml"), "--out", str(out)]
     with subprocess.Popen(
@@ -137,11 +140,40 @@ def test_an_interrupt_ends_with_130_and_no_half_output(run_dir: Path, tmp_path: 
     ) as running:
         while not (out / ".staging").exists() and running.poll() is None:
             time.sleep(0.01)
-        running.send_signal(signal.SIGINT)
+        running.send_signal(number)
         _, talk = running.communicate(timeout=60)
-    assert running.returncode == 130, talk
+    assert running.returncode == code, talk
     assert "interrupted" in talk
     assert winnow("label", shop / "run.toml", "--out", out).exit_code == 0
+
+
+def test_a_configuration_that_is_shown_can_be_read(run_dir: Path, tmp_path: Path) -> None:
+    source = run_dir.parent / "shop" / "run.toml"
+    shown = winnow("config", "show", source, "-o", "select.keep=0.2")
+    assert "keep = 0.2\n" in shown.stdout
+    assert "support_only = []\n" in shown.stdout, "an empty value differs from the default"
+    (tmp_path / "shown.toml").write_text(shown.stdout, encoding="utf-8")
+    assert winnow("config", "show", tmp_path / "shown.toml").stdout == shown.stdout
+    assert winnow("config", "show", run_dir, "-o", "select.keep=0.2").stdout == shown.stdout
+
+
+def test_a_check_counts_what_every_input_holds(run_dir: Path) -> None:
+    checked = winnow("config", "check", run_dir.parent / "shop" / "run.toml")
+    assert checked.exit_code == 0
+    assert "taxonomy.jsonl  6 labels\nproducts.csv  1 file\n" in checked.stdout
+    assert "truth.csv  320 pairs\n" in checked.stdout
+
+
+def test_a_check_lists_the_mistakes_of_all_inputs(run_dir: Path) -> None:
+    source = run_dir.parent / "shop" / "run.toml"
+    paths = ["taxonomy.path=absent.jsonl", "audit.truth=gone.csv", "base=" + str(source.parent)]
+    options = [option for path in paths for option in ("-o", path)]
+    checked = winnow("config", "check", source, *options)
+    assert checked.exit_code == 3
+    assert "[taxonomy] the taxonomy does not exist" in checked.stderr
+    checked = winnow("config", "check", source, *options[2:])
+    assert "[audit] an input file does not exist" in checked.stderr
+    assert str(source.parent / "gone.csv") in checked.stderr
 
 
 def test_a_relative_run_folder_is_shown_as_it_was_typed(

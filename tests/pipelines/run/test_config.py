@@ -123,3 +123,10 @@ def test_keys_can_be_set_from_outside(tmp_path: Path) -> None:
 def test_every_format_of_taxonomies_can_be_set() -> None:
     known = get_args(TaxonomyInput.model_fields["format"].annotation)
     assert set(known) == {"auto", *FORMATS}
+
+
+def test_a_section_of_inputs_with_one_bracket_is_explained(tmp_path: Path) -> None:
+    message = problems(tmp_path, '[taxonomy]\npath = "t"\n[archive]\npath = "a.warc"\n')
+    assert "/run.toml:3:2: there can be several [archive]: write it with two brackets" in message
+    message = problems(tmp_path, '[site]\npath = "a"\n[site]\npath = "b"\n')
+    assert "has two brackets: [[archive]]" in message

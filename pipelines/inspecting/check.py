@@ -1,0 +1,70 @@
+"""`winnow config check`: every file that a configuration names is there and can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from labeling.errors import InputError, WinnowError
+from labeling.taxonomy.published import read_taxonomy
+from pipelines.delivery.truth import read_truth
+from pipelines.inputs.input import Input
+from pipelines.run.config import Config
+from pipelines.run.dependencies import taxonomy_files
+
+
+def check_inputs(config: Config) -> list[tuple[str, int, str]]:
+    """Find the files of all inputs, and read the taxonomy and the truths.
+
+    Parameters
+    ----------
+    config
+        The settings; `base` is absolute.
+
+    Returns
+    -------
+    list
+        For each input: its path, a number, and its unit: labels, files or pairs.
+
+    Raises
+    ------
+    InputError
+        With the first problem of every input.
+    """
+    counts, problems = [], []
+    for section, path, count, unit in _inputs(config):
+        try:
+            counts.append((path, count(), unit))
+        except WinnowError as error:
+            facts = [f"  {name}: {value}" for name, value in error.facts.items()]
+            problems.append("\n".join([f"[{section}] {error.message}", *facts]))
+    if problems:
+        raise InputError(
+            "\n".join(problems), help=f"paths start from `base`, which is {config.base}"
+        )
+    return counts
+
+
+def _inputs(config: Config) -> Iterator[tuple[str, str, Callable[[], int], str]]:
+    """Yield the section and path of each input, a function that counts, and the unit."""
+    base = Path(config.base)
+    yield "taxonomy", config.taxonomy.path, partial(_n_labels, config), "labels"
+    for section, entries in config.inputs().items():
+        for entry in entries:
+            yield section, entry.path_names[0], partial(_n_files, entry, base), "files"
+    for section, truth in (("audit", config.audit.truth), ("evaluate", config.evaluate.truth)):
+        if truth is not None and taxonomy_files(config).path.is_file():
+            yield section, truth, partial(_n_pairs, config, base / truth), "pairs"
+
+
+def _n_labels(config: Config) -> int:
+    return len(read_taxonomy(taxonomy_files(config)))
+
+
+def _n_files(entry: Input, base: Path) -> int:
+    return len(entry.files(base))
+
+
+def _n_pairs(config: Config, truth: Path) -> int:
+    return len(read_truth(truth, read_taxonomy(taxonomy_files(config))))
