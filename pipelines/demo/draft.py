@@ -21,7 +21,8 @@ from pipelines.demo.vocabulary import (
     siblings,
 )
 
-_SOURCES = ("alt", "caption", "filename", "surrounding")
+_P_LOOKED = {"alt": 0.6, "caption": 0.85, "filename": 0.95, "surrounding": 0.25}
+"""Chance that the author of a text of an average host and label looked at the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Draft:
     rng
         Generator of all random choices: the order of the calls decides the web.
     settings
-        The rates of errors.
+        The size of the web.
     log_odds
         Of having looked at the picture, for each source: ``float64[n_hosts]`` and, by label, a
         number to add.
@@ -82,8 +83,8 @@ class Draft:
     def meant(self, source: str, plan: PagePlan, shown: tuple[str, ...]) -> str:
         """Return the label that the author of a text beside a picture that shows `shown` means.
 
-        It is often wrong: authors who did not look at the picture guess from the page, and those
-        who looked may slip.
+        Sources err together: authors who did not look at the picture guess from the page. Those
+        who looked may slip, or name a parent.
         """
         by_host, by_label = self.log_odds[source]
         p_looked = 1 / (1 + np.exp(-by_host[plan.host.number] - by_label[shown[0]]))
@@ -94,7 +95,7 @@ class Draft:
                 label = pick(others, self.rng)
         else:
             label = self._guess(plan)
-        if PARENTS[label] and self.happens(self.settings.p_parent_named):
+        if PARENTS[label] and self.happens(0.12):
             return pick(PARENTS[label], self.rng)
         return label
 
@@ -117,11 +118,10 @@ class Draft:
 def new_draft(rng: np.random.Generator, settings: WorldSettings) -> Draft:
     """Return an empty web, with authors whose care differs by source, host and label."""
     log_odds = {}
-    for source in _SOURCES:
-        mean = getattr(settings, f"p_looked_{source}")
-        spreads = rng.normal(0, settings.looked_spread, settings.n_hosts + len(NAMES))
+    for source, mean in _P_LOOKED.items():
+        spreads = rng.normal(0, 0.8, settings.n_hosts + len(NAMES))
         by_host = np.log(mean / (1 - mean)) + spreads[: settings.n_hosts]
         by_label = dict(zip(NAMES, spreads[settings.n_hosts :].tolist(), strict=True))
         log_odds[source] = (by_host, by_label)
-    p_slip = rng.beta(1, 1 / settings.p_slip - 1, len(NAMES)).tolist()
+    p_slip = rng.beta(1, 1 / 0.12 - 1, len(NAMES)).tolist()  # 0.12 on average
     return Draft(rng, settings, log_odds, dict(zip(NAMES, p_slip, strict=True)))

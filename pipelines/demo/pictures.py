@@ -22,7 +22,7 @@ _LEAVES = {label_id: tuple(d for d in DRAWN if label_id in above(d)) for label_i
 def choose_file(plan: PagePlan, draft: Draft) -> int:
     """Return a file of a new picture, or of one that this or another host already shows."""
     main = _choose_main(plan, draft.rng)
-    if draft.showing.get(main) and draft.happens(draft.settings.p_reused):
+    if draft.showing.get(main) and draft.happens(0.06):
         picture = pick(draft.showing[main], draft.rng)
     else:
         picture = draft.add_picture(_add_others(main, plan.host.theme, draft.rng))

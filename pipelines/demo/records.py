@@ -1,4 +1,4 @@
-"""The parts of a miniature web, and the rates of its errors."""
+"""The parts of a miniature web."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ State: TypeAlias = Literal["whole", "cut", "missing"]
 
 @dataclass(frozen=True)
 class WorldSettings:
-    """The size of the web and the rates of its errors.
-
-    Sources err together: each page has its own chance that a picture shows its topic, and authors
-    who do not look at a picture write about the topic. How often authors look differs by host and
-    by label: each ``p_looked_…`` is the rate of an average host and label.
+    """The size of the web; the rates of its errors are where they are drawn.
 
     Attributes
     ----------
@@ -26,46 +22,10 @@ class WorldSettings:
     n_users, n_searches, n_votes
         Honest users; searches, of up to ten results each; judgements of a label by up-vote,
         down-vote or flag.
-    n_brigade_users, n_brigade_votes
-        Users who up-vote one label on pictures that do not show it, and the number of their votes.
+    n_brigade_votes
+        Up-votes of a few users for one label, on pictures that do not show it.
     n_cut_files, n_missing_files
         Picture files that end early, and picture files that a page names but that do not exist.
-    p_topic_shown
-        Mean over pages of the chance that a picture shows the topic of its page.
-    topic_concentration
-        Sum of the two parameters of the beta distribution of that chance. Below 2, most pages show
-        their topic on nearly all pictures or on nearly none.
-    p_looked_alt, p_looked_caption, p_looked_filename, p_looked_surrounding
-        Chance that the author of the text looked at the picture.
-    looked_spread
-        Standard deviation, over hosts and again over labels, of the log-odds of having looked.
-    p_slip
-        Mean over labels of the chance that an author who looked names a sibling.
-    p_parent_named
-        Chance that a text names a parent of the label meant.
-    p_no_alt, p_caption
-        Chance that a picture has no alternative text, and that it has a caption.
-    p_words_host, p_camera_host
-        Shares of hosts whose file names are descriptive, and as cameras give them; other names are
-        hashes.
-    p_spam_host
-        Share of hosts that stuff alternative texts with names.
-    p_slogan_host
-        Share of hosts that repeat a slogan, which names one label, on every page.
-    p_named_host
-        Share of hosts with a label in their own name, which ends the titles of most of them.
-    p_logo_host
-        Share of hosts that show a logo on every page.
-    p_reused
-        Chance that a picture is one that was shown before: the same bytes.
-    p_same_topic_link
-        Chance that a link leads to a page with the same topic.
-    p_dull_anchor
-        Chance that the text of a link names nothing.
-    p_vote_right
-        Mean over users of the chance that a vote is right.
-    p_replayed
-        Chance that an event is in the log twice.
     """
 
     n_hosts: int = 40
@@ -74,32 +34,9 @@ class WorldSettings:
     n_users: int = 400
     n_searches: int = 2000
     n_votes: int = 9000
-    n_brigade_users: int = 4
     n_brigade_votes: int = 3000
     n_cut_files: int = 3
     n_missing_files: int = 3
-    p_topic_shown: float = 0.62
-    topic_concentration: float = 0.8
-    p_looked_alt: float = 0.6
-    p_looked_caption: float = 0.85
-    p_looked_filename: float = 0.95
-    p_looked_surrounding: float = 0.25
-    looked_spread: float = 0.8
-    p_slip: float = 0.12
-    p_parent_named: float = 0.12
-    p_no_alt: float = 0.25
-    p_caption: float = 0.55
-    p_words_host: float = 0.6
-    p_camera_host: float = 0.25
-    p_spam_host: float = 0.1
-    p_slogan_host: float = 0.25
-    p_named_host: float = 0.4
-    p_logo_host: float = 0.4
-    p_reused: float = 0.06
-    p_same_topic_link: float = 0.85
-    p_dull_anchor: float = 0.2
-    p_vote_right: float = 0.88
-    p_replayed: float = 0.02
 
 
 @dataclass(frozen=True)
@@ -142,24 +79,10 @@ class Section:
 class Host:
     """A site and its habits.
 
-    Attributes
-    ----------
-    number, name
-        Number in the list of the world, and host name.
-    title, suffixed
-        Name of the site, and whether every page's title ends with it.
-    theme
-        Key of `pipelines.demo.vocabulary.THEMES`.
-    naming, separator
-        Way of naming files, and the sign between the words of a name.
-    slogan, slogan_position
-        A text on every page, and its place there.
-    spam
-        Whether it stuffs alternative texts with names.
-    tidy
-        Whether its HTML is well formed.
-    logo
-        File of the logo, or None.
+    The titles of pages end with `title` where it is `suffixed`. `theme` is a key of
+    `pipelines.demo.vocabulary.THEMES`, `separator` is between the words of the names of files, and
+    `slogan` is on every page. A site with `spam` stuffs alternative texts with names, one that is
+    not `tidy` has faulty HTML. `logo` is a number in the list of files.
     """
 
     number: int

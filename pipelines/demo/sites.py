@@ -37,23 +37,21 @@ def make_sites(draft: Draft) -> tuple[list[Host], list[Page]]:
 
 
 def _make_host(number: int, draft: Draft) -> Host:
-    rng, settings = draft.rng, draft.settings
+    rng = draft.rng
     theme = pick(tuple(THEMES), rng)
     owner: tuple[str, ...] = ()
     word = theme
-    if draft.happens(settings.p_named_host):
+    if draft.happens(0.4):
         owner = (pick([topic for topic in THEMES[theme] if topic in SHAPES], rng),)
         word = NAMES[owner[0]][0]
     title = f"{word} {pick(PHRASES['site_words'], rng)}".title()
     chance = rng.random()
-    naming: Naming = "hash"
-    if chance < settings.p_words_host + settings.p_camera_host:
-        naming = "words" if chance < settings.p_words_host else "camera"
+    naming: Naming = "words" if chance < 0.6 else "camera" if chance < 0.85 else "hash"
     slogan = None
-    if draft.happens(settings.p_slogan_host):
+    if draft.happens(0.25):
         slogan = draft.phrase(PHRASES["slogans"], pick(DRAWN, rng))
     logo = None
-    if draft.happens(settings.p_logo_host):
+    if draft.happens(0.4):
         logo = draft.add_file(number, draft.add_picture(()), Phrase("logo.jpg"))
     return Host(
         number=number,
@@ -65,7 +63,7 @@ def _make_host(number: int, draft: Draft) -> Host:
         separator=pick("--_ ", rng),
         slogan=slogan,
         slogan_position=pick(get_args(SloganPosition), rng),
-        spam=draft.happens(settings.p_spam_host),
+        spam=draft.happens(0.1),
         tidy=draft.happens(0.7),
         logo=logo,
     )
@@ -79,8 +77,9 @@ def _plan_pages(hosts: Sequence[Host], draft: Draft) -> list[PagePlan]:
     host_of = rng.choice(len(hosts), n_articles, p=sizes / sizes.sum()).tolist()
     weights = rng.lognormal(0, 0.5, n_articles)
     n_figures = rng.multinomial(settings.n_figures, weights / weights.sum()).tolist()
-    mean, strength = settings.p_topic_shown, settings.topic_concentration
-    rates = rng.beta(mean * strength, (1 - mean) * strength, n_articles).tolist()
+    # The parameters sum to less than 2: most pages show their topic on nearly all pictures or on
+    # nearly none; the mean is 0.62.
+    rates = rng.beta(0.62 * 0.8, (1 - 0.62) * 0.8, n_articles).tolist()
     plans = [PagePlan(host, True, THEMES[host.theme][0], 0, 0) for host in hosts]
     for host, rate, n in zip((hosts[n] for n in host_of), rates, n_figures, strict=True):
         topic = pick(THEMES[host.theme] if draft.happens(0.8) else DRAWN, rng)
@@ -101,14 +100,14 @@ def _make_links(
         alike = articles_about[plan.topic]
         anything = [n for about in articles_about.values() for n in about]
         targets = [
-            pick(alike if draft.happens(draft.settings.p_same_topic_link) else anything, draft.rng)
+            pick(alike if draft.happens(0.85) else anything, draft.rng)
             for _ in range(int(draft.rng.integers(1, 5)))
         ]
     return tuple((target, _make_anchor(plans[target].topic, draft)) for target in targets)
 
 
 def _make_anchor(topic: str, draft: Draft) -> Phrase:
-    if draft.happens(draft.settings.p_dull_anchor):
+    if draft.happens(0.2):
         return Phrase(pick(PHRASES["dull_anchors"], draft.rng))
     return draft.phrase(PHRASES["anchors"], topic)
 
@@ -160,7 +159,7 @@ def _make_section(plan: PagePlan, n_figures: int, draft: Draft) -> Section:
 def _make_figure(file: int, plan: PagePlan, draft: Draft) -> Figure:
     host, shown = plan.host, draft.pictures[draft.files[file].picture]
     caption = None
-    if draft.happens(draft.settings.p_caption):
+    if draft.happens(0.55):
         caption = draft.phrase(PHRASES["captions"], draft.meant("caption", plan, shown))
     alt = _make_alt(plan, shown, draft)
     if host.slogan and host.slogan_position == "alt":
@@ -175,7 +174,7 @@ def _make_alt(plan: PagePlan, shown: tuple[str, ...], draft: Draft) -> Phrase | 
     if plan.host.spam:
         labels = [plan.topic, *(pick(topics, rng) for _ in range(3)), pick(DRAWN, rng)]
         return Phrase(", ".join(pick(NAMES[label], rng) for label in labels), tuple(labels))
-    if draft.happens(draft.settings.p_no_alt):
+    if draft.happens(0.25):
         return None
     if draft.happens(0.08):
         return Phrase(pick(PHRASES["dull_alts"], rng))

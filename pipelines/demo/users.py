@@ -28,7 +28,7 @@ def make_events(draft: Draft, pages: Sequence[Page]) -> tuple[list[Event], str]:
     events += _brigade(draft, target)
     events.sort(key=lambda event: event.time)
     log = [replace(event, event_id=f"ev-{n:07d}") for n, event in enumerate(events)]
-    replayed = np.flatnonzero(draft.rng.random(len(log)) < draft.settings.p_replayed)
+    replayed = np.flatnonzero(draft.rng.random(len(log)) < 0.02)
     return log + [log[n] for n in replayed.tolist()], target
 
 
@@ -68,9 +68,7 @@ def _judge(draft: Draft, named: Mapping[str, list[int]]) -> list[Event]:
     pairs = [(label_id, p) for label_id, pictures in named.items() for p in pictures]
     weights = fame[[picture for _, picture in pairs]]
     chosen = rng.choice(len(pairs), settings.n_votes, p=weights / weights.sum()).tolist()
-    strength = 10
-    right = settings.p_vote_right
-    p_right = rng.beta(right * strength, (1 - right) * strength, settings.n_users)
+    p_right = rng.beta(0.88 * 10, (1 - 0.88) * 10, settings.n_users)
     events = []
     for label_id, picture in (pairs[n] for n in chosen):
         number = int(rng.integers(settings.n_users))
@@ -90,7 +88,7 @@ def _brigade(draft: Draft, label_id: str) -> list[Event]:
     start = _moment(rng)
     events = []
     for _ in range(settings.n_brigade_votes):
-        user = f"b{int(rng.integers(settings.n_brigade_users)):04d}"
+        user = f"b{int(rng.integers(4)):04d}"
         time = start + int(rng.integers(_DAY // 8))
         events.append(Event("", pick(targets, rng), label_id, "", "up", user, None, time))
     return events

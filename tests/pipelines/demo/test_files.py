@@ -27,7 +27,6 @@ SETTINGS = WorldSettings(
     n_searches=20,
     n_votes=100,
     n_brigade_votes=100,
-    p_logo_host=0.5,
 )
 
 
