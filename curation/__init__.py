@@ -20,15 +20,4 @@ if TYPE_CHECKING:
 else:
     from labeling.exports import lazy_exports
 
-    __all__, __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "curation.frames.audits": "draw_audits precision_interval",
-            "curation.frames.scores": "score",
-            "curation.frames.selections": "Kept select",
-            "curation.frames.thresholds": "ThresholdTable threshold_table",
-            "curation.runs.stage": "Stage",
-            "curation.intervals.precision": "Interval",
-            "curation.runs.run": "Run RunTable open_run",
-        },
-    )
+    __all__, __getattr__, __dir__ = lazy_exports(__name__)

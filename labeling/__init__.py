@@ -26,15 +26,4 @@ if TYPE_CHECKING:
 else:
     from labeling.exports import lazy_exports
 
-    __all__, __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "labeling.errors": "BusyError ConfigError InputError IntegrityError QualityError "
-            "WinnowError",
-            "labeling.matching.matcher": "Matcher compile_matcher find",
-            "labeling.html.page": "Page read_page",
-            "labeling.frames.signals": "signals_from_texts signals_from_warc",
-            "labeling.taxonomy.published": "TaxonomyFiles read_taxonomy",
-            "labeling.taxonomy.taxonomy": "Label Taxonomy build_taxonomy",
-        },
-    )
+    __all__, __getattr__, __dir__ = lazy_exports(__name__)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import Any
+
+_EXPORT = re.compile(r"^    from (\S+) import (\w+) as \2$", re.MULTILINE)
 
 
 def lazy_exports(
-    package: str, names_of: Mapping[str, str]
+    package: str,
 ) -> tuple[list[str], Callable[[str], object], Callable[[], list[str]]]:
     """Return ``__all__``, ``__getattr__`` and ``__dir__`` of a package.
 
     So `import labeling` is fast: NumPy, Arrow, Beam or torch are loaded with the first name that
-    needs them.
+    needs them. The names are those that the package's source imports for type checkers, each as
+    ``from module import Name as Name``.
 
     Parameters
     ----------
     package
         Its ``__name__``.
-    names_of
-        Public names of each module, separated by spaces.
     """
-    module_of = {name: module for module, names in names_of.items() for name in names.split()}
+    spec: Any = sys.modules[package].__spec__
+    exports = _EXPORT.findall(spec.loader.get_source(package))
+    module_of = {name: module for module, name in exports}
     public = sorted(module_of)
 
     def get(name: str) -> object:

@@ -25,13 +25,4 @@ if TYPE_CHECKING:
 else:
     from labeling.exports import lazy_exports
 
-    __all__, __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "pipelines.api": "AuditSample Evaluation label audit_sample audit_import select export"
-            " train evaluate report study plan status",
-            "pipelines.jobs.from_signals": "candidates_from_signals",
-            "pipelines.studies.opened": "Study open_study",
-            "pipelines.jobs.transform": "CandidatesFromSignals",
-        },
-    )
+    __all__, __getattr__, __dir__ = lazy_exports(__name__)

@@ -17,13 +17,4 @@ if TYPE_CHECKING:
 else:
     from labeling.exports import lazy_exports
 
-    __all__, __getattr__, __dir__ = lazy_exports(
-        __name__,
-        {
-            "training.model.model_file": "ModelCard load_model save_model",
-            "training.data.loader": "Batch normalise",
-            "training.model.architecture": "Architecture",
-            "training.model.resnet": "ResNet",
-            "training.data.samples": "labels_in_shards training_batches",
-        },
-    )
+    __all__, __getattr__, __dir__ = lazy_exports(__name__)
