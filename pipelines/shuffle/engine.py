@@ -180,7 +180,7 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
             monitored(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets),
         ):
             _run_pipeline(shuffle, splits, options)
-        failures.raise_first(shuffle.work_dir, markers.bytes_needed(shuffle.work_dir))
+        failures.raise_first(shuffle.work_dir)
         _check_all_done(shuffle)
     markers.finish_job(shuffle.work_dir)
 
@@ -191,10 +191,8 @@ def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Seque
         with runners.interruptible(), pipeline:
             _ = pipeline | beam.Create(list(splits)) | shuffle
     except Exception as error:
-        failures.raise_first(shuffle.work_dir, markers.bytes_needed(shuffle.work_dir))
-        known = failures.from_engine(
-            error, shuffle.work_dir, markers.bytes_needed(shuffle.work_dir)
-        )
+        failures.raise_first(shuffle.work_dir)
+        known = failures.from_engine(error, shuffle.work_dir)
         if known is not None:
             raise known from error
         raise

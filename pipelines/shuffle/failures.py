@@ -16,7 +16,7 @@ from typing import TypeVar
 from labeling import errors
 from labeling.errors import InputError, WinnowError
 from pipelines.shuffle import storage
-from pipelines.shuffle.markers import read_json, write_json
+from pipelines.shuffle.markers import bytes_needed, read_json, write_json
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ def write_error(work_dir: str, name: str, error: Exception) -> None:
         raise error from None
 
 
-def raise_first(work_dir: str, n_bytes_needed: int) -> None:
+def raise_first(work_dir: str) -> None:
     """Raise the first error that a worker wrote, if there is one."""
     folder = storage.join(work_dir, "errors")
     for name in storage.list_names(folder):
@@ -68,15 +68,15 @@ def raise_first(work_dir: str, n_bytes_needed: int) -> None:
         if content is None:
             continue
         error_class: type[WinnowError] = getattr(errors, content["type"])
-        facts = content["facts"] | (_room(work_dir, n_bytes_needed) if content["is_full"] else {})
+        facts = content["facts"] | (_room(work_dir) if content["is_full"] else {})
         raise error_class(content["message"], facts=facts, help=content["help"])
 
 
-def from_engine(error: Exception, work_dir: str, n_bytes_needed: int) -> InputError | None:
+def from_engine(error: Exception, work_dir: str) -> InputError | None:
     """Return the error of a full or read-only disk if an engine's exception contains one."""
     for number in LASTING:
         if re.search(rf"\[Errno {number}\]", str(error)):
-            facts = _room(work_dir, n_bytes_needed) if number in FULL else {}
+            facts = _room(work_dir) if number in FULL else {}
             return _as_input_error(OSError(number, os.strerror(number), work_dir), facts)
     return None
 
@@ -92,6 +92,6 @@ def _as_input_error(error: Exception, facts: dict[str, str] | None = None) -> In
     )
 
 
-def _room(work_dir: str, n_bytes_needed: int) -> dict[str, str]:
-    free = {"free bytes": f"{storage.free(work_dir):,}"}
-    return free | ({"needed bytes": f"about {n_bytes_needed:,}"} if n_bytes_needed else {})
+def _room(work_dir: str) -> dict[str, str]:
+    free, needed = storage.free(work_dir), bytes_needed(work_dir)
+    return {"free bytes": f"{free:,}"} | ({"needed bytes": f"about {needed:,}"} if needed else {})
