@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Generator, Iterator
@@ -10,6 +11,14 @@ from typing import BinaryIO
 from labeling.readers.http import MAX_BYTES, Broken, Head, Record, Wanted, content_type, decoded
 
 _HEADER = re.compile(rb"\n?([a-z]+:\S+) \S+ \d{8,17} (\S+) (?:\S+ \S+ \S+ \d+ \S+ )?(\d+)\r?\n")
+_MAX_DIGITS = 15
+"""Digits of a length; no disk holds a record of more."""
+
+NEXT_HEADER = re.compile(
+    rb"\n[a-z]+:\S{1,4096} \S{1,64} \d{8,17} \S{1,256} (?:\S+ \S+ \S+ \d+ \S+ )?\d{1,15}\r?\n"
+)
+"""The beginning of a record of a file without compression, after the end of a line."""
+
 _HEADER_BYTES = 16 * 1024
 _ENTRY_BYTES = MAX_BYTES + _HEADER_BYTES
 _BLOCK = 64 * 1024
@@ -20,23 +29,26 @@ def read_arc(
 ) -> Generator[Record | Broken, None, int | None]:
     """Read the records from an offset up to the first break.
 
-    Returns the offset of the break; None at the end of the file, and if the rest is lost: without
-    compression, the next record can only be found by the length of this one.
+    Returns the offset of the break; None at the end of the file.
     """
+    n_bytes = os.fstat(file.fileno()).st_size
     entries = _gzip_entries(file, start) if compressed else _plain_entries(file, start)
     for offset, entry in entries:
         header = _HEADER.match(entry or b"")
         if entry is None or header is None:
             yield Broken(offset, "truncated", "no ARC record")
-            return offset if compressed else None
+            return offset
+        if len(header[3]) > _MAX_DIGITS:
+            yield Broken(offset, "bad_record", f"length {header[3][:50].decode()}")
+            return offset
         item = _read_entry(offset, entry, header, wanted)
         if item is not None:
             yield item
         length, rest = int(header[3]), len(entry) - header.end()
-        if length > MAX_BYTES and not compressed:
+        if length > MAX_BYTES and not compressed and offset + header.end() + length <= n_bytes:
             continue
         if rest < length:
-            return offset if compressed else None
+            return offset
         if compressed and entry[header.end() + length :].strip():
             yield Broken(offset, "shared_member", "records after the first are not read")
     return None
@@ -104,12 +116,15 @@ def _plain_entries(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes | No
         line = file.readline(_HEADER_BYTES)
         if line == b"\n":
             line += file.readline(_HEADER_BYTES)
-        if not line.strip():
+        if not line:
             return
+        if not line.strip():
+            offset += len(line)
+            continue
         header = _HEADER.fullmatch(line)
         if header is None:
             yield offset, None
             return
-        length = int(header[3])
+        length = int(header[3][:_MAX_DIGITS])
         yield offset, line + file.read(min(length, MAX_BYTES))
         offset += len(line) + length

@@ -17,6 +17,7 @@ import pyarrow as pa
 from labeling.html.page import Page, read_page
 from labeling.keys import ids
 from labeling.keys.urls import Resolver
+from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.http import Broken, Record
 from labeling.readers.image_files import Located, host_of
 from labeling.readers.page_rows import Locate, PageRows
@@ -91,7 +92,10 @@ def _pages(path: Path) -> Iterator[Page | Broken]:
         if isinstance(record, Broken):
             yield record
         elif _is_page(record.head.status, record.head.mime):
-            yield read_page(record.body, record.url, record.head.charset)
+            try:
+                yield read_page(record.body, record.url, record.head.charset)
+            except PARSING_ERRORS as error:
+                yield Broken(record.offset, "bad_record", f"{record.url}: {cause(error)}")
 
 
 @dataclass

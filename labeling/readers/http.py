@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
 
+from labeling.readers.guard import is_url
+
 MAX_BYTES = 32 * 1024 * 1024
 """Bytes of a record, as stored and also when decoded; a larger one is not read."""
 
@@ -49,7 +51,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Broken:
-    """A rejected record: ``truncated``, ``too_large`` or a ``bad_record``.
+    """A rejected record: ``truncated``, ``too_large``, ``bad_url`` or ``bad_record``.
 
     ``shared_member`` means that records of a compressed file share a gzip member, so that those
     after the first cannot be read again by an offset.
@@ -88,6 +90,8 @@ def decoded(
         return None
     if body is None:
         return Broken(offset, "too_large", url)
+    if not is_url(url):
+        return Broken(offset, "bad_url", url)
     return Record(offset, url, head, body)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from labeling.html.page import MAX_PAGE_BYTES, read_page
+from labeling.readers.guard import is_url, rejecting
 from labeling.readers.image_files import Locator, input_files, no_input
 from labeling.readers.page_rows import PageRows
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
@@ -48,7 +50,8 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
     ------
     name, table
         Tables of `labeling.schemas` by name: signals, placements, links, images and rejects. A page
-        that cannot be unpacked is a reject, ``bad_record``.
+        that cannot be unpacked or parsed is a reject, ``bad_record``; one whose path makes no URL
+        is a ``bad_url``.
     """
     rows = PageRows()
     for path in pages:
@@ -56,14 +59,23 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
         if content is None:
             rows.reject(f"{root.name}#{path}", "bad_record", path)
             continue
-        page = read_page(content, f"https://{path}")
+        url = f"https://{path}"
+        if not is_url(url):
+            rows.reject(f"{root.name}#{path}", "bad_url", url)
+            continue
         host = path.split("/", 1)[0].lower()
-        rows.add_page(page, host, locator.locate, missing_is_reject=True)
+        with rejecting(partial(rows.reject, f"{root.name}#{path}"), "bad_record"):
+            page = read_page(content, url)
+            rows.add_page(page, host, locator.locate, missing_is_reject=True)
     yield from rows.tables()
 
 
 def _read(root: Path, path: str, n_bytes: int) -> bytes | None:
+    """Return the first bytes of a page; None if it cannot be read."""
     if root.is_file():
         return read_zipped(root, path, n_bytes)
-    with (root / path).open("rb") as file:
-        return file.read(n_bytes)
+    try:
+        with (root / path).open("rb") as file:
+            return file.read(n_bytes)
+    except OSError:
+        return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -16,7 +17,8 @@ from typing import BinaryIO, TypeVar
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from labeling.errors import InputError
-from labeling.readers.arc import read_arc
+from labeling.readers.arc import NEXT_HEADER, read_arc
+from labeling.readers.guard import PARSING_ERRORS
 from labeling.readers.http import (
     GZIP,
     MAX_BYTES,
@@ -33,7 +35,9 @@ ARCHIVE_SUFFIXES = (".warc", ".warc.gz", ".arc", ".arc.gz")
 MAX_BREAKS = 1000
 """Times that reading resumes in one file."""
 
-_WARC = b"WARC/"
+_WARC = re.compile(rb"WARC/")
+_GZIP_MEMBER = re.compile(re.escape(GZIP))
+_LONGEST_MARKER = 8 << 10
 _SWALLOWED = b"\r\n\r\nWARC/"
 
 _Item = TypeVar("_Item")
@@ -63,7 +67,7 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
         If the file cannot be opened.
     """
     if path.name.lower().endswith((".arc", ".arc.gz")):
-        return _runs(path, functools.partial(read_arc, wanted=wanted), start)
+        return _runs(path, functools.partial(read_arc, wanted=wanted), start, NEXT_HEADER)
     return read_warc(path, functools.partial(_read_warc, wanted=wanted), start)
 
 
@@ -75,11 +79,14 @@ def read_warc(
     A record that the function returns as ``truncated`` is a break: reading resumes after it, at the
     next byte that looks like the beginning of a record. The rest is as for `read_records`.
     """
-    return _runs(path, functools.partial(_warc_run, read=read), start)
+    return _runs(path, functools.partial(_warc_run, read=read), start, _WARC)
 
 
 def _runs(
-    path: Path, run: Callable[[BinaryIO, int, bool], _Run[_Item]], start: int
+    path: Path,
+    run: Callable[[BinaryIO, int, bool], _Run[_Item]],
+    start: int,
+    beginning: re.Pattern[bytes],
 ) -> Iterator[_Item | Broken]:
     """Read up to a break, and again from the next byte that may be the beginning of a record."""
     try:
@@ -87,7 +94,8 @@ def _runs(
             compressed = file.read(len(GZIP)) == GZIP
             for _ in range(MAX_BREAKS):
                 broke = yield from run(file, start, compressed)
-                resumed = None if broke is None else _next_start(file, broke, compressed)
+                marker = _GZIP_MEMBER if compressed else beginning
+                resumed = None if broke is None else _next_start(file, broke, marker)
                 if resumed is None:
                     return
                 start = resumed
@@ -98,17 +106,16 @@ def _runs(
         ) from error
 
 
-def _next_start(file: BinaryIO, after: int, compressed: bool) -> int | None:
+def _next_start(file: BinaryIO, after: int, marker: re.Pattern[bytes]) -> int | None:
     """Return the offset after another at which the next record may begin, or None."""
-    marker = GZIP if compressed else _WARC
     file.seek(after + 1)
     position, tail = after + 1, b""
     while block := file.read(1 << 20):
-        index = (tail + block).find(marker)
-        if index >= 0:
-            return position - len(tail) + index
+        beginning = marker.search(tail + block)
+        if beginning is not None:
+            return position - len(tail) + beginning.start()
         position += len(block)
-        tail = (tail + block)[-len(marker) + 1 :]
+        tail = (tail + block)[-_LONGEST_MARKER:]
     return None
 
 
@@ -135,7 +142,7 @@ def _warc_run(
             is_cut = isinstance(item, Broken) and item.reason == "truncated"
             if is_cut or (oversized and compressed):
                 return last
-    except (OSError, ValueError) as error:
+    except (OSError, *PARSING_ERRORS) as error:
         if n_read or start == 0:
             yield Broken(last, "truncated", str(error))
         return last
@@ -162,15 +169,9 @@ def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Broken | None:
     else:
         try:
             record.parse_http()
-        except (OSError, ValueError) as error:
+            head = _head(record)
+        except (OSError, *PARSING_ERRORS) as error:
             return Broken(offset, "bad_record", f"{url}: {error}")
-        get = record.http_headers.get
-        head = Head(
-            record.http_headers.status_code or 0,
-            *content_type(get("Content-Type")),
-            get("Location"),
-            [get("Transfer-Encoding") or "", get("Content-Encoding") or ""],
-        )
     if oversized:
         return Broken(offset, "too_large", url) if wanted(head.status, head.mime) else None
     length = record.content_length
@@ -178,3 +179,13 @@ def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Broken | None:
     if len(stored) < length or _SWALLOWED in stored:
         return Broken(offset, "truncated", url)
     return decoded(offset, url, head, stored, wanted)
+
+
+def _head(record: WarcRecord) -> Head:
+    get = record.http_headers.get
+    return Head(
+        record.http_headers.status_code or 0,
+        *content_type(get("Content-Type")),
+        get("Location"),
+        [get("Transfer-Encoding") or "", get("Content-Encoding") or ""],
+    )

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import functools
-import lzma
+import mmap
 import os
+import struct
 import zipfile
-import zlib
 from pathlib import Path
+from typing import IO, cast
 
 from labeling.errors import InputError
+from labeling.readers.guard import PARSING_ERRORS
 
 ZIP_SUFFIX = ".zip"
 
-_DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
-_UNREADABLE = (NotImplementedError, RuntimeError, ValueError)
+_UNKNOWN_METHOD, _UTF8_NAME = 99, 0x800
+_MAX_END_RECORDS = 76
+"""Bytes of the records of zip64 between the directory of a file and the record of its end."""
+
+_UNREADABLE = (OSError, RuntimeError, *PARSING_ERRORS)
+"""`zipfile` raises RuntimeError for an encrypted file."""
 
 
 def zipped_names(path: Path) -> list[str]:
     """Return the names of the files in a zip file, sorted, or raise `InputError`."""
     try:
         return sorted({info.filename for info in _open(path).infolist() if not info.is_dir()})
-    except _DAMAGED as error:
+    except (OSError, *PARSING_ERRORS) as error:
         raise InputError(
             "a zip file cannot be read",
             facts={"file": path, "cause": error},
@@ -37,7 +43,7 @@ def read_zipped(path: Path, name: str, n_bytes: int) -> bytes | None:
     try:
         with _open(path).open(name) as file:
             return file.read(n_bytes)
-    except (KeyError, *_DAMAGED, *_UNREADABLE):
+    except (KeyError, *_UNREADABLE):
         return None
 
 
@@ -51,4 +57,38 @@ def _open(path: Path) -> zipfile.ZipFile:
 
 @functools.lru_cache(maxsize=4)
 def _opened(path: Path, version: tuple[int, int, int], process: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)
+    try:
+        return zipfile.ZipFile(path)
+    except (NotImplementedError, UnicodeDecodeError):
+        return zipfile.ZipFile(cast(IO[bytes], _without_refused_members(path)))
+
+
+class _Mapped(mmap.mmap):
+    """A private copy of a file's bytes, which can be changed."""
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _without_refused_members(path: Path) -> _Mapped:
+    """Return a zip file in whose directory no member keeps `zipfile` from reading the others.
+
+    One that needs a later version of the format gets an unknown method of compression, so that only
+    itself cannot be read; a name that is not UTF-8 is read as code page 437.
+    """
+    with path.open("rb") as file:
+        content = _Mapped(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    end = content.rfind(b"PK\x05\x06")
+    size, _ = struct.unpack_from("<LL", content, end + 12)
+    at = content.find(b"PK\x01\x02", max(0, end - size - _MAX_END_RECORDS))
+    while 0 <= at < end and content[at : at + 4] == b"PK\x01\x02":
+        (version,), (flags,) = (struct.unpack_from("<H", content, at + n) for n in (6, 8))
+        n_name, n_extra, n_comment = struct.unpack_from("<HHH", content, at + 28)
+        name = content[at + 46 : at + 46 + n_name]
+        if version > zipfile.MAX_EXTRACT_VERSION:
+            struct.pack_into("<H", content, at + 6, 20)
+            struct.pack_into("<H", content, at + 10, _UNKNOWN_METHOD)
+        if flags & _UTF8_NAME and "\ufffd" in name.decode("utf-8", "replace"):
+            struct.pack_into("<H", content, at + 8, flags & ~_UTF8_NAME)
+        at += 46 + n_name + n_extra + n_comment
+    return content
