@@ -17,31 +17,38 @@ MEASURES = ("map", "ap50", "ap75", "map_small", "map_medium", "map_large")
 
 
 def coco_measures(
-    truth: Sequence[tuple[Tensor, Tensor, Tensor]], detected: Sequence[Detections], n_classes: int
+    truth: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]],
+    detected: Sequence[Detections],
+    n_classes: int,
 ) -> Iterator[tuple[str, float]]:
     """Yield ``map`` (mean over overlaps of .50 to .95), ``ap50``, ``ap75``, and mAP by size.
 
     Small, medium and large are areas below 32 x 32 pixels, below 96 x 96, and above; a size without
-    objects is left out.
+    objects is left out. The area is that of the annotation, of which COCO counts the pixels, and
+    not that of its box; for an object that was found it is that of the box.
 
     Parameters
     ----------
     truth
-        For each image boxes (``float[m, 4]``), classes (``int64[m]``) and flags of boxes to ignore
-        (``bool[m]``); at least one box must not be ignored.
+        For each image boxes (``float[m, 4]``), classes (``int64[m]``), flags of boxes to ignore
+        (``bool[m]``) and areas (``float[m]``); at least one box must not be ignored.
     detected
         The objects found in each image, in the same pixels.
     """
     entries = [
         entry | {"iscrowd": int(ignored)}
-        for image, (boxes, classes, crowd) in enumerate(truth)
-        for entry, ignored in zip(_entries(image, boxes, classes), crowd.tolist(), strict=True)
+        for image, (boxes, classes, crowd, areas) in enumerate(truth)
+        for entry, ignored in zip(
+            _entries(image, boxes, classes, areas), crowd.tolist(), strict=True
+        )
     ]
     answers = [
         entry | {"score": score}
         for image, objects in enumerate(detected)
         for entry, score in zip(
-            _entries(image, objects.boxes, objects.classes), objects.scores.tolist(), strict=True
+            _entries(image, objects.boxes, objects.classes, area(objects.boxes)),
+            objects.scores.tolist(),
+            strict=True,
         )
     ]
     with contextlib.redirect_stdout(io.StringIO()):  # the program prints its tables
@@ -58,9 +65,10 @@ def coco_measures(
             yield name, value
 
 
-def _entries(image: int, boxes: Tensor, classes: Tensor) -> Iterator[dict[str, object]]:
-    sizes = area(boxes).tolist()
-    for box, size, code in zip(boxes.tolist(), sizes, classes.tolist(), strict=True):
+def _entries(
+    image: int, boxes: Tensor, classes: Tensor, areas: Tensor
+) -> Iterator[dict[str, object]]:
+    for box, size, code in zip(boxes.tolist(), areas.tolist(), classes.tolist(), strict=True):
         left, top, right, bottom = box
         sides = [left, top, right - left, bottom - top]
         yield {"image_id": image, "category_id": code, "bbox": sides, "area": size}

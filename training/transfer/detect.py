@@ -53,7 +53,7 @@ class Detection(TransferTask[Boxed]):
         """Return COCO's measures of a detector on the test images, in pixels of their files."""
         test = self.data.test
         boxes = [b / scale for b, scale in zip(test.boxes, test.scale, strict=True)]
-        truth = list(zip(boxes, test.classes, test.ignored, strict=True))
+        truth = list(zip(boxes, test.classes, test.ignored, test.areas, strict=True))
         return dict(coco_measures(truth, self.detect(network), len(self.data.names)))
 
     def detect(self, network: nn.Module) -> list[Detections]:

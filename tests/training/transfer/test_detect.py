@@ -11,6 +11,7 @@ from tests.training.transfer.scenes import NAMES, scene
 from training.model.architecture import Architecture
 from training.model.model_file import ModelCard, load_model
 from training.model.resnet import ResNet
+from training.transfer.boxes import area
 from training.transfer.coco_map import coco_measures
 from training.transfer.detect import Detection, randomly_mirrored
 from training.transfer.fcos import (
@@ -39,6 +40,7 @@ def boxed(numbers: range) -> Boxed:
         boxes=[torch.tensor(s.boxes, dtype=torch.float32) for s in scenes],
         classes=[torch.tensor(s.classes) for s in scenes],
         ignored=[torch.zeros(len(s.boxes), dtype=torch.bool) for s in scenes],
+        areas=[area(torch.tensor(s.boxes)) for s in scenes],
     )
 
 
@@ -148,7 +150,7 @@ def test_mirroring_twice_gives_back_images_and_boxes(task: Detection) -> None:
 def test_measures_of_coco_on_what_is_right_shifted_and_missed() -> None:
     boxes = torch.tensor([[0.0, 0, 40, 40], [50, 50, 90, 90]])
     classes, seen = torch.tensor([0, 0]), torch.zeros(2, dtype=torch.bool)
-    truth = [(boxes, classes, seen)]
+    truth = [(boxes, classes, seen, area(boxes))]
 
     def measured(found_boxes: torch.Tensor) -> dict[str, float]:
         n = len(found_boxes)
@@ -164,5 +166,5 @@ def test_measures_of_coco_on_what_is_right_shifted_and_missed() -> None:
     shifted = measured(boxes + torch.tensor([8.0, 0, 8, 0]))  # overlap 32 / 48 = .67
     assert (shifted["ap50"], shifted["ap75"]) == (pytest.approx(1), 0)
     assert measured(boxes[:0])["map"] == 0
-    truth = [(boxes, classes, torch.tensor([False, True]))]
+    truth = [(boxes, classes, torch.tensor([False, True]), area(boxes))]
     assert measured(boxes[:1])["map"] == pytest.approx(1)

@@ -13,11 +13,8 @@ import torch
 from torch import Tensor
 
 from labeling.errors import InputError
-from training.transfer.readers.annotations import (
-    AnnotatedImage,
-    AnnotatedObject,
-    read_annotations,
-)
+from training.transfer.readers.annotated import AnnotatedImage, AnnotatedObject
+from training.transfer.readers.annotations import read_annotations
 from training.transfer.readers.images import (
     LAYOUT,
     UNREADABLE,
@@ -42,12 +39,15 @@ class Boxed(Images):
         For each image, the pixels of the square that one pixel of the file becomes.
     boxes, classes, ignored
         For each image ``float32[m, 4]`` in pixels of the square, ``int64[m]`` and ``bool[m]``.
+    areas
+        For each image ``float32[m]``: the objects' areas in pixels of the file, as annotated.
     """
 
     scale: list[float]
     boxes: list[Tensor]
     classes: list[Tensor]
     ignored: list[Tensor]
+    areas: list[Tensor]
 
 
 def read_box_task(path: Path, image_size: int, seed: int = 0) -> TaskData[Boxed]:
@@ -81,7 +81,7 @@ def read_box_task(path: Path, image_size: int, seed: int = 0) -> TaskData[Boxed]
         if all(ignored.all() for ignored in images.ignored):
             raise InputError(
                 f"a task has no box to {part} on that can be used",
-                facts={"task": path, **rejects},
+                facts={"task": path, **+rejects},
                 help=LAYOUT,
             )
     return data
@@ -106,7 +106,7 @@ def _boxed(
         scale.append(image_size / max(size))
         objects.append(list(_usable(image.objects, code_of, size, rejects)))
     return Boxed(
-        pixels=stacked(squares, path, part),
+        pixels=stacked(squares, path, part, rejects),
         scale=scale,
         boxes=[
             torch.tensor([o.box for o in of_image], dtype=torch.float32).reshape(-1, 4) * s
@@ -116,7 +116,13 @@ def _boxed(
         ignored=[
             torch.tensor([o.ignored for o in of_image], dtype=torch.bool) for of_image in objects
         ],
+        areas=[torch.tensor(list(map(_area, of_image))).float() for of_image in objects],
     )
+
+
+def _area(entry: AnnotatedObject) -> float:
+    left, top, right, bottom = entry.box
+    return (right - left) * (bottom - top) if entry.area is None else entry.area
 
 
 def _usable(

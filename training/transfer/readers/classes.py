@@ -76,7 +76,7 @@ def read_class_task(path: Path, image_size: int, seed: int = 0) -> TaskData[Labe
     rejects["class not in the training images"] += int((~is_known).sum())
 
     def labelled(rows: npt.NDArray[np.intp], part: str) -> Labelled:
-        pixels = stacked([squares[row] for row in rows], path, part)
+        pixels = stacked([squares[row] for row in rows], path, part, rejects)
         return Labelled(pixels, torch.tensor([code_of[names[row]] for row in rows]))
 
     train = labelled(np.flatnonzero(~is_test), "train")

@@ -18,7 +18,6 @@ from torch import Tensor
 from labeling.errors import InputError
 from training.data.decode import MAX_PIXELS
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 FORMATS = ("JPEG", "PNG", "WEBP")
 
 MAX_TASK_BYTES = 4 << 30
@@ -29,6 +28,10 @@ UNREADABLE = (
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 """Errors that a missing, damaged or enormous image is known to raise."""
+
+
+class UnusableMask(Exception):
+    """A mask or an outline that is left out with its image; the text is the reason."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +127,14 @@ def refuse_too_many(n: int, side: int, path: Path) -> None:
         )
 
 
-def stacked(squares: list[npt.NDArray[np.uint8]], path: Path, part: str) -> Tensor:
+def stacked(
+    squares: list[npt.NDArray[np.uint8]], path: Path, part: str, rejects: Counter[str]
+) -> Tensor:
     """Return images as ``uint8[n, side, side, 3]``; an empty list is an InputError."""
     if not squares:
         raise InputError(
             f"a task has no image to {part} on that can be used",
-            facts={"task": path},
+            facts={"task": path, **+rejects},
             help=LAYOUT,
         )
     return torch.from_numpy(np.stack(squares))

@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from pycocotools import mask as coco_mask
 from torch import Tensor
 
 from labeling.errors import InputError
-from training.transfer.readers.annotations import (
-    AnnotatedImage,
-    image_path,
-    read_annotations,
-    split_lists,
-)
+from training.transfer.readers.annotated import AnnotatedImage
+from training.transfer.readers.annotations import read_annotations
 from training.transfer.readers.images import (
     LAYOUT,
-    SUFFIXES,
     UNREADABLE,
     Images,
     TaskData,
+    UnusableMask,
     decode_whole,
     fitted,
     refuse_enormous,
     refuse_too_many,
     stacked,
 )
+from training.transfer.readers.outlines import inside, runs_of
 from training.transfer.readers.splits import find_parts, split
+from training.transfer.readers.task_files import files_by_stem
+from training.transfer.readers.voc import split_lists
 
 IGNORED = 255
 """Class of pixels that are neither trained on nor measured."""
+
+_STEP_OF = {"L;2": 85, "L;4": 17}
+"""Distance of two numbers that Pillow makes of the bits of a grey PNG."""
 
 _Source: TypeAlias = tuple[Path, Path | AnnotatedImage]
 """An image file and its mask: a PNG file, or the objects of an image of COCO."""
@@ -78,37 +78,48 @@ def read_mask_task(path: Path, image_size: int, seed: int = 0) -> TaskData[Maske
     Raises
     ------
     InputError
-        If there is no such task, or a part has no image that can be used.
+        If there is no such task, a part has no image that can be used, the masks to train on have
+        fewer than two classes, or those to measure on none of these.
     """
     rejects: Counter[str] = Counter()
     parts, names = _sources(path, rejects)
     train_sources, test_sources = split(parts, seed)
     train = _masked(train_sources, names, image_size, path, "train", rejects)
     test = _masked(test_sources, names, image_size, path, "measure", rejects)
-    if not names:
-        highest = int(train.masks[train.masks != IGNORED].max())
-        names = tuple(str(code) for code in range(highest + 1))
+    seen = {code for mask in train.masks for code in mask.unique().tolist()} - {IGNORED}
+    if len(seen) < 2:
+        raise _few_classes("the masks to train on have fewer than two classes", path, seen, rejects)
+    names = names or tuple(str(code) for code in range(max(seen) + 1))
     unknown = (test.masks >= len(names)) & (test.masks != IGNORED)
     rejects["pixel of a class not in the training images"] = int(unknown.sum())
     test = dataclasses.replace(test, masks=test.masks.masked_fill(unknown, IGNORED))
+    if (test.masks == IGNORED).all():
+        raise _few_classes("the masks to measure on have no pixel of a class", path, seen, rejects)
     return TaskData(names, train, test, +rejects)
+
+
+def _few_classes(message: str, path: Path, seen: set[int], rejects: Counter[str]) -> InputError:
+    return InputError(
+        message,
+        facts={
+            "task": path,
+            "classes to train on": ", ".join(map(str, sorted(seen))) or "none",
+            **+rejects,
+        },
+        help=f"a pixel holds the number of its class, and {IGNORED} is left out:"
+        " write 1 where it means an object",
+    )
 
 
 def _sources(path: Path, rejects: Counter[str]) -> tuple[dict[str, list[_Source]], tuple[str, ...]]:
     """Return the images and masks of each part, and the names of the classes if they are known."""
-    parts: dict[str, list[_Source]] = {}
     if (path / "SegmentationClass").is_dir():
-        masks = path / "SegmentationClass"
-        lists = split_lists(path / "ImageSets" / "Segmentation")
-        lists = lists or {"": sorted(file.stem for file in masks.glob("*.png"))}
-        images = path / "JPEGImages"
+        masks = files_by_stem(path / "SegmentationClass", (".png",))
+        images = files_by_stem(path / "JPEGImages")
+        lists = split_lists(path / "ImageSets" / "Segmentation", images) or {"": list(masks)}
         return {p: _of_png(images, masks, s, rejects) for p, s in lists.items()}, ()
     if (path / "masks").is_dir():
-        names = find_parts(lambda name: name if (path / "masks" / name).is_dir() else None)
-        for part, name in (names or {"": "."}).items():
-            images = path / "images" / name
-            parts[part] = _of_png(images, path / "masks" / name, _stems(images), rejects)
-        return parts, ()
+        return dict(_of_folders(path, rejects)), ()
     annotated = read_annotations(path, rejects)
     classes = {
         o.name for of_part in annotated.values() for i in of_part for o in i.objects if o.outline
@@ -119,27 +130,44 @@ def _sources(path: Path, rejects: Counter[str]) -> tuple[dict[str, list[_Source]
             facts={"task": path, "expected": "masks/*.png, SegmentationClass, or outlines of COCO"},
             help=LAYOUT,
         )
-    parts = {
+    if len(classes) >= IGNORED:
+        raise InputError(
+            f"a task of segmentation has more than {IGNORED - 1} classes",
+            facts={"task": path, "classes": len(classes)},
+            help="merge classes, or leave out the rare ones",
+        )
+    parts: dict[str, list[_Source]] = {
         part: [(image.path, image) for image in of_part] for part, of_part in annotated.items()
     }
     return parts, ("nothing", *sorted(classes))
 
 
-def _stems(folder: Path) -> list[str]:
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [file.stem for file in files if file.suffix.lower() in SUFFIXES]
+def _of_folders(path: Path, rejects: Counter[str]) -> Iterator[tuple[str, list[_Source]]]:
+    """Yield the images and masks of each part of the folders ``images`` and ``masks``."""
+    images, masks = (
+        {inner.name.lower(): inner for inner in (path / kind).glob("*")}
+        for kind in ("images", "masks")
+    )
+    names = find_parts(lambda name: name if name in masks and masks[name].is_dir() else None)
+    for part, name in (names or {"": ""}).items():
+        of_images = files_by_stem(images.get(name, path / "images" / name))
+        of_masks = files_by_stem(masks.get(name, path / "masks"), (".png",))
+        rejects["image missing"] += len(of_masks.keys() - of_images.keys())
+        yield part, _of_png(of_images, of_masks, list(of_images), rejects)
 
 
 def _of_png(
-    images: Path, masks: Path, stems: Sequence[str], rejects: Counter[str]
+    images: Mapping[str, Path],
+    masks: Mapping[str, Path],
+    stems: Sequence[str],
+    rejects: Counter[str],
 ) -> list[_Source]:
     sources: list[_Source] = []
     for stem in stems:
-        image, mask = image_path(images, stem), masks / f"{stem}.png"
-        if image is None or not mask.is_file():
-            rejects["image missing" if image is None else "mask missing"] += 1
+        if stem not in images or stem not in masks:
+            rejects["mask missing" if stem in images else "image missing"] += 1
         else:
-            sources.append((image, mask))
+            sources.append((images[stem], masks[stem]))
     return sources
 
 
@@ -156,7 +184,10 @@ def _masked(
     for image, mask_source in sources:
         try:
             square, size = decode_whole(image, image_size)
-            mask = _mask(mask_source, names, size)
+            mask = _mask(mask_source, names, size, rejects)
+        except UnusableMask as error:
+            rejects[str(error)] += 1
+            continue
         except UNREADABLE:
             rejects["image or mask unreadable"] += 1
             continue
@@ -168,59 +199,59 @@ def _masked(
         canvas[:height, :width] = np.asarray(mask.resize((width, height), Image.Resampling.NEAREST))
         squares.append(square)
         masks.append(canvas)
-    return Masked(stacked(squares, path, part), torch.from_numpy(np.stack(masks)))
+    return Masked(stacked(squares, path, part, rejects), torch.from_numpy(np.stack(masks)))
 
 
 def _mask(
-    source: Path | AnnotatedImage, names: Sequence[str], size: tuple[int, int]
+    source: Path | AnnotatedImage,
+    names: Sequence[str],
+    size: tuple[int, int],
+    rejects: Counter[str],
 ) -> Image.Image:
     """Return the classes of an image's pixels; the colours of a palette are not looked at."""
     if isinstance(source, AnnotatedImage):
-        return Image.fromarray(_rasterised(source, names, size))
+        return Image.fromarray(_rasterised(source, names, size, rejects))
     with Image.open(source, formats=["PNG"]) as image:
         refuse_enormous(image)
-        if image.mode not in ("L", "P", "1"):
-            raise ValueError(f"a mask has the mode {image.mode}, not numbers of classes")
-        return Image.fromarray(np.array(image, dtype=np.uint8))
+        return Image.fromarray(_numbers(image))
+
+
+def _numbers(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """Return the numbers in the pixels of a PNG of any depth.
+
+    Raises
+    ------
+    UnusableMask
+        If the pixels are colours, or a number is above 255.
+    """
+    tiles = getattr(image, "tile", [])
+    raw = str(tiles[0][3]) if tiles else ""
+    numbers = np.asarray(image)
+    if numbers.ndim == 3:
+        colours = numbers[..., :3] if numbers.shape[2] > 2 else numbers[..., :1]
+        if (colours != colours[..., :1]).any():
+            raise UnusableMask("mask of colours and not of classes")
+        numbers = colours[..., 0]
+    if numbers.max(initial=0) > IGNORED:
+        raise UnusableMask(f"mask of a class above {IGNORED}")
+    return numbers.astype(np.uint8) // _STEP_OF.get(raw, 1)
 
 
 def _rasterised(
-    image: AnnotatedImage, names: Sequence[str], size: tuple[int, int]
+    image: AnnotatedImage, names: Sequence[str], size: tuple[int, int], rejects: Counter[str]
 ) -> npt.NDArray[np.uint8]:
     """Return the classes of the pixels of an image of COCO; crowds are `IGNORED`."""
     width, height = size
     canvas = np.zeros((height, width), np.uint8)
+    shapes = [
+        (
+            IGNORED if entry.ignored else names.index(entry.name),
+            runs_of(entry.outline, size, rejects),
+        )
+        for entry in image.objects
+        if entry.outline
+    ]
     # Large objects come first, so that small ones on top of them stay visible.
-    shapes = list(_shapes(image, names, size))
-    for code, shape in sorted(shapes, key=lambda entry: -int(entry[1].sum())):
-        canvas[shape] = code
+    for code, runs in sorted(shapes, key=lambda shape: -int(shape[1][1::2].sum())):
+        canvas[inside(runs, size)] = code
     return canvas
-
-
-def _shapes(
-    image: AnnotatedImage, names: Sequence[str], size: tuple[int, int]
-) -> Iterator[tuple[int, npt.NDArray[np.bool_]]]:
-    """Yield the class and the pixels of each object that has an outline."""
-    for entry in image.objects:
-        if entry.outline:
-            code = IGNORED if entry.ignored else names.index(entry.name)
-            yield code, _inside(entry.outline, size)
-
-
-def _inside(outline: Any, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Return the pixels inside polygons or run lengths of COCO: ``bool[height, width]``."""
-    width, height = size
-    try:
-        if isinstance(outline, list):
-            outline = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
-        elif isinstance(outline["counts"], list):
-            outline = coco_mask.frPyObjects(outline, height, width)
-        with warnings.catch_warnings():
-            # pycocotools 2.0.11 passes an array to numpy 2 in a way that numpy will forbid.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            inside: npt.NDArray[np.bool_] = coco_mask.decode(outline).astype(bool)
-    except Exception as error:  # pycocotools raises no narrower one
-        raise ValueError("an outline is not one of COCO") from error
-    if inside.shape != (height, width):
-        raise ValueError("an outline is of an image of another size")
-    return inside

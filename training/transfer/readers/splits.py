@@ -11,8 +11,9 @@ import numpy.typing as npt
 _Part = TypeVar("_Part")
 _Image = TypeVar("_Image")
 
-TEST_NAMES = ("test", "val", "validation", "valid")
-"""Names of the part to test on; the first that exists is used."""
+TRAIN_NAMES = ("train", "training")
+TEST_NAMES = ("test", "testing", "val", "validation", "valid")
+"""Names of the parts to train and to test on; the first that exists is used."""
 
 TEST_SHARE = 0.2
 """Share of the images to test on if a task comes in one part."""
@@ -24,7 +25,7 @@ def find_parts(find: Callable[[str], _Part | None]) -> dict[str, _Part]:
     Parameters
     ----------
     find
-        Returns the part of a name: ``train`` or one of `TEST_NAMES`; None or empty if missing.
+        Returns the part of a name, one of `TRAIN_NAMES` or `TEST_NAMES`; None or empty if missing.
 
     Examples
     --------
@@ -33,8 +34,10 @@ def find_parts(find: Callable[[str], _Part | None]) -> dict[str, _Part]:
     >>> find_parts({"train": [1, 2]}.get)
     {}
     """
-    train = find("train")
-    test = next((part for name in TEST_NAMES if (part := find(name))), None)
+    train, test = (
+        next((part for name in names if (part := find(name))), None)
+        for names in (TRAIN_NAMES, TEST_NAMES)
+    )
     return {"train": train, "test": test} if train and test else {}
 
 

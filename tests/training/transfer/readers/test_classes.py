@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,84 @@ def test_a_csv_names_images_labels_and_parts(tmp_path: Path) -> None:
     task = read_class_task(tmp_path / "task.csv", 8)
     assert (task.train.classes.tolist(), task.test.classes.tolist()) == ([1, 0], [1])
     assert task.rejects == {"image missing": 2, "label missing": 1, "split unknown": 1}
+
+
+def test_a_csv_leads_to_no_file_outside_of_its_folder(tmp_path: Path) -> None:
+    write_folders(tmp_path / "task", {"red": 2, "blue": 2})
+    (tmp_path / "x.jpg").write_bytes(jpeg("red"))
+    inside = [f"{tmp_path}/task/red/0.jpg,red", "./red/1.jpg,red", "blue/0.jpg,blue"]
+    outside = [f"{tmp_path}/x.jpg,red", "../x.jpg,red", "red/../../x.jpg,red"]
+    rows = ["path,label", *inside, *outside, "blue/../blue/1.jpg,blue"]
+    (tmp_path / "task" / "Task.CSV").write_text("\n".join(rows))
+    task = read_class_task(tmp_path / "task" / "Task.CSV", 8)
+    assert len(task.train.classes) + len(task.test.classes) == 4
+    assert task.rejects == {"file name outside the task": 3}
+
+
+def test_parts_in_capitals_and_copies_of_editors(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"Training/red": 2, "Training/blue": 2, "Test/red": 1, "Test/blue": 1})
+    for folder in ("Training/.ipynb_checkpoints", "Training/red/.ipynb_checkpoints"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.jpg").write_bytes(jpeg("red"))
+    (tmp_path / "__MACOSX").mkdir()
+    (tmp_path / "Test/red/._0.jpg").write_bytes(b"finder")
+    (tmp_path / "Test/red/0.bmp").write_bytes(b"BM")
+    (tmp_path / "Test/red/folder.jpg").mkdir()
+    task = read_class_task(tmp_path, 8)
+    assert task.names == ("blue", "red")
+    assert (len(task.train.classes), len(task.test.classes)) == (4, 2)
+    assert task.rejects == {"file hidden": 3, "file of another kind": 1}
+
+
+@pytest.mark.parametrize("folders", [("train", "holdout"), ("mine", "Validation")])
+def test_one_of_two_parts_is_no_class(tmp_path: Path, folders: tuple[str, str]) -> None:
+    write_folders(tmp_path, {f"{f}/{c}": 2 for f in folders for c in ("red", "blue")})
+    with pytest.raises(InputError, match="one of two parts only") as error:
+        read_class_task(tmp_path, 8)
+    assert ", ".join(folders) in str(error.value) or ", ".join(folders[::-1]) in str(error.value)
+
+
+def test_a_class_may_be_named_train(tmp_path: Path) -> None:
+    write_folders(tmp_path / "drawn", {"red": 2, "blue": 2})
+    (tmp_path / "drawn/red").rename(tmp_path / "drawn/train")
+    assert read_class_task(tmp_path / "drawn", 8).names == ("blue", "train")
+
+
+def labelled_members(n: int) -> dict[str, bytes]:
+    colours = [*COLOURS][:2]
+    return {
+        f"{colour}/{number}.{kind}": data
+        for number in range(n)
+        for colour in colours
+        for kind, data in (("jpg", jpeg(colour)), ("cls", colour.encode()))
+    }
+
+
+def test_folders_of_a_tar_keep_equal_names_apart(tmp_path: Path) -> None:
+    odd = {
+        "a.jpg": jpeg("red"),
+        "a.cls": b"\xff",
+        "b.jpg": jpeg("red"),
+        "b.json": b"{",
+        "c.jpg": jpeg("red"),
+        "c.json": b'{"label": null}',
+        "._red/0.jpg": b"finder",
+        "red/._0.jpg": b"finder",
+    }
+    task = read_class_task(write_tar(tmp_path / "all.tar", labelled_members(3) | odd), 8)
+    assert len(task.train.classes) + len(task.test.classes) == 6
+    assert task.rejects == {"label missing": 3}
+
+
+def test_a_tar_cut_between_members_and_two_in_one_are_refused(tmp_path: Path) -> None:
+    whole = write_tar(tmp_path / "all.tar", labelled_members(3)).read_bytes()
+    with tarfile.open(tmp_path / "all.tar") as tar:
+        starts = [member.offset for member in tar]
+    for content in (*(whole[:start] for start in starts[1:]), whole + whole):
+        (tmp_path / "all.tar").write_bytes(content)
+        with pytest.raises(InputError, match="cannot be read") as error:
+            read_class_task(tmp_path / "all.tar", 8)
+        assert "all.tar" in str(error.value.facts["cause"])
 
 
 def test_what_cannot_be_used_is_counted(tmp_path: Path, monkeypatch) -> None:
