@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ def export_shards(
     shard_mb: int = 256,
     holdout_share: float = 0.2,
     limits: ImageLimits = DEFAULT_LIMITS,
+    progress: Callable[[int, int], object] = lambda n_done, n_images: None,
 ) -> dict[str, Any]:
     """Write ``train-*.tar``, ``heldout-*.tar``, their indexes and the rejects into `out_dir`.
 
@@ -69,6 +70,9 @@ def export_shards(
         Share of the images, in [0, 1], that are held out from training.
     limits
         Limits of decoding, and the size of the images.
+    progress
+        Called after each image with the number of images that are written or rejected, and of
+        those to write.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def export_shards(
         check(table, schema, where=f"{schema.name} to export")
     _refuse_doubled(images)
     for_train = selected.filter(pa.array(~is_heldout(selected["image_id"], holdout_share)))
-    tally = _Tally()
+    tally = _Tally(progress, _count_used(images, for_train, holdout_share))
     train = write_shards(
         tally.samples(assemble_samples(for_train, candidates, images, taxonomy, data_dir, limits)),
         out_dir,
@@ -123,6 +127,9 @@ def export_shards(
 class _Tally:
     """Counts of the labels of samples, and the images that are rejected."""
 
+    progress: Callable[[int, int], object]
+    n_images: int
+    n_done: int = 0
     rejects: list[Reject] = field(default_factory=list)
     n_images_of: Counter[str] = field(default_factory=Counter)
     n_kept: int = 0
@@ -131,6 +138,8 @@ class _Tally:
     def samples(self, outcomes: Iterable[Sample | Reject]) -> Iterator[Sample]:
         """Yield the samples among the outcomes."""
         for outcome in outcomes:
+            self.n_done += 1
+            self.progress(self.n_done, self.n_images)
             if isinstance(outcome, Reject):
                 self.rejects.append(outcome)
                 continue
@@ -140,6 +149,12 @@ class _Tally:
             self.n_kept += len(labels) - n_implied
             self.n_images_of.update(label["label_id"] for label in labels)
             yield outcome
+
+
+def _count_used(images: pa.Table, for_train: pa.Table, share: float) -> int:
+    """Return the number of images with a kept label to train on, and of those held out."""
+    labeled = pc.count_distinct(for_train.filter(for_train["kept"])["image_id"]).as_py()
+    return int(labeled + is_heldout(images["image_id"], share).sum())
 
 
 def _count_unlabeled(images: pa.Table, for_train: pa.Table, share: float) -> int:

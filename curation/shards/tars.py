@@ -133,7 +133,7 @@ def find_samples(data: mmap.mmap, path: Path) -> list[SampleSpan]:
     ------
     InputError
         If the shard is not a whole tar of samples that are one JPEG and then one JSON. The message
-        names the shard and the key.
+        names the shard and the key. Samples may be in any order.
     """
     members = _scan(data, path)
     samples: list[SampleSpan] = []

@@ -22,7 +22,7 @@ from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
-from pipelines.run.progress import stage_line
+from pipelines.run.progress import Progress, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import contents, make_stage, stage_name, taxonomy_of
 
@@ -136,6 +136,7 @@ def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -
         shard_mb=config.export.shard_mb,
         holdout_share=config.export.holdout_share,
         limits=ImageLimits(short_side=short_side),
+        progress=Progress(stage_name("shards", labels.name), "images"),
     )
     _refuse_no_images(stage_name("shards", labels.name), work, config.base)
     write_card({**labels.card, **work.counts, "short_side": short_side}, work.dir)

@@ -525,6 +525,23 @@ def test_tables_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
         run.export(tmp_path / "c", holdout_share=0)
 
 
+def test_progress_counts_every_image_that_is_written_or_rejected(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "data", {n: {"cat": 0.5} for n in range(0, 20, 3)}, n_images=20)
+    (run.data_dir / run.images["location"][0].as_py()).unlink()
+    calls: list[tuple[int, int]] = []
+    tables = (run.selected, run.candidates, run.images)
+    counts = export_shards(
+        *tables,
+        ANIMALS,
+        run.data_dir,
+        tmp_path,
+        progress=lambda n_done, n_images: calls.append((n_done, n_images)),
+    )
+    n_used = counts["in"] - counts["dropped"]["no_kept_label"]
+    assert counts["dropped"]["image_missing"] == 1
+    assert calls == [(n, n_used) for n in range(1, n_used + 1)]
+
+
 def test_counts_are_as_a_manifest_wants_them(tmp_path: Path) -> None:
     run = make_run(tmp_path / "data", {n: {"cat": 0.5} for n in range(0, 20, 3)}, n_images=20)
     tables = (run.selected, run.candidates, run.images)

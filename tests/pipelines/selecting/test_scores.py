@@ -7,12 +7,13 @@ import pytest
 from curation.audits.audits import answer, sample
 from curation.runs.stage import Stage, open_stage
 from curation.runs.staging import write_stage
-from curation.runs.table_files import write_parquet
+from curation.runs.table_files import write_parquet, write_table
 from curation.scoring import parts
 from curation.scoring.features import features
 from curation.scoring.parts import parts_of_table, pool_of_parts
 from curation.scoring.scoring import score
 from labeling.errors import InputError
+from pipelines.run.config import Config, TaxonomyInput
 from pipelines.selecting import scores
 from pipelines.selecting.scores import parts_of, pool_of
 from tests.curation.worlds import cold_scores, make_world
@@ -58,6 +59,26 @@ def test_of_many_some_are_fitted_on_and_the_rest_is_scored_in_parts(tmp_path, mo
     assert 2000 <= n_fitted == len(found.p_correct) < len(WORLD.candidates)
     top = np.argsort(-p, kind="stable")[:third]
     assert WORLD.correct[top].mean() > WORLD.correct.mean() + 0.25
+
+
+def test_audits_that_are_not_learned_from_are_counted_by_reason(tmp_path):
+    audits = audits_of(400)
+    first = audits.slice(0, 3).to_pylist()
+    seq = audits["seq"].to_numpy().max()
+    more = [
+        {**first[0], "verdict": "unsure", "seq": seq + 1},
+        {**first[1], "verdict": "yes", "seq": seq + 2},
+        {**first[1], "verdict": "no", "seq": seq + 3},
+        {**first[2], "image_id": "f" * 32, "seq": seq + 4},
+    ]
+    audits = pa.concat_tables([audits, pa.Table.from_pylist(more, audits.schema)])
+    with write_stage(tmp_path, "audits", inputs={}, config={}) as work:
+        write_table(audits, work.dir, "audits")
+    candidates = stage_of(tmp_path, [WORLD.candidates])
+    settings = Config(taxonomy=TaxonomyInput(path="taxonomy.jsonl"))
+    facts = scores.score(settings, tmp_path, candidates, open_stage(tmp_path, "audits")).facts
+    names = ("n_audits", "n_unsure", "n_contradictory", "n_unknown")
+    assert [facts[name] for name in names] == [399, 1, 1, 1]
 
 
 def test_candidates_of_an_image_that_do_not_lie_together_are_refused(tmp_path):
