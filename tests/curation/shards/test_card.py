@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from curation.shards.card import render_card, size_category, write_card
 
@@ -32,13 +32,11 @@ SELECTION = {
 }
 
 
-def card_of(facts: dict[str, Any]) -> tuple[dict[str, str], str]:
-    """Return the simple values of the front matter, and the text behind it."""
+def card_of(facts: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the front matter, and the text after it."""
     card = render_card(facts)
     _, front, text = card.split("---\n", 2)
-    keys = dict(re.findall(r"^(\w+): (.+)$", front, re.MULTILINE))
-    assert re.fullmatch(r"(?:[\w ]*- .*\n|[\w ]+:.*\n)+", front), front
-    return keys, text.replace("\u00a0", " ")
+    return yaml.safe_load(front), text.replace("\u00a0", " ")
 
 
 def test_the_card_states_size_selection_and_precision(tmp_path: Path) -> None:
@@ -101,7 +99,7 @@ def test_any_fact_may_be_missing(missing: str) -> None:
 
 def test_a_card_of_nothing_is_still_a_card() -> None:
     keys, text = card_of({})
-    assert keys["pretty_name"] == '"A training set made by winnow"'
+    assert keys["pretty_name"] == "A training set made by winnow"
     assert "| | |" not in text
     assert "configs" not in render_card({})
 

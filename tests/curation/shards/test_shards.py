@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -20,6 +21,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from curation.runs.stage import open_stage
 from curation.runs.staging import write_stage
+from curation.shards.card import write_card
 from curation.shards.samples import is_heldout
 from curation.shards.shards import EXPORT_REASONS, export_shards
 from curation.shards.tars import (
@@ -33,7 +35,7 @@ from curation.shards.tars import (
 )
 from labeling.errors import InputError
 from labeling.keys.ids import digest, from_halves, to_halves
-from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
+from labeling.schemas import CANDIDATES, EVIDENCE_ITEM, IMAGES, REJECTS, SELECTED
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 
@@ -405,6 +407,73 @@ def test_a_kept_ancestor_keeps_its_own_probability(tmp_path: Path) -> None:
     }
     assert labels == {"animal": (0.5, False), "cat": (0.75, False), "thing": (0.75, True)}
     assert found["unknown"] == ["dog", "red"]
+
+
+def without_first_unknown(folder: Path) -> Path:
+    """Export more samples with empty lists than a reader infers the columns from."""
+    run = make_run(folder / "images", {}, 40)
+    order = sorted(range(40), key=lambda n: run.image_ids[n])
+    all_labels = dict.fromkeys(ANIMALS.label_ids, 0.9)
+    trained = [n for n in order if run.image_ids[n] >= "8"]
+    kept = {n: all_labels if at < 8 else {"thing": 0.5} for at, n in enumerate(trained)}
+    run = make_run(folder / "images", kept, 40)
+    run.export(folder / "shards", holdout_share=0.5)
+    write_card({"train": 1, "heldout": 1}, folder / "shards")
+    return folder / "shards"
+
+
+def features_of(shards: Path) -> dict[str, Any]:
+    """Return the types of columns that the card gives."""
+    front = yaml.safe_load((shards / "README.md").read_text().split("---\n")[1])
+    return nested(front["dataset_info"]["features"])
+
+
+def nested(features: list[dict[str, Any]]) -> dict[str, Any]:
+    return {feature["name"]: kind(feature) for feature in features}
+
+
+def kind(feature: dict[str, Any]) -> Any:
+    if "dtype" in feature:
+        return feature["dtype"]
+    if "struct" in feature:
+        return nested(feature["struct"])
+    inner = feature["list"]
+    return [inner if isinstance(inner, str) else nested(inner)]
+
+
+def fits(value: Any, expected: Any) -> bool:
+    """Return whether a value of JSON is of a type of the card."""
+    if isinstance(expected, dict):
+        return not set(value) - set(expected) and all(fits(value[k], expected[k]) for k in value)
+    if isinstance(expected, list):
+        return all(fits(item, expected[0]) for item in value)
+    return type(value) is {"string": str, "int64": int, "float64": float, "bool": bool}[expected]
+
+
+def test_the_card_gives_the_type_of_every_key(tmp_path: Path) -> None:
+    shards = without_first_unknown(tmp_path)
+    features = features_of(shards)
+    assert (features.pop("jpg"), features.pop("__key__")) == ("image", "string")
+    samples = exported(shards, "train") | exported(shards, "heldout")
+    assert {key for facts in samples.values() for key in facts} == set(features["json"])
+    keys = {key for facts in samples.values() for label in facts["labels"] for key in label}
+    assert keys == set(features["json"]["labels"][0])
+    assert all(fits(facts, features["json"]) for facts in samples.values())
+    assert features["json"]["labels"][0]["evidence"][0].keys() == {
+        field.name for field in EVIDENCE_ITEM
+    }
+
+
+def test_hugging_face_datasets_read_the_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="the library datasets is not installed")
+    shards = without_first_unknown(tmp_path)
+    loaded = datasets.load_dataset(str(shards), cache_dir=str(tmp_path / "cache"))
+    for part in ("train", "heldout"):
+        assert list(loaded[part]["__key__"]) == list(exported(shards, part))
+    assert loaded["heldout"][0]["json"]["labels"] == []
+    assert loaded["train"][-1]["json"]["labels"][0]["label_id"] == "thing"
+    assert loaded["train"][-1]["json"]["unknown"]
 
 
 def test_labels_are_listed_with_their_images(tmp_path: Path) -> None:
