@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -16,18 +17,29 @@ from labeling.html.page import Text
 from labeling.keys import ids
 from labeling.readers.image_files import Located, host_of
 from labeling.readers.page_rows import PageRows
+from labeling.readers.tar_members import Damage, shown, tar_members
 
 IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif")
 MAX_IMAGE_BYTES = 32 << 20
 MAX_TEXT_BYTES = 1 << 20
 SAMPLES_PER_BATCH = 2_000
 
-_Members = Mapping[str, tarfile.TarInfo]
-"""The members of a sample by the endings of their names."""
+_DEBRIS = re.compile(
+    r"(.*/)?(\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini)|(.*/)?(__MACOSX|PaxHeaders?[^/]*)/.*"
+)
+"""Members that operating systems and programs add."""
+
+
+class _Sample(NamedTuple):
+    """Members of the open file that share a key, by the endings of their names."""
+
+    file: BinaryIO
+    key: str
+    members: Mapping[str, tarfile.TarInfo]
 
 
 class _Rejected(Exception):
-    """A sample that is rejected, with the reason as its message."""
+    """A sample, or a text of it, that is rejected, with the reason as its message."""
 
 
 def read_webdataset(
@@ -38,7 +50,7 @@ def read_webdataset(
     Parameters
     ----------
     path
-        The tar, uncompressed.
+        The tar, uncompressed; or several, one after the other in one file.
     name
         Its path below the data folder, for the images' locations: ``<name>#<offset>+<length>``.
     columns
@@ -50,103 +62,123 @@ def read_webdataset(
     ------
     name, table
         Tables of `labeling.schemas` by name, in batches: images, signals, placements and rejects.
-        A sample without an image (``no_image``), without a member that `columns` names
-        (``incomplete_sample``), with a member above the size limits (``too_large``) or with a text
-        that is not UTF-8 or JSON (``bad_text``) is a reject.
+        A sample without an image (``no_image``), without any of the texts that `columns` names
+        (``incomplete_sample``), with an image above the size limit (``too_large``) or without a
+        text that can be read is a reject, and so is each text that is too large or is not UTF-8 or
+        JSON (``bad_text``). A damaged header is a ``bad_member``, and a file that is cut is
+        ``truncated``. Links and sparse files, and members that macOS, Windows and pax add, are
+        ignored, and counted in one reject, ``ignored_members``.
 
     Raises
     ------
     InputError
-        If the file is not a tar, or truncated or damaged.
+        If the file cannot be opened, or does not begin as a tar does.
     """
     rows = PageRows()
     try:
-        with tarfile.open(path, "r:") as tar:
-            for number, (key, group) in enumerate(groupby(_members(tar), _key_of), 1):
-                members = {_ending_of(member): member for member in group}
-                try:
-                    _add_sample(rows, tar, members, f"{name}#{key}", name, columns)
-                except _Rejected as reason:
-                    rows.reject(f"{name}#{key}"[:300], str(reason), ", ".join(members))
+        with path.open("rb") as file:
+            members = _members(path, name, file, rows)
+            for number, (key, group) in enumerate(groupby(members, _key_of), 1):
+                sample = _Sample(file, key, {_ending_of(member): member for member in group})
+                _add_sample(rows, sample, name, columns)
                 if number % SAMPLES_PER_BATCH == 0:
                     yield from rows.tables()
             yield from rows.tables()
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except OSError as error:
         raise InputError(
-            "a WebDataset tar is truncated, damaged or compressed",
-            facts={"file": path, "cause": error},
-            help="create the tar again, or remove it from the folder",
+            "a WebDataset tar cannot be read", facts={"file": path, "cause": error}
         ) from error
 
 
-def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for member in tar:
-        tar.members = []  # type: ignore[attr-defined]  # else it remembers every one
-        if member.isreg() and not member.issparse():
+def _members(path: Path, name: str, file: BinaryIO, rows: PageRows) -> Iterator[tarfile.TarInfo]:
+    n_ignored = 0
+    for member in tar_members(path, file):
+        if isinstance(member, Damage):
+            rows.reject(f"{name}#{member.offset}", member.reason, member.value)
+        elif member.isdir():
+            continue
+        elif not member.isreg() or member.issparse() or _DEBRIS.fullmatch(member.name):
+            n_ignored += 1
+        else:
             yield member
+    if n_ignored:
+        rows.reject(
+            name, "ignored_members", f"{n_ignored:,}: links, sparse files, ._x, .DS_Store …"
+        )
 
 
 def _key_of(member: tarfile.TarInfo) -> str:
-    folder, slash, name = member.name.rpartition("/")
+    folder, slash, name = shown(member.name).rpartition("/")
     return folder + slash + name.partition(".")[0]
 
 
 def _ending_of(member: tarfile.TarInfo) -> str:
-    return member.name.rpartition("/")[2].partition(".")[2].lower()
+    return shown(member.name).rpartition("/")[2].partition(".")[2].lower()
 
 
-def _add_sample(
-    rows: PageRows,
-    tar: tarfile.TarFile,
-    members: _Members,
-    where: str,
-    name: str,
-    columns: Mapping[str, str],
-) -> None:
-    image = next((members[e] for e in IMAGE_ENDINGS if e in members), None)
-    if image is None:
-        raise _Rejected("no_image")
-    texts = _texts(tar, members, columns)
+def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str, str]) -> None:
+    """Add the image of a sample and its texts, or a reject."""
+    where = f"{name}#{sample.key}"
+    image = next((sample.members[e] for e in IMAGE_ENDINGS if e in sample.members), None)
+    try:
+        if image is None:
+            raise _Rejected("no_image")
+        texts, bad = _texts(sample, columns)
+        if not texts.keys() - {"page", "lang"}:
+            raise _Rejected(next(iter(bad.values()), "incomplete_sample"))
+        content = _content(sample.file, image, MAX_IMAGE_BYTES)
+    except _Rejected as reason:
+        rows.reject(where[:300], str(reason), ", ".join(sample.members))
+        return
+    for member, reason_of_text in bad.items():
+        rows.reject(where[:300], reason_of_text, member)
     page = texts.pop("page", "") or where
     lang = texts.pop("lang", "") or None
-    image_id = ids.digest(_content(tar, image, MAX_IMAGE_BYTES))
-    located = Located(image_id, f"{name}#{image.offset_data}+{image.size}", image.size)
+    located = Located(ids.digest(content), f"{name}#{image.offset_data}+{image.size}", image.size)
     named = [Text(source, text) for source, text in texts.items() if text]
     rows.add_image(located, (ids.digest(page), host_of(page)), named, lang)
 
 
-def _texts(tar: tarfile.TarFile, members: _Members, columns: Mapping[str, str]) -> dict[str, str]:
-    contents: dict[str, Any] = {}
-    texts = {}
+def _texts(sample: _Sample, columns: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the text of each source that the sample has, and the reasons of those that are bad."""
+    contents: dict[tuple[str, bool], Any] = {}
+    texts, bad = {}, {}
     for source, key in columns.items():
         ending, _, json_key = key.partition(".")
-        if ending not in members:
-            raise _Rejected("incomplete_sample")
-        if ending not in contents:
-            contents[ending] = _decoded(_content(tar, members[ending], MAX_TEXT_BYTES), json_key)
-        text = contents[ending].get(json_key) if json_key else contents[ending]
-        texts[source] = "" if text is None else str(text)
-        if not texts[source].isascii():
-            texts[source] = texts[source].encode("utf-8", "replace").decode("utf-8")
-    return texts
+        member = sample.members.get(ending)
+        if member is None:
+            continue
+        try:
+            kind = ending, bool(json_key)
+            if kind not in contents:
+                content = _content(sample.file, member, MAX_TEXT_BYTES)
+                contents[kind] = _decoded(content, bool(json_key))
+            texts[source] = _text(contents[kind].get(json_key) if json_key else contents[kind])
+        except _Rejected as reason:
+            bad[key] = str(reason)
+    return texts, bad
 
 
-def _decoded(content: bytes, json_key: str) -> Any:
+def _decoded(content: bytes, is_json: bool) -> Any:
     try:
         text = content.decode("utf-8-sig")
-        decoded = json.loads(text) if json_key else text
+        decoded = json.loads(text) if is_json else text
     except (ValueError, RecursionError):
         raise _Rejected("bad_text") from None
-    if json_key and not isinstance(decoded, dict):
+    if is_json and not isinstance(decoded, dict):
         raise _Rejected("bad_text")
     return decoded
 
 
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo, largest: int) -> bytes:
+def _text(value: object) -> str:
+    if isinstance(value, dict | list):
+        raise _Rejected("bad_text")
+    text = "" if value is None else str(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _content(file: BinaryIO, member: tarfile.TarInfo, largest: int) -> bytes:
     if member.size > largest:
         raise _Rejected("too_large")
-    file = tar.extractfile(member)
-    content = b"" if file is None else file.read()
-    if len(content) != member.size:
-        raise tarfile.ReadError(f"member {member.name!r} is cut")
-    return content
+    file.seek(member.offset_data)
+    return file.read(member.size)

@@ -61,7 +61,7 @@ def make_signals(
                 of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels))
                 run_pass(of_inputs, splits, n_buckets, workspace, beam_options, is_last=True)
                 _count_rows(work)
-                _count_archives(work, splits, config.label.max_cut_share)
+                _count_files(work, splits, config.label.max_cut_share)
                 _limit_rejects(work, config.label.max_reject_share)
             workspace.close()
         else:
@@ -81,21 +81,24 @@ def _count_rows(work: StageWriter) -> None:
     work.counts["rejects_by_reason"] = dict(by_reason)
 
 
-def _count_archives(work: StageWriter, splits: Sequence[Split], limit: float) -> None:
-    """Count the archives with a truncated record, or raise where they are too many."""
+def _count_files(work: StageWriter, splits: Sequence[Split], limit: float) -> None:
+    """Count the files that are cut or damaged, or raise where they are too many.
+
+    The pages of a site are not among them: each is one item.
+    """
     rejects = read_table(work.dir, "rejects")
     truncated = rejects.filter(pc.equal(rejects["reason"], "truncated"))["where"].to_pylist()
-    archives = [split.arguments[1][0] for split in splits if split.kind == "archive"]
-    cut = sorted(set(archives) & {where.rpartition("#")[0] for where in truncated})
-    if len(cut) > limit * len(archives):
+    files = {file for split in splits if split.kind != "site" for file in split.arguments[1]}
+    cut = sorted(files & {where.partition("#")[0] for where in truncated})
+    if len(cut) > limit * len(files):
         raise QualityError(
-            f"{len(cut):,} of {len(archives):,} archives are cut or damaged, more than"
+            f"{len(cut):,} of {len(files):,} input files are cut or damaged, more than"
             " label.max_cut_share",
             facts={"limit": limit, "first": ", ".join(cut[:3])},
             help="fetch them again, or raise label.max_cut_share to take what they hold",
         )
-    work.counts["archives"] = {"whole": len(archives) - len(cut), "cut": len(cut)}
-    work.facts["cut_archives"] = cut
+    work.counts["files"] = {"whole": len(files) - len(cut), "cut": len(cut)}
+    work.facts["cut_files"] = cut
 
 
 def _limit_rejects(work: StageWriter, limit: float) -> None:

@@ -48,7 +48,10 @@ class LabelSettings(Section):
         0.1, ge=0, le=1, description="share of rejected input rows beyond which the run fails"
     )
     max_cut_share: float = Field(
-        0.01, ge=0, le=1, description="share of archives that are cut beyond which the run fails"
+        0.01,
+        ge=0,
+        le=1,
+        description="share of archives, tars and tables that are cut beyond which the run fails",
     )
 
 

@@ -97,7 +97,7 @@ def test_too_many_cut_archives_fail_the_run(tmp_path: Path) -> None:
     with pytest.raises(QualityError) as caught:
         label(read_config(config), tmp_path / "run")
     assert caught.value.exit_code == 4
-    assert "1 of 3 archives are cut" in str(caught.value)
+    assert "1 of 3 input files are cut" in str(caught.value)
     assert "first: web/b.warc.gz" in str(caught.value)
     assert "label.max_cut_share" in caught.value.help
     assert current(tmp_path / "run", "signals") is None

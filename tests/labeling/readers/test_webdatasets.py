@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -105,15 +106,162 @@ def test_links_and_folders_are_no_members(tmp_path: Path) -> None:
             info = tarfile.TarInfo("0.jpg")
             info.type, info.linkname = kind, "/etc/hostname"
             tar.addfile(info)
-    assert not any(read(path, {"alt": "txt"}).values())
+    (reject,) = [row for rows in read(path, {"alt": "txt"}).values() for row in rows]
+    assert (reject["reason"], str(reject["value"])[:2]) == ("ignored_members", "3:")
 
 
-@pytest.mark.parametrize("cut", [100, 514, 1000])
-def test_a_cut_tar_is_refused(tmp_path: Path, cut: int) -> None:
+def samples(n: int) -> list[tuple[str, bytes]]:
+    return [(f"{i}.{e}", f"{e} {i}".encode()) for i in range(n) for e in ("jpg", "txt")]
+
+
+def test_a_cut_tar_is_told_wherever_it_is_cut(tmp_path: Path) -> None:
+    whole = write(tmp_path / "0.tar", samples(20)).read_bytes()
+    n_texts = set()
+    for cut in range(512, len(whole), 512):
+        path = tmp_path / "0.tar"
+        path.write_bytes(whole[:cut])
+        tables = read(path, {"alt": "txt"})
+        n_texts.add(len(tables["signals"]))
+        reasons = {row["reason"] for row in tables["rejects"]}
+        # A sample has four blocks; one block of zeros at the end is enough.
+        assert ("truncated" in reasons) == (cut < 20 * 4 * 512 + 512), cut
+        assert len(tables["signals"]) == min(cut // 2048, 20), cut
+    assert n_texts == set(range(21))
+
+
+@pytest.mark.parametrize("cut", [514, 1000, 1536, 2500])
+def test_a_cut_within_a_member_or_header_is_told(tmp_path: Path, cut: int) -> None:
     path = write(tmp_path / "0.tar", [("0.jpg", b"x" * 900), ("0.txt", b"y")])
     path.write_bytes(path.read_bytes()[:cut])
+    tables = read(path, {"alt": "txt"})
+    assert "truncated" in [row["reason"] for row in tables["rejects"]]
+    assert all(str(row["where"]).startswith("in/0.tar#") for row in tables["rejects"])
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, b"\x1f\x8b\x08" + b"x" * 600])
+def test_what_is_not_a_tar_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "0.tar").write_bytes(content)
     with pytest.raises(InputError, match=r"0\.tar"):
-        read(path, {"alt": "txt"})
+        read(tmp_path / "0.tar", {"alt": "txt"})
+
+
+@pytest.mark.parametrize("padding", [0, 512, 5120])
+def test_several_tars_in_one_file_are_read(tmp_path: Path, padding: int) -> None:
+    parts = [write(tmp_path / name, samples(n)).read_bytes() for name, n in (("a", 3), ("b", 2))]
+    (tmp_path / "0.tar").write_bytes(bytes(padding).join(parts))
+    tables = read(tmp_path / "0.tar", {"alt": "txt"})
+    assert len(tables["signals"]) == 5
+    assert tables["rejects"] == []
+
+
+def test_members_that_systems_add_are_ignored_and_counted(tmp_path: Path) -> None:
+    members = []
+    for name, content in samples(3):
+        members += [(f"._{name}", b"\0\5\x16\7"), (name, content)]
+    members += [(".DS_Store", b"x"), ("__MACOSX/._0.jpg", b"x"), ("PaxHeaders.12/0.jpg", b"x")]
+    tables = read(write(tmp_path / "0.tar", members), {"alt": "txt"})
+    assert [row["text"] for row in tables["signals"]] == ["txt 0", "txt 1", "txt 2"]
+    assert [(row["where"], row["reason"], str(row["value"])[:2]) for row in tables["rejects"]] == [
+        ("in/0.tar", "ignored_members", "9:")
+    ]
+
+
+def test_a_sample_with_one_of_two_texts_is_kept(tmp_path: Path) -> None:
+    facts = json.dumps({"title": ["a", "list"], "other": "b"}).encode()
+    members = [
+        ("0.jpg", b"0"), ("0.txt", b"a cat"),
+        ("1.jpg", b"1"), ("1.json", b'{"title": "a dog"}'),
+        ("2.jpg", b"2"), ("2.json", facts), ("2.txt", b"a cow"),
+        ("3.jpg", b"3"), ("3.json", facts),
+        ("4.jpg", b"4"), ("4.cls", b"5"),
+    ]  # fmt: skip
+    columns = {"alt": "txt", "title": "json.title", "page": "url", "lang": "json.lang"}
+    tables = read(write(tmp_path / "0.tar", members), columns)
+    assert [row["text"] for row in tables["signals"]] == ["a cat", "a dog", "a cow"]
+    assert [(row["where"], row["reason"]) for row in tables["rejects"]] == [
+        ("in/0.tar#2", "bad_text"),
+        ("in/0.tar#3", "bad_text"),
+        ("in/0.tar#4", "incomplete_sample"),
+    ]
+
+
+def test_a_member_can_be_read_as_text_and_as_json(tmp_path: Path) -> None:
+    path = write(tmp_path / "0.tar", [("0.jpg", b"x"), ("0.json", b'{"x": "y"}')])
+    tables = read(path, {"alt": "json", "title": "json.x"})
+    assert [row["text"] for row in tables["signals"]] == ['{"x": "y"}', "y"]
+
+
+def changed(path: Path, name: str, change: Callable[[tarfile.TarInfo], bytes]) -> Path:
+    """Write a tar of three samples in which one header is another."""
+    content = b""
+    for member, data in samples(3):
+        info = tarfile.TarInfo(member)
+        info.size = len(data)
+        header = change(info) if member == name else info.tobuf(tarfile.USTAR_FORMAT)
+        content += header + data + bytes(-len(data) % 512)
+    path.write_bytes(content + bytes(1024))
+    return path
+
+
+def pax(field: str, value: str) -> Callable[[tarfile.TarInfo], bytes]:
+    def header(info: tarfile.TarInfo) -> bytes:
+        info.pax_headers = {field: value}
+        return info.tobuf(tarfile.PAX_FORMAT)
+
+    return header
+
+
+def damaged(start: int, content: bytes) -> Callable[[tarfile.TarInfo], bytes]:
+    def header(info: tarfile.TarInfo) -> bytes:
+        block = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+        block[start : start + len(content)] = content
+        return bytes(block)
+
+    return header
+
+
+def sized(size: bytes) -> Callable[[tarfile.TarInfo], bytes]:
+    """Return a header with another field of the size and a right checksum."""
+
+    def header(info: tarfile.TarInfo) -> bytes:
+        block = bytearray(damaged(124, size)(info))
+        block[148:156] = b" " * 8
+        block[148:156] = b"%06o\0 " % sum(block)
+        return bytes(block)
+
+    return header
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        damaged(148, b"9999"),
+        damaged(100, b"\xff\xff"),
+        damaged(0, b"\0" * 500),
+        sized(b"\xff" * 12),
+        sized(b"\x80" + b"\x7f" * 11),
+        pax("size", "-1024"),
+        pax("size", "9" * 40),
+        pax("GNU.sparse.map", "x,y"),
+    ],
+)
+def test_a_damaged_header_costs_its_member(
+    tmp_path: Path, change: Callable[[tarfile.TarInfo], bytes]
+) -> None:
+    tables = read(changed(tmp_path / "0.tar", "1.txt", change), {"alt": "txt"})
+    texts = [row["text"] for row in tables["signals"]]
+    assert ("txt 0" in texts, "txt 2" in texts) == (True, True)
+    assert "bad_member" in [row["reason"] for row in tables["rejects"]]
+    # After the header of pax, which has fields of the member's own, the own header is read.
+    assert set(texts) <= {"txt 0", "txt 1", "txt 2"}
+
+
+def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(tmp_path: Path) -> None:
+    odd = "caf\udce9"
+    members = [*samples(1), (f"{odd}.txt", b"a"), *[(f"{odd}2.{e}", b"b") for e in ("jpg", "txt")]]
+    tables = read(write(tmp_path / "0.tar", members), {"alt": "txt"})
+    assert [row["text"] for row in tables["signals"]] == ["txt 0", "b"]
+    assert [row["where"] for row in tables["rejects"]] == ["in/0.tar#caf\\xe9"]
 
 
 @settings(deadline=None)

@@ -61,8 +61,8 @@ def test_archives_go_all_the_way_to_shards(config: Config, tmp_path: Path) -> No
     label(config, tmp_path)
     signals = open_stage(tmp_path, "signals")
     assert signals.table(REJECTS)["reason"].to_pylist() == ["truncated"]
-    assert signals.counts["archives"] == {"whole": 1, "cut": 1}
-    assert signals.facts["cut_archives"] == ["web/b.warc"]
+    assert signals.counts["files"] == {"whole": 1, "cut": 1}
+    assert signals.facts["cut_files"] == ["web/b.warc"]
     images = signals.table(IMAGES)
     assert len(images) == N_IMAGES
     select(config, tmp_path)
