@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import matplotlib
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -53,18 +54,10 @@ _STYLE = {
 }
 
 
-def has_curve(facts: Facts) -> bool:
-    """Return whether there are enough thresholds for a curve of their precision."""
-    return len(_known_rows(facts)) >= 2
-
-
-def has_map_bars(facts: Facts) -> bool:
-    """Return whether models of at least two label sets can be compared."""
-    return sum(facts.get(name) is not None for name in MAP_NAMES) >= 2
-
-
-def precision_curve_svg(facts: Facts) -> str:
+def precision_curve_svg(facts: Facts) -> Markup | None:
     """Return the precision over the share of candidates kept, with its interval, as SVG.
+
+    None without at least two thresholds whose precision is known.
 
     Parameters
     ----------
@@ -72,17 +65,23 @@ def precision_curve_svg(facts: Facts) -> str:
         ``threshold_table`` with ``share``, ``precision``, ``low`` and ``high``, all in [0, 1];
         for the chosen point, ``kept_share`` and ``precision``.
     """
+    if len(_known_rows(facts)) < 2:
+        return None
     return _as_svg(draw_precision_curve, facts, (5.4, 3.3), "Precision over the share kept")
 
 
-def map_bars_svg(facts: Facts) -> str:
+def map_bars_svg(facts: Facts) -> Markup | None:
     """Return the mean average precision of models of several label sets as SVG.
+
+    None without at least two models to compare.
 
     Parameters
     ----------
     facts
-        At least two of `MAP_NAMES`, each in [0, 1].
+        Any of `MAP_NAMES`, each in [0, 1].
     """
+    if sum(facts.get(name) is not None for name in MAP_NAMES) < 2:
+        return None
     return _as_svg(draw_map_bars, facts, (5.4, 1.8), "Mean average precision by label set")
 
 
@@ -152,11 +151,11 @@ def _known_rows(facts: Facts) -> Sequence[Mapping[str, float]]:
 
 def _as_svg(
     draw: Callable[[Axes, Facts], None], facts: Facts, size: tuple[float, float], title: str
-) -> str:
+) -> Markup:
     with style():
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots(), facts)
-        return page_svg(figure, title)
+        return Markup(page_svg(figure, title))
 
 
 @contextmanager

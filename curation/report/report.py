@@ -16,7 +16,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from curation.report.facts import Facts, headline, interval, percent, rounded
-from curation.report.figures import has_curve, has_map_bars, map_bars_svg, precision_curve_svg
+from curation.report.figures import map_bars_svg, precision_curve_svg
 from curation.report.templates import templates_in
 from curation.runs.durable import write_text
 from curation.runs.stage import sorted_stages
@@ -91,9 +91,9 @@ def render_report(facts: Facts) -> str:
         sentences=headline(facts),
         tiles=_tiles(facts),
         funnel=_funnel(facts),
-        curve=Markup(precision_curve_svg(facts)) if has_curve(facts) else None,
+        curve=precision_curve_svg(facts),
         thresholds=_thinned(facts.get("threshold_table") or ()),
-        map_bars=Markup(map_bars_svg(facts)) if has_map_bars(facts) else None,
+        map_bars=map_bars_svg(facts),
         groups=facts.get("groups") or (),
         truth=_truth(facts),
         recall_of_pool=facts.get("true_recall_of_pool"),

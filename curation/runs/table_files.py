@@ -39,15 +39,15 @@ def by_table(paths: Iterable[AnyPath]) -> dict[str, list[AnyPath]]:
     return tables
 
 
-def write_parquet(rows: pa.Table, path: Path) -> None:
+def write_parquet(rows: pa.Table, to: Path | pa.NativeFile) -> None:
     """Write rows as Parquet with the settings that all of winnow's tables share."""
-    pq.write_table(rows, path, compression="zstd", write_page_checksum=True)
+    pq.write_table(rows, to, compression="zstd", write_page_checksum=True)
 
 
 def parquet_bytes(rows: pa.Table) -> pa.Buffer:
     """Return the bytes that `write_parquet` would write."""
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
+    write_parquet(rows, sink)
     return sink.getvalue()
 
 

@@ -307,18 +307,10 @@ def _pair_limit(votes: Votes) -> float:
 def _sum_pairs(
     interactions: pa.Table, weights: tuple[Floats, Floats, Floats], source: str, prior: float
 ) -> pa.Table:
-    """Return `EVIDENCE_ROWS` of one source, sorted by pair.
+    """Return `EVIDENCE_ROWS` of one source, sorted by pair as `interactions` are.
 
-    Parameters
-    ----------
-    interactions
-        `INTERACTIONS`, sorted by pair.
-    weights
-        Weights for the label, weights against it, and weights that count users: ``float64[n]``.
-    source
-        Labeling source.
-    prior
-        Weight that is added for and against.
+    `weights` are those for the label, those against it, and those that count users; `prior` is
+    added for and against.
     """
     columns = dict(zip("abn", weights, strict=True))
     counts = columns["a"] + columns["b"] > 0

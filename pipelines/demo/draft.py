@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.demo.records import ImageFile, PagePlan, Phrase, WorldSettings
+from pipelines.demo.records import ImageFile, PagePlan, Phrase, World, WorldSettings
 from pipelines.demo.vocabulary import (
     NAMES,
     PARENTS,
@@ -27,10 +27,12 @@ _P_LOOKED = {"alt": 0.6, "caption": 0.85, "filename": 0.95, "surrounding": 0.25}
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """A web that pictures and files are added to.
+    """A web in the making, with the habits of its authors.
 
     Attributes
     ----------
+    world
+        The web so far.
     rng
         Generator of all random choices: the order of the calls decides the web.
     settings
@@ -40,22 +42,17 @@ class Draft:
         number to add.
     p_slip
         Chance that an author who sees the label names a sibling of it, by label.
-    pictures
-        The labels that each picture shows, the main one first; a logo shows none.
-    files
-        The files of pictures.
     showing
         The pictures whose main label it is, by label.
     file_of
         The file of a picture on a host, by the numbers of both.
     """
 
+    world: World
     rng: np.random.Generator
     settings: WorldSettings
     log_odds: Mapping[str, tuple[npt.NDArray[np.float64], Mapping[str, float]]]
     p_slip: Mapping[str, float]
-    pictures: list[tuple[str, ...]] = field(default_factory=list)
-    files: list[ImageFile] = field(default_factory=list)
     showing: dict[str, list[int]] = field(default_factory=dict)
     file_of: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -65,20 +62,21 @@ class Draft:
 
     def add_picture(self, label_ids: tuple[str, ...]) -> int:
         """Add a picture and return its number."""
-        self.pictures.append(label_ids)
+        self.world.pictures.append(label_ids)
+        number = len(self.world.pictures) - 1
         for label_id in label_ids[:1]:
-            self.showing.setdefault(label_id, []).append(len(self.pictures) - 1)
-        return len(self.pictures) - 1
+            self.showing.setdefault(label_id, []).append(number)
+        return number
 
     def add_file(self, host: int, picture: int, name: Phrase) -> int:
         """Add a file and return its number."""
-        self.files.append(ImageFile(host, picture, name))
-        self.file_of[host, picture] = len(self.files) - 1
-        return len(self.files) - 1
+        self.world.files.append(ImageFile(host, picture, name))
+        number = self.file_of[host, picture] = len(self.world.files) - 1
+        return number
 
     def shows(self, picture: int, label_id: str) -> bool:
         """Return whether a picture shows a label or one below it."""
-        return any(label_id in above(shown) for shown in self.pictures[picture])
+        return any(label_id in above(shown) for shown in self.world.pictures[picture])
 
     def meant(self, source: str, plan: PagePlan, shown: tuple[str, ...]) -> str:
         """Return the label that the author of a text beside a picture that shows `shown` means.
@@ -115,8 +113,9 @@ class Draft:
         return pick(THEMES[plan.host.theme] if chance < 0.9 else tuple(NAMES), self.rng)
 
 
-def new_draft(rng: np.random.Generator, settings: WorldSettings) -> Draft:
+def new_draft(seed: int, settings: WorldSettings) -> Draft:
     """Return an empty web, with authors whose care differs by source, host and label."""
+    rng = np.random.Generator(np.random.PCG64(seed))
     log_odds = {}
     for source, mean in _P_LOOKED.items():
         spreads = rng.normal(0, 0.8, settings.n_hosts + len(NAMES))
@@ -124,4 +123,5 @@ def new_draft(rng: np.random.Generator, settings: WorldSettings) -> Draft:
         by_label = dict(zip(NAMES, spreads[settings.n_hosts :].tolist(), strict=True))
         log_odds[source] = (by_host, by_label)
     p_slip = rng.beta(1, 1 / 0.12 - 1, len(NAMES)).tolist()  # 0.12 on average
-    return Draft(rng, settings, log_odds, dict(zip(NAMES, p_slip, strict=True)))
+    habits = log_odds, dict(zip(NAMES, p_slip, strict=True))
+    return Draft(World(seed), rng, settings, *habits)

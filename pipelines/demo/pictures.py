@@ -57,13 +57,13 @@ def _choose_from_theme(theme: str, rng: np.random.Generator) -> str:
 
 
 def _name_file(plan: PagePlan, picture: int, draft: Draft) -> Phrase:
-    host, number = plan.host, len(draft.files)
+    host, number = plan.host, len(draft.world.files)
     if host.naming == "hash":
         return Phrase(f"{digest(f'{host.name}/{number}')[:16]}.jpg")
     if host.naming == "camera" or draft.happens(0.1):
         ending = "JPG" if draft.happens(0.3) else "jpg"
         return Phrase(f"IMG_{1000 + number}.{ending}")
-    label = draft.meant("filename", plan, draft.pictures[picture])
+    label = draft.meant("filename", plan, draft.world.pictures[picture])
     words = slug(draft.phrase(("{}", "my {}", "{} large"), label).text, host.separator)
     return Phrase(f"{words}{host.separator}{number}.jpg", (label,))
 

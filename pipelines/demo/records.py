@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
@@ -141,7 +141,7 @@ class Event:
     time: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class World:
     """A whole web.
 
@@ -150,13 +150,12 @@ class World:
     """
 
     seed: int
-    settings: WorldSettings
-    pictures: tuple[tuple[str, ...], ...]
-    files: tuple[ImageFile, ...]
-    hosts: tuple[Host, ...]
-    pages: tuple[Page, ...]
-    events: tuple[Event, ...]
-    brigade_label_id: str
+    pictures: list[tuple[str, ...]] = field(default_factory=list)
+    files: list[ImageFile] = field(default_factory=list)
+    hosts: list[Host] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    brigade_label_id: str = ""
 
     def image_url(self, file: int) -> str:
         """Return the URL of a picture file."""

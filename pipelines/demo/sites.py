@@ -21,19 +21,18 @@ from pipelines.demo.shapes import SHAPES
 from pipelines.demo.vocabulary import NAMES, PHRASES, THEMES, pick
 
 
-def make_sites(draft: Draft) -> tuple[list[Host], list[Page]]:
-    """Return hosts, and pages in the order of the hosts; add their pictures to the draft."""
-    hosts = [_make_host(number, draft) for number in range(draft.settings.n_hosts)]
-    plans = _plan_pages(hosts, draft)
+def add_sites(draft: Draft) -> None:
+    """Add hosts, pages in the order of the hosts, and their pictures."""
+    world = draft.world
+    world.hosts += [_make_host(number, draft) for number in range(draft.settings.n_hosts)]
+    plans = _plan_pages(world.hosts, draft)
     articles_about: dict[str, list[int]] = {}
     for number, plan in enumerate(plans):
         if not plan.is_index:
             articles_about.setdefault(plan.topic, []).append(number)
-    pages = []
     for number, plan in enumerate(plans):
         links = _make_links(plan, plans, articles_about, draft)
-        pages.append(_make_page(number, plan, links, draft))
-    return hosts, pages
+        world.pages.append(_make_page(number, plan, links, draft))
 
 
 def _make_host(number: int, draft: Draft) -> Host:
@@ -149,7 +148,7 @@ def _make_sections(plan: PagePlan, draft: Draft) -> tuple[Section, ...]:
 def _make_section(plan: PagePlan, n_figures: int, draft: Draft) -> Section:
     files = [choose_file(plan, draft) for _ in range(n_figures)]
     figures = tuple(_make_figure(file, plan, draft) for file in files)
-    shown = draft.pictures[draft.files[files[0]].picture] if files else (plan.topic,)
+    shown = draft.world.pictures[draft.world.files[files[0]].picture] if files else (plan.topic,)
     topic = draft.meant("surrounding", plan, shown)
     heading = draft.phrase(PHRASES["headings"], topic) if draft.happens(0.4) else None
     topic = draft.meant("surrounding", plan, shown)
@@ -157,7 +156,7 @@ def _make_section(plan: PagePlan, n_figures: int, draft: Draft) -> Section:
 
 
 def _make_figure(file: int, plan: PagePlan, draft: Draft) -> Figure:
-    host, shown = plan.host, draft.pictures[draft.files[file].picture]
+    host, shown = plan.host, draft.world.pictures[draft.world.files[file].picture]
     caption = None
     if draft.happens(0.55):
         caption = draft.phrase(PHRASES["captions"], draft.meant("caption", plan, shown))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from pipelines.demo.draft import Draft
 from pipelines.demo.pictures import DRAWN
-from pipelines.demo.records import Event, Page, WorldSettings
+from pipelines.demo.records import Event, World, WorldSettings
 from pipelines.demo.vocabulary import pick, pick_name
 
 _START = 1_735_689_600
@@ -20,24 +20,24 @@ _N_DAYS = 90
 _N_RESULTS = 10
 
 
-def make_events(draft: Draft, pages: Sequence[Page]) -> tuple[list[Event], str]:
-    """Return the feedback log by time, replays last, and the label that the brigade votes for."""
-    named = _pictures_named(draft, pages)
+def add_events(draft: Draft) -> None:
+    """Add the feedback log by time, replays last, and the label that the brigade votes for."""
+    named = _pictures_named(draft.world)
     events = _search(draft, named) + _judge(draft, named)
-    target = pick(DRAWN, draft.rng)
-    events += _brigade(draft, target)
+    draft.world.brigade_label_id = pick(DRAWN, draft.rng)
+    events += _brigade(draft, draft.world.brigade_label_id)
     events.sort(key=lambda event: event.time)
     log = [replace(event, event_id=f"ev-{n:07d}") for n, event in enumerate(events)]
     replayed = np.flatnonzero(draft.rng.random(len(log)) < 0.02)
-    return log + [log[n] for n in replayed.tolist()], target
+    draft.world.events += log + [log[n] for n in replayed.tolist()]
 
 
-def _pictures_named(draft: Draft, pages: Sequence[Page]) -> Mapping[str, list[int]]:
+def _pictures_named(world: World) -> Mapping[str, list[int]]:
     """Return by label the pictures that some text names it for, sorted."""
     named: dict[str, set[int]] = {}
-    for page in pages:
+    for page in world.pages:
         for figure in (f for section in page.sections for f in section.figures):
-            file = draft.files[figure.file]
+            file = world.files[figure.file]
             phrases = (page.title, file.name, figure.alt, figure.caption)
             for label_id in (x for phrase in phrases if phrase for x in phrase.label_ids):
                 named.setdefault(label_id, set()).add(file.picture)
@@ -64,7 +64,7 @@ def _search(draft: Draft, named: Mapping[str, list[int]]) -> list[Event]:
 def _judge(draft: Draft, named: Mapping[str, list[int]]) -> list[Event]:
     """Return votes on labels; users differ in knowledge, and pictures in fame."""
     rng, settings = draft.rng, draft.settings
-    fame = rng.lognormal(0, 1, len(draft.pictures))
+    fame = rng.lognormal(0, 1, len(draft.world.pictures))
     pairs = [(label_id, p) for label_id, pictures in named.items() for p in pictures]
     weights = fame[[picture for _, picture in pairs]]
     chosen = rng.choice(len(pairs), settings.n_votes, p=weights / weights.sum()).tolist()
@@ -83,7 +83,7 @@ def _judge(draft: Draft, named: Mapping[str, list[int]]) -> list[Event]:
 def _brigade(draft: Draft, label_id: str) -> list[Event]:
     """Return up-votes for one label, within hours, on pictures that do not show it."""
     rng, settings = draft.rng, draft.settings
-    wrong = [p for p in range(len(draft.pictures)) if not draft.shows(p, label_id)]
+    wrong = [p for p in range(len(draft.world.pictures)) if not draft.shows(p, label_id)]
     targets = rng.permutation(wrong)[: max(1, len(wrong) // 12)].tolist()
     start = _moment(rng)
     events = []

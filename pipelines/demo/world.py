@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from pipelines.demo.draft import Draft, new_draft
-from pipelines.demo.records import ImageFile, World, WorldSettings
-from pipelines.demo.sites import make_sites
-from pipelines.demo.users import make_events
+from pipelines.demo.records import State, World, WorldSettings
+from pipelines.demo.sites import add_sites
+from pipelines.demo.users import add_events
 
 __all__ = ["World", "WorldSettings", "make_world"]
 
@@ -26,26 +24,17 @@ def make_world(seed: int, settings: WorldSettings = _DEFAULT) -> World:
     >>> len(world.pages), world == make_world(1, tiny), world == make_world(2, tiny)
     (3, True, False)
     """
-    draft = new_draft(np.random.Generator(np.random.PCG64(seed)), settings)
-    hosts, pages = make_sites(draft)
-    events, target = make_events(draft, pages)
-    return World(
-        seed=seed,
-        settings=settings,
-        pictures=tuple(draft.pictures),
-        files=tuple(_damaged(draft)),
-        hosts=tuple(hosts),
-        pages=tuple(pages),
-        events=tuple(events),
-        brigade_label_id=target,
-    )
+    draft = new_draft(seed, settings)
+    add_sites(draft)
+    add_events(draft)
+    _damage_files(draft)
+    return draft.world
 
 
-def _damaged(draft: Draft) -> list[ImageFile]:
-    """Return the files, some of them cut short and some missing."""
-    settings, files = draft.settings, list(draft.files)
+def _damage_files(draft: Draft) -> None:
+    """Cut some of the files short, and let some be missing."""
+    settings, files = draft.settings, draft.world.files
     n_bad = settings.n_cut_files + settings.n_missing_files
-    for n, file in enumerate(draft.rng.permutation(len(files))[:n_bad].tolist()):
-        state = "cut" if n < settings.n_cut_files else "missing"
-        files[file] = replace(files[file], state=state)
-    return files
+    for n, number in enumerate(draft.rng.permutation(len(files))[:n_bad].tolist()):
+        state: State = "cut" if n < settings.n_cut_files else "missing"
+        files[number] = replace(files[number], state=state)

@@ -23,7 +23,7 @@ def differences(first: Floats, second: Floats) -> list[Band]:
     Examples
     --------
     >>> [one] = differences(np.array([[0.5, 0.6, 0.7]]), np.array([[0.4, 0.5, 0.5]]))
-    >>> round(one.estimate, 3), one.is_above_zero
+    >>> round(one.estimate, 3), one.low > 0
     (0.133, False)
     """
     pairs = first - second

@@ -26,11 +26,6 @@ class Band:
     low: float
     high: float
 
-    @property
-    def is_above_zero(self) -> bool:
-        """True if the whole interval is above 0; false without an interval."""
-        return self.low > 0
-
 
 @dataclass(frozen=True, eq=False)
 class Points:

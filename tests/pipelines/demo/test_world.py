@@ -133,9 +133,9 @@ def test_pages_show_their_topic_on_nearly_all_pictures_or_on_nearly_none(world: 
 
 
 def test_writers_who_look_and_do_not_slip_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    def careful(rng: np.random.Generator, settings: WorldSettings) -> Draft:
+    def careful(seed: int, settings: WorldSettings) -> Draft:
         always = (np.full(settings.n_hosts, 30.0), dict.fromkeys(NAMES, 0.0))
-        draft = new_draft(rng, settings)
+        draft = new_draft(seed, settings)
         log_odds = dict.fromkeys(draft.log_odds, always)
         return replace(draft, log_odds=log_odds, p_slip=dict.fromkeys(NAMES, 0.0))
 
