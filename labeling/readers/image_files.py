@@ -40,7 +40,7 @@ class Locator:
     """
 
     def __init__(self, base: Path, sites: Sequence[str]) -> None:
-        self._base = base
+        self.base = base
         self._sites = sites
         self.locate = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
 
@@ -53,14 +53,14 @@ class Locator:
             return self._read(reference)
         for site in self._sites:
             path = site_path(reference)
-            zipped = site.lower().endswith(ZIP_SUFFIX) and (self._base / site).is_file()
+            zipped = site.lower().endswith(ZIP_SUFFIX) and (self.base / site).is_file()
             located = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
             if located is not None:
                 return located
         return Located(ids.digest(reference), reference, 0)
 
     def _unpack(self, site: str, path: str) -> Located | None:
-        content = read_zipped(self._base / site, path, MAX_ZIPPED_BYTES + 1)
+        content = read_zipped(self.base / site, path, MAX_ZIPPED_BYTES + 1)
         if content is None or len(content) > MAX_ZIPPED_BYTES:
             return None
         return Located(ids.digest(content), f"{site}#{path}", len(content))
@@ -70,9 +70,9 @@ class Locator:
         if location.is_absolute() or ".." in location.parts:
             return None
         try:
-            if not (self._base / location).is_file():
+            if not (self.base / location).is_file():
                 return None
-            with (self._base / location).open("rb") as file:
+            with (self.base / location).open("rb") as file:
                 return Located(ids.digest_file(file), str(location), file.tell())
         except (OSError, ValueError):
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.keys.arrays import Floats, Mask
-from labeling.readers.image_files import Locator, host_of
+from labeling.readers.cells import is_missing, to_seconds
+from labeling.readers.image_files import Locator, host_of, named
 from labeling.readers.tabular import Batch, Columns, read_batches
 from labeling.schemas import (
     FEEDBACK,
@@ -43,8 +44,8 @@ def read_signals(
     path
         The file.
     columns
-        ``image`` (path or URL) and ``text``; optionally ``page`` (URL or any name; else each image
-        is a page of its own), ``source``, ``weight`` in [0, 1] and ``lang``.
+        ``image`` (path or URL) and ``text``; optionally ``page`` (URL or any name; without one an
+        image is a page of its own), ``source``, ``weight`` in [0, 1] and ``lang``.
     source
         Labeling source of all rows where no column gives it.
     locator
@@ -75,7 +76,8 @@ def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str,
     yield "images", images
     n = len(table)
     columns = table.column_names
-    page = _texts(table, "page" if "page" in columns else "image")
+    page, image = _texts(table, "page"), _texts(table, "image")
+    page = [i if p else t for t, i, p in zip(page, image, is_missing(page).tolist(), strict=True)]
     key = {
         "image_id": images["image_id"],
         "page_id": _mapped(ids.digest, page),
@@ -102,10 +104,12 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
     Yields
     ------
     name, table
-        ``links``.
+        ``links``, and ``rejects`` for rows without one of the pages.
     """
     for batch in read_batches(path, columns, required=("src", "dst")):
-        table = batch.table
+        no_page = is_missing(_texts(batch.table, "src")) | is_missing(_texts(batch.table, "dst"))
+        yield "rejects", _rejects(batch, {"no_page": no_page}, {"no_page": ("src", "dst")})
+        table = batch.table.filter(pa.array(~no_page))
         source = _texts(table, "src")
         links = {
             "src_page": _mapped(ids.digest, source),
@@ -128,8 +132,9 @@ def read_feedback(
     path
         The file.
     columns
-        ``event_id``, ``image``, ``kind``, ``user``, ``time`` (ISO 8601, or seconds since 1970), one
-        or both of ``label`` and ``query``, and optionally ``position`` from 1.
+        ``image``, ``kind``, ``user``, ``time`` (see `labeling.readers.cells.to_seconds`), one or
+        both of ``label`` and ``query``, and optionally ``position`` from 1 and ``event_id``: a row
+        without one is an event of its own.
     locator
         Finds the files of the images.
     known_label
@@ -138,15 +143,17 @@ def read_feedback(
     Yields
     ------
     name, table
-        ``feedback``, and ``rejects`` for rows with an image, a kind or a label that is unknown.
+        ``feedback``, and ``rejects`` for rows with an image, a kind or a label that is unknown,
+        without a user, or with a time or a position that cannot be read.
 
     Raises
     ------
     InputError
-        For a file, a time or a position that cannot be read.
+        For a file that cannot be read.
     """
-    required = ("event_id", "image", "kind", "user", "time")
-    for batch in read_batches(path, columns, required):
+    required = ("image", "kind", "user", "time")
+    optional = ("event_id", "label", "query", "position")
+    for batch in read_batches(path, columns, required, optional):
         yield from _feedback(batch, locator, known_label)
 
 
@@ -154,31 +161,59 @@ def _feedback(
     batch: Batch, locator: Locator, known_label: Callable[[str], bool]
 ) -> Iterator[tuple[str, pa.Table]]:
     table = batch.table
-    columns = table.column_names
     images = [locator.locate(reference) for reference in _texts(table, "image")]
-    label, query = _texts(table, "label"), _texts(table, "query")
-    is_known = pc.is_in(table["kind"], value_set=pa.array(FEEDBACK_KINDS))
+    label, query, user = (_texts(table, name) for name in ("label", "query", "user"))
+    seconds, position = to_seconds(_texts(table, "time")), _texts(table, "position")
+    rank = pd.to_numeric(pd.Series(position, dtype=str), errors="coerce").to_numpy(np.float64)
     bad = {
         "image_missing": np.array([image is None for image in images], bool),
-        "unknown_kind": ~np.asarray(is_known, bool),
+        "unknown_kind": ~np.asarray(pc.is_in(table["kind"], pa.array(FEEDBACK_KINDS)), bool),
         "unknown_label": np.array([bool(x) and not known_label(x) for x in label], bool),
         "no_label": np.array([not x and not q for x, q in zip(label, query, strict=True)], bool),
+        "no_user": is_missing(user),
+        "bad_row": _is_bad_row(seconds, rank, position),
     }
-    yield "rejects", _rejects(batch, bad)
+    shown = {
+        "bad_row": ("time", "position"),
+        "unknown_kind": ("kind",),
+        "unknown_label": ("label",),
+    }
+    yield "rejects", _rejects(batch, bad, shown)
     rows = {
-        "event_id": pc.fill_null(table["event_id"], ""),
+        "event_id": _event_ids(batch, locator),
         "image_id": pa.array([i.image_id if i else "0" * 32 for i in images], pa.string()),
         "label_id": pa.array([x or None for x in label], pa.string()),
         "query": pa.array([q or None for q in query], pa.string()),
         "kind": table["kind"],
-        "user_id": pc.fill_null(table["user"], ""),
-        "position": _positions(batch) if "position" in columns else pa.nulls(len(table)),
-        "time": _seconds(batch),
+        "user_id": pa.array(user, pa.string()),
+        "position": pa.array(np.nan_to_num(rank), mask=np.isnan(rank)),
+        "time": pa.array(np.floor(np.nan_to_num(seconds)).astype(np.int64)),
     }
     good = ~np.any(list(bad.values()), axis=0)
     feedback = pa.table(rows).filter(pa.array(good)).cast(FEEDBACK.arrow)
     check(feedback, FEEDBACK, str(batch.path))
     yield "feedback", feedback
+
+
+def _is_bad_row(seconds: Floats, rank: Floats, position: Sequence[str]) -> Mask:
+    """Return ``bool[n]``: events before 1970, or with a bad time or position."""
+    is_given = ~is_missing(position)
+    is_rank = (rank >= 1) & (rank < MAX_NUMBER) & (rank == np.floor(rank))
+    bad: Mask = ~((seconds >= 0) & (seconds < MAX_SECONDS)) | (is_given & ~is_rank)
+    return bad
+
+
+def _event_ids(batch: Batch, locator: Locator) -> pa.Array:
+    """Return the ids of events; a row without one is an event of its own, named by its place."""
+    given = _texts(batch.table, "event_id")
+    file = named(locator.base, batch.path)
+    rows = batch.rows.tolist()
+    missing = is_missing(given).tolist()
+    event_ids = (
+        f"{file}:{row}" if is_own else event
+        for event, row, is_own in zip(given, rows, missing, strict=True)
+    )
+    return pa.array(event_ids, pa.string())
 
 
 def read_pairs(path: Path) -> pa.Table:
@@ -199,30 +234,11 @@ def _mapped(function: Callable[[str], str], texts: list[str]) -> pa.Array:
     return pa.array(map(function, texts), pa.string())
 
 
-def _positions(batch: Batch) -> pa.Array:
-    numbers = _numbers(batch, "position", nullable=True)
-    return pa.array(np.nan_to_num(numbers).astype(np.int32), mask=np.isnan(numbers))
-
-
-def _seconds(batch: Batch) -> pa.Array:
-    texts = pd.Series(_texts(batch.table, "time"), dtype=str)
-    numeric = pd.to_numeric(texts, errors="coerce")
-    parsed = pd.to_datetime(
-        texts.where(numeric.isna()), errors="coerce", utc=True, format="ISO8601"
-    )
-    since = parsed.dt.as_unit("s") - pd.Timestamp(0, tz="UTC").as_unit("s")
-    seconds = numeric.fillna(since.dt.total_seconds()).to_numpy().astype(np.float64)
-    _refuse_first(~(np.abs(seconds) < MAX_SECONDS), batch, "time", "a time")
-    return pa.array(np.floor(seconds).astype(np.int64))
-
-
-def _numbers(batch: Batch, name: str, *, nullable: bool = False) -> Floats:
-    """Return a column of numbers, NaN for nulls; raise `InputError` if others are not finite."""
+def _numbers(batch: Batch, name: str) -> Floats:
+    """Return a column of numbers, or raise `InputError` if they are not finite."""
     texts = pd.Series(_texts(batch.table, name), dtype=str)
     numbers: Floats = pd.to_numeric(texts, errors="coerce").to_numpy().astype(np.float64)
     bad = ~(np.abs(numbers) < MAX_NUMBER)
-    if nullable:
-        bad &= np.asarray(pc.is_valid(batch.table[name]), bool)
     _refuse_first(bad, batch, name, "a finite number")
     return numbers
 
@@ -238,19 +254,25 @@ def _refuse_first(bad: Mask, batch: Batch, name: str, expected: str) -> None:
         )
 
 
-def _rejects(batch: Batch, bad: Mapping[str, Mask]) -> pa.Table:
-    """Return one reject for each bad row, under its first reason."""
+def _rejects(
+    batch: Batch, bad: Mapping[str, Mask], shown: Mapping[str, Sequence[str]] | None = None
+) -> pa.Table:
+    """Return one reject for each bad row, under its first reason.
+
+    Its value is that of the columns which `shown` names for the reason, or the image's.
+    """
     rows: list[dict[str, str]] = []
-    values = batch.table["image"]
     seen = np.zeros(len(batch.table), bool)
     for reason, flags in bad.items():
+        names = (shown or {}).get(reason, ("image",))
+        values = list(zip(*(_texts(batch.table, name) for name in names), strict=True))
         rows += [
             {
                 "where": f"{batch.path.name}:{batch.rows[row] + 1}",
                 "reason": reason,
-                "value": str(values[int(row)].as_py())[:200],
+                "value": ", ".join(filter(None, values[row]))[:200],
             }
-            for row in np.flatnonzero(flags & ~seen)
+            for row in np.flatnonzero(flags & ~seen).tolist()
         ]
         seen |= flags
     return pa.Table.from_pylist(rows, schema=REJECTS.arrow)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,8 +37,12 @@ class Batch(NamedTuple):
     rows: Ints
 
 
-def read_batches(path: Path, columns: Columns, required: tuple[str, ...]) -> Iterator[Batch]:
+def read_batches(
+    path: Path, columns: Columns, required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> Iterator[Batch]:
     """Yield the mapped columns of a file under our names, all of them text; one batch at least.
+
+    The file may lack a column that is `optional`, if it is mapped to its own name, as by default.
 
     Raises
     ------
@@ -57,7 +62,8 @@ def read_batches(path: Path, columns: Columns, required: tuple[str, ...]) -> Ite
             facts={"file": path, "known": ", ".join(_READERS)},
         )
     start = 0
-    for table in _read_any(path, columns):
+    columns, tables = _open(path, columns, optional)
+    for table in tables:
         absent = [theirs for theirs in columns.values() if theirs not in table.column_names]
         if absent:
             raise missing_column(path, absent[0], table.column_names)
@@ -65,6 +71,23 @@ def read_batches(path: Path, columns: Columns, required: tuple[str, ...]) -> Ite
         rows = np.arange(start, start + len(table))
         yield Batch(path, pa.Table.from_arrays(mapped, names=list(columns)), rows)
         start += len(table)
+
+
+def _open(
+    path: Path, columns: Columns, optional: tuple[str, ...]
+) -> tuple[Columns, Iterator[pa.Table]]:
+    """Return the columns that the file has, without optional ones that it lacks, and its tables."""
+    tables = _read_any(path, columns)
+    try:
+        # Two, since the first is empty where a file is read by another process, before its check.
+        return columns, itertools.chain(list(itertools.islice(tables, 2)), tables)
+    except InputError as error:
+        for ours in optional:
+            theirs = columns.get(ours)
+            if theirs == ours and error.message == missing_column(path, theirs, ()).message:
+                present = {name: columns[name] for name in columns if name != ours}
+                return _open(path, present, optional)
+        raise
 
 
 def _read_any(path: Path, columns: Columns) -> Iterator[pa.Table]:

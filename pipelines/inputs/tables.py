@@ -62,7 +62,8 @@ class FeedbackInput(Input):
             name: name
             for name in ("event_id", "image", "label", "query", "kind", "user", "position", "time")
         },
-        description="our name = the file's, as in the default; position may be left out",
+        description="our name = the file's, as in the default; event_id, position and one of"
+        " label and query may be left out",
     )
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -111,12 +112,17 @@ def test_a_wrong_kind_of_parquet_is_refused(folder: Path) -> None:
 
 def test_links_are_pages_digests(folder: Path) -> None:
     path = folder / "links.csv"
-    path.write_text("from,to,words\nhttps://A.org/x,https://b.org/y,see\n,https://b.org/y,\n")
+    path.write_text(
+        "from,to,words\nhttps://A.org/x,https://b.org/y,see\np,https://b.org/y,\n,https://b.org/y,x\n"
+    )
     columns = {"src": "from", "dst": "to", "anchor": "words"}
-    table = dict(read_links(path, columns))["links"]
-    assert table["src_host"].to_pylist() == ["a.org", ""]
-    assert table["dst_page"].to_pylist() == [ids.digest("https://b.org/y")] * 2
-    assert table["anchor"].to_pylist() == ["see", None]
+    tables = dict(read_links(path, columns))
+    assert tables["links"]["src_host"].to_pylist() == ["a.org", ""]
+    assert tables["links"]["dst_page"].to_pylist() == [ids.digest("https://b.org/y")] * 2
+    assert tables["links"]["anchor"].to_pylist() == ["see", None]
+    assert tables["rejects"].to_pylist() == [
+        {"where": "links.csv:3", "reason": "no_page", "value": "https://b.org/y"}
+    ]
 
 
 FEEDBACK = "event_id,image,label,query,kind,user,position,time\n"
@@ -152,20 +158,66 @@ def test_feedback_is_read_and_unknown_things_are_put_aside(folder: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("row", "expected"),
+    ("row", "value"),
     [
-        ("e1,a.jpg,cat,,up,u,,yesterday\n", "are not a time"),
-        ("e1,a.jpg,cat,,up,u,first,0\n", "are not a finite number"),
-        ("e1,a.jpg,cat,,up,u,0,0\n", "below 1"),
-        ("e1,a.jpg,cat,,up,u,,-5\n", "below 0"),
-        ("e1,a.jpg,cat,,up,u,,inf\n", "are not a time"),
-        ("e1,a.jpg,cat,,up,u,,1e300\n", "are not a time"),
-        ("e1,a.jpg,cat,,up,u,1e300,0\n", "are not a finite number"),
+        ("e1,a.jpg,cat,,up,u,,yesterday\n", "yesterday"),
+        ("e1,a.jpg,cat,,up,u,,\n", ""),
+        ("e1,a.jpg,cat,,up,u,,1969-12-31\n", "1969-12-31"),
+        ("e1,a.jpg,cat,,up,u,,70123456\n", "70123456"),
+        ("e1,a.jpg,cat,,up,u,,inf\n", "inf"),
+        ("e1,a.jpg,cat,,up,u,,1e300\n", "1e300"),
+        ("e1,a.jpg,cat,,up,u,first,2024-01-01\n", "2024-01-01, first"),
+        ("e1,a.jpg,cat,,up,u,0,2024-01-01\n", "2024-01-01, 0"),
+        ("e1,a.jpg,cat,,up,u,1e300,2024-01-01\n", "2024-01-01, 1e300"),
     ],
 )
-def test_bad_feedback_is_refused(folder: Path, row: str, expected: str) -> None:
-    with pytest.raises(InputError, match=expected):
-        feedback(folder, row)
+def test_events_without_a_time_or_with_a_bad_position_are_rejects(
+    folder: Path, row: str, value: str
+) -> None:
+    tables = feedback(folder, "e0,a.jpg,cat,,up,u,,2024-01-01\n" + row)
+    assert tables["rejects"].to_pylist() == [
+        {"where": "feedback.csv:2", "reason": "bad_row", "value": value}
+    ]
+    assert len(tables["feedback"]) == 1
+
+
+def test_an_event_without_an_id_is_an_event_of_its_own(folder: Path) -> None:
+    rows = [f"{event},a.jpg,cat,,up,u,,2024-01-01\n" for event in ("", "NULL", " ", "e1", "e1")]
+    event_ids = feedback(folder, "".join(rows))["feedback"]["event_id"].to_pylist()
+    assert event_ids == [f"feedback.csv:{n}" for n in range(3)] + ["e1", "e1"]
+
+
+def test_an_event_without_a_user_is_a_reject(folder: Path) -> None:
+    tables = feedback(folder, "e1,a.jpg,cat,,up,,,2024-01-01\ne2,a.jpg,cat,,up,nan,,2024-01-01\n")
+    assert tables["rejects"]["reason"].to_pylist() == ["no_user", "no_user"]
+    assert len(tables["feedback"]) == 0
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_columns_that_are_optional_may_be_missing(folder: Path, kind: str) -> None:
+    path = folder / f"log.{kind}"
+    row = {"image": "a.jpg", "label": "cat", "kind": "up", "user": "u", "time": "2024-01-01"}
+    table = pa.Table.from_pylist([row, row])
+    if kind == "csv":
+        pa.csv.write_csv(table, path)
+    elif kind == "parquet":
+        pq.write_table(table, path)
+    else:
+        path.write_text((json.dumps(row) + "\n") * 2)
+    read = functools.partial(
+        read_feedback, locator=Locator(folder, []), known_label={"cat"}.__contains__
+    )
+    assert dict(read(path, NAMES))["feedback"]["position"].to_pylist() == [None, None]
+    with pytest.raises(InputError, match="no column 'rank'"):
+        dict(read(path, NAMES | {"position": "rank"}))
+    with pytest.raises(InputError, match="no column 'when'"):
+        dict(read(path, NAMES | {"time": "when"}))
+
+
+def test_a_row_without_a_page_is_a_page_of_its_own(folder: Path) -> None:
+    text = "file,words,page\na.jpg,x,\nhttps://h.org/y.jpg,x,null\n"
+    pages = signals(folder, text, BASIC | {"page": "page"})["signals"]["page_id"].to_pylist()
+    assert pages == [ids.digest("a.jpg"), ids.digest("https://h.org/y.jpg")]
 
 
 def test_urls_map_to_files_of_a_site() -> None:

@@ -198,3 +198,15 @@ def test_the_same_bytes_are_one_image(tmp_path: Path) -> None:
     table: pa.Table = open_stage(tmp_path / "run", "signals").table(IMAGES)
     here = [row for row in table.to_pylist() if row["n_bytes"]]
     assert [row["location"] for row in here] == ["site/a.org/cat.jpg"]
+
+
+def test_votes_without_event_ids_are_events_of_their_own(tmp_path: Path) -> None:
+    votes = [f",https://i.org/{n % 40}.jpg,a,,up,u{n // 40},,2024-01-02" for n in range(400)]
+    header = "event_id,image,label,query,kind,user,position,time"
+    (tmp_path / "log.csv").write_text("\n".join([header, *votes]))
+    (tmp_path / "labels.jsonl").write_text('{"id": "a", "names": ["apple"]}\n')
+    (tmp_path / "run.toml").write_text(
+        '[taxonomy]\npath = "labels.jsonl"\n[[feedback]]\npath = "log.csv"\n'
+    )
+    stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
+    assert (stage.counts["candidates"], stage.counts["replayed"]) == (40, 0)
