@@ -12,8 +12,9 @@ from labeling.checks import check
 from labeling.errors import InputError
 from labeling.frames.frames import Frame, like
 from labeling.keys import ids
+from labeling.keys.urls import host_of, url_id
 from labeling.readers.archives import read_archive
-from labeling.readers.image_files import Located, host_of
+from labeling.readers.image_files import Located
 from labeling.schemas import SIGNALS, Batch
 
 
@@ -65,8 +66,8 @@ def signals_from_texts(
     pages = rows[page].to_pylist()
     n = len(rows)
     signals = {
-        "image_id": pa.array(map(ids.digest, rows[image].to_pylist()), pa.string()),
-        "page_id": pa.array(map(ids.digest, pages), pa.string()),
+        "image_id": pa.array(map(url_id, rows[image].to_pylist()), pa.string()),
+        "page_id": pa.array(map(url_id, pages), pa.string()),
         "host": pa.array(map(host_of, pages), pa.string()),
         "source": pa.repeat(pa.scalar(source, pa.string()), n),
         "text": rows[text],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -12,10 +12,11 @@ from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encodi
 
 from labeling.html.metadata import described_images, open_graph
 from labeling.html.outline import ANCHOR, Element, Outline, anchor_element, innermost
+from labeling.html.references import image_references
 from labeling.html.scanner import MAX_TEXT, Markup, attributes_of, clean, read_markup, without_tags
 from labeling.html.texts import Surroundings
 from labeling.keys import ids
-from labeling.keys.urls import Resolver, best_of_srcset
+from labeling.keys.urls import Resolver, serialised
 
 MAX_PAGE_BYTES = 8 * 1024 * 1024
 """Bytes of a page that are parsed; the rest is dropped."""
@@ -26,7 +27,6 @@ MAX_LINKS = 20_000
 MAX_IMAGES = 5_000
 """Images of a page that are read, in the order of the page."""
 
-_LAZY = ("data-src", "data-original", "data-lazy-src")
 _HASH = re.compile(r"^(?=.*\d)[0-9a-f]{8,}$", re.IGNORECASE)
 _CAMERA = re.compile(r"^(img|dsc|dscn|dscf|pict|p|image|photo|mvi|screenshot)?\d+$", re.IGNORECASE)
 
@@ -64,7 +64,7 @@ class Page:
     Attributes
     ----------
     url, lang
-        Absolute URL; language tag of the page if it has one.
+        Absolute URL, in the form of `labeling.keys.urls`; language tag of the page if it has one.
     images
         ``url``, ``texts`` (source, text and weight in [0, 1] of each) and ``others``, URLs of other
         sizes, of each image.
@@ -89,7 +89,7 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     content
         The bytes; those beyond `MAX_PAGE_BYTES` are left out, with the loss ``too_large``.
     url
-        Absolute URL of the page.
+        Absolute URL of the page; nothing is read if it is invalid, with the loss ``bad_url``.
     charset
         Charset of the HTTP header; if it is missing or unknown, the page's own declaration is
         used, and without one the charset is guessed from the bytes.
@@ -102,6 +102,9 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     >>> [text[:2] for text in page.images[0].texts]
     [('alt', 'A!'), ('filename', 'red apple'), ('heading', 'Fruit'), ('surrounding', 'Fruit')]
     """
+    if not serialised(url):
+        return Page(url, losses=(("bad_url", url),))
+    url = serialised(url)
     losses = [("too_large", url)] if len(content) > MAX_PAGE_BYTES else []
     markup = read_markup(_decoded(content[:MAX_PAGE_BYTES], charset))
     outline = Outline(markup.page)
@@ -111,6 +114,7 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     images = _images(markup, outline, surroundings, resolver, losses)
     for reference, text in described_images(markup.linked_data):
         images.add(resolver(reference), [Text("json_ld", text[:MAX_TEXT])])
+    losses += resolver.losses()
     return Page(url, _first(outline, "html", "lang") or None, images.freeze(), links, tuple(losses))
 
 
@@ -209,7 +213,7 @@ def _images(
             losses.append(("too_many_images", f"{len(tags) - n_before} more"))
             break
         image = attributes_of(tag.attributes)
-        references = _references(image, surroundings.sources(tag))
+        references = image_references(image, surroundings.sources(tag))
         urls = [url for url in map(resolver, references) if url]
         if not urls:
             continue
@@ -221,17 +225,6 @@ def _images(
     if shared:
         images.add(resolver(shared), described)
     return images
-
-
-def _references(image: dict[str, str], sources: Sequence[dict[str, str]]) -> Iterator[str]:
-    """Yield the references of an ``<img>``, the best first: lazy loading puts a blank into src."""
-    for name in _LAZY:
-        yield image.get(name, "")
-    yield best_of_srcset(image.get("data-srcset", ""))
-    yield image.get("src", "")
-    yield best_of_srcset(image.get("srcset", ""))
-    for source in sources:
-        yield best_of_srcset(source.get("srcset") or source.get("data-srcset", ""))
 
 
 def _page_texts(markup: Markup, outline: Outline) -> tuple[list[Text], list[Text], str | None]:

@@ -1,24 +1,118 @@
-"""References in pages to absolute URLs."""
+"""URLs in the one form that pages, archives, tables and files share, and their ids and hosts.
+
+The form is the serialisation of the URL standard (https://url.spec.whatwg.org), as browsers write
+it: no tabs and newlines, ``/`` for a backslash, no dot segments and no default port, the host in
+lower case and in ASCII, other characters escaped. Beyond the standard the fragment is dropped, and
+escapes are normalised (RFC 3986, section 6.2.2): ``%c3`` is ``%C3``, and ``%7E`` is ``~``.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote_from_bytes
+
+import ada_url
+
+from labeling.keys import ids
 
 MAX_URL = 4096
 """Characters of a URL; longer ones are ignored."""
 
-_SCHEMES = ("http", "https")
-# A path from the root without dot segments, as in most references: `urljoin` takes twenty times as
-# long for it.
-_PLAIN_PATH = re.compile(
-    r"(/(?!/)[\w\-~%/]*+(?:(?<!/)\.[\w\-~%/]*+)*+(?:\?[\w\-~%/.=&+,]++)?+)(?:#.*+)?+",
-    re.ASCII | re.DOTALL,
+MAX_BAD = 20
+"""Invalid references of a page that are listed; of more, their number."""
+
+_WEB = ("http://", "https://")
+# A path from the root in the common form already, as in most references: the parser takes eight
+# times as long for it.
+_PATH = r"(/(?!/)[\w\-~/]*+(?:(?<!/)\.[\w\-~/]*+)*+(?:\?[\w\-~/.=&+,]++)?+)"
+_PLAIN_PATH = re.compile(rf"{_PATH}(?:#.*+)?+", re.ASCII | re.DOTALL)
+_PLAIN_URL = re.compile(rf"https?://(?:(?!xn--)[a-z0-9-]++\.)++[a-z]{{2,}}+{_PATH}", re.ASCII)
+_OTHER_SCHEME = re.compile(
+    r"\s*(?!https?:)[a-z][a-z0-9+.\-]*+:|\s*(?:#|$)", re.ASCII | re.IGNORECASE
 )
+_ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
+# After `%` or `%4` a character would become a part of another escape.
+_UNRESERVED = re.compile(
+    r"(?<!%)(?<!%[0-9A-Fa-f])%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])"
+)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_AUTHORITY = re.compile(r"https?:(//(?:[^/?]*+@)?)([^/?]*?)(?::(?:80|443))?(?=[/?])")
+
+
+@functools.lru_cache(maxsize=10_000)
+def serialised(url: str) -> str:
+    r"""Return an absolute URL of http or https in the common form, ``""`` for anything else.
+
+    Examples
+    --------
+    >>> serialised(" HTTP://Bücher.example:80\\a/../b c.jpg#top")
+    'http://xn--bcher-kva.example/b%20c.jpg'
+    >>> [serialised(text) for text in ("http://[a.org/", "mailto:a@b", "/x.jpg")]
+    ['', '', '']
+    """
+    is_plain = len(url) <= MAX_URL and _PLAIN_URL.fullmatch(url)
+    return url if is_plain else _common_form(url, None)
+
+
+def is_url(text: str) -> bool:
+    """Return whether a text is a URL of any scheme.
+
+    Examples
+    --------
+    >>> [is_url(text) for text in ("https://a.org/x", "dns:a.org", "http://[a.org/", "/x")]
+    [True, True, False, False]
+    """
+    return bool(ada_url.check_url(_whole(text)))
+
+
+def url_id(name: str) -> str:
+    """Return the id of a page or image by its name: URLs of one form have one id.
+
+    Examples
+    --------
+    >>> url_id("https://A.org/é.jpg") == url_id("https://a.org/%c3%a9.jpg#top")
+    True
+    """
+    return ids.digest(serialised(name) or name)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL in lower case; an empty text for anything else.
+
+    Examples
+    --------
+    >>> host_of("https://A.org:80/x"), host_of("page 7"), host_of("http://[")
+    ('a.org', '', '')
+    """
+    try:
+        return str(ada_url.parse_url(_whole(url), attributes=("hostname",))["hostname"]).lower()
+    except ValueError:
+        return ""
+
+
+def resource(url: str) -> str:
+    """Return the part that the URLs of a resource share: without scheme and default port.
+
+    Examples
+    --------
+    >>> resource("HTTP://A.org:80/x?y#z") == resource("https://a.org/x?y") == "//a.org/x?y"
+    True
+    """
+    known = serialised(url)
+    return _AUTHORITY.sub(r"\1\2", known, count=1) if known else url
 
 
 class Resolver:
     """Resolve the references of one page against its base, equal references once.
+
+    Parameters
+    ----------
+    base
+        Absolute URL.
+    encoding
+        Python's name of the page's encoding, in which browsers escape a query (URL standard,
+        section 4.4).
 
     Examples
     --------
@@ -27,44 +121,70 @@ class Resolver:
     ['https://a.org/x/y.png', 'https://b.org/z', '', 'https://a.org/w', '']
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, encoding: str = "utf-8") -> None:
         self._base = base
-        self._origin = urljoin(base, "/")[:-1]
+        self._encoding = encoding
+        self._origin = _common_form("/", base)[:-1]
+        self._bad: list[str] = []
         self._known: dict[str | None, str] = {None: "", "": ""}
 
     def __call__(self, reference: str | None) -> str:
-        """Return the absolute URL without its fragment, ``""`` if it is not of http or https."""
+        """Return the absolute URL in the common form, ``""`` if it is not of http or https."""
         url = self._known.get(reference)
         if url is None:
             url = self._known[reference] = self._resolve(reference or "")
+            if not url and not _OTHER_SCHEME.match(reference or ""):
+                self._bad.append(reference or "")
         return url
 
+    def losses(self) -> list[tuple[str, str]]:
+        """Return ``bad_url`` and the reference for each invalid one; other schemes are valid."""
+        losses = [("bad_url", reference) for reference in self._bad[:MAX_BAD]]
+        n_more = len(self._bad) - len(losses)
+        return [*losses, ("bad_url", f"{n_more} more")] if n_more else losses
+
     def _resolve(self, reference: str) -> str:
-        plain = _PLAIN_PATH.fullmatch(reference) if len(reference) <= MAX_URL // 2 else None
-        if plain is not None:
-            return self._origin + plain[1]
-        reference = reference.strip().split("#", 1)[0]
-        try:
-            url = urljoin(self._base, reference)
-            is_web = len(url) <= MAX_URL and urlsplit(url).scheme in _SCHEMES
-        except ValueError:
+        if len(reference) > 4 * MAX_URL:
             return ""
-        return url.split("#", 1)[0] if is_web else ""
+        plain = _PLAIN_PATH.fullmatch(reference) if len(reference) <= MAX_URL // 2 else None
+        if plain is not None and self._origin:
+            return self._origin + plain[1]
+        if self._encoding != "utf-8" and not reference.isascii():
+            reference = _with_query_in(reference, self._encoding)
+        return _common_form(reference, self._base)
 
 
-def best_of_srcset(srcset: str) -> str:
-    """Return the reference of the largest image of a ``srcset``.
+def _common_form(reference: str, base: str | None) -> str:
+    reference = _whole(reference)
+    try:
+        if base is None:
+            href = ada_url.normalize_url(reference)
+        else:
+            href = ada_url.join_url(base, reference)
+    except ValueError:
+        return ""
+    href = href.partition("#")[0]
+    if not href.startswith(_WEB) or len(href) > MAX_URL:
+        return ""
+    if "%" in href:
+        href = _ESCAPE.sub(lambda escape: escape[0].upper(), href)
+        href = _UNRESERVED.sub(lambda escape: chr(int(escape[0][1:], 16)), href)
+    return href
 
-    Examples
-    --------
-    >>> best_of_srcset("a.jpg 320w, b.jpg 1280w, c.jpg"), best_of_srcset("a.jpg, b.jpg 2x")
-    ('b.jpg', 'b.jpg')
-    """
-    best, largest = "", -1.0
-    for candidate in srcset[: 4 * MAX_URL].replace(",\n", ", ").split(", "):
-        reference, _, size = candidate.strip(" ,\t\r\n").partition(" ")
-        number = size.strip()[:-1]
-        factor = float(number) if number.replace(".", "", 1).isdecimal() else 1.0
-        if reference and factor > largest:
-            best, largest = reference, factor
-    return best
+
+def _whole(text: str) -> str:
+    """Return a text with U+FFFD for a lone surrogate, as JSON may hold."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _with_query_in(reference: str, encoding: str) -> str:
+    path, mark, query = reference.partition("#")[0].partition("?")
+    return (
+        path
+        + mark
+        + _NOT_ASCII.sub(
+            lambda text: quote_from_bytes(text[0].encode(encoding, "xmlcharrefreplace")), query
+        )
+    )

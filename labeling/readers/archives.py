@@ -1,8 +1,8 @@
 """Web archives to signals, placements, links and images.
 
 An archive is read twice: first for the images that it holds and for its redirects, then for its
-pages, so that only one page is in memory at a time. URLs are compared without their scheme and
-fragment, with the host in lower case and without a default port; all other differences count.
+pages, so that only one page is in memory at a time. URLs are compared in the form of
+`labeling.keys.urls`, without their scheme and default port; all other differences count.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from labeling.html.page import Page, read_page
 from labeling.keys import ids
-from labeling.keys.urls import Resolver
+from labeling.keys.urls import Resolver, host_of, resource
 from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.http import Broken, Record
-from labeling.readers.image_files import Located, host_of
+from labeling.readers.image_files import Located
 from labeling.readers.page_rows import Locate, PageRows
 from labeling.readers.warc import read_records
 from labeling.readers.wat import WAT_SUFFIXES, read_wat
@@ -100,14 +99,14 @@ def _pages(path: Path) -> Iterator[Page | Broken]:
 
 @dataclass
 class _Stored:
-    """The images and redirects of an archive, by `_key` of their URL."""
+    """The images and redirects of an archive, by `resource` of their URL."""
 
     images: dict[str, Located] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
 
     def find(self, url: str) -> Located | None:
-        key = _key(url)
+        key = resource(url)
         for _ in range(_MAX_REDIRECTS):
             if key in self.images or key not in self.redirects:
                 break
@@ -123,10 +122,10 @@ def _stored(path: Path, name: str) -> _Stored:
         elif record.body:
             location = f"{name}#{record.offset}"
             image = Located(ids.digest(record.body), location, len(record.body))
-            stored.images.setdefault(_key(record.url), image)
+            stored.images.setdefault(resource(record.url), image)
         elif record.head.redirect:
             target = Resolver(record.url)(record.head.redirect)
-            stored.redirects.setdefault(_key(record.url), _key(target))
+            stored.redirects.setdefault(resource(record.url), resource(target))
     if any(record.reason == "shared_member" for record in stored.broken):
         stored.images.clear()
     return stored
@@ -138,20 +137,3 @@ def _is_page(status: int, mime: str) -> bool:
 
 def _is_image(status: int, mime: str) -> bool:
     return status == 200 and mime.startswith("image/")
-
-
-def _key(url: str) -> str:
-    """Return the part that URLs of the same resource share.
-
-    Examples
-    --------
-    >>> _key("HTTP://A.org:80/x?y#z") == _key("https://a.org/x?y")
-    True
-    """
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
-    except ValueError:
-        return url
-    query = f"?{parts.query}" if parts.query else ""
-    return f"//{parts.hostname or ''}{port}{parts.path or '/'}{query}"

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from labeling.errors import InputError
-from labeling.keys import ids
-from labeling.readers.image_files import host_of
+from labeling.keys.urls import host_of, url_id
 from labeling.schemas import LINKS
 
 BLOCK_BYTES = 2 << 20
@@ -77,7 +76,7 @@ def url_of_vertex(name: str) -> str:
 def _pages(vertices: pa.Table) -> pa.Table:
     """Return the id, the digest of the page and the host of some vertices."""
     urls = [url_of_vertex(name) for name in vertices["name"].to_pylist()]
-    page = pa.array([ids.digest(url) for url in urls], pa.string())
+    page = pa.array([url_id(url) for url in urls], pa.string())
     host = pa.array([host_of(url) for url in urls], pa.string())
     return pa.table({"id": vertices["id"], "page": page, "host": host})
 

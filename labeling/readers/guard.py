@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tarfile import TarError
-from urllib.parse import urljoin, urlsplit
 from zipfile import BadZipFile
 
 PARSING_ERRORS = (
@@ -52,19 +51,3 @@ def cause(error: BaseException) -> str:
     'ValueError: bad'
     """
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def is_url(text: str) -> bool:
-    """Return whether a text can be split as a URL, and others be resolved against it.
-
-    Examples
-    --------
-    >>> is_url("https://a.org/x"), is_url("http://[a.org/"), is_url("http://a.org:x/")
-    (True, False, False)
-    """
-    try:
-        urljoin(text, "/")
-        _ = urlsplit(text).port
-    except ValueError:
-        return False
-    return True

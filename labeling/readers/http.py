@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
 
-from labeling.readers.guard import is_url
+from labeling.keys.urls import is_url
 
 MAX_BYTES = 32 * 1024 * 1024
 """Bytes of a record, as stored and also when decoded; a larger one is not read."""

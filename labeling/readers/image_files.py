@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
+
+import ada_url
 
 from labeling.errors import InputError
 from labeling.keys import ids
+from labeling.keys.urls import host_of, serialised
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped
 
 MAX_CACHED = 50_000
@@ -45,19 +49,23 @@ class Locator:
         self.locate = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
 
     def _locate(self, reference: str) -> Located | None:
-        """Return the image that a URL or a path refers to; None for a path without a file.
+        """Return the image of a URL or a path; None for a path without a file or an invalid URL.
 
         The id is the digest of the bytes if the file exists, else the digest of the URL.
         """
         if "://" not in reference:
             return self._read(reference)
-        for site in self._sites:
-            path = site_path(reference)
+        url = serialised(reference)
+        if not url:
+            is_web = reference.strip().lower().startswith("http")
+            return None if is_web else Located(ids.digest(reference), reference, 0)
+        paths = site_paths(url) if self._sites else []
+        for site, path in itertools.product(self._sites, paths):
             zipped = site.lower().endswith(ZIP_SUFFIX) and (self.base / site).is_file()
             located = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
             if located is not None:
                 return located
-        return Located(ids.digest(reference), reference, 0)
+        return Located(ids.digest(url), url, 0)
 
     def _unpack(self, site: str, path: str) -> Located | None:
         content = read_zipped(self.base / site, path, MAX_ZIPPED_BYTES + 1)
@@ -78,33 +86,34 @@ class Locator:
             return None
 
 
-def site_path(url: str) -> str:
-    """Return the path of a URL's file below a site folder: host and path, without the query.
+def site_paths(url: str) -> list[str]:
+    """Return the paths that the file of a URL may have below a site folder, the likeliest first.
+
+    wget decodes escapes and keeps the query, after ``@`` for Windows; other tools keep escapes.
+    Last is the path without the query.
+
+    Parameters
+    ----------
+    url
+        In the form of `labeling.keys.urls`.
 
     Examples
     --------
-    >>> site_path("https://a.org/fruit/red%20apple.jpg?size=2")
-    'a.org/fruit/red apple.jpg'
+    >>> site_paths("https://a.org/red%20apple.jpg")
+    ['a.org/red apple.jpg', 'a.org/red%20apple.jpg']
+    >>> site_paths("https://a.org/img.php?id=3")
+    ['a.org/img.php?id=3', 'a.org/img.php%3Fid=3', 'a.org/img.php@id=3', 'a.org/img.php']
     """
-    return f"{host_of(url)}/{unquote(_split(url).path).lstrip('/')}"
-
-
-def host_of(url: str) -> str:
-    """Return the host of a URL in lower case; an empty text for anything else.
-
-    Examples
-    --------
-    >>> host_of("https://A.org:80/x"), host_of("page 7"), host_of("http://[")
-    ('a.org', '', '')
-    """
-    return _split(url).hostname or ""
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
+    parts = urlsplit(url)
+    raw = parts.path.lstrip("/")
+    path = unquote(raw, errors="surrogateescape")
+    names = [path, raw]
+    if parts.query:
+        query = unquote(parts.query, errors="surrogateescape")
+        names = [f"{path}?{query}", f"{raw}%3F{parts.query}", f"{path}@{query}", path, raw]
+    host = host_of(url)
+    hosts = [host, ada_url.idna_to_unicode(host)] if "xn--" in host else [host]
+    return list(dict.fromkeys(f"{host}/{name}" for host in hosts for name in names))
 
 
 def named(base: Path, path: Path) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from labeling.html.page import MAX_PAGE_BYTES, read_page
-from labeling.readers.guard import is_url, rejecting
+from labeling.keys.urls import host_of, is_url
+from labeling.readers.guard import rejecting
 from labeling.readers.image_files import Locator, input_files, no_input
 from labeling.readers.page_rows import PageRows
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
@@ -59,15 +60,28 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
         if content is None:
             rows.reject(f"{root.name}#{path}", "bad_record", path)
             continue
-        url = f"https://{path}"
+        url = page_url(path)
         if not is_url(url):
             rows.reject(f"{root.name}#{path}", "bad_url", url)
             continue
-        host = path.split("/", 1)[0].lower()
         with rejecting(partial(rows.reject, f"{root.name}#{path}"), "bad_record"):
             page = read_page(content, url)
-            rows.add_page(page, host, locator.locate, missing_is_reject=True)
+            rows.add_page(page, host_of(url), locator.locate, missing_is_reject=True)
     yield from rows.tables()
+
+
+def page_url(path: str) -> str:
+    """Return the URL of a page by its path below the folder of the site.
+
+    In a name, ``?`` begins the query as wget writes it, with ``.html`` after it for a server.
+
+    Examples
+    --------
+    >>> page_url("a.org/a b.html"), page_url("a.org/x.php?id=3.html")
+    ('https://a.org/a b.html', 'https://a.org/x.php?id=3')
+    """
+    name, mark, query = path.replace("#", "%23").replace("\\", "%5C").partition("?")
+    return f"https://{name}{mark}{query.removesuffix('.html')}"
 
 
 def _read(root: Path, path: str, n_bytes: int) -> bytes | None:

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from labeling.checks import check
 from labeling.errors import InputError
-from labeling.keys import ids
 from labeling.keys.arrays import Floats, Mask
+from labeling.keys.urls import host_of, url_id
 from labeling.readers.cells import is_missing, to_seconds
-from labeling.readers.image_files import Locator, host_of, named
+from labeling.readers.image_files import Locator, named
 from labeling.readers.tabular import Batch, Columns, read_batches
 from labeling.schemas import (
     FEEDBACK,
@@ -80,7 +80,7 @@ def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str,
     page = [i if p else t for t, i, p in zip(page, image, is_missing(page).tolist(), strict=True)]
     key = {
         "image_id": images["image_id"],
-        "page_id": _mapped(ids.digest, page),
+        "page_id": _mapped(url_id, page),
         "host": _mapped(host_of, page),
     }
     kept = Batch(batch.path, table, batch.rows[exists])
@@ -112,8 +112,8 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
         table = batch.table.filter(pa.array(~no_page))
         source = _texts(table, "src")
         links = {
-            "src_page": _mapped(ids.digest, source),
-            "dst_page": _mapped(ids.digest, _texts(table, "dst")),
+            "src_page": _mapped(url_id, source),
+            "dst_page": _mapped(url_id, _texts(table, "dst")),
             "src_host": _mapped(host_of, source),
             "anchor": table["anchor"] if "anchor" in columns else pa.nulls(len(table), pa.string()),
             "rel": pa.nulls(len(table), pa.string()),

@@ -10,7 +10,7 @@ from typing import Any
 from fastwarc.warc import WarcRecord, WarcRecordType
 
 from labeling.html.page import MAX_IMAGES, MAX_LINKS, Link, Page, PageImage, Text, filename_words
-from labeling.keys.urls import Resolver
+from labeling.keys.urls import Resolver, serialised
 from labeling.readers.http import Broken
 from labeling.readers.warc import read_warc
 
@@ -56,6 +56,9 @@ def _page(content: dict[str, Any]) -> Page | None:
     html = response.get("HTML-Metadata")
     if not url or not html:
         return None
+    if not serialised(url):
+        return Page(url, losses=(("bad_url", url),))
+    url = serialised(url)
     head = html.get("Head") or {}
     resolver = Resolver(Resolver(url)(head.get("Base")) or url)
     listed = html.get("Links") or []
@@ -71,6 +74,7 @@ def _page(content: dict[str, Any]) -> Page | None:
         url,
         images=tuple(image for image in images if image.url),
         links=tuple(link for link in links if link.url),
+        losses=tuple(resolver.losses()),
     )
 
 

@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-from urllib.parse import urldefrag, urljoin
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from labeling.html.page import MAX_LINKS, Link, PageImage, filename_words, read_page
-from labeling.keys.urls import Resolver
 
 PAGE = """<!doctype html><html lang="en"><head><title> All about
  fruit </title><base href="/pics/"></head><body>
@@ -37,6 +32,7 @@ def test_every_text_about_an_image_is_found() -> None:
     assert texts["heading"] == "Apples"
     assert texts["title"] == "All about fruit"
     assert "apple" not in texts["surrounding"]
+    assert page.losses == (("bad_url", "http://[bad"),)
     assert pear.url == "https://cdn.org/IMG_2041.jpg"
     assert texts_of(pear) == {
         "heading": "Pears",
@@ -101,7 +97,7 @@ def test_metadata_lazy_images_and_links_around_images_are_read() -> None:
     assert (lazy.url, picture.url, shared.url) == tuple(
         f"https://a.org/{name}.png" for name in ("lazy", "n", "og")
     )
-    assert picture.others == ("https://a.org/l.png",)
+    assert picture.others == tuple(f"https://a.org/{name}.png" for name in ("m", "l", "s"))
     assert texts_of(lazy)["link"] == "see the cup"
     assert texts_of(lazy)["description"] == "A shop"
     said = [text.text for text in lazy.texts if text.source == "json_ld"]
@@ -123,14 +119,6 @@ def test_nearer_words_weigh_more() -> None:
     assert near.text.split() == words[40:60] and near.weight == 1
     assert [text.text.split() for text in far] == [words[10:40], words[60:90]]
     assert all(0 < text.weight < near.weight for text in far)
-
-
-@given(st.text(alphabet="/.?a=-_~%&:é ", min_size=1, max_size=20))
-def test_references_are_resolved_as_the_standard_library_does(reference: str) -> None:
-    base = "https://a.org/x/y.html?q=1"
-    expected = urldefrag(urljoin(base, reference.strip())).url
-    if expected.startswith("http"):
-        assert Resolver(base)(reference) == expected
 
 
 LINKED = """<a href="/1">a <b>b</b></a> <A HREF=/2 rel=next>c <p>d</p> e <a name=x>no</a>

@@ -83,6 +83,27 @@ def test_every_kind_of_archive_gives_the_same(tmp_path: Path, name: str) -> None
             assert (ids.digest(body), len(body)) == (image["image_id"], image["n_bytes"])
 
 
+@pytest.mark.parametrize(
+    ("reference", "stored"),
+    [
+        ("a b.jpg", "http://a.org/a%20b.jpg"),
+        ("é.jpg", "http://a.org/%C3%A9.jpg"),
+        ("/%c3%bc", "http://a.org/%C3%BC"),
+        ("https://A.org:443/x/../y.jpg#z", "http://a.org/y.jpg"),
+        ("\\x.jpg", "http://a.org/x.jpg"),
+        ("%C3%A9.jpg", "http://a.org/é.jpg"),
+    ],
+)
+def test_an_image_is_found_however_its_url_is_written(
+    tmp_path: Path, reference: str, stored: str
+) -> None:
+    html = f"<meta charset=utf-8><img src='{reference}' alt=x>".encode()
+    page = Response("http://a.org/p.html", html)
+    path = tmp_path / "x.warc"
+    path.write_bytes(record(page) + record(Response(stored, PIXEL, "image/gif")))
+    assert tables_of(path)["images"]["image_id"].to_pylist() == [ids.digest(PIXEL)]
+
+
 def test_nothing_lies_at_a_wrong_offset(tmp_path: Path) -> None:
     path = written(tmp_path, "x.warc.gz")
     assert read_stored(path, 3) is None

@@ -71,7 +71,7 @@ def test_a_record_whose_url_cannot_be_split_is_rejected(
 def test_a_bad_url_within_metadata_costs_its_record(tmp_path: Path) -> None:
     content = wat_record("http://[a.org/") + wat_record("http://a.org/")
     n_apples, rejects = archived(tmp_path / "x.wat", content)
-    assert (n_apples, [reason for _, reason in rejects]) == (1, ["bad_record"])
+    assert (n_apples, [reason for _, reason in rejects]) == (1, ["bad_url"])
 
 
 @pytest.mark.parametrize("length", [b"9" * 16, b"9" * 20, b"9" * 5000, b"0" * 17])

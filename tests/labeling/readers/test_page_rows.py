@@ -38,4 +38,4 @@ def test_a_lone_surrogate_becomes_a_question_mark() -> None:
     rows.add_page(read_page(html, "https://a.org/"), "a.org", by_url, missing_is_reject=False)
     tables = dict(rows.tables())
     assert "a ?" in tables["signals"]["text"].to_pylist()
-    assert tables["images"]["location"].to_pylist() == ["https://a.org/?.png"]
+    assert tables["images"]["location"].to_pylist() == ["https://a.org/%EF%BF%BD.png"]

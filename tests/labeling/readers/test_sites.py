@@ -55,6 +55,30 @@ def test_the_image_of_a_zip_file_is_found_again_by_its_location(base: Path) -> N
         assert ids.digest(content) == row["image_id"]
 
 
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ("/img.php?id=3", "img.php?id=3"),
+        ("/img.php%3Fid=3", "img.php?id=3"),
+        ("/img.php?id=3", "img.php@id=3"),
+        ("/img.php?id=3", "img.php%3Fid=3"),
+        ("/r%c3%a9d apple.jpg", "réd apple.jpg"),
+        ("/a%20b.jpg", "a%20b.jpg"),
+        ("/a.jpg?v=2", "a.jpg"),
+        ("https://xn--bcher-kva.de/a.jpg", "../bücher.de/a.jpg"),
+    ],
+)
+def test_an_image_is_found_under_the_names_that_tools_give_it(
+    tmp_path: Path, reference: str, name: str
+) -> None:
+    (tmp_path / "web/bücher.de").mkdir(parents=True)
+    (tmp_path / "web/a.org").mkdir()
+    (tmp_path / "web/a.org" / name).write_bytes(b"image")
+    html = f'<meta charset=utf-8><img src="{reference}">'
+    (tmp_path / "web/a.org/i.html").write_text(html, encoding="utf-8")
+    assert read(tmp_path, "web")["images"]["image_id"].to_pylist() == [ids.digest(b"image")]
+
+
 def test_a_zip_file_without_pages_is_refused(base: Path) -> None:
     with zipfile.ZipFile(base / "web.zip", "w") as zipped:
         zipped.writestr("a.org/x.jpg", b"x")

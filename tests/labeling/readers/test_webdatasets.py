@@ -50,7 +50,7 @@ def test_a_sample_gives_its_texts_and_where_its_bytes_are(tmp_path: Path) -> Non
         ("title", "Two cats", None),
     ]
     assert {r["host"] for r in tables["signals"]} == {"p.org"}
-    assert tables["placements"][0]["page_id"] == ids.digest("https://P.org/1")
+    assert tables["placements"][0]["page_id"] == ids.digest("https://p.org/1")
     (image,) = tables["images"]
     where, _, part = str(image["location"]).partition("#")
     offset, length = map(int, part.split("+"))

@@ -1,0 +1,210 @@
+"""References of an image in its attributes, also where a script is to load it.
+
+Libraries for lazy loading put the references into attributes of their own, with nothing or with a
+placeholder in ``src``. The names of these attributes differ: they are recognised by their parts
+(``data-lazy-src``, ``data-original``, …), any others by an image's URL beside a placeholder.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from typing import NamedTuple
+
+from labeling.keys.urls import MAX_URL
+
+MAX_REFERENCES = 20
+"""References of one image that are returned."""
+
+Attributes = dict[str, str]
+
+
+class Rank(IntEnum):
+    """The order of references, those of the likeliest largest first."""
+
+    LARGE = 0
+    SRCSET = 1
+    LAZY = 2
+    SRC = 3
+    SMALL = 4
+    UNDECODED = 5
+
+
+class _Kind(NamedTuple):
+    """An attribute: the rank of its references, and whether they need an image's ending."""
+
+    rank: Rank
+    needs_ending: bool
+    is_src: bool
+
+
+_SPACE = " \t\n\f\r"
+_CANDIDATE = re.compile(rf"[{_SPACE},]*+([^{_SPACE}]++)")
+_DESCRIPTORS = re.compile(r"((?:[^(,]++|\([^)]*+\)?+)*+),?+")
+_SIZE = re.compile(r"(\d++)w|((?:\d++\.?+|\.)\d*+(?:e[+-]?+\d++)?+)x|\d++h", re.ASCII | re.I)
+_IS_SRCSET = re.compile(r"\s[\d.]+[wx]\s*(?:,|$)", re.ASCII)
+
+_ENDINGS = r"\.(?:jpe?g|jfif|png|gif|webp|avif|bmp|tiff?)"
+_HAS_ENDING = re.compile(rf"[^\s<>{{}}][^<>{{}}]*{_ENDINGS}(?:[?#:!;][^\s]*)?", re.IGNORECASE)
+_IMAGE_URL = re.compile(
+    rf"[^\s\"'`()\[\]{{}}<>,;|]+?{_ENDINGS}(?:\?[^\s\"'`()\[\]{{}}<>,;|]*+)?(?![\w.%/-])", re.I
+)
+_UNDECODED_TYPES = ("image/avif", "image/heic", "image/jxl", "image/jp2", "image/svg+xml")
+_PLAUSIBLE = re.compile(r"(?=[^/?]*[/?])[^\s<>{}\[\]\"'`]+")
+_MAX_VALUE = 4 * MAX_URL
+_PAGE_ENDING = re.compile(r"(?:\.(?:[xs]?html?|aspx?|jsp|js|css|json|xml)|/)(?:[?#]|$)", re.I)
+_PLACEHOLDER = re.compile(
+    r"""\s*(?:$|data:|about:|javascript:|\#|[^?\s]*?(?<![a-z])
+    (?:blank|spacer|place-?_?holder|loading|loader|preload(?:er)?|lazy(?:-?_?load)?|spinner|empty
+      |transparent|trans|pixel|[01]x[01]|clear|dummy|gr[ae]y|null|none)
+    (?![a-z])[^/?]*\.(?:gif|png|jpe?g|svg|webp)(?:\?|$))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# Parts of the names of attributes.
+_STANDARD = frozenset(
+    ("src", "alt", "title", "class", "id", "style", "width", "height", "sizes", "loading", "lang")
+    + ("name", "border", "align", "hspace", "vspace", "usemap", "longdesc", "role", "rel", "type")
+    + ("media", "decoding", "crossorigin", "fetchpriority", "itemprop")
+)
+_OF_OTHERS = re.compile(
+    r"hover|rollover|mouse|swap|(?<![a-z])alt(?![a-z])|back(?!ground)|error|fallback|placeholder"
+    r"|lqip|low|blur|spinner|loading|loader|track|pixel|beacon|icon|logo|avatar|author|user|href"
+    r"|link|page(?!speed)|title|caption|desc|name|next|prev|width|height|sizes?$|count|type|id$|^on"
+)
+_OF_LARGE = re.compile(r"large|full|zoom|hi-?res|high|big|max|retina|(?<![a-z])[234]x")
+_OF_SMALL = re.compile(r"small|thumb|medium|mobile|tiny|preview|mini")
+_OF_IMAGES = re.compile(r"src|original|lazy|echo|image|img|background|(?<![a-z])bg|photo|picture")
+_OF_FILES = re.compile(r"file|source|url|full|large|zoom|retina|hi-?res|real|actual")
+
+
+def srcset_references(srcset: str) -> list[tuple[str, float]]:
+    """Return the references of a ``srcset`` and their widths or densities, the largest first.
+
+    Parsed as in the standard (WHATWG HTML, section 4.8.4.3.10): a candidate with a descriptor that
+    is invalid is left out.
+
+    Examples
+    --------
+    >>> srcset_references("a.jpg 320w,b.jpg 1280w"), srcset_references("a,1.jpg, b.jpg 2x")
+    ([('b.jpg', 1280.0), ('a.jpg', 320.0)], [('b.jpg', 2.0), ('a,1.jpg', 1.0)])
+    """
+    srcset = srcset[:_MAX_VALUE]
+    candidates = []
+    offset = 0
+    while (url := _CANDIDATE.match(srcset, offset)) is not None:
+        offset = url.end()
+        reference, descriptors = url[1].rstrip(","), ""
+        if reference == url[1] and (written := _DESCRIPTORS.match(srcset, offset)) is not None:
+            offset, descriptors = written.end(), written[1]
+        size = _size(descriptors.split())
+        if reference and size is not None:
+            candidates.append((reference, size))
+    return sorted(candidates, key=lambda candidate: -candidate[1])
+
+
+def _size(descriptors: list[str]) -> float | None:
+    """Return the width or density, 1 without descriptors; None if one is invalid."""
+    sizes = [_SIZE.fullmatch(descriptor) for descriptor in descriptors]
+    if None in sizes:
+        return None
+    numbers = [size[1] or size[2] for size in sizes if size is not None]
+    return float(next(filter(None, numbers), 1))
+
+
+def image_references(image: Attributes, sources: Iterable[Attributes] = ()) -> list[str]:
+    """Return the references of an image to its sizes, the likeliest largest first.
+
+    Parameters
+    ----------
+    image
+        Attributes of the ``<img>``.
+    sources
+        Attributes of each ``<source>`` of its ``<picture>``, or of its copy for browsers without
+        scripts.
+
+    Examples
+    --------
+    >>> image_references({"src": "s.jpg", "srcset": "a.jpg 320w,b.jpg 1280w"})
+    ['b.jpg', 'a.jpg', 's.jpg']
+    >>> image_references({"src": "data:image/gif;base64,R0", "data-echo": "a.jpg", "data-id": "7"})
+    ['a.jpg']
+    """
+    src = image.get("src", "").strip()
+    if not sources and image.keys() <= _STANDARD and not is_placeholder(src):
+        return [src]
+    ranked = list(_ranked(image, src))
+    for source in sources:
+        ranked += _ranked(source, src)
+    ranked.sort(key=lambda reference: reference[:2])
+    written = [reference for *_, reference in ranked]
+    references = [reference for reference in written if not is_placeholder(reference)]
+    references = references or list(_beside_placeholder(image)) or written
+    return list(dict.fromkeys(references))[:MAX_REFERENCES]
+
+
+def is_placeholder(reference: str) -> bool:
+    """Return whether a reference is of no image, or of one that is shown until another is loaded.
+
+    Examples
+    --------
+    >>> [is_placeholder(r) for r in ("data:image/gif,x", "/img/ajax-loader.gif", "blank-tee.jpg")]
+    [True, True, True]
+    """
+    return _PLACEHOLDER.match(reference[:MAX_URL]) is not None
+
+
+def _ranked(attributes: Attributes, src: str) -> Iterator[tuple[Rank, float, str]]:
+    """Yield rank, negative size and reference of each reference in attributes for images."""
+    is_undecoded = attributes.get("type", "").lower() in _UNDECODED_TYPES
+    for name, value in reversed(attributes.items()):  # in the order of the page
+        kind = _kind(name)
+        if kind is None:
+            continue
+        value = value[:_MAX_VALUE].strip()
+        if "srcset" in name or (name != "src" and _IS_SRCSET.search(value)):
+            found = srcset_references(value)
+            rank = Rank.SRCSET
+        elif name == "src" or _is_reference(value, kind, is_placeholder(src)):
+            found, rank = [(value, 0.0)], kind.rank
+        else:
+            continue
+        for reference, size in found:
+            yield Rank.UNDECODED if is_undecoded else rank, -size, reference
+
+
+def _is_reference(value: str, kind: _Kind, is_blank: bool) -> bool:
+    """Return whether a value is a URL of an image, of which the ending may be missing."""
+    if _HAS_ENDING.fullmatch(value):
+        return True
+    if kind.needs_ending or _PAGE_ENDING.search(value):
+        return False
+    return (is_blank or kind.is_src) and _PLAUSIBLE.fullmatch(value) is not None
+
+
+@functools.lru_cache(maxsize=1000)
+def _kind(name: str) -> _Kind | None:
+    """Return the kind of an attribute by its name; None for those that are of no image."""
+    if name in ("src", "srcset"):
+        return _Kind(Rank.SRC if name == "src" else Rank.SRCSET, needs_ending=False, is_src=True)
+    is_of_image = _OF_IMAGES.search(name) is not None
+    if name in _STANDARD or _OF_OTHERS.search(name):
+        return None
+    if not is_of_image and not _OF_FILES.search(name):
+        return None
+    rank = Rank.SMALL if _OF_SMALL.search(name) else Rank.LAZY
+    rank = Rank.LARGE if _OF_LARGE.search(name) else rank
+    return _Kind(rank, needs_ending=not is_of_image, is_src="src" in name)
+
+
+def _beside_placeholder(image: Attributes) -> Iterator[str]:
+    """Yield URLs with an image's ending in attributes of any name."""
+    for name, value in reversed(image.items()):
+        if name != "style" and (name in _STANDARD or _OF_OTHERS.search(name)):
+            continue
+        value = value[:_MAX_VALUE].replace("\\/", "/")  # as JSON may escape it
+        found = _IMAGE_URL.findall(value)
+        if _IS_SRCSET.search(value):
+            found = [reference for reference, _ in srcset_references(value)]
+        yield from (reference for reference in found if not is_placeholder(reference))
