@@ -25,6 +25,7 @@ TRAINING_MAY_SEE = {
     "labeling.schemas",
     "labeling.threads",
     "labeling.taxonomy.taxonomy",
+    "curation.shards.metadata",
     "curation.shards.tars",
 }
 

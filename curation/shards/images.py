@@ -12,12 +12,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
+from curation.shards.metadata import read_despite_texts, without_metadata
 from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.readers.archives import read_stored
@@ -76,17 +78,19 @@ class ImageLimits:
     """Largest image that is decoded, in pixels and bytes, and quality of re-encoded ones.
 
     An image whose shorter side has more than ``short_side`` pixels is reduced to it, at quality 90.
+    ``keep_metadata`` leaves EXIF, XMP, IPTC and comments in JPEGs that are not encoded again.
     """
 
     max_pixels: int = 64_000_000
     max_bytes: int = 32 * 1024 * 1024
     quality: int = 95
     short_side: int | None = None
+    keep_metadata: bool = False
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A whole RGB JPEG, upright; `recoded` if its bytes differ from the input."""
+    """A whole RGB JPEG, upright; `recoded` if its pixels were encoded again."""
 
     jpeg: bytes
     width: int
@@ -100,9 +104,11 @@ DEFAULT_LIMITS = ImageLimits()
 def read_jpeg(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Decoded:
     r"""Return an image of any allowed format as an upright RGB JPEG.
 
-    A whole baseline RGB JPEG that is upright and not too large is returned byte for byte. All else
-    is encoded again: the first frame of an animation, grey, palette, CMYK and 16-bit images as RGB,
-    transparent ones over white. Metadata and colour profiles are then lost.
+    A whole baseline RGB JPEG that is upright and not too large keeps its pixels bit for bit, and
+    its colour profile; its metadata (where and by whom a picture was taken, a thumbnail) are left
+    out, unless the limits keep them. All else is encoded again: the first frame of an animation,
+    grey, palette, CMYK and 16-bit images as RGB, transparent ones over white. Metadata and colour
+    profiles are then lost.
 
     Parameters
     ----------
@@ -130,6 +136,10 @@ def read_jpeg(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Decoded:
         raise BadImage("too_large")
     if data and not _MAGIC.match(data):
         raise BadImage("format_not_allowed")
+    return read_despite_texts(partial(_decode, limits=limits), data)
+
+
+def _decode(data: bytes, limits: ImageLimits) -> Decoded:
     with _refusing(), Image.open(BytesIO(data), formats=FORMATS) as image:
         _check_header(image, data, limits)
         smaller = _smaller_size(image, limits)
@@ -140,7 +150,9 @@ def read_jpeg(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Decoded:
         image.load()
         turn = _TURNS.get(_orientation(image))
         if turn is None and not smaller and _is_plain(image, data):
-            return Decoded(data, image.width, image.height, recoded=False)
+            plain = data if limits.keep_metadata else without_metadata(data)
+            if plain is not None:
+                return Decoded(plain, image.width, image.height, recoded=False)
         rgb = _to_rgb(image).resize(smaller or image.size, Image.Resampling.LANCZOS)
         upright = rgb if turn is None else rgb.transpose(turn)
         jpeg = _encode(upright, _SMALLER_QUALITY if smaller else limits.quality)

@@ -119,13 +119,16 @@ def _is_complete(config: Config, run_dir: Path, shards: Stage) -> bool:
     if not any(shards.counts["dropped"].get(reason) for reason in RESTORABLE_REASONS):
         return True
     images = open_stage(run_dir, "signals").table(IMAGES)
-    limits = ImageLimits(short_side=config.export.short_side)
-    return not is_any_restored(shards.table(REJECTS), images, find_input(config), limits)
+    return not is_any_restored(shards.table(REJECTS), images, find_input(config), _limits(config))
+
+
+def _limits(config: Config) -> ImageLimits:
+    chosen = config.export
+    return ImageLimits(short_side=chosen.short_side, keep_metadata=chosen.keep_metadata)
 
 
 def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -> None:
     candidates = open_stage(run_dir, "candidates")
-    short_side = config.export.short_side
     work.counts |= export_shards(
         labels.read(),
         candidates.table(CANDIDATES),
@@ -135,11 +138,12 @@ def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -
         work.dir,
         shard_mb=config.export.shard_mb,
         holdout_share=config.export.holdout_share,
-        limits=ImageLimits(short_side=short_side),
+        limits=_limits(config),
         progress=Progress(stage_name("shards", labels.name), "images"),
     )
     _refuse_no_images(stage_name("shards", labels.name), work, config.base)
-    write_card({**labels.card, **work.counts, "short_side": short_side}, work.dir)
+    facts = {**labels.card, **work.counts, "short_side": config.export.short_side}
+    write_card(facts, work.dir)
 
 
 def _refuse_no_images(name: str, work: StageWriter, base: str) -> None:

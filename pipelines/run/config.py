@@ -99,6 +99,11 @@ class ExportSettings(Section):
     short_side: int | None = Field(
         None, ge=16, description="pixels to which the shorter side of larger images is reduced"
     )
+    keep_metadata: bool = Field(
+        False,
+        description="leave EXIF, XMP, IPTC and comments in JPEGs that are not encoded again: they"
+        " can hold who took a picture, and where",
+    )
 
 
 class TrainSettings(TrainConfig, Section):

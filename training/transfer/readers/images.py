@@ -6,6 +6,7 @@ import io
 import struct
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -15,6 +16,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from curation.shards.metadata import read_despite_texts
 from labeling.errors import InputError
 from training.data.decode import MAX_PIXELS
 
@@ -75,6 +77,10 @@ def decode_square(data: bytes, side: int) -> npt.NDArray[np.uint8]:
 
     Raises one of `UNREADABLE` unless the bytes are an image.
     """
+    return read_despite_texts(partial(_square, side=side), data)
+
+
+def _square(data: bytes, side: int) -> npt.NDArray[np.uint8]:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         refuse_enormous(image)
         image.draft("RGB", (2 * side, 2 * side))
@@ -89,8 +95,12 @@ def decode_whole(path: Path, side: int) -> tuple[npt.NDArray[np.uint8], tuple[in
     refer to the pixels as they are stored, so the image is not turned. Raises one of `UNREADABLE`
     unless the file is an image.
     """
+    return read_despite_texts(partial(_whole, side=side), path.read_bytes())
+
+
+def _whole(data: bytes, side: int) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
     square = np.zeros((side, side, 3), np.uint8)
-    with Image.open(path, formats=FORMATS) as image:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         refuse_enormous(image)
         size = image.size
         width, height = fitted(size, side)

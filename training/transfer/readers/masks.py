@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from curation.shards.metadata import read_despite_texts
 from labeling.errors import InputError
 from training.transfer.readers.annotated import AnnotatedImage
 from training.transfer.readers.annotations import read_annotations
@@ -211,9 +213,13 @@ def _mask(
     """Return the classes of an image's pixels; the colours of a palette are not looked at."""
     if isinstance(source, AnnotatedImage):
         return Image.fromarray(_rasterised(source, names, size, rejects))
-    with Image.open(source, formats=["PNG"]) as image:
+    return Image.fromarray(read_despite_texts(_png_numbers, source.read_bytes()))
+
+
+def _png_numbers(data: bytes) -> npt.NDArray[np.uint8]:
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         refuse_enormous(image)
-        return Image.fromarray(_numbers(image))
+        return _numbers(image)
 
 
 def _numbers(image: Image.Image) -> npt.NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from pycocotools import mask as coco_mask
 
 from labeling.errors import InputError
@@ -267,6 +267,22 @@ def grey_png(numbers: np.ndarray, bits: int) -> bytes:
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
     )
+
+
+def test_large_texts_cost_neither_image_nor_mask(tmp_path: Path) -> None:
+    write_scenes(tmp_path, {"train": range(2), "test": range(2, 4)})
+    expected = read_mask_task(tmp_path, 32)
+    for path in (*tmp_path.glob("images/*/*.jpg"), *tmp_path.glob("masks/*/*.png")):
+        with Image.open(path) as image:
+            image.load()
+        path.unlink()
+        texts = PngImagePlugin.PngInfo()
+        texts.add_itxt("XML:com.adobe.xmp", "x" * (3 << 20), zip=True)
+        image.save(path.with_suffix(".png"), pnginfo=texts)
+    task = read_mask_task(tmp_path, 32)
+    assert task.train.masks.equal(expected.train.masks)
+    assert task.train.pixels.equal(expected.train.pixels)
+    assert not task.rejects
 
 
 def test_a_class_above_all_that_a_mask_holds_rejects_it(tmp_path: Path) -> None:
