@@ -1,9 +1,10 @@
-"""Measure the plain English of docstrings, comments, messages and docs.
+"""Measure the plain English of docstrings, comments, messages, names and docs.
 
 `python -m tests.english` prints one row per package: dialect words per 1,000 words of docstrings,
-their number in docstrings and elsewhere (comments, strings of three words or more), docstrings that
-begin with a question word, `#` comments, and those that give a reason: no directive, more than
-three words. `python -m tests.english --list PATH...` prints each offending line with a remedy.
+their number in docstrings, in names, and elsewhere (comments, strings of three words or more),
+docstrings that begin with a question word, `#` comments, and those that give a reason: no
+directive, more than three words. Strings of tests are data and do not count.
+`python -m tests.english --list PATH...` prints each offending line with a remedy.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import ast
 import io
 import re
 import tokenize
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("labeling", "curation", "pipelines", "training")
+TESTS = "tests"
 # Pages of docs/reference are made from docstrings and messages, which are measured in the code.
 DOCS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*/*")
 
@@ -59,6 +62,9 @@ PATTERNS = {
     re.compile(rf"(?<![\w-]){pattern}(?![\w-])".replace(" ", r"\s+"), re.IGNORECASE): plain
     for pattern, plain in DIALECT.items()
 }
+VAGUE = {"found", "one", "own", "place", "places", "proof", "trust"}
+"""Names of functions, arguments and variables that do not describe a value."""
+
 QUESTION = re.compile(r"(What|Which|How|Where|Whether)\b")
 DIRECTIVE = re.compile(r"#\s*(noqa|type:|pragma|fmt:|mypy:|ruff:|!)")
 TITLE = re.compile(r"#[\s=#-]*(\w+( \w+){0,2})?[\s=#-]*$")
@@ -96,11 +102,24 @@ def texts_of(path: Path) -> list[Text]:
     source = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         return [Text(path, 1, "page", source)]
-    return [*_strings(path, source), *_comments(path, source)]
-
-
-def _strings(path: Path, source: str) -> Iterator[Text]:
     tree = ast.parse(source)
+    strings = _strings(path, tree)
+    if path.is_relative_to(ROOT / TESTS):
+        strings = (text for text in strings if text.kind != "message")
+    return [*strings, *_names(path, tree), *_comments(path, source)]
+
+
+def _names(path: Path, tree: ast.Module) -> Iterator[Text]:
+    """Yield the names that a file gives to functions, arguments and variables, as words."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.arg(arg=name):
+                yield Text(path, node.lineno, "name", name.replace("_", " ").strip())
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield Text(path, node.lineno, "name", name.replace("_", " ").strip())
+
+
+def _strings(path: Path, tree: ast.Module) -> Iterator[Text]:
     docstrings = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -143,6 +162,12 @@ def _blank(match: re.Match[str]) -> str:
     return re.sub(r"\S", "_", match[0])
 
 
+def vague_names(text: Text) -> Iterator[Hit]:
+    """Yield a name that is one of `VAGUE`."""
+    if text.kind == "name" and text.text in VAGUE:
+        yield Hit(text.path, text.line, text.text, "the name of what it holds")
+
+
 def questions(text: Text) -> Iterator[Hit]:
     """Yield the first word of a docstring that begins like a question."""
     if text.kind == "docstring" and (match := QUESTION.match(text.text.lstrip())):
@@ -156,13 +181,13 @@ def is_reason(text: Text) -> bool:
 
 def files(paths: Iterable[Path]) -> list[Path]:
     """Return the Python files, pages and recipes among files and below folders, sorted."""
-    found = {
+    all_files = {
         file
         for path in paths
         for file in ([path] if path.is_file() else path.rglob("*"))
         if file.suffix in {".py", ".md", ".toml"} and not _is_generated(file)
     }
-    return sorted(found)
+    return sorted(all_files)
 
 
 def _is_generated(path: Path) -> bool:
@@ -175,26 +200,33 @@ def texts(name: str) -> list[Text]:
     return [text for file in files(paths) for text in texts_of(file)]
 
 
-def hits(found: Iterable[Text]) -> list[Hit]:
-    """Return every dialect word and every docstring that begins like a question."""
-    return [hit for text in found for check in (dialect, questions) for hit in check(text)]
+def hits(some: Iterable[Text]) -> list[Hit]:
+    """Return every dialect word, vague name and docstring that begins like a question."""
+    checks = (dialect, questions, vague_names)
+    return [hit for text in some for check in checks for hit in check(text)]
 
 
 def row(name: str) -> tuple[str, ...]:
     """Return the measures of a package or of the docs as texts, as `HEADER` names them."""
-    found = texts(name)
-    docstrings = [text for text in found if text.kind == "docstring"]
+    of_kind: dict[str, list[Text]] = defaultdict(list)
+    for text in texts(name):
+        of_kind["elsewhere" if text.kind in ELSEWHERE else text.kind].append(text)
+        of_kind["comments"] += [text] if text.kind in {"comment", "directive"} else []
+    docstrings = of_kind["docstring"]
     n_words = sum(len(WORD.findall(text.text)) for text in docstrings)
-    in_docstrings = sum(1 for text in docstrings for _ in dialect(text))
-    elsewhere = sum(1 for text in found if text.kind != "docstring" for _ in dialect(text))
     n_questions = sum(1 for text in docstrings for _ in questions(text))
-    rate = f"{1000 * in_docstrings / max(n_words, 1):.1f}"
-    comments = sum(text.kind in {"comment", "directive"} for text in found)
-    reasons = sum(map(is_reason, found))
-    return name, rate, *map(str, (in_docstrings, elsewhere, n_questions, comments, reasons))
+    n_in_docstrings = len(hits(docstrings)) - n_questions
+    rate = f"{1000 * n_in_docstrings / max(n_words, 1):.1f}"
+    n_others = len(hits(of_kind["name"])), len(hits(of_kind["elsewhere"])), n_questions
+    n_comments = len(of_kind["comments"]), sum(map(is_reason, of_kind["comments"]))
+    return name, rate, *map(str, (n_in_docstrings, *n_others, *n_comments))
 
 
-HEADER = ("package", "per 1,000", "docstrings", "elsewhere", "questions", "comments", "reasons")
+ELSEWHERE = {"comment", "directive", "message", "page"}
+HEADER = (
+    *("package", "per 1,000", "docstrings", "names", "elsewhere"),
+    *("questions", "comments", "reasons"),
+)
 
 
 def main() -> None:
@@ -203,12 +235,10 @@ def main() -> None:
     parser.add_argument("--list", nargs="+", type=Path, metavar="PATH", help="print each line")
     paths = parser.parse_args().list
     if paths:
-        found = [
-            text for file in files(path.resolve() for path in paths) for text in texts_of(file)
-        ]
-        print(*hits(found), sep="\n")
+        listed = files(path.resolve() for path in paths)
+        print(*hits(text for file in listed for text in texts_of(file)), sep="\n")
         return
-    for cells in (HEADER, *map(row, (*PACKAGES, "docs"))):
+    for cells in (HEADER, *map(row, (*PACKAGES, TESTS, "docs"))):
         print(cells[0].ljust(10), *(cell.rjust(10) for cell in cells[1:]))
 
 

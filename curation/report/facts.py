@@ -109,8 +109,9 @@ def _precision(facts: Facts) -> list[str]:
         if facts.get("n_audits_kept") is not None:
             basis += f"{facts['n_audits_kept']:,} of them kept, "
     within = interval(facts)
-    aside = f" ({within})" if within else ""
-    sentence = f"{basis}the precision of the kept labels is {percent(facts['precision'])}{aside}."
+    in_brackets = f" ({within})" if within else ""
+    precision = f"{percent(facts['precision'])}{in_brackets}"
+    sentence = f"{basis}the precision of the kept labels is {precision}."
     return [sentence[0].upper() + sentence[1:], *_guarantee(facts)]
 
 

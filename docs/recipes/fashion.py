@@ -86,8 +86,8 @@ def _write_products(products: list[Product], out: Path) -> None:
 def _write_links(products: list[Product], out: Path) -> None:
     rows = [
         (_page(product), _page(other))
-        for place, product in enumerate(products)
-        for other in products[place + 1 : place + 1 + NEIGHBOURS]
+        for index, product in enumerate(products)
+        for other in products[index + 1 : index + 1 + NEIGHBOURS]
     ]
     _write_csv(out / "links.csv", ("src", "dst"), rows)
 

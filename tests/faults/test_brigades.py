@@ -75,7 +75,7 @@ path = "log-b.csv"
 """
 
 
-def test_a_run_tells_what_it_left_out_and_where_the_bursts_were(tmp_path: Path) -> None:
+def test_a_run_counts_ignored_events_and_lists_the_bursts(tmp_path: Path) -> None:
     images = [f"https://i.org/{n}.jpg" for n in range(20)]
     (tmp_path / "taxonomy.jsonl").write_text('{"id": "cat"}\n{"id": "dog"}\n')
     texts = "".join(f"{image},a dog\n" for image in images)

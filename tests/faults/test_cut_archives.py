@@ -79,7 +79,7 @@ def test_images_are_not_taken_from_an_archive_where_they_could_not_be_found_agai
         assert set(locations(whole)[1]) == {"shared_member"}
 
 
-def test_an_arc_file_that_was_packed_whole_is_told(tmp_path: Path) -> None:
+def test_an_arc_file_that_was_packed_whole_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "x.arc.gz"
     path.write_bytes(gzip.compress(arc_head() + arc_record(PAGE) + arc_record(IMAGE)))
     assert locations(path) == ([], ["shared_member"])

@@ -64,13 +64,13 @@ def all_points(folder: Path, step: int, lasting: bool) -> int:
 
 
 @LINUX
-def test_a_shuffle_on_a_disk_that_fills_up_goes_on(quick_path: Path) -> None:
+def test_a_shuffle_resumes_after_its_disk_was_full(quick_path: Path) -> None:
     assert all_points(quick_path, 17, lasting=True) > 34
 
 
 @LINUX
 @pytest.mark.crash
-def test_a_shuffle_goes_on_wherever_it_found_no_room(quick_path: Path) -> None:
+def test_a_shuffle_resumes_from_any_write_that_found_no_room(quick_path: Path) -> None:
     assert all_points(quick_path / "once", 3, lasting=False) > 40
     assert all_points(quick_path / "lasting", 2, lasting=True) > 40
 
@@ -79,7 +79,7 @@ def test_a_shuffle_goes_on_wherever_it_found_no_room(quick_path: Path) -> None:
 @pytest.mark.crash
 @pytest.mark.parametrize("quarter", range(4))
 @pytest.mark.parametrize("lasting", [False, True])
-def test_a_full_disk_leaves_what_was_there_and_a_rerun_goes_on(
+def test_a_full_disk_leaves_earlier_outputs_and_a_rerun_resumes(
     undisturbed: Undisturbed, quick_path: Path, quarter: int, lasting: bool
 ) -> None:
     out = quick_path / "run"

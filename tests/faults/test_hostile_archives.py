@@ -64,7 +64,7 @@ def test_a_damaged_arc_member_loses_one_record(tmp_path: Path) -> None:
     assert outcome(path) == (["0", "2", "3", "4"], ["truncated"])
 
 
-def test_what_is_no_archive_is_one_loss(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_one_loss(tmp_path: Path) -> None:
     for name in ("x.warc", "x.warc.gz", "x.arc", "x.arc.gz"):
         path = tmp_path / name
         path.write_bytes(b"not an archive at all\n" * 100)

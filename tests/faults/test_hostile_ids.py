@@ -94,7 +94,7 @@ def test_pages_images_users_and_events_of_any_name_become_digests(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", [*(n for n in HOSTILE if "\x00" not in n), "é/ü"])
-def test_members_of_a_tar_are_found_by_their_place(tmp_path: Path, name: str) -> None:
+def test_members_of_a_tar_are_read_by_their_offset(tmp_path: Path, name: str) -> None:
     with tarfile.open(tmp_path / "0.tar", "w") as tar:
         for ending, content in ((".jpg", b"pixels"), (".txt", b"a cat")):
             member = tarfile.TarInfo(name + ending)

@@ -82,7 +82,7 @@ def test_other_columns_are_refused_with_what_was_found(
     assert here(path, ["b"]) == [{"b": "1"}]
 
 
-def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_column_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     twice = pa.Table.from_arrays([pa.array(["x"]), pa.array([1])], names=["a", "a"])
     pq.write_table(twice, tmp_path / "t.parquet")
     (tmp_path / "t.csv").write_text("a,a\nx,y\n")
@@ -162,7 +162,7 @@ def test_a_file_that_crashes_the_reader_is_an_error_of_that_file(tmp_path: Path)
         ("raise SystemError('bug')", "its reader failed"),
     ],
 )
-def test_the_end_of_the_reader_is_told(
+def test_the_death_of_the_reader_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, expected: str
 ) -> None:
     monkeypatch.setattr(sandboxed_parquet, "_COMMAND", (sys.executable, "-S", "-c", code))
@@ -205,7 +205,7 @@ def test_hostile_lines_of_json_are_refused(tmp_path: Path, line: bytes, expected
     assert "t.jsonl:2" in str(caught.value)
 
 
-def test_values_of_every_kind_may_stand_in_one_column_of_json_lines(tmp_path: Path) -> None:
+def test_a_column_of_json_lines_may_mix_values_of_every_type(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     lines = ['{"a": "x"}', '{"a": 1}', "", '{"a": 0.5}', '{"a": true}', '{"a": null}', "{}"]
     path.write_text("\n".join([*lines, '{"a": "\\ud800"}']))

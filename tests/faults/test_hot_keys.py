@@ -140,7 +140,7 @@ def test_copies_of_one_link_crowd_out_no_other(monkeypatch: pytest.MonkeyPatch) 
     assert "rejects" not in reduced
 
 
-def test_a_page_with_very_many_images_speaks_for_some_of_them(
+def test_a_page_with_very_many_images_votes_for_some_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(links, "MAX_IMAGES", 10)

@@ -27,7 +27,7 @@ N_POINTS = 50
 
 
 @pytest.mark.parametrize("seed", range(N_POINTS))
-def test_a_killed_run_goes_on_to_the_same_bytes(
+def test_a_killed_run_resumes_to_the_same_bytes(
     undisturbed: Undisturbed, quick_path: Path, seed: int
 ) -> None:
     rng = random.Random(seed)
@@ -55,7 +55,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
     assert not finished & kills.marked(again)
 
 
-def test_an_interrupted_run_goes_on_behind_what_it_had_finished(
+def test_an_interrupted_run_resumes_after_its_finished_work(
     undisturbed: Undisturbed, quick_path: Path
 ) -> None:
     out = quick_path / "run"
@@ -73,7 +73,7 @@ def test_an_interrupted_run_goes_on_behind_what_it_had_finished(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_what_a_killed_run_left_is_not_taken_for_other_inputs(
+def test_work_of_a_killed_run_is_not_used_for_other_inputs(
     undisturbed: Undisturbed, quick_path: Path, seed: int
 ) -> None:
     """Nor for another configuration or other code, which change the fingerprint as inputs do."""

@@ -43,7 +43,7 @@ def test_names_of_one_script_or_of_several_words_are_not_odd(name: str) -> None:
     assert odd(a=name, b="cat", c="corolla") == []
 
 
-def test_mixed_scripts_and_twins_are_told_with_their_code_points() -> None:
+def test_mixed_scripts_and_lookalikes_are_reported_with_their_code_points() -> None:
     told = odd(a="cat", b=f"c{CYRILLIC_A}t", c="\u0412\u0410\u0422", d="bat")
     assert told == [
         r"b: 'c\u0430t' has letters of CYRILLIC, LATIN in a word",
@@ -52,14 +52,14 @@ def test_mixed_scripts_and_twins_are_told_with_their_code_points() -> None:
     ]
 
 
-def test_ten_of_them_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_ten_odd_names_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     print_odd_names(odd(**{f"l{n:02d}": f"thing{n} c{CYRILLIC_A}t" for n in range(12)}))
     said = capsys.readouterr().err
     assert "12 names of labels look like others" in said
     assert said.count(r"c\u0430t") == 10
 
 
-def test_twins_stay_different_names() -> None:
+def test_lookalike_names_stay_different() -> None:
     labels = [
         Label("a", (("cat", ""),), (), None, 1),
         Label("b", ((f"c{CYRILLIC_A}t", ""),), (), None, 2),

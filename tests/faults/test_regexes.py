@@ -152,7 +152,7 @@ def seconds(function: Callable[[str], object], text: str) -> float:
     return best
 
 
-def test_patterns_are_found() -> None:
+def test_patterns_of_the_packages_are_collected() -> None:
     names = {found.where.partition(":")[0] for found in FOUND}
     assert {"arc.py", "http.py", "page.py", "urls.py", "sections.py", "images.py"} <= names
     assert len(FOUND) > 20
@@ -173,7 +173,7 @@ def test_the_search_for_slow_patterns_finds_one() -> None:
         test_no_text_makes_a_pattern_slow(slow)
 
 
-def test_names_of_labels_are_no_patterns() -> None:
+def test_names_of_labels_are_not_read_as_patterns() -> None:
     names = ["(a+)+$", ".*", "[a-z]", "a|b", "^", "a{1000}"]
     labels = [Label(f"l{n}", ((name, ""),), (), None, n) for n, name in enumerate(names)]
     matcher = compile_matcher(build_taxonomy(labels, "test"))

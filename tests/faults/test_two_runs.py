@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 
-def test_a_second_run_is_refused_and_the_first_goes_on(
+def test_a_second_run_is_refused_and_the_first_continues(
     undisturbed: Undisturbed, quick_path: Path
 ) -> None:
     out = quick_path / "run"
@@ -38,7 +38,9 @@ def test_a_second_run_is_refused_and_the_first_goes_on(
     assert not kills.marked(quick_path / "second")
 
 
-def test_a_dead_run_is_no_obstacle_and_is_told(undisturbed: Undisturbed, quick_path: Path) -> None:
+def test_a_run_that_died_is_named_once_and_does_not_block_the_next(
+    undisturbed: Undisturbed, quick_path: Path
+) -> None:
     out = quick_path / "run"
     first = kills.start(undisturbed.config, out, quick_path / "first")
     kills.wait_for(first, out, ".staging/*/*")
@@ -52,7 +54,7 @@ def test_a_dead_run_is_no_obstacle_and_is_told(undisturbed: Undisturbed, quick_p
 
 
 @pytest.mark.parametrize("holder", ["process {pid} on here", "process 1 on elsewhere", "\0\xff"])
-def test_a_lock_file_of_any_content_is_no_lock(
+def test_the_content_of_a_lock_file_does_not_block_a_run(
     undisturbed: Undisturbed, quick_path: Path, holder: str
 ) -> None:
     """A number that another process has by now, another machine's, or nonsense."""

@@ -20,7 +20,7 @@ def test_an_empty_table_fits_its_schema(table: object) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_every_field_says_what_it_means(table: object) -> None:
+def test_every_field_has_a_description(table: object) -> None:
     assert all(len(f.meaning) > 10 for f in table.fields)  # type: ignore[attr-defined]
 
 
@@ -37,7 +37,9 @@ def test_every_field_says_what_it_means(table: object) -> None:
         ({"label_id": ["a/b"]}, "row 0: 'a/b'"),
     ],
 )
-def test_bad_values_are_refused_with_their_place(columns: dict[str, object], expected: str) -> None:
+def test_bad_values_are_refused_with_their_column_and_row(
+    columns: dict[str, object], expected: str
+) -> None:
     with pytest.raises(InputError) as caught:
         conform(scored(**columns), SCORED, "scored.parquet")
     assert expected in str(caught.value)

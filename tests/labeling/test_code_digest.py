@@ -132,7 +132,7 @@ def test_the_sources_may_lie_in_a_zip_file(tmp_path: Path) -> None:
         ("code_digest('labeling.broken')", "the source of a module is missing"),
     ],
 )
-def test_nothing_is_no_code(tmp_path: Path, expression: str, message: str) -> None:
+def test_a_digest_of_no_code_is_refused(tmp_path: Path, expression: str, message: str) -> None:
     write(tmp_path)
     (tmp_path / "labeling" / "broken.py").write_text("from labeling.gone import x\n")
     done = ask(tmp_path, expression)

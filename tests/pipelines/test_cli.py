@@ -33,7 +33,7 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_results_go_to_stdout_and_talk_to_stderr(run_dir: Path) -> None:
+def test_results_go_to_stdout_and_messages_to_stderr(run_dir: Path) -> None:
     done = winnow("select", run_dir)
     assert done.exit_code == 0
     told = dict(line.split() for line in done.stdout.splitlines())
@@ -43,7 +43,7 @@ def test_results_go_to_stdout_and_talk_to_stderr(run_dir: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
-def test_commands_that_look_agree_with_what_was_done(run_dir: Path) -> None:
+def test_commands_that_inspect_agree_with_the_run(run_dir: Path) -> None:
     planned = winnow("plan", run_dir.parent / "shop" / "run.toml", "--out", run_dir)
     assert "signals: there, and used again if" in planned.stdout
     assert "candidates: there, and used again if" in planned.stdout
@@ -89,7 +89,7 @@ def test_wrong_input_gets_a_sentence_and_its_exit_code(
     assert done.stdout == ""
 
 
-def test_a_missing_truth_leaves_nothing_behind(run_dir: Path) -> None:
+def test_a_missing_truth_leaves_no_files(run_dir: Path) -> None:
     before = sorted(path.name for path in run_dir.iterdir())
     winnow("audit", "sample", run_dir, "-o", "audit.truth=none.csv", "-o", "audit.n=99")
     assert sorted(path.name for path in run_dir.iterdir()) == before

@@ -225,9 +225,7 @@ def test_an_export_without_images_is_refused_and_counted(run: Path, tmp_path: Pa
     assert current(run, "shards") is None
 
 
-def test_images_of_which_some_are_missing_are_counted_and_told(
-    run: Path, project: Path, tmp_path: Path
-) -> None:
+def test_missing_images_are_counted_and_reported(run: Path, project: Path, tmp_path: Path) -> None:
     base = Path(shutil.copytree(project / "data", tmp_path / "data"))
     (base / "web.zip").unlink()
     done = winnow("export", run, "-o", f"base={base}")

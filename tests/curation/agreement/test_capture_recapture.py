@@ -82,7 +82,7 @@ def test_the_bound_is_on_the_safe_side(world, least, times):
     assert np.median(of_truth) > least
 
 
-def test_groups_that_avoid_each_other_turn_the_bound_round():
+def test_groups_that_avoid_each_other_reverse_the_bound():
     rng = np.random.default_rng(0)
     kind = rng.random(6000) < 0.5
     rate = np.where(kind[:, None], [0.7, 0.05], [0.05, 0.7])
@@ -106,7 +106,7 @@ def test_sources_that_err_together_are_one_occasion_in_a_world():
     assert 0.3 * n_missed < found.n_missed_low < n_missed
 
 
-def test_sources_that_open_nothing_are_no_occasion():
+def test_sources_that_name_nothing_first_are_no_occasion():
     voted = np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 1, 1]], bool)
     member = occasions(Patterns(voted, ~voted, np.array([9.0, 4, 6, 2])))
     assert member.sum(axis=0).tolist() == [1, 0, 0, 1]
@@ -129,11 +129,11 @@ def test_votes_are_those_of_the_features():
         np.array([[True, False]] * 9),
     ],
 )
-def test_nothing_is_said_without_two_groups_that_name_right_pairs_alone(caught):
+def test_no_estimate_without_two_groups_that_name_right_pairs_alone(caught):
     assert audit_all(caught, caught | True, np.ones(len(caught), bool)) is None
 
 
-def test_wrong_pairs_tell_nothing():
+def test_wrong_pairs_alone_give_no_estimate():
     caught = np.array([[True, False], [False, True]] * 9)
     assert audit_all(caught, caught | True, np.zeros(18, bool)) is None
 

@@ -188,7 +188,7 @@ def test_a_larger_sample_over_kinds_holds_the_smaller_one(n, m, seed):
 
 
 @pytest.mark.parametrize(("keep", "n_wanted"), [(1.0, 10), (0.5, 6), (1 / 3, 5), (0.05, 2)])
-def test_more_is_asked_where_the_threshold_will_fall(keep, n_wanted):
+def test_more_pairs_are_drawn_near_the_threshold(keep, n_wanted):
     drawn = sample(PAIRS, COLD, 200, seed=0, keep=keep)
     p = dict(zip(drawn["stratum"].to_pylist(), drawn["p_inclusion"].to_pylist(), strict=True))
     wanted = [p[f"band-{b}"] for b in range(N_BANDS - n_wanted, N_BANDS)]

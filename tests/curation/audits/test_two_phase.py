@@ -45,7 +45,7 @@ def test_bands_of_scores_are_even_inside_and_outside_of_what_may_be_kept():
         assert P[band == i].min() >= P[band == i - 1].max()
 
 
-def test_cells_tell_apart_what_the_first_draw_preferred():
+def test_cells_distinguish_pairs_that_the_first_draw_preferred():
     often = cells_after(300).cell % 2 == 1
     assert np.array_equal(np.unique(BAND[often]), np.arange(5, 10))
     assert np.array_equal(np.unique(BAND[~often]), np.arange(5))

@@ -31,7 +31,7 @@ def test_the_precision_is_held_in_nearly_all_draws():
     assert np.mean(n_kept) > 0.28
 
 
-def test_a_target_out_of_reach_says_what_is_in_reach():
+def test_a_target_out_of_reach_names_the_best_within_reach():
     correct = np.random.default_rng(1).random(len(P)) < 0.5
     with pytest.raises(QualityError, match="cannot be proved") as caught:
         prove(audited(correct, 500, 0), 0.9)

@@ -34,7 +34,7 @@ def test_equal_weights_give_nearly_clopper_and_pearson():
     assert np.allclose((interval.low, interval.high), clopper_pearson(320, 400), atol=0.001)
 
 
-def test_no_audit_says_nothing():
+def test_no_audits_give_the_widest_interval():
     interval = precision_interval(np.zeros(0, bool), np.zeros(0))
     assert math.isnan(interval.estimate)
     assert (interval.low, interval.high, interval.n_audits) == (0, 1, 0)
@@ -64,7 +64,7 @@ def test_strata_count_by_the_kept_candidates_in_them():
     assert math.isclose(interval.estimate, 0.75 * 0.8 + 0.25 * 1.0)
 
 
-def test_what_was_judged_whole_is_known():
+def test_a_stratum_that_is_judged_completely_has_no_width():
     correct = np.repeat([True, False], [450, 50])
     of_all, of_many, unknown = (
         precision_interval(correct, np.full(500, p), **strata)
@@ -81,7 +81,7 @@ def test_what_was_judged_whole_is_known():
     np.testing.assert_allclose((unknown.low, unknown.high), clopper_pearson(450, 500), atol=1e-3)
 
 
-def test_inclusion_probabilities_that_are_too_high_do_not_make_certain():
+def test_inclusion_probabilities_that_are_too_high_do_not_narrow_the_interval():
     correct = np.repeat([True, False], [450, 50])
     strata = {"stratum": np.zeros(500, int), "n_kept": np.array([10_000])}
     said, right = (precision_interval(correct, np.full(500, p), **strata) for p in (1.0, 0.05))

@@ -81,7 +81,7 @@ def test_a_label_with_two_parents_has_the_siblings_of_both():
     assert np.allclose(relatives.max_siblings(values), [0.8, 0.1, 0.1])
 
 
-def test_equal_leaders_see_each_other():
+def test_the_largest_sibling_of_equal_leaders_is_the_other_leader():
     taxonomy = make_taxonomy(n_roots=3, n_middle=0, n_leaves=0)
     image, label = np.zeros(3, np.int64), np.arange(3, dtype=np.int32)
     relatives = find_relatives(image, label, taxonomy)

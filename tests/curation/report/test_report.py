@@ -178,7 +178,7 @@ def sections_of(page: Page) -> set[str]:
 # What is said
 
 
-def test_the_headline_says_what_was_kept_and_how_precise_it_is() -> None:
+def test_the_headline_gives_the_kept_labels_and_their_precision() -> None:
     said = [sentence.replace("\u00a0", " ") for sentence in headline(make_facts())]
     assert said == [
         "Kept 4,012 of 12,040 candidate labels (33.3 %).",
@@ -216,13 +216,13 @@ def test_the_headline_says_what_was_kept_and_how_precise_it_is() -> None:
         ),
     ],
 )  # fmt: skip
-def test_the_headline_says_no_more_than_is_known(facts: dict[str, Any], expected: str) -> None:
+def test_the_headline_claims_no_more_than_is_known(facts: dict[str, Any], expected: str) -> None:
     said = [sentence.replace("\u00a0", " ") for sentence in headline(facts)]
     assert expected in said
     assert said[-1] == RECALL
 
 
-def test_the_headline_says_how_much_the_candidates_miss_at_least() -> None:
+def test_the_headline_gives_the_least_number_of_missed_pairs() -> None:
     facts = {"kept_share_of_right": 0.62, "pool_missed_low": 1240.7}
     assert headline(facts)[-1].replace("\u00a0", " ") == (
         f"{RECALL} By the audits, 62.0 % of the right candidates are kept. By the overlap "
@@ -232,7 +232,7 @@ def test_the_headline_says_how_much_the_candidates_miss_at_least() -> None:
     assert headline({"pool_missed_low": 0.9})[-1] == RECALL
 
 
-def test_the_headline_says_what_was_proved() -> None:
+def test_the_headline_gives_the_proved_precision() -> None:
     facts = {"candidates": 10, "kept": 4, "precision": 0.93, "confidence": 0.95}
     said = " ".join(headline(facts | {"precision_held": 0.9})).replace("\N{NO-BREAK SPACE}", " ")
     assert "It was proved that at least 90.0 % of them are right, with 95 % confidence." in said
@@ -313,7 +313,7 @@ def test_texts_from_data_stay_texts() -> None:
     assert f"image labeled {HOSTILE}" in hostile.values("alt")
 
 
-def test_the_page_is_usable_without_eyes() -> None:
+def test_the_page_can_be_read_by_a_screen_reader() -> None:
     page = page_of(make_facts())
     tags = Counter(page.tags)
     assert tags["caption"] == tags["table"] > 5
@@ -344,7 +344,7 @@ def test_labels_are_listed_by_candidates_and_named_by_id_where_nameless() -> Non
         "",
     ],
 )  # fmt: skip
-def test_thumbnails_that_are_no_images_are_left_out(uri: str) -> None:
+def test_thumbnails_that_are_not_images_are_left_out(uri: str) -> None:
     facts = make_facts()
     facts["thumbnails"]["kept_lowest"] = [{"data_uri": uri, "label": "x", "p_correct": 0.5}]
     page = page_of(facts)
@@ -454,7 +454,7 @@ def test_the_curve_marks_the_chosen_point() -> None:
     assert not any("kept" in t and "precision" in t for t in texts_of(precision_curve_svg(facts)))
 
 
-def test_bars_stand_for_the_sets_that_there_are() -> None:
+def test_each_evaluated_set_has_a_bar() -> None:
     facts = make_facts()
     texts = texts_of(map_bars_svg(facts))
     assert {"all candidates", "a random share", "the kept labels", "52.3 %", "37.1 %"} <= set(texts)

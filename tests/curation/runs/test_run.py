@@ -47,7 +47,7 @@ def test_a_stage_or_a_table_that_is_not_there_is_an_error(run_dir: Path) -> None
         open_run(run_dir / "signals")
 
 
-def test_what_is_shown_is_escaped_and_small(run_dir: Path) -> None:
+def test_views_in_a_notebook_are_escaped_and_small(run_dir: Path) -> None:
     run = open_run(run_dir)
     for shown in (run, run.signals, run.taxonomy, *run.stages.values()):
         html = shown._repr_html_()

@@ -71,7 +71,7 @@ def test_a_file_that_the_manifest_does_not_list_is_not_read(tmp_path: Path) -> N
     assert label_of(open_stage(tmp_path, "scored")) == "cat"
 
 
-def test_outputs_of_other_settings_stand_side_by_side(tmp_path: Path) -> None:
+def test_outputs_of_other_settings_are_kept_side_by_side(tmp_path: Path) -> None:
     make(tmp_path, "cat")
     first = open_stage(tmp_path, "scored")
     make(tmp_path, "dog")
@@ -79,7 +79,7 @@ def test_outputs_of_other_settings_stand_side_by_side(tmp_path: Path) -> None:
     assert label_of(first) == "cat"
 
 
-def test_an_absent_output_says_which_command_makes_it(tmp_path: Path) -> None:
+def test_the_error_of_an_absent_output_names_its_command(tmp_path: Path) -> None:
     assert current(tmp_path, "shards-all") is None
     with pytest.raises(InputError, match="winnow export"):
         open_stage(tmp_path, "shards-all")
@@ -322,7 +322,7 @@ def test_an_output_of_other_inputs_is_refused(tmp_path: Path) -> None:
 # Doing it again
 
 
-def test_an_earlier_output_of_the_same_making_is_put_in_force_again(tmp_path: Path) -> None:
+def test_an_earlier_output_of_the_same_inputs_becomes_current_again(tmp_path: Path) -> None:
     assert reuse(tmp_path, "scored", inputs={}, config={"label": "cat"}) is None
     make(tmp_path, "cat")
     make(tmp_path, "dog")
@@ -334,7 +334,7 @@ def test_an_earlier_output_of_the_same_making_is_put_in_force_again(tmp_path: Pa
     assert label_of(found) == label_of(open_stage(tmp_path, "scored")) == "cat"
 
 
-def test_reuse_of_what_is_in_force_writes_nothing(tmp_path: Path) -> None:
+def test_reusing_the_current_output_writes_nothing(tmp_path: Path) -> None:
     make(tmp_path, "cat")
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
     assert reuse(tmp_path, "scored", inputs={}, config={"label": "cat"})

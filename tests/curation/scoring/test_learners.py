@@ -18,7 +18,7 @@ def verdicts(n, seed=0):
     return z, (rng.random(n) < expit(z)).astype(float)
 
 
-def test_boosting_is_chosen_where_it_knows_more():
+def test_boosting_is_chosen_if_its_loss_is_clearly_lower():
     z, correct = verdicts(2000)
     vague = expit(z + np.random.default_rng(1).normal(0, 2, 2000))
     choice = _choose(np.array([vague, expit(z)]), judged_of(correct))
@@ -36,7 +36,7 @@ def test_boosting_that_is_only_luckier_is_not_chosen():
     assert n_chosen <= 12
 
 
-def test_what_boosting_exaggerates_is_calibrated_before_it_is_compared():
+def test_exaggerated_boosting_is_calibrated_before_it_is_compared():
     z, correct = verdicts(2000)
     vague = expit(z + np.random.default_rng(1).normal(0, 2, 2000))
     choice = _choose(np.array([vague, expit(4 * z)]), judged_of(correct))

@@ -62,7 +62,7 @@ def test_scores_do_not_depend_on_the_candidates_beside_an_image(world, seen, fit
     np.testing.assert_allclose(apply_scorer(fitted.scorer, alone), p[first], atol=1e-5)
 
 
-def test_what_was_fitted_on_is_scored_alike(world, seen, fitted):
+def test_fitted_candidates_are_scored_alike(world, seen, fitted):
     table = features(world.candidates.filter(pa.array(seen)), world.taxonomy)
     p = apply_scorer(fitted.scorer, table)
     assert np.corrcoef(p, fitted.p_correct)[0, 1] > 0.98

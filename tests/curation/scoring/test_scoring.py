@@ -129,7 +129,7 @@ def test_probabilities_are_calibrated():
 
 
 @pytest.mark.usefixtures("few_fits")
-def test_a_score_never_saw_its_own_verdict():
+def test_no_score_is_fitted_to_its_own_verdict():
     """Turning round all verdicts of a fold changes no score in that fold."""
     world, table = table_of(800, 0)
     audits, scores = audited(800, 200)
@@ -170,7 +170,7 @@ def test_the_estimated_precision_is_not_biased_upward():
     assert hits >= 4
 
 
-def test_what_is_learnt_for_some_images_is_what_is_learnt_for_all():
+def test_training_for_some_images_gives_the_probabilities_of_training_for_all():
     world, table = table_of(800, 0)
     row = np.random.default_rng(0).choice(len(table), 200, replace=False)
     judged = Judgements(row, world.correct[row], np.ones(200))
@@ -203,7 +203,7 @@ def test_scores_are_deterministic_and_do_not_depend_on_the_order_of_rows():
 
 
 @pytest.mark.usefixtures("few_fits")
-def test_what_was_learnt_from_is_counted():
+def test_audits_that_were_learned_from_are_counted():
     _, table = table_of(800, 0)
     audits, _ = audited(800, 200)
     first = audits.slice(0, 4).to_pylist()

@@ -39,7 +39,7 @@ def test_intervals_are_in_order_and_do_not_fall(judged):
     assert np.all(np.diff(high) >= -1e-12)
 
 
-def test_of_both_fits_the_one_that_turns_out_is_calibrated():
+def test_the_fit_with_the_true_verdict_is_calibrated():
     """The theorem, over draws of few judgements; the scores are far from calibrated."""
     rng = np.random.default_rng(0)
     told, happened = [], []

@@ -116,7 +116,7 @@ def test_the_precision_is_held_with_the_floor_in_nearly_all_draws():
     assert np.mean(np.array(floors) == 8) > 0.5
 
 
-def test_every_label_keeps_its_best_and_the_threshold_says_the_rest():
+def test_every_label_keeps_its_best_and_the_threshold_decides_the_rest():
     stratum = (World.p * 4).astype(np.int8)
     judged = judgements(World.correct, 2000, 1, stratum)
     found = select_with_floor(request_of(World.scored, judged, precision=0.78), 8)
@@ -148,7 +148,7 @@ def test_without_rare_labels_a_floor_changes_little():
     assert 0.8 * plain.n_kept < found.n_kept <= plain.n_kept
 
 
-def test_a_target_out_of_reach_says_what_is_in_reach():
+def test_a_target_out_of_reach_names_the_best_within_reach():
     judged = judgements(World.correct, 1000, 0)
     with pytest.raises(QualityError, match="cannot be proved") as caught:
         select_with_floor(request_of(World.scored, judged, precision=0.995), 20)

@@ -100,7 +100,7 @@ SETS = [["title"], ["alt", "title"], ["alt"], ["alt", "title"], ["alt", "caption
 
 
 @pytest.mark.parametrize("cut", [0, 1, 3, 5])
-def test_sources_that_speak_are_a_pattern_however_the_rows_are_parted(cut):
+def test_voting_sources_form_patterns_whatever_the_parts(cut):
     whole = evidence_of(SETS)
     pattern, count = by_sources([whole.slice(0, cut), whole.slice(cut)])
     assert pattern.names == ("alt", "alt + caption + title", "alt + title", "title")

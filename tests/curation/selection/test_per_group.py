@@ -128,7 +128,7 @@ def test_a_group_of_which_nothing_can_be_proved_keeps_nothing_and_is_listed():
     assert set(reason[World.code == 0]) == {"kept", "below_threshold"}
 
 
-def test_a_target_out_of_reach_everywhere_says_what_is_in_reach_and_where():
+def test_a_target_out_of_reach_in_all_groups_names_the_best_group():
     judged = judgements(World.correct, 1000, 0)
     with pytest.raises(QualityError, match="cannot be proved in any group") as caught:
         proved_of_groups(request_of(World.scored, judged), World.groups, 0.995)

@@ -71,7 +71,9 @@ def test_the_card_states_size_selection_and_precision(tmp_path: Path) -> None:
         ({"threshold": None, "by": "level"}, "(by level) has a threshold of its own."),
     ],
 )
-def test_the_card_says_how_a_threshold_was_meant(facts: dict[str, Any], expected: str) -> None:
+def test_the_card_describes_how_the_threshold_was_chosen(
+    facts: dict[str, Any], expected: str
+) -> None:
     _, text = card_of(SELECTION | facts)
     assert f"{expected}\n" in text
     assert ("Kept are those" in text) == ("by" not in facts)
@@ -84,7 +86,7 @@ def test_a_set_that_was_not_selected_states_no_precision() -> None:
     assert "precision |" not in text
 
 
-def test_a_precision_that_is_no_number_is_not_stated(tmp_path: Path) -> None:
+def test_a_precision_of_nan_is_not_stated(tmp_path: Path) -> None:
     text = write_card(SELECTION | {"precision": float("nan")}, tmp_path).read_text()
     assert "nan" not in text
     assert "**Precision is unknown**" in text

@@ -266,7 +266,7 @@ def test_other_kinds_of_file_are_refused(data: bytes, no_decoding: None) -> None
     assert reason_of(data) == "format_not_allowed"
 
 
-def test_a_file_behind_the_jpeg_is_not_passed_on() -> None:
+def test_a_file_after_the_jpeg_is_cut_off() -> None:
     data = saved(gradient(), "JPEG") + b"PK\x03\x04<script>alert(1)</script>"
     decoded = read_jpeg(data)
     assert decoded.recoded
@@ -321,7 +321,7 @@ def test_any_bytes_give_a_reason(data: bytes) -> None:
     assert reason_of(data) in ("format_not_allowed", "bad_image")
 
 
-def test_an_image_is_read_where_its_table_says(tmp_path: Path) -> None:
+def test_an_image_is_read_from_the_location_in_its_table(tmp_path: Path) -> None:
     data = saved(gradient(), "JPEG")
     (tmp_path / "a b").mkdir()
     (tmp_path / "a b" / "ä.png").write_bytes(data)

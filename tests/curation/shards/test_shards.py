@@ -78,7 +78,7 @@ def refusal(path: Path) -> str:
 # The format
 
 
-def test_samples_come_back_as_they_went(tmp_path: Path) -> None:
+def test_samples_are_read_as_they_were_written(tmp_path: Path) -> None:
     samples = make_samples(5)
     assert read_shard(one_shard(samples, tmp_path)) == samples
 
@@ -243,7 +243,7 @@ def test_foreign_names_are_refused(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.GNUTYPE_SPARSE])
-def test_members_that_are_no_files_are_refused(tmp_path: Path, kind: bytes) -> None:
+def test_members_that_are_not_files_are_refused(tmp_path: Path, kind: bytes) -> None:
     key = "a" * 32
     header = tarfile.TarInfo(f"{key}.jpg")
     header.type = kind
@@ -254,7 +254,7 @@ def test_members_that_are_no_files_are_refused(tmp_path: Path, kind: bytes) -> N
     assert "not part of a sample" in refusal(tmp_path / info.name)
 
 
-def test_shards_that_are_no_plain_tars_are_refused(tmp_path: Path) -> None:
+def test_shards_that_are_not_plain_tars_are_refused(tmp_path: Path) -> None:
     whole = one_shard(make_samples(2), tmp_path).read_bytes()
     wrong = {
         "gzip": gzip.compress(whole),
@@ -271,7 +271,7 @@ def test_shards_that_are_no_plain_tars_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"{", b"[]", b"\xff", b"[" * 100_000])
-def test_json_that_is_no_object_is_refused(tmp_path: Path, text: bytes) -> None:
+def test_json_that_is_not_an_object_is_refused(tmp_path: Path, text: bytes) -> None:
     key = "a" * 32
     path = write_tar(tmp_path / "s.tar", [(f"{key}.jpg", b"x"), (f"{key}.json", text)])
     assert key in refusal(path)
@@ -525,7 +525,7 @@ def test_held_out_are_those_below_the_share(high: list[int], share: float) -> No
     assert (to_halves(from_halves(halves)) == halves).all()
 
 
-def test_every_image_ends_in_one_place(tmp_path: Path) -> None:
+def test_every_image_is_written_rejected_or_counted_once(tmp_path: Path) -> None:
     run = make_run(tmp_path / "data", {n: {"cat": 0.5} for n in range(12)}, n_images=14)
     locations = run.images["location"].to_pylist()
     changes = {

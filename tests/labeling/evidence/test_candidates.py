@@ -76,7 +76,7 @@ def plain_item(source: str, rows: list[Row]) -> Row:
     }
 
 
-def test_sources_of_a_pair_are_united_and_silent_ones_are_told() -> None:
+def test_sources_of_a_pair_are_united_and_silent_ones_are_listed() -> None:
     said = [
         mention(0, 0, "alt", 0, 0.5),
         mention(0, 0, "alt", 1, 0.9),
@@ -97,7 +97,7 @@ def test_sources_of_a_pair_are_united_and_silent_ones_are_told() -> None:
     assert (first["ambiguity"], second["ambiguity"]) == (1, 3)
 
 
-def test_a_pair_that_only_supporters_speak_for_is_left_out() -> None:
+def test_a_pair_with_supporting_sources_alone_is_left_out() -> None:
     said = [
         mention(0, 0, "alt", 0, 1.0),
         mention(0, 0, "page", 0, 1.0),
@@ -109,7 +109,7 @@ def test_a_pair_that_only_supporters_speak_for_is_left_out() -> None:
     assert len(merged(said, [], [], "page", "alt")) == 0
 
 
-def test_nothing_in_nothing_out() -> None:
+def test_no_evidence_makes_no_candidates() -> None:
     table = merged([], [], [])
     check(table, CANDIDATES)
     assert len(table) == 0

@@ -33,7 +33,7 @@ def test_mentions_carry_the_weight_of_their_signal() -> None:
     assert np.allclose(found["strength"].to_numpy(), [0.5, 0.5, 0.25])
 
 
-def test_what_a_source_says_several_times_on_a_page_is_said_once() -> None:
+def test_a_label_that_a_source_repeats_on_a_page_counts_once() -> None:
     texts = [("alt", "aa", 0.5), ("alt", "aa", 0.75), ("alt", "bb", 1.0), ("title", "aa", 0.25)]
     found = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
     once = evidence.per_page(found)

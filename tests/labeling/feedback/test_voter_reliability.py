@@ -34,7 +34,7 @@ def test_users_who_agree_hardly_more_than_chance_are_not_judged() -> None:
     assert (voter_reliability.fit(votes, 6).weight == 1).all()
 
 
-def test_users_who_meet_nobody_weigh_as_users_do() -> None:
+def test_users_who_vote_on_no_common_pair_have_the_usual_weight() -> None:
     votes, _ = crowd(2, [0.9] * 5)
     lone = votes_of(np.append(votes.pair, 500), np.append(votes.user, 5), np.append(votes.up, True))
     fitted = voter_reliability.fit(lone, 6)
@@ -75,7 +75,7 @@ def test_if_most_users_vote_alike_nobody_is_a_copy() -> None:
 
 
 @given(st.integers(0, 200), st.integers(2, 7), st.integers(0, 30))
-def test_weights_and_proof_stay_in_their_bounds(seed: int, n_users: int, n: int) -> None:
+def test_weights_and_credibility_stay_in_their_bounds(seed: int, n_users: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     key = rng.permutation(n_users * 12)[:n]
     n = len(key)

@@ -29,6 +29,6 @@ def test_rows_without_an_image_or_a_text_are_left_out() -> None:
     assert signals_from_texts(frame)["text"].tolist() == ["cat"]
 
 
-def test_numbers_are_no_texts() -> None:
+def test_numbers_are_refused_as_texts() -> None:
     with pytest.raises(InputError, match="does not contain texts"):
         signals_from_texts(pa.table({"image": [1], "text": ["a"]}))

@@ -79,7 +79,7 @@ def test_linked_data_is_kept() -> None:
         ('x="1"y="2"', "1"),
     ],
 )
-def test_attributes_are_read_as_html_says(written: str, value: str) -> None:
+def test_attributes_are_read_by_the_rules_of_html(written: str, value: str) -> None:
     assert attributes_of(written)["x"] == value
 
 

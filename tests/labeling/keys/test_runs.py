@@ -32,6 +32,6 @@ def test_runs_are_those_of_a_loop(form: str, keys: list[tuple[int, int]]) -> Non
     assert runs.rank_in_run(*rows).tolist() == [i for n in of_loop for i in range(n)]
 
 
-def test_the_first_of_distinct_rows_is_kept_in_its_place() -> None:
+def test_the_first_of_equal_rows_is_kept_in_order() -> None:
     table = pa.table({"key": ["b", "a", "b", None, "a", None], "n": range(6)})
     assert runs.distinct_rows(table, ["key"])["n"].to_pylist() == [0, 1, 3]

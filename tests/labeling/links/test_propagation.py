@@ -161,7 +161,7 @@ def test_weights_of_edges_are_shares_of_the_largest(rows: list[tuple[int, int, i
     assert np.array_equal(weights, kind_weights(count_agreement(kind, other, one), 3)[0])
 
 
-def test_edges_that_predict_weigh_more_and_few_are_taken_for_all() -> None:
+def test_edges_that_predict_weigh_more_and_few_edges_get_the_weight_of_all() -> None:
     counts = [(0, 10_000, 9_000, range(10)), (1, 10_000, 1_000, range(10)), (2, 2, 2, range(2))]
     rows = [(kind, 0, label, n, agree) for kind, n, agree, labels in counts for label in labels]
     weights, n_pairs = kind_weights(

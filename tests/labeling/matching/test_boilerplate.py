@@ -85,7 +85,7 @@ def test_case_and_blanks_do_not_hide_a_text() -> None:
     assert len(discounted(*tables(rows))) == 10
 
 
-def test_a_logo_is_discounted_with_all_that_is_said_about_it() -> None:
+def test_a_logo_is_discounted_with_all_texts_about_it() -> None:
     rows = site("a.org", 10, 0)
     rows += [("a.org", n, "logo", "alt", f"apple pie {n}") for n in range(10)]
     found = discount(*tables(rows))
@@ -93,7 +93,7 @@ def test_a_logo_is_discounted_with_all_that_is_said_about_it() -> None:
     assert counts(found) == {"boilerplate_image": 10}
 
 
-def test_nothing_gives_nothing() -> None:
+def test_no_signals_give_no_signals() -> None:
     found = discount(SIGNALS.empty(), PLACEMENTS.empty())
     assert found.signals.equals(SIGNALS.empty())
     assert len(found.reason) == 0

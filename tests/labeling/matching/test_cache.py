@@ -91,7 +91,7 @@ def test_each_taxonomy_has_its_own_matcher(tmp_path: Path, labels: Taxonomy) -> 
         lambda content: b"label_id,names\ncat,cat\n" * 99,
     ],
 )
-def test_a_damaged_file_is_made_anew(
+def test_a_damaged_file_is_replaced(
     tmp_path: Path, labels: Taxonomy, compiled: list[Taxonomy], harm: Callable[[bytes], bytes]
 ) -> None:
     expected = list(find(cached_matcher(labels, tmp_path), TEXT))

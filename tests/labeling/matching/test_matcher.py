@@ -188,7 +188,9 @@ def test_columns_split_as_their_texts_do(texts: list[str]) -> None:
         assert together.glued[together.row == row].tolist() == alone.glued.tolist()
 
 
-def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch, matcher: Matcher) -> None:
+def test_batches_do_not_change_the_matches(
+    monkeypatch: pytest.MonkeyPatch, matcher: Matcher
+) -> None:
     texts = pa.chunked_array([["a cat", None, "", "dog cat é"] * 20, [], ["dogs"] * 3])
     whole = match_texts(matcher, texts)
     monkeypatch.setattr("labeling.matching.texts.BATCH_BYTES", 16)
@@ -199,7 +201,7 @@ def test_batches_do_not_show(monkeypatch: pytest.MonkeyPatch, matcher: Matcher) 
 
 
 @pytest.mark.parametrize("distinct", [-1.0, 1.0])
-def test_texts_that_repeat_do_not_show(
+def test_repeated_texts_do_not_change_the_matches(
     monkeypatch: pytest.MonkeyPatch, matcher: Matcher, distinct: float
 ) -> None:
     texts = ["a cat", None, "", "two dogs and a cat", "a cat", "é", "dog", None, "a cat"] * 3

@@ -101,7 +101,7 @@ def test_counts_of_parts_add_up(n_parts: int) -> None:
     assert fitted == to_tables(judged(texts))
 
 
-def test_no_text_says_nothing() -> None:
+def test_no_texts_give_equal_weights_and_no_phrases() -> None:
     found = judged([])
     assert (found.stop, found.phrases) == ((), {})
     assert found.weight is not None

@@ -81,6 +81,6 @@ def test_a_shared_name_is_divided_by_weight() -> None:
     assert surface_forms(senses, statistics)[("crane",)].strengths == (0.75, 0.25)
 
 
-def test_what_speaks_for_a_label_speaks_for_those_above_it() -> None:
+def test_a_name_of_a_label_is_a_name_of_its_ancestors() -> None:
     watches = tree({"watch": "watches", "watches": "watches"}, {"watch": "watches"})
     assert surface_forms(watches)[("watches",)].strengths == (0.5, 1.0)

@@ -104,7 +104,7 @@ def test_an_image_is_found_however_its_url_is_written(
     assert tables_of(path)["images"]["image_id"].to_pylist() == [ids.digest(PIXEL)]
 
 
-def test_nothing_lies_at_a_wrong_offset(tmp_path: Path) -> None:
+def test_a_wrong_offset_gives_none(tmp_path: Path) -> None:
     path = written(tmp_path, "x.warc.gz")
     assert read_stored(path, 3) is None
     assert read_stored(path, 10**12) is None

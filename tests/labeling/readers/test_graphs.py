@@ -35,7 +35,9 @@ def test_edges_become_links_between_home_pages(tmp_path: Path) -> None:
     assert (second["src_page"], second["src_host"]) == (ids.digest("https://a.org/x"), "a.org")
 
 
-def test_blocks_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_of_blocks_does_not_change_the_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     edges = "".join(f"{(0, 1, 7)[n % 3]}\t{(1, 7)[n % 2]}\n" for n in range(200))
     whole = read(tmp_path, VERTICES, edges)
     monkeypatch.setattr(graphs, "BLOCK_BYTES", 50)

@@ -38,7 +38,7 @@ def read(base: Path, site: str) -> dict[str, pa.Table]:
     return dict(read_site(base / site, pages, Locator(base, [site])))
 
 
-def test_a_zip_file_says_what_its_folder_says(base: Path) -> None:
+def test_a_zip_file_gives_the_rows_of_its_folder(base: Path) -> None:
     folder, zipped = read(base, "web"), read(base, "web.zip")
     assert len(folder["signals"]) > 4
     for name in ("signals", "placements", "links", "rejects"):
@@ -93,7 +93,7 @@ def test_a_damaged_zip_file_is_refused(base: Path) -> None:
         site_pages(base, "web.zip")
 
 
-def test_a_damaged_page_is_put_aside_and_the_others_read(base: Path) -> None:
+def test_a_damaged_page_is_rejected_and_the_others_are_read(base: Path) -> None:
     content = bytearray((base / "web.zip").read_bytes())
     place = content.index(b"a.org/index.html") + len("a.org/index.html")
     content[place : place + 8] = b"\xff" * 8
@@ -111,5 +111,5 @@ def test_no_more_is_unpacked_than_asked_for(base: Path) -> None:
     assert read_zipped(base / "web.zip", "a.org/bomb.html", 1000) == bytes(1000)
 
 
-def test_a_file_that_is_not_in_the_zip_file_is_none(base: Path) -> None:
+def test_a_file_that_is_not_in_the_zip_file_gives_none(base: Path) -> None:
     assert read_zipped(base / "web.zip", "../../etc/passwd", 10) is None

@@ -34,7 +34,7 @@ def signals(folder: Path, text: str, columns: dict[str, str]) -> dict[str, pa.Ta
 BASIC = {"image": "file", "text": "words"}
 
 
-def test_reads_rows_and_puts_those_without_an_image_aside(folder: Path) -> None:
+def test_rows_are_read_and_those_without_an_image_rejected(folder: Path) -> None:
     text = 'file,words\na.jpg,"a cat, sleeping"\nsame.jpg,a dog\nnone.jpg,x\n../a.jpg,x\n'
     tables = signals(folder, text, BASIC)
     assert tables["signals"]["text"].to_pylist() == ["a cat, sleeping", "a dog"]
@@ -110,7 +110,7 @@ def test_a_wrong_kind_of_parquet_is_refused(folder: Path) -> None:
         dict(read_signals(path, BASIC, "alt", Locator(folder, [])))
 
 
-def test_links_are_pages_digests(folder: Path) -> None:
+def test_pages_of_links_are_read_as_digests(folder: Path) -> None:
     path = folder / "links.csv"
     path.write_text(
         "from,to,words\nhttps://A.org/x,https://b.org/y,see\np,https://b.org/y,\n,https://b.org/y,x\n"
@@ -135,7 +135,7 @@ def feedback(folder: Path, text: str) -> dict[str, pa.Table]:
     return dict(read_feedback(path, NAMES, Locator(folder, []), {"cat"}.__contains__))
 
 
-def test_feedback_is_read_and_unknown_things_are_put_aside(folder: Path) -> None:
+def test_feedback_is_read_and_unknown_values_are_rejected(folder: Path) -> None:
     tables = feedback(
         folder,
         "e1,a.jpg,cat,,up,u,,2024-01-01T00:00:10Z\n"

@@ -68,7 +68,7 @@ def test_a_sample_gives_its_texts_and_where_its_bytes_are(tmp_path: Path) -> Non
         ([("00000.jpg", b"x" * 2001), WHOLE[1]], "too_large"),
     ],
 )
-def test_samples_that_are_not_whole_are_put_aside(
+def test_incomplete_samples_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: list[tuple[str, bytes]], reason: str
 ) -> None:
     monkeypatch.setattr(webdatasets, "MAX_TEXT_BYTES", 1000)
@@ -80,7 +80,7 @@ def test_samples_that_are_not_whole_are_put_aside(
 
 
 @pytest.mark.parametrize("content", [b"[1]", b"{", b"[" * 100_000])
-def test_bad_json_is_put_aside(tmp_path: Path, content: bytes) -> None:
+def test_bad_json_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = write(tmp_path / "0.tar", [("0.jpg", b"x"), ("0.json", content)])
     assert [r["reason"] for r in read(path, {"alt": "json.x"})["rejects"]] == ["bad_text"]
 
@@ -99,7 +99,7 @@ def test_batches_do_not_change_the_rows(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(whole["signals"]) == 7
 
 
-def test_links_and_folders_are_no_members(tmp_path: Path) -> None:
+def test_links_and_folders_in_a_tar_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "0.tar"
     with tarfile.open(path, "w") as tar:
         for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE):

@@ -46,7 +46,7 @@ def test_alternatives_have_a_top_in_common_and_are_not_related(parents: list[set
         assert np.array_equal(apart, np.array(expected) & ~found.are_related(a, b))
 
 
-def test_a_label_above_nearly_all_others_is_no_group() -> None:
+def test_a_label_above_nearly_all_others_forms_no_group() -> None:
     parents = [set(), {0}, {0}] + [{1}] * 9 + [{2}] * 9
     found = find_alternatives(graph(parents))
     one, other = np.array([3]), np.array([13])
@@ -76,7 +76,7 @@ def test_alternatives_are_summed_once_for_each_group_in_common(parents: list[set
         assert np.allclose(found.sum_alternatives(values), expected)
 
 
-def test_a_long_chain_is_no_trouble() -> None:
+def test_a_long_chain_of_labels_is_grouped() -> None:
     chain = graph([set(), *({n - 1} for n in range(1, 20_000))])
     found = find_alternatives(chain)
     assert found.are_related(np.array([5, 5]), np.array([6, 15_000])).tolist() == [True, False]

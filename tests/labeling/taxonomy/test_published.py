@@ -61,7 +61,7 @@ def test_an_edge_list_joins_the_rows_of_a_label(tmp_path: Path) -> None:
     assert names_of(taxonomy)["cat"] == ["cat", "house cat"]
 
 
-def test_open_images_are_kinds_not_parts(tmp_path: Path) -> None:
+def test_parents_in_open_images_are_kinds_not_parts(tmp_path: Path) -> None:
     path = write(tmp_path / "class-descriptions.csv", DESCRIPTIONS)
     hierarchy = write(tmp_path / "h.json", json.dumps(HIERARCHY, indent=1))
     taxonomy = read_taxonomy(TaxonomyFiles(path, hierarchy=hierarchy))
@@ -78,7 +78,7 @@ def test_open_images_are_kinds_not_parts(tmp_path: Path) -> None:
     assert set(parents_of(flat)) == {"m:0", "m:01", "m:02", "m:03"}
 
 
-def test_tencent_parents_go_by_index(tmp_path: Path) -> None:
+def test_parents_of_tencent_are_indices(tmp_path: Path) -> None:
     path = tmp_path / "t.txt.gz"
     path.write_bytes(gzip.compress(TENCENT.encode()))
     taxonomy = read_taxonomy(path)
@@ -131,7 +131,7 @@ def test_wordnet_takes_hypernyms_and_instance_hypernyms(tmp_path: Path) -> None:
         ("t.dat", "a\tb\n", "not of a known format"),
     ],
 )
-def test_bad_taxonomies_are_refused_with_the_place(
+def test_bad_taxonomies_are_refused_with_their_line(
     tmp_path: Path, name: str, text: str, expected: str
 ) -> None:
     with pytest.raises(InputError) as caught:

@@ -62,7 +62,9 @@ def test_reads_names_parents_and_levels(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_refuses_with_the_place(tmp_path: Path, rows: list[object], expected: str) -> None:
+def test_a_mistake_in_a_taxonomy_is_refused_with_its_line(
+    tmp_path: Path, rows: list[object], expected: str
+) -> None:
     with pytest.raises(InputError) as caught:
         read_taxonomy(write(tmp_path / "t.jsonl", *rows))
     assert expected in str(caught.value)
@@ -79,7 +81,7 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
     assert read_taxonomy(path).display_name(0) == odd
 
 
-def test_a_very_deep_chain_is_no_trouble() -> None:
+def test_a_very_deep_chain_is_read() -> None:
     n = 100_000
     labels = [Label(f"l{i:06d}", (), (f"l{i - 1:06d}",) if i else (), None, i) for i in range(n)]
     parents = build_taxonomy(labels, "chain").parents

@@ -26,7 +26,7 @@ def test_words_are_found_exactly(known: set[str], asked: list[str]) -> None:
     assert codes[len(known) :] == [code_of.get(word, len(known)) for word in asked]
 
 
-def test_words_of_equal_keys_get_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_of_equal_keys_get_keys_of_another_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     mix = vocabulary._mix
     monkeypatch.setattr(vocabulary, "_mix", lambda keys, seed: mix(keys, seed) * (seed > 0))
     words = build_vocabulary(["abcdefghi", "bbcdefghi", "cat"])
@@ -38,7 +38,7 @@ def test_words_of_equal_keys_get_others(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     "other", ["abcdefghijklmnop?rstuvwxyz", "?bcdefghijklmnopqrstuvwxyz", "abcdefghi", "z" * 26]
 )
-def test_other_words_of_the_same_key_are_told_apart(
+def test_other_words_of_the_same_key_are_distinguished(
     monkeypatch: pytest.MonkeyPatch, other: str
 ) -> None:
     monkeypatch.setattr(vocabulary, "_mix", lambda keys, seed: keys * 0)

@@ -146,7 +146,7 @@ def test_audits_of_other_candidates_are_not_used(shop: Path, labelled: Path) -> 
         select(config, labelled)
 
 
-def test_a_second_sheet_holds_what_was_said_and_asks_for_more(shop: Path, labelled: Path) -> None:
+def test_a_second_sheet_keeps_the_verdicts_and_asks_for_more(shop: Path, labelled: Path) -> None:
     config = with_overrides(without_truth(shop), ["audit.n=100"])
     sheet, _ = draw_audits(config, labelled)
     first = fill_in(sheet, shop, labelled)

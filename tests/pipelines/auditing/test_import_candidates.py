@@ -62,7 +62,7 @@ def test_candidates_are_sorted_and_cast(tmp_path, shuffled):
     assert stage.counts == {"candidates": len(expected), "images": 800}
 
 
-def test_a_run_of_imported_candidates_is_selected_and_told(tmp_path, shuffled):
+def test_a_run_of_imported_candidates_is_selected_and_reported(tmp_path, shuffled):
     run = tmp_path / "run"
     audits = write_audits(tmp_path / "audits.parquet", 500)
     done = winnow("audit", "import", run, audits, "--candidates", shuffled)
@@ -134,7 +134,7 @@ ITEM = {"source": "alt", "strength": 0.5, "n_pages": 2, "n_hosts": 1}
         ("image_id", "x", "image_id are not of the form"),
     ],
 )
-def test_what_no_candidate_may_hold_is_refused_with_its_row(tmp_path, column, value, said):
+def test_a_value_that_no_candidate_may_have_is_refused_with_its_row(tmp_path, column, value, said):
     rows = WORLD.candidates.slice(0, 20).to_pylist()
     rows[7] |= {"evidence": [ITEM], "silent": ["title"]} | {column: value}
     item = pa.struct([(n, pa.string() if n == "source" else pa.float64()) for n in ITEM])
@@ -203,7 +203,7 @@ def test_a_run_without_judgements_asks_for_some(tmp_path, shuffled):
     assert first.split(",")[2] == ""
 
 
-def test_a_run_from_elsewhere_is_told_what_comes_next(tmp_path, shuffled):
+def test_the_next_command_of_an_imported_run_is_suggested(tmp_path, shuffled):
     run = tmp_path / "run"
     audits = write_audits(tmp_path / "audits.parquet", 300)
     winnow("audit", "import", run, audits, "--candidates", shuffled)
@@ -324,7 +324,7 @@ def test_a_sheet_with_another_encoding_is_read(tmp_path, shuffled):
     assert done.exit_code == 0, done.output
 
 
-def test_auditors_who_contradict_each_other_are_told(tmp_path, shuffled):
+def test_auditors_who_contradict_each_other_are_reported(tmp_path, shuffled):
     header, *lines = sheet_of(tmp_path)
     second = [line.replace(",yes", ",no") for line in lines[:20]]
     text = [f"{header},auditor", *(f"{x},ann" for x in lines), *(f"{x},bob" for x in second)]

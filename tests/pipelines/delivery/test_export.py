@@ -75,7 +75,7 @@ def test_shards_are_plain_webdataset_and_trace_every_label(shop: Path, selected:
         assert len(names) == len(set(names))
 
 
-def test_large_images_are_reduced_and_the_card_says_so(shop: Path, selected: Path) -> None:
+def test_large_images_are_reduced_and_the_card_states_it(shop: Path, selected: Path) -> None:
     config = with_overrides(read_config(shop), ["export.short_side=16"])
     shards = export(config, selected, "selected")
     assert shards.manifest["config"]["short_side"] == 16
@@ -108,7 +108,7 @@ def test_shards_are_made_again_when_missing_images_are_back(shop: Path, selected
     assert export(config, selected, "selected") == whole
 
 
-def test_unselected_labels_are_taken_at_their_word(shop: Path, selected: Path) -> None:
+def test_unselected_labels_have_probability_one(shop: Path, selected: Path) -> None:
     shards = export(read_config(shop), selected, "all")
     for _, _, told in read_with_webdataset(shards):
         assert {row["p_correct"] for row in told["labels"]} == {1.0}
@@ -138,7 +138,7 @@ def test_stages_that_are_missing_are_named(shop: Path, selected: Path) -> None:
         )
 
 
-def test_a_report_tells_what_there_is(shop: Path, labelled: Path) -> None:
+def test_a_report_shows_the_stages_of_the_run(shop: Path, labelled: Path) -> None:
     report(read_config(shop), labelled)
     facts = json.loads((labelled / "report.json").read_text())
     assert facts["candidates"] > 0

@@ -32,7 +32,7 @@ def weights(run: Path) -> bytes:
     return (open_stage(run, "model").dir / "model.safetensors").read_bytes()
 
 
-def test_a_stopped_training_goes_on_to_the_same_model(
+def test_a_stopped_training_resumes_to_the_same_model(
     shop: Path, exported: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     config = with_overrides(read_config(shop), ["train.checkpoint_minutes=0"])

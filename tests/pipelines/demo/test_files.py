@@ -99,7 +99,7 @@ def test_truth_holds_the_labels_of_every_readable_image(world: World, folder: Pa
     assert rows == sorted(expected)
 
 
-def test_pictures_can_be_decoded_but_for_those_cut_short(world: World, folder: Path) -> None:
+def test_pictures_can_be_decoded_except_those_cut_short(world: World, folder: Path) -> None:
     states = []
     for file in world.files:
         path = folder / "site" / world.hosts[file.host].name / "images" / file.name.text

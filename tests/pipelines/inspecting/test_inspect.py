@@ -100,7 +100,7 @@ def test_a_terminal_is_not_obeyed_by_texts(run_dir: Path, form: str) -> None:
     assert "\u202e" not in shown
 
 
-def test_a_reader_that_has_enough_is_no_error(run_dir: Path) -> None:
+def test_a_reader_that_closes_the_pipe_is_not_an_error(run_dir: Path) -> None:
     command = f"{WINNOW} inspect {run_dir} selected --format csv | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("0\n", "")

@@ -127,7 +127,7 @@ def test_the_holder_of_the_lock_is_named_and_not_disturbed(run_dir: Path) -> Non
     assert "nobody works in this folder" in status(run_dir).stdout
 
 
-def test_a_process_that_was_killed_or_is_elsewhere_is_no_holder(run_dir: Path) -> None:
+def test_a_killed_process_or_one_of_another_machine_does_not_hold_the_lock(run_dir: Path) -> None:
     hold = (
         "import os, sys\n"
         "from pathlib import Path\n"
@@ -143,7 +143,9 @@ def test_a_process_that_was_killed_or_is_elsewhere_is_no_holder(run_dir: Path) -
     assert "process 1 on another-host took the lock" in status(run_dir).stdout
 
 
-def test_a_run_that_has_only_begun_and_no_run_at_all(tmp_path: Path) -> None:
+def test_a_run_that_has_only_begun_has_a_status_and_another_folder_is_refused(
+    tmp_path: Path,
+) -> None:
     with locked(tmp_path / "new"):
         assert status(tmp_path / "new").exit_code == 0
     assert status(tmp_path).exit_code == 3

@@ -141,7 +141,7 @@ def test_no_row_at_all_is_refused(shop: Path, tmp_path: Path) -> None:
         label(read_config(shop), tmp_path / "run")
 
 
-def test_an_unknown_runner_is_told(shop: Path, tmp_path: Path) -> None:
+def test_an_unknown_runner_is_refused_by_name(shop: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="NoSuchRunner"):
         label(read_config(shop), tmp_path / "run", ["--runner=NoSuchRunner"])
 

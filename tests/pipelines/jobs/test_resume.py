@@ -138,7 +138,7 @@ def test_a_finished_shuffle_is_not_run_again(tmp_path: Path) -> None:
     assert storage.list_names(str(tmp_path / "work" / "segments")) == []
 
 
-def test_another_job_in_the_same_folder_begins_anew(tmp_path: Path) -> None:
+def test_another_job_in_the_same_folder_starts_from_scratch(tmp_path: Path) -> None:
     run(shuffle_in(tmp_path), SPLITS, ONE)
     CALLS.clear()
     run(shuffle_in(tmp_path), SPLITS[:2], ONE)
@@ -197,14 +197,14 @@ def test_a_fault_that_passes_is_tried_again(tmp_path: Path, undisturbed: dict[st
     assert sum(n for call, n in CALLS.items() if call.startswith("read")) == N_SPLITS + 2
 
 
-def test_a_fault_that_stays_is_told(tmp_path: Path) -> None:
+def test_a_fault_that_persists_is_raised(tmp_path: Path) -> None:
     FAULTS.extend(OSError(errno.EIO, "Input/output error", "disk") for _ in range(3))
     with pytest.raises(InputError, match="Input/output error") as caught:
         run(shuffle_in(tmp_path), SPLITS, ONE)
     assert caught.value.facts == {"file": "disk"}
 
 
-def test_a_full_disk_tells_how_much_is_needed(tmp_path: Path) -> None:
+def test_the_error_of_a_full_disk_states_the_room_needed(tmp_path: Path) -> None:
     work = str(tmp_path)
     markers.begin_job(work, {"n_splits": 4, "n_buckets": 8})
     assert markers.bytes_needed(work) == 0

@@ -49,7 +49,7 @@ def test_a_taxonomy_that_changed_at_its_path_is_read_again(tmp_path: Path) -> No
     assert taxonomy_at(files).display_name(0) == "dog"
 
 
-def test_a_taxonomy_is_parsed_once_and_never_taken_for_another(tmp_path: Path) -> None:
+def test_a_taxonomy_is_parsed_once_and_never_confused_with_another(tmp_path: Path) -> None:
     files = pinned(write_taxonomy(tmp_path / "t.jsonl", "cat", "dog"))
     first = taxonomy_at(files)
     write_taxonomy(tmp_path / "t.jsonl", "dog", "cat")
@@ -84,7 +84,7 @@ def test_a_matcher_follows_its_taxonomy_and_the_usage_of_its_names(tmp_path: Pat
     assert matcher_at(used) is matcher_at(used)
 
 
-def test_boilerplate_and_trust_follow_their_files(tmp_path: Path) -> None:
+def test_boilerplate_and_feedback_models_follow_their_files(tmp_path: Path) -> None:
     for things in ([1, 2], [3]):
         write_tables(tmp_path, {"boilerplate": pa.table({"thing": pa.array(things, pa.uint64())})})
         assert boilerplate_in(tmp_path).tolist() == things

@@ -53,7 +53,7 @@ def strengths(stage: Stage) -> dict[tuple[str, str], set[float]]:
     return found
 
 
-def test_slogans_and_logos_speak_softly(config_path: Path, tmp_path: Path) -> None:
+def test_slogans_and_logos_count_little(config_path: Path, tmp_path: Path) -> None:
     stage = label(read_config(config_path), tmp_path / "run")
     found = strengths(stage)
     assert found["pear", "alt"] == {1.0}

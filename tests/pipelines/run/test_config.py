@@ -37,7 +37,7 @@ def problems(tmp_path: Path, text: str, *overrides: str) -> str:
     return str(caught.value).replace(str(tmp_path), "")
 
 
-def test_reads_and_resolves(tmp_path: Path) -> None:
+def test_a_configuration_is_read_with_its_paths_resolved(tmp_path: Path) -> None:
     config = read_config(write(tmp_path, GOOD))
     assert config.base == str(tmp_path.resolve())
     assert [table.source for table in config.signals] == ["alt", "caption"]
@@ -60,13 +60,13 @@ def test_a_base_that_replaces_it_starts_from_the_working_folder(
     assert read_config(path, {"base": "/nope"}).base == "/nope"
 
 
-def test_an_unknown_key_is_told_with_its_place_and_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_key_is_reported_with_its_line_and_the_nearest_key(tmp_path: Path) -> None:
     text = GOOD + "confidenc = 0.9\n"
     expected = '/run.toml:13:1: unknown key "select.confidenc" (did you mean "confidence"?)'
     assert expected in problems(tmp_path, text)
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     text = (
         GOOD.replace("keep = 0.25", 'keep = "much"').replace('source = "caption"', "  sorce = 1")
         + "[audt]\nn = 3\n"
@@ -93,7 +93,7 @@ def test_wrong_values_are_refused(tmp_path: Path, old: str, new: str, expected: 
     assert expected in problems(tmp_path, GOOD.replace(old, new))
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.toml"):
         read_config(tmp_path / "absent.toml")
 

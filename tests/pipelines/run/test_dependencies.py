@@ -150,7 +150,7 @@ def expected(key: str) -> set[str]:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_another_value_of_any_key_is_noticed_by_what_can_depend_on_it(
+def test_another_value_of_any_key_changes_the_stages_that_can_depend_on_it(
     content: dict[str, Any], key: str
 ) -> None:
     if key == "taxonomy.format":  # with a hierarchy it can be one only
@@ -161,7 +161,7 @@ def test_another_value_of_any_key_is_noticed_by_what_can_depend_on_it(
 
 
 @pytest.mark.parametrize("key", FILES)
-def test_other_content_of_any_file_is_noticed_by_what_can_depend_on_it(
+def test_other_content_of_any_file_changes_the_stages_that_can_depend_on_it(
     content: dict[str, Any], key: str
 ) -> None:
     before = made_from(content)
@@ -228,7 +228,7 @@ class Reads:
 MINIMAL = {"taxonomy": {"path": "labels.csv"}}
 
 
-def test_what_a_command_reads_is_what_its_stages_depend_on(
+def test_the_settings_that_a_command_reads_are_those_its_stages_depend_on(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = with_overrides(read_config(shop), ["train.steps=2"])
@@ -267,7 +267,7 @@ def shown(run_dir: Path) -> set[tuple[str, str]]:
     return {(text[row["image_id"]], row["label_id"]) for row in rows}
 
 
-def test_names_that_are_swapped_make_the_candidates_again(tmp_path: Path) -> None:
+def test_a_changed_taxonomy_makes_candidates_again(tmp_path: Path) -> None:
     lines = ["image,text"]
     for number in range(40):
         (tmp_path / f"{number}.jpg").write_bytes(bytes([number]) * 100)

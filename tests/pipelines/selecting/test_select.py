@@ -37,7 +37,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("by", ["level", "label", "source-pattern"])
-def test_groups_keep_the_share_and_are_told(shop: Path, selected: Path, by: str) -> None:
+def test_groups_keep_the_share_and_are_listed(shop: Path, selected: Path, by: str) -> None:
     config = read_config(shop)
     stage = select(with_overrides(config, [f"select.by={by}"]), selected)
     assert stage.counts["out"] == round(stage.counts["in"] / 3)
@@ -67,7 +67,9 @@ def test_every_candidate_is_counted_once(run_dir: Path, mode: str) -> None:
 
 
 @pytest.mark.usefixtures("small_groups")
-def test_each_group_is_told_on_stderr_and_what_cannot_be_proved_ends_with_4(run_dir: Path) -> None:
+def test_groups_are_listed_on_stderr_and_an_unprovable_precision_exits_with_4(
+    run_dir: Path,
+) -> None:
     done = winnow("select", run_dir, "--precision", "0.7", "--by", "label")
     assert done.exit_code == 0, done.stderr
     lines = [line for line in done.stderr.splitlines() if " kept, " in line and " audits" in line]
@@ -81,7 +83,7 @@ def test_each_group_is_told_on_stderr_and_what_cannot_be_proved_ends_with_4(run_
     assert open_stage(run_dir, "selected").content == before
 
 
-def test_a_floor_is_held_and_told(run_dir: Path) -> None:
+def test_a_floor_is_kept_and_reported(run_dir: Path) -> None:
     done = winnow("select", run_dir, "--keep", "0.2", "--floor", "10")
     assert done.exit_code == 0, done.stderr
     stage = open_stage(run_dir, "selected")

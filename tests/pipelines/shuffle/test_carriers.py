@@ -234,7 +234,7 @@ def test_every_pass_is_built_of_what_all_runners_do_right(tmp_path: Path, carrie
         assert terminal is found.made[-1]
 
 
-def test_the_walk_finds_what_is_not_right_everywhere() -> None:
+def test_the_walk_finds_transforms_that_some_runners_get_wrong() -> None:
     pipeline = beam.Pipeline()
     numbers = pipeline | beam.Create([1])
     _ = numbers | beam.Map(int) | beam.CombineGlobally(sum)

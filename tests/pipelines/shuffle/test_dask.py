@@ -127,14 +127,16 @@ def test_files_are_the_same_after_a_worker_was_killed(
     assert len(gate.visitors()) > 1
 
 
-def test_an_error_in_a_worker_arrives_with_all_it_says(tmp_path: Path, dask: list[str]) -> None:
+def test_an_error_in_a_worker_arrives_with_its_facts_and_help(
+    tmp_path: Path, dask: list[str]
+) -> None:
     with pytest.raises(InputError) as caught:
         shuffled(tmp_path, dask, read=refuse)
     assert caught.value.facts == {"split": "003"}
     assert caught.value.help == "mend it"
 
 
-def test_a_scheduler_that_does_not_answer_is_told() -> None:
+def test_a_scheduler_that_does_not_answer_is_reported() -> None:
     address = "--dask_client_address=tcp://127.0.0.1:1"
     with (
         pytest.raises(ConfigError, match="no Dask scheduler answers"),

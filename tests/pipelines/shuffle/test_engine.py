@@ -107,7 +107,7 @@ def test_parts_of_a_bucket_come_in_the_order_of_their_splits(tmp_path: Path) -> 
     assert results[0] == results[1]
 
 
-def test_the_first_error_is_raised_with_all_it_says(tmp_path: Path) -> None:
+def test_the_first_error_is_raised_with_its_facts_and_help(tmp_path: Path) -> None:
     keys = {"numbers": "key", "squares": "key"}
     shuffle = Shuffle(refuse, keys, sum_by_key, 2, str(tmp_path / "w"), str(tmp_path / "o"))
     with pytest.raises(InputError) as caught:
@@ -125,7 +125,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("read", [interrupt, interrupt_unheard])
-def test_an_interrupt_arrives_whatever_becomes_of_it(
+def test_an_interrupt_is_raised_even_if_a_kernel_swallows_it(
     tmp_path: Path, read: Any, interruptible: None
 ) -> None:
     keys = {"numbers": "key", "squares": "key"}

@@ -78,7 +78,7 @@ def test_a_job_server_gets_the_job(
 
 
 @pytest.mark.parametrize("runner", ["flink", "spark"])
-def test_an_engine_behind_a_job_server(
+def test_an_engine_reached_through_a_job_server(
     tmp_path: Path, expected: dict[str, bytes], runner: str
 ) -> None:
     variable = f"WINNOW_{runner.upper()}_JOB_ENDPOINT"
@@ -87,7 +87,7 @@ def test_an_engine_behind_a_job_server(
     assert shuffled(str(tmp_path), submitted(runner, os.environ[variable])) == expected
 
 
-def test_dataflow(expected: dict[str, bytes]) -> None:
+def test_dataflow_gives_the_same_bytes(expected: dict[str, bytes]) -> None:
     options = os.environ.get("WINNOW_DATAFLOW_OPTIONS")
     folder = os.environ.get("WINNOW_DATAFLOW_FOLDER")
     if options is None or folder is None:

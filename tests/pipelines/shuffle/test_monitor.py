@@ -42,9 +42,7 @@ def wait_for(printed: io.StringIO, text: str) -> None:
     raise AssertionError(f"{text!r} is not in {printed.getvalue()!r}")
 
 
-def test_what_was_there_is_told_and_then_what_gets_finished(
-    tmp_path: Path, printed: io.StringIO
-) -> None:
+def test_earlier_work_is_reported_and_then_progress(tmp_path: Path, printed: io.StringIO) -> None:
     work = str(tmp_path)
     begin_job(work, {"n_splits": 3, "n_buckets": 2})
     finish(split_marker(work, "a"), 1000)

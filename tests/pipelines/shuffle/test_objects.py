@@ -45,7 +45,7 @@ def test_names_are_those_directly_in_a_folder(shelf: Path) -> None:
     assert objects.list_names("shelf://b/none") == []
 
 
-def test_what_is_removed_is_a_name_and_all_below_it(shelf: Path) -> None:
+def test_removing_a_name_removes_all_below_it(shelf: Path) -> None:
     for name in ("b/work", "b/work/a", "b/work/deep/er", "b/work2"):
         put(f"shelf://{name}", b"x")
     objects.remove("shelf://b/work")
@@ -53,7 +53,7 @@ def test_what_is_removed_is_a_name_and_all_below_it(shelf: Path) -> None:
     assert [path.name for path in shelf.iterdir()] == ["b%2Fwork2"]
 
 
-def test_after_an_error_there_is_no_object(shelf: Path) -> None:
+def test_an_error_while_writing_leaves_no_object(shelf: Path) -> None:
     with pytest.raises(KeyError), objects.writing("shelf://b/half") as handle:
         handle.write(b"half of it")
         raise KeyError
@@ -61,7 +61,7 @@ def test_after_an_error_there_is_no_object(shelf: Path) -> None:
     assert not any(shelf.iterdir())
 
 
-def test_files_go_to_the_store_and_come_back(shelf: Path, tmp_path: Path) -> None:
+def test_files_are_sent_to_the_store_and_fetched(shelf: Path, tmp_path: Path) -> None:
     (tmp_path / "here").write_bytes(b"content")
     storage.send(tmp_path / "here", "shelf://b/there", "shelf://b/partial")
     digest = storage.fetch("shelf://b/there", tmp_path / "new" / "back")

@@ -70,7 +70,7 @@ def test_workers_of_dask_share_an_object_store(
         compare(shop, tmp_path, shelf, "shelf://bucket/work", ["--runner=dask"])
 
 
-def test_a_run_in_an_object_store_that_was_cut_short_goes_on(
+def test_an_interrupted_run_in_an_object_store_resumes(
     shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []

@@ -38,7 +38,7 @@ def test_paths_start_from_the_file(tmp_path: Path) -> None:
     assert held_precision(study.label_sets[1]) == 0.85
 
 
-def test_trainings_are_the_runs_but_for_what_the_study_sets(tmp_path: Path) -> None:
+def test_trainings_have_the_settings_of_the_run_except_those_of_the_study(tmp_path: Path) -> None:
     study = read_study(write(tmp_path, GOOD))
     training = training_of(study, TrainSettings(depth=50, width=8, steps=9, seed=5))
     assert (training["width"], training["steps"]) == (8, 7)

@@ -42,7 +42,7 @@ def content(batch: Batch) -> list[object]:
     seed=st.integers(0, 2**63 - 1),
     n_workers=st.integers(1, 4),
 )
-def test_a_training_goes_on_at_any_step_with_any_number_of_threads(
+def test_a_training_resumes_at_any_step_with_any_number_of_threads(
     images, start: int, batch_size: int, seed: int, n_workers: int
 ) -> None:
     whole = list(training_batches(*images, 8, batch_size, seed, range(10), 1))
@@ -173,7 +173,7 @@ def test_images_that_cannot_be_decoded_are_refused_by_shard_and_key(
         assert error.value.facts["key"] == key
 
 
-def test_no_thread_is_left_behind(images) -> None:
+def test_all_threads_end(images) -> None:
     before = threading.active_count()
     batches = training_batches(*images, 8, 2, 0, range(1000), 3)
     next(batches)

@@ -44,7 +44,7 @@ def test_over_many_rounds_draws_are_met_on_average() -> None:
     assert times / 400 == pytest.approx([0.3, 0.3, 2.4], abs=0.08)
 
 
-def test_images_of_rare_labels_come_as_the_square_root_tells() -> None:
+def test_images_of_rare_labels_are_drawn_by_the_square_root() -> None:
     labels_of = [[0]] * 16 + [[0, 1]] * 4 + [[]]
     draws = square_root_draws(targets_of(labels_of, 2))
     assert draws.sum() == pytest.approx(21)

@@ -26,7 +26,7 @@ def slow_first(number: int) -> tuple[int, int, int]:
 
 
 @BOTH
-def test_what_is_made_comes_in_its_order_from_others(workers) -> None:
+def test_results_of_workers_come_in_order(workers) -> None:
     found = list(workers(slow_first, range(9), 2))
     assert [number for number, *_ in found] == list(range(9))
     assert (os.getpid(), threading.get_ident()) not in {tuple(place) for _, *place in found}
@@ -34,7 +34,7 @@ def test_what_is_made_comes_in_its_order_from_others(workers) -> None:
 
 
 @BOTH
-def test_an_error_comes_whole_and_in_its_place(workers) -> None:
+def test_an_error_of_a_worker_is_raised_in_order_with_its_facts(workers) -> None:
     def make(number: int) -> int:
         if number == 2:
             raise InputError("it is cut", facts={"file": Path("x.tar")}, help="mend it")
@@ -49,7 +49,7 @@ def test_an_error_comes_whole_and_in_its_place(workers) -> None:
 
 
 @BOTH
-def test_workers_that_are_not_heard_out_end(workers) -> None:
+def test_workers_end_if_their_results_are_not_all_read(workers) -> None:
     made = workers(slow_first, range(1000), 2)
     next(made)
     n_threads = threading.active_count()
@@ -58,7 +58,7 @@ def test_workers_that_are_not_heard_out_end(workers) -> None:
 
 
 @BOTH
-def test_each_worker_computes_by_itself(workers) -> None:
+def test_each_worker_computes_in_one_thread(workers) -> None:
     assert set(workers(lambda number: torch.get_num_threads(), range(6), 2)) == {1}
 
 

@@ -59,7 +59,7 @@ def attempt(shard: Path, out_dir: Path, states: Path, at: int, config=LONG) -> l
     max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(stops=st.lists(st.integers(1, 10), min_size=1, max_size=4, unique=True).map(sorted))
-def test_a_training_stopped_anywhere_goes_on_to_the_same_bytes(
+def test_a_training_stopped_anywhere_resumes_to_the_same_bytes(
     shard: Path, tmp_path_factory: pytest.TempPathFactory, stops: list[int]
 ) -> None:
     folder = tmp_path_factory.mktemp("stopped")
@@ -131,7 +131,7 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_state(
 
 
 @pytest.mark.parametrize("value", [1.0, float("inf"), float("nan")])
-def test_weights_that_are_not_finite_are_no_state_to_go_on_from(
+def test_training_does_not_resume_from_weights_that_are_not_finite(
     tmp_path: Path, value: float
 ) -> None:
     learner = SimpleNamespace(state=lambda: {"network.fc.bias": torch.tensor([0.0, value])})
@@ -164,7 +164,7 @@ def test_states_are_written_as_often_as_asked_for(shard: Path, tmp_path: Path) -
 
 
 @pytest.mark.crash
-def test_a_training_killed_at_twenty_random_moments_comes_to_the_same_bytes(
+def test_a_training_killed_at_twenty_random_moments_gives_the_same_bytes(
     shard: Path, tmp_path: Path
 ) -> None:
     program = [sys.executable, "-m", "tests.training.trainings", str(shard)]

@@ -63,7 +63,7 @@ def test_two_processes_learn_what_one_does_with_the_same_micro_batches(
             assert shared[name] == pytest.approx(weights, abs=2e-4), name
 
 
-def test_micro_batches_add_up_to_the_step_but_for_what_norms_see(
+def test_micro_batches_add_up_to_the_step_except_in_batch_norms(
     write_shard, tmp_path: Path
 ) -> None:
     shard = write_shard([draw(number) for number in range(12)])

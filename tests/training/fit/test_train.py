@@ -68,7 +68,7 @@ def test_the_state_of_torch_is_left_as_it_was(shard: Path, tmp_path: Path) -> No
     assert state() == before
 
 
-def test_what_is_written_is_the_trained_model_and_its_log(shard: Path, tmp_path: Path) -> None:
+def test_the_trained_model_and_its_log_are_written(shard: Path, tmp_path: Path) -> None:
     trained(shard, tmp_path / "model")
     network, card = load_model(tmp_path / "model")
     assert card.label_ids == LABELS

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from training.study.paired_differences import differences
 
 
-def test_equal_series_are_seldom_told_apart() -> None:
+def test_equal_series_are_seldom_distinguished() -> None:
     """All five intervals cover 0 together in at least 95 of 100 cases."""
     generator = np.random.default_rng(0)
     wrong = 0
@@ -26,7 +26,7 @@ def test_what_the_seeds_share_does_not_hide_a_difference() -> None:
 
 
 @given(st.integers(1, 5), st.integers(2, 4))
-def test_the_order_of_seeds_is_no_matter(n_sizes: int, n_seeds: int) -> None:
+def test_the_order_of_seeds_does_not_matter(n_sizes: int, n_seeds: int) -> None:
     generator = np.random.default_rng(n_sizes)
     first, second = generator.random((2, n_sizes, n_seeds))
     order = generator.permutation(n_seeds)
@@ -36,6 +36,6 @@ def test_the_order_of_seeds_is_no_matter(n_sizes: int, n_seeds: int) -> None:
         np.testing.assert_allclose((one.low, one.high), (other.low, other.high))
 
 
-def test_one_seed_tells_nothing_apart() -> None:
+def test_one_seed_distinguishes_nothing() -> None:
     [one] = differences(np.array([[0.9]]), np.array([[0.1]]))
     assert not one.low > 0

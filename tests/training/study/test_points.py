@@ -13,7 +13,7 @@ measured = st.dictionaries(st.integers(1, 10**6), performance, min_size=2, max_s
 
 
 @given(measured)
-def test_the_order_of_sizes_and_seeds_is_no_matter(values: dict[int, list[float]]) -> None:
+def test_the_order_of_sizes_and_seeds_does_not_matter(values: dict[int, list[float]]) -> None:
     turned = {n: values[n][::-1] for n in reversed(values)}
     assert repr(seed_bands(points(values))) == repr(seed_bands(points(turned)))
 
@@ -21,12 +21,12 @@ def test_the_order_of_sizes_and_seeds_is_no_matter(values: dict[int, list[float]
 @pytest.mark.parametrize(
     "values", [{}, {10: [0.5]}, {10: [0.5], 20: []}, {10: [0.5], 20: [float("nan")]}]
 )
-def test_what_is_no_trend_is_refused(values: dict[int, list[float]]) -> None:
+def test_values_that_cannot_give_a_trend_are_refused(values: dict[int, list[float]]) -> None:
     with pytest.raises(InputError, match="two numbers of images"):
         points(values)
 
 
-def test_bands_of_three_seeds_cover_the_mean_as_often_as_they_say() -> None:
+def test_bands_of_three_seeds_cover_the_mean_at_their_confidence() -> None:
     generator = np.random.default_rng(0)
     truth = np.linspace(0.2, 0.6, 5)
     covered = []

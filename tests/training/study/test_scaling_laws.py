@@ -45,7 +45,7 @@ def test_the_power_law_is_recovered(c: float, a: float, b: float) -> None:
     assert fit.at(SIZES)[0] == pytest.approx(truth, abs=0.005 * spread + 1e-12)
 
 
-def test_the_slope_of_three_seeds_is_covered_as_often_as_it_says() -> None:
+def test_bands_cover_the_slope_of_three_seeds_at_their_confidence() -> None:
     truth = log_law(-0.2, 0.2)
     covered = []
     for seed in range(150):
@@ -54,7 +54,7 @@ def test_the_slope_of_three_seeds_is_covered_as_often_as_it_says() -> None:
     assert COVERAGE[0] < np.mean(covered) < COVERAGE[1]
 
 
-def test_bands_of_a_law_cover_it_as_often_as_they_say() -> None:
+def test_bands_of_a_law_cover_it_at_their_confidence() -> None:
     between = np.array([200.0, 566, 1131, 3200])
     truth = 0.8 - 3 * SIZES**-0.4
     expected = 0.8 - 3 * between**-0.4
@@ -70,7 +70,7 @@ def test_bands_of_a_law_cover_it_as_often_as_they_say() -> None:
     assert COVERAGE[0] < np.mean(covered) < COVERAGE[1]
 
 
-def test_a_law_is_preferred_only_where_the_data_tell() -> None:
+def test_a_law_is_preferred_only_if_the_data_decide() -> None:
     curved = power_law(0.6, 8, 0.6)
     assert find_trend(drawn(curved, 0.003, 0)).preferred == "power"
     assert find_trend(drawn(curved, 0.1, 0)).preferred is None
@@ -105,6 +105,6 @@ def test_rows_in_any_order_give_the_same_trend() -> None:
     assert find_trend(points(values)).doubling == find_trend(points(again)).doubling
 
 
-def test_nothing_is_said_beyond_the_sizes_tried() -> None:
+def test_bands_beyond_the_sizes_tried_are_refused() -> None:
     with pytest.raises(ValueError, match="beyond"):
         law_bands("log", drawn(log_law(0, 0.1), 0.01, 0), np.array([200.0, 3201]))

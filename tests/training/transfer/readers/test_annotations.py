@@ -167,7 +167,7 @@ def test_an_absolute_name_inside_the_task_is_read(tmp_path: Path) -> None:
         {"category_id": {}},
     ],
 )
-def test_an_annotation_that_is_none_costs_itself(tmp_path: Path, entry: dict[str, Any]) -> None:
+def test_an_unreadable_annotation_costs_only_itself(tmp_path: Path, entry: dict[str, Any]) -> None:
     good = {"image_id": 0, "category_id": 7, "bbox": [0, 0, 5, 5]}
     (tmp_path / "all.json").write_text(coco([good, good | entry, good], 1))
     write_images(tmp_path, "0.jpg")
@@ -184,7 +184,7 @@ def test_an_annotation_that_is_none_costs_itself(tmp_path: Path, entry: dict[str
         ([{"id": 7, "name": "other"}], "category with the id of another"),
     ],
 )
-def test_categories_that_are_none_are_counted(
+def test_unreadable_and_doubled_categories_are_counted(
     tmp_path: Path, entries: list[Any], kind: str
 ) -> None:
     facts = json.loads(coco([{"image_id": 0, "category_id": 7, "bbox": [0, 0, 5, 5]}], 1))

@@ -122,7 +122,7 @@ def test_parts_in_capitals_and_copies_of_editors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folders", [("train", "holdout"), ("mine", "Validation")])
-def test_one_of_two_parts_is_no_class(tmp_path: Path, folders: tuple[str, str]) -> None:
+def test_one_part_without_the_other_is_refused(tmp_path: Path, folders: tuple[str, str]) -> None:
     write_folders(tmp_path, {f"{f}/{c}": 2 for f in folders for c in ("red", "blue")})
     with pytest.raises(InputError, match="one of two parts only") as error:
         read_class_task(tmp_path, 8)
