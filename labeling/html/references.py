@@ -164,13 +164,13 @@ def _ranked(attributes: Attributes, src: str) -> Iterator[tuple[Rank, float, str
             continue
         value = value[:_MAX_VALUE].strip()
         if "srcset" in name or (name != "src" and _IS_SRCSET.search(value)):
-            found = srcset_references(value)
+            references = srcset_references(value)
             rank = Rank.SRCSET
         elif name == "src" or _is_reference(value, kind, is_placeholder(src)):
-            found, rank = [(value, 0.0)], kind.rank
+            references, rank = [(value, 0.0)], kind.rank
         else:
             continue
-        for reference, size in found:
+        for reference, size in references:
             yield Rank.UNDECODED if is_undecoded else rank, -size, reference
 
 
@@ -204,7 +204,7 @@ def _beside_placeholder(image: Attributes) -> Iterator[str]:
         if name != "style" and (name in _STANDARD or _OF_OTHERS.search(name)):
             continue
         value = value[:_MAX_VALUE].replace("\\/", "/")  # as JSON may escape it
-        found = _IMAGE_URL.findall(value)
+        urls = _IMAGE_URL.findall(value)
         if _IS_SRCSET.search(value):
-            found = [reference for reference, _ in srcset_references(value)]
-        yield from (reference for reference in found if not is_placeholder(reference))
+            urls = [url for url, _ in srcset_references(value)]
+        yield from (url for url in urls if not is_placeholder(url))
