@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -65,6 +65,17 @@ def check(batch: Batch, table: TableSchema, where: str = "") -> None:
                 )
 
 
+def refuse_repeated_columns(names: Sequence[object], wanted: Iterable[object], where: str) -> None:
+    """Raise `InputError` if one of the wanted columns is among the names more than once."""
+    repeated = [str(name) for name in wanted if names.count(name) > 1]
+    if repeated:
+        raise InputError(
+            "a table has columns of the same name",
+            facts={"where": where, "repeated": ", ".join(repeated)},
+            help="rename or leave out all but one of them",
+        )
+
+
 def conform(batch: Batch, table: TableSchema, where: str = "") -> pa.Table:
     """Return a table of another program as a table of exactly the schema.
 
@@ -95,6 +106,7 @@ def conform(batch: Batch, table: TableSchema, where: str = "") -> pa.Table:
             },
             help="the columns of each table are listed in docs/reference/schemas.md",
         )
+    refuse_repeated_columns(batch.schema.names, table.arrow.names, where)
     columns = [_conform_column(batch, f, table, where) for f in table.fields]
     result = pa.Table.from_arrays(columns, schema=table.arrow)
     check(result, table, where)

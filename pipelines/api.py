@@ -16,10 +16,11 @@ from typing import Any
 
 from curation.runs.lock import locked
 from curation.runs.stage import Stage
+from labeling.arguments import checks_arguments
 from labeling.errors import ConfigError
 from pipelines.auditing.looks import Look
 from pipelines.run.config import Config, read_config, with_overrides
-from pipelines.run.paths import absolute
+from pipelines.run.paths import absolute, existing
 from pipelines.run.progress import notify
 from pipelines.run.saved_config import load_config, save_config
 from pipelines.run.sections import Overrides
@@ -64,6 +65,7 @@ class Evaluation:
     path: Path
 
 
+@checks_arguments
 def label(
     config: Config | Path | str,
     *,
@@ -115,6 +117,7 @@ def label(
     return stage
 
 
+@checks_arguments
 def audit_sample(
     run: Path | str, *, until_width: float | None = None, settings: Overrides = ()
 ) -> AuditSample:
@@ -155,6 +158,7 @@ def audit_sample(
         return AuditSample(*draw_audits(config, run_dir))
 
 
+@checks_arguments
 def audit_import(
     run: Path | str,
     answers: Path | str,
@@ -197,14 +201,15 @@ def audit_import(
             facts={"taxonomy": taxonomy},
             help="name the candidates that it belongs to: --candidates",
         )
-    run_dir = absolute(Path(run))
+    run_dir, given = absolute(Path(run)), existing(absolute(Path(answers)))
+    labels = None if taxonomy is None else existing(absolute(Path(taxonomy)))
     with locked(run_dir):
         if candidates is not None:
-            labels = None if taxonomy is None else absolute(Path(taxonomy))
-            import_candidates(run_dir, absolute(Path(candidates)), labels)
-        return import_answers(run_dir, absolute(Path(answers)))
+            import_candidates(run_dir, existing(absolute(Path(candidates)), is_folder=True), labels)
+        return import_answers(run_dir, given)
 
 
+@checks_arguments
 def select(
     run: Path | str,
     *,
@@ -264,6 +269,7 @@ def select(
         return make_selection(with_overrides(config, given), run_dir)
 
 
+@checks_arguments
 def export(
     run: Path | str,
     *,
@@ -301,6 +307,7 @@ def export(
         return write_shards(with_overrides(config, given), run_dir, label_set)
 
 
+@checks_arguments
 def train(
     run: Path | str, *, label_set: str = "selected", settings: Overrides = ()
 ) -> Stage | None:
@@ -343,6 +350,7 @@ def train(
             return train_network(config, run_dir, label_set, world)
 
 
+@checks_arguments
 def evaluate(
     run: Path | str,
     *,
@@ -416,6 +424,7 @@ def evaluate(
     return Evaluation(evaluate_on(other, model, seeds or 1, path), path)
 
 
+@checks_arguments
 def report(run: Path | str, *, settings: Overrides = ()) -> Path:
     """Write ``report.html`` and ``report.json`` from the stages of a run: ``winnow report``.
 
@@ -442,6 +451,7 @@ def report(run: Path | str, *, settings: Overrides = ()) -> Path:
         return write_report(config, run_dir)
 
 
+@checks_arguments
 def study(config: Path | str, *, settings: Overrides = ()) -> Study:
     """Train on more and more of a run's images, and measure each network: ``winnow study``.
 
@@ -472,6 +482,7 @@ def study(config: Path | str, *, settings: Overrides = ()) -> Study:
     return open_study(file.with_suffix(""))
 
 
+@checks_arguments
 def plan(
     config: Config | Path | str, *, out: Path | str | None = None, settings: Overrides = ()
 ) -> str:
@@ -503,6 +514,7 @@ def plan(
     return text.getvalue()
 
 
+@checks_arguments
 def status(run: Path | str) -> str:
     """Describe how far a run is, without its lock: ``winnow status``.
 

@@ -20,6 +20,7 @@ FORBIDDEN = {
 }
 TRAINING_MAY_SEE = {
     "curation.runs.durable",
+    "labeling.arguments",
     "labeling.errors",
     "labeling.exports",
     "labeling.schemas",

@@ -7,23 +7,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.audits.audits import sample, usable_audits
+from curation.frames.candidates import candidates_of, scores_of
 from curation.intervals import precision
 from curation.intervals.precision import Interval
 from curation.pairs.pair_keys import find_pairs
-from curation.scoring.parts import Pool, parts_of_table, pool_of_parts
-from labeling.errors import InputError
+from curation.scoring.parts import parts_of_table, pool_of_parts
+from labeling.arguments import Natural, Probability, Share, checks_arguments
 from labeling.frames.frames import Frame, like, to_table
-from labeling.schemas import AUDITS, CANDIDATES, SCORED, TRUTH
+from labeling.schemas import AUDITS, TRUTH
 from labeling.taxonomy.taxonomy import Taxonomy
 
 
+@checks_arguments
 def draw_audits(
     pairs: Frame,
-    n: int = 500,
-    seed: int = 0,
+    n: Natural = 500,
+    seed: Natural = 0,
     *,
     taxonomy: Taxonomy | None = None,
-    keep: float = 1 / 3,
+    keep: Share = 1 / 3,
 ) -> Frame:
     """Draw the pairs that a person should judge: a stratified sample without replacement.
 
@@ -66,22 +68,18 @@ def draw_audits(
     (20, 100)
     """
     if taxonomy is None:
-        rows = to_table(pairs, SCORED, "pairs")
+        rows = scores_of(pairs, "pairs")
         score = np.asarray(rows["p_correct"], np.float64)
         drawn = sample(rows, score, n, seed, keep=keep)
     else:
-        pool = pool_of(pairs, taxonomy)
+        pool = pool_of_parts(parts_of_table(candidates_of(pairs)), taxonomy)
         drawn = sample(pool.pairs, pool.cold, n, seed, keep=keep, kind=pool.kind)
     return like(drawn, pairs)
 
 
-def pool_of(candidates: object, taxonomy: Taxonomy) -> Pool:
-    """Return a table of candidates as a pool to draw audits from."""
-    return pool_of_parts(parts_of_table(to_table(candidates, CANDIDATES, "candidates")), taxonomy)
-
-
+@checks_arguments
 def precision_interval(
-    audits: object, pairs: object | None = None, *, confidence: float = 0.95
+    audits: object, pairs: object | None = None, *, confidence: Probability = 0.95
 ) -> Interval:
     """Estimate the share of right pairs in a set, with its confidence interval.
 
@@ -120,10 +118,6 @@ def precision_interval(
     >>> f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
     '0.900 (0.824 to 0.951)'
     """
-    if not 0 < confidence < 1:
-        raise InputError(
-            "the confidence is not above 0 and below 1", facts={"confidence": confidence}
-        )
     judged = usable_audits(to_table(audits, AUDITS, "audits"))
     if pairs is not None:
         inside = find_pairs(judged, to_table(pairs, TRUTH, "pairs")) >= 0

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from curation.frames.candidates import candidates_of
 from curation.scoring.parts import PAIR, parts_of_table, score_parts
+from labeling.arguments import checks_arguments
 from labeling.frames.frames import Frame, like, to_table
-from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
+from labeling.schemas import AUDITS, INTERVALS, SCORED
 from labeling.taxonomy.taxonomy import Taxonomy
 
 _WITH_INTERVALS = pa.schema([*SCORED.arrow, *map(INTERVALS.arrow.field, ("p_low", "p_high"))])
 
 
+@checks_arguments
 def score(
     candidates: Frame, audits: object, taxonomy: Taxonomy, *, intervals: bool = False
 ) -> Frame:
@@ -45,7 +48,7 @@ def score(
         If a table lacks a column or holds a refused value, a label is not in the taxonomy, the
         rows of an image are not adjacent, or there are too few audits.
     """
-    rows = to_table(candidates, CANDIDATES, "candidates")
+    rows = candidates_of(candidates)
     verdicts = to_table(audits, AUDITS, "audits")
     p_correct, _, _ = score_parts(parts_of_table(rows), taxonomy, verdicts, intervals)
     columns = [*rows.select(PAIR).columns, *map(pa.array, np.atleast_2d(p_correct))]

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal
 
 import numpy as np
+import pyarrow as pa
 
+from curation.frames.candidates import candidates_of, scores_of
 from curation.frames.thresholds import ThresholdTable, judge
 from curation.intervals.judgements import precision_of
 from curation.intervals.precision import Interval
 from curation.selection.closure import flag_implied
 from curation.selection.modes import choose
 from curation.selection.selection import Request
+from labeling.arguments import Positive, Probability, Share, checks_arguments
 from labeling.errors import InputError
-from labeling.frames.frames import Frame, like, to_table
+from labeling.frames.frames import Frame, like
 from labeling.frames.notebook import html_table
-from labeling.schemas import CANDIDATES, SCORED
 from labeling.taxonomy.taxonomy import Taxonomy
 
 By = Literal["level", "label", "source-pattern"]
@@ -75,17 +77,18 @@ class Kept(Generic[Frame]):
         return html_table("selection", ("", "value"), rows)
 
 
+@checks_arguments
 def select(
     scores: Frame,
     audits: object,
     *,
-    keep: float = 1 / 3,
-    precision: float | None = None,
-    confidence: float = 0.95,
+    keep: Share = 1 / 3,
+    precision: Probability | None = None,
+    confidence: Probability = 0.95,
     by: By | None = None,
-    floor: int | None = None,
-    per_image: int | None = None,
-    per_label: int | None = None,
+    floor: Positive | None = None,
+    per_image: Positive | None = None,
+    per_label: Positive | None = None,
     candidates: object | None = None,
     taxonomy: Taxonomy | None = None,
 ) -> Kept[Frame]:
@@ -130,10 +133,10 @@ def select(
     Raises
     ------
     InputError
-        If a table lacks a column or holds a refused value, a share is out of range, or a table that
-        the groups need is missing.
+        If a table lacks a column or holds a refused value or a pair twice, another argument is out
+        of range, or a table that the groups need is missing.
     ConfigError
-        For a precision or confidence out of range, or groups together with a floor.
+        For groups together with a floor.
     QualityError
         If the precision cannot be proved; it names the best that can be, and the audits needed.
 
@@ -148,13 +151,19 @@ def select(
     >>> select(scores, audits, precision=0.8)
     <Kept 730 of 1,000 candidates: precision 0.822 (0.797 to 0.845)>
     """
-    rows = to_table(scores, SCORED, "scores")
-    judged = judge(rows, audits, candidates, taxonomy)
+    rows = scores_of(scores, "scores")
+    given = None if candidates is None else candidates_of(candidates)
+    judged = judge(rows, audits, given, taxonomy)
 
     def given_taxonomy() -> Taxonomy:
         if taxonomy is None:
             raise InputError(f"groups by {by} need the taxonomy", help="give it to `select`")
         return taxonomy
+
+    def given_evidence() -> list[pa.ChunkedArray]:
+        if given is None:
+            raise InputError(f"groups by {by} need the candidates", help="give them to `select`")
+        return [given["evidence"]]
 
     request = Request(
         rows,
@@ -165,7 +174,7 @@ def select(
         per_image=per_image,
         per_label=per_label,
         taxonomy=given_taxonomy,
-        evidence=lambda: [to_table(candidates, CANDIDATES, "candidates")["evidence"]],
+        evidence=given_evidence,
     )
     chosen = choose(request, {"by": by, "floor": floor})
     if taxonomy is not None:

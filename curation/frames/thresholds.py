@@ -10,14 +10,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.audits.audits import BAND, are_strata_of, bands, is_drawn_here
-from curation.frames.audits import pool_of
+from curation.frames.candidates import candidates_of, scores_of
 from curation.intervals.judgements import Judgements, judgements
 from curation.intervals.thresholds import Thresholds, thresholds
+from curation.scoring.parts import parts_of_table, pool_of_parts
+from labeling.arguments import Probability, checks_arguments
 from labeling.errors import InputError
 from labeling.frames.frames import to_table
 from labeling.frames.notebook import MAX_ROWS, html_table
 from labeling.keys.arrays import Ints
-from labeling.schemas import AUDITS, CANDIDATES, SCORED
+from labeling.schemas import AUDITS
 from labeling.taxonomy.taxonomy import Taxonomy
 
 if TYPE_CHECKING:
@@ -63,11 +65,12 @@ class ThresholdTable:
         return html_table(title, rows.column_names, [list(row.values()) for row in some])
 
 
+@checks_arguments
 def threshold_table(
     scores: object,
     audits: object,
     *,
-    confidence: float = 0.95,
+    confidence: Probability = 0.95,
     candidates: object | None = None,
     taxonomy: Taxonomy | None = None,
 ) -> ThresholdTable:
@@ -107,14 +110,15 @@ def threshold_table(
     >>> rows.loc[[500, 1000], ["threshold", "precision", "low"]].round(3).values.tolist()
     [[0.5, 1.0, 0.98], [0.0, 0.5, 0.477]]
     """
-    rows = to_table(scores, SCORED, "scores")
-    judged = judge(rows, audits, candidates, taxonomy)
+    rows = scores_of(scores, "scores")
+    given = None if candidates is None else candidates_of(candidates)
+    judged = judge(rows, audits, given, taxonomy)
     cuts = thresholds(judged, np.asarray(rows["p_correct"]))
     return ThresholdTable(cuts, len(rows), confidence)
 
 
 def judge(
-    scored: pa.Table, audits: object, candidates: object | None, taxonomy: Taxonomy | None
+    scored: pa.Table, audits: object, candidates: pa.Table | None, taxonomy: Taxonomy | None
 ) -> Judgements:
     """Return the judged candidates among the scored ones, with the strata of their draw.
 
@@ -124,14 +128,14 @@ def judge(
     if candidates is not None and taxonomy is None:
         raise InputError("candidates are given without the taxonomy of their labels")
     if candidates is not None:
-        _refuse_others(to_table(candidates, CANDIDATES, "candidates"), scored)
+        _refuse_others(candidates, scored)
 
     def strata(judged: pa.Table, row: Ints) -> npt.NDArray[np.int8] | None:
         if not is_drawn_here(judged, BAND):
             return None
         score = np.asarray(scored["p_correct"], np.float64)
         if candidates is not None and taxonomy is not None:
-            score = pool_of(candidates, taxonomy).cold
+            score = pool_of_parts(parts_of_table(candidates), taxonomy).cold
         stratum = bands(scored, score)
         return stratum if are_strata_of(judged, BAND, stratum, row) else None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from curation.runs.stage import Stage, current, open_stage, stage_names
+from labeling.arguments import checks_arguments
 from labeling.errors import InputError
 from labeling.frames.notebook import MAX_ROWS, html_table
 from labeling.schemas import (
@@ -126,6 +127,7 @@ class Run:
         stages = (current(self.dir, name) for name in stage_names(self.dir))
         return {stage.name: stage for stage in stages if stage is not None}
 
+    @checks_arguments
     def stage(self, name: str) -> Stage:
         """Return the current output of a stage, after comparing its files with their digests."""
         return open_stage(self.dir, name)
@@ -141,6 +143,7 @@ class Run:
         return html_table(f"run {self.dir}", ("stage", "fingerprint", "counts"), rows)
 
 
+@checks_arguments
 def open_run(path: Path | str) -> Run:
     """Return the run of a folder.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
 import pyarrow as pa
 
-from labeling.checks import conform
+from labeling.checks import conform, refuse_repeated_columns
 from labeling.errors import InputError
-from labeling.schemas import Field, TableSchema
+from labeling.schemas import Batch, Field, TableSchema
 
 Frame = TypeVar("Frame")
 """A `pandas.DataFrame` or a `pyarrow.Table`: functions return the kind of their argument."""
@@ -49,16 +50,28 @@ def to_table(frame: object, schema: TableSchema, name: str) -> pa.Table:
       found: label_id
       help: the columns of each table are listed in docs/reference/schemas.md
     """
-    if _is_pandas(frame):
-        return conform(_from_pandas(cast(Any, frame), schema, name), schema, name)
-    if hasattr(frame, "to_arrow"):
+    return conform(to_arrow(frame, schema, name), schema, name)
+
+
+def to_arrow(frame: object, schema: TableSchema, name: str) -> pa.Table:
+    """Return a frame as an Arrow table; only columns of pandas are of the types of the schema."""
+    given = pandas_or_arrow(frame, name)
+    if _is_pandas(given):
+        return _from_pandas(given, schema, name)
+    return pa.table(given) if isinstance(given, pa.RecordBatch) else given
+
+
+def pandas_or_arrow(frame: object, name: str) -> Any:
+    """Return a `pandas.DataFrame`, `pyarrow.Table` or record batch; raises as `to_table` does."""
+    if not _is_pandas(frame) and hasattr(frame, "to_arrow"):
         frame = frame.to_arrow()
-    if not isinstance(frame, pa.Table | pa.RecordBatch):
+    if not _is_pandas(frame) and not isinstance(frame, Batch):
         raise InputError(
             f"{name} is not a table",
             facts={"expected": "a pandas.DataFrame or a pyarrow.Table", "found": type(frame)},
+            help="put the rows into one of them",
         )
-    return conform(frame, schema, name)
+    return frame
 
 
 def like(table: pa.Table, frame: Frame) -> Frame:
@@ -73,6 +86,7 @@ def _is_pandas(frame: object) -> bool:
 
 
 def _from_pandas(frame: Any, schema: TableSchema, name: str) -> pa.Table:
+    refuse_repeated_columns(list(frame.columns), schema.arrow.names, name)
     known = [field for field in schema.fields if field.name in frame.columns]
     return pa.table({field.name: _column(frame[field.name], field, name) for field in known})
 
@@ -81,8 +95,20 @@ def _column(values: Any, field: Field, name: str) -> pa.Array:
     try:
         # With the type, because the inferred one is wrong for empty lists; NaN is a missing value.
         return pa.array(values, type=field.type, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{name}: column {field.name} has the wrong type",
-            facts={"expected": field.type, "found": values.dtype, "cause": error},
+            facts={"expected": field.type, "found": values.dtype, "cause": error}
+            | first_refused(values, field.type),
+            help="docs/reference/schemas.md lists the type of each column",
         ) from error
+
+
+def first_refused(values: Iterable[object], kind: pa.DataType) -> dict[str, str]:
+    """Return the first value that cannot be of a type, with its row, as facts of an error."""
+    for row, value in enumerate(values):
+        try:
+            pa.array([value], type=kind, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            return {"first": f"row {row}: {value!r:.100}"}
+    return {}

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labeling.checks import check
+from labeling.arguments import Text, checks_arguments
+from labeling.checks import check, refuse_repeated_columns
 from labeling.errors import InputError
-from labeling.frames.frames import Frame, like
+from labeling.frames.frames import Frame, first_refused, like, pandas_or_arrow
 from labeling.keys import ids
 from labeling.keys.urls import host_of, url_id
 from labeling.readers.archives import read_archive
 from labeling.readers.image_files import Located
 from labeling.schemas import SIGNALS, Batch
 
+_TEXT = (pa.types.is_null, pa.types.is_string, pa.types.is_large_string)
 
+
+@checks_arguments
 def signals_from_texts(
     texts: Frame,
     *,
-    image: str = "image",
-    text: str = "text",
-    page: str | None = None,
-    source: str = "alt",
+    image: Text = "image",
+    text: Text = "text",
+    page: Text | None = None,
+    source: Text = "alt",
 ) -> Frame:
     """Return texts about images as signals, all of one labeling source.
 
@@ -81,7 +85,8 @@ def signals_from_texts(
 
 def _texts(frame: object, names: list[str]) -> pa.Table:
     """Return columns of texts of a frame."""
-    columns = list(cast(Any, frame).columns if not isinstance(frame, Batch) else frame.schema.names)
+    table = pandas_or_arrow(frame, "texts")
+    columns = list(table.schema.names if isinstance(table, Batch) else table.columns)
     missing = [name for name in names if name not in columns]
     if missing:
         raise InputError(
@@ -89,25 +94,28 @@ def _texts(frame: object, names: list[str]) -> pa.Table:
             facts={"missing": ", ".join(missing), "found": ", ".join(map(str, columns))},
             help="name the columns of your table: signals_from_texts(table, image=..., text=...)",
         )
-    try:
-        texts = [_as_strings(cast(Any, frame)[name]) for name in names]
-    except (pa.ArrowException, TypeError) as error:
-        raise InputError("a column does not contain texts", facts={"cause": error}) from error
-    return pa.table(texts, names=names)
+    refuse_repeated_columns(columns, names, "texts")
+    return pa.table([_as_strings(table[name], name) for name in names], names=names)
 
 
-def _as_strings(column: Any) -> pa.Array | pa.ChunkedArray:
+def _as_strings(column: Any, name: str) -> pa.Array | pa.ChunkedArray:
     """Return a column of any type of text, dictionaries included, as ``string``."""
-    is_arrow = isinstance(column, pa.Array | pa.ChunkedArray)
-    values = column if is_arrow else pa.array(column, from_pandas=True)
-    dtype = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-    if not (
-        pa.types.is_null(dtype) or pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
-    ):
-        raise TypeError(f"expected texts, found {dtype}")
-    return values.cast(pa.string())
+    try:
+        is_arrow = isinstance(column, pa.Array | pa.ChunkedArray)
+        values = column if is_arrow else pa.array(column, from_pandas=True)
+        dtype = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+        if not any(is_text(dtype) for is_text in _TEXT):
+            raise TypeError(f"expected texts, found {dtype}")
+        return values.cast(pa.string())
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(
+            "a column does not contain texts",
+            facts={"column": name, "cause": error} | first_refused(column, pa.string()),
+            help="turn its values into texts, or leave these rows out",
+        ) from error
 
 
+@checks_arguments
 def signals_from_warc(path: Path | str) -> pa.Table:
     """Read the texts about the images of a web archive.
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
 
+from labeling.arguments import checks_arguments, is_unicode
 from labeling.html.metadata import described_images, open_graph
 from labeling.html.outline import ANCHOR, Element, Outline, anchor_element, innermost
 from labeling.html.references import image_references
@@ -81,6 +82,7 @@ class Page:
     losses: tuple[tuple[str, str], ...] = ()
 
 
+@checks_arguments
 def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     """Read a page, and resolve relative URLs, also by ``<base>``.
 
@@ -135,7 +137,9 @@ def filename_words(url: str) -> str:
 
 
 def _decoded(content: bytes, charset: str | None) -> str:
-    declared = map_encoding_to_html5(charset, fallback_utf8=False) if charset else None
+    declared = None
+    if charset and is_unicode(charset):
+        declared = map_encoding_to_html5(charset, fallback_utf8=False)
     encoding = declared or detect_encoding(content, from_html_meta=True) or "utf-8"
     return bytes_to_str(content, encoding)
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from labeling.arguments import checks_arguments
 from labeling.keys.arrays import Floats32, Ints, Ints32, Mask
 from labeling.keys.runs import ranges
 from labeling.matching.surface_forms import (
@@ -75,6 +76,7 @@ class Matcher:
         return f"<Matcher of {len(self.likeliest):,} names>"
 
 
+@checks_arguments
 def compile_matcher(taxonomy: Taxonomy, statistics: NameStatistics = NO_STATISTICS) -> Matcher:
     """Compile every name of a taxonomy for `find`.
 
@@ -121,6 +123,7 @@ def _likeliest(senses: Senses) -> int:
     return senses.labels[senses.strengths.index(max(senses.strengths))]
 
 
+@checks_arguments
 def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
     """Yield (label code, strength, ambiguity) for each name found in a text, left to right.
 

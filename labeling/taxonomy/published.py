@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from pathlib import Path
 
+from labeling.arguments import check_fields, checks_arguments
 from labeling.errors import InputError
-from labeling.schemas import LABEL_ID
 from labeling.taxonomy.formats import FORMATS
-from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy, build_taxonomy
 
 MAX_BYTES = 1 << 30
 """Bytes of a taxonomy's file, unpacked; a larger one is refused, such as a gzip bomb."""
@@ -46,12 +45,16 @@ class TaxonomyFiles:
     hierarchy: Path | None = None
     sha256: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     @property
     def paths(self) -> tuple[Path, ...]:
         """All files that are read."""
         return (self.path,) if self.hierarchy is None else (self.path, self.hierarchy)
 
 
+@checks_arguments
 def read_taxonomy(files: TaxonomyFiles | Path | str) -> Taxonomy:
     """Read a taxonomy; a path alone means the format ``auto``.
 
@@ -124,7 +127,7 @@ def _read(files: TaxonomyFiles) -> Taxonomy:
             )
         extra = "".join(text for _, text in _lines(hierarchy)), str(hierarchy)
     labels = FORMATS[name].read(_lines(files.path), where, *extra)
-    return build_taxonomy([_checked(label, where) for label in labels], where)
+    return build_taxonomy(list(labels), where)
 
 
 def format_of(files: TaxonomyFiles) -> str:
@@ -135,8 +138,14 @@ def format_of(files: TaxonomyFiles) -> str:
     InputError
         If they are not of a known format, or the file cannot be read.
     """
-    if files.format != "auto":
+    if files.format in FORMATS:
         return files.format
+    if files.format != "auto":
+        raise InputError(
+            "there is no such format of taxonomies",
+            facts={"file": files.path, "format": files.format},
+            help=f"formats are auto, {', '.join(FORMATS)}",
+        )
     name = files.path.name.removesuffix(".gz")
     first = next((text for _, text in _lines(files.path)), "")
     for known, of in FORMATS.items():
@@ -171,27 +180,3 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _open(path: Path) -> BufferedIOBase:
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-
-
-def _checked(label: Label, where: str) -> Label:
-    """Return the label, or raise `InputError` if a table could not hold it."""
-    location = f"{where}:{label.line}"
-    if not re.fullmatch(LABEL_ID, label.label_id) or label.label_id.endswith("\n"):
-        raise InputError(
-            "a label id has characters that are not allowed",
-            facts={
-                "where": location,
-                "id": repr(label.label_id[:200]),
-                "allowed": "1 to 128 letters, digits, _ - :",
-            },
-            help="shorten or rename the id; names may have any characters",
-        )
-    for text in (*(part for name in label.names for part in name), label.gloss or ""):
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise InputError(
-                "a name or gloss of a label is not Unicode text",
-                facts={"where": location, "cause": error},
-            ) from error
-    return label

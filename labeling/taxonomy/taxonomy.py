@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -14,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.arguments import checks_arguments
 from labeling.errors import InputError
-from labeling.schemas import TAXONOMY
+from labeling.schemas import LABEL_ID, TAXONOMY
 
 Codes = npt.NDArray[np.int32]
 """``int32[n]``: position of a label in `Taxonomy.label_ids`."""
@@ -126,17 +128,26 @@ class Taxonomy:
 
     def code(self, label_id: str) -> int:
         """Return the code of one label, or raise `InputError`."""
-        code = bisect_left(self.label_ids, label_id)
+        code = bisect_left(self.label_ids, label_id) if isinstance(label_id, str) else len(self)
         if self.label_ids[code : code + 1] != (label_id,):
             raise _unknown_label(label_id)
         return code
 
-    def codes(self, label_ids: pa.Array | pa.ChunkedArray) -> Codes:
-        """Return the code of each label of an Arrow text column, or raise `InputError`."""
+    def codes(
+        self, label_ids: pa.Array | pa.ChunkedArray, place: Callable[[int], str] = "row {}".format
+    ) -> Codes:
+        """Return the code of each label of an Arrow text column, or raise `InputError`.
+
+        The error names the place of the first row with an unknown label.
+        """
+        if not isinstance(label_ids, pa.Array | pa.ChunkedArray) or label_ids.type != pa.string():
+            raise InputError(
+                "labels are not an Arrow column of texts", facts={"found": _kind(label_ids)}
+            )
         codes = pc.index_in(label_ids, value_set=self._id_column)
         if codes.null_count:
             first = int(np.argmax(np.asarray(pc.is_null(codes))))
-            raise _unknown_label(label_ids[first].as_py())
+            raise _unknown_label(label_ids[first].as_py(), place(first))
         return np.asarray(codes, dtype=np.int32)
 
     @functools.cached_property
@@ -176,6 +187,7 @@ def from_table(table: pa.Table) -> Taxonomy:
     return build_taxonomy(labels, "taxonomy table")
 
 
+@checks_arguments
 def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
     """Check labels and return them as a taxonomy.
 
@@ -189,7 +201,8 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
     Raises
     ------
     InputError
-        If there is no label, an id occurs twice, a parent is unknown, or labels form a cycle.
+        If there is no label, a field of one is of a wrong form, an id occurs twice, a parent is
+        unknown, or labels form a cycle.
 
     Examples
     --------
@@ -200,6 +213,8 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
     """
     if not labels:
         raise InputError("the taxonomy has no labels", facts={"file": where})
+    for label in labels:
+        _refuse_bad_label(label, f"{where}:{label.line}")
     _refuse_duplicates(labels, where)
     ordered = sorted(labels, key=lambda label: label.label_id)
     code_of = {label.label_id: code for code, label in enumerate(ordered)}
@@ -218,6 +233,50 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
         names=tuple(tuple(dict.fromkeys(label.names)) for label in ordered),
         parents=tuple(parents),
         glosses=tuple(label.gloss for label in ordered),
+    )
+
+
+def _refuse_bad_label(label: Label, where: str) -> None:
+    """Raise `InputError` if a table could not hold the label."""
+    label_id, parents = label.label_id, label.parents
+    if not isinstance(label_id, str) or not re.fullmatch(LABEL_ID.rstrip("$"), label_id):
+        raise InputError(
+            "a label id has characters that are not allowed",
+            facts={
+                "where": where,
+                "id": f"{label_id!r:.200}",
+                "allowed": "1 to 128 letters, digits, _ - :",
+            },
+            help="shorten or rename the id; names may have any characters",
+        )
+    if not isinstance(label.names, tuple) or not all(map(_is_name, label.names)):
+        raise _bad_field(label, "names", where, 'name and language of each: (("cat", "en"),)')
+    if not isinstance(parents, tuple) or not all(isinstance(parent, str) for parent in parents):
+        raise _bad_field(label, "parents", where, 'ids of labels: ("animal",)')
+    if not isinstance(label.gloss, str | None):
+        raise _bad_field(label, "gloss", where, "a text or None")
+    for text in (*(part for name in label.names for part in name), label.gloss or ""):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                "a name or gloss of a label is not Unicode text",
+                facts={"where": where, "cause": error},
+                help="correct the text, or leave it out",
+            ) from error
+
+
+def _is_name(name: object) -> bool:
+    if not isinstance(name, tuple) or len(name) != 2:
+        return False
+    return all(isinstance(part, str) for part in name)
+
+
+def _bad_field(label: Label, name: str, where: str, expected: str) -> InputError:
+    return InputError(
+        f"{name} of the label {label.label_id} are not of the right form",
+        facts={"where": where, "found": f"{getattr(label, name)!r:.200}", "expected": expected},
+        help="see `labeling.Label`",
     )
 
 
@@ -247,8 +306,13 @@ def _refuse_cycle(labels: Sequence[Label], parents: Sequence[tuple[int, ...]], w
         ) from None
 
 
-def _unknown_label(label_id: str) -> InputError:
+def _kind(value: object) -> object:
+    return getattr(value, "type", type(value))
+
+
+def _unknown_label(label_id: object, where: str = "") -> InputError:
     return InputError(
         f"label {label_id!r} is not in the taxonomy",
+        facts={"where": where} if where else None,
         help="add it to the taxonomy, or correct the table",
     )

@@ -9,19 +9,23 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.pairs.candidate_rules import (
+    HELP,
+    PAIR,
+    conform_candidates,
+    refuse_repeated_pairs,
+)
 from curation.runs.durable import file_digest
 from curation.runs.stage import Stage, current
 from curation.runs.staging import StageWriter
 from curation.runs.table_files import file_name, write_parquet, write_table
-from labeling.checks import conform
 from labeling.errors import InputError
 from labeling.keys.ids import bucket, to_halves
-from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
+from labeling.schemas import CANDIDATES
 from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 from pipelines.run.config import Config, TaxonomyInput
@@ -29,22 +33,10 @@ from pipelines.run.progress import stage_line
 from pipelines.run.saved_config import save_config
 from pipelines.run.stages import make_stage
 
-HELP = "docs/how-to/elsewhere.md names the columns, their types and values"
-
 ROWS_OF_FILE = 1 << 18
 """Approximate rows of a file of the output: as many are held in memory at a time."""
 
 BATCH_ROWS = 1 << 16
-
-KEY = list(CANDIDATES.key)
-
-BOUNDS = {"strength": (0, 1), "n_pages": (1, np.inf), "n_hosts": (1, np.inf)}
-"""Lowest and highest value of the fields of evidence."""
-
-LISTS = (pa.ListType, pa.LargeListType, pa.FixedSizeListType)
-
-Fault = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], str]
-"""Rows, whether each breaks a rule, and the rule that it breaks."""
 
 
 def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -> Stage:
@@ -124,15 +116,8 @@ def _write_sorted(paths: list[Path], work: StageWriter, source: Path) -> list[st
 
 
 def _sorted(table: pa.Table, source: Path) -> pa.Table:
-    n_rows = table.group_by(KEY).aggregate([([], "count_all")])
-    twice = n_rows.filter(pc.greater(n_rows["count_all"], 1))
-    if len(twice):
-        raise InputError(
-            "a pair of image and label occurs twice among the candidates",
-            facts={"where": source, **twice.select(KEY).slice(0, 1).to_pylist()[0]},
-            help="unite the evidence of the pair in one row",
-        )
-    return table.sort_by([(name, "ascending") for name in KEY])
+    refuse_repeated_pairs(table, f"candidates of {source}")
+    return table.sort_by([(name, "ascending") for name in PAIR])
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -153,82 +138,10 @@ def _read(path: Path) -> Iterator[pa.Table]:
     known = [name for name in CANDIDATES.arrow.names if name in file.schema_arrow.names]
     try:
         for batch in file.iter_batches(BATCH_ROWS, columns=known):
-            yield _checked(pa.Table.from_batches([batch]), path, start)
+            yield conform_candidates(pa.Table.from_batches([batch]), str(path), start)
             start += len(batch)
     except (OSError, pa.ArrowException, KeyError, TypeError) as error:
         raise _unreadable(path, error) from error
-
-
-def _checked(table: pa.Table, path: Path, start: int) -> pa.Table:
-    """Return rows of a file, from row `start` on, in the types of the schema."""
-    types = {field.name: field.type for field in table.schema}
-    if all(isinstance(types.get(name), LISTS) for name in ("evidence", "silent")):
-        evidence, silent = (
-            table[name].combine_chunks().cast(pa.list_(types[name].value_type))
-            for name in ("evidence", "silent")
-        )
-        for row, is_bad, message in _faults(evidence, silent):
-            if is_bad.any():
-                first = start + int(row[np.argmax(is_bad)]) + 1
-                facts = {"file": path, "rows": f"{np.sum(is_bad):,}, first {first:,}"}
-                raise InputError(message, facts=facts, help=HELP)
-        number = table.column_names.index("evidence")
-        table = table.set_column(number, "evidence", _sorted_by_source(evidence))
-    where = f"{path}, after row {start:,}" if start else str(path)
-    return conform(table, CANDIDATES, where=where)
-
-
-def _faults(evidence: pa.Array, silent: pa.Array) -> Iterator[Fault]:
-    """Yield for each rule the rows that it is about, and whether they break it."""
-    row = np.arange(len(evidence))
-    yield row, _flags(pc.is_null(evidence)), "a candidate has no list of evidence"
-    row, fields = _parents(evidence), _fields(evidence)
-    for name, values in fields.items():
-        yield row, _flags(pc.is_null(values)), f"{name} of some evidence is missing"
-    for name, (low, high) in BOUNDS.items():
-        values = np.asarray(fields[name])
-        outside = ~((values >= low) & (values <= high))  # so that NaN is outside, too
-        bounds = f"from {low} to {high}" if np.isfinite(high) else f"{low} or more"
-        yield row, outside, f"{name} of some evidence is not {bounds}"
-    silent_row, silent_source = _parents(silent), silent.flatten().cast(pa.string())
-    yield silent_row, _flags(pc.is_null(silent_source)), "a silent source has no name"
-    votes = pa.table({"row": row, "source": fields["source"]})
-    silence = pa.table({"row": silent_row, "source": silent_source})
-    silence = silence.group_by(["row", "source"]).aggregate([])  # a name may be repeated in it
-    n_votes = pa.concat_tables([votes, silence]).group_by(["row", "source"])
-    twice = n_votes.aggregate([([], "count_all")]).sort_by("row")
-    message = "a source votes twice for a candidate, or votes and is silent"
-    yield np.asarray(twice["row"]), np.asarray(twice["count_all"]) > 1, message
-
-
-def _sorted_by_source(evidence: pa.Array) -> pa.ListArray:
-    """Return lists of evidence with the types and the order of fields and items of the schema."""
-    fields = _fields(evidence)
-    order = pc.sort_indices(
-        pa.table({"row": _parents(evidence), "source": fields["source"]}),
-        [("row", "ascending"), ("source", "ascending")],
-    )
-    items = pa.StructArray.from_arrays(
-        [values.take(order) for values in fields.values()], fields=list(EVIDENCE_ITEM)
-    )
-    n_items = np.asarray(evidence.value_lengths(), np.int64)
-    offsets = np.concatenate([[0], np.cumsum(n_items)]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), items)
-
-
-def _fields(evidence: pa.Array) -> dict[str, pa.Array]:
-    """Return the fields of all items of the lists, in the types of the schema."""
-    items = evidence.flatten()
-    return {f.name: pc.struct_field(items, f.name).cast(f.type) for f in EVIDENCE_ITEM}
-
-
-def _parents(lists: pa.Array) -> npt.NDArray[np.int64]:
-    """Return the row of each item of the lists."""
-    return np.asarray(pc.list_parent_indices(lists), np.int64)
-
-
-def _flags(mask: pa.Array) -> npt.NDArray[np.bool_]:
-    return np.asarray(mask, bool)
 
 
 def _without_hierarchy(labels: list[str]) -> Taxonomy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,12 +28,22 @@ def read_truth(path: Path, taxonomy: Taxonomy) -> pa.Table:
     -------
     Table
         `labeling.schemas.TRUTH`, each pair once, sorted.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or has a label that the taxonomy lacks, with its row.
     """
-    return with_labels_above(conform(read_pairs(path), TRUTH, str(path)), taxonomy)
+    table = conform(read_pairs(path), TRUTH, str(path))
+    return with_labels_above(table, taxonomy, lambda row: f"{path}, row {row + 1:,}")
 
 
-def with_labels_above(table: pa.Table, taxonomy: Taxonomy) -> pa.Table:
+def with_labels_above(
+    table: pa.Table, taxonomy: Taxonomy, place: Callable[[int], str] = "row {}".format
+) -> pa.Table:
     """Return pairs of image_id and label_id, and with each the labels above that have a name.
+
+    `place` names a row in the error about an unknown label, from 0.
 
     Returns
     -------
@@ -45,7 +56,7 @@ def with_labels_above(table: pa.Table, taxonomy: Taxonomy) -> pa.Table:
         for code in range(len(taxonomy))
     ]
     lists = pa.array(closures, pa.list_(pa.string())).take(
-        pa.array(taxonomy.codes(table["label_id"]))
+        pa.array(taxonomy.codes(table["label_id"], place))
     )
     pairs = pa.table(
         {

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.runs.table_files import parquet_bytes, write_table
+from labeling.arguments import Text, checks_arguments
 from labeling.frames.frames import Frame, like, to_table
 from labeling.schemas import PLACEMENTS, SIGNALS
 from labeling.taxonomy.published import TaxonomyFiles
@@ -26,8 +27,9 @@ from pipelines.shuffle.engine import ROWS_AT_ONCE, Split, Tables
 TAXONOMY_FILE = "taxonomy.jsonl"
 
 
+@checks_arguments
 def candidates_from_signals(
-    signals: Frame, taxonomy: Taxonomy, *, support_only: tuple[str, ...] = ()
+    signals: Frame, taxonomy: Taxonomy, *, support_only: tuple[Text, ...] = ()
 ) -> Frame:
     """Label images by the texts about them: `winnow label` on signals alone, in memory.
 

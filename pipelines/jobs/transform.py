@@ -10,13 +10,14 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.runs.table_files import parquet_bytes
+from labeling.arguments import Natural, Rule, Text, check_fields
 from labeling.frames.frames import to_table
 from labeling.schemas import SIGNALS
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -27,6 +28,10 @@ from pipelines.shuffle.engine import ROWS_AT_ONCE
 
 Files = tuple[tuple[str, bytes], ...]
 """Path below a work folder and content of each file that a pass looks up."""
+
+PowerOfTwo = Annotated[
+    int, Rule("a power of two up to 65,536", lambda n: 1 <= n <= 1 << 16 and n & (n - 1) == 0)
+]
 
 READ_WITH_FILES = {"pages"}
 """Passes whose `read` looks up what earlier ones concluded.
@@ -74,9 +79,12 @@ class CandidatesFromSignals(beam.PTransform):
     """
 
     taxonomy: Taxonomy
-    support_only: tuple[str, ...] = ()
-    n_signals: int = 0
-    n_buckets: int = 16
+    support_only: tuple[Text, ...] = ()
+    n_signals: Natural = 0
+    n_buckets: PowerOfTwo = 16
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def expand(self, signals: beam.PCollection) -> beam.PCollection:
         """Apply the passes one after the other."""

@@ -6,10 +6,27 @@ import os
 import shlex
 from pathlib import Path
 
+from labeling.errors import InputError
+
 
 def absolute(path: Path) -> Path:
     """Return the absolute path, symbolic links kept: workers may have another working folder."""
     return Path(os.path.abspath(path))
+
+
+def existing(path: Path, is_folder: bool = False) -> Path:
+    """Return the path of a file that is there, with `is_folder` of a file or a folder.
+
+    Raises
+    ------
+    InputError
+        If it is missing.
+    """
+    if not path.is_file() and not (is_folder and path.is_dir()):
+        raise InputError(
+            "there is no such file", facts={"file": path}, help="check the path, and its folder"
+        )
+    return path
 
 
 def shown(path: Path) -> str:

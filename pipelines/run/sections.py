@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labeling.errors import ConfigError
@@ -85,9 +86,11 @@ def checked(
 
 
 def _tuples(value: Any) -> Any:
-    """Turn lists into tuples: pydantic takes no list for a tuple when it is strict."""
+    """Turn lists into tuples and numbers of NumPy into plain ones, as a strict pydantic asks."""
     if isinstance(value, Mapping):
         return {k: _tuples(v) for k, v in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 

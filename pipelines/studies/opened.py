@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeling.arguments import checks_arguments
 from labeling.errors import InputError
 from labeling.frames.notebook import MAX_ROWS, html_table
 from pipelines.studies.summary import mean_rows, sentences
@@ -61,6 +62,7 @@ class Study:
         return html_table(repr(self)[1:-1], header, rows) + f"<ul>{items}</ul>"
 
 
+@checks_arguments
 def open_study(path: Path | str) -> Study:
     """Return the study of a folder.
 

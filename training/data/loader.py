@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from labeling.errors import InputError
+from labeling.arguments import Rule, checks_arguments
 from training.data.decode import UNUSABLE, View, decode
 from training.data.sampling import Order, Rows, rows_of, square_root_draws
 from training.data.shard_index import Shards
-from training.data.targets import Targets
+from training.data.targets import Targets, unusable_sample
 from training.data.workers import N_WORKERS, in_processes, in_threads
 from training.fit.config import Sampling
 
@@ -28,6 +29,18 @@ STD = (0.229, 0.224, 0.225)
 
 CPU = torch.device("cpu")
 _VIEWS = 1
+
+Pixels = Annotated[
+    Tensor,
+    Rule(
+        "a tensor uint8[n, s, s, 3]",
+        lambda p: p.dtype == torch.uint8 and p.ndim == 4 and p.shape[3] == 3,
+    ),
+]
+Mean = Annotated[Sequence[float], Rule("three numbers", lambda x: len(x) == 3)]
+Deviation = Annotated[
+    Sequence[float], Rule("three numbers above 0", lambda x: len(x) == 3 and min(x) > 0)
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +179,14 @@ def pixels_in_order(
     return in_threads(pixels, starts, n_workers)
 
 
-def normalise(pixels: Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Tensor:
+@checks_arguments
+def normalise(pixels: Pixels, mean: Mean = MEAN, std: Deviation = STD) -> Tensor:
     """Return ``uint8[n, s, s, 3]`` as ``float32[n, 3, s, s]``, less the mean, over the deviation.
+
+    Raises
+    ------
+    InputError
+        For pixels of another type or shape, or a deviation that is not above 0.
 
     Examples
     --------
@@ -185,11 +204,7 @@ def _decode_all(shards: Shards, rows: Rows, side: int, views: Sequence[View | No
         try:
             pixels[position] = decode(shards.jpeg(row), side, view)
         except UNUSABLE as error:
-            raise InputError(
-                "a sample of a shard cannot be used",
-                facts={"shard": shards.path(row), "key": shards.keys[row], "cause": repr(error)},
-                help="export the shards again, or take this image out",
-            ) from error
+            raise unusable_sample(shards, row, error) from error
     return torch.from_numpy(pixels)
 
 

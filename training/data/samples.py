@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from labeling.arguments import Natural, Positive, checks_arguments
 from labeling.errors import InputError
 from training.data import loader
 from training.data.loader import Batch
 from training.data.shard_index import Shards, open_shards
-from training.data.targets import read_targets
+from training.data.targets import read_targets, unusable_sample
 from training.data.workers import N_WORKERS
 
 
+@checks_arguments
 def training_batches(
     shards_dir: Path | str,
     label_ids: Sequence[str],
     *,
-    steps: int,
-    image_size: int = 224,
-    batch_size: int = 64,
-    seed: int = 0,
-    n_workers: int = N_WORKERS,
+    steps: Natural,
+    image_size: Positive = 224,
+    batch_size: Positive = 64,
+    seed: Natural = 0,
+    n_workers: Positive = N_WORKERS,
 ) -> Iterator[Batch]:
     """Yield batches of the training images of a folder, decoded and cropped at random.
 
@@ -65,6 +67,7 @@ def training_batches(
     )
 
 
+@checks_arguments
 def labels_in_shards(shards_dir: Path | str) -> list[str]:
     """Return the labels that some training image of a folder shows, sorted.
 
@@ -79,8 +82,13 @@ def labels_in_shards(shards_dir: Path | str) -> list[str]:
         If the folder holds no training shard, or a sample cannot be read.
     """
     shards = _open(shards_dir)
-    samples = (shards.facts(row) for row in range(len(shards)))
-    return sorted({label["label_id"] for sample in samples for label in sample["labels"]})
+    label_ids: set[str] = set()
+    for row in range(len(shards)):
+        try:
+            label_ids.update(label["label_id"] for label in shards.facts(row)["labels"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise unusable_sample(shards, row, error) from error
+    return sorted(label_ids)
 
 
 def _open(shards_dir: Path | str) -> Shards:

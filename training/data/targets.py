@@ -85,17 +85,22 @@ def read_targets(shards: Shards, label_ids: Sequence[str]) -> Targets:
         try:
             target_of = _targets_of(key, shards.facts(row), code_of)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                "a sample of a shard cannot be used",
-                facts={"shard": shards.path(row), "key": key, "cause": repr(error)},
-                help="export the shards again, or take this image out",
-            ) from error
+            raise unusable_sample(shards, row, error) from error
         counts.append(len(target_of))
         codes.extend(target_of)
         target.extend(p for p, _ in target_of.values())
         weight.extend(w for _, w in target_of.values())
     offsets = np.cumsum(counts)
     return Targets(len(label_ids), offsets, np.array(codes), np.array(target), np.array(weight))
+
+
+def unusable_sample(shards: Shards, row: int, error: Exception) -> InputError:
+    """Return the error for a sample whose image or JSON is not as the export writes it."""
+    return InputError(
+        "a sample of a shard cannot be used",
+        facts={"shard": shards.path(row), "key": shards.keys[row], "cause": repr(error)},
+        help="export the shards again, or take this image out",
+    )
 
 
 def _targets_of(

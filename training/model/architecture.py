@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from labeling.errors import ConfigError
+from labeling.arguments import Rule, check_fields
 
 BLOCKS = {
     18: (2, 2, 2, 2),
@@ -15,6 +15,8 @@ BLOCKS = {
     152: (3, 8, 36, 3),
 }
 """Residual blocks in each of the four stages, by depth; from 50 on they are bottlenecks."""
+
+Depth = Annotated[int, Rule(f"a depth of {', '.join(map(str, BLOCKS))}", BLOCKS.__contains__)]
 
 
 @dataclass(frozen=True)
@@ -32,19 +34,9 @@ class Architecture:
         convolution at full resolution, for images of up to about 64 pixels.
     """
 
-    depth: int
-    width: int = 64
+    depth: Depth
+    width: Annotated[int, Rule("a whole number from 1 to 1024", lambda n: 1 <= n <= 1024)] = 64
     stem: Literal["imagenet", "small"] = "imagenet"
 
     def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            depths = ", ".join(str(depth) for depth in BLOCKS)
-            raise ConfigError(f"there is no ResNet-{self.depth}", help=f"depths are {depths}")
-        if not 1 <= self.width <= 1024:
-            raise ConfigError(
-                "the network's width is not in 1 to 1024", facts={"width": self.width}
-            )
-        if self.stem not in ("imagenet", "small"):
-            raise ConfigError(
-                f"there is no stem {self.stem!r}", help="stems are imagenet and small"
-            )
+        check_fields(self)

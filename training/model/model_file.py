@@ -19,7 +19,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from labeling.errors import ConfigError, InputError, IntegrityError
+from labeling.arguments import Positive, accept, check_fields, checks_arguments
+from labeling.errors import InputError, IntegrityError
 from training.model.architecture import Architecture
 from training.model.resnet import ResNet
 
@@ -52,15 +53,19 @@ class ModelCard:
 
     architecture: Architecture
     label_ids: tuple[str, ...]
-    image_size: int
+    image_size: Positive
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     step: int
     training: Mapping[str, Any]
     weights_sha256: str = ""
 
+    def __post_init__(self) -> None:
+        check_fields(self)
 
-def save_model(model_dir: Path, weights: Mapping[str, Tensor], card: ModelCard) -> None:
+
+@checks_arguments
+def save_model(model_dir: Path | str, weights: Mapping[str, Tensor], card: ModelCard) -> None:
     """Write a model into an existing folder; the same model gives the same bytes.
 
     Parameters
@@ -72,13 +77,28 @@ def save_model(model_dir: Path, weights: Mapping[str, Tensor], card: ModelCard) 
         the same names.
     card
         Its description.
+
+    Raises
+    ------
+    InputError
+        If a weight is not a tensor, or there is no such folder.
     """
+    model_dir = Path(model_dir)
+    for name, weight in weights.items():
+        accept(weight, Tensor, f"the weight {name}", "training.save_model")
+    if not model_dir.is_dir():
+        raise InputError(
+            "there is no such folder for a model",
+            facts={"folder": model_dir},
+            help="make the folder first",
+        )
     data = safetensors.torch.save({name: t.contiguous().cpu() for name, t in weights.items()})
     (model_dir / WEIGHTS_NAME).write_bytes(data)
     facts = {"format": FORMAT, **dataclasses.asdict(card), "weights_sha256": _digest(data)}
     (model_dir / CARD_NAME).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
+@checks_arguments
 def load_model(model_dir: Path | str) -> tuple[ResNet, ModelCard]:
     """Read a model; the network is on the CPU and in evaluation mode.
 
@@ -135,7 +155,7 @@ def read_card(model_dir: Path) -> ModelCard:
         for name in ("label_ids", "mean", "std"):
             facts[name] = tuple(facts[name])
         return ModelCard(**facts)
-    except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise InputError(
             "this is not the card of a model of winnow",
             facts={"file": path, "expected format": FORMAT, "cause": repr(error)},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from labeling.arguments import Positive, checks_arguments
 from training.model.architecture import BLOCKS, Architecture
 
 
@@ -32,7 +33,8 @@ class ResNet(nn.Module):
     torch.Size([2, 3])
     """
 
-    def __init__(self, architecture: Architecture, n_labels: int) -> None:
+    @checks_arguments
+    def __init__(self, architecture: Architecture, n_labels: Positive) -> None:
         super().__init__()
         width, block = architecture.width, Bottleneck if architecture.depth >= 50 else Basic
         small = architecture.stem == "small"

@@ -73,7 +73,7 @@ def test_groups_and_floors_need_their_tables(audits: pa.Table, scores: pa.Table)
     assert select(scores, audits, floor=1).n_kept == kept.n_kept
     with pytest.raises(InputError, match="need the taxonomy"):
         select(scores, audits, by="label")
-    with pytest.raises(InputError, match="candidates is not a table"):
+    with pytest.raises(InputError, match="source-pattern need the candidates"):
         select(scores, audits, by="source-pattern")
     with pytest.raises(InputError, match="without the taxonomy"):
         select(scores, audits, candidates=WORLD.candidates)

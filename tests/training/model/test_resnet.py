@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from labeling.errors import ConfigError
+from labeling.errors import InputError
 from training.model.architecture import Architecture
 from training.model.resnet import ResNet
 
@@ -98,5 +98,5 @@ def test_convolutions_begin_with_the_deviation_of_he() -> None:
 
 @pytest.mark.parametrize("wrong", [{"depth": 20}, {"width": 0}, {"stem": "large"}])
 def test_networks_that_do_not_exist_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(InputError):
         Architecture(**{"depth": 18, **wrong})
