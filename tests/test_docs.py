@@ -1,4 +1,4 @@
-"""The documentation says what the code does: its commands run, its pages are up to date."""
+"""The documentation describes the code: its commands run, its pages are up to date."""
 
 from __future__ import annotations
 

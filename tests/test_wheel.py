@@ -1,4 +1,4 @@
-"""What a user installs: the four packages and their data, never the tests."""
+"""Content of the wheel that users install: the four packages and their data, never the tests."""
 
 from __future__ import annotations
 

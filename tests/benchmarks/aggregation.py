@@ -1,4 +1,4 @@
-"""How well votes are aggregated without audits, on public sets with gold labels.
+"""Accuracy of votes that are aggregated without audits, on public sets with gold labels.
 
     python tests/benchmarks/aggregation.py [--data FOLDER] [--peer-path SITE_PACKAGES]
 

@@ -1,4 +1,4 @@
-"""How fast an archive becomes signals, against warcio and BeautifulSoup doing the same.
+"""Speed of reading an archive into signals, against warcio and BeautifulSoup doing the same.
 
     python tests/benchmarks/archives.py example.warc.gz [--peer-path SITE_PACKAGES]
 

@@ -1,4 +1,4 @@
-"""What three people's noisy labels are worth to a network, and what winnow makes of them.
+"""Value of three people's noisy labels to a network, as they are and after winnow.
 
     python tests/benchmarks/cifar10n.py DATA [--work FOLDER] [--steps N]
 
@@ -6,8 +6,8 @@ DATA holds ``cifar10n_dev.tar.gz``: 8,000 images of CIFAR-10 with the true label
 people (Wei et al. 2022, "Learning with noisy labels revisited"), and 1,500 test images. Each person
 is a labeling source. The same network is trained for the same steps on
 
-- person: what the first person says;
-- majority: what most people say, the first person where all differ;
+- person: the labels of the first person;
+- majority: the label of most people, that of the first person where all differ;
 - votes: every label that a person gave, its target the share of people who gave it;
 - winnow: the same labels, their targets the probabilities that winnow learns from 500 audits, which
   its own sampler draws and the true labels of the training images answer;
@@ -66,7 +66,7 @@ Result = dict[str, float]
 
 @dataclass(frozen=True, eq=False)
 class Crowd:
-    """Images, what each of three people says they show, and what they do show.
+    """Images, their labels by each of three people, and their true labels.
 
     Attributes
     ----------
@@ -174,7 +174,7 @@ def write_inputs(crowd: Crowd, folder: Path) -> Config:
 
 
 def spread(crowd: Crowd, pairs: pa.Table, values: npt.NDArray[np.generic]) -> Floats:
-    """Return ``float64[n, 10]``: a value of each candidate, 0 where there is none."""
+    """Return ``float64[n, 10]``: a value of each candidate, 0 for other labels."""
     row_of = {image_id: row for row, image_id in enumerate(crowd.image_ids)}
     code_of = {name: code for code, name in enumerate(crowd.classes)}
     result = np.zeros((len(crowd.true), len(crowd.classes)))
@@ -237,7 +237,7 @@ def tell_proved(crowd: Crowd, config: Config, run_dir: Path) -> Result:
 
 
 def majority(said: Codes) -> Codes:
-    """Return what most of three people say, the first of them where all differ.
+    """Return the label of most of three people, that of the first where all differ.
 
     Examples
     --------

@@ -51,8 +51,8 @@ class CorrelatedWorld:
     correct
         ``bool[n]``.
     bayes
-        ``float64[n]``: the probability of each pair to be right, given what its own sources say and
-        every number of the world. No score that looks at the pair alone ranks better.
+        ``float64[n]``: the probability of each pair to be right, given its own sources and every
+        number of the world. No score that looks at the pair alone ranks better.
     voted, silent
         ``bool[n, 8]``: which of `SOURCES` name the label; which cover the image and do not.
     """
@@ -199,7 +199,7 @@ def _evidence_ratio(
     n_pages: npt.NDArray[np.int32],
     n_hosts: npt.NDArray[np.int32],
 ) -> Floats:
-    """Return the log-likelihood ratio of a pair's strengths and pages; hosts say nothing more."""
+    """Return the log-likelihood ratio of a pair's strengths and pages; hosts add nothing."""
     x = np.clip(strength.astype(np.float64), 1e-6, 1 - 1e-6)
     (a, b), (c, d) = RIGHT_STRENGTH, WRONG_STRENGTH
     ratio = (a - c) * np.log(x) + (b - d) * np.log1p(-x) - betaln(a, b) + betaln(c, d)

@@ -32,7 +32,8 @@ def aggregate(task: Ints, voter: Ints, answer: Ints, n_classes: int) -> Floats:
     of a voter and the confusion matrix (Dawid & Skene 1979) shrunk to the pooled one. Both are
     fitted by EM under the constraint that each class keeps the share of tasks that the majority
     gives it: unconstrained, correlated voters drag all tasks into one class. Where tasks have less
-    than `MIN_ANSWERS` answers on the average, skills cannot be told from luck and votes decide.
+    than `MIN_ANSWERS` answers on the average, skills cannot be distinguished from luck, and votes
+    decide.
 
     Voters who copy one another look skilled: a third of them in league can bring it below the
     majority. For candidates, whose sources do err together, there is

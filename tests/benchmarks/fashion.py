@@ -1,4 +1,4 @@
-"""How much better the selection of the fashion recipe is than the naive ranking of the same rows.
+"""Gain of the selection of the fashion recipe over the naive ranking of the same rows.
 
     python tests/benchmarks/fashion.py runs/fashion
 
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def strength(candidates: pa.Table, source: str) -> Floats:
-    """Return how strongly a source speaks for each candidate, 0 where it is silent."""
+    """Return how strongly a source supports each candidate, 0 where it is silent."""
     evidence = candidates["evidence"].combine_chunks()
     candidate = np.asarray(pc.list_parent_indices(evidence), np.int64)
     item = pc.list_flatten(evidence)

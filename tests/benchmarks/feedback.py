@@ -1,4 +1,4 @@
-"""How well feedback is read: positions, users and attacks, on simulated logs and on real votes.
+"""Quality of reading feedback: positions, users, attacks, on simulated logs and real votes.
 
     python tests/benchmarks/feedback.py [--data FOLDER]
 

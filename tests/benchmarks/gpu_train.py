@@ -1,4 +1,4 @@
-"""How fast a GPU trains our networks, beside timm's and torchvision's, and what bounds it.
+"""Speed of training our networks on a GPU, beside timm's and torchvision's, and its bounds.
 
     python tests/benchmarks/gpu_train.py [--depths 50 101 152] [--shards 50] [--batch 256]
 
@@ -168,7 +168,7 @@ def from_shards(config: TrainConfig, rounds: int) -> dict[str, float]:
 
 
 def load(batches: Iterator[Batch]) -> float:
-    """Return the seconds that the loader takes for as many batches as there are steps."""
+    """Return the seconds that the loader needs for as many batches as there are steps."""
     for _ in range(N_AHEAD):
         next(batches)
     started = time.perf_counter()

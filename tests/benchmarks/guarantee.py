@@ -1,4 +1,4 @@
-"""How often a promised precision is broken, how much is kept, how often intervals hold the truth.
+"""Rates of broken promises of precision, of kept candidates, and of intervals with the truth.
 
     python tests/benchmarks/guarantee.py [--draws N --seed S] [--by]
 
@@ -9,8 +9,8 @@ precise than was promised; draws that can prove nothing keep nothing. The oracle
 and keeps the most candidates, in the order of the same scores, that are as precise as asked.
 Coverage is that of the 95 % interval of the best third. The last line is JSON.
 
-With --by the candidates are in six groups, of which some are less right than their scores say, and
-each group is held to the promise (`curation.selection.per_group.prove_groups`). Then violations
+With --by the candidates are in six groups, of which some are less right than their scores claim,
+and each group is held to the promise (`curation.selection.per_group.prove_groups`). Then violations
 count the draws in which any group is less precise, and the oracle keeps of each group what it can.
 """
 

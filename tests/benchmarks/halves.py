@@ -1,4 +1,4 @@
-"""How good the labels of one half of real images are, learnt from audits of the other half.
+"""Quality of the labels of one half of real images, learnt from audits of the other half.
 
     python tests/benchmarks/halves.py --data FOLDER [--seeds N]
 
@@ -7,7 +7,7 @@ seeded hash of the image cuts them in halves. Audits are drawn among the candida
 with as many seeds as asked. Precision and recall are stated of the best third and tenth of the
 second half's candidates, recall over all true labels of its images, and how far off its
 probabilities are (expected calibration error); the interval of the best third and tenth of the
-first half, where the audits are, is held against the truth.
+first half, where the audits are, is compared with the truth.
 
 - Fashion: the recipe (`docs/recipes/fashion.toml`). Naive: by the weight of the own title, then by
   the share of neighbouring pages.
@@ -83,7 +83,7 @@ class Case:
 
     @property
     def stated(self) -> Flags:
-        """Which candidates are of the second half."""
+        """Return the mask of the candidates of the second half."""
         return second_half(self.table.pairs)
 
 

@@ -1,4 +1,4 @@
-"""How good and how fast the propagation of labels over links is.
+"""Quality and speed of the propagation of labels over links.
 
     python tests/benchmarks/links.py [--data DIR] [--nodes N --edges M] [--peer-path SITE_PACKAGES]
 

@@ -1,4 +1,4 @@
-"""How fast training images are loaded, beside webdataset with Pillow and beside bare decoding.
+"""Speed of loading training images, beside webdataset with Pillow and beside bare decoding.
 
     python tests/benchmarks/loader.py [--rounds 7]
 

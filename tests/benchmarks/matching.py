@@ -1,4 +1,4 @@
-"""How fast names are found in web texts, beside other matchers with the same names.
+"""Speed of finding names in web texts, beside other matchers with the same names.
 
     python tests/benchmarks/matching.py imagenet21k_oewn.jsonl.gz laion_alt_10000.parquet
 
@@ -7,7 +7,7 @@ with a word of its own at its end, so that nothing is gained from texts that rep
 seconds of one process with one thread. Peers do less: no inflection, no hyphens, no labels, only
 the names' places in text that is put in lower case for them; `words only` finds the names at word
 boundaries, longest first. They match each text by itself, so that a sample is enough for their
-speed. A peer that is not installed is said to be absent.
+speed. A peer that is not installed is reported as absent.
 The last line is JSON; `ratio` is our speed by the fastest peer's, `ratio_words` by that of the
 fastest peer that minds word boundaries, and `..._distinct` the same for distinct texts.
 """
@@ -134,7 +134,7 @@ def ahocorasick_rs(names: list[str]) -> Run:
 
 
 def ahocorasick_rs_words(names: list[str]) -> Run:
-    """Longest first, between word boundaries: each name and each word stands between spaces."""
+    """Longest first, between word boundaries: each name and each word is between spaces."""
     import re
 
     from ahocorasick_rs import AhoCorasick, MatchKind

@@ -1,8 +1,8 @@
-"""How fast evidence becomes candidates, against DuckDB and Polars doing the same.
+"""Speed of merging evidence into candidates, against DuckDB and Polars doing the same.
 
     python tests/benchmarks/merge.py --rows 10000000 [--peer-path SITE_PACKAGES] [--repeat 3]
 
-The input is made in place from a seed: rows in random order, each what one source says about one
+The input is made in place from a seed: rows in random order, each of one source about one
 (image, label) on one page, as winnow's passes hold it, without the page
 (`labeling.evidence.evidence.PAGE_MENTIONS`): image_id fixed_size_binary(16), host int64, label
 int32 (18,291 labels, Zipf), source (8 names, dictionary-encoded), strength float32, ambiguity
@@ -66,7 +66,7 @@ FORMS = {"lists": CANDIDATES.arrow, "flat": FLAT}
 
 
 class Cost(NamedTuple):
-    """What one process took."""
+    """Time and memory of one process."""
 
     cpu_s: float
     wall_s: float

@@ -1,4 +1,4 @@
-"""Promises and intervals where the scores are learnt anew from every draw of audits.
+"""Promises and intervals where the scores are learnt again from every draw of audits.
 
     python tests/benchmarks/refitted.py [--draws N --images N --seed S]
 
@@ -62,7 +62,7 @@ def audit(
     truth: pa.Table,
     seed: int,
 ) -> dict[str, float]:
-    """Return what one draw comes to, with few audits and with many."""
+    """Return the measures of one draw, with few audits and with many."""
     cold, kind, first = pool.cold, pool.kind, bands(table.pairs, pool.cold)
     few = answer(sample(table.pairs, cold, N_FIRST, seed, kind=kind), truth)
     p_correct = score(table, few).p_correct

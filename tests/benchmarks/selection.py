@@ -5,7 +5,7 @@
 All methods rank the same candidates (`correlated_world`). "bayes" is the best score of a pair taken
 alone; winnow also sees the image's other candidates and may pass it. Progress is the part of the
 way from random to "bayes". Peers are taken from another environment's site-packages, in which
-snorkel, crowd-kit, flyingsquid with pgmpy, and cleanlab are installed; what is missing is named.
+snorkel, crowd-kit, flyingsquid with pgmpy, and cleanlab are installed; missing peers are named.
 The last line is JSON.
 """
 
@@ -178,7 +178,7 @@ def flying_squid(world: CorrelatedWorld) -> Floats:
 
 
 def cleanlab(world: CorrelatedWorld) -> Floats:
-    """Rank by how far cleanlab trusts what most sources say of each pair.
+    """Rank by how far cleanlab believes the majority of the sources of each pair.
 
     Its probabilities are fitted to the majority and predicted out of fold.
     """

@@ -1,9 +1,9 @@
-"""How well labels are found in the titles of the fashion recipe, beside a naive search for names.
+"""Quality of the labels found in titles of the fashion recipe, beside a naive search for names.
 
     python docs/recipes/fashion.py fashion_dev.tar.gz fashion
     python tests/benchmarks/titles.py fashion
 
-Naive: every name as an exact word, in lower case. Ours: the mentions that are no modifiers of
+Naive: every name as an exact word, in lower case. Ours: the mentions that do not modify
 another, then candidates by the probability that audits taught (answered by the staff's attributes),
 as many as reach the recall of the naive search. Counted by (photo, label) against the attributes
 and the categories above them. The last line is JSON.

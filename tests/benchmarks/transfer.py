@@ -1,4 +1,4 @@
-"""What a model is worth on real tasks: photos of clothes in ten classes, and boxes of blood cells.
+"""Value of a model on real tasks: photos of clothes in ten classes, and boxes of blood cells.
 
     WINNOW_DATA=... python tests/benchmarks/transfer.py runs/mine/model/DIGEST
 

@@ -1,4 +1,4 @@
-"""What labels are worth: networks trained on the selected third, on all and on a random third.
+"""Value of labels: networks trained on the selected third, on all and on a random third.
 
     python tests/benchmarks/worth.py DATA [--work FOLDER]
 

@@ -1,4 +1,4 @@
-"""A disk that counts what is done to it, and breaks off or fills up at the k-th time.
+"""A disk that counts what is done to it, and stops or fills up at the k-th time.
 
 Counted are, under one folder: opening a file for writing, writing into it, syncing, renaming and
 making folders. A broken write leaves half of its bytes.
@@ -74,7 +74,7 @@ class Disk:
         patch.setattr(pq, "write_table", self._write_table(pq.write_table))
 
     def _breaks(self, path: Any) -> bool:
-        """Count an operation and tell whether it is to break."""
+        """Count an operation and return whether it is to break."""
         if not isinstance(path, str | os.PathLike):
             return False
         if not os.path.abspath(os.fspath(path)).startswith(self._folder + os.sep):
@@ -139,7 +139,7 @@ class Disk:
 
 
 def state(of: os.stat_result) -> str:
-    """Tell a file and its content from any other: writing changes its size or time."""
+    """Identify a file and its content: writing changes its size or time."""
     return f"{of.st_dev} {of.st_ino} {of.st_size} {of.st_mtime_ns}"
 
 

@@ -57,7 +57,7 @@ def url_of(page: int) -> str:
 
 
 def outputs(run_dir: Path) -> dict[str, dict[str, Any]]:
-    """Return the manifest of each stage in force without its times, all its files verified."""
+    """Return the manifest of each current stage without its times, all its files verified."""
     found = {}
     for stage in ("signals", "candidates"):
         output = current(run_dir, stage)
@@ -81,7 +81,7 @@ class Undisturbed:
     seconds: float
 
     def check_whole(self, run_dir: Path) -> None:
-        """Each stage's output in force is the old one or the new one, or there is none yet."""
+        """Check that each stage's current output is the old one or the new one, if there is any."""
         for stage, manifest in outputs(run_dir).items():
             assert manifest in (self.old[stage], self.new[stage])
 

@@ -1,4 +1,4 @@
-"""Runs of `winnow label` in children that were forked after all imports, to be broken off.
+"""Runs of `winnow label` in children that were forked after all imports, to be interrupted.
 
 A server process imports everything once and forks a child for each run, which takes the time of
 the work alone.
@@ -32,7 +32,7 @@ _context.set_forkserver_preload([__name__])
 
 
 class Break(NamedTuple):
-    """What happens to the run's operation on the disk after the first `at`, and to all later ones.
+    """Fault of the run's operation on the disk after the first `at`, and of all later ones.
 
     `act` is a function of `tests.faults.disks`.
     """
@@ -45,8 +45,8 @@ class Break(NamedTuple):
 def start(config: Path, out: Path, notes: Path, broken: Break | None = None) -> BaseProcess:
     """Start a run; `notes` is a folder of its own.
 
-    Notes are what it said, ``synced`` (states of synced files), ``marked`` (finished work), and
-    ``n`` (how many operations there were).
+    Notes are ``output`` (its messages), ``synced`` (states of synced files), ``marked`` (finished
+    work), and ``n`` (number of operations).
     """
     notes.mkdir(parents=True)
     child = _context.Process(target=_label, args=(str(config), str(out), str(notes), broken))
@@ -59,8 +59,8 @@ def run(config: Path, out: Path, notes: Path, broken: Break | None = None) -> in
     return finish(start(config, out, notes, broken))
 
 
-def said(notes: Path) -> str:
-    return (notes / "said").read_text()
+def output_of(notes: Path) -> str:
+    return (notes / "output").read_text()
 
 
 def finish(child: BaseProcess) -> int:
@@ -112,7 +112,7 @@ def markers_in(out: Path) -> set[str]:
 
 
 def _label(config: str, out: str, notes: str, broken: Break | None) -> None:
-    sys.stdout = sys.stderr = open(os.path.join(notes, "said"), "w", buffering=1)  # noqa: SIM115
+    sys.stdout = sys.stderr = open(os.path.join(notes, "output"), "w", buffering=1)  # noqa: SIM115
     signal.signal(signal.SIGINT, signal.default_int_handler)
     patch = pytest.MonkeyPatch()
     at, act, lasting = broken or (None, disks.kill, False)

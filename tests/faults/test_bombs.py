@@ -1,6 +1,6 @@
-"""Small files that unpack to very much: row 2 of the faults.
+"""Small files that unpack to very much.
 
-All are read by one process of their own, whose peak of memory is taken for each.
+All are read by one process of their own, whose peak of memory is measured for each.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def write_bombs(folder: Path) -> None:
 
 
 def read_bombs(folder: Path) -> Iterator[str]:
-    """Read each file, and say what came of it."""
+    """Read each file, and yield its rows or its error."""
     for path in sorted(folder.glob("*arc.gz")) + sorted(folder.glob("*.wat.gz")):
         reasons: list[str] = []
         for _, rows in read_archive(path, path.name, lambda url: None):

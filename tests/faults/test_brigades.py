@@ -1,4 +1,4 @@
-"""Hostile users, up to 1 % of the active ones, and crowds of new ones: row 8 of the faults.
+"""Hostile users, up to 1 % of the active ones, and crowds of new ones.
 
 Votes select a pair whose strength is at least `SELECTED`, more than one user alone can give it.
 """

@@ -1,4 +1,4 @@
-"""Archives that are cut, damaged or packed otherwise than crawlers do: row 1 of the faults."""
+"""Archives that are cut, damaged or packed otherwise than crawlers do."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def by_its_url(url: str) -> Located:
 
 
 def locations(path: Path) -> tuple[list[str], list[str]]:
-    """Return where the images of an archive are, and the reasons of what was put aside."""
+    """Return where the images of an archive are, and the reasons of the rejected records."""
     found: dict[str, list[str]] = {"location": [], "reason": []}
     for _, rows in read_archive(path, path.name, by_its_url):
         for name in found:

@@ -1,4 +1,4 @@
-"""A disk that is full at any write, sync or rename: row 10 of the faults."""
+"""A disk that is full at any write, sync or rename."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_full_disk_leaves_earlier_outputs_and_a_rerun_resumes(
     at = 3 + (quarter * 2 + lasting) * undisturbed.n_operations // 8
     broken = kills.Break(at, disks.full, lasting)
     code = kills.run(undisturbed.config, out, quick_path / "full", broken)
-    told = kills.said(quick_path / "full")
+    told = kills.output_of(quick_path / "full")
     undisturbed.check_whole(out)
     if code == 0 and not lasting:  # what failed was not needed, or went well in the second attempt
         undisturbed.check_new(out)
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_earlier_outputs_and_a_rerun_resumes(
     assert lasting or "Traceback" not in told  # Beam prints what a worker cannot write down
     finished = kills.markers_in(out)
     again = quick_path / "again"
-    assert kills.run(undisturbed.config, out, again) == 0, kills.said(again)
+    assert kills.run(undisturbed.config, out, again) == 0, kills.output_of(again)
     undisturbed.check_new(out)
     assert not finished & kills.marked(again)
 
@@ -123,7 +123,7 @@ def test_a_disk_that_is_really_full(
 ) -> None:
     out = small_disk / "run"
     assert kills.run(undisturbed.config, out, tmp_path / "full") == 3
-    told = kills.said(tmp_path / "full")
+    told = kills.output_of(tmp_path / "full")
     assert "No space left on device" in told
     assert "free bytes" in told
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)

@@ -1,4 +1,4 @@
-"""Damaged and hostile archives and pages: rows 1, 20 and 21 of the faults."""
+"""Damaged and hostile archives and pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGES = [Response(f"http://a.org/{i}.html", b"<p>page %d" % i) for i in range(5)
 
 
 def outcome(path: Path) -> tuple[list[str], list[str]]:
-    """Return the last letters of the URLs read, and the reasons of what was put aside."""
+    """Return the last letters of the URLs read, and the reasons of the rejected records."""
     found = list(read_records(path, lambda status, mime: True))
     urls = [r.url.rsplit("/", 1)[1][0] for r in found if isinstance(r, Record)]
     return urls, [b.reason for b in found if isinstance(b, Broken)]

@@ -1,4 +1,4 @@
-"""Ids of hostile form never reach a file name: row 16 of the faults.
+"""Ids of hostile form never reach a file name.
 
 What is written into shards and read out of them is tested in tests/curation/shards/test_shards.py.
 """

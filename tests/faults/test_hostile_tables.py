@@ -1,4 +1,4 @@
-"""Tables of unknown origin, Parquet above all: rows 2 and 18 of the faults."""
+"""Tables of unknown origin, Parquet above all."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def varint(number: int) -> bytes:
 
 
 def deeply_nested(depth: int) -> bytes:
-    """Return a file whose footer (Thrift's compact protocol) says a column of that many groups."""
+    """Return a file whose footer (Thrift's compact protocol) has a column of that many groups."""
 
     def group(name: bytes) -> bytes:
         return b"\x35\x02\x18" + varint(len(name)) + name + b"\x15\x02\x00"

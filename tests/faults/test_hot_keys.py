@@ -1,4 +1,4 @@
-"""Pages, images and users with very many rows, and links of every odd shape: row 20 of the faults.
+"""Pages, images and users with very many rows, and links of every odd shape.
 
 What is kept of a page is decided by digests alone, so it is the same whatever the order of the
 rows; and no more rows than that are held at a time.

@@ -1,7 +1,7 @@
-"""`kill -9` and a loss of power anywhere in `winnow label`: row 11 of the faults.
+"""`kill -9` and a loss of power anywhere in `winnow label`.
 
-Whatever the moment: the output in force is whole, the old one or the new; the same command again
-comes to the bytes of an undisturbed run; and what had been finished is not done again.
+Whatever the moment: the current output is whole, the old one or the new; the same command again
+gives the bytes of an undisturbed run; and finished work is not done again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(
     undisturbed.check_whole(out)
     finished = kills.markers_in(out)
     again = quick_path / "again"
-    assert kills.run(undisturbed.config, out, again) == 0, kills.said(again)
+    assert kills.run(undisturbed.config, out, again) == 0, kills.output_of(again)
     undisturbed.check_new(out)
     assert not finished & kills.marked(again)
 
@@ -63,11 +63,11 @@ def test_an_interrupted_run_resumes_after_its_finished_work(
     kills.wait_for(child, out, ".staging/candidates-*.work/*/buckets/*")
     kills.send(child, signal.SIGINT)
     assert kills.finish(child) == 130
-    assert "repeat the command" in kills.said(quick_path / "interrupted")
+    assert "repeat the command" in kills.output_of(quick_path / "interrupted")
     finished = kills.markers_in(out)
     assert finished
     again = quick_path / "again"
-    assert kills.run(undisturbed.config, out, again) == 0, kills.said(again)
+    assert kills.run(undisturbed.config, out, again) == 0, kills.output_of(again)
     undisturbed.check_new(out)
     assert not finished & kills.marked(again)
 

@@ -1,4 +1,4 @@
-"""Names that look alike, and texts that a terminal would obey: row 15 of the faults."""
+"""Names that look alike, and texts that a terminal would obey."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""No text makes a pattern slow: row 22 of the faults.
+"""No text makes a pattern slow.
 
 Every pattern in the sources is found by itself, and met by texts made to send a backtracking
-matcher back and forth. What people write (names of labels) is never taken for a pattern.
+matcher back and forth. What people write (names of labels) is never read as a pattern.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two runs into one folder, and what a dead one leaves: row 13 of the faults."""
+"""Two runs into one folder, and what a dead one leaves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_second_run_is_refused_and_the_first_continues(
     kills.wait_for(first, out, ".staging/*/*")
     kills.send(first, signal.SIGSTOP)
     assert kills.run(undisturbed.config, out, quick_path / "second") == 3
-    told = kills.said(quick_path / "second")
+    told = kills.output_of(quick_path / "second")
     holder = rf"process {first.pid} on {re.escape(socket.gethostname())} since 20\d\d-"
     assert re.search(holder, told), told
     assert "help: wait for it" in told
@@ -47,10 +47,12 @@ def test_a_run_that_died_is_named_once_and_does_not_block_the_next(
     kills.send(first, signal.SIGKILL)
     assert kills.finish(first) == -9
     assert kills.run(undisturbed.config, out, quick_path / "second") == 0
-    assert f"process {first.pid} on {socket.gethostname()}" in kills.said(quick_path / "second")
+    assert f"process {first.pid} on {socket.gethostname()}" in kills.output_of(
+        quick_path / "second"
+    )
     undisturbed.check_new(out)
     assert kills.run(undisturbed.config, out, quick_path / "third") == 0
-    assert "process" not in kills.said(quick_path / "third")
+    assert "process" not in kills.output_of(quick_path / "third")
 
 
 @pytest.mark.parametrize("holder", ["process {pid} on here", "process 1 on elsewhere", "\0\xff"])

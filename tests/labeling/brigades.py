@@ -58,7 +58,7 @@ def build_site(
 
 
 def one_label(site: Site, rng: np.random.Generator, n_users: int, first: int) -> Log:
-    """Every hostile user votes for one label on all images that are said to show it and do not."""
+    """Every hostile user votes for one label on all images that are wrongly named with it."""
     target = np.flatnonzero((site.label == 0) & ~site.right)
     return _all_on(site, rng, n_users, first, target)
 
@@ -101,7 +101,7 @@ def one_loud(site: Site, rng: np.random.Generator, n_votes: int, first: int) -> 
 
 
 def strengths(log: Log, site: Site) -> np.ndarray:
-    """Return the strength that votes give to each pair of the site; 0.5 where there are none."""
+    """Return the strength that votes give to each pair of the site; 0.5 without votes."""
     said = feedback.interactions(to_events(log))
     rows = debias.evidence(said, fit(said)).to_pydict()
     found = np.full(len(site.image), 0.5)

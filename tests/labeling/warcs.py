@@ -23,7 +23,7 @@ def http(response: Response) -> bytes:
 
 
 def record(response: Response, length: int | None = None) -> bytes:
-    """Return a WARC record; `length` is told in place of its own."""
+    """Return a WARC record; `length` is written in place of its own."""
     block = http(response)
     head = (
         "WARC/1.0\r\nWARC-Type: response\r\n"

@@ -193,7 +193,7 @@ def test_inputs_that_are_gone_are_named(run: Path, project: Path, command: tuple
     assert "config.json" in done.stderr
     assert "-o base=" in done.stderr
     assert {path.name for path in run.iterdir()} == before | {".lock"}
-    if command[0] != "evaluate":  # which goes on to miss the model
+    if command[0] != "evaluate":  # which then misses the model
         assert winnow(*command, run, "-o", f"base={project / 'data'}").exit_code == 0
 
 

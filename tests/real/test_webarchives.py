@@ -65,7 +65,7 @@ def test_a_crawl_of_2008_is_read_to_the_last_unit(archives: Path) -> None:
     """Count what example.warc.gz holds, of 94 pages and 55 images.
 
     Its 788 images, 596 of them with a text in ``alt``, and the 754 that are in the archive are all
-    found; 788 have a placement. In the source stand 37,814 ``<a href>``. A browser's tree has 12
+    found; 788 have a placement. The source has 37,814 ``<a href>``. A browser's tree has 12
     more, without words: it takes links that overlap other elements apart. 32 lead out of the web
     (20 mailto, 11 ftp, 1 javascript), so 37,782 are links. 9,782 have the exact URL of a page; with
     their fragments left out, as a link to a place within a page is a link to it, 18,091 links lead

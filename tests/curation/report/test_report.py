@@ -53,7 +53,7 @@ def thresholds(n: int = 60) -> list[dict[str, Any]]:
 
 
 def make_facts(text: str = "plain") -> dict[str, Any]:
-    """Facts of every kind; `text` stands wherever a text comes from data."""
+    """Facts of every kind; `text` is in every place where a text comes from data."""
     grid = [{"data_uri": thumbnail(), "label": text, "p_correct": 0.7}]
     counts = {"in": 12_040, "out": 4012, "dropped": {text: 8028}, "labels_kept": 3000}
     label = {"label_id": "cat", "name": text, "n_candidates": 900, "n_kept": 300}
@@ -175,7 +175,7 @@ def sections_of(page: Page) -> set[str]:
     return {value for tag, name, value in page.attributes if (tag, name) == ("section", "id")}
 
 
-# What is said
+# Sentences
 
 
 def test_the_headline_gives_the_kept_labels_and_their_precision() -> None:

@@ -180,7 +180,7 @@ def test_orientation_is_applied(orientation: int) -> None:
     swapped = orientation >= 5
     assert (decoded.width, decoded.height) == ((32, 48) if swapped else (48, 32))
     assert decoded.recoded == (orientation != 1)
-    # The stored picture's dark corner is where the orientation says that the upright one has it.
+    # The stored picture's dark corner is where the orientation puts that of the upright one.
     upright = np.asarray(opened(decoded).convert("L"), int)
     corners = {
         "top left": upright[0, 0],

@@ -22,7 +22,7 @@ PIECES = (
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
 def test_the_same_images_are_found_as_by_a_parser_with_a_tree(page: str) -> None:
-    """But in scripts that speak of scripts in a comment, which end only behind that comment."""
+    """Match all but scripts with a script in a comment, which end only after that comment."""
     assume(not re.search("<script.*<!--.*<script", page, re.DOTALL))
     document = HTMLTree.parse(page).document
     expected = [

@@ -1,4 +1,4 @@
-"""Ids as digits, as bytes and as integers say the same and sort the same."""
+"""Ids as digits, as bytes and as integers are equivalent and sort the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`winnow inspect`: rows of a run on stdout, whatever they hold and whoever reads them."""
+"""`winnow inspect`: rows of a run on stdout, whatever they hold and whatever reads them."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def test_a_reader_that_dies_names_the_file_it_died_of(tmp_path: Path) -> None:
 
 
 def commit_as_label_would(config: Path, run_dir: Path) -> None:
-    """Commit outputs without rows that say to be made from the inputs as they are."""
+    """Commit outputs without rows whose manifests name the inputs as they are."""
     settings = read_config(config)
     paths = input_paths(settings, splits_of(settings))
     inputs = {path.relative_to(config.parent).as_posix(): "digest" for path in paths}

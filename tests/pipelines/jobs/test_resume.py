@@ -1,4 +1,4 @@
-"""A shuffle that broke off goes on: what was finished is not done again, bytes are equal."""
+"""An interrupted shuffle resumes: finished work is not done again, bytes are equal."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ ONE = ("--direct_num_workers=1",)
 def break_off(
     folder: Path, k: int, monkeypatch: pytest.MonkeyPatch, carrier: Carrier = "files"
 ) -> bool:
-    """Run until the k-th time that a file is about to be put in its place; tell if it came."""
+    """Run until the k-th file is about to be put in its place; return whether it came."""
     n_left = [k]
     replace = os.replace
 

@@ -25,7 +25,7 @@ PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Gate:
-    """A place where a worker writes down its process and waits until it is let through."""
+    """A place where a worker writes down its process and waits until it may pass."""
 
     folder: Path
 

@@ -118,7 +118,7 @@ def test_the_first_error_is_raised_with_its_facts_and_help(tmp_path: Path) -> No
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """SIGINT heard, also where the tests run in the background of a shell, which ignores it."""
+    """Handle SIGINT, also if the tests run in the background of a shell, which ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
