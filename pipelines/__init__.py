@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipelines.api import status as status
     from pipelines.api import study as study
     from pipelines.api import train as train
+    from pipelines.inspecting.plan import Plan as Plan
+    from pipelines.inspecting.status import Status as Status
     from pipelines.jobs.from_signals import candidates_from_signals as candidates_from_signals
     from pipelines.jobs.transform import CandidatesFromSignals as CandidatesFromSignals
     from pipelines.studies.opened import Study as Study

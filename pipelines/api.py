@@ -7,12 +7,11 @@ what is finished, as the command does. A function imports the code of its step w
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from curation.runs.lock import locked
 from curation.runs.stage import Stage
@@ -25,6 +24,10 @@ from pipelines.run.progress import notify
 from pipelines.run.saved_config import load_config, save_config
 from pipelines.run.sections import Overrides
 from pipelines.studies.opened import Study, open_study
+
+if TYPE_CHECKING:
+    from pipelines.inspecting.plan import Plan
+    from pipelines.inspecting.status import Status
 
 
 @dataclass(frozen=True)
@@ -485,7 +488,7 @@ def study(config: Path | str, *, settings: Overrides = ()) -> Study:
 @checks_arguments
 def plan(
     config: Config | Path | str, *, out: Path | str | None = None, settings: Overrides = ()
-) -> str:
+) -> Plan:
     """Describe what `label` would do, and write nothing: ``winnow plan``.
 
     Parameters
@@ -499,23 +502,23 @@ def plan(
 
     Returns
     -------
-    str
-        Lines of text: inputs, passes, disk, memory, finished stages.
+    Plan
+        Inputs, passes, disk, memory, finished stages; `print` it for the text of the command.
 
     Raises
     ------
     ConfigError
         If the configuration is wrong.
+    InputError
+        If an input is missing, or the footer of one cannot be read.
     """
-    from pipelines.inspecting.plan import plan as write_plan
+    from pipelines.inspecting.plan import plan as make_plan
 
-    text = io.StringIO()
-    write_plan(_read(config, settings), None if out is None else absolute(Path(out)), text)
-    return text.getvalue()
+    return make_plan(_read(config, settings), None if out is None else absolute(Path(out)))
 
 
 @checks_arguments
-def status(run: Path | str) -> str:
+def status(run: Path | str) -> Status:
     """Describe how far a run is, without its lock: ``winnow status``.
 
     Parameters
@@ -525,21 +528,18 @@ def status(run: Path | str) -> str:
 
     Returns
     -------
-    str
-        Lines of text: stages that are finished, stale or unfinished, and who works on the run.
+    Status
+        Stages that are finished, stale, damaged or unfinished, who works on the run, and the next
+        command; `print` it for the text of the command.
 
     Raises
     ------
     InputError
         If the folder is not a run folder.
-    IntegrityError
-        If files of the run are damaged; it names them.
     """
-    from pipelines.inspecting.status import status as write_status
+    from pipelines.inspecting.status import status as look_at
 
-    text = io.StringIO()
-    write_status(absolute(Path(run)), text)
-    return text.getvalue()
+    return look_at(absolute(Path(run)))
 
 
 def _read(config: Config | Path | str, settings: Overrides) -> Config:

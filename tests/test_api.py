@@ -54,6 +54,8 @@ PUBLIC = {
         "AuditSample",
         "CandidatesFromSignals",
         "Evaluation",
+        "Plan",
+        "Status",
         "Study",
         "audit_import",
         "audit_sample",

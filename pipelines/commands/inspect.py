@@ -17,6 +17,7 @@ from pipelines.commands.options import (
     AbsolutePath,
     config_argument,
     existing_run,
+    format_option,
     print_next,
     set_option,
 )
@@ -31,29 +32,45 @@ from pipelines.run.paths import typed
     help="Run folder of the job: shows what of it is done, and the space there.",
 )
 @set_option
-def plan(config: Path, out: Path | None, **options: Any) -> None:
+@format_option
+def plan(config: Path, out: Path | None, form: str, **options: Any) -> None:
     """Show what `winnow label CONFIG` would do: inputs, passes, disk, memory, what is done.
 
     Looks at names, sizes and the footers of Parquet files, and writes nothing.
     """
+    from pipelines.inspecting.formatting import as_json, size
+    from pipelines.run.progress import notify
+
+    planned = pipelines.plan(config, out=out, **options)
     with _stdout() as stdout:
-        stdout.write(pipelines.plan(config, out=out, **options))
+        stdout.write(f"{as_json(planned) if form == 'json' else planned}\n")
+        if planned.n_bytes_needed > planned.n_bytes_free:
+            notify(
+                f"warning: about {size(planned.n_bytes_needed)} are needed in {planned.folder}, and"
+                f" {size(planned.n_bytes_free)} are free: make room, or choose another folder with"
+                " --out"
+            )
         print_next(f"winnow label {typed(config)} --out {'RUN' if out is None else typed(out)}")
 
 
 @click.command()
 @existing_run
-def status(run: Path) -> None:
+@format_option
+def status(run: Path, form: str) -> None:
     """Show how far a run is: what is there, stale, unfinished or damaged, and what comes next.
 
     Looks only: it can be called while another process works on the run. Files are compared with
     what was written by their size, not by their content.
     """
-    from pipelines.inspecting.status import status as write_status
+    from pipelines.inspecting.formatting import as_json, width_of
+    from pipelines.inspecting.survey import refuse_damaged
 
+    state = pipelines.status(run)
     with _stdout() as out:
-        command = write_status(run, out)
-        print_next(command)
+        out.write(f"{as_json(state) if form == 'json' else state.text(width_of(out))}\n")
+        out.flush()
+        refuse_damaged(state.damages)
+        print_next(state.next)
 
 
 @click.command()

@@ -32,6 +32,14 @@ set_option = click.option(
     metavar="KEY=VALUE",
     help="Set a key of the configuration, such as select.keep=0.25 (repeatable).",
 )
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Text for people, or JSON for programs.",
+)
 labels_option = click.option(
     "--label-set",
     type=click.Choice([*LABEL_SETS]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from labeling.errors import InputError
 from labeling.readers import parquet_footers
@@ -31,7 +31,8 @@ BUCKET_BYTES = 600
 its results."""
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """One input: its kind, path, files, bytes, and rows; whether these are counted or guessed."""
 
     kind: str
@@ -42,7 +43,8 @@ class Source(NamedTuple):
     is_exact: bool
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """One output or scratch folder, and its bytes."""
 
     name: str

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Sequence
-from typing import IO
+from dataclasses import asdict
+from typing import IO, TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 
 from labeling.taxonomy.confusables import visible
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 GAP = "  "
 NARROWEST = 6
@@ -49,10 +54,19 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60} min"
 
 
+def as_json(value: DataclassInstance) -> str:
+    """Return the fields of an object, of all objects in it too, as JSON; paths are texts."""
+    return json.dumps(asdict(value), indent=1, default=str)
+
+
+def width_of(out: IO[str]) -> int | None:
+    """Return the number of cells of a line where `out` is a terminal."""
+    return shutil.get_terminal_size().columns if out.isatty() else None
+
+
 def write_table(rows: Iterable[Sequence[str]], right: Iterable[int], out: IO[str]) -> None:
     """Write the lines of a table, cut to the width of the terminal where `out` is one."""
-    width = shutil.get_terminal_size().columns if out.isatty() else None
-    out.writelines(f"{line}\n" for line in table(rows, right, width))
+    out.writelines(f"{line}\n" for line in table(rows, right, width_of(out)))
 
 
 def table(

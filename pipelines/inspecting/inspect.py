@@ -16,7 +16,13 @@ import pyarrow.compute as pc
 from labeling.errors import ConfigError, IntegrityError
 from labeling.taxonomy.confusables import visible
 from pipelines.inspecting.formatting import size, write_table
-from pipelines.inspecting.survey import refuse_damaged, require_run, survey
+from pipelines.inspecting.survey import (
+    all_damages,
+    refuse_damaged,
+    require_run,
+    stale_note,
+    survey,
+)
 from pipelines.inspecting.tables import (
     TableFiles,
     batches,
@@ -50,7 +56,7 @@ def list_tables(run_dir: Path, out: IO[str]) -> None:
         for table in tables(states)
     ]
     write_table([("table", "rows", "size", "columns"), *lines], (1, 2), out)
-    refuse_damaged(states)
+    refuse_damaged(all_damages(states))
 
 
 def _columns(table: TableFiles) -> str:
@@ -104,7 +110,7 @@ def show(
     table = find_table(listed, name)
     for state in states:
         if state.name == table.stage and state.stale:
-            notify(state.stale_note)
+            notify(stale_note(state.name, state.stale))
     known = list(table.schema.names)
     names = label_names(listed) if "label_id" in known else None
     rows = read_filter(wheres, table.schema, names)

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from typing import IO, NamedTuple
 
 from curation.runs.stage import Stage, current
 from labeling.errors import WinnowError
+from labeling.frames.notebook import MAX_ROWS, html_table
+from labeling.taxonomy.confusables import visible
 from pipelines.inputs.input import Input
 from pipelines.inputs.webdatasets import WebdatasetInput
-from pipelines.inspecting.forecast import Source, disk, free_space, memory, sources
-from pipelines.inspecting.formatting import size, write_table
+from pipelines.inspecting.forecast import Part, Source, disk, free_space, memory, sources
+from pipelines.inspecting.formatting import size, table
 from pipelines.inspecting.staleness import why_candidates_again, why_signals_again
-from pipelines.inspecting.unfinished import attempts
+from pipelines.inspecting.unfinished import Attempt, attempts
 from pipelines.jobs.splits import input_paths, splits_of
 from pipelines.passes import inputs
 from pipelines.passes.plan import plan as passes_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
-from pipelines.run.progress import notify
 from pipelines.shuffle.engine import Split, n_buckets_for
 
 
-class Work(NamedTuple):
+@dataclass(frozen=True)
+class Work:
     """One shuffle: its splits (at most so many, for a later pass) and its buckets."""
 
     name: str
@@ -31,8 +34,114 @@ class Work(NamedTuple):
     n_buckets: int
 
 
-def plan(config: Config, run_dir: Path | None, out: IO[str]) -> None:
-    """Write inputs, shuffles, disk, memory, and what is done already; nothing is read or made.
+@dataclass(frozen=True)
+class StagePlan:
+    """A stage: `state` is ``new``, ``again`` (made again, for these reasons) or ``reused``."""
+
+    name: str
+    state: str
+    reasons: tuple[str, ...] = ()
+
+
+_INPUT_HEADER = ("input", "kind", "files", "rows", "size")
+
+
+@dataclass(frozen=True, repr=False)
+class Plan:
+    """The work of `winnow label` and its cost, before anything is read or made.
+
+    `print` gives the text of ``winnow plan``.
+
+    Attributes
+    ----------
+    run
+        The run folder; None if none is given.
+    inputs
+        ``kind``, ``path``, ``n_files``, ``n_bytes`` and ``n_rows`` of each input; the rows are
+        guessed from the size unless ``is_exact``. The taxonomy is the last one, with 0 rows.
+    n_rows
+        Rows that the passes read.
+    passes
+        ``name``, ``n_splits`` (at most so many) and ``n_buckets`` of each shuffle, in their order.
+    disk
+        ``name``, ``bytes_per_row`` and ``n_bytes`` of each output and scratch folder.
+    n_bytes_needed, n_bytes_free
+        The most bytes on disk at a time, and those that are free in `folder`.
+    folder
+        The folder that holds or will hold the run; without one, the working folder.
+    n_bytes_memory
+        Memory that each worker process takes.
+    stages
+        With a run folder: ``name``, ``state`` (new, again or reused) and ``reasons`` of the signals
+        and the candidates.
+    attempts
+        Outputs of an interrupted run, as in `Status`.
+    """
+
+    run: Path | None
+    inputs: tuple[Source, ...]
+    n_rows: int
+    passes: tuple[Work, ...]
+    disk: tuple[Part, ...]
+    n_bytes_needed: int
+    n_bytes_free: int
+    folder: Path
+    n_bytes_memory: int
+    stages: tuple[StagePlan, ...]
+    attempts: tuple[Attempt, ...]
+
+    def __str__(self) -> str:
+        parts = [_input_lines(self.inputs), _pass_lines(self.passes), self._disk_lines()]
+        parts += [[self._memory_line()], [*self._stage_lines()]]
+        return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+    def __repr__(self) -> str:
+        return f"<Plan of {len(self.inputs)} inputs and {len(self.passes)} passes>"
+
+    def _repr_html_(self) -> str:
+        rows = map(_input_cells, self.inputs[:MAX_ROWS])
+        disk = f"disk: ~{size(self.n_bytes_needed)} at most, {size(self.n_bytes_free)} free"
+        notes = (disk, self._memory_line(), *self._stage_lines())
+        shown = html_table(repr(self)[1:-1], _INPUT_HEADER, rows)
+        return shown + "".join(f"<p>{escape(visible(note))}</p>" for note in notes)
+
+    def _disk_lines(self) -> list[str]:
+        lines = [("disk", "rows", "bytes a row", "size", "")]
+        for part in self.disk:
+            kept = "deleted at the end" if "scratch" in part.name else ""
+            each, needed = f"× {part.bytes_per_row}", f"= {size(part.n_bytes)}"
+            lines.append((part.name, f"{self.n_rows:,}", each, needed, kept))
+        lines.append(("at most at a time", "", "", f"~{size(self.n_bytes_needed)}", ""))
+        lines.append(("free", "", "", size(self.n_bytes_free), f"in {self.folder}"))
+        return table(lines, (1, 2, 3))
+
+    def _memory_line(self) -> str:
+        memory = size(self.n_bytes_memory)
+        return f"memory: about {memory} for each worker process, however many rows there are"
+
+    def _stage_lines(self) -> Iterator[str]:
+        """Yield lines that name what exists and is used again, and what is made, and why."""
+        n_bytes = size(sum(source.n_bytes for source in self.inputs))
+        used = {
+            "signals": f"the digests of {n_bytes} of inputs have not changed",
+            "candidates": "the signals have not changed",
+        }
+        for stage in self.stages:
+            if stage.state == "new":
+                yield f"{stage.name}: will be made"
+            elif stage.state == "again":
+                # Only `winnow label` computes the digests of the inputs.
+                seems = ", it seems" if stage.name == "signals" else ""
+                yield f"{stage.name}: will be made again{seems}: {'; '.join(stage.reasons)}"
+            else:
+                yield f"{stage.name}: there, and used again if {used[stage.name]}"
+        for attempt in self.attempts:
+            yield from attempt.lines()
+            yield "  continued if inputs, settings and winnow have not changed"
+
+
+def plan(config: Config, run_dir: Path | None) -> Plan:
+    """Return inputs, shuffles, disk, memory, and what is done already; nothing is read or made.
 
     Parameters
     ----------
@@ -41,8 +150,6 @@ def plan(config: Config, run_dir: Path | None, out: IO[str]) -> None:
     run_dir
         The run folder, which may be missing; without one, the free space is that of the working
         folder.
-    out
-        Text file to write to.
 
     Raises
     ------
@@ -58,17 +165,34 @@ def plan(config: Config, run_dir: Path | None, out: IO[str]) -> None:
     if kept is not None:
         n_rows = sum(int(kept.counts.get(schema.name, 0)) for schema in inputs.SCHEMAS)
     shuffles = _shuffles(config, splits, n_rows, kept)
-    _write_inputs(listed, out)
-    _write_shuffles(shuffles, out)
-    _write_disk(n_rows, kept is None, run_dir, out)
-    most = max(memory(n_rows, work.n_buckets) for work in shuffles)
-    out.write(
-        f"\nmemory: about {size(most)} for each worker process, however many rows there are\n"
+    parts, needed = disk(n_rows, kept is None)
+    folder, free = free_space(run_dir or Path())
+    return Plan(
+        run=run_dir,
+        inputs=tuple(listed),
+        n_rows=n_rows,
+        passes=tuple(shuffles),
+        disk=tuple(parts),
+        n_bytes_needed=needed,
+        n_bytes_free=free,
+        folder=folder,
+        n_bytes_memory=max(memory(n_rows, work.n_buckets) for work in shuffles),
+        stages=() if run_dir is None else _stages(config, run_dir, reasons, signals),
+        attempts=() if run_dir is None else attempts(run_dir),
     )
-    if run_dir is not None:
-        n_bytes = sum(source.n_bytes for source in listed)
-        lines = _reuse(config, n_bytes, run_dir, reasons, signals)
-        out.writelines(f"{line}\n" for line in ("", *lines))
+
+
+def _stages(
+    config: Config, run_dir: Path, reasons: list[str] | None, signals: Stage | None
+) -> tuple[StagePlan, StagePlan]:
+    why = None if signals is None else why_candidates_again(config, signals.content, run_dir)
+    return _stage_plan("signals", reasons), _stage_plan("candidates", why)
+
+
+def _stage_plan(name: str, reasons: list[str] | None) -> StagePlan:
+    if reasons is None:
+        return StagePlan(name, "new")
+    return StagePlan(name, "again" if reasons else "reused", tuple(reasons))
 
 
 def _current_signals(run_dir: Path) -> Stage | None:
@@ -103,75 +227,30 @@ def _shuffles(
     return shuffles
 
 
-def _write_inputs(listed: Sequence[Source], out: IO[str]) -> None:
-    n_files, n_bytes, n_rows = (sum(each) for each in zip(*(s[2:5] for s in listed), strict=True))
+def _input_lines(listed: Sequence[Source]) -> list[str]:
+    n_files, n_bytes, n_rows = (
+        sum(getattr(source, name) for source in listed) for name in ("n_files", "n_bytes", "n_rows")
+    )
     is_exact = all(source.is_exact for source in listed)
-    lines = [("input", "kind", "files", "rows", "size")]
-    for source in (*listed, Source("", "together", n_files, n_bytes, n_rows, is_exact)):
-        rows = f"{'' if source.is_exact else '~'}{source.n_rows:,}"
-        shown = "" if source.kind == "taxonomy" else rows
-        size_shown = size(source.n_bytes)
-        lines.append((source.path, source.kind, f"{source.n_files:,}", shown, size_shown))
-    write_table(lines, (2, 3, 4), out)
+    together = Source("", "together", n_files, n_bytes, n_rows, is_exact)
+    lines = table([_INPUT_HEADER, *map(_input_cells, (*listed, together))], (2, 3, 4))
     if not is_exact:
-        out.write(
+        lines.append(
             f"~ guessed from the size: a row for each {Input.bytes_per_row:,} bytes,"
-            f" {WebdatasetInput.bytes_per_row:,} of a tar; exact for Parquet files\n"
+            f" {WebdatasetInput.bytes_per_row:,} of a tar; exact for Parquet files"
         )
+    return lines
 
 
-def _write_shuffles(shuffles: Sequence[Work], out: IO[str]) -> None:
+def _input_cells(source: Source) -> tuple[str, ...]:
+    rows = f"{'' if source.is_exact else '~'}{source.n_rows:,}"
+    shown = "" if source.kind == "taxonomy" else rows
+    return (source.path, source.kind, f"{source.n_files:,}", shown, size(source.n_bytes))
+
+
+def _pass_lines(passes: Sequence[Work]) -> list[str]:
     lines = [("pass", "splits", "buckets")]
-    for name, n_splits, n_buckets in shuffles:
-        most = "" if name == "inputs" else "≤ "
-        lines.append((name, f"{most}{n_splits:,}", f"{n_buckets:,}"))
-    out.write("\n")
-    write_table(lines, (1, 2), out)
-
-
-def _write_disk(n_rows: int, with_signals: bool, run_dir: Path | None, out: IO[str]) -> None:
-    parts, needed = disk(n_rows, with_signals)
-    folder, free = free_space(run_dir or Path())
-    lines = [("disk", "rows", "bytes a row", "size", "")]
-    for name, each, n_bytes in parts:
-        kept = "deleted at the end" if "scratch" in name else ""
-        lines.append((name, f"{n_rows:,}", f"× {each}", f"= {size(n_bytes)}", kept))
-    lines.append(("at most at a time", "", "", f"~{size(needed)}", ""))
-    lines.append(("free", "", "", size(free), f"in {folder}"))
-    out.write("\n")
-    write_table(lines, (1, 2, 3), out)
-    if needed > free:
-        out.flush()
-        notify(
-            f"warning: about {size(needed)} are needed in {folder}, and {size(free)} are"
-            " free: make room, or choose another folder with --out"
-        )
-
-
-def _reuse(
-    config: Config,
-    n_bytes: int,
-    run_dir: Path,
-    reasons: list[str] | None,
-    signals: Stage | None,
-) -> Iterator[str]:
-    """Yield lines that name what exists and is used again, and what is made, and why."""
-    if reasons is None:
-        yield "signals: will be made"
-    elif reasons:
-        yield f"signals: will be made again, it seems: {'; '.join(reasons)}"
-    else:
-        yield (
-            f"signals: there, and used again if the digests of {size(n_bytes)} of inputs have not"
-            " changed"
-        )
-    why = None if signals is None else why_candidates_again(config, signals.content, run_dir)
-    if why is None:
-        yield "candidates: will be made"
-    elif why:
-        yield f"candidates: will be made again: {'; '.join(why)}"
-    else:
-        yield "candidates: there, and used again if the signals have not changed"
-    for attempt in attempts(run_dir):
-        yield from attempt.lines()
-        yield "  continued if inputs, settings and winnow have not changed"
+    for work in passes:
+        most = "" if work.name == "inputs" else "≤ "
+        lines.append((work.name, f"{most}{work.n_splits:,}", f"{work.n_buckets:,}"))
+    return table(lines, (1, 2))

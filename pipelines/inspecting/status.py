@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
-from typing import IO
 
-from curation.runs.stage import MADE_BY, Stage
-from pipelines.inspecting.formatting import duration, size, write_table
-from pipelines.inspecting.survey import StageState, refuse_damaged, require_run, survey
-from pipelines.inspecting.unfinished import Holder, attempts, holder
+from curation.runs.stage import MADE_BY
+from labeling.frames.notebook import html_table
+from labeling.taxonomy.confusables import visible
+from pipelines.inspecting.formatting import duration, size, table
+from pipelines.inspecting.survey import (
+    StageState,
+    all_damages,
+    require_run,
+    stale_note,
+    survey,
+)
+from pipelines.inspecting.unfinished import Attempt, Holder, attempts, holder
 from pipelines.run.paths import typed
 
 REPORT = "report.html"
@@ -35,38 +44,130 @@ _COUNT_NAMES = {
     ("shards", "heldout"): "held out",
 }
 
+_MEASURES = {
+    "selected": ("precision", "precision_low", "precision_high"),
+    "model": ("final_loss",),
+    "evaluation": ("map",),
+}
+"""Facts in the line of a stage."""
 
-def status(run_dir: Path, out: IO[str]) -> str:
-    """Write what a run has, what is stale, unfinished or damaged, and who works on it.
+_HEADER = ("stage", "state", "made (UTC)", "took", "size", "holds")
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """The current output of a stage, with its counts and measures; empty where it is unreadable.
+
+    `state` is ``current``, ``stale`` or ``damaged``; `stale` names what it was made from and has
+    changed since.
+    """
+
+    name: str
+    state: str
+    stale: tuple[str, ...] = ()
+    started: str | None = None
+    seconds: float | None = None
+    n_bytes: int | None = None
+    counts: Mapping[str, object] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
+class Status:
+    """Stages of a run, the stale, unfinished and damaged ones, and who works on it.
+
+    `print` gives the text of ``winnow status``.
+
+    Attributes
+    ----------
+    run
+        The run folder.
+    stages
+        For each stage with an output, in the order of the work: ``name``; ``state`` (current, stale
+        or damaged); ``stale``, the stages and files that it was made from and that have changed
+        since; ``started`` (UTC), ``seconds``, ``n_bytes``, ``counts`` and ``measures``.
+    damages
+        The problem of each file that is not as it was written, by its path.
+    attempts
+        Outputs that were begun and not committed: ``stage``, ``folder``, ``n_bytes``, ``shuffles``
+        (splits and buckets, and how many of them are done), ``is_alive`` if a process works on it.
+    holder
+        The process that took the lock last (``pid``, ``host``, ``since``, ``is_alive``); None if it
+        ended by itself.
+    next
+        The next command.
+    """
+
+    run: Path
+    stages: tuple[StageStatus, ...]
+    damages: Mapping[str, str]
+    attempts: tuple[Attempt, ...]
+    holder: Holder | None
+    next: str
+
+    def text(self, width: int | None = None) -> str:
+        """Return the lines of ``winnow status``, its table cut to `width` cells."""
+        rows = [_HEADER, *map(_cells, self.stages)]
+        return "\n".join((*table(rows, (3, 4), width), *self._notes()))
+
+    def _notes(self) -> Iterator[str]:
+        yield from (stale_note(stage.name, stage.stale) for stage in self.stages if stage.stale)
+        for attempt in self.attempts:
+            yield from attempt.lines()
+        yield _at_work(self.holder)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Status of {self.run} with {len(self.stages)} stages>"
+
+    def _repr_html_(self) -> str:
+        shown = html_table(repr(self)[1:-1], _HEADER, map(_cells, self.stages))
+        return shown + "".join(f"<p>{escape(visible(note))}</p>" for note in self._notes())
+
+
+def status(run_dir: Path) -> Status:
+    """Return what a run has, what is stale, unfinished or damaged, and who works on it.
 
     It takes no lock and writes nothing to the run; files are compared by size, not by content.
-
-    Returns
-    -------
-    str
-        The next command.
 
     Raises
     ------
     InputError
         If the folder is not a run folder.
-    IntegrityError
-        At the end, if files are damaged, with their names.
     """
     require_run(run_dir)
     states = survey(run_dir)
-    begun = attempts(run_dir)
     process = holder(run_dir)
     is_alive = process is not None and process.is_alive is True
-    header = ("stage", "state", "made (UTC)", "took", "size", "holds")
-    write_table([header, *map(_cells, states)], (3, 4), out)
-    lines = [state.stale_note for state in states if state.stale]
-    for attempt in begun:
-        lines += attempt.lines(is_alive and attempt is begun[-1])
-    out.writelines(f"{line}\n" for line in (*lines, _at_work(process)))
-    out.flush()
-    refuse_damaged(states)
-    return f"winnow status {typed(run_dir)}" if is_alive else _next(run_dir, states, bool(begun))
+    begun = attempts(run_dir, is_alive)
+    return Status(
+        run=run_dir,
+        stages=tuple(map(_status_of, states)),
+        damages=all_damages(states),
+        attempts=begun,
+        holder=process,
+        next=f"winnow status {typed(run_dir)}" if is_alive else _next(run_dir, states, bool(begun)),
+    )
+
+
+def _status_of(state: StageState) -> StageStatus:
+    word = "damaged" if state.damages else "stale" if state.stale else "current"
+    if state.stage is None:
+        return StageStatus(state.name, word)
+    made = state.stage.manifest["run"]
+    facts, kind = state.stage.facts, state.name.split("-")[0]
+    return StageStatus(
+        state.name,
+        word,
+        state.stale,
+        str(made["started"]),
+        made["seconds"],
+        sum(entry["n_bytes"] for entry in state.stage.manifest["files"]),
+        state.stage.counts,
+        {name: facts[name] for name in _MEASURES.get(kind, ()) if name in facts},
+    )
 
 
 def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
@@ -101,39 +202,35 @@ def _is_imported(current: Mapping[str, StageState]) -> bool:
     )
 
 
-def _cells(state: StageState) -> tuple[str, ...]:
+def _cells(stage: StageStatus) -> tuple[str, ...]:
     """Return the cells of the line of a stage."""
-    if state.stage is None:
-        return (state.name, "damaged", "", "", "", "")
-    word = "damaged" if state.damages else "stale" if state.stale else "current"
-    made = state.stage.manifest["run"]
-    n_bytes = sum(entry["n_bytes"] for entry in state.stage.manifest["files"])
+    if stage.started is None or stage.seconds is None or stage.n_bytes is None:
+        return (stage.name, stage.state, "", "", "", "")
     return (
-        state.name,
-        word,
-        str(made["started"]).replace("T", " ").rstrip("Z"),
-        duration(made["seconds"]),
-        size(n_bytes),
-        ", ".join([*_counts(state.stage), *_measures(state.stage)]),
+        stage.name,
+        stage.state,
+        stage.started.replace("T", " ").rstrip("Z"),
+        duration(stage.seconds),
+        size(stage.n_bytes),
+        ", ".join([*_counts(stage), *_measures(stage.measures)]),
     )
 
 
-def _counts(stage: Stage) -> Iterator[str]:
+def _counts(stage: StageStatus) -> Iterator[str]:
     kind = stage.name.split("-")[0]
     for name in _COUNTS.get(kind, ()):
         if isinstance(stage.counts.get(name), int):
             yield f"{stage.counts[name]:,} {_COUNT_NAMES.get((kind, name), name)}"
 
 
-def _measures(stage: Stage) -> Iterator[str]:
-    kind, facts = stage.name.split("-")[0], stage.facts
-    if kind == "selected" and "precision" in facts:
-        low, high = facts["precision_low"], facts["precision_high"]
-        yield f"precision {facts['precision']:.3f} ({low:.3f} to {high:.3f})"
-    if kind == "model" and "final_loss" in facts:
-        yield f"loss {facts['final_loss']:.3f}"
-    if kind == "evaluation" and "map" in facts:
-        yield f"mAP {facts['map']:.3f}"
+def _measures(measures: Mapping[str, float]) -> Iterator[str]:
+    if "precision" in measures:
+        low, high = measures["precision_low"], measures["precision_high"]
+        yield f"precision {measures['precision']:.3f} ({low:.3f} to {high:.3f})"
+    if "final_loss" in measures:
+        yield f"loss {measures['final_loss']:.3f}"
+    if "map" in measures:
+        yield f"mAP {measures['map']:.3f}"
 
 
 def _at_work(process: Holder | None) -> str:

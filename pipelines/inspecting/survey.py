@@ -6,7 +6,7 @@ the files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,17 +31,16 @@ class StageState:
     name: str
     stage: Stage | None = None
     stale: tuple[str, ...] = ()
-    damages: Mapping[Path, str] = field(default_factory=dict)
+    damages: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def stale_note(self) -> str:
-        """A line that names what has changed, and the command that updates the stage."""
-        command = MADE_BY.get(self.name.split("-")[0], self.name)
-        changed = ", ".join(self.stale)
-        return (
-            f"stale: {self.name} was made from other {changed} than the current;"
-            f" `winnow {command}` makes it again"
-        )
+
+def stale_note(name: str, stale: Sequence[str]) -> str:
+    """Return a line that names what has changed, and the command that updates the stage."""
+    command = MADE_BY.get(name.split("-")[0], name)
+    return (
+        f"stale: {name} was made from other {', '.join(stale)} than the current;"
+        f" `winnow {command}` makes it again"
+    )
 
 
 def require_run(run_dir: Path) -> None:
@@ -62,15 +61,19 @@ def survey(run_dir: Path) -> list[StageState]:
     return [replace(state, stale=stale.get(name, ())) for name, state in states.items()]
 
 
-def refuse_damaged(states: Sequence[StageState]) -> None:
+def all_damages(states: Iterable[StageState]) -> dict[str, str]:
+    """Return the problem of each damaged file of all stages."""
+    return {path: problem for state in states for path, problem in state.damages.items()}
+
+
+def refuse_damaged(damages: Mapping[str, str]) -> None:
     """Raise `IntegrityError` with the damaged files of a run, if there are any."""
-    damages = [(str(path), problem) for s in states for path, problem in s.damages.items()]
     if damages:
         raise IntegrityError(
             "a file of the run is damaged"
             if len(damages) == 1
             else f"{len(damages):,} files of the run are damaged",
-            facts=dict(damages[:10]),
+            facts=dict(list(damages.items())[:10]),
             help="restore them, or make their stages again in a new run folder",
         )
 
@@ -80,23 +83,25 @@ def _read_state(run_dir: Path, name: str) -> StageState:
         stage = current(run_dir, name)
         return StageState(name, stage, damages={} if stage is None else _damages(stage))
     except WinnowError as error:
-        path = Path(str(error.facts.get("file", run_dir / name)))
+        path = str(error.facts.get("file", run_dir / name))
         return StageState(name, damages={path: error.message})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return StageState(name, damages={run_dir / name / "CURRENT": f"cannot be read: {error}"})
+        return StageState(
+            name, damages={str(run_dir / name / "CURRENT"): f"cannot be read: {error}"}
+        )
 
 
-def _damages(stage: Stage) -> dict[Path, str]:
+def _damages(stage: Stage) -> dict[str, str]:
     damages = {}
     for entry in stage.manifest["files"]:
         path = stage.dir / entry["name"]
         try:
             n_bytes = path.stat().st_size
         except OSError as error:
-            damages[path] = str(error.strerror or error).lower()
+            damages[str(path)] = str(error.strerror or error).lower()
             continue
         if n_bytes != entry["n_bytes"]:
-            damages[path] = f"{n_bytes:,} bytes, {entry['n_bytes']:,} were written"
+            damages[str(path)] = f"{n_bytes:,} bytes, {entry['n_bytes']:,} were written"
     return damages
 
 

@@ -6,8 +6,8 @@ import os
 import re
 import socket
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.runs.staging import STAGING
@@ -24,49 +24,45 @@ _LOCKS = Path("/proc/locks")
 
 @dataclass(frozen=True)
 class Shuffle:
-    """One shuffle: the splits and buckets that are done, of how many, and when (Unix seconds)."""
+    """One shuffle: the splits and buckets that are done, of how many, and lately per minute."""
 
     name: str
-    splits: int
-    n_splits: int
-    buckets: int
-    n_buckets: int
     is_done: bool
-    times: tuple[float, ...]
-
-    def rate(self, now: float) -> float:
-        """Return the number of splits and buckets that were done lately, per minute."""
-        lately = [time for time in self.times if now - time < RATE_SECONDS]
-        if not lately:
-            return 0.0
-        return 60 * len(lately) / max(now - min(lately), 1.0)
+    n_splits: int
+    n_splits_done: int
+    n_buckets: int
+    n_buckets_done: int
+    per_minute: float
 
     def line(self, is_alive: bool) -> str:
         """Return a line that reports the progress, and the pace of a process that is alive."""
         if self.is_done:
             return f"  {self.name}: done"
-        rate = self.rate(time.time()) if is_alive else 0
-        pace = f", {rate:,.1f} a minute" if rate else ""
+        pace = f", {self.per_minute:,.1f} a minute" if is_alive and self.per_minute else ""
         return (
-            f"  {self.name}: {self.splits:,} of {self.n_splits:,} splits,"
-            f" {self.buckets:,} of {self.n_buckets:,} buckets{pace}"
+            f"  {self.name}: {self.n_splits_done:,} of {self.n_splits:,} splits,"
+            f" {self.n_buckets_done:,} of {self.n_buckets:,} buckets{pace}"
         )
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """An output that is not committed: its stage, folder, bytes so far, and shuffles."""
+    """An output that is not committed: its stage, folder, bytes so far, and shuffles.
+
+    `is_alive` where a process works on it.
+    """
 
     stage: str
     folder: Path
     n_bytes: int
     shuffles: tuple[Shuffle, ...]
+    is_alive: bool = False
 
-    def lines(self, is_alive: bool = False) -> Iterator[str]:
-        """Yield lines that report the progress; `is_alive` where a process works on it."""
-        state = "being made" if is_alive else "unfinished"
+    def lines(self) -> Iterator[str]:
+        """Yield lines that report the progress."""
+        state = "being made" if self.is_alive else "unfinished"
         yield f"{state}: {self.stage}, {size(self.n_bytes)} in {self.folder}"
-        yield from (shuffle.line(is_alive) for shuffle in self.shuffles)
+        yield from (shuffle.line(self.is_alive) for shuffle in self.shuffles)
 
 
 @dataclass(frozen=True)
@@ -79,10 +75,17 @@ class Holder:
     is_alive: bool | None
 
 
-def attempts(run_dir: Path) -> list[Attempt]:
+def attempts(run_dir: Path, is_alive: bool = False) -> tuple[Attempt, ...]:
     """Return the outputs that were begun and not committed, the newest last.
 
     Files may appear and vanish meanwhile.
+
+    Parameters
+    ----------
+    run_dir
+        The run folder.
+    is_alive
+        Whether a process works in it: then on the newest output.
     """
     folders: dict[tuple[str, str], list[Path]] = {}
     for path in sorted((run_dir / STAGING).glob("*")):
@@ -98,7 +101,8 @@ def attempts(run_dir: Path) -> list[Attempt]:
         )
         for (stage, _), paths in folders.items()
     ]
-    return sorted(begun, key=lambda attempt: _modified(attempt.folder))
+    begun.sort(key=lambda attempt: _modified(attempt.folder))
+    return tuple(replace(each, is_alive=is_alive and each is begun[-1]) for each in begun)
 
 
 def holder(run_dir: Path) -> Holder | None:
@@ -159,13 +163,19 @@ def _read_shuffle(work_dir: str) -> Shuffle | None:
         return None
     return Shuffle(
         name=str(job.get("name", work_dir.rpartition("/")[2])),
-        splits=len(splits),
-        n_splits=n_splits,
-        buckets=len(buckets),
-        n_buckets=n_buckets,
         is_done=is_done,
-        times=tuple(_modified(Path(path)) for path in (*splits, *buckets)),
+        n_splits=n_splits,
+        n_splits_done=len(splits),
+        n_buckets=n_buckets,
+        n_buckets_done=len(buckets),
+        per_minute=_rate([_modified(Path(path)) for path in (*splits, *buckets)], time.time()),
     )
+
+
+def _rate(times: Sequence[float], now: float) -> float:
+    """Return how many of the times (Unix seconds) lie shortly before now, per minute."""
+    lately = [time for time in times if now - time < RATE_SECONDS]
+    return 60 * len(lately) / max(now - min(lately), 1.0) if lately else 0.0
 
 
 def _n_bytes(folder: Path) -> int:

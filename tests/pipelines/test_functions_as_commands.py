@@ -96,11 +96,26 @@ def test_descriptions_of_a_job_and_a_run_are_those_of_the_commands(
     shop: Path, configured: Path
 ) -> None:
     planned = CliRunner().invoke(main, ["plan", str(shop), "--out", str(configured)])
-    assert pipelines.plan(str(shop), out=configured) == planned.stdout
-    assert pipelines.plan(read_config(shop), out=str(configured)) == planned.stdout
-    assert (
-        pipelines.status(configured) == CliRunner().invoke(main, ["status", str(configured)]).stdout
-    )
+    for config, out in ((str(shop), configured), (read_config(shop), str(configured))):
+        assert f"{pipelines.plan(config, out=out)}\n" == planned.stdout
+    printed = CliRunner().invoke(main, ["status", str(configured)])
+    state = pipelines.status(configured)
+    assert (f"{state}\n", f"next: {state.next}\n") == (printed.stdout, printed.stderr)
+
+
+def test_descriptions_have_attributes_for_programs(shop: Path, configured: Path) -> None:
+    planned = pipelines.plan(shop, out=configured)
+    assert {stage.name: stage.state for stage in planned.stages} == {
+        "signals": "reused",
+        "candidates": "reused",
+    }
+    assert 0 < planned.n_bytes_needed < planned.n_bytes_free
+    state = pipelines.status(configured)
+    assert {stage.name: stage.state for stage in state.stages} == {
+        "signals": "current",
+        "candidates": "current",
+    }
+    assert state.stages[1].counts == open_run(configured).stages["candidates"].counts
 
 
 def test_a_configuration_in_memory_gives_the_run_of_its_file(
@@ -137,7 +152,7 @@ def test_every_function_that_writes_holds_the_lock_of_its_run(configured: Path, 
         ):
             with pytest.raises(BusyError):
                 call()
-        assert "candidates" in pipelines.status(configured)
+        assert pipelines.status(configured).holder is not None
 
 
 def test_wrong_options_are_errors_with_a_remedy(configured: Path, tmp_path: Path) -> None:

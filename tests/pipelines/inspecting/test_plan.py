@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+import pipelines
 from curation.runs.stage import open_stage
 from curation.runs.staging import write_stage
 from labeling.errors import InputError
@@ -78,6 +80,44 @@ def test_the_arithmetic_of_the_disk_adds_up(config: Path) -> None:
     assert sum(part.n_bytes for part in parts) >= needed
     assert lines["signals"][:2] == ["312", f"× {forecast.BYTES_PER_ROW['signals']}"]
     assert lines["at most at a time"] == [f"~{needed / 1024:.0f} KiB"]
+
+
+def test_json_is_the_fields_of_the_plan(config: Path) -> None:
+    run_dir = config.parent / "run"
+    commit_as_label_would(config, run_dir)
+    done = plan(config, "--out", run_dir, "-o", "links=[]", "--format", "json")
+    content = json.loads(done.stdout)
+    assert done.stdout.isascii() and "\x1b" not in done.stdout
+    assert [*content] == [field.name for field in dataclasses.fields(pipelines.Plan)]
+    assert content["run"] == str(run_dir)
+    signals, taxonomy = content["inputs"]
+    assert signals == {
+        "kind": "signals",
+        "path": "texts",
+        "n_files": 3,
+        "n_bytes": sum(path.stat().st_size for path in (config.parent / "texts").iterdir()),
+        "n_rows": 12,
+        "is_exact": True,
+    }
+    assert (taxonomy["kind"], taxonomy["n_files"]) == ("taxonomy", 1)
+    assert content["passes"][0] == {"name": "inputs", "n_splits": 3, "n_buckets": 1}
+    assert content["disk"][1]["n_bytes"] == 12 * forecast.BYTES_PER_ROW["signals"]
+    assert [(stage["name"], stage["state"]) for stage in content["stages"]] == [
+        ("signals", "again"),
+        ("candidates", "reused"),
+    ]
+    assert "settings have changed: links" in content["stages"][0]["reasons"]
+    assert done.stderr == f"next: winnow label {config} --out {run_dir}\n"
+
+
+def test_a_notebook_shows_a_plan_escaped(config: Path) -> None:
+    strange = config.parent / "<b>"
+    shutil.move(config.parent / "texts", strange)
+    config.write_text(CONFIG.replace('"texts"', '"<b>"'))
+    shown = pipelines.plan(config)
+    assert repr(shown).startswith("<Plan of 3 inputs")
+    assert "<td>&lt;b&gt;</td>" in shown._repr_html_()
+    assert len(shown._repr_html_()) < 2000
 
 
 def test_a_disk_that_is_too_small_is_warned_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import pipelines
 from curation.runs.lock import locked
 from pipelines.cli import main
 from pipelines.inspecting.unfinished import holder
@@ -31,8 +34,8 @@ def run_dir(tmp_path: Path) -> Path:
     return write_run(tmp_path / "run")
 
 
-def status(run_dir: Path) -> Result:
-    return CliRunner().invoke(main, ["status", str(run_dir)])
+def status(run_dir: Path, *options: str) -> Result:
+    return CliRunner().invoke(main, ["status", str(run_dir), *options])
 
 
 def states(done: Result) -> dict[str, str]:
@@ -107,6 +110,51 @@ def test_an_unfinished_shuffle_is_shown_by_its_markers(run_dir: Path) -> None:
     for damaged in ("[", "[]", "{}"):
         (work / "job.json").write_text(damaged)
         assert status(run_dir).exit_code == 0
+
+
+def test_json_is_the_fields_of_the_status(run_dir: Path) -> None:
+    work = run_dir / ".staging" / "candidates-0123456789ab.work" / "merge.work"
+    begin_job(str(work), {"name": "me\x1b[2Jrge", "n_splits": 3, "n_buckets": 8})
+    write_signals(run_dir, "another text")
+    (table,) = (run_dir / "selected").glob("*/selected-*.parquet")
+    table.unlink()
+    done = status(run_dir, "--format", "json")
+    assert done.exit_code == 3  # as without --format
+    assert done.stdout.isascii() and "\x1b" not in done.stdout
+    content = json.loads(done.stdout)
+    assert [*content] == [field.name for field in dataclasses.fields(pipelines.Status)]
+    assert content["damages"] == {str(table): "no such file or directory"}
+    signals, candidates, selected = content["stages"]
+    assert [*signals] == [*candidates] == [*selected]
+    assert (signals["name"], signals["state"], signals["counts"]["images"]) == (
+        "signals",
+        "current",
+        1,
+    )
+    assert (candidates["state"], candidates["stale"]) == ("stale", ["signals"])
+    assert selected["state"] == "damaged"
+    assert selected["measures"] == {"precision": 0.9, "precision_low": 0.8, "precision_high": 0.95}
+    assert isinstance(selected["seconds"], float) and isinstance(selected["n_bytes"], int)
+    (attempt,) = content["attempts"]
+    (shuffle,) = attempt["shuffles"]
+    assert (shuffle["n_splits"], shuffle["n_splits_done"]) == (3, 0)
+    assert (content["holder"], content["next"]) == (None, f"winnow label CONFIG --out {run_dir}")
+
+
+def test_damage_is_no_error_for_a_program(run_dir: Path) -> None:
+    (run_dir / "candidates" / "CURRENT").write_text("nothing")
+    state = pipelines.status(run_dir)
+    assert [stage.state for stage in state.stages] == ["current", "damaged", "current"]
+    assert [Path(path).parts[-3] for path in state.damages] == ["candidates"]
+
+
+def test_a_notebook_shows_a_status_escaped(tmp_path: Path) -> None:
+    state = pipelines.status(write_run(tmp_path / "<b>"))
+    assert repr(state) == f"<Status of {tmp_path / '<b>'} with 3 stages>"
+    html = state._repr_html_()
+    assert "&lt;b&gt;" in html and "<b>" not in html
+    assert "1 kept, precision 0.900 (0.800 to 0.950)" in html
+    assert len(html) < 2000
 
 
 def test_a_shuffle_in_a_shared_folder_is_shown_too(run_dir: Path, tmp_path: Path) -> None:
