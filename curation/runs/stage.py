@@ -15,7 +15,6 @@ the whole of the old output or of the new one. See `curation.runs.staging` for h
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.runs.durable import file_digest
+from curation.runs.sealed import unseal
 from curation.runs.table_files import by_table
 from labeling.checks import check
 from labeling.errors import InputError, IntegrityError
@@ -220,11 +220,11 @@ def read_stage(name: str, directory: Path) -> Stage:
     Raises
     ------
     IntegrityError
-        If the manifest cannot be read.
+        If the manifest cannot be read, or has changed since it was written.
     """
     path = directory / "manifest.json"
     try:
-        return Stage(name, directory, json.loads(path.read_text(encoding="utf-8")))
+        return Stage(name, directory, unseal(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise IntegrityError(
             "the manifest of a stage cannot be read", facts={"file": path, "cause": error}

@@ -7,7 +7,6 @@ leaves its finished parts there until a rerun is done.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 
 from curation.runs.code import code_version, fingerprint
 from curation.runs.durable import file_digest, reporting_write_errors, sync_dir, write_text
+from curation.runs.sealed import seal
 from curation.runs.stage import Stage, current, read_stage, verify
 from labeling.errors import InputError, IntegrityError
 
@@ -206,7 +206,7 @@ def _describe_run(started: float, seconds: float) -> dict[str, Any]:
 
 
 def _commit(target: Path, work_dir: Path, manifest: Mapping[str, Any]) -> None:
-    write_text(work_dir / "manifest.json", json.dumps(manifest, indent=1, default=str) + "\n")
+    write_text(work_dir / "manifest.json", seal(manifest))
     sync_dir(work_dir)
     output = read_stage(str(manifest["stage"]), work_dir)
     earlier, target = _versions(output.name, target)

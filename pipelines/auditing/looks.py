@@ -8,6 +8,7 @@ from pathlib import Path
 
 from curation.intervals.confidence_sequence import confidence_of_look
 from curation.runs.durable import write_text
+from curation.runs.sealed import seal, unseal
 from curation.runs.stage import Stage
 from labeling.errors import IntegrityError
 
@@ -52,8 +53,11 @@ def read_looks(run_dir: Path) -> list[Look]:
     if not path.exists():
         return []
     try:
-        return [Look(**look) for look in json.loads(path.read_text(encoding="utf-8"))]
-    except (OSError, ValueError, TypeError) as error:
+        text = path.read_text(encoding="utf-8")
+        # Earlier versions wrote a list without a seal.
+        looks = json.loads(text) if text.startswith("[") else unseal(text)["looks"]
+        return [Look(**look) for look in looks]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(
             "the looks at the audits cannot be read",
             facts={"file": path, "cause": error},
@@ -63,8 +67,7 @@ def read_looks(run_dir: Path) -> list[Look]:
 
 def write_looks(run_dir: Path, looks: list[Look]) -> None:
     """Write the looks of a run."""
-    text = json.dumps([asdict(look) for look in looks], indent=1)
-    write_text(run_dir / FILE, text + "\n")
+    write_text(run_dir / FILE, seal({"looks": [asdict(look) for look in looks]}))
 
 
 def number_of(looks: list[Look], audits: Stage) -> int:

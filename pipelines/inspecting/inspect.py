@@ -56,7 +56,7 @@ def list_tables(run_dir: Path, out: IO[str]) -> None:
         for table in tables(states)
     ]
     write_table([("table", "rows", "size", "columns"), *lines], (1, 2), out)
-    refuse_damaged(all_damages(states))
+    refuse_damaged(all_damages(run_dir, states))
 
 
 def _columns(table: TableFiles) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.runs.code import code_version
+from curation.runs.sealed import unseal
 from labeling.readers.image_files import named
 from pipelines.jobs.splits import input_paths, sizes_beside
 from pipelines.run.config import Config
@@ -56,7 +57,7 @@ def _manifests(stage_dir: Path) -> Iterator[Mapping[str, Any]]:
     """Yield the manifests that can be read of a stage's outputs, current or not."""
     for path in sorted(stage_dir.glob("*/manifest.json")):
         try:
-            yield json.loads(path.read_text(encoding="utf-8"))
+            yield unseal(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
 

@@ -145,7 +145,7 @@ def status(run_dir: Path) -> Status:
     return Status(
         run=run_dir,
         stages=tuple(map(_status_of, states)),
-        damages=all_damages(states),
+        damages=all_damages(run_dir, states),
         attempts=begun,
         holder=process,
         next=f"winnow status {typed(run_dir)}" if is_alive else _next(run_dir, states, bool(begun)),

@@ -61,9 +61,16 @@ def survey(run_dir: Path) -> list[StageState]:
     return [replace(state, stale=stale.get(name, ())) for name, state in states.items()]
 
 
-def all_damages(states: Iterable[StageState]) -> dict[str, str]:
-    """Return the problem of each damaged file of all stages."""
-    return {path: problem for state in states for path, problem in state.damages.items()}
+def all_damages(run_dir: Path, states: Iterable[StageState]) -> dict[str, str]:
+    """Return the problem of each damaged file of a run: of its stages and its settings."""
+    damages = {path: problem for state in states for path, problem in state.damages.items()}
+    try:
+        load_config(run_dir)
+    except IntegrityError as error:
+        damages[str(error.facts["file"])] = str(error.facts["cause"])
+    except WinnowError:  # imported candidates need no settings
+        pass
+    return damages
 
 
 def refuse_damaged(damages: Mapping[str, str]) -> None:

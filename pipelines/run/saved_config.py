@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from curation.runs.durable import write_text
-from labeling.errors import InputError
+from curation.runs.sealed import seal, unseal
+from labeling.errors import InputError, IntegrityError
 from pipelines.run.config import Config, check_config, with_overrides
 from pipelines.run.sections import Overrides
 
@@ -27,7 +27,7 @@ def save_config(config: Config, run_dir: Path) -> None:
     content = config.model_dump(mode="json")
     if os.path.isabs(config.base):
         content[FROM_RUN] = os.path.relpath(config.base, run_dir.resolve())
-    write_text(run_dir / FILE, json.dumps(content, indent=1) + "\n")
+    write_text(run_dir / FILE, seal(content))
 
 
 def load_config(run_dir: Path, overrides: Overrides = ()) -> Config:
@@ -37,10 +37,12 @@ def load_config(run_dir: Path, overrides: Overrides = ()) -> Config:
     ------
     InputError
         If the folder is not a run folder.
+    IntegrityError
+        If its file of settings differs from what was written.
     """
     path = run_dir / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = unseal(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             "this is not a run folder",
@@ -48,10 +50,13 @@ def load_config(run_dir: Path, overrides: Overrides = ()) -> Config:
             help="make one with `winnow label CONFIG --out RUN`",
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(
-            "the settings of the run cannot be read", facts={"file": path, "cause": error}
+        raise IntegrityError(
+            "the settings of the run cannot be read",
+            facts={"file": path, "cause": error},
+            help="write them again by `winnow label CONFIG --out RUN`, which keeps what is made;"
+            " other settings for one command are given with -o KEY=VALUE",
         ) from error
-    from_run = content.pop(FROM_RUN, None) if isinstance(content, dict) else None
+    from_run = content.pop(FROM_RUN, None)
     config = check_config(content, str(path))
     if from_run is not None:
         base = _find_base(config, os.path.normpath(run_dir.resolve() / str(from_run)))

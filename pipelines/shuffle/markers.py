@@ -17,10 +17,10 @@ work is done again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from curation.runs.sealed import seal, unseal
 from pipelines.shuffle import storage
 
 SHARED = "shared"
@@ -58,10 +58,10 @@ def write_marker(path: str, marker: Marker, partial_dir: str) -> None:
     write_json(path, marker._asdict(), partial_dir)
 
 
-def write_json(path: str, content: Any, partial_dir: str) -> None:
-    """Write a small file of JSON."""
+def write_json(path: str, content: Mapping[str, Any], partial_dir: str) -> None:
+    """Write a small file of JSON with its digest."""
     with storage.writing(path, partial_dir) as writer:
-        writer.write(json.dumps(content).encode())
+        writer.write(seal(content).encode())
 
 
 def read_marker(path: str, folder: str) -> Marker | None:
@@ -81,7 +81,7 @@ def read_json(path: str) -> Any:
     if storage.size(path) is None:
         return None
     try:
-        return json.loads(storage.read(path))
+        return unseal(storage.read(path).decode())
     except ValueError:
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.runs.sealed import unseal
 from labeling.arguments import checks_arguments
 from labeling.errors import InputError
 from labeling.frames.notebook import MAX_ROWS, html_table
@@ -78,7 +78,7 @@ def open_study(path: Path | str) -> Study:
     """
     file = Path(path) / "study.json"
     try:
-        return Study(Path(path), json.loads(file.read_text(encoding="utf-8")))
+        return Study(Path(path), unseal(file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise InputError(
             "the study cannot be read",

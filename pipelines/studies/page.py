@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from curation.report.report import render_page
 from curation.runs.stage import current
 from pipelines.run.progress import notify
 from pipelines.studies.figure import study_svg
+from pipelines.studies.opened import open_study
 from pipelines.studies.summary import mean_rows, sentences
 
 Facts = Mapping[str, Any]
@@ -42,7 +42,7 @@ def studies_in(run_dir: Path) -> Iterator[dict[str, Any]]:
     A study that was made from earlier outputs of stages is left out, with a message.
     """
     for path in sorted(run_dir.glob("*/study.json")):
-        facts: Facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = open_study(path.parent).facts
         name = path.parent.name
         if all(_is_current(run_dir, *made_from) for made_from in facts["made_from"].items()):
             yield {"name": name, "sentences": sentences(facts), "figure": study_svg(facts)}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from curation.runs.durable import write_text
 from curation.runs.lock import locked
+from curation.runs.sealed import seal
 from curation.runs.stage import open_stage
 from labeling.errors import ConfigError
 from pipelines.inspecting.formatting import duration
@@ -114,7 +114,7 @@ def _write_results(setup: Setup, grid: Grid, results: Results) -> None:
     facts = study_facts(results, grid, main)
     facts |= {"training": dict(setup.training), "made_from": made_from}
     write_table(results, grid, setup.training, out_dir)
-    write_text(out_dir / "study.json", json.dumps(facts, indent=1, allow_nan=False) + "\n")
+    write_text(out_dir / "study.json", seal(facts, allow_nan=False))
     draw_study(facts, out_dir)
     write_text(out_dir / "study.html", study_page(facts))
     write_text(out_dir / "summary.txt", "\n".join(sentences(facts)) + "\n")

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from curation.runs.sealed import seal, unseal
 from curation.runs.stage import current, open_stage
 from labeling.keys import ids
 from pipelines.cli import main
@@ -113,8 +114,8 @@ def run(project: Path, tmp_path: Path) -> Path:
 
 
 def lose_originals(run: Path) -> None:
-    content = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**content, "base": "/nowhere/data"}))
+    content = unseal((run / "config.json").read_text())
+    (run / "config.json").write_text(seal({**content, "base": "/nowhere/data"}))
 
 
 def files_of(run: Path) -> dict[str, str]:
@@ -169,7 +170,7 @@ def test_a_run_that_moved_alone_uses_the_inputs_where_they_are(tmp_path: Path) -
 
 
 def test_a_run_that_knows_only_the_absolute_folder_is_opened(project: Path, tmp_path: Path) -> None:
-    content = json.loads((project / "run" / "config.json").read_text())
+    content = unseal((project / "run" / "config.json").read_text())
     del content[FROM_RUN]
     (tmp_path / "config.json").write_text(json.dumps(content))
     assert load_config(tmp_path) == load_config(project / "run")
@@ -198,9 +199,9 @@ def test_inputs_that_are_gone_are_named(run: Path, project: Path, command: tuple
 
 
 def test_a_study_names_the_truth_that_is_gone(run: Path) -> None:
-    content = json.loads((run / "config.json").read_text())
+    content = unseal((run / "config.json").read_text())
     content["evaluate"]["truth"] = "truth.csv"
-    (run / "config.json").write_text(json.dumps(content))
+    (run / "config.json").write_text(seal(content))
     study = run.parent / "study.toml"
     study.write_text('run = "run"\nsizes = [20, 40]\n')
     done = winnow("study", study)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from curation.runs.code import fingerprint
 from curation.runs.durable import file_digest, write_text
 from curation.runs.lock import locked
+from curation.runs.sealed import unseal
 from curation.runs.stage import MADE_BY, Stage, current, open_stage, verify
 from curation.runs.staging import reuse, write_stage
 from curation.runs.table_files import write_parquet
@@ -304,6 +306,41 @@ def test_a_manifest_that_cannot_be_read_is_refused(tmp_path: Path, text: str | N
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(IntegrityError, match=r"manifest\.json"):
         open_stage(tmp_path, "scored")
+
+
+def test_every_flipped_bit_of_a_pointer_is_refused_or_changes_nothing(tmp_path: Path) -> None:
+    make(tmp_path, "cat")
+    make(tmp_path, "dog")
+    pointer = tmp_path / "scored" / "CURRENT"
+    whole = pointer.read_bytes()
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        pointer.write_bytes(damaged)
+        try:
+            assert label_of(open_stage(tmp_path, "scored")) == "dog"
+        except IntegrityError:
+            continue
+        assert damaged.split() == whole.split()
+
+
+def test_an_earlier_output_with_a_damaged_manifest_is_not_used_again(tmp_path: Path) -> None:
+    make(tmp_path, "cat")
+    manifest = open_stage(tmp_path, "scored").dir / "manifest.json"
+    make(tmp_path, "dog")
+    manifest.write_text(manifest.read_text().replace('"out": 50', '"out": 51'))
+    assert reuse(tmp_path, "scored", inputs={}, config={"label": "cat"}) is None
+    make(tmp_path, "cat")
+    assert open_stage(tmp_path, "scored").counts["out"] == 50
+
+
+def test_a_manifest_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    make(tmp_path, "cat")
+    manifest = open_stage(tmp_path, "scored").dir / "manifest.json"
+    manifest.write_text(json.dumps(unseal(manifest.read_text())))
+    pointer = f"{manifest.parent.name} {file_digest(manifest)}\n"
+    (tmp_path / "scored" / "CURRENT").write_text(pointer)
+    assert label_of(open_stage(tmp_path, "scored")) == "cat"
 
 
 def test_an_output_of_other_inputs_is_refused(tmp_path: Path) -> None:

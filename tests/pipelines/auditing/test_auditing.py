@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from labeling.errors import InputError, IntegrityError
 from labeling.schemas import AUDITS, INTERVALS, SCORED, SELECTED
-from pipelines.auditing.looks import read_looks
+from pipelines.auditing.looks import Look, read_looks, write_looks
 from pipelines.auditing.sample import answer_by_truth, draw_audits, import_answers
 from pipelines.auditing.until import audit_until
 from pipelines.delivery.truth import read_truth
@@ -215,6 +217,18 @@ def test_a_person_audits_in_batches(shop: Path, labelled: Path) -> None:
         assert look is not None
         assert look.n_audits == n_judged
     assert look.width <= 0.06
+
+
+def test_looks_come_back_also_of_an_earlier_version_and_not_when_damaged(tmp_path: Path) -> None:
+    looks = [Look("a", 1, 20, 0.9, 0.8, 0.95, 40), Look("b", 2, 40, 0.91, 0.85, 0.95, 80)]
+    path = tmp_path / "audit-looks.json"
+    write_looks(tmp_path, looks)
+    assert read_looks(tmp_path) == looks
+    path.write_text(path.read_text().replace("0.85", "0.75"))
+    with pytest.raises(IntegrityError, match="looks"):
+        read_looks(tmp_path)
+    path.write_text(json.dumps([asdict(look) for look in looks]))
+    assert read_looks(tmp_path) == looks
 
 
 def test_a_damaged_list_of_looks_is_refused(shop: Path, labelled: Path) -> None:

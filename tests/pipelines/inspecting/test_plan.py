@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import pipelines
+from curation.runs.sealed import seal, unseal
 from curation.runs.stage import open_stage
 from curation.runs.staging import write_stage
 from labeling.errors import InputError
@@ -205,8 +206,7 @@ def test_why_signals_will_be_made_again_is_shown(config: Path) -> None:
     (config.parent / "texts" / "0.parquet").unlink()
     os.utime(config.parent / "links.csv", (2e9, 2e9))
     manifest = next((run_dir / "signals").glob("*/manifest.json"))
-    content = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps({**content, "winnow": "0.0.0+00000000"}))
+    manifest.write_text(seal(unseal(manifest.read_text()) | {"winnow": "0.0.0+00000000"}))
     shown = plan(config, "--out", run_dir).stdout
     for reason in (
         "winnow itself has changed",

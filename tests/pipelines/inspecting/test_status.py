@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 import pipelines
 from curation.runs.lock import locked
+from curation.runs.sealed import seal
 from pipelines.cli import main
 from pipelines.inspecting.unfinished import holder
 from pipelines.shuffle.markers import (
@@ -189,6 +190,15 @@ def test_a_killed_process_or_one_of_another_machine_does_not_hold_the_lock(run_d
     assert found.is_alive is False
     (run_dir / ".lock").write_text("process 1 on another-host since 2026-01-01 00:00:00\n")
     assert "process 1 on another-host took the lock" in status(run_dir).stdout
+
+
+def test_settings_that_have_changed_are_damage(run_dir: Path) -> None:
+    (run_dir / "config.json").write_text(seal({"base": "/data"}).replace("data", "date"))
+    done = status(run_dir)
+    assert done.exit_code == 3
+    assert "a file of the run is damaged" in done.stderr
+    assert f"{run_dir / 'config.json'}: it differs" in done.stderr
+    assert states(done)["signals"] == "current"
 
 
 def test_a_run_that_has_only_begun_has_a_status_and_another_folder_is_refused(
