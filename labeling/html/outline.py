@@ -18,9 +18,9 @@ ANCHOR = re.compile(
 text after the tag, and the end of the link if it is next."""
 
 _HEADINGS = ("h1", "h2", "h3", "h4")
-_NAVIGATION = ("nav", "header", "footer", "aside")
-_OTHERS = "h[1-6] img fig(?:ure|caption) picture source base html meta title"
-_NAMES = "|".join((*_OTHERS.split(), *_NAVIGATION))
+NAVIGATION = ("nav", "header", "footer", "aside")
+_OTHERS = "h[1-6] (?:amp-)?img fig(?:ure|caption) picture source base html meta title"
+_NAMES = "|".join((*_OTHERS.split(), *NAVIGATION))
 _TAG = r"(/?(?:{}))(?=[\s/>])([^>]*+)>"
 # Two letters exclude most of the frequent tags.
 _OUTLINE = re.compile(
@@ -90,6 +90,10 @@ class Outline:
         named = [tag for name in names for tag in self._tags.get(name, ())]
         return sorted(named, key=lambda tag: tag.start) if len(names) > 1 else named
 
+    def images(self) -> list[Tag]:
+        """Return images, also those of AMP pages."""
+        return self.tags("img", "amp-img") if "amp-img" in self._tags else self.tags("img")
+
     def title(self) -> Element | None:
         """Return the title of the page."""
         return next(iter(self._flat(("title",), "/title")), None)
@@ -119,17 +123,17 @@ class Outline:
     def navigation(self) -> list[Element]:
         """Return the outermost elements that are navigation, by their names or their role."""
         by_role = self._with_role()
-        names = list(dict.fromkeys(tag.name for tag in by_role if tag.name not in _NAVIGATION))
+        names = list(dict.fromkeys(tag.name for tag in by_role if tag.name not in NAVIGATION))
         pattern = "<" + _TAG.format("|".join(names[:_MAX_NAMES]))
         flags = re.ASCII | re.IGNORECASE
         others = _tags(re.compile(pattern, flags), self._page) if names else []
         starts = {tag.start for tag in by_role}
         opened: dict[str, list[bool]] = defaultdict(list)
         elements, outermost, n_around = [], None, 0
-        ends = ["/" + name for name in _NAVIGATION]
-        for tag in sorted(self.tags(*_NAVIGATION, *ends) + others, key=lambda tag: tag.start):
+        ends = ["/" + name for name in NAVIGATION]
+        for tag in sorted(self.tags(*NAVIGATION, *ends) + others, key=lambda tag: tag.start):
             if not tag.name.startswith("/"):
-                begins = tag.name in _NAVIGATION or tag.start in starts
+                begins = tag.name in NAVIGATION or tag.start in starts
                 outermost = tag if begins and not n_around else outermost
                 n_around += begins
                 opened[tag.name].append(begins)

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
 
 from labeling.arguments import checks_arguments, is_unicode
+from labeling.html.image_tags import image_tags
 from labeling.html.metadata import described_images, open_graph
 from labeling.html.outline import ANCHOR, Element, Outline, anchor_element, innermost
-from labeling.html.references import image_references
 from labeling.html.scanner import MAX_TEXT, Markup, attributes_of, clean, read_markup, without_tags
 from labeling.html.texts import Surroundings
 from labeling.keys import ids
@@ -24,9 +24,6 @@ MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 MAX_LINKS = 20_000
 """Links of a page that are read; of more, those whose URLs have the lowest digests."""
-
-MAX_IMAGES = 5_000
-"""Images of a page that are read, in the order of the page."""
 
 _HASH = re.compile(r"^(?=.*\d)[0-9a-f]{8,}$", re.IGNORECASE)
 _CAMERA = re.compile(r"^(img|dsc|dscn|dscf|pict|p|image|photo|mvi|screenshot)?\d+$", re.IGNORECASE)
@@ -112,8 +109,7 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     outline = Outline(markup.page)
     resolver = Resolver(Resolver(url)(_first(outline, "base", "href")) or url)
     around_images, links = _links(markup, outline.navigation(), resolver, losses)
-    surroundings = Surroundings(markup, outline, around_images)
-    images = _images(markup, outline, surroundings, resolver, losses)
+    images = _images(markup, outline, around_images, resolver, losses)
     for reference, text in described_images(markup.linked_data):
         images.add(resolver(reference), [Text("json_ld", text[:MAX_TEXT])])
     losses += resolver.losses()
@@ -186,15 +182,16 @@ class _Images:
     entries: list[tuple[str, list[Text], tuple[str, ...]]] = field(default_factory=list)
     index_of: dict[str, int] = field(default_factory=dict)
 
-    def append(self, url: str, texts: list[Text], others: tuple[str, ...]) -> None:
-        self.index_of.setdefault(url, len(self.entries))
-        self.entries.append((url, texts, others))
+    def append(self, urls: tuple[str, ...], texts: list[Text]) -> None:
+        for url in urls:
+            self.index_of.setdefault(url, len(self.entries))
+        self.entries.append((urls[0], texts, urls[1:]))
 
     def add(self, url: str, texts: list[Text]) -> None:
-        """Add texts to the first image with a URL, or add an image with it."""
+        """Add texts to the first image with a URL, of any size, or add an image with it."""
         if url and url not in self.index_of:
             name = filename_words(url)
-            self.append(url, [Text("filename", name)] if name else [], ())
+            self.append((url,), [Text("filename", name)] if name else [])
         if url:
             self.entries[self.index_of[url]][1].extend(texts)
 
@@ -205,27 +202,20 @@ class _Images:
 def _images(
     markup: Markup,
     outline: Outline,
-    surroundings: Surroundings,
+    links: Sequence[Element],
     resolver: Resolver,
     losses: list[tuple[str, str]],
 ) -> _Images:
     of_page, described, shared = _page_texts(markup, outline)
+    tags = image_tags(markup.page, outline, resolver, links, losses)
+    surroundings = Surroundings(markup, outline, links, [image.tag for image in tags])
     images = _Images()
-    tags = outline.tags("img")
-    for n_before, tag in enumerate(tags):
-        if len(images.entries) == MAX_IMAGES:
-            losses.append(("too_many_images", f"{len(tags) - n_before} more"))
-            break
-        image = attributes_of(tag.attributes)
-        references = image_references(image, surroundings.sources(tag))
-        urls = [url for url in map(resolver, references) if url]
-        if not urls:
-            continue
-        texts = [Text("alt", clean(image.get("alt", "")))]
-        texts.append(Text("tooltip", clean(image.get("title", ""))))
-        texts.append(Text("filename", filename_words(urls[0])))
-        texts += [Text(*text) for text in surroundings.texts(tag)] + of_page
-        images.append(urls[0], [text for text in texts if text.text], tuple(urls[1:]))
+    for image in tags:
+        texts = [Text("alt", clean(image.attributes.get("alt", "")))]
+        texts.append(Text("tooltip", clean(image.attributes.get("title", ""))))
+        texts.append(Text("filename", filename_words(image.urls[0])))
+        texts += [Text(*text) for text in surroundings.texts(image.tag)] + of_page
+        images.append(image.urls, [text for text in texts if text.text])
     if shared:
         images.add(resolver(shared), described)
     return images

@@ -9,7 +9,8 @@ from typing import Any
 
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from labeling.html.page import MAX_IMAGES, MAX_LINKS, Link, Page, PageImage, Text, filename_words
+from labeling.html.image_tags import MAX_IMAGES
+from labeling.html.page import MAX_LINKS, Link, Page, PageImage, Text, filename_words
 from labeling.keys.urls import Resolver, serialised
 from labeling.readers.http import Broken
 from labeling.readers.warc import read_warc

@@ -1,0 +1,134 @@
+"""Whose heading and caption an image gets, in the layouts that pages have."""
+
+from __future__ import annotations
+
+import pytest
+
+from labeling.html.headings import SHARED_WEIGHT
+from labeling.html.page import Page, read_page
+
+FRUITS = ("apple", "banana", "cherry")
+
+
+def read(html: str) -> Page:
+    return read_page(html.encode(), "https://a.org/")
+
+
+def texts(html: str, source: str) -> dict[str, tuple[str, float] | None]:
+    """Return text and weight of one source, by the name of each image."""
+    result: dict[str, tuple[str, float] | None] = {}
+    for image in read(html).images:
+        near = [(text.text, text.weight) for text in image.texts if text.source == source]
+        result[image.url.rpartition("/")[2].partition(".")[0]] = near[0] if near else None
+    return result
+
+
+def cards(card: str, before: str = "<h1>Shop</h1>", after: str = "") -> str:
+    return before + "".join(card.replace("NAME", name) for name in FRUITS) + after
+
+
+OWN = {name: (name, 1.0) for name in FRUITS}
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "<article><a><img src=NAME.jpg></a><h3>NAME</h3><p>fresh</p></article>",
+        "<article><h3>NAME</h3><a><img src=NAME.jpg></a></article>",
+        "<div class=card><div class=pic><img src=NAME.jpg></div><div><h4>NAME</h4></div></div>",
+        "<a href=/NAME><img src=NAME.jpg><h3>NAME</h3></a>",
+        "<a href=/NAME><picture><source srcset=NAME.jpg><img></picture><h2>NAME</h2></a>",
+        "<figure><img src=NAME.jpg><figcaption><h3>NAME</h3></figcaption></figure>",
+        "<section><h2>NAME</h2><p>text<p>more<img src=NAME.jpg><p>text</section>",
+        "<div><img data-src=NAME.jpg><noscript><img src=NAME.jpg></noscript><h3>NAME</h3></div>",
+        "<DIV><IMG SRC=NAME.jpg></p></span><H3>NAME</H3></DIV>",
+        "<div><div><div><img src=NAME.jpg></div></div></div><h3>NAME</h3>",
+        "<div><h3>NAME</h3><img src=NAME.jpg><h4>Sizes</h4></div>",
+    ],
+)
+def test_the_heading_in_a_card_is_its_image_s(card: str) -> None:
+    expected = OWN
+    if card.startswith("<div><div><div>"):  # no element holds one image and its heading
+        expected = {"apple": ("Shop", 0.5), "banana": ("apple", 0.5), "cherry": ("banana", 0.5)}
+    assert texts(cards(card), "heading") == expected
+
+
+@pytest.mark.parametrize(
+    ("card", "around"),
+    [
+        ("<li><img src=NAME.jpg><h3>NAME</h3>", "ul"),
+        ("<li><div><img src=NAME.jpg></div><h3>NAME</h3></li>", "ul"),
+        ("<tr><td><img src=NAME.jpg></td><td><h4>NAME</h4></td></tr>", "table"),
+        ("<tr><td><img src=NAME.jpg><td><h4>NAME</h4>", "table"),
+        ("<td><img src=NAME.jpg><br><h4>NAME</h4></td>", "table"),
+        ("<dt><img src=NAME.jpg></dt><dd><h3>NAME</h3></dd>", "dl"),
+        ("<div><dt><img src=NAME.jpg></dt><dd><h3>NAME</h3></dd></div>", "dl"),
+        ("<img src=NAME.jpg><h3>NAME</h3><p>fresh</p>", "div"),
+    ],
+)
+def test_lists_tables_and_flat_grids(card: str, around: str) -> None:
+    headings = texts(cards(card, f"<h1>Shop</h1><{around}>", f"</{around}>"), "heading")
+    assert {n: text[0] for n, text in headings.items() if text} == {n: n for n in FRUITS}
+    is_flat = card.startswith(("<img", "<dt"))
+    assert {text[1] for text in headings.values() if text} == {SHARED_WEIGHT if is_flat else 1.0}
+
+
+def test_a_heading_above_several_images_is_of_each_with_less_weight() -> None:
+    html = "<h2>Red</h2><img src=a.jpg><p>x<img src=b.jpg><h2>Blue</h2><img src=c.jpg>"
+    assert texts(html, "heading") == {
+        "a": ("Red", SHARED_WEIGHT),
+        "b": ("Red", SHARED_WEIGHT),
+        "c": ("Blue", SHARED_WEIGHT),
+    }
+
+
+def test_two_images_in_a_card_share_its_heading() -> None:
+    html = cards("<article><img src=NAME.jpg><img src=NAME2.jpg><h3>NAME</h3></article>")
+    expected = {name + n: (name, SHARED_WEIGHT) for name in FRUITS for n in ("", "2")}
+    assert texts(html, "heading") == expected
+
+
+def test_a_neighbour_s_heading_is_not_taken() -> None:
+    html = "<h1>Shop</h1><div><div><img src=a.jpg><h3>A</h3></div><div><img src=b.jpg></div></div>"
+    assert texts(html, "heading") == {"a": ("A", 1.0), "b": ("Shop", SHARED_WEIGHT)}
+
+
+def test_the_only_image_of_a_page_has_the_heading_before_it() -> None:
+    html = "<h1>Title</h1><p>x<h2>Part</h2><p><img src=a.jpg><h2>Other</h2>"
+    assert texts(html, "heading") == {"a": ("Part", 1.0)}
+    assert texts("<img src=a.jpg><p>no heading", "heading") == {"a": None}
+
+
+@pytest.mark.parametrize(
+    ("html", "captions"),
+    [
+        ("<figure><img src=a.png><figcaption>A</figcaption></figure><img src=b.png>", ("A", None)),
+        (
+            "<figure><img src=a.png><figure><img src=b.png><figcaption>B</figure></figure>",
+            (None, "B"),
+        ),
+        (
+            "<figure><img src=a.png><figcaption>A</figcaption>"
+            "<img src=b.png><figcaption>B</figcaption></figure>",
+            ("A", "B"),
+        ),
+        (
+            "<figure><figcaption>A</figcaption><img src=a.png>"
+            "<figcaption>B</figcaption><img src=b.png></figure>",
+            ("A", "B"),
+        ),
+    ],
+)
+def test_a_caption_is_of_its_own_figure(html: str, captions: tuple[str | None, ...]) -> None:
+    found = texts(html, "caption").values()
+    assert tuple(caption and caption[0] for caption in found) == captions
+
+
+def test_a_caption_of_two_images_weighs_less() -> None:
+    html = "<figure><img src=a.png><img src=b.png><figcaption>Both</figcaption></figure>"
+    assert texts(html, "caption") == dict.fromkeys("ab", ("Both", SHARED_WEIGHT))
+
+
+def test_the_layout_of_hostile_pages_is_read_in_linear_time() -> None:
+    html = "<h2>x</h2>" + "<div><img src=a.png>" * 4000 + "<h3>y</h3>" + "</li></div>" * 4000
+    assert len(read(html).images) == 4000
