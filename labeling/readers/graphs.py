@@ -45,10 +45,14 @@ def read_graph(vertices: Path, edges: Path) -> Iterator[tuple[str, pa.Table]]:
     InputError
         For a file that cannot be read, or an edge whose vertex is unknown.
     """
-    known = pa.concat_tables(
-        map(_pages, _blocks(vertices, {"id": pa.int64(), "name": pa.string()}))
-    )
-    known = known.combine_chunks()
+    blocks = [*map(_pages, _blocks(vertices, {"id": pa.int64(), "name": pa.string()}))]
+    if not blocks:
+        raise InputError(
+            "a graph has no vertices",
+            facts={"file": vertices},
+            help="every line is an id, a tab and a host or URL",
+        )
+    known = pa.concat_tables(blocks).combine_chunks()
     for block in _blocks(edges, {"from": pa.int64(), "to": pa.int64()}):
         source, target = (_rows_of(block[n], known["id"], edges) for n in ("from", "to"))
         rows = {
