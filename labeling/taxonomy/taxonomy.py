@@ -134,11 +134,13 @@ class Taxonomy:
         return code
 
     def codes(
-        self, label_ids: pa.Array | pa.ChunkedArray, place: Callable[[int], str] = "row {}".format
+        self,
+        label_ids: pa.Array | pa.ChunkedArray,
+        row_name: Callable[[int], str] = "row {}".format,
     ) -> Codes:
         """Return the code of each label of an Arrow text column, or raise `InputError`.
 
-        The error names the place of the first row with an unknown label.
+        The error names the first row with an unknown label.
         """
         if not isinstance(label_ids, pa.Array | pa.ChunkedArray) or label_ids.type != pa.string():
             raise InputError(
@@ -147,7 +149,7 @@ class Taxonomy:
         codes = pc.index_in(label_ids, value_set=self._id_column)
         if codes.null_count:
             first = int(np.argmax(np.asarray(pc.is_null(codes))))
-            raise _unknown_label(label_ids[first].as_py(), place(first))
+            raise _unknown_label(label_ids[first].as_py(), row_name(first))
         return np.asarray(codes, dtype=np.int32)
 
     @functools.cached_property

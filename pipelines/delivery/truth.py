@@ -39,11 +39,11 @@ def read_truth(path: Path, taxonomy: Taxonomy) -> pa.Table:
 
 
 def with_labels_above(
-    table: pa.Table, taxonomy: Taxonomy, place: Callable[[int], str] = "row {}".format
+    table: pa.Table, taxonomy: Taxonomy, row_name: Callable[[int], str] = "row {}".format
 ) -> pa.Table:
     """Return pairs of image_id and label_id, and with each the labels above that have a name.
 
-    `place` names a row in the error about an unknown label, from 0.
+    `row_name` names a row in the error about an unknown label, from 0.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def with_labels_above(
         for code in range(len(taxonomy))
     ]
     lists = pa.array(closures, pa.list_(pa.string())).take(
-        pa.array(taxonomy.codes(table["label_id"], place))
+        pa.array(taxonomy.codes(table["label_id"], row_name))
     )
     pairs = pa.table(
         {

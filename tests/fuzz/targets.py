@@ -1,4 +1,4 @@
-"""What is tried: for each reader a file, its valid forms, and the input that reads it."""
+"""Readers to try: for each a file, its valid forms, and the input that reads it."""
 
 from __future__ import annotations
 
