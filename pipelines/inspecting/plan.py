@@ -159,7 +159,7 @@ def plan(config: Config, run_dir: Path | None) -> Plan:
     splits = splits_of(config)
     listed = sources(config, splits)
     signals = None if run_dir is None else _current_signals(run_dir)
-    reasons = None if run_dir is None else why_signals_again(config, splits, run_dir)
+    reasons = None if run_dir is None else why_signals_again(config, run_dir)
     kept = signals if reasons == [] else None
     n_rows = sum(source.n_rows for source in listed)
     if kept is not None:

@@ -1,56 +1,108 @@
-"""Why the next `winnow label` will make a stage again, seen without reading the inputs."""
+"""Why the next command will make a stage again, seen without reading many inputs."""
 
 from __future__ import annotations
 
 import calendar
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from curation.runs.code import code_version
+from curation.runs.durable import file_digest
 from curation.runs.sealed import unseal
-from labeling.readers.image_files import named
-from pipelines.jobs.splits import input_paths, sizes_beside
+from curation.runs.stage import Stage
+from labeling.errors import InputError
 from pipelines.run.config import Config
-from pipelines.run.dependencies import digests_of, settings_of
-from pipelines.shuffle.engine import Split
+from pipelines.run.dependencies import (
+    NEEDS,
+    digests_of,
+    missing_files,
+    read_files,
+    settings_of,
+    sizes_beside,
+)
+
+MAX_DIGESTED = 64 << 20
+"""Bytes of newer inputs that are read to see whether they have changed; of more it is unknown."""
+
+MAX_NAMED = 5
+"""Changed inputs that are named."""
 
 
-def why_signals_again(config: Config, splits: Sequence[Split], run_dir: Path) -> list[str] | None:
-    """Return why the signals will be made again; nothing if only the content of inputs can change.
+def why_signals_again(config: Config, run_dir: Path) -> list[str] | None:
+    """Return why the signals will be made again; nothing if none of their inputs seems changed.
 
     None where there are no signals yet. Of several outputs, the one with the fewest reasons counts.
     """
-    base = Path(config.base)
-    paths = {named(base, path): path for path in input_paths(config, splits)}
-    known = sizes_beside(config) | digests_of("signals", config)
-    return _fewest_reasons(run_dir / "signals", settings_of("signals", config), paths, known)
+    return _fewest_reasons(run_dir / "signals", _now("signals", config))
 
 
 def why_candidates_again(config: Config, signals: str, run_dir: Path) -> list[str] | None:
     """Return why the candidates will be made again from these signals (`Stage.content`)."""
-    known = {"signals": signals, **digests_of("candidates", config)}
-    return _fewest_reasons(run_dir / "candidates", settings_of("candidates", config), {}, known)
+    return _fewest_reasons(run_dir / "candidates", _now("candidates", config, signals))
 
 
-def _fewest_reasons(
-    stage_dir: Path,
-    settings: Mapping[str, Any],
-    paths: Mapping[str, Path],
-    known: Mapping[str, str],
-) -> list[str] | None:
-    """Return the reasons against the output with the fewest, from files and known digests."""
-    reasons = [
-        [
-            *_settings_reasons(manifest, settings),
-            *_input_reasons(manifest["inputs"], paths, known),
-            *_newer(manifest, list(paths.values())),
-        ]
-        for manifest in _manifests(stage_dir)
-    ]
+def why_stale(config: Config, stage: Stage) -> list[str]:
+    """Return why its command will make the current output of a stage again, except other stages.
+
+    For signals and candidates these are all reasons that can be seen without reading much; for
+    others changes of the files that the settings name. Missing files are named, and never an error.
+    """
+    name, made_from = stage.name, stage.manifest["inputs"]
+    if name.partition("-")[0] not in NEEDS or is_imported(stage):
+        return []
+    try:
+        missing = missing_files(name, config)
+        if missing and (name == "signals" or digests_of(name, config).keys() & made_from.keys()):
+            return [f"missing: {', '.join(missing)}"]
+        if name in ("signals", "candidates"):
+            now = _now(name, config, made_from.get("signals", ""))
+            return list(_reasons(stage.manifest, now))
+        digests = digests_of(name, config)
+        return list(_changed(made_from, {n: d for n, d in digests.items() if n in made_from}))
+    except (InputError, OSError) as error:
+        return [" ".join(str(error).split())]
+
+
+def is_imported(stage: Stage) -> bool:
+    """Return whether a stage holds candidates that were imported, and not made from signals."""
+    return stage.name == "candidates" and "signals" not in stage.manifest["inputs"]
+
+
+class _Now(NamedTuple):
+    """Settings, files and known digests that a stage would be made from now."""
+
+    settings: Mapping[str, Any]
+    paths: Mapping[str, Path]
+    known: Mapping[str, str]
+
+
+def _now(name: str, config: Config, signals: str = "") -> _Now:
+    known, settings = digests_of(name, config), settings_of(name, config)
+    if name == "signals":
+        return _Now(settings, read_files(config), sizes_beside(config) | known)
+    return _Now(settings, {}, {"signals": signals, **known})
+
+
+def _fewest_reasons(stage_dir: Path, now: _Now) -> list[str] | None:
+    """Return the reasons against the output with the fewest."""
+    reasons = [list(_reasons(manifest, now)) for manifest in _manifests(stage_dir)]
     return min(reasons, key=len, default=None)
+
+
+def _reasons(manifest: Mapping[str, Any], now: _Now) -> Iterator[str]:
+    """Yield the reasons against an output."""
+    yield from _settings_reasons(manifest, now.settings)
+    yield from _other_names(manifest["inputs"], {*now.paths, *now.known})
+    newer = _newer(manifest, now.paths)
+    n_bytes = sum(now.paths[name].stat().st_size for name in newer)
+    if n_bytes > MAX_DIGESTED:
+        yield "an input is newer" if len(newer) == 1 else f"{len(newer):,} inputs are newer"
+        newer = []
+    read = {name: file_digest(now.paths[name]) for name in newer}
+    yield from _changed(manifest["inputs"], {**now.known, **read})
 
 
 def _manifests(stage_dir: Path) -> Iterator[Mapping[str, Any]]:
@@ -71,22 +123,22 @@ def _settings_reasons(manifest: Mapping[str, Any], settings: Mapping[str, Any]) 
         yield f"settings have changed: {', '.join(sorted(changed))}"
 
 
-def _input_reasons(
-    made_from: Mapping[str, str], paths: Mapping[str, Path], known: Mapping[str, str]
-) -> Iterator[str]:
-    names = {*paths, *known}
+def _other_names(made_from: Mapping[str, str], names: Set[str]) -> Iterator[str]:
     for word, files in (("new", names - set(made_from)), ("gone", set(made_from) - names)):
         if files:
             more = f" and {len(files) - 1:,} more" if len(files) > 1 else ""
             yield f"inputs are {word}: {min(files)}{more}"
-    changed = [name for name, digest in known.items() if made_from.get(name, digest) != digest]
+
+
+def _changed(made_from: Mapping[str, str], digests: Mapping[str, str]) -> Iterator[str]:
+    changed = [name for name, digest in digests.items() if made_from.get(name, digest) != digest]
     if changed:
-        yield f"inputs have changed: {', '.join(changed)}"
+        more = f" and {len(changed) - MAX_NAMED:,} more" if len(changed) > MAX_NAMED else ""
+        yield f"inputs have changed: {', '.join(changed[:MAX_NAMED])}{more}"
 
 
-def _newer(manifest: Mapping[str, Any], paths: Sequence[Path]) -> Iterator[str]:
+def _newer(manifest: Mapping[str, Any], paths: Mapping[str, Path]) -> list[str]:
+    """Return the names of the files that were written after the output was begun."""
     started = time.strptime(manifest["run"]["started"], "%Y-%m-%dT%H:%M:%SZ")
     since = calendar.timegm(started) + 1  # the manifest cuts it to whole seconds
-    n_newer = sum(path.stat().st_mtime > since for path in paths)
-    if n_newer:
-        yield "an input is newer" if n_newer == 1 else f"{n_newer:,} inputs are newer"
+    return [name for name, path in paths.items() if path.stat().st_mtime > since]

@@ -11,6 +11,7 @@ from curation.runs.stage import MADE_BY
 from labeling.frames.notebook import html_table
 from labeling.taxonomy.confusables import visible
 from pipelines.inspecting.formatting import duration, size, table
+from pipelines.inspecting.staleness import is_imported
 from pipelines.inspecting.survey import (
     StageState,
     all_damages,
@@ -58,8 +59,8 @@ _HEADER = ("stage", "state", "made (UTC)", "took", "size", "holds")
 class StageStatus:
     """The current output of a stage, with its counts and measures; empty where it is unreadable.
 
-    `state` is ``current``, ``stale`` or ``damaged``; `stale` names what it was made from and has
-    changed since.
+    `state` is ``current``, ``stale`` or ``damaged``; `stale` holds the reasons for which it
+    would be made again.
     """
 
     name: str
@@ -84,8 +85,8 @@ class Status:
         The run folder.
     stages
         For each stage with an output, in the order of the work: ``name``; ``state`` (current, stale
-        or damaged); ``stale``, the stages and files that it was made from and that have changed
-        since; ``started`` (UTC), ``seconds``, ``n_bytes``, ``counts`` and ``measures``.
+        or damaged); ``stale``, the reasons for which its command would make it again;
+        ``started`` (UTC), ``seconds``, ``n_bytes``, ``counts`` and ``measures``.
     damages
         The problem of each file that is not as it was written, by its path.
     attempts
@@ -195,11 +196,7 @@ def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
 def _is_imported(current: Mapping[str, StageState]) -> bool:
     """Return whether the run's candidates were imported, without signals and images."""
     state = current.get("candidates")
-    return (
-        state is not None
-        and state.stage is not None
-        and "signals" not in state.stage.manifest["inputs"]
-    )
+    return state is not None and state.stage is not None and is_imported(state.stage)
 
 
 def _cells(stage: StageStatus) -> tuple[str, ...]:

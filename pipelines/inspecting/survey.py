@@ -12,7 +12,7 @@ from pathlib import Path
 
 from curation.runs.stage import MADE_BY, Stage, current, stage_names
 from labeling.errors import InputError, IntegrityError, WinnowError
-from pipelines.run.dependencies import NEEDS, digests_of
+from pipelines.inspecting.staleness import why_stale
 from pipelines.run.saved_config import FILE, load_config
 
 
@@ -23,7 +23,7 @@ class StageState:
     Attributes
     ----------
     stale
-        Stages and files that it was made from and that have changed since.
+        Reasons why its command will make it again.
     damages
         The problem of each file that is not as it was written.
     """
@@ -34,13 +34,10 @@ class StageState:
     damages: Mapping[str, str] = field(default_factory=dict)
 
 
-def stale_note(name: str, stale: Sequence[str]) -> str:
-    """Return a line that names what has changed, and the command that updates the stage."""
+def stale_note(name: str, reasons: Sequence[str]) -> str:
+    """Return a line with the reasons, and the command that updates the stage."""
     command = MADE_BY.get(name.split("-")[0], name)
-    return (
-        f"stale: {name} was made from other {', '.join(stale)} than the current;"
-        f" `winnow {command}` makes it again"
-    )
+    return f"stale: {name}: {'; '.join(reasons)}; `winnow {command}` makes it again"
 
 
 def require_run(run_dir: Path) -> None:
@@ -57,7 +54,7 @@ def survey(run_dir: Path) -> list[StageState]:
     """Return the stages of a run that have an output, in the order of the work."""
     states = {name: _read_state(run_dir, name) for name in stage_names(run_dir)}
     stages = {name: state.stage for name, state in states.items() if state.stage is not None}
-    stale = _stale(stages, _changed_files(run_dir, stages))
+    stale = _stale(stages, _own_reasons(run_dir, stages))
     return [replace(state, stale=stale.get(name, ())) for name, state in states.items()]
 
 
@@ -112,36 +109,27 @@ def _damages(stage: Stage) -> dict[str, str]:
     return damages
 
 
-def _changed_files(run_dir: Path, stages: Mapping[str, Stage]) -> dict[str, list[str]]:
-    """Return by stage its small input files whose content differs from that it was made from."""
+def _own_reasons(run_dir: Path, stages: Mapping[str, Stage]) -> dict[str, list[str]]:
+    """Return by stage the reasons against its output that are not other stages."""
     try:
         config = load_config(run_dir)
     except WinnowError:
         return {}
-    return {
-        name: [
-            file
-            for file, digest in digests_of(name, config).items()
-            if digest and stage.manifest["inputs"].get(file, digest) != digest
-        ]
-        for name, stage in stages.items()
-        if name.partition("-")[0] in NEEDS
-    }
+    return {name: why_stale(config, stage) for name, stage in stages.items()}
 
 
 def _stale(
-    stages: Mapping[str, Stage], changed: Mapping[str, Sequence[str]]
+    stages: Mapping[str, Stage], own_reasons: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
-    """Return by stage the inputs that have changed since, or that are stale themselves."""
+    """Return by stage its own reasons, and the stages that have changed or are stale themselves."""
     stale: dict[str, tuple[str, ...]] = {}
     for name, stage in stages.items():
         inputs: Mapping[str, str] = stage.manifest["inputs"]
-        stale[name] = (
-            *changed.get(name, ()),
-            *(
-                source
-                for source, made_from in inputs.items()
-                if source in stages and (stages[source].content != made_from or stale.get(source))
-            ),
-        )
+        others = [
+            source
+            for source, made_from in inputs.items()
+            if source in stages and (stages[source].content != made_from or stale.get(source))
+        ]
+        other = [f"made from other {', '.join(others)} than the current"] if others else []
+        stale[name] = (*own_reasons.get(name, ()), *other)
     return stale

@@ -9,7 +9,7 @@ from curation.runs.durable import file_digest
 from labeling.readers.image_files import named
 from pipelines.inputs.input import Input
 from pipelines.run.config import Config
-from pipelines.run.dependencies import digests_of
+from pipelines.run.dependencies import digests_of, sizes_beside
 from pipelines.shuffle.engine import Split
 
 
@@ -53,10 +53,3 @@ def input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     base = Path(config.base)
     digests = {named(base, path): file_digest(path) for path in input_paths(config, splits)}
     return digests | sizes_beside(config) | digests_of("signals", config)
-
-
-def sizes_beside(config: Config) -> dict[str, str]:
-    """Return names and sizes of the files that are not digested, for all inputs."""
-    base = Path(config.base)
-    entries = [entry for inputs in config.inputs().values() for entry in inputs]
-    return {name: sizes for entry in entries for name, sizes in entry.sizes_beside(base).items()}

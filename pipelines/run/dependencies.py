@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.runs.durable import file_digest
+from labeling.readers.image_files import named
 from labeling.taxonomy.published import TaxonomyFiles, format_of
 from pipelines.run.config import Config
 
@@ -88,13 +89,49 @@ def settings_of(stage: str, config: Config) -> dict[str, Any]:
 def digests_of(stage: str, config: Config) -> dict[str, str]:
     """Return the digest of each file that a stage depends on, by its key; "" if it is missing."""
     digests = {}
-    for name in needs_of(stage, config).files:
-        section, _, key = name.partition(".")
+    for section, key in _file_keys(stage, config):
         path = getattr(getattr(config, section), key)
         if path is not None:
             file = Path(config.base) / path
-            digests[name.removesuffix(".path")] = file_digest(file) if file.is_file() else ""
+            name = f"{section}.{key}".removesuffix(".path")
+            digests[name] = file_digest(file) if file.is_file() else ""
     return digests
+
+
+def _file_keys(stage: str, config: Config) -> list[tuple[str, str]]:
+    """Return section and key of each file that a stage depends on."""
+    keys = (name.partition(".") for name in needs_of(stage, config).files)
+    return [(section, key) for section, _, key in keys]
+
+
+def read_files(config: Config) -> dict[str, Path]:
+    """Return the files that the signals are read from, by their names.
+
+    Raises
+    ------
+    InputError
+        If an input is missing.
+    """
+    base = Path(config.base)
+    entries = [entry for inputs in config.inputs().values() for entry in inputs]
+    paths = (path for entry in entries for path in entry.paths(base, entry.files(base)))
+    return {named(base, path): path for path in paths}
+
+
+def sizes_beside(config: Config) -> dict[str, str]:
+    """Return names and sizes of the files that are not digested, for all inputs."""
+    base = Path(config.base)
+    entries = [entry for inputs in config.inputs().values() for entry in inputs]
+    return {name: sizes for entry in entries for name, sizes in entry.sizes_beside(base).items()}
+
+
+def missing_files(stage: str, config: Config) -> list[str]:
+    """Return the paths that a stage depends on and that are missing, as the settings name them."""
+    needed = [getattr(getattr(config, section), key) for section, key in _file_keys(stage, config)]
+    if stage == "signals":
+        entries = [entry for inputs in config.inputs().values() for entry in inputs]
+        needed += [path for entry in entries for path in entry.path_names]
+    return [path for path in needed if path is not None and not Path(config.base, path).exists()]
 
 
 def taxonomy_files(config: Config) -> TaxonomyFiles:

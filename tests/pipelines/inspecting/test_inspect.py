@@ -135,7 +135,7 @@ def test_a_stale_table_is_shown_and_reported_to_be_stale(tmp_path: Path) -> None
     write_signals(run_dir, "another text")
     done = inspect(run_dir, "selected", "--count")
     assert done.stdout == "4\n"
-    assert "stale: selected was made from other candidates" in done.stderr
+    assert "stale: selected: made from other candidates" in done.stderr
 
 
 def test_a_damaged_file_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:

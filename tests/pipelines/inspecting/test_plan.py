@@ -204,7 +204,9 @@ def test_why_signals_will_be_made_again_is_shown(config: Path) -> None:
     assert "settings have changed: links" in changed
     shutil.copy2(config.parent / "texts" / "2.parquet", config.parent / "texts" / "3.parquet")
     (config.parent / "texts" / "0.parquet").unlink()
-    os.utime(config.parent / "links.csv", (2e9, 2e9))
+    links = config.parent / "links.csv"
+    links.write_text(links.read_text() + "\n")
+    os.utime(links, (2e9, 2e9))
     manifest = next((run_dir / "signals").glob("*/manifest.json"))
     manifest.write_text(seal(unseal(manifest.read_text()) | {"winnow": "0.0.0+00000000"}))
     shown = plan(config, "--out", run_dir).stdout
@@ -212,7 +214,7 @@ def test_why_signals_will_be_made_again_is_shown(config: Path) -> None:
         "winnow itself has changed",
         "inputs are new: texts/3.parquet",
         "inputs are gone: texts/0.parquet",
-        "an input is newer",
+        "inputs have changed: links.csv",
     ):
         assert reason in shown
 

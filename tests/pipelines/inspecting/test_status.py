@@ -66,7 +66,7 @@ def test_what_was_made_from_something_stale_is_stale(run_dir: Path) -> None:
     write_signals(run_dir, "another text")
     done = status(run_dir)
     assert states(done) == {"signals": "current", "candidates": "stale", "selected": "stale"}
-    assert "candidates was made from other signals" in done.stdout
+    assert "candidates: made from other signals" in done.stdout
     assert done.stderr == f"next: winnow label CONFIG --out {run_dir}\n"
 
 
@@ -132,7 +132,8 @@ def test_json_is_the_fields_of_the_status(run_dir: Path) -> None:
         "current",
         1,
     )
-    assert (candidates["state"], candidates["stale"]) == ("stale", ["signals"])
+    assert candidates["state"] == "stale"
+    assert candidates["stale"] == ["made from other signals than the current"]
     assert selected["state"] == "damaged"
     assert selected["measures"] == {"precision": 0.9, "precision_low": 0.8, "precision_high": 0.95}
     assert isinstance(selected["seconds"], float) and isinstance(selected["n_bytes"], int)

@@ -286,7 +286,7 @@ def test_a_changed_taxonomy_makes_candidates_again(tmp_path: Path) -> None:
     assert "signals: there" in planned
     assert "candidates: will be made again: inputs have changed: taxonomy" in planned
     told = winnow("status", run_dir)
-    assert "stale: candidates was made from other taxonomy" in told
+    assert "stale: candidates: inputs have changed: taxonomy" in told
     assert f"next: winnow label CONFIG --out {run_dir}" in told
     winnow("label", config, "--out", run_dir)
     assert shown(run_dir) == {("a cat", "x2"), ("a dog", "x1")}
