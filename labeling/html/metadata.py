@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 MAX_ITEMS = 10_000
 """Items of a page's JSON-LD that are read."""
 
+_DECODER = json.JSONDecoder(strict=False)
+_NOISE = re.compile(
+    r"""(?P<text>"(?:[^"\\]++|\\.)*+"?+) | ,(?=\s*+[}\]]) | <!\[CDATA\[ | \]\]> | <!-- | -->
+    | /\*.*?\*/ | //[^\r\n<]*+ """,
+    re.DOTALL | re.VERBOSE,
+)
 _GRAPH = {"og:title": "og_title", "og:description": "og_description", "og:image:alt": "og_alt"}
 _IMAGE_URL = ("contentUrl", "url")
 _IMAGE_TEXTS = ("name", "caption", "description")
@@ -35,24 +42,44 @@ def open_graph(
     return image, list(texts.items())
 
 
-def described_images(scripts: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield (reference of the image, text) from JSON-LD; scripts that are not JSON are skipped.
+def described_images(
+    scripts: Iterable[str], losses: list[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield (reference of the image, text) from JSON-LD.
 
+    Raw newlines in texts, commas before a bracket, comments and wrappings of scripts are accepted;
+    a script that is still not JSON is a loss, ``bad_json_ld``.
     An ``ImageObject`` has name, caption and description; any other thing gives its name, headline
     and description to its ``image``.
 
     Examples
     --------
-    >>> list(described_images(['{"@type": "Product", "name": "Mug", "image": ["/m.jpg"]}', "{"]))
+    >>> list(described_images(['{"name": "Mug", "image": ["/m.jpg"]}', "{"], []))
     [('/m.jpg', 'Mug')]
     """
     for script in scripts:
         try:
-            content = json.loads(script)
+            content = _parsed(script)
         except (ValueError, RecursionError):
+            losses.append(("bad_json_ld", " ".join(script[:200].split())))
             continue
         for item in _items(content):
             yield from _of_item(item)
+
+
+def _parsed(script: str) -> Any:
+    """Return the content of a script, or a list of the contents of several in it."""
+    try:
+        return json.loads(script, strict=False)
+    except ValueError:
+        script = _NOISE.sub(lambda part: part["text"] or "", script).strip("\ufeff; \t\r\n")
+        script = script.replace("\\'", "'")
+    contents = []
+    while script:
+        content, stop = _DECODER.raw_decode(script)
+        contents.append(content)
+        script = script[stop:].lstrip("; \t\r\n") if len(contents) < MAX_ITEMS else ""
+    return contents
 
 
 def _items(content: Any) -> Iterator[dict[str, Any]]:
@@ -69,7 +96,8 @@ def _items(content: Any) -> Iterator[dict[str, Any]]:
 
 
 def _of_item(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    if item.get("@type") == "ImageObject":
+    kind = item.get("@type")
+    if kind == "ImageObject" or (isinstance(kind, list) and "ImageObject" in kind):
         references = [item[key] for key in _IMAGE_URL if isinstance(item.get(key), str)][:1]
         keys = _IMAGE_TEXTS
     else:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
-
-from labeling.arguments import checks_arguments, is_unicode
+from labeling.arguments import checks_arguments
+from labeling.html.charsets import decode_page
 from labeling.html.image_tags import image_tags
 from labeling.html.metadata import described_images, open_graph
 from labeling.html.outline import ANCHOR, Element, Outline, anchor_element, innermost
@@ -91,7 +90,7 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
         Absolute URL of the page; nothing is read if it is invalid, with the loss ``bad_url``.
     charset
         Charset of the HTTP header; if it is missing or unknown, the page's own declaration is
-        used, and without one the charset is guessed from the bytes.
+        used. Without one the page is UTF-8 if it is valid, else a guess, ``guessed_charset``.
 
     Examples
     --------
@@ -105,12 +104,15 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
         return Page(url, losses=(("bad_url", url),))
     url = serialised(url)
     losses = [("too_large", url)] if len(content) > MAX_PAGE_BYTES else []
-    markup = read_markup(_decoded(content[:MAX_PAGE_BYTES], charset))
+    text, codec, is_guess = decode_page(content[:MAX_PAGE_BYTES], charset)
+    if is_guess:
+        losses.append(("guessed_charset", codec))
+    markup = read_markup(text)
     outline = Outline(markup.page)
-    resolver = Resolver(Resolver(url)(_first(outline, "base", "href")) or url)
+    resolver = Resolver(Resolver(url)(_first(outline, "base", "href")) or url, codec)
     around_images, links = _links(markup, outline.navigation(), resolver, losses)
     images = _images(markup, outline, around_images, resolver, losses)
-    for reference, text in described_images(markup.linked_data):
+    for reference, text in described_images(markup.linked_data, losses):
         images.add(resolver(reference), [Text("json_ld", text[:MAX_TEXT])])
     losses += resolver.losses()
     return Page(url, _first(outline, "html", "lang") or None, images.freeze(), links, tuple(losses))
@@ -130,14 +132,6 @@ def filename_words(url: str) -> str:
         return ""
     words = re.split(r"[\W_]+", stem)
     return " ".join(w for w in words if w and not w.isdigit() and not _HASH.match(w))
-
-
-def _decoded(content: bytes, charset: str | None) -> str:
-    declared = None
-    if charset and is_unicode(charset):
-        declared = map_encoding_to_html5(charset, fallback_utf8=False)
-    encoding = declared or detect_encoding(content, from_html_meta=True) or "utf-8"
-    return bytes_to_str(content, encoding)
 
 
 def _first(outline: Outline, name: str, attribute: str) -> str:

@@ -91,7 +91,7 @@ def read_markup(page: str) -> Markup:
         elif form == "content":
             name = token["raw"].lower()
             parts.append(f"<{name}>" + (_escaped(token["content"]) if name == "title" else ""))
-            if name == "script" and "ld+json" in token["head"]:
+            if name == "script" and "ld+json" in token["head"].lower():
                 linked_data.append(token["content"])
         elif form != "regular":
             parts.append("<!>")

@@ -149,7 +149,7 @@ class Resolver:
         plain = _PLAIN_PATH.fullmatch(reference) if len(reference) <= MAX_URL // 2 else None
         if plain is not None and self._origin:
             return self._origin + plain[1]
-        if self._encoding != "utf-8" and not reference.isascii():
+        if not self._encoding.startswith("utf") and not reference.isascii():
             reference = _with_query_in(reference, self._encoding)
         return _common_form(reference, self._base)
 

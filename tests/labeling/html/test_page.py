@@ -111,6 +111,76 @@ def test_metadata_lazy_images_and_links_around_images_are_read() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        '{"name": "Blue\ncup\t!", "image": "a.jpg"}',
+        '{"name": "Blue cup !", "image": ["a.jpg",],}',
+        '<!-- {"name": "Blue cup !", "image": "a.jpg"} -->',
+        '<![CDATA[{"name": "Blue cup !", "image": "a.jpg"}]]>',
+        '//<![CDATA[\n{"name": "Blue cup !", "image": "a.jpg"}\n//]]>',
+        '/*<![CDATA[*/{"name": "Blue cup !", "image": "a.jpg"}/*]]>*/;',
+        '{"name": "Blue cup !", // the name\n"image": "a.jpg" /* here */}',
+        '{"name": "x, ]// y"} {"name": "Blue cup !", "image": {"@type": ["ImageObject"],'
+        ' "url": "a.jpg"},}',
+        '{"name": "Blue cup !", "description": "a cook\\\'s", "image": "a.jpg"}',
+    ],
+)
+def test_linked_data_is_read_as_people_write_it(script: str) -> None:
+    html = f'<script type="Application/LD+JSON">{script}</script>'
+    page = read_page(html.encode(), "https://a.org/")
+    (image,) = page.images
+    assert (image.url, page.losses) == ("https://a.org/a.jpg", ())
+    assert "Blue cup !" in [text.text for text in image.texts if text.source == "json_ld"]
+
+
+def test_linked_data_that_cannot_be_read_is_counted() -> None:
+    page = read_page(b"<script type=application/ld+json> {a </script>", "https://a.org/")
+    assert page.losses == (("bad_json_ld", "{a"),)
+
+
+@pytest.mark.parametrize(
+    ("href", "others"),
+    [("/full.jpg", ("https://a.org/thumb.jpg",)), ("/full.JPG?x=1", ("https://a.org/thumb.jpg",))],
+)
+def test_a_thumbnail_in_a_link_to_an_image_is_that_image(href: str, others: tuple[str]) -> None:
+    html = f"<a href={href}><img src=thumb.jpg alt=x></a>"
+    (image,) = read_page(html.encode(), "https://a.org/").images
+    assert (image.url, image.others) == (f"https://a.org{href}", others)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<a href=/wiki/File:Full.jpg><img src=thumb.jpg></a>",
+        "<a href=/full.html><img src=thumb.jpg></a>",
+        "<a href=/full.jpg><img src=thumb.jpg><img src=icon.jpg></a>",
+        "<a href=/full.jpg>text</a><img src=thumb.jpg>",
+    ],
+)
+def test_other_links_lead_to_no_image(html: str) -> None:
+    assert read_page(html.encode(), "https://a.org/").images[0].url == "https://a.org/thumb.jpg"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<img src='data:,' data-src=a.jpg alt=x><noscript><img src=a.jpg></noscript>",
+        "<img class=lazy alt=x> <noscript> <img src=a.jpg> </noscript>",
+        "<noscript><img src=a.jpg></noscript><img src=blank.gif alt=x>",
+        "<img src=a.jpg alt=x><noscript><img src=a.jpg alt=x></noscript>",
+        "<picture><source data-srcset='a.jpg 2x'><img src='data:,' alt=x></picture>"
+        "<noscript><img src=a.jpg></noscript>",
+        "<img src=a.jpg alt=x><noscript><img src=//t.org/tr width=1 height=1></noscript>",
+        "<amp-img src=a.jpg alt=x></amp-img>",
+    ],
+)
+def test_an_image_and_its_copy_without_scripts_are_one(html: str) -> None:
+    image = read_page(html.encode(), "https://a.org/").images[0]
+    assert (image.url, image.others) == ("https://a.org/a.jpg", ())
+    assert [text.text for text in image.texts if text.source == "alt"] == ["x"]
+
+
 def test_nearer_words_weigh_more() -> None:
     words = [f"w{number}" for number in range(100)]
     html = f"<p>{' '.join(words[:50])} <img src=a.png> {' '.join(words[50:])}</p>"
