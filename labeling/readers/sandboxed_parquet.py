@@ -3,7 +3,8 @@
 A Parquet reader is large and written in a memory-unsafe language, and a file can be crafted to
 crash it or to fill the memory. So each file is read by a child process with limited memory and
 time, which returns text columns. Whatever happens to the child, the parent gets rows or an
-`InputError` that names the file.
+`InputError` that names the file. Rows of a damaged row group, and those with a value that is not
+text, are bad rows.
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from labeling.errors import InputError
+from labeling.readers.guard import cause as cause_of
+from labeling.readers.rows import BadRow, Rows
 
 MAX_MEMORY = 3 << 30
 """Bytes of address space of the child; libraries take about half a gigabyte of them."""
@@ -36,6 +41,13 @@ MAX_RATIO = 500
 FREE_BYTES = 64 << 20
 """Bytes that any file may unpack to."""
 
+MAX_BAD_ROWS = 1_000_000
+"""Rows of a file that may be bad."""
+
+_POSITION, _PROBLEM = "\0position", "\0problem"
+"""Further columns that the child sends; the second is null for a good row."""
+
+_DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
 _SECONDS, _BYTES_PER_SECOND = 60, 1 << 20
 _DO_NOT_TRUST = "do not trust the file; write it again from its source"
 _COMMAND = (sys.executable, "-P", "-m", "labeling.readers.sandboxed_parquet")
@@ -43,7 +55,7 @@ _COMMAND = (sys.executable, "-P", "-m", "labeling.readers.sandboxed_parquet")
 
 def read_parquet(
     path: Path, columns: Sequence[str], batch_rows: int, batch_bytes: int
-) -> Iterator[pa.Table]:
+) -> Iterator[Rows]:
     """Yield some columns of a Parquet file as text, in batches; one batch at least.
 
     Parameters
@@ -58,8 +70,8 @@ def read_parquet(
     Raises
     ------
     InputError
-        For a file that is damaged or hostile, lacks a column, or has a nested column or one of an
-        extension type in its place.
+        For a file of which no row can be read, or that is hostile, lacks a column, or has a nested
+        column or one of an extension type in its place.
     """
     request = {
         "path": str(path),
@@ -86,14 +98,25 @@ def read_parquet(
             child.stdout.close()
 
 
-def _received(stream: IO[bytes]) -> Iterator[pa.Table]:
-    """Yield the tables of a stream; its early end shows in the child's exit status."""
+def _received(stream: IO[bytes]) -> Iterator[Rows]:
+    """Yield the rows of a stream; its early end shows in the child's exit status."""
     try:
         with pa.ipc.open_stream(stream) as reader:
             for batch in reader:
-                yield pa.Table.from_batches([batch])
+                yield _rows_of(pa.Table.from_batches([batch]))
     except (pa.ArrowInvalid, OSError):
         return
+
+
+def _rows_of(sent: pa.Table) -> Rows:
+    positions, problem = sent[_POSITION].to_numpy(), sent[_PROBLEM]
+    table = sent.drop_columns([_POSITION, _PROBLEM])
+    if problem.null_count == len(problem):
+        return Rows(table, positions)
+    good = pc.is_null(problem)
+    bad = zip(positions.tolist(), problem.to_pylist(), strict=True)
+    rejected = [BadRow(position, "bad_row", text) for position, text in bad if text is not None]
+    return Rows(table.filter(good), positions[np.asarray(good)], rejected)
 
 
 def environment() -> dict[str, str]:
@@ -146,12 +169,12 @@ def limit(n_bytes: int) -> None:
 
 def _send(request: dict[str, Any], stream: IO[bytes]) -> None:
     path, columns = request["path"], request["columns"]
-    schema = pa.schema([(name, pa.string()) for name in columns])
+    schema = _schema(columns)
     most = max(FREE_BYTES, MAX_RATIO * request["n_bytes"])
     n_sent = 0
     with pa.ipc.new_stream(stream, schema) as writer:
         # Not from empty lists, for which Arrow would import pandas.
-        empty = [pa.nulls(0, pa.string()) for _ in columns]
+        empty = [pa.nulls(0, field.type) for field in schema]
         writer.write_batch(pa.RecordBatch.from_arrays(empty, schema=schema))
         for batch in read_here(path, columns, request["batch_rows"], request["batch_bytes"]):
             n_sent += batch.nbytes
@@ -167,23 +190,91 @@ def _send(request: dict[str, Any], stream: IO[bytes]) -> None:
 def read_here(
     path: str, columns: Sequence[str], batch_rows: int, batch_bytes: int
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of `read_parquet` in this process, which a hostile file may crash."""
+    """Yield the batches of `read_parquet` in this process, which a hostile file may crash.
+
+    Each has two more columns: the position of the row, and the problem of a bad one.
+    """
     pa.set_cpu_count(1)
     try:
         with pa.parquet.ParquetFile(
             path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
         ) as file:
             _check(file, columns, path)
-            n_rows, n_read = file.metadata.num_rows, 0
+            n_rows, n_read, n_bad, problem = file.metadata.num_rows, 0, 0, ""
             size = _batch_size(file.metadata, batch_rows, batch_bytes)
-            for batch in file.iter_batches(size, columns=list(columns), use_threads=False):
-                n_read += len(batch)
-                texts = [_as_text(batch.column(name)) for name in columns]
-                yield pa.RecordBatch.from_arrays(texts, names=list(columns))
-    except (pa.ArrowException, OSError, ValueError, KeyError, OverflowError, MemoryError) as error:
-        raise unreadable(path, f"{type(error).__name__}: {error}"[:500]) from error
+            for group in range(file.metadata.num_row_groups):
+                for batch in _read_group(file, group, columns, size, n_read):
+                    n_read += len(batch)
+                    n_bad += len(batch) - batch[_PROBLEM].null_count
+                    problem = problem or next(filter(None, batch[_PROBLEM].to_pylist()), "")
+                    if n_bad > MAX_BAD_ROWS:
+                        raise unreadable(path, problem)
+                    yield batch
+    except (*_DAMAGE, MemoryError) as error:
+        raise unreadable(path, cause_of(error)) from error
     if n_read != n_rows:
         raise unreadable(path, f"its footer declares {n_rows:,} rows, it contains {n_read:,}")
+    if n_bad and n_bad == n_read:
+        raise unreadable(path, problem)
+
+
+def _read_group(
+    file: pa.parquet.ParquetFile, group: int, columns: Sequence[str], size: int, start: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a row group; those that cannot be read as bad ones."""
+    n_rows, n_read = file.metadata.row_group(group).num_rows, 0
+    batches = file.iter_batches(size, row_groups=[group], columns=list(columns), use_threads=False)
+    try:
+        for batch in batches:
+            yield _as_texts(batch, columns, start + n_read)
+            n_read += len(batch)
+    except MemoryError:  # also an `ArrowException`
+        raise
+    except _DAMAGE as error:
+        for first in range(n_read, n_rows, size):
+            n = min(size, n_rows - first)
+            problems = pa.repeat(pa.scalar(cause_of(error)), n)
+            texts = [pa.nulls(n, pa.string()) for _ in columns]
+            yield _sent(texts, columns, start + first, problems)
+
+
+def _as_texts(batch: pa.RecordBatch, columns: Sequence[str], start: int) -> pa.RecordBatch:
+    """Return columns as text with their positions, and the problem of each row that is not text."""
+    problems = pa.nulls(len(batch), pa.string())
+    try:
+        texts = [_as_text(batch.column(name)) for name in columns]
+    except _DAMAGE as error:
+        if isinstance(error, MemoryError):
+            raise
+        texts, problems = _row_by_row(batch, columns)
+    return _sent(texts, columns, start, problems)
+
+
+def _row_by_row(batch: pa.RecordBatch, columns: Sequence[str]) -> tuple[list[pa.Array], pa.Array]:
+    problems: list[str | None] = [None] * len(batch)
+    texts = []
+    for name in columns:
+        values: list[str | None] = []
+        for row in range(len(batch)):
+            try:
+                values += _as_text(batch.column(name).slice(row, 1)).to_pylist()
+            except _DAMAGE as error:
+                values.append(None)
+                problems[row] = f"{name}: {cause_of(error)}"
+        texts.append(pa.array(values, pa.string()))
+    return texts, pa.array(problems, pa.string())
+
+
+def _sent(
+    texts: list[pa.Array], columns: Sequence[str], start: int, problems: pa.Array
+) -> pa.RecordBatch:
+    positions = pa.array(np.arange(start, start + len(problems)))
+    return pa.RecordBatch.from_arrays([*texts, positions, problems], schema=_schema(columns))
+
+
+def _schema(columns: Sequence[str]) -> pa.Schema:
+    texts = [(name, pa.string()) for name in columns]
+    return pa.schema([*texts, (_POSITION, pa.int64()), (_PROBLEM, pa.string())])
 
 
 def unreadable(path: str | Path, cause: object) -> InputError:

@@ -15,7 +15,9 @@ from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Mask
 from labeling.keys.urls import host_of, url_id
 from labeling.readers.cells import is_missing, to_seconds
+from labeling.readers.csv_files import GUESSED, Format
 from labeling.readers.image_files import Locator, named
+from labeling.readers.rows import refuse_bad
 from labeling.readers.tabular import Batch, Columns, read_batches
 from labeling.schemas import (
     FEEDBACK,
@@ -35,7 +37,7 @@ MAX_NUMBER = 2**31
 
 
 def read_signals(
-    path: Path, columns: Columns, source: str, locator: Locator
+    path: Path, columns: Columns, source: str, locator: Locator, form: Format = GUESSED
 ) -> Iterator[tuple[str, pa.Table]]:
     """Read texts about images.
 
@@ -50,19 +52,22 @@ def read_signals(
         Labeling source of all rows where no column gives it.
     locator
         Finds the files of the images.
+    form
+        Delimiter and encoding of the file, if they are not to be guessed.
 
     Yields
     ------
     name, table
         Tables of `labeling.schemas` by name: images, signals, placements and rejects. Rows whose
-        image is a path without a file are rejects.
+        image is a path without a file are rejects (``image_missing``), those that cannot be read
+        (``bad_row``), and the end of a compressed file that is cut (``truncated``).
 
     Raises
     ------
     InputError
         For a file or a weight that cannot be read.
     """
-    for batch in read_batches(path, columns, required=("image", "text")):
+    for batch in read_batches(path, columns, required=("image", "text"), form=form):
         yield from _signals(batch, source, locator)
 
 
@@ -83,7 +88,7 @@ def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str,
         "page_id": _mapped(url_id, page),
         "host": _mapped(host_of, page),
     }
-    kept = Batch(batch.path, table, batch.rows[exists])
+    kept = batch._replace(table=table, rows=batch.rows[exists])
     weight = _numbers(kept, "weight") if "weight" in columns else np.ones(n)
     signals = {
         **key,
@@ -98,7 +103,9 @@ def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str,
     yield "placements", pa.table(key, schema=PLACEMENTS.arrow)
 
 
-def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
+def read_links(
+    path: Path, columns: Columns, form: Format = GUESSED
+) -> Iterator[tuple[str, pa.Table]]:
     """Read links between pages: ``src``, ``dst`` and optionally ``anchor``.
 
     Yields
@@ -106,7 +113,7 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
     name, table
         ``links``, and ``rejects`` for rows without one of the pages.
     """
-    for batch in read_batches(path, columns, required=("src", "dst")):
+    for batch in read_batches(path, columns, required=("src", "dst"), form=form):
         no_page = is_missing(_texts(batch.table, "src")) | is_missing(_texts(batch.table, "dst"))
         yield "rejects", _rejects(batch, {"no_page": no_page}, {"no_page": ("src", "dst")})
         table = batch.table.filter(pa.array(~no_page))
@@ -123,7 +130,11 @@ def read_links(path: Path, columns: Columns) -> Iterator[tuple[str, pa.Table]]:
 
 
 def read_feedback(
-    path: Path, columns: Columns, locator: Locator, known_label: Callable[[str], bool]
+    path: Path,
+    columns: Columns,
+    locator: Locator,
+    known_label: Callable[[str], bool],
+    form: Format = GUESSED,
 ) -> Iterator[tuple[str, pa.Table]]:
     """Read clicks, votes, flags and impressions.
 
@@ -153,7 +164,7 @@ def read_feedback(
     """
     required = ("image", "kind", "user", "time")
     optional = ("event_id", "label", "query", "position")
-    for batch in read_batches(path, columns, required, optional):
+    for batch in read_batches(path, columns, required, optional, form):
         yield from _feedback(batch, locator, known_label)
 
 
@@ -219,7 +230,9 @@ def _event_ids(batch: Batch, locator: Locator) -> pa.Array:
 def read_pairs(path: Path) -> pa.Table:
     """Read a table that names images and labels by their ids: columns image_id and label_id."""
     names = ("image_id", "label_id")
-    return pa.concat_tables(b.table for b in read_batches(path, {n: n for n in names}, names))
+    batches = list(read_batches(path, {name: name for name in names}, names))
+    refuse_bad(path, batches)
+    return pa.concat_tables(batch.table for batch in batches)
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:
@@ -249,9 +262,14 @@ def _refuse_first(bad: Mask, batch: Batch, name: str, expected: str) -> None:
         value = batch.table[name][first].as_py()
         raise InputError(
             f"column {name}: {int(bad.sum()):,} of {len(bad):,} values are not {expected}",
-            facts={"file": batch.path, "first": f"row {batch.rows[first] + 1}: {value!r}"},
+            facts={"file": batch.path, "first": f"{batch.name}:{batch.rows[first] + 1}: {value!r}"},
             help="correct the file, or leave the column out of `columns`",
         )
+
+
+def _where(batch: Batch, position: int) -> str:
+    """Return the file and the line of a row; for a Parquet file, the number of the row."""
+    return f"{batch.name}:{position + 1}"
 
 
 def _rejects(
@@ -259,16 +277,24 @@ def _rejects(
 ) -> pa.Table:
     """Return one reject for each bad row, under its first reason.
 
-    Its value is that of the columns which `shown` names for the reason, or the image's.
+    Its value is that of the columns which `shown` names for the reason, or the image's. Rows that
+    could not be read come first, with their content.
     """
-    rows: list[dict[str, str]] = []
+    rows = [
+        {
+            "where": f"{batch.name}#" if row.reason == "truncated" else _where(batch, row.position),
+            "reason": row.reason,
+            "value": row.value[:200].rstrip(),
+        }
+        for row in batch.bad
+    ]
     seen = np.zeros(len(batch.table), bool)
     for reason, flags in bad.items():
         names = (shown or {}).get(reason, ("image",))
         values = list(zip(*(_texts(batch.table, name) for name in names), strict=True))
         rows += [
             {
-                "where": f"{batch.path.name}:{batch.rows[row] + 1}",
+                "where": _where(batch, batch.rows[row]),
                 "reason": reason,
                 "value": ", ".join(filter(None, values[row]))[:200],
             }

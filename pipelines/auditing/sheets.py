@@ -19,6 +19,7 @@ from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import write_text
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
+from labeling.readers.rows import refuse_bad
 from labeling.readers.sandboxed_parquet import read_parquet
 from labeling.readers.tabular import BATCH_BYTES, BATCH_ROWS
 from labeling.schemas import AUDITS, TRUTH, VERDICTS
@@ -160,8 +161,9 @@ def _read_sheet(path: Path) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> tuple[pd.DataFrame, bool]:
     known = [name for name in pq.read_schema(path).names if name in COLUMNS]
-    tables = list(read_parquet(path, known, BATCH_ROWS, BATCH_BYTES))
-    rows = pa.concat_tables(tables).to_pandas().astype(object)
+    batches = list(read_parquet(path, known, BATCH_ROWS, BATCH_BYTES))
+    refuse_bad(path, batches)
+    rows = pa.concat_tables(batch.table for batch in batches).to_pandas().astype(object)
     rows = rows.where(rows.notna(), "").astype(str)
     return rows.set_index(pd.RangeIndex(1, len(rows) + 1)), False
 

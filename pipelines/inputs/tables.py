@@ -1,22 +1,61 @@
-"""Tables of texts, of links and of feedback, in CSV, Parquet or JSON Lines files."""
+"""Tables of texts, of links and of feedback, in CSV, TSV, JSON Lines or Parquet files."""
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.inputs.input import Input, ReadContext, reader
 
-_SUFFIXES = (".csv", ".parquet", ".jsonl")
-_PATH = Field(description="CSV, Parquet or JSON Lines file, or a folder of them")
+_TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson")
+_PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
+_PATH = Field(description="CSV, TSV, JSON Lines or Parquet file, also packed, or a folder of them")
 
 
-class SignalsInput(Input):
+class TableInput(Input):
+    """Tables in CSV, TSV, JSON Lines or Parquet files."""
+
+    suffixes = (
+        *(f"{kind}{packed}" for kind in _TEXTS for packed in _PACKED),
+        ".parquet",
+    )
+
+    delimiter: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        pattern=r"^[^\s\"]$|^[\t ]$",
+        description="character between the columns of CSV files; guessed by the header",
+    )
+    encoding: str | None = Field(
+        None, description="encoding of text files, such as `latin-1`; guessed by their first bytes"
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str | None) -> str | None:
+        if encoding is not None and not _is_text_encoding(encoding):
+            raise ValueError(f"Python has no encoding of text {encoding!r}")
+        return encoding
+
+    def form(self, file: str) -> Any:
+        """Return how a file is written, and its name in rejects."""
+        return reader("csv_files:Format")(self.delimiter, self.encoding, file)
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        return codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        return False
+
+
+class SignalsInput(TableInput):
     """A table of texts about images."""
-
-    suffixes = _SUFFIXES
 
     path: str = _PATH
     source: str = Field("alt", description="labeling source of rows without a `source` column")
@@ -30,14 +69,12 @@ class SignalsInput(Input):
         for file in files:
             path = context.base / file
             yield from reader("tables:read_signals")(
-                path, self.columns, self.source, context.locator
+                path, self.columns, self.source, context.locator, self.form(file)
             )
 
 
-class LinksInput(Input):
+class LinksInput(TableInput):
     """A table of links between pages."""
-
-    suffixes = _SUFFIXES
 
     path: str = _PATH
     columns: dict[str, str] = Field(
@@ -47,13 +84,14 @@ class LinksInput(Input):
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the links of some files."""
         for file in files:
-            yield from reader("tables:read_links")(context.base / file, self.columns)
+            yield from reader("tables:read_links")(
+                context.base / file, self.columns, self.form(file)
+            )
 
 
-class FeedbackInput(Input):
+class FeedbackInput(TableInput):
     """A table of what users did."""
 
-    suffixes = _SUFFIXES
     reads_labels = True
 
     path: str = _PATH
@@ -71,4 +109,6 @@ class FeedbackInput(Input):
         is_label = context.label_ids().__contains__
         for file in files:
             path = context.base / file
-            yield from reader("tables:read_feedback")(path, self.columns, context.locator, is_label)
+            yield from reader("tables:read_feedback")(
+                path, self.columns, context.locator, is_label, self.form(file)
+            )

@@ -130,7 +130,7 @@ EXPECTED = [
     "line.txt.gz a file of a graph cannot be read",
     "lines.txt.gz a file of a graph unpacks to more than 200 times its size",
     "line.jsonl.gz the taxonomy is too large",
-    "packed.tar a WebDataset tar is truncated, damaged or compressed",
+    "packed.tar a WebDataset tar is damaged, compressed or empty",
     f"site [{N_BYTES}]",
 ]
 

@@ -42,8 +42,8 @@ def test_rows_are_read_and_those_without_an_image_rejected(folder: Path) -> None
     assert tables["signals"]["source"].to_pylist() == ["alt", "alt"]
     rejects = tables["rejects"].to_pylist()
     assert [(r["where"], r["reason"], r["value"]) for r in rejects] == [
-        ("table.csv:3", "image_missing", "none.jpg"),
-        ("table.csv:4", "image_missing", "../a.jpg"),
+        ("table.csv:4", "image_missing", "none.jpg"),
+        ("table.csv:5", "image_missing", "../a.jpg"),
     ]
 
 
@@ -73,11 +73,10 @@ def test_reads_parquet_and_json_lines_alike(folder: Path, kind: str) -> None:
     [
         ("file,words\n", {"image": "file"}, "lacks text"),
         ("file,words\na.jpg,x\n", {"image": "nofile", "text": "words"}, "no column 'nofile'"),
-        ("file,words,w\na.jpg,x,nan\n", BASIC | {"weight": "w"}, "row 1: 'nan'"),
-        ("file,words,w\na.jpg,x,1\na.jpg,x,much\n", BASIC | {"weight": "w"}, "row 2: 'much'"),
-        ("file,words,w\na.jpg,x,1e39\n", BASIC | {"weight": "w"}, "row 1: '1e39'"),
+        ("file,words,w\na.jpg,x,nan\n", BASIC | {"weight": "w"}, "table.csv:2: 'nan'"),
+        ("file,words,w\na.jpg,x,1\na.jpg,x,much\n", BASIC | {"weight": "w"}, "table.csv:3: 'much'"),
+        ("file,words,w\na.jpg,x,1e39\n", BASIC | {"weight": "w"}, "table.csv:2: '1e39'"),
         ("file,words,w\na.jpg,x,-1\n", BASIC | {"weight": "w"}, "below 0"),
-        ("file,words\na.jpg\n", BASIC, "cannot be read"),
         ("", BASIC, "cannot be read"),
     ],
 )
@@ -121,7 +120,7 @@ def test_pages_of_links_are_read_as_digests(folder: Path) -> None:
     assert tables["links"]["dst_page"].to_pylist() == [ids.digest("https://b.org/y")] * 2
     assert tables["links"]["anchor"].to_pylist() == ["see", None]
     assert tables["rejects"].to_pylist() == [
-        {"where": "links.csv:3", "reason": "no_page", "value": "https://b.org/y"}
+        {"where": "links.csv:4", "reason": "no_page", "value": "https://b.org/y"}
     ]
 
 
@@ -176,7 +175,7 @@ def test_events_without_a_time_or_with_a_bad_position_are_rejects(
 ) -> None:
     tables = feedback(folder, "e0,a.jpg,cat,,up,u,,2024-01-01\n" + row)
     assert tables["rejects"].to_pylist() == [
-        {"where": "feedback.csv:2", "reason": "bad_row", "value": value}
+        {"where": "feedback.csv:3", "reason": "bad_row", "value": value}
     ]
     assert len(tables["feedback"]) == 1
 
@@ -184,7 +183,7 @@ def test_events_without_a_time_or_with_a_bad_position_are_rejects(
 def test_an_event_without_an_id_is_an_event_of_its_own(folder: Path) -> None:
     rows = [f"{event},a.jpg,cat,,up,u,,2024-01-01\n" for event in ("", "NULL", " ", "e1", "e1")]
     event_ids = feedback(folder, "".join(rows))["feedback"]["event_id"].to_pylist()
-    assert event_ids == [f"feedback.csv:{n}" for n in range(3)] + ["e1", "e1"]
+    assert event_ids == [f"feedback.csv:{n}" for n in range(1, 4)] + ["e1", "e1"]
 
 
 def test_an_event_without_a_user_is_a_reject(folder: Path) -> None:
@@ -260,7 +259,9 @@ def test_a_file_is_read_in_batches_that_change_nothing(
     parts = [rows for _, rows in read_signals(path, BASIC, "alt", Locator(folder, []))]
     assert max(map(len, parts)) < 100
     assert everything(path, BASIC) == whole
-    assert whole["rejects"]["where"].to_pylist()[:2] == [f"long.{kind}:1", f"long.{kind}:8"]
+    assert whole["rejects"]["where"].to_pylist()[:2] == [
+        f"long.{kind}:{row + (kind == 'csv')}" for row in (1, 8)
+    ]
     assert len(whole["signals"]) == 500 - len(whole["rejects"])
 
 
@@ -270,7 +271,7 @@ def test_a_bad_value_is_named_by_its_row_in_the_file(
     monkeypatch.setattr(tabular, "BATCH_BYTES", 200)
     good = ["none.jpg,x,1", *["a.jpg,x,1"] * 99]
     text = "\n".join(["file,words,w", *good, "a.jpg,x,much"]) + "\n"
-    with pytest.raises(InputError, match="row 101: 'much'"):
+    with pytest.raises(InputError, match="table.csv:102: 'much'"):
         signals(folder, text, BASIC | {"weight": "w"})
 
 

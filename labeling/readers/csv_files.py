@@ -1,0 +1,227 @@
+"""CSV files to batches of text columns; a row that is malformed costs that row.
+
+Arrow reads each block of lines. Only one in which a row has too few or too many columns, is not
+UTF-8 or holds a line break is read again row by row.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from labeling.errors import InputError
+from labeling.readers.rows import BadRow, Rows
+from labeling.readers.sandboxed_parquet import missing_column, unreadable
+from labeling.readers.text_files import BLOCK_BYTES, Lines, text_lines
+
+DELIMITERS = (",", ";", "\t", "|")
+"""Delimiters that are tried, in this order, where none is set."""
+
+MAX_ROW_LINES = 100
+"""Lines of a row; a quote that is open for longer costs only the line on which it opens."""
+
+
+class Format(NamedTuple):
+    """The delimiter and the encoding of a file; None to guess. Also its name in rejects."""
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    name: str = ""
+
+
+GUESSED = Format()
+
+
+class _Header(NamedTuple):
+    names: Sequence[str]
+    delimiter: str
+    n_lines: int
+
+
+def read_csv(path: Path, wanted: Sequence[str], form: Format, block_bytes: int) -> Iterator[Rows]:
+    """Yield some columns of a CSV file as text, in batches; one batch at least.
+
+    A quoted value may have line breaks. One whose quote is not closed within `MAX_ROW_LINES`, or is
+    followed by anything but a delimiter, is a bad row of one line: the next is read again.
+
+    Raises
+    ------
+    InputError
+        If there is no header, or it lacks a column or has one of them twice.
+    CutFile
+        See `labeling.readers.text_files.text_lines`.
+    """
+    csv.field_size_limit(BLOCK_BYTES)
+    header: _Header | None = None
+    waiting = b""  # a row whose end is in the next block
+    for lines in text_lines(path, form.encoding, block_bytes):
+        content, first = waiting + lines.content, lines.first - waiting.count(b"\n")
+        if header is None:
+            header = _read_header(path, content, wanted, form.delimiter)
+            content = content.split(b"\n", header.n_lines)[-1]
+            first += header.n_lines
+        block = Lines(content, first, lines.is_last)
+        rows = _fast(block, header, wanted)
+        waiting = b""
+        if rows is None:
+            rows, waiting = _row_by_row(block, header, wanted)
+        yield rows
+
+
+def delimiter_of(start: bytes, wanted: Sequence[str]) -> str:
+    """Return the delimiter with which the header has most of the wanted columns, else a comma.
+
+    Examples
+    --------
+    >>> delimiter_of(b"file;words, many", ["file"]), delimiter_of(b"x", ["file"])
+    (';', ',')
+    """
+    return max(DELIMITERS, key=lambda d: len(set(wanted) & set(_header(start, d).names)))
+
+
+def _header(content: bytes, delimiter: str) -> _Header:
+    lines = content.decode("utf-8", "replace").splitlines(keepends=True)
+    n_empty = next((n for n, line in enumerate(lines) if line.strip()), len(lines))
+    reader = csv.reader(lines[n_empty : n_empty + MAX_ROW_LINES], delimiter=delimiter)
+    try:
+        names = next(reader, [])
+    except csv.Error:
+        names = []
+    return _Header(names, delimiter, n_empty + reader.line_num)
+
+
+def _read_header(
+    path: Path, content: bytes, wanted: Sequence[str], delimiter: str | None
+) -> _Header:
+    header = _header(content, delimiter or delimiter_of(content, wanted))
+    if not header.names:
+        raise unreadable(path, "it has no header")
+    for name in wanted:
+        if name not in header.names:
+            raise missing_column(path, name, header.names)
+        if header.names.count(name) > 1:
+            raise InputError(
+                f"an input file has the column {name!r} more than once", facts={"file": path}
+            )
+    return header
+
+
+def _fast(block: Lines, header: _Header, wanted: Sequence[str]) -> Rows | None:
+    """Return the rows of a block as Arrow reads them; None if it has an irregular row."""
+    names = [str(n) for n in range(len(header.names))]  # those of the file may occur twice
+    included = [names[header.names.index(name)] for name in wanted]
+    n_lines = block.content.count(b"\n")
+    positions = np.arange(block.first - 1, block.first - 1 + n_lines)
+    if n_lines == 0:
+        return Rows(pa.table({name: pa.nulls(0, pa.string()) for name in wanted}), positions)
+    try:
+        table = pa.csv.read_csv(
+            pa.BufferReader(block.content),
+            pa.csv.ReadOptions(
+                column_names=names, block_size=len(block.content) + 1, use_threads=False
+            ),
+            pa.csv.ParseOptions(delimiter=header.delimiter, newlines_in_values=True),
+            pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(included, pa.string()),
+                include_columns=included,
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    # As many rows as lines: no line is empty, and no quote is open at its end; the last is checked.
+    if len(table) != n_lines or _is_open(_last_line(block.content), header.delimiter):
+        return None
+    return Rows(pa.Table.from_arrays(table.columns, names=list(wanted)), positions)
+
+
+def _last_line(content: bytes) -> bytes:
+    return content[content.rfind(b"\n", 0, -1) + 1 :]
+
+
+def _is_open(line: bytes, delimiter: str) -> bool:
+    return b'"' in line and _fields_of_line(line, delimiter) is None
+
+
+def _fields_of_line(line: bytes, delimiter: str) -> list[str] | None:
+    """Return the fields of a line; None if a quote is open at its end."""
+    text = line.decode("utf-8", "surrogateescape")
+    try:
+        fields = next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+    return None if fields and fields[-1].endswith("\n") else fields
+
+
+def _row_by_row(block: Lines, header: _Header, wanted: Sequence[str]) -> tuple[Rows, bytes]:
+    """Return the rows of a block, and what is left of it: a row that ends in the next block."""
+    lines = [line + b"\n" for line in block.content.split(b"\n")[:-1]]
+    indexes = [header.names.index(name) for name in wanted]
+    values: list[list[str | None]] = []
+    positions: list[int] = []
+    bad: list[BadRow] = []
+    at = 0
+    while at < len(lines):
+        fields, n_lines = _read_row(lines, at, header)
+        if n_lines == 0 and not block.is_last:
+            break
+        position = block.first - 1 + at
+        if fields is None:
+            bad.append(BadRow(position, "bad_row", lines[at].decode("utf-8", "backslashreplace")))
+        elif fields:
+            values.append([fields[index] or None for index in indexes])
+            positions.append(position)
+        at += max(1, n_lines)
+    columns = [pa.array([row[n] for row in values], pa.string()) for n in range(len(wanted))]
+    table = pa.Table.from_arrays(columns, names=list(wanted))
+    return Rows(table, np.array(positions, np.int64), bad), b"".join(lines[at:])
+
+
+def _read_row(lines: Sequence[bytes], at: int, header: _Header) -> tuple[list[str] | None, int]:
+    """Return the fields of the row at a line, and its number of lines.
+
+    No fields are those of an empty line, None those of a bad row. The number is 0 where a quote is
+    open at the end of the lines.
+    """
+    if not lines[at].strip():
+        return [], 1
+    fields, n_lines = _fields_of_line(lines[at], header.delimiter), 1
+    if fields is None:
+        some = lines[at : at + MAX_ROW_LINES]
+        fields, n_lines = _fields_of_lines(some, header.delimiter)
+        if fields is None and n_lines == len(some) < MAX_ROW_LINES:
+            return None, 0
+    if fields is None or len(fields) != len(header.names):
+        return None, 1
+    return (fields, n_lines) if _is_text(lines[at : at + n_lines]) else (None, n_lines)
+
+
+def _fields_of_lines(lines: Sequence[bytes], delimiter: str) -> tuple[list[str] | None, int]:
+    """Return the fields of a row of some lines, and how many were read for it.
+
+    No fields (None) are those of a row that breaks the rules of quotes.
+    """
+    n_bytes = itertools.accumulate(map(len, lines))
+    short = sum(1 for n in n_bytes if n <= BLOCK_BYTES)
+    texts = (line.decode("utf-8", "surrogateescape") for line in lines[:short])
+    reader = csv.reader(texts, delimiter=delimiter, strict=True)
+    try:
+        return next(reader), reader.line_num
+    except (csv.Error, StopIteration):
+        return None, reader.line_num
+
+
+def _is_text(lines: Sequence[bytes]) -> bool:
+    try:
+        b"".join(lines).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,50 @@
+"""Rows of a table that were read, and those that were not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pyarrow as pa
+
+from labeling.errors import InputError
+from labeling.keys.arrays import Ints
+
+
+class BadRow(NamedTuple):
+    """A row that cannot be read: its position, ``bad_row`` or ``truncated``, and its content."""
+
+    position: int
+    reason: str
+    value: str
+
+
+class Rows(NamedTuple):
+    """Columns of text of some rows; the position of each, from 0; and the bad rows among them.
+
+    The position is the number of the row in a Parquet file, and that of its first line in others.
+    """
+
+    table: pa.Table
+    positions: Ints
+    bad: Sequence[BadRow] = ()
+
+
+class HasBad(Protocol):
+    """Rows of which some may be bad."""
+
+    @property
+    def bad(self) -> Sequence[BadRow]:
+        """The bad rows."""
+
+
+def refuse_bad(path: Path, batches: Iterable[HasBad]) -> None:
+    """Raise `InputError` for the first bad row of a file whose rows are all needed."""
+    for batch in batches:
+        for row in batch.bad:
+            raise InputError(
+                "a row of a table cannot be read",
+                facts={"where": f"{path}:{row.position + 1}", "found": row.value[:200]},
+                help="correct the row",
+            )
