@@ -25,6 +25,7 @@ from labeling.readers.tabular import BATCH_BYTES, BATCH_ROWS
 from labeling.schemas import AUDITS, TRUTH, VERDICTS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.run.progress import notify
+from pipelines.run.spreadsheets import neutral, restored
 
 REQUIRED = ("image_id", "label_id", "verdict")
 COLUMNS = (*REQUIRED, "auditor", "seq", "stratum", "p_inclusion")
@@ -35,6 +36,8 @@ def write_sheet(
     path: Path, judged: pa.Table, asked: pa.Table, images: pa.Table, taxonomy: Taxonomy
 ) -> None:
     """Write a sheet: the judgements so far, and below them the pairs to judge.
+
+    No text of it is a formula for a spreadsheet (see `pipelines.run.spreadsheets`).
 
     Parameters
     ----------
@@ -63,7 +66,8 @@ def write_sheet(
         "verdict": judged["verdict"].to_pylist() + nothing,
         "auditor": judged["auditor"].to_pylist() + nothing,
     }
-    write_text(path, pd.DataFrame(sheet).to_csv(index=False, lineterminator="\n"))
+    cells = {name: [neutral(text or "") for text in column] for name, column in sheet.items()}
+    write_text(path, pd.DataFrame(cells).to_csv(index=False, lineterminator="\n"))
 
 
 def read_answers(path: Path, pool: Pool, cells: Cells | None = None) -> pa.Table:
@@ -200,7 +204,8 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, bool]:
             "a line of the answers has another number of columns than the first",
             facts={"where": f"{path}:{odd[0]}"},
         )
-    return pd.DataFrame([*rows.values()], [*rows], names, dtype=str), is_cut
+    cells = [[restored(cell) for cell in row] for row in rows.values()]
+    return pd.DataFrame(cells, [*rows], names, dtype=str), is_cut
 
 
 def _report_cut(path: Path) -> None:

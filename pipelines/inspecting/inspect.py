@@ -33,6 +33,7 @@ from pipelines.inspecting.tables import (
 )
 from pipelines.inspecting.where import Filter, did_you_mean, read_filter
 from pipelines.run.progress import notify
+from pipelines.run.spreadsheets import neutral
 
 ROWS_OF_A_PAGE = 1000
 """Rows of which the columns are aligned together."""
@@ -228,7 +229,7 @@ def _write_csv(columns: Sequence[str], rows: Iterator[dict[str, Any]], out: IO[s
 
 def _csv_cell(value: Any) -> str:
     if value is None or isinstance(value, str):
-        return value or ""
+        return neutral(value or "")
     return json.dumps(value, ensure_ascii=False)
 
 

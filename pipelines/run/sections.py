@@ -5,6 +5,7 @@ Every mistake is reported at once, each as ``file:line:column`` with the nearest
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import re
 import tomllib
@@ -16,6 +17,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labeling.errors import ConfigError
+
+MAX_DEPTH = 16
+"""Keys in one another in a file of settings, at most."""
+
+MAX_SHOWN = 200
+"""Characters of a value that a message shows."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -44,7 +51,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
             "the configuration cannot be read", facts={"file": path, "cause": error}
         ) from error
     try:
-        return tomllib.loads(text), text
+        return _loads(text), text
     except tomllib.TOMLDecodeError as error:
         twice = "Cannot declare" in str(error) or "Cannot overwrite" in str(error)
         raise ConfigError(
@@ -54,6 +61,30 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
             if twice
             else "",
         ) from error
+
+
+def _loads(text: str) -> dict[str, Any]:
+    """Return the content of a text in TOML; any fault of it is a TOMLDecodeError with its line."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except (RecursionError, ValueError) as error:
+        fault = "nested too deeply" if isinstance(error, RecursionError) else "a number too long"
+        lines = text.splitlines(keepends=True)
+        first = bisect.bisect_left(range(len(lines)), True, key=lambda n: _fails(lines[: n + 1]))
+        raise tomllib.TOMLDecodeError(f"{fault} (at line {first + 1})") from error
+
+
+def _fails(lines: Sequence[str]) -> bool:
+    """Return whether lines cannot be read for another reason than that they end too early."""
+    try:
+        tomllib.loads("".join(lines))
+    except tomllib.TOMLDecodeError:
+        return False
+    except (RecursionError, ValueError):
+        return True
+    return False
 
 
 def checked(
@@ -77,12 +108,35 @@ def checked(
     ConfigError
         With every mistake.
     """
+    positions = dict(_key_positions(text))
+    refused = [
+        f'{_head(path, positions, where)}"{".".join(map(str, path))}": {problem}'
+        for path, problem in _refused(content)
+    ]
+    if refused:
+        raise ConfigError("\n".join(refused), help=f"{reference} lists every key")
     try:
         return model.model_validate(_tuples(content))
     except ValidationError as error:
-        positions = dict(_key_positions(text))
         problems = [_explain(e, positions, where, model) for e in error.errors(include_url=False)]
         raise ConfigError("\n".join(problems), help=f"{reference} lists every key") from None
+
+
+def _refused(content: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...], str]]:
+    """Yield the path to each value that no setting can have, and the problem."""
+    pending: list[tuple[tuple[Any, ...], Any]] = [((), content)]
+    while pending:
+        path, value = pending.pop()
+        if len(path) > MAX_DEPTH:
+            yield path, f"nested more than {MAX_DEPTH} times"
+        elif isinstance(value, Mapping):
+            pending += [((*path, name), inner) for name, inner in reversed([*value.items()])]
+        elif isinstance(value, list | tuple):
+            pending += [((*path, n), inner) for n, inner in reversed([*enumerate(value)])]
+        elif isinstance(value, str) and "\0" in value:
+            yield path, f"a text with the character NUL, found {_cut(repr(value))}"
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            yield path, f"a number of more than 64 bits, found one of {value.bit_length():,}"
 
 
 def _tuples(value: Any) -> Any:
@@ -146,7 +200,7 @@ def values_of(overrides: Overrides) -> Mapping[str, Any]:
 def _parse_value(written: str) -> Any:
     try:
         return tomllib.loads(f"value = {written}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, and a text if a text is asked for
         return written
 
 
@@ -154,11 +208,8 @@ def _explain(
     error: Any, positions: Mapping[tuple[Any, ...], str], where: str, model: type[BaseModel]
 ) -> str:
     path = tuple(error["loc"])
-    position = next(
-        (positions[path[:n]] for n in range(len(path), 0, -1) if path[:n] in positions), ""
-    )
-    key = ".".join(map(str, path))
-    head = f"{where}:{position}: " if position else f"{where}: "
+    key = _cut(".".join(map(str, path)))
+    head = _head(path, positions, where)
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(
             str(path[-1]), _known_keys(model, path[:-1]), n=1, cutoff=0.5
@@ -170,7 +221,20 @@ def _explain(
     if error["type"] == "tuple_type" and isinstance(error["input"], Mapping):
         return f"{head}there can be several [{key}]: write it with two brackets, [[{key}]]"
     message = error["msg"][0].lower() + error["msg"][1:]
-    return f'{head}"{key}": {message}, found {error["input"]!r}'
+    return f'{head}"{key}": {message}, found {_cut(repr(error["input"]))}'
+
+
+def _head(path: tuple[Any, ...], positions: Mapping[tuple[Any, ...], str], where: str) -> str:
+    """Return the file, line and column of a key, or of the section that holds it."""
+    below = (positions[known] for known in positions if known[: len(path)] == path)
+    above = (positions[path[:n]] for n in range(len(path) - 1, 0, -1) if path[:n] in positions)
+    position = next(below, None) or next(above, None)
+    return f"{where}:{position}: " if position else f"{where}: "
+
+
+def _cut(text: str) -> str:
+    """Return a text for a message, without what is beyond `MAX_SHOWN` characters."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def _known_keys(model: Any, path: tuple[Any, ...]) -> list[str]:

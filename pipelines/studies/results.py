@@ -13,6 +13,7 @@ import pandas as pd
 
 from curation.report.facts import rounded
 from curation.runs.durable import write_text
+from pipelines.run.spreadsheets import neutral
 from pipelines.studies.cells import Cell, Measures
 from training.study.paired_differences import differences
 from training.study.points import CONFIDENCE, Band, Floats, points, seed_bands
@@ -64,7 +65,8 @@ def write_table(results: Results, grid: Grid, training: Mapping[str, Any], out_d
     ]
     unset = {name: "float64" for name, value in training.items() if value is None}
     table = pd.DataFrame(rows).astype(unset)
-    write_text(out_dir / "study.csv", table.to_csv(index=False, lineterminator="\n"))
+    shown = table.map(lambda value: neutral(value) if isinstance(value, str) else value)
+    write_text(out_dir / "study.csv", shown.to_csv(index=False, lineterminator="\n"))
     table.to_parquet(out_dir / "study.parquet", index=False)
 
 

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
+from pipelines.inspecting.inspect import _write_csv
 from tests.pipelines.runfolders import IMAGE_IDS, TEXT, write_run, write_signals
 
 WINNOW = shutil.which("winnow", path=str(Path(sys.executable).parent)) or "winnow"
@@ -150,3 +151,10 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
     assert done.exit_code == 3
     assert str(damaged) in done.stderr
     assert inspect(run_dir, "candidates", "--count").stdout == "4\n"
+
+
+def test_csv_holds_no_formula_and_numbers_as_they_are() -> None:
+    rows = iter([{"image": "=HYPERLINK(1)", "weight": -0.5, "names": ["=a"], "none": None}])
+    out = io.StringIO()
+    _write_csv(["image", "weight", "names", "none"], rows, out)
+    assert out.getvalue().splitlines()[1] == '\'=HYPERLINK(1),-0.5,"[""=a""]",'

@@ -130,3 +130,52 @@ def test_a_section_of_inputs_with_one_bracket_is_explained(tmp_path: Path) -> No
     assert "/run.toml:3:2: there can be several [archive]: write it with two brackets" in message
     message = problems(tmp_path, '[site]\npath = "a"\n[site]\npath = "b"\n')
     assert "has two brackets: [[archive]]" in message
+
+
+def deep(n: int) -> str:
+    return ".".join(["a"] * n)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (f"a = {'[' * 5000}", "nested too deeply (at line 3)"),
+        (f"a = [\n{'[' * 5000}", "nested too deeply (at line 4)"),
+        (f"a = {'{a = ' * 5000}", "nested too deeply (at line 3)"),
+        (f"a = {'1' * 5000}", "a number too long (at line 3)"),
+        (f"b = 1\na = [2,\n{'1' * 5000}]\nc = [", "a number too long (at line 5)"),
+        (f"{deep(3000)} = 1", ':3:1: "taxonomy.a'),
+        (f"[{deep(3000)}]\nb = 1", ':3:2: "a.a'),
+        (f"[select]\nkeep = 0x{'f' * 5000}", ':4:1: "select.keep": a number of more than 64 bits'),
+        (f"[audit]\nn = {'1' * 4200}", ':4:1: "audit.n": a number of more than 64 bits'),
+        ('format = "a\\u0000b"', ':3:1: "taxonomy.format": a text with the character NUL'),
+        ('[[archive]]\npath = "a\\u0000b"', ':4:1: "archive.0.path": a text with the character'),
+        (f'[select]\nkeep = "{"x" * 5000}"', ':4:1: "select.keep"'),
+    ],
+)
+def test_values_that_break_readers_are_errors_with_their_line(
+    tmp_path: Path, line: str, problem: str
+) -> None:
+    path = tmp_path / "winnow.toml"
+    path.write_text(f'[taxonomy]\npath = "labels.jsonl"\n{line}\n')
+    with pytest.raises(ConfigError) as error:
+        read_config(path)
+    assert problem in str(error.value)
+    assert len(str(error.value)) < 1000
+
+
+def test_a_base_with_the_character_nul_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "winnow.toml"
+    path.write_text('base = "a\\u0000b"\n[taxonomy]\npath = "labels.jsonl"\n')
+    with pytest.raises(ConfigError, match=':1:1: "base": a text with the character NUL'):
+        read_config(path)
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, "1" * 5000, f"0x{'f' * 5000}", "a\0b"])
+@pytest.mark.parametrize("key", ["select.keep", deep(3000)])
+def test_the_same_values_of_an_override_are_errors(tmp_path: Path, key: str, value: str) -> None:
+    path = tmp_path / "winnow.toml"
+    path.write_text('[taxonomy]\npath = "labels.jsonl"\n')
+    with pytest.raises(ConfigError) as error:
+        read_config(path, [f"{key}={value}"])
+    assert len(str(error.value)) < 1000

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+
+from curation.scoring.parts import parts_of_table, pool_of_parts
+from labeling.keys.ids import digest
+from labeling.schemas import AUDITS, CANDIDATES, IMAGES
+from labeling.taxonomy.taxonomy import Label, build_taxonomy
+from pipelines.auditing.sheets import read_answers, write_sheet
+
+LABELS = {"-x": "+cmd|' /C calc'!A0", "b": "@SUM(1)", "c": "plain; -name"}
+LOCATIONS = ['=HYPERLINK("http://evil/1")', "\tx.jpg", "a/b.jpg"]
+
+
+def test_a_sheet_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
+    taxonomy = build_taxonomy(
+        [Label(id_, ((name, "en"),), (), None, n) for n, (id_, name) in enumerate(LABELS.items())],
+        "test",
+    )
+    ids = [digest(location) for location in LOCATIONS]
+    images = pa.table(
+        {"image_id": ids, "location": LOCATIONS, "n_bytes": [1] * 3}, schema=IMAGES.arrow
+    )
+    pairs = [(image, label) for image in ids for label in LABELS]
+    item = {"source": "alt", "strength": 1.0, "n_pages": 1, "n_hosts": 1}
+    rows = [
+        {"image_id": i, "label_id": label, "evidence": [item], "silent": [], "ambiguity": 1}
+        for i, label in pairs
+    ]
+    judged = [
+        {
+            "image_id": i,
+            "label_id": label,
+            "verdict": "yes",
+            "auditor": "=me",
+            "seq": n,
+            "stratum": "all",
+            "p_inclusion": 1.0,
+        }
+        for n, (i, label) in enumerate(pairs)
+    ]
+    audits = pa.Table.from_pylist(judged, schema=AUDITS.arrow)
+    path = tmp_path / "sheet.csv"
+    write_sheet(path, audits, audits.slice(0, 0), images, taxonomy)
+    with path.open(newline="", encoding="utf-8") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert "'=me" in cells
+    assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for cell in cells)
+    candidates = pa.Table.from_pylist(rows, schema=CANDIDATES.arrow)
+    pool = pool_of_parts(parts_of_table(candidates), taxonomy)
+    answers = read_answers(path, pool)
+    for name in ("image_id", "label_id", "verdict", "auditor"):
+        assert answers[name].to_pylist() == audits[name].to_pylist()
