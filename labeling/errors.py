@@ -25,7 +25,8 @@ class WinnowError(Exception):
     facts
         Place and values, in the order in which they are shown.
     help
-        Remedy.
+        Remedy. Arguments are written as in Python, `` `keep=` `` or
+        `` `settings={"select.keep": 0.2}` ``; the command line prints its options.
     """
 
     exit_code = 3

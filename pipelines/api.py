@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from curation.runs.lock import locked
 from curation.runs.stage import Stage
-from labeling.arguments import checks_arguments
 from labeling.errors import ConfigError
 from pipelines.auditing.looks import Look
 from pipelines.run.config import Config, read_config, with_overrides
@@ -23,6 +22,7 @@ from pipelines.run.paths import absolute, existing
 from pipelines.run.progress import notify
 from pipelines.run.saved_config import load_config, save_config
 from pipelines.run.sections import Overrides
+from pipelines.run.step import step
 from pipelines.studies.opened import Study, open_study
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Evaluation:
     path: Path
 
 
-@checks_arguments
+@step
 def label(
     config: Config | Path | str,
     *,
@@ -90,8 +90,7 @@ def label(
         names.
     beam_options
         More options of Beam, such as ``--direct_num_workers=2``.
-    settings
-        Keys of the configuration to set, such as ``{"label.max_reject_share": 0.2}``.
+    {settings}
 
     Returns
     -------
@@ -100,12 +99,11 @@ def label(
 
     Raises
     ------
-    ConfigError
-        If the configuration or an option is wrong.
+    {run_errors}
     InputError
-        If an input cannot be used.
-    BusyError
-        If another process works in the folder.
+        If an input cannot be used, or no label fits any text.
+    QualityError
+        If more rows are rejected, or more archives cut, than the settings allow.
     """
     from pipelines.jobs.label import label as make_candidates
 
@@ -120,7 +118,7 @@ def label(
     return stage
 
 
-@checks_arguments
+@step
 def audit_sample(
     run: Path | str, *, until_width: float | None = None, settings: Overrides = ()
 ) -> AuditSample:
@@ -131,13 +129,11 @@ def audit_sample(
 
     Parameters
     ----------
-    run
-        Run folder.
+    {run}
     until_width
         Width of the interval of the precision, in (0, 1], that ends the audit: call the function
         again after each import, until the result has no sheet.
-    settings
-        Keys of the configuration to set for this call, such as ``{"audit.n": 200}``.
+    {settings}
 
     Returns
     -------
@@ -146,6 +142,7 @@ def audit_sample(
 
     Raises
     ------
+    {run_errors}
     InputError
         If there is a sheet whose answers were not imported, or all pairs are judged.
     """
@@ -161,7 +158,7 @@ def audit_sample(
         return AuditSample(*draw_audits(config, run_dir))
 
 
-@checks_arguments
+@step
 def audit_import(
     run: Path | str,
     answers: Path | str,
@@ -194,6 +191,10 @@ def audit_import(
         If a taxonomy is given without candidates.
     InputError
         If the answers, the candidates or the taxonomy cannot be used.
+    BusyError
+        If another process works in the run folder.
+    IntegrityError
+        If a file of the run is missing or differs from what was written.
     """
     from pipelines.auditing.import_candidates import import_candidates
     from pipelines.auditing.sample import import_answers
@@ -202,7 +203,7 @@ def audit_import(
         raise ConfigError(
             "a taxonomy is given without candidates",
             facts={"taxonomy": taxonomy},
-            help="name the candidates that it belongs to: --candidates",
+            help="name the candidates that it belongs to: `candidates=`",
         )
     run_dir, given = absolute(Path(run)), existing(absolute(Path(answers)))
     labels = None if taxonomy is None else existing(absolute(Path(taxonomy)))
@@ -212,7 +213,7 @@ def audit_import(
         return import_answers(run_dir, given)
 
 
-@checks_arguments
+@step
 def select(
     run: Path | str,
     *,
@@ -227,8 +228,7 @@ def select(
 
     Parameters
     ----------
-    run
-        Run folder.
+    {run}
     keep
         Share of the candidates to keep, in (0, 1].
     precision
@@ -239,8 +239,7 @@ def select(
         ``level``, ``label`` or ``source-pattern``: select in each group by itself.
     floor
         Best candidates of each label to keep, as many as the share or the precision allows.
-    settings
-        Keys of the configuration to set for this call, such as ``{"select.per_image": 1}``.
+    {settings}
 
     Returns
     -------
@@ -251,6 +250,7 @@ def select(
     ------
     ConfigError
         If a share and a precision are given, or groups and a floor.
+    {run_errors}
     InputError
         If the run has no audits.
     QualityError
@@ -262,7 +262,7 @@ def select(
         raise ConfigError(
             "a share and a precision cannot be asked for together",
             facts={"keep": keep, "precision": precision},
-            help="give --keep or --precision, not both",
+            help="give `keep=` or `precision=`, not both",
         )
     options: dict[str, Any] = {"keep": keep, "confidence": confidence, "by": by, "floor": floor}
     given = {f"select.{name}": value for name, value in options.items() if value is not None}
@@ -272,7 +272,7 @@ def select(
         return make_selection(with_overrides(config, given), run_dir)
 
 
-@checks_arguments
+@step
 def export(
     run: Path | str,
     *,
@@ -284,14 +284,11 @@ def export(
 
     Parameters
     ----------
-    run
-        Run folder.
-    label_set
-        ``selected``, ``all`` candidates, or as many of them as are selected, drawn at ``random``.
+    {run}
+    {label_set}
     short_side
         Pixels to which the shorter side of larger images is reduced, 16 or more.
-    settings
-        Keys of the configuration to set for this call, such as ``{"export.shard_mb": 64}``.
+    {settings}
 
     Returns
     -------
@@ -300,6 +297,7 @@ def export(
 
     Raises
     ------
+    {run_errors}
     InputError
         If the run has no selection, or no image is left to train on.
     """
@@ -310,7 +308,7 @@ def export(
         return write_shards(with_overrides(config, given), run_dir, label_set)
 
 
-@checks_arguments
+@step
 def train(
     run: Path | str, *, label_set: str = "selected", settings: Overrides = ()
 ) -> Stage | None:
@@ -320,12 +318,9 @@ def train(
 
     Parameters
     ----------
-    run
-        Run folder.
-    label_set
-        Label set of the shards: ``selected``, ``all`` or ``random``.
-    settings
-        Keys of the configuration to set for this call, such as ``{"train.steps": 500}``.
+    {run}
+    {label_set}
+    {settings}
 
     Returns
     -------
@@ -334,6 +329,7 @@ def train(
 
     Raises
     ------
+    {run_errors}
     InputError
         If the run has no shards of the label set.
     QualityError
@@ -353,7 +349,7 @@ def train(
             return train_network(config, run_dir, label_set, world)
 
 
-@checks_arguments
+@step
 def evaluate(
     run: Path | str,
     *,
@@ -373,8 +369,7 @@ def evaluate(
     ----------
     run
         Run folder; with `on` also the folder of a model.
-    label_set
-        Label set of the model: ``selected``, ``all`` or ``random``.
+    {label_set}
     on
         Folder, tar or CSV file of another task; all parameters below need it.
     task
@@ -390,8 +385,7 @@ def evaluate(
         Side of the task's images, in pixels, 16 to 4096.
     out
         JSON file to write; ``transfer-TASK.json`` in `run` by default.
-    settings
-        Keys of the configuration to set for this call, such as ``{"evaluate.truth": "t.csv"}``.
+    {settings}
 
     Returns
     -------
@@ -402,6 +396,7 @@ def evaluate(
     ------
     ConfigError
         If no truth of the held-out images is configured, or an option does not fit the task.
+    {run_errors}
     InputError
         If there is no model, or the task cannot be read.
     """
@@ -416,7 +411,7 @@ def evaluate(
             raise ConfigError(
                 "an option of another task is given without the task",
                 facts={"options": ", ".join(given)},
-                help="name the task: --on TASK",
+                help="name the task: `on=`",
             )
         with _locked(run, settings) as (config, run_dir):
             stage = evaluate_held_out(config, run_dir, label_set)
@@ -427,16 +422,14 @@ def evaluate(
     return Evaluation(evaluate_on(other, model, seeds or 1, path), path)
 
 
-@checks_arguments
+@step
 def report(run: Path | str, *, settings: Overrides = ()) -> Path:
     """Write ``report.html`` and ``report.json`` from the stages of a run: ``winnow report``.
 
     Parameters
     ----------
-    run
-        Run folder.
-    settings
-        Keys of the configuration to set for this call.
+    {run}
+    {settings}
 
     Returns
     -------
@@ -445,6 +438,7 @@ def report(run: Path | str, *, settings: Overrides = ()) -> Path:
 
     Raises
     ------
+    {run_errors}
     InputError
         If the run has no candidates.
     """
@@ -454,7 +448,7 @@ def report(run: Path | str, *, settings: Overrides = ()) -> Path:
         return write_report(config, run_dir)
 
 
-@checks_arguments
+@step
 def study(config: Path | str, *, settings: Overrides = ()) -> Study:
     """Train on more and more of a run's images, and measure each network: ``winnow study``.
 
@@ -465,7 +459,7 @@ def study(config: Path | str, *, settings: Overrides = ()) -> Study:
     config
         TOML file of the study; results go to the folder of its name without the ending.
     settings
-        Keys of the study to set.
+        Keys of the study to set, such as ``{"seeds": [0]}``; see ``docs/reference/study.md``.
 
     Returns
     -------
@@ -476,6 +470,10 @@ def study(config: Path | str, *, settings: Overrides = ()) -> Study:
     ------
     ConfigError, InputError, QualityError
         If the study cannot be made as it is described; before anything is trained.
+    BusyError
+        If another process works in the folder of the study.
+    IntegrityError
+        If a file of the run is missing or differs from what was written.
     """
     from pipelines.studies.settings import read_study
     from pipelines.studies.study import run_study
@@ -485,7 +483,7 @@ def study(config: Path | str, *, settings: Overrides = ()) -> Study:
     return open_study(file.with_suffix(""))
 
 
-@checks_arguments
+@step
 def plan(
     config: Config | Path | str, *, out: Path | str | None = None, settings: Overrides = ()
 ) -> Plan:
@@ -497,8 +495,7 @@ def plan(
         Path of a TOML file, or its checked content.
     out
         Run folder of the job, to show what is done and the space there.
-    settings
-        Keys of the configuration to set.
+    {settings}
 
     Returns
     -------
@@ -517,14 +514,13 @@ def plan(
     return make_plan(_read(config, settings), None if out is None else absolute(Path(out)))
 
 
-@checks_arguments
+@step
 def status(run: Path | str) -> Status:
     """Describe how far a run is, without its lock: ``winnow status``.
 
     Parameters
     ----------
-    run
-        Run folder.
+    {run}
 
     Returns
     -------

@@ -24,6 +24,7 @@ from pipelines.commands.config import config
 from pipelines.commands.delivery import evaluate, export, report, train
 from pipelines.commands.inspect import inspect, plan, status
 from pipelines.commands.label import demo, label
+from pipelines.commands.options import as_options
 from pipelines.commands.select import select
 from pipelines.commands.study import study
 
@@ -129,7 +130,7 @@ def _print_error(error: WinnowError) -> None:
     for name, value in error.facts.items():
         click.echo(f"  {visible(name)}: {visible(value)}", err=True)
     if error.help:
-        click.echo(f"  help: {visible(error.help)}", err=True)
+        click.echo(f"  help: {visible(as_options(error.help))}", err=True)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +101,39 @@ def test_a_public_name_leads_to_what_its_module_documents(package: str, name: st
     assert inspect.getdoc(value)
     assert value.__module__.startswith(f"{package}.")
     assert getattr(importlib.import_module(value.__module__), name) is value
+
+
+def sections_of(value: object) -> dict[str, list[str]]:
+    """Return the entries of each section of a docstring in numpy's form."""
+    text = inspect.getdoc(value) or ""
+    _, *parts = re.split(r"^(\w+)\n-{3,}\n", text, flags=re.MULTILINE)
+    entries = (re.findall(r"^\w.*$", body, re.MULTILINE) for body in parts[1::2])
+    return {
+        title: [name for entry in some for name in entry.split(", ")]
+        for title, some in zip(parts[::2], entries, strict=True)
+    }
+
+
+def public(is_wanted: Callable[[object], bool]) -> list[object]:
+    values = (getattr(importlib.import_module(package), name) for package, name in NAMES)
+    return [value for value in values if is_wanted(value)]
+
+
+@pytest.mark.parametrize("function", public(inspect.isfunction), ids=lambda f: f.__qualname__)
+def test_a_function_documents_parameters_result_and_errors(function: Callable[..., object]) -> None:
+    signature, sections = inspect.signature(function), sections_of(function)
+    assert sections["Parameters"] == [*signature.parameters]
+    assert sections["Raises"]
+    if signature.return_annotation != "None":
+        assert sections.get("Returns") or sections["Yields"]
+    assert "{run" not in (inspect.getdoc(function) or "")
+
+
+@pytest.mark.parametrize("kind", public(dataclasses.is_dataclass), ids=lambda kind: kind.__name__)
+def test_a_class_documents_its_attributes(kind: Any) -> None:
+    sections = sections_of(kind)
+    documented = sections.get("Attributes") or sections["Parameters"]
+    assert {field.name for field in dataclasses.fields(kind)} <= {*documented}
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -93,6 +93,12 @@ def threshold_table(
         The table that was scored and its labels, if `draw_audits` drew from it: they give the
         strata of the draw. Without them tenths of the score are used.
 
+    Returns
+    -------
+    ThresholdTable
+        1,001 rows with ``threshold``, ``n_kept``, ``share`` (of the candidates), ``precision``
+        (null without audits), ``low`` and ``high`` (its interval), and ``n_audits``.
+
     Raises
     ------
     InputError

@@ -152,10 +152,17 @@ def open_run(path: Path | str) -> Run:
     path
         A run folder, as made by `winnow label` or `winnow demo`.
 
+    Returns
+    -------
+    Run
+        Its tables are attributes, such as ``run.candidates``; each is read when it is used.
+
     Raises
     ------
     InputError
         If the folder does not hold a stage.
+    IntegrityError
+        If the manifest of a stage is damaged.
     """
     run = Run(Path(path))
     if not run.stages:

@@ -92,6 +92,17 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
         Charset of the HTTP header; if it is missing or unknown, the page's own declaration is
         used. Without one the page is UTF-8 if it is valid, else a guess, ``guessed_charset``.
 
+    Returns
+    -------
+    Page
+        Images with their texts, links, and the parts that were left out. Damaged pages are read
+        as far as possible, as browsers do.
+
+    Raises
+    ------
+    InputError
+        For an argument of another type.
+
     Examples
     --------
     >>> page = read_page(b'<h1>Fruit</h1><p><img src="red-apple.jpg" alt="A!"></p>', "https://a.org/")

@@ -49,6 +49,10 @@ class Matcher:
 
     Attributes
     ----------
+    trie
+        The words of the names.
+    alternatives
+        Relations of the labels: which ones are above another, and which exclude each other.
     first, labels
         Name f names the labels ``labels[first[f]:first[f + 1]]``.
     entry, modifier
@@ -86,6 +90,16 @@ def compile_matcher(taxonomy: Taxonomy, statistics: NameStatistics = NO_STATISTI
         The labels and their names.
     statistics
         Statistics of the names in many texts; by default, every name counts alike.
+
+    Returns
+    -------
+    Matcher
+        The compiled names, for any number of texts.
+
+    Raises
+    ------
+    InputError
+        For an argument of another type.
 
     Examples
     --------
@@ -125,10 +139,26 @@ def _likeliest(senses: Senses) -> int:
 
 @checks_arguments
 def find(matcher: Matcher, text: str) -> Iterator[tuple[int, float, int]]:
-    """Yield (label code, strength, ambiguity) for each name found in a text, left to right.
+    """Find the names of a taxonomy in a text.
 
-    The code is the label's position in `Taxonomy.label_ids`, strength is in (0, 1], and ambiguity
-    is the number of labels that share the name.
+    Parameters
+    ----------
+    matcher
+        The compiled names.
+    text
+        Any text, such as an alt text or a caption.
+
+    Yields
+    ------
+    tuple
+        For each name, left to right: the code of the label, which is its position in
+        `Taxonomy.label_ids`; the strength, in (0, 1]; and the ambiguity, the number of labels that
+        share the name.
+
+    Raises
+    ------
+    InputError
+        For an argument of another type.
     """
     # Lone surrogates, which UTF-8 cannot hold, are replaced.
     words = split_words(pa.array([text.encode("utf-8", "replace").decode()], pa.string()))

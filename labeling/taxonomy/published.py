@@ -63,6 +63,11 @@ def read_taxonomy(files: TaxonomyFiles | Path | str) -> Taxonomy:
     files
         Path of the file of labels, or `TaxonomyFiles` with its format.
 
+    Returns
+    -------
+    Taxonomy
+        The labels sorted by id.
+
     Raises
     ------
     InputError

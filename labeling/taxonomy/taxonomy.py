@@ -52,7 +52,18 @@ class Label:
 class Taxonomy:
     """All labels, sorted by id; the index of a label is its code.
 
-    Build it with `labeling.taxonomy.published.read_taxonomy` or `build_taxonomy`, which check it.
+    Build it with `read_taxonomy` or `build_taxonomy`, which check it.
+
+    Attributes
+    ----------
+    label_ids
+        Id of each label, in ascending order.
+    names
+        Names and synonyms of each label with their language, the shown one first.
+    parents
+        Codes of the labels directly above each label.
+    glosses
+        Definition of each label, or None.
     """
 
     label_ids: tuple[str, ...]
@@ -199,6 +210,11 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
         In any order.
     where
         Name of their file, for messages.
+
+    Returns
+    -------
+    Taxonomy
+        The labels sorted by id.
 
     Raises
     ------

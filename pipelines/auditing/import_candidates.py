@@ -147,6 +147,6 @@ def _read(path: Path) -> Iterator[pa.Table]:
 def _without_hierarchy(labels: list[str]) -> Taxonomy:
     if not labels:
         raise InputError(
-            "the candidates hold no row, and no taxonomy is given", help="give one with --taxonomy"
+            "the candidates hold no row, and no taxonomy is given", help="give one: `taxonomy=`"
         )
     return build_taxonomy([Label(label_id, (), (), None, 1) for label_id in labels], "candidates")

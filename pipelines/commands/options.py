@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import click
 
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.run.paths import absolute
+
+_ARGUMENT = re.compile(r"`(\w+)=`")
+_SETTING = re.compile(r'`settings=\{"([\w.]+)": "?([^"}`]*)"?\}`')
 
 
 class AbsolutePath(click.Path):
@@ -58,6 +62,18 @@ def with_labels(command: str, label_set: str) -> str:
     'winnow train runs/mine --label-set all'
     """
     return command if label_set == "selected" else f"{command} --label-set {label_set}"
+
+
+def as_options(text: str) -> str:
+    """Return a text with the options of the command line in place of arguments of Python.
+
+    Examples
+    --------
+    >>> as_options('give `image_size=` or `settings={"base": "FOLDER"}`')
+    'give --image-size or -o base=FOLDER'
+    """
+    text = _SETTING.sub(r"-o \1=\2", text)
+    return _ARGUMENT.sub(lambda match: f"--{match[1].replace('_', '-')}", text)
 
 
 def print_values(values: Iterable[tuple[str, object]]) -> None:

@@ -63,7 +63,7 @@ def truth_path(config: Config) -> Path:
     if config.evaluate.truth is None:
         raise ConfigError(
             "there is nothing to evaluate against: evaluate.truth is not set",
-            help="name a table of image_id, label_id: -o evaluate.truth=truth.csv",
+            help='name a table of image_id, label_id: `settings={"evaluate.truth": "truth.csv"}`',
         )
     return find_input(config, config.evaluate.truth)
 

@@ -158,6 +158,6 @@ def _refuse_no_images(name: str, work: StageWriter, base: str) -> None:
         name,
         counts,
         facts,
-        "name the folder where the images are now with -o base=FOLDER, and keep the labels of more"
-        " images than are held out",
+        'name the folder where the images are now with `settings={"base": "FOLDER"}`, and keep the'
+        " labels of more images than are held out",
     )

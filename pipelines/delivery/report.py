@@ -196,7 +196,7 @@ def _pictures(config: Config, rows: pa.Table, images: pa.Table, taxonomy: Taxono
     if missing:
         notify(
             f"{len(missing):,} images that the report would show are missing in {config.base},"
-            f" the first is {missing[0]}: name their folder with -o base=FOLDER"
+            f" the first is {missing[0]}: set `base` to their folder"
         )
     return list(pictures.values())
 

@@ -77,7 +77,8 @@ def find_input(config: Config, path: str = "") -> Path:
         raise InputError(
             "an input of the run is missing",
             facts={"path": file, "data folder": f"{config.base} ({FILE} of the run names it)"},
-            help="put it back; or name the folder where the inputs are now, with -o base=FOLDER or,"
+            help="put it back; or name the folder where the inputs are now, with"
+            ' `settings={"base": "FOLDER"}` or,'
             " for all further commands, by `winnow label CONFIG --out RUN`, which keeps what is"
             " made",
         )

@@ -190,8 +190,8 @@ def values_of(overrides: Overrides) -> Mapping[str, Any]:
         if not equals or not key:
             raise ConfigError(
                 "an override is not of the form key=value",
-                facts={"-o": text},
-                help="for example: -o select.keep=0.25",
+                facts={"override": text},
+                help='for example: `settings={"select.keep": 0.25}`',
             )
         values[key] = _parse_value(written)
     return values

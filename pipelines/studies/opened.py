@@ -71,6 +71,11 @@ def open_study(path: Path | str) -> Study:
     path
         Folder that `winnow study` wrote.
 
+    Returns
+    -------
+    Study
+        The results.
+
     Raises
     ------
     InputError

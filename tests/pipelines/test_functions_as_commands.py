@@ -155,6 +155,21 @@ def test_every_function_that_writes_holds_the_lock_of_its_run(configured: Path, 
         assert pipelines.status(configured).holder is not None
 
 
+def test_a_remedy_names_arguments_in_python_and_options_on_the_command_line(
+    configured: Path,
+) -> None:
+    with pytest.raises(ConfigError, match="help: give `keep=` or `precision=`, not both"):
+        pipelines.select(configured, keep=0.2, precision=0.5)
+    done = CliRunner().invoke(
+        main, ["select", str(configured), "--keep", "0.2", "--precision", "0.5"]
+    )
+    assert "help: give --keep or --precision, not both" in done.stderr
+    with pytest.raises(ConfigError, match=r'`settings=\{"select.keep": 0.25\}`'):
+        pipelines.select(configured, settings=["keep"])
+    done = CliRunner().invoke(main, ["select", str(configured), "-o", "keep"])
+    assert "help: for example: -o select.keep=0.25" in done.stderr
+
+
 def test_wrong_options_are_errors_with_a_remedy(configured: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="without candidates"):
         pipelines.audit_import(configured, "answers.csv", taxonomy="labels.jsonl")

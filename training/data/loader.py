@@ -181,7 +181,19 @@ def pixels_in_order(
 
 @checks_arguments
 def normalise(pixels: Pixels, mean: Mean = MEAN, std: Deviation = STD) -> Tensor:
-    """Return ``uint8[n, s, s, 3]`` as ``float32[n, 3, s, s]``, less the mean, over the deviation.
+    """Return pixels as networks take them: less the mean, over the deviation.
+
+    Parameters
+    ----------
+    pixels
+        ``uint8[n, s, s, 3]``: red, green, blue.
+    mean, std
+        Mean and deviation of each channel, for pixels in [0, 1]; by default ImageNet's.
+
+    Returns
+    -------
+    torch.Tensor
+        ``float32[n, 3, s, s]``, on the device of the pixels.
 
     Raises
     ------

@@ -69,12 +69,17 @@ def training_batches(
 
 @checks_arguments
 def labels_in_shards(shards_dir: Path | str) -> list[str]:
-    """Return the labels that some training image of a folder shows, sorted.
+    """Return the labels that some training image of a folder shows.
 
     Parameters
     ----------
     shards_dir
         Folder with files ``train-*.tar``, as `winnow export` writes it.
+
+    Returns
+    -------
+    list of str
+        The label ids, sorted: a network's logits and the columns of `training_batches`.
 
     Raises
     ------

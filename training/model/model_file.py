@@ -100,12 +100,19 @@ def save_model(model_dir: Path | str, weights: Mapping[str, Tensor], card: Model
 
 @checks_arguments
 def load_model(model_dir: Path | str) -> tuple[ResNet, ModelCard]:
-    """Read a model; the network is on the CPU and in evaluation mode.
+    """Read a model.
 
     Parameters
     ----------
     model_dir
         Folder that `winnow train` or `save_model` wrote.
+
+    Returns
+    -------
+    ResNet
+        The network, on the CPU and in evaluation mode.
+    ModelCard
+        Its description: labels of the logits, size and normalisation of the images.
 
     Raises
     ------

@@ -45,6 +45,6 @@ def kind_of(path: Path) -> str:
         raise ConfigError(
             "a task can be of more than one kind",
             facts={"task": path, "kinds": ", ".join(kinds)},
-            help="set --task to one of them",
+            help="name one of them: `task=`",
         )
     return kinds[0] if kinds else "classify"

@@ -75,6 +75,6 @@ def test_the_model_of_a_run_is_found_by_its_label_set(
 
 def test_options_that_do_not_go_together_are_refused(model_dir: Path, task: Path) -> None:
     alone = winnow(model_dir, "--steps", 3)
-    assert (alone.exit_code, "--on TASK" in alone.stderr) == (2, True)
+    assert (alone.exit_code, "help: name the task: --on" in alone.stderr) == (2, True)
     wrong = winnow(model_dir, "--on", task, "--method", "frozen")
     assert (wrong.exit_code, "knn, linear" in wrong.stderr) == (2, True)

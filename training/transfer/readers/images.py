@@ -133,7 +133,7 @@ def refuse_too_many(n: int, side: int, path: Path) -> None:
         raise InputError(
             "the images of a task do not fit into the memory reserved for them",
             facts={"task": path, "side": side, "most images": MAX_TASK_BYTES // side**2 // 3},
-            help="take a smaller --image-size, or a part of the task",
+            help="take a smaller `image_size=`, or a part of the task",
         )
 
 

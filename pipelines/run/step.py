@@ -1,0 +1,42 @@
+"""The decorator of the public functions on a run, with the documentation that they share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from labeling.arguments import checks_arguments
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+_SHARED = {
+    "{run}": """\
+run
+    Run folder.""",
+    "{label_set}": """\
+label_set
+    ``selected`` labels, ``all`` candidates, or as many of them as are selected, drawn at
+    ``random``.""",
+    "{settings}": """\
+settings
+    Keys of the configuration to set for this call, such as ``{"select.keep": 0.25}``, or texts
+    such as ``"select.keep=0.25"``; ``docs/reference/config.md`` lists the keys.""",
+    "{run_errors}": """\
+ConfigError
+    If the configuration, or a key or value in `settings`, is wrong.
+BusyError
+    If another process works in the run folder.
+IntegrityError
+    If a file of the run is missing or differs from what was written.""",
+}
+
+
+def step(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Check the arguments of a function; its docstring holds names of `_SHARED` for their texts."""
+    text = inspect.getdoc(function) or ""
+    for name, shared in _SHARED.items():
+        text = text.replace(name, shared)
+    function.__doc__ = text
+    return checks_arguments(function)
