@@ -81,8 +81,8 @@ class Tree:
         """Members by class name; None where two classes share a name or a base is foreign."""
         members: dict[str, set[str] | None] = {}
         for module in self.modules.values():
-            for name, own in module.classes.items():
-                members[name] = None if name in members else own
+            for name, members_of_class in module.classes.items():
+                members[name] = None if name in members else members_of_class
         return members
 
     @functools.cached_property
@@ -131,8 +131,8 @@ def _defined(node: ast.stmt) -> set[str]:
 def _members(node: ast.ClassDef) -> set[str] | None:
     if any(ast.unparse(base) not in {"NamedTuple", "Protocol", "object"} for base in node.bases):
         return None
-    own = {name for statement in node.body for name in _defined(statement)}
-    return own | {
+    defined = {name for statement in node.body for name in _defined(statement)}
+    return defined | {
         n.attr
         for n in ast.walk(node)
         if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "self"

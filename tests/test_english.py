@@ -11,8 +11,8 @@ from tests import english
 
 @pytest.mark.parametrize("name", [*english.PACKAGES, "docs"])
 def test_no_text_holds_dialect_and_no_docstring_begins_like_a_question(name: str) -> None:
-    found = english.hits(english.texts(name))
-    assert found == [], "\n".join(map(str, found))
+    hits = english.hits(english.texts(name))
+    assert hits == [], "\n".join(map(str, hits))
 
 
 def hits_of(

@@ -52,8 +52,8 @@ def test_a_source_of_ones_own_keeps_more_at_the_same_precision(
 ) -> None:
     names = run_script("own_source.py", monkeypatch)
     assert names["folder_of"]("https://a.org/cats/1.jpg") == "cats"
-    found = re.findall(r"<Kept ([\d,]+) of", capsys.readouterr().out)
-    without, with_source = (int(n.replace(",", "")) for n in found)
+    counts = re.findall(r"<Kept ([\d,]+) of", capsys.readouterr().out)
+    without, with_source = (int(n.replace(",", "")) for n in counts)
     assert with_source > without * 1.3
 
 

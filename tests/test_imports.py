@@ -41,9 +41,9 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def sources(package: str, root: Path = ROOT) -> list[Path]:
-    found = sorted((root / package).rglob("*.py"))
-    assert found, f"no source of {package} below {root}"
-    return found
+    files = sorted((root / package).rglob("*.py"))
+    assert files, f"no source of {package} below {root}"
+    return files
 
 
 def name_of(path: Path) -> str:

@@ -97,13 +97,13 @@ def _votes(name: str, answers: pd.DataFrame, gold: pd.DataFrame) -> Votes:
     classes = sorted({*answers["label"], *gold["gold"]})
     task, tasks = pd.factorize(answers["task"])
     voter, _ = pd.factorize(answers["worker"])
-    place = {label: code for code, label in enumerate(classes)}
-    known = dict(zip(gold["task"], gold["gold"].map(place), strict=True))
+    code_of = {label: code for code, label in enumerate(classes)}
+    known = dict(zip(gold["task"], gold["gold"].map(code_of), strict=True))
     return Votes(
         name,
         task,
         voter,
-        answers["label"].map(place).to_numpy(np.int64),
+        answers["label"].map(code_of).to_numpy(np.int64),
         len(classes),
         np.array([known.get(t, -1) for t in tasks], np.int64),
     )

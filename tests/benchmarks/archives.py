@@ -89,8 +89,8 @@ def pages_bytes(path: Path) -> list[int]:
     from labeling.readers.http import Record
     from labeling.readers.warc import read_records
 
-    found = read_records(path, lambda status, mime: status == 200 and mime == "text/html")
-    return [len(r.body) for r in found if isinstance(r, Record) and r.body]
+    records = read_records(path, lambda status, mime: status == 200 and mime == "text/html")
+    return [len(r.body) for r in records if isinstance(r, Record) and r.body]
 
 
 def soup(path: Path, parser: str) -> dict[str, int]:

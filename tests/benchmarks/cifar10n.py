@@ -74,13 +74,13 @@ class Crowd:
         Names of the 10 classes.
     paths
         The n images.
-    said, true
+    given, true
         ``int64[n, 3]`` and ``int64[n]``: classes.
     """
 
     classes: list[str]
     paths: list[Path]
-    said: Codes
+    given: Codes
     true: Codes
 
     @cached_property
@@ -115,24 +115,28 @@ def run(data: Path, work: Path, steps: int) -> Result:
     crowd, run_dir = read_crowd(folder), work / "run-cifar10n"
     config = write_inputs(crowd, folder)
     candidates, selected = label(config, run_dir), select(config, run_dir)
-    result = tell_labels(crowd, candidates, selected) | tell_calibration(crowd, run_dir, selected)
+    result = measure_labels(crowd, candidates, selected) | measure_calibration(
+        crowd, run_dir, selected
+    )
     targets = {
-        "person": one_hot(crowd.said[:, 0]),
-        "majority": one_hot(majority(crowd.said)),
-        "votes": shares(crowd.said),
+        "person": one_hot(crowd.given[:, 0]),
+        "majority": one_hot(majority(crowd.given)),
+        "votes": shares(crowd.given),
         "true": one_hot(crowd.true),
     }
-    shards = {name: write_set(crowd, own, work / "sets" / name) for name, own in targets.items()}
+    shards = {
+        name: write_set(crowd, target, work / "sets" / name) for name, target in targets.items()
+    }
     (shards["winnow"],) = export(config, run_dir, "selected").paths(".tar", "train-")
-    result |= tell_proved(crowd, config, run_dir)
+    result |= measure_proved(crowd, config, run_dir)
     test, shown = write_test(folder / "test", crowd.classes, work / "sets" / "test")
-    found: dict[str, list[float]] = {name: [] for name in SETS}
+    measured: dict[str, list[float]] = {name: [] for name in SETS}
     for seed in SEEDS:
         for name in SETS:
             model = model_of(run_dir, name, shards[name], crowd.classes, steps, seed)
-            found[name].append(accuracy(model, test, shown))
-            print(f"{name:9} seed {seed} {found[name][-1]:.4f}", flush=True)
-    return result | tell_means(found)
+            measured[name].append(accuracy(model, test, shown))
+            print(f"{name:9} seed {seed} {measured[name][-1]:.4f}", flush=True)
+    return result | mean_measures(measured)
 
 
 def read_crowd(folder: Path) -> Crowd:
@@ -151,13 +155,13 @@ def write_inputs(crowd: Crowd, folder: Path) -> Config:
     labels = [{"id": name, "names": [name], "parents": ["class"]} for name in crowd.classes]
     lines = [json.dumps(entry) for entry in (*labels, {"id": "class", "names": []})]
     (folder / "taxonomy.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
-    places = [path.relative_to(folder).as_posix() for path in crowd.paths]
-    said = [
-        (place, crowd.classes[code], f"person{number}")
-        for place, codes in zip(places, crowd.said.tolist(), strict=True)
+    paths = [path.relative_to(folder).as_posix() for path in crowd.paths]
+    given = [
+        (path, crowd.classes[code], f"person{number}")
+        for path, codes in zip(paths, crowd.given.tolist(), strict=True)
         for number, code in enumerate(codes, 1)
     ]
-    write_csv(folder / "said.csv", ("image", "text", "source"), said)
+    write_csv(folder / "labels.csv", ("image", "text", "source"), given)
     names = [crowd.classes[code] for code in crowd.true.tolist()]
     truth = list(zip(crowd.image_ids, names, strict=True))
     write_csv(folder / "truth.csv", ("image_id", "label_id"), truth)
@@ -165,7 +169,7 @@ def write_inputs(crowd: Crowd, folder: Path) -> Config:
     content = {
         "base": str(folder),
         "taxonomy": {"path": "taxonomy.jsonl"},
-        "signals": [{"path": "said.csv", "columns": columns}],
+        "signals": [{"path": "labels.csv", "columns": columns}],
         "audit": {"n": N_AUDITS, "truth": "truth.csv"},
         "select": {"keep": 1.0},
         "export": {"holdout_share": 0.0},
@@ -184,16 +188,16 @@ def spread(crowd: Crowd, pairs: pa.Table, values: npt.NDArray[np.generic]) -> Fl
     return result
 
 
-def tell_labels(crowd: Crowd, candidates: Stage, selected: Stage) -> Result:
+def measure_labels(crowd: Crowd, candidates: Stage, selected: Stage) -> Result:
     """Print and return how right each set of labels is."""
     pairs, scored = candidates.table(CANDIDATES), selected.table(SELECTED)
     cold = pool_of_parts(parts_of_table(pairs), taxonomy_of(candidates)).cold
-    n, n_people = crowd.said.shape
+    n, n_people = crowd.given.shape
     image, person = np.repeat(np.arange(n), n_people), np.tile(np.arange(n_people), n)
     best = {
-        **{f"person{number}": codes for number, codes in enumerate(crowd.said.T, 1)},
-        "majority": majority(crowd.said),
-        "crowd_model": aggregate(image, person, crowd.said.ravel(), 10).argmax(axis=1),
+        **{f"person{number}": codes for number, codes in enumerate(crowd.given.T, 1)},
+        "majority": majority(crowd.given),
+        "crowd_model": aggregate(image, person, crowd.given.ravel(), 10).argmax(axis=1),
         "winnow_cold": spread(crowd, pairs, cold).argmax(axis=1),
         "winnow": spread(crowd, scored, np.asarray(scored["p_correct"])).argmax(axis=1),
     }
@@ -204,18 +208,18 @@ def tell_labels(crowd: Crowd, candidates: Stage, selected: Stage) -> Result:
     return result
 
 
-def tell_calibration(crowd: Crowd, run_dir: Path, selected: Stage) -> Result:
+def measure_calibration(crowd: Crowd, run_dir: Path, selected: Stage) -> Result:
     """Print and return how far off the probabilities of unaudited candidates are."""
     scored = selected.table(SELECTED)
     asked = find_pairs(scored, open_stage(run_dir, "audits").table(AUDITS)) < 0
     these = spread(crowd, scored, asked) == 1
     p = spread(crowd, scored, np.asarray(scored["p_correct"]))[these]
-    share, right = shares(crowd.said)[these], one_hot(crowd.true)[these] == 1
+    share, right = shares(crowd.given)[these], one_hot(crowd.true)[these] == 1
     for n_people in (1, 2, 3):
-        own = np.round(share * 3) == n_people
+        unanimous = np.round(share * 3) == n_people
         print(
-            f"named by {n_people}  {own.sum():6,} candidates, {right[own].mean():.4f} right, "
-            f"winnow says {p[own].mean():.4f}"
+            f"named by {n_people}  {unanimous.sum():6,} candidates, "
+            f"{right[unanimous].mean():.4f} right, by winnow {p[unanimous].mean():.4f}"
         )
     result = {}
     for name, values in (("winnow", p), ("votes", share)):
@@ -225,7 +229,7 @@ def tell_calibration(crowd: Crowd, run_dir: Path, selected: Stage) -> Result:
     return result
 
 
-def tell_proved(crowd: Crowd, config: Config, run_dir: Path) -> Result:
+def measure_proved(crowd: Crowd, config: Config, run_dir: Path) -> Result:
     """Print and return what winnow keeps for a precision of 90 %, and how right that is."""
     stage = select(with_overrides(config, ["select.precision=0.9"]), run_dir)
     kept = spread(crowd, stage.table(SELECTED), np.asarray(stage.table(SELECTED)["kept"])) == 1
@@ -236,7 +240,7 @@ def tell_proved(crowd: Crowd, config: Config, run_dir: Path) -> Result:
     return {"proved_kept": float(kept.sum()), "proved_right": right}
 
 
-def majority(said: Codes) -> Codes:
+def majority(given: Codes) -> Codes:
     """Return the label of most of three people, that of the first where all differ.
 
     Examples
@@ -244,12 +248,12 @@ def majority(said: Codes) -> Codes:
     >>> majority(np.array([[1, 2, 2], [2, 1, 2], [3, 1, 2]])).tolist()
     [2, 2, 3]
     """
-    first, second, third = said.T
+    first, second, third = given.T
     result: Codes = np.where(second == third, second, first)
     return result
 
 
-def shares(said: Codes, n_classes: int = 10) -> Floats:
+def shares(given: Codes, n_classes: int = 10) -> Floats:
     """Return the share of people who name each class, ``float64[n, n_classes]``.
 
     Examples
@@ -257,7 +261,7 @@ def shares(said: Codes, n_classes: int = 10) -> Floats:
     >>> shares(np.array([[1, 0, 1]]), 2).round(2).tolist()
     [[0.33, 0.67]]
     """
-    result: Floats = np.mean([one_hot(codes, n_classes) for codes in said.T], axis=0)
+    result: Floats = np.mean([one_hot(codes, n_classes) for codes in given.T], axis=0)
     return result
 
 
@@ -326,10 +330,10 @@ def accuracy(model: Path, test: Path, shown: Mapping[str, int]) -> float:
     return float((probabilities.argmax(axis=1) == [shown[key] for key in keys]).mean())
 
 
-def tell_means(found: Mapping[str, list[float]]) -> Result:
+def mean_measures(measured: Mapping[str, list[float]]) -> Result:
     """Print and return the mean accuracy of each set of labels, with the least and the most."""
     result: Result = {}
-    for name, values in found.items():
+    for name, values in measured.items():
         low, mean, high = min(values), float(np.mean(values)), max(values)
         print(f"{name:9} {mean:.4f}   {low:.4f} to {high:.4f}")
         result |= {f"accuracy_{name}": mean, f"accuracy_{name}_low": low}

@@ -73,7 +73,7 @@ def make_correlated_world(n_images: int, seed: int) -> CorrelatedWorld:
     image, label = np.divmod(pairs, len(taxonomy))
     covers = rng.random((n_images, len(SOURCES))) < COVERAGE
     shift = rng.normal(0, SHIFT, (2, len(taxonomy), len(SOURCES)))
-    voted = rng.random((len(pairs), len(SOURCES))) < _p_speaks(states, label, shift)
+    voted = rng.random((len(pairs), len(SOURCES))) < _p_votes(states, label, shift)
     voted &= covers[image]
     seen = voted.any(axis=1)
     prior = _prior(states, label, len(taxonomy))
@@ -160,7 +160,7 @@ def _with_ancestors(leaves: list[Longs], taxonomy: Taxonomy) -> Longs:
     return np.unique(np.concatenate(codes))
 
 
-def _p_speaks(states: Flags, label: Longs, shift: Floats) -> Floats:
+def _p_votes(states: Flags, label: Longs, shift: Floats) -> Floats:
     """Return the probability of each covering source to name the label, ``[n, 8]``."""
     right = states[:, :1]
     logit = np.where(right, np.log(HIT / (1 - HIT)), np.log(MISS / (1 - MISS)))
@@ -216,7 +216,7 @@ def _bayes(
         itertools.product((False, True), repeat=4)
     ):
         state = np.tile([right, page, template, mistaken], (len(label), 1))
-        p = _p_speaks(state, label, shift)
+        p = _p_votes(state, label, shift)
         log_likelihood = np.sum(np.log(np.where(voted, p, np.where(silent, 1 - p, 1.0))), axis=1)
         log_joint[code] = (
             np.log(np.maximum(prior[code, label], 1e-12)) + log_likelihood + right * ratio

@@ -69,9 +69,9 @@ def strength(candidates: pa.Table, source: str) -> Floats:
     evidence = candidates["evidence"].combine_chunks()
     candidate = np.asarray(pc.list_parent_indices(evidence), np.int64)
     item = pc.list_flatten(evidence)
-    spoken = np.asarray(pc.equal(item.field("source"), source), bool)
+    is_of_source = np.asarray(pc.equal(item.field("source"), source), bool)
     result = np.zeros(len(candidates))
-    result[candidate[spoken]] = np.asarray(item.field("strength"))[spoken]
+    result[candidate[is_of_source]] = np.asarray(item.field("strength"))[is_of_source]
     return result
 
 

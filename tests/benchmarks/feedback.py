@@ -49,14 +49,14 @@ def main() -> None:
     arguments = parser.parse_args()
     result: Result = {}
     for measured in (measure_positions(arguments.seeds), measure_attacks(arguments.seeds)):
-        result |= tell(measured)
+        result |= rounded(measured)
     if arguments.data is not None:
-        result |= tell(measure_experts(arguments.data / "flickr8k_dev.tar"))
-        result |= tell(measure_crowds(arguments.data / "crowd_dev.tar.gz"))
+        result |= rounded(measure_experts(arguments.data / "flickr8k_dev.tar"))
+        result |= rounded(measure_crowds(arguments.data / "crowd_dev.tar.gz"))
     print(json.dumps(result))
 
 
-def tell(measured: Result) -> Result:
+def rounded(measured: Result) -> Result:
     for name, value in measured.items():
         print(f"{name:46s} {value:10.4f}")
     return measured
@@ -66,9 +66,9 @@ def measure_positions(n_seeds: int) -> Result:
     """Rank pairs by their clicks in logs whose ranking knows nothing of what is wanted, or much."""
     result: Result = {}
     for ranking, skill in (("blind", 0.0), ("skilled", 1.0)):
-        found = [_positions_once(np.random.default_rng(s), skill) for s in range(n_seeds)]
-        for name in found[0]:
-            mean = float(np.mean([one[name] for one in found]))
+        correlations = [_positions_once(np.random.default_rng(s), skill) for s in range(n_seeds)]
+        for name in correlations[0]:
+            mean = float(np.mean([run[name] for run in correlations]))
             result[f"{ranking} ranking, {name}"] = mean
     return result
 
@@ -79,12 +79,12 @@ def _positions_once(rng: np.random.Generator, skill: float) -> Result:
     wanted = rng.beta(1, 4, (n_queries, n_results))
     noise = rng.normal(0, 0.15, (n_queries, n_shown, n_results))
     first = np.argsort(-(rng.normal(skill * wanted, 0.2)[:, None, :] + noise), axis=2)
-    place = np.argsort(first, axis=2)
-    pair = np.arange(wanted.size).reshape(wanted.shape)[:, None, :] + 0 * place
-    clicked = rng.random(place.shape) < wanted[:, None, :] * looked[place]
-    cell, n = np.unique(pair.ravel() * 64 + place.ravel() + 1, return_counts=True)
+    rank = np.argsort(first, axis=2)
+    pair = np.arange(wanted.size).reshape(wanted.shape)[:, None, :] + 0 * rank
+    clicked = rng.random(rank.shape) < wanted[:, None, :] * looked[rank]
+    cell, n = np.unique(pair.ravel() * 64 + rank.ravel() + 1, return_counts=True)
     clicks = np.bincount(
-        np.searchsorted(cell, pair.ravel() * 64 + place.ravel() + 1), clicked.ravel(), len(cell)
+        np.searchsorted(cell, pair.ravel() * 64 + rank.ravel() + 1), clicked.ravel(), len(cell)
     )
     of, position = cell // 64, cell % 64
     fitted = click_model.fit(of, position, n.astype(float), clicks)
@@ -170,8 +170,8 @@ def strength_of_counts(yes: np.ndarray, no: np.ndarray) -> np.ndarray:
     start = np.repeat(np.cumsum(yes + no) - (yes + no), yes + no)
     up = np.arange(len(pair)) - start < np.repeat(yes, yes + no)
     log = brigades.Log(np.arange(len(pair)), pair, 0 * pair, up, 0 * pair)
-    said = feedback.interactions(brigades.to_events(log))
-    rows = debias.evidence(said, brigades.fit(said))
+    answer = feedback.interactions(brigades.to_events(log))
+    rows = debias.evidence(answer, brigades.fit(answer))
     strength = dict(zip(rows["image_id"].to_pylist(), rows["strength"].to_pylist(), strict=True))
     return np.array([strength[brigades.id_of("image", n)] for n in range(len(yes))])
 
@@ -212,23 +212,23 @@ def _crowd(tar: tarfile.TarFile, name: str) -> tuple[float, float]:
     classes = sorted({*labels, *gold_of.values()})
     task, tasks = _numbers([row["task"] for row in answers])
     user, users = _numbers([row["worker"] for row in answers])
-    said = np.array([classes.index(label) for label in labels])
-    fitted = voter_reliability.fit(_as_votes(task, user, said, len(classes)), len(users))
+    answer = np.array([classes.index(label) for label in labels])
+    fitted = voter_reliability.fit(_as_votes(task, user, answer, len(classes)), len(users))
     right = np.array([classes.index(gold_of[t]) if t in gold_of else -1 for t in tasks])
     weights = (np.ones(len(users)), fitted.weight)
-    plain, weighted = (_accuracy(task, said, w[user], right, len(classes)) for w in weights)
+    plain, weighted = (_accuracy(task, answer, w[user], right, len(classes)) for w in weights)
     return plain, weighted
 
 
 def _as_votes(
-    task: np.ndarray, user: np.ndarray, said: np.ndarray, n_classes: int
+    task: np.ndarray, user: np.ndarray, answer: np.ndarray, n_classes: int
 ) -> voter_reliability.Votes:
     """Return an answer as a vote for its class and against the others; of two classes, as one."""
-    n, one = len(task), np.zeros(len(task), np.int64)
+    n, first = len(task), np.zeros(len(task), np.int64)
     if n_classes == 2:
-        return voter_reliability.Votes(task, one, user, said == 1, one, np.ones(n))
+        return voter_reliability.Votes(task, first, user, answer == 1, first, np.ones(n))
     pair = (task[:, None] * n_classes + np.arange(n_classes)).ravel()
-    up = (said[:, None] == np.arange(n_classes)).ravel()
+    up = (answer[:, None] == np.arange(n_classes)).ravel()
     label, many = np.tile(np.arange(n_classes), n), np.zeros(n * n_classes, np.int64)
     return voter_reliability.Votes(
         pair, label, np.repeat(user, n_classes), up, many, np.ones(len(pair))
@@ -236,9 +236,9 @@ def _as_votes(
 
 
 def _accuracy(
-    task: np.ndarray, said: np.ndarray, weight: np.ndarray, right: np.ndarray, n_classes: int
+    task: np.ndarray, answer: np.ndarray, weight: np.ndarray, right: np.ndarray, n_classes: int
 ) -> float:
-    sums = np.bincount(task * n_classes + said, weight, len(right) * n_classes)
+    sums = np.bincount(task * n_classes + answer, weight, len(right) * n_classes)
     sums = sums.reshape(-1, n_classes)[right >= 0]
     best = sums >= sums.max(axis=1, keepdims=True) - 1e-9
     truth = right[right >= 0]
@@ -251,8 +251,8 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    _, place, n = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(n) - (n - 1) / 2)[place]
+    _, rank, n = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(n) - (n - 1) / 2)[rank]
 
 
 def _numbers(values: list[str]) -> tuple[np.ndarray, list[str]]:

@@ -86,18 +86,20 @@ def compare(config: TrainConfig, rounds: int, bandwidth: float) -> dict[str, flo
             seconds[name].append(run(learner, [batch] * STEPS))
     rates = {name: STEPS * config.batch_size / statistics.median(s) for name, s in seconds.items()}
     floor = bandwidth / bytes_of_step(config.depth)
-    found: dict[str, float] = {"images_per_s": rates["winnow"], "floor": floor}
-    found["share_of_floor"] = rates["winnow"] / floor
+    result: dict[str, float] = {"images_per_s": rates["winnow"], "floor": floor}
+    result["share_of_floor"] = rates["winnow"] / floor
     for name in learners:
         pairs = zip(seconds[name], seconds["winnow"], strict=True)
-        found[f"ratio_{name}"] = statistics.median(theirs / ours for theirs, ours in pairs)
-        ratio = found[f"ratio_{name}"]
+        result[f"ratio_{name}"] = statistics.median(theirs / ours for theirs, ours in pairs)
+        ratio = result[f"ratio_{name}"]
         print(
             f"ResNet-{config.depth} {name:12} {rates[name]:8,.0f} images/s, ours {ratio:.3f} times"
         )
-    print(f"ResNet-{config.depth} of the memory floor, {floor:,.0f}: {found['share_of_floor']:.2f}")
+    print(
+        f"ResNet-{config.depth} of the memory floor, {floor:,.0f}: {result['share_of_floor']:.2f}"
+    )
     print(f"peak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
-    return {name: round(value, 4) for name, value in found.items()}
+    return {name: round(value, 4) for name, value in result.items()}
 
 
 def networks(depth: int) -> Iterator[tuple[str, nn.Module]]:
@@ -132,10 +134,10 @@ def run(learner: Learner, batches: Iterable[Batch]) -> float:
 def synthetic(n: int) -> Batch:
     """Return a batch of noise on the GPU, five labels an image."""
     pixels = torch.randint(0, 256, (n, SIDE, SIDE, 3), dtype=torch.uint8, device="cuda")
-    place = torch.arange(n, device="cuda").repeat_interleave(N_ENTRIES)
-    code = torch.randint(0, N_LABELS, (len(place),), device="cuda")
-    ones = torch.ones(len(place), device="cuda")
-    return Batch([str(number) for number in range(n)], pixels, place, code, ones * 0.9, ones)
+    row = torch.arange(n, device="cuda").repeat_interleave(N_ENTRIES)
+    code = torch.randint(0, N_LABELS, (len(row),), device="cuda")
+    ones = torch.ones(len(row), device="cuda")
+    return Batch([str(number) for number in range(n)], pixels, row, code, ones * 0.9, ones)
 
 
 def from_shards(config: TrainConfig, rounds: int) -> dict[str, float]:
@@ -159,12 +161,12 @@ def from_shards(config: TrainConfig, rounds: int) -> dict[str, float]:
             run(learner, itertools.islice(loaded, N_AHEAD))
             seconds["shards"].append(run(learner, itertools.islice(loaded, STEPS)))
             seconds["loader"].append(load(loaded))
-    found = {name: STEPS * n / statistics.median(times) for name, times in seconds.items()}
-    for name, rate in found.items():
-        print(f"{name:12} {rate:8,.0f} images/s, {rate / found['synthetic']:.3f} of synthetic")
+    rate_of = {name: STEPS * n / statistics.median(times) for name, times in seconds.items()}
+    for name, rate in rate_of.items():
+        print(f"{name:12} {rate:8,.0f} images/s, {rate / rate_of['synthetic']:.3f} of synthetic")
     pairs = zip(seconds["synthetic"], seconds["shards"], strict=True)
-    found["of_synthetic"] = statistics.median(ours / theirs for ours, theirs in pairs)
-    return {name: round(value, 4) for name, value in found.items()}
+    rate_of["of_synthetic"] = statistics.median(ours / theirs for ours, theirs in pairs)
+    return {name: round(value, 4) for name, value in rate_of.items()}
 
 
 def load(batches: Iterator[Batch]) -> float:
@@ -181,8 +183,8 @@ def write_photos(folder: Path) -> list[Path]:
     samples = []
     for number in range(N_PHOTOS):
         jpeg = draw_photo(number, 500, 375, 90, 12.0)
-        told = facts(number, LABELS) | {"image_id": digest(jpeg)}
-        samples.append(Sample(digest(jpeg), jpeg, told))
+        content = facts(number, LABELS) | {"image_id": digest(jpeg)}
+        samples.append(Sample(digest(jpeg), jpeg, content))
     samples.sort(key=lambda sample: sample.image_id)
     return [folder / s.name for s in write_shards(samples, folder, "photos", 1 << 40)]
 

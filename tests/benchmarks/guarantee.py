@@ -120,8 +120,8 @@ def measure_groups(world: Scored, n: int, target: float, n_draws: int) -> dict[s
         members = [groups.code == i for i in range(len(groups.names))]
         cuts = [thresholds(judged, world.p_correct, inside) for inside in members]
         n_kept = [
-            0 if row is None else int(one.n_kept[row])
-            for one, row in zip(cuts, prove_groups(cuts, target), strict=True)
+            0 if row is None else int(cut.n_kept[row])
+            for cut, row in zip(cuts, prove_groups(cuts, target), strict=True)
         ]
         right = [np.cumsum(world.correct[inside]) for inside in members]
         n_broken += any(k and r[k - 1] / k < target for k, r in zip(n_kept, right, strict=True))

@@ -115,7 +115,7 @@ def measure(name: str, case: Case, n_seeds: int) -> Result:
     """Print and return how good each ranking of the second half is."""
     stated, cold = case.stated, case.pool.cold
     n_true = int(second_half(case.truth).sum())
-    result = tell(
+    result = show(
         name,
         [
             {
@@ -131,10 +131,10 @@ def measure(name: str, case: Case, n_seeds: int) -> Result:
         "cold": (cold,),
     }
     for method, keys in rankings.items():
-        result |= tell(f"{name}_{method}", [ranked(case, keys, stated, n_true)])
+        result |= show(f"{name}_{method}", [ranked(case, keys, stated, n_true)])
     for n in N_AUDITS:
         runs = [learn(case, cold, n, seed, n_true) for seed in range(n_seeds)]
-        result |= tell(f"{name}_winnow_{n}", runs)
+        result |= show(f"{name}_winnow_{n}", runs)
     return result
 
 
@@ -145,14 +145,14 @@ def learn(case: Case, cold: Floats, n: int, seed: int, n_true: int) -> Result:
     drawn = sample(pairs.take(pa.array(asked)), cold[asked], n, seed, kind=case.pool.kind[asked])
     audits = answer(drawn, case.truth)
     p = score(case.table, audits).p_correct.astype(np.float64)
-    found = ranked(case, (p,), stated, n_true)
-    found["calibration_error"] = expected_calibration_error(p[stated], case.right[stated])
+    measures = ranked(case, (p,), stated, n_true)
+    measures["calibration_error"] = expected_calibration_error(p[stated], case.right[stated])
     for part, share in PARTS.items():
         kept = best(case, (p,), ~stated, share)
         low, high = interval_of(case, audits, cold, kept)
-        found[f"covered_{part}"] = float(low <= case.right[kept].mean() <= high)
-        found[f"width_{part}"] = high - low
-    return found
+        measures[f"covered_{part}"] = float(low <= case.right[kept].mean() <= high)
+        measures[f"width_{part}"] = high - low
+    return measures
 
 
 def interval_of(
@@ -175,11 +175,11 @@ def interval_of(
 
 
 def ranked(case: Case, keys: tuple[Floats, ...], among: Flags, n_true: int) -> Result:
-    found: Result = {}
+    measures: Result = {}
     for part, share in PARTS.items():
         right = case.right[best(case, keys, among, share)]
-        found |= {f"precision_{part}": right.mean(), f"recall_{part}": right.sum() / n_true}
-    return found
+        measures |= {f"precision_{part}": right.mean(), f"recall_{part}": right.sum() / n_true}
+    return measures
 
 
 def best(case: Case, keys: tuple[Floats, ...], among: Flags, share: float) -> npt.NDArray[np.int64]:
@@ -190,7 +190,7 @@ def best(case: Case, keys: tuple[Floats, ...], among: Flags, share: float) -> np
     return rows[order[: round(share * len(rows))]]
 
 
-def tell(name: str, runs: list[Result]) -> Result:
+def show(name: str, runs: list[Result]) -> Result:
     """Print the means over runs, with the least and the most of several; return the means."""
     result: Result = {}
     for key in runs[0]:
@@ -266,11 +266,11 @@ def write_flickr(folder: Path, photos: list[Any], votes: list[Any]) -> Config:
     linked = {(v["image"], v["query_source_image"]) for v in votes if v["yes"]}
     edges = sorted((a, b) for a, b in linked if b is not None)
     write_csv(folder / "links.csv", ("src", "dst"), [(page_of(a), page_of(b)) for a, b in edges])
-    said = [(v, kind) for v in votes for kind in ["up"] * v["yes"] + ["down"] * v["no"]]
+    answers = [(v, kind) for v in votes for kind in ["up"] * v["yes"] + ["down"] * v["no"]]
     write_csv(
         folder / "votes.csv",
         ("event_id", "image", "query", "kind", "user", "time"),
-        [(n, place_of(v["image"]), v["query"], kind, n, 0) for n, (v, kind) in enumerate(said)],
+        [(n, place_of(v["image"]), v["query"], kind, n, 0) for n, (v, kind) in enumerate(answers)],
     )
     columns = {"image": "image", "text": "text", "page": "page"}
     names = ("event_id", "image", "query", "kind", "user", "time")
@@ -315,8 +315,8 @@ def share_of_yes(
 
 def named(texts: list[str], matcher: Any) -> npt.NDArray[np.int64]:
     """Return each (text, label) once."""
-    found = match_texts(matcher, pa.chunked_array([texts]))
-    return np.unique(np.stack([found.row, found.label], axis=1).astype(np.int64), axis=0)
+    matches = match_texts(matcher, pa.chunked_array([texts]))
+    return np.unique(np.stack([matches.row, matches.label], axis=1).astype(np.int64), axis=0)
 
 
 def names_of(taxonomy: Taxonomy, codes: npt.NDArray[np.int64]) -> list[str]:

@@ -63,7 +63,7 @@ class Flickr(NamedTuple):
     n_photos: int
     edges: Longs
     share_of_yes: npt.NDArray[np.float64]
-    own: Longs
+    first_nouns: Longs
     """Photo and noun of first captions."""
     true: Longs
 
@@ -117,8 +117,8 @@ def cora_accuracy(cora: Cora) -> dict[str, float]:
         weight = (1 + triangles * shared) / (1 + triangles * shared.max())
         graph = build_graph(n, cora.edges[:, 0], cora.edges[:, 1], weight)
         for settings in SETTINGS:
-            found = unpack(propagate(graph, seeds, settings))[0][:, 0] == cora.labels
-            tried.append((found[cora.validation].mean(), found[cora.test].mean()))
+            is_right = unpack(propagate(graph, seeds, settings))[0][:, 0] == cora.labels
+            tried.append((is_right[cora.validation].mean(), is_right[cora.test].mean()))
     chosen = max(range(len(tried)), key=lambda number: tried[number][0])
     return {
         "cora_accuracy": tried[0][1],
@@ -137,10 +137,10 @@ def read_flickr(path: Path) -> Flickr:
         for line, noun in enumerate(nouns, 1)
     ]
     matcher = compile_matcher(build_taxonomy(labels, "nouns"))
-    number = {photo["image"]: place for place, photo in enumerate(photos)}
+    number = {photo["image"]: rank for rank, photo in enumerate(photos)}
     captions = [photo["captions"] for photo in photos]
-    own = named([c[0] for c in captions], matcher)
-    others = [named([c[place] for c in captions], matcher) for place in range(1, 5)]
+    first_nouns = named([c[0] for c in captions], matcher)
+    others = [named([c[rank] for c in captions], matcher) for rank in range(1, 5)]
     pairs, times = np.unique(np.concatenate(others), axis=0, return_counts=True)
     edges = [
         (number[v["query_source_image"]], number[v["image"]], v["yes"] / (v["yes"] + v["no"]))
@@ -150,13 +150,13 @@ def read_flickr(path: Path) -> Flickr:
     ends = np.array([edge[:2] for edge in edges])
     both = np.concatenate([ends, ends[:, ::-1]])
     yes = np.array([edge[2] for edge in edges])
-    return Flickr(len(photos), both, np.tile(yes, 2), own, pairs[times >= 2])
+    return Flickr(len(photos), both, np.tile(yes, 2), first_nouns, pairs[times >= 2])
 
 
 def named(texts: list[str], matcher: object) -> Longs:
     """Return each (text, label) once."""
-    found = match_texts(matcher, pa.chunked_array([texts]))
-    return np.unique(np.stack([found.row, found.label], axis=1), axis=0)
+    matches = match_texts(matcher, pa.chunked_array([texts]))
+    return np.unique(np.stack([matches.row, matches.label], axis=1), axis=0)
 
 
 def flickr_precision(flickr: Flickr) -> dict[str, float]:
@@ -164,7 +164,7 @@ def flickr_precision(flickr: Flickr) -> dict[str, float]:
     n, k = flickr.n_photos, 64
     judged = np.zeros(n, bool)
     judged[flickr.edges[:, 1]] = True
-    seeds = equal_seeds(flickr.own, k)
+    seeds = equal_seeds(flickr.first_nouns, k)
     alike = np.ones(len(flickr.edges))
     everything = ranked(flickr, seeds, Settings(1, 0.5), alike)
     pool = judged[:, None] & (everything > 0)
@@ -187,14 +187,14 @@ def flickr_precision(flickr: Flickr) -> dict[str, float]:
 
 def worth_of_yes(flickr: Flickr) -> npt.NDArray[np.float64]:
     """Return weights of edges by thirds of yes, as first captions prove them to be."""
-    names = np.zeros((flickr.n_photos, int(flickr.own[:, 1].max()) + 1), bool)
-    names[flickr.own[:, 0], flickr.own[:, 1]] = True
+    names = np.zeros((flickr.n_photos, int(flickr.first_nouns[:, 1].max()) + 1), bool)
+    names[flickr.first_nouns[:, 0], flickr.first_nouns[:, 1]] = True
     kind = np.rint(flickr.share_of_yes * 3).astype(np.int64)
-    edge, one = np.nonzero(names[flickr.edges[:, 0]])
+    edge, noun = np.nonzero(names[flickr.edges[:, 0]])
     target = flickr.edges[edge, 1]
     first = np.where(names[target].any(axis=1), names[target].argmax(axis=1), -1)
-    other = np.where(names[target, one], one, first)
-    ends = one[:, None], other[:, None]
+    other = np.where(names[target, noun], noun, first)
+    ends = noun[:, None], other[:, None]
     return kind_weights(count_agreement(kind[edge], *ends), 4)[0][kind]
 
 
@@ -210,13 +210,13 @@ def ranked(
     return full
 
 
-def equal_seeds(own: Longs, k: int) -> Seeds:
+def equal_seeds(first_nouns: Longs, k: int) -> Seeds:
     """Return seeds in which each label of a node has the same share."""
-    node, start, n_labels = np.unique(own[:, 0], return_index=True, return_counts=True)
-    place = np.arange(len(own)) - np.repeat(start, n_labels)
+    node, start, n_labels = np.unique(first_nouns[:, 0], return_index=True, return_counts=True)
+    rank = np.arange(len(first_nouns)) - np.repeat(start, n_labels)
     row = np.repeat(np.arange(len(node)), n_labels)
     labels, shares = np.zeros((len(node), k), np.int64), np.zeros((len(node), k))
-    labels[row, place], shares[row, place] = own[:, 1], 1 / k
+    labels[row, rank], shares[row, rank] = first_nouns[:, 1], 1 / k
     return Seeds(node, pack(labels, shares))
 
 
@@ -291,16 +291,18 @@ def by_scipy(source: Longs, target: Longs, node: Longs, label: Longs, n: int) ->
     ones = np.ones(len(source), np.float32)
     graph = scipy.sparse.csr_array((ones, (target, source)), shape=(n, n))
     shape = (n, N_LABELS)
-    own = scipy.sparse.csr_array((np.ones(len(node), np.float32), (node, label)), shape=shape)
+    first_nouns = scipy.sparse.csr_array(
+        (np.ones(len(node), np.float32), (node, label)), shape=shape
+    )
 
     def rounds() -> None:
-        state = own
+        state = first_nouns
         for _ in range(ROUNDS):
-            speaks = (np.diff(state.indptr) > 0).astype(np.float32)
-            norm = np.maximum(graph @ speaks, 1e-9)
+            votes = (np.diff(state.indptr) > 0).astype(np.float32)
+            norm = np.maximum(graph @ votes, 1e-9)
             mean = graph @ state
             mean.data *= np.repeat(DAMPING / norm, np.diff(mean.indptr))
-            state = strongest(mean + own * np.float32(1 - DAMPING))
+            state = strongest(mean + first_nouns * np.float32(1 - DAMPING))
 
     return rounds
 
@@ -321,20 +323,22 @@ def by_igraph(
     import igraph
 
     graph = igraph.Graph(n, np.stack([source, target], axis=1).tolist(), directed=True)
-    own = dict(zip(node.tolist(), label.tolist(), strict=True))
+    first_nouns = dict(zip(node.tolist(), label.tolist(), strict=True))
 
     def rounds() -> None:
-        state = {of: {named: 1.0} for of, named in own.items()}
+        state = {of: {named: 1.0} for of, named in first_nouns.items()}
         for _ in range(ROUNDS):
             state = {i: best for i in range(n) if (best := of_node(i, state))}
 
     def of_node(i: int, state: dict[int, dict[int, float]]) -> dict[int, float]:
-        said = [state[j] for j in graph.predecessors(i) if j in state]
-        heard = {own[i]: 1 - DAMPING if said else 1.0} if i in own else {}
-        for labels in said:
+        received_states = [state[j] for j in graph.predecessors(i) if j in state]
+        received = (
+            {first_nouns[i]: 1 - DAMPING if received_states else 1.0} if i in first_nouns else {}
+        )
+        for labels in received_states:
             for named, share in labels.items():
-                heard[named] = heard.get(named, 0.0) + DAMPING * share / len(said)
-        return dict(sorted(heard.items(), key=lambda item: (-item[1], item[0]))[:TOP])
+                received[named] = received.get(named, 0.0) + DAMPING * share / len(received_states)
+        return dict(sorted(received.items(), key=lambda item: (-item[1], item[0]))[:TOP])
 
     return rounds
 

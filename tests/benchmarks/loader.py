@@ -60,7 +60,7 @@ def main() -> None:
         for name in SETS:
             path = make_shard(name, Path(folder))
             seconds = time_in_turns(loaders(path), rounds)
-            tell(name, seconds, result)
+            print_rates(name, seconds, result)
             if name == "500":
                 seconds = time_in_turns(readers(path), rounds)
                 for reader, times in seconds.items():
@@ -119,8 +119,8 @@ def webdataset_and_pillow(path: Path) -> None:
     while part := list(islice(samples, BATCH)):
         images = []
         for sample in part:
-            told = json.loads(sample["json"])
-            [(code_of[label["label_id"]], label["p_correct"]) for label in told["labels"]]
+            content = json.loads(sample["json"])
+            [(code_of[label["label_id"]], label["p_correct"]) for label in content["labels"]]
             view = View(*rng.random(5).tolist())
             with Image.open(io.BytesIO(sample["jpg"])) as image:
                 image = image.convert("RGB")
@@ -166,7 +166,7 @@ def time_in_turns(tasks: dict[str, Callable[[], None]], rounds: int) -> dict[str
     return {name: times[1:] for name, times in seconds.items()}
 
 
-def tell(name: str, seconds: dict[str, list[float]], result: dict[str, float]) -> None:
+def print_rates(name: str, seconds: dict[str, list[float]], result: dict[str, float]) -> None:
     for loader, times in seconds.items():
         print(f"{loader:24} {SETS[name][0] / statistics.median(times):6,.0f} images/CPU-s")
 

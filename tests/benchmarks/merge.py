@@ -111,7 +111,7 @@ def compare(work: Path, arguments: argparse.Namespace) -> None:
             n_rows, n_out = rows_and_bytes(output(work, name))
             shutil.rmtree(work / name)
             print_row(name, costs[name][-1], n_rows, n_out)
-    if len({str(found) for found in digests.values()}) > 1:
+    if len({str(value) for value in digests.values()}) > 1:
         sys.exit(f"the outputs differ: {json.dumps(digests, indent=1)}")
     print(json.dumps(summary(costs, arguments)))
 
@@ -126,17 +126,17 @@ def print_row(name: str, cost: Cost, n_rows: int, n_bytes: int) -> None:
 
 def summary(costs: dict[str, list[Cost]], arguments: argparse.Namespace) -> dict[str, object]:
     ours = costs["winnow"]
-    found: dict[str, object] = {"rows": arguments.rows, "form": arguments.form}
+    result: dict[str, object] = {"rows": arguments.rows, "form": arguments.form}
     for name in costs:
         if name == "winnow":
             continue
         for kind in ("cpu", "wall"):
             pairs = zip(ours, costs[name], strict=True)
             ratios = [getattr(a, f"{kind}_s") / getattr(b, f"{kind}_s") for a, b in pairs]
-            found[f"{kind}_ratio_{name}"] = round(statistics.median(ratios), 3)
-    found["peak_mb"] = round(max(cost.peak_mb for cost in ours))
+            result[f"{kind}_ratio_{name}"] = round(statistics.median(ratios), 3)
+    result["peak_mb"] = round(max(cost.peak_mb for cost in ours))
     seconds = {name: [[round(x, 2) for x in cost] for cost in some] for name, some in costs.items()}
-    return found | {"cpu_wall_peak": seconds}
+    return result | {"cpu_wall_peak": seconds}
 
 
 def measure(work: Path, name: str, arguments: argparse.Namespace) -> Cost:
@@ -330,7 +330,7 @@ def digest(directory: Path, schema: pa.Schema) -> dict[str, object]:
                 column = batch[name].cast(schema.field(name).type)
                 for part, values in numbers(name, column):
                     hashes[part].update(np.ascontiguousarray(values).tobytes())
-    return {"rows": n_rows} | {name: found.hexdigest()[:16] for name, found in hashes.items()}
+    return {"rows": n_rows} | {name: digest.hexdigest()[:16] for name, digest in hashes.items()}
 
 
 def numbers(name: str, column: pa.Array) -> Iterator[tuple[str, np.ndarray]]:

@@ -37,5 +37,5 @@ def facts(number: int, label_ids: Sequence[str]) -> dict[str, object]:
     labels = [
         {"label_id": i, "p_correct": 0.875, "implied": False, "evidence": evidence} for i in ids[:3]
     ]
-    place = f"images/{number:09d}.jpg"
-    return {"labels": labels, "unknown": ids[3:], "location": place, "width": 1, "height": 1}
+    path = f"images/{number:09d}.jpg"
+    return {"labels": labels, "unknown": ids[3:], "location": path, "width": 1, "height": 1}

@@ -45,14 +45,14 @@ def main() -> None:
     table = features(world.candidates, world.taxonomy)
     pool = pool_of_parts(parts_of_table(world.candidates), world.taxonomy)
     truth = table.pairs.filter(pa.array(world.correct))
-    found: dict[str, list[float]] = {}
+    measured: dict[str, list[float]] = {}
     for draw in range(arguments.draws):
         for name, value in audit(world, table, pool, truth, draw).items():
-            found.setdefault(name, []).append(value)
-    told = {name: round(float(np.mean(values)), 4) for name, values in found.items()}
-    for name, value in told.items():
+            measured.setdefault(name, []).append(value)
+    means = {name: round(float(np.mean(values)), 4) for name, values in measured.items()}
+    for name, value in means.items():
         print(f"{name:24} {value:.4f}")
-    print(json.dumps({"draws": arguments.draws, "candidates": len(table)} | told))
+    print(json.dumps({"draws": arguments.draws, "candidates": len(table)} | means))
 
 
 def audit(
@@ -66,11 +66,11 @@ def audit(
     cold, kind, first = pool.cold, pool.kind, bands(table.pairs, pool.cold)
     few = answer(sample(table.pairs, cold, N_FIRST, seed, kind=kind), truth)
     p_correct = score(table, few).p_correct
-    found = measure(world, table, few, p_correct, first)
+    measured = measure(world, table, few, p_correct, first)
     asked = find_pairs(table.pairs, few) >= 0
     cells = make_cells(table.pairs, p_correct, 1 / 3, first, asked)
     many = answer(draw_again(table.pairs, cells, N_ALL, seed, kind=kind), truth)
-    return found | measure(world, table, many, score(table, many).p_correct, cells.cell)
+    return measured | measure(world, table, many, score(table, many).p_correct, cells.cell)
 
 
 def measure(
@@ -85,21 +85,21 @@ def measure(
     cuts = thresholds(judged, p_correct)
     right = world.correct[np.argsort(-p_correct, kind="stable")]
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
-    found = {}
+    measured = {}
     for target in TARGETS:
         try:
             n_kept = int(cuts.n_kept[prove(cuts, target)])
         except QualityError:
             n_kept = 0
         oracle = int(np.flatnonzero(precision >= target)[-1]) + 1
-        found[f"violations_{target}_{n}"] = float(n_kept > 0 and precision[n_kept - 1] < target)
-        found[f"kept_vs_oracle_{target}_{n}"] = n_kept / oracle
+        measured[f"violations_{target}_{n}"] = float(n_kept > 0 and precision[n_kept - 1] < target)
+        measured[f"kept_vs_oracle_{target}_{n}"] = n_kept / oracle
     kept = np.zeros(len(table), bool)
     kept[np.argsort(-p_correct, kind="stable")[: len(table) // 3]] = True
     interval, true = precision_of(judged, kept, 0.95), world.correct[kept].mean()
-    found[f"coverage_{n}"] = float(interval.low <= true <= interval.high)
-    found[f"bias_{n}"] = interval.estimate - float(true)
-    return found
+    measured[f"coverage_{n}"] = float(interval.low <= true <= interval.high)
+    measured[f"bias_{n}"] = interval.estimate - float(true)
+    return measured
 
 
 if __name__ == "__main__":

@@ -54,32 +54,32 @@ def main() -> None:
     world = make_correlated_world(arguments.images, arguments.seed)
     print(f"{len(world.correct):,} candidates, {world.correct.mean():.4f} right", flush=True)
     precision = {"random": float(world.correct.mean())}
-    precision["bayes"] = tell("bayes", world, world.bayes)
-    precision["vote_count"] = tell("vote_count", world, world.voted.sum(axis=1))
+    precision["bayes"] = print_precision("bayes", world, world.bayes)
+    precision["vote_count"] = print_precision("vote_count", world, world.voted.sum(axis=1))
     if arguments.peer_path:
         sys.path.append(arguments.peer_path)
         warnings.simplefilter("ignore")
         for name, peer in PEERS.items():
             try:
-                precision[name] = tell(name, world, peer(world))
+                precision[name] = print_precision(name, world, peer(world))
             except ImportError as error:
                 print(f"{name:24} not run: {error}", flush=True)
-    told = {f"progress_{n}": 0.0 for n in (500, 2000)}
-    precision |= rank_by_audits(world, told)
+    progress = {f"progress_{n}": 0.0 for n in (500, 2000)}
+    precision |= rank_by_audits(world, progress)
     way = precision["bayes"] - precision["random"]
     for n in (500, 2000):
-        told[f"progress_{n}"] = (precision[f"winnow_{n}"] - precision["random"]) / way
-    told["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        progress[f"progress_{n}"] = (precision[f"winnow_{n}"] - precision["random"]) / way
+    progress["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rounded = {name: round(p, 4) for name, p in precision.items()}
     print(
         json.dumps(
             {"precision_at_third": rounded, "bayes": rounded["bayes"]}
-            | {name: round(value, 4) for name, value in told.items()}
+            | {name: round(value, 4) for name, value in progress.items()}
         )
     )
 
 
-def tell(name: str, world: CorrelatedWorld, score: npt.NDArray[np.number]) -> float:
+def print_precision(name: str, world: CorrelatedWorld, score: npt.NDArray[np.number]) -> float:
     """Print and return the precision of the top third; ties are broken at random."""
     chance = np.random.default_rng(0).random(len(score))
     top = np.lexsort((chance, -score))[: round(len(score) / 3)]
@@ -88,11 +88,11 @@ def tell(name: str, world: CorrelatedWorld, score: npt.NDArray[np.number]) -> fl
     return precision
 
 
-def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, float]:
+def rank_by_audits(world: CorrelatedWorld, progress: dict[str, float]) -> dict[str, float]:
     """Return the precision of winnow without audits, with 500 and 2,000, and of simpler fits."""
     table = features(world.candidates, world.taxonomy)
     cold = pool_of_parts(parts_of_table(world.candidates), world.taxonomy).cold
-    precision = {"winnow_cold": tell("winnow_cold", world, cold)}
+    precision = {"winnow_cold": print_precision("winnow_cold", world, cold)}
     truth = world.candidates.select(["image_id", "label_id"]).filter(pa.array(world.correct))
     votes = (world.voted.astype(np.float32) - world.silent).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
@@ -105,23 +105,25 @@ def rank_by_audits(world: CorrelatedWorld, told: dict[str, float]) -> dict[str, 
             audits = answer(sample(table.pairs, cold, n, 0), truth)
             for name, values in (("votes", votes), ("features", table.values)):
                 key = f"logistic_{name}_{n}"
-                precision[key] = tell(key, world, logistic(values, audits, world))
+                precision[key] = print_precision(key, world, logistic(values, audits, world))
             start = time.perf_counter()
             p_correct, scores, n_fitted = score_parts(parts_of(stage), taxonomy_of(stage), audits)
-            told[f"seconds_{n}"] = time.perf_counter() - start
-            precision[f"winnow_{n}"] = tell(f"winnow_{n}", world, p_correct)
+            progress[f"seconds_{n}"] = time.perf_counter() - start
+            precision[f"winnow_{n}"] = print_precision(f"winnow_{n}", world, p_correct)
             error = expected_calibration_error(p_correct.astype(np.float64), world.correct)
-            told[f"calibration_error_{n}"] = error
-            told[f"folds_boosted_{n}"] = scores.n_boosted
+            progress[f"calibration_error_{n}"] = error
+            progress[f"folds_boosted_{n}"] = scores.n_boosted
             print(f"  {scores.n_boosted} folds boosted")
-            print(f"  fitted on {n_fitted:,} in {told[f'seconds_{n}']:.1f} s, error {error:.4f}")
+            print(
+                f"  fitted on {n_fitted:,} in {progress[f'seconds_{n}']:.1f} s, error {error:.4f}"
+            )
     plain = tuple(replace(model, boosted=None) for model in scores.scorer.models)
     for name, scorer in (
         ("logistic", replace(scores.scorer, models=plain)),
         ("boosting", scores.scorer),
     ):
-        told[f"rate_{name}"] = rate(scorer, world)
-        print(f"{name:24} {told[f'rate_{name}']:,.0f} candidates/s")
+        progress[f"rate_{name}"] = rate(scorer, world)
+        print(f"{name:24} {progress[f'rate_{name}']:,.0f} candidates/s")
     return precision
 
 

@@ -53,7 +53,7 @@ def main() -> None:
     titles = read_titles(folder)
     result: dict[str, float] = {}
     naive = search(titles, taxonomy)
-    tell(result, "naive", naive, truth)
+    print_quality(result, "naive", naive, truth)
     matcher = compile_matcher(taxonomy)
     statistics = fit_statistics(
         count_names(pa.array([t for _, t in titles]), matcher), matcher, taxonomy
@@ -67,21 +67,21 @@ def main() -> None:
             MODIFIER + 0.01,
         ),
     ):
-        tell(result, name, match(titles, taxonomy, used, least), truth)
+        print_quality(result, name, match(titles, taxonomy, used, least), truth)
     for n in arguments.audits:
         ranked = rank(folder, n)
         right = np.cumsum([pair in truth for pair in ranked])
         needed = int(np.searchsorted(right, len(naive & truth))) + 1
-        tell(result, f"{n} audits", set(ranked[:needed]), truth)
+        print_quality(result, f"{n} audits", set(ranked[:needed]), truth)
     print(json.dumps({key: round(value, 4) for key, value in result.items()}))
 
 
-def tell(result: dict[str, float], name: str, found: Pairs, truth: Pairs) -> None:
-    right = len(found & truth)
-    result[f"precision {name}"] = right / len(found)
+def print_quality(result: dict[str, float], name: str, pairs: Pairs, truth: Pairs) -> None:
+    right = len(pairs & truth)
+    result[f"precision {name}"] = right / len(pairs)
     result[f"recall {name}"] = right / len(truth)
     print(
-        f"{name:22} {len(found):6,} labels  precision {right / len(found):.4f}"
+        f"{name:22} {len(pairs):6,} labels  precision {right / len(pairs):.4f}"
         f"  recall {right / len(truth):.4f}"
     )
 
@@ -112,11 +112,11 @@ def match(
     titles: list[tuple[str, str]], taxonomy: Taxonomy, statistics: NameStatistics, least: float
 ) -> Pairs:
     """Find names by the matcher: mentions of a strength above `least` or of a shared name."""
-    found = match_texts(compile_matcher(taxonomy, statistics), pa.array([t for _, t in titles]))
-    kept = found.strength * np.where(found.strength < 1, found.ambiguity, 1) >= least
+    matches = match_texts(compile_matcher(taxonomy, statistics), pa.array([t for _, t in titles]))
+    kept = matches.strength * np.where(matches.strength < 1, matches.ambiguity, 1) >= least
     return {
         (titles[row][0], taxonomy.label_ids[code])
-        for row, code in zip(found.row[kept].tolist(), found.label[kept].tolist(), strict=True)
+        for row, code in zip(matches.row[kept].tolist(), matches.label[kept].tolist(), strict=True)
     }
 
 

@@ -74,16 +74,16 @@ def run(data: Path, work: Path) -> dict[str, list[float]]:
     run_dir = work / "run"
     label(config, run_dir)
     select(config, run_dir)
-    found: dict[str, list[float]] = {}
+    result: dict[str, list[float]] = {}
     for measured, seeds in ((measures, SEEDS), (on_boxes, BOX_SEEDS)):
         for seed in seeds:
             seeded = with_overrides(config, [f"train.seed={seed}"])
             for name, value in measured(seeded, run_dir, work, seed):
-                found.setdefault(name, []).append(round(value, 4))
+                result.setdefault(name, []).append(round(value, 4))
                 print(f"seed {seed}  {name:32} {value:.4f}", flush=True)
-    for name, values in found.items():
+    for name, values in result.items():
         print(f"{name:32} {np.mean(values):.4f}   {min(values):.4f} to {max(values):.4f}")
-    return found
+    return result
 
 
 def unpack(data: Path, work: Path) -> None:
@@ -129,14 +129,14 @@ def on_clothing(
 def on_boxes(config: Config, run_dir: Path, work: Path, seed: int) -> Measures:
     """Yield measures of the selected labels' model on blood cells."""
     model = train(config, run_dir, "selected").dir
-    found = remembered(
+    result = remembered(
         run_dir,
         "transfer-bccd",
         model,
         {"seed": seed, "side": BOXES_SIDE},
         lambda: evaluate_on(Detection, model, work / "bccd", seeds=(seed,), image_size=BOXES_SIDE),
     )
-    return [(f"bccd_{measure}", value) for measure, value in found]
+    return [(f"bccd_{measure}", value) for measure, value in result]
 
 
 def remembered(

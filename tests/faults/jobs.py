@@ -58,15 +58,17 @@ def url_of(page: int) -> str:
 
 def outputs(run_dir: Path) -> dict[str, dict[str, Any]]:
     """Return the manifest of each current stage without its times, all its files verified."""
-    found = {}
+    manifests = {}
     for stage in ("signals", "candidates"):
         output = current(run_dir, stage)
         if output is not None:
             verify(output)
             there = {p.name for p in output.dir.iterdir()} - {"manifest.json"}
             assert there == {entry["name"] for entry in output.manifest["files"]}
-            found[stage] = {key: value for key, value in output.manifest.items() if key != "run"}
-    return found
+            manifests[stage] = {
+                key: value for key, value in output.manifest.items() if key != "run"
+            }
+    return manifests
 
 
 @dataclass(frozen=True)

@@ -92,9 +92,9 @@ def lose_power(out: Path, notes: Path, durable: set[str], rng: random.Random) ->
     known = durable | (set(synced.read_text().splitlines()) if synced.exists() else set())
     n_cut = 0
     for path in disks.files_of(out):
-        found = path.stat()
-        if found.st_size and disks.state(found) not in known:
-            os.truncate(path, rng.randrange(found.st_size))
+        state = path.stat()
+        if state.st_size and disks.state(state) not in known:
+            os.truncate(path, rng.randrange(state.st_size))
             n_cut += 1
     return n_cut
 
@@ -107,8 +107,8 @@ def marked(notes: Path) -> set[str]:
 
 def markers_in(out: Path) -> set[str]:
     """Return the markers of finished splits and buckets that are in a run folder."""
-    found = [p for kind in ("splits", "buckets") for p in (out / ".staging").rglob(f"{kind}/*")]
-    return {str(path) for path in found}
+    markers = [p for kind in ("splits", "buckets") for p in (out / ".staging").rglob(f"{kind}/*")]
+    return {str(path) for path in markers}
 
 
 def _label(config: str, out: str, notes: str, broken: Break | None) -> None:

@@ -106,8 +106,8 @@ def read_bombs(folder: Path) -> Iterator[str]:
 
 
 def memory_mb(field: str) -> int:
-    found = re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())
-    return int(found[1]) >> 10 if found else 0
+    match = re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(match[1]) >> 10 if match else 0
 
 
 def report(folder: str) -> None:
@@ -115,9 +115,9 @@ def report(folder: str) -> None:
     for _ in EXPECTED:
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak
         before = memory_mb("VmRSS")
-        said = next(bombs)
+        answer = next(bombs)
         needed = memory_mb("VmHWM") - before
-        print(said if needed < MOST_MB else f"{said}: {needed} MB")
+        print(answer if needed < MOST_MB else f"{answer}: {needed} MB")
 
 
 EXPECTED = [

@@ -24,9 +24,9 @@ URLS = [f"http://a.org/{i}.html" for i in range(5)]
 
 
 def urls_and_reasons(path: Path) -> tuple[list[str], list[str]]:
-    found = list(read_wat(path))
-    urls = [item.url for item in found if not isinstance(item, Broken)]
-    return urls, [item.reason for item in found if isinstance(item, Broken)]
+    pages = list(read_wat(path))
+    urls = [item.url for item in pages if not isinstance(item, Broken)]
+    return urls, [item.reason for item in pages if isinstance(item, Broken)]
 
 
 def test_damage_in_a_wat_file_loses_one_record(tmp_path: Path) -> None:
@@ -58,12 +58,12 @@ def by_its_url(url: str) -> Located:
 
 def locations(path: Path) -> tuple[list[str], list[str]]:
     """Return where the images of an archive are, and the reasons of the rejected records."""
-    found: dict[str, list[str]] = {"location": [], "reason": []}
+    values: dict[str, list[str]] = {"location": [], "reason": []}
     for _, rows in read_archive(path, path.name, by_its_url):
-        for name in found:
+        for name in values:
             if name in rows.column_names:
-                found[name] += rows[name].to_pylist()
-    return found["location"], found["reason"]
+                values[name] += rows[name].to_pylist()
+    return values["location"], values["reason"]
 
 
 def test_images_are_not_taken_from_an_archive_where_they_could_not_be_found_again(

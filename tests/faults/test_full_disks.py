@@ -87,15 +87,15 @@ def test_a_full_disk_leaves_earlier_outputs_and_a_rerun_resumes(
     at = 3 + (quarter * 2 + lasting) * undisturbed.n_operations // 8
     broken = kills.Break(at, disks.full, lasting)
     code = kills.run(undisturbed.config, out, quick_path / "full", broken)
-    told = kills.output_of(quick_path / "full")
+    output = kills.output_of(quick_path / "full")
     undisturbed.check_whole(out)
     if code == 0 and not lasting:  # what failed was not needed, or went well in the second attempt
         undisturbed.check_new(out)
         return
-    assert code == 3, told
-    assert "No space left on device" in told
-    assert "make room" in told
-    assert lasting or "Traceback" not in told  # Beam prints what a worker cannot write down
+    assert code == 3, output
+    assert "No space left on device" in output
+    assert "make room" in output
+    assert lasting or "Traceback" not in output  # Beam prints what a worker cannot write down
     finished = kills.markers_in(out)
     again = quick_path / "again"
     assert kills.run(undisturbed.config, out, again) == 0, kills.output_of(again)
@@ -123,9 +123,9 @@ def test_a_disk_that_is_really_full(
 ) -> None:
     out = small_disk / "run"
     assert kills.run(undisturbed.config, out, tmp_path / "full") == 3
-    told = kills.output_of(tmp_path / "full")
-    assert "No space left on device" in told
-    assert "free bytes" in told
+    output = kills.output_of(tmp_path / "full")
+    assert "No space left on device" in output
+    assert "free bytes" in output
     subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
     finished = kills.markers_in(out)
     assert kills.run(undisturbed.config, out, tmp_path / "again") == 0

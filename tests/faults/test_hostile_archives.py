@@ -17,9 +17,9 @@ PAGES = [Response(f"http://a.org/{i}.html", b"<p>page %d" % i) for i in range(5)
 
 def outcome(path: Path) -> tuple[list[str], list[str]]:
     """Return the last letters of the URLs read, and the reasons of the rejected records."""
-    found = list(read_records(path, lambda status, mime: True))
-    urls = [r.url.rsplit("/", 1)[1][0] for r in found if isinstance(r, Record)]
-    return urls, [b.reason for b in found if isinstance(b, Broken)]
+    records = list(read_records(path, lambda status, mime: True))
+    urls = [r.url.rsplit("/", 1)[1][0] for r in records if isinstance(r, Record)]
+    return urls, [b.reason for b in records if isinstance(b, Broken)]
 
 
 def test_cut_in_mid_record_keeps_the_earlier_ones(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_length_that_swallows_the_next_record_loses_one(tmp_path: Path) -> Non
 
 
 def test_a_damaged_arc_member_loses_one_record(tmp_path: Path) -> None:
-    parts = [bytearray(members([one])) for one in (arc_head(), *map(arc_record, PAGES))]
+    parts = [bytearray(members([member])) for member in (arc_head(), *map(arc_record, PAGES))]
     parts[2][-8] ^= 0xFF
     path = tmp_path / "x.arc.gz"
     path.write_bytes(b"".join(parts))

@@ -100,11 +100,11 @@ def test_members_of_a_tar_are_read_by_their_offset(tmp_path: Path, name: str) ->
             member = tarfile.TarInfo(name + ending)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    found = dict(read_webdataset(tmp_path / "0.tar", "in/0.tar", {}))
-    images: pa.Table = found["images"]
+    tables = dict(read_webdataset(tmp_path / "0.tar", "in/0.tar", {}))
+    images: pa.Table = tables["images"]
     assert [path.name for path in tmp_path.rglob("*")] == ["0.tar"]
     if "." in name.rpartition("/")[2]:  # the ending is what follows the first dot
-        assert found["rejects"]["reason"].to_pylist() == ["no_image"]
+        assert tables["rejects"]["reason"].to_pylist() == ["no_image"]
         return
     assert re.match(HEX_ID, images["image_id"][0].as_py())
     assert re.fullmatch(r"in/0\.tar#\d+\+6", images["location"][0].as_py())

@@ -68,7 +68,7 @@ def test_texts_of_every_kind_become_strings(tmp_path: Path, column: pa.Array) ->
 
 
 @pytest.mark.parametrize(
-    ("column", "found"),
+    ("column", "column_type"),
     [
         (pa.array([["x"]]), "list<element: string>"),
         (pa.array([{"b": {"c": 1}}]), "struct<b: struct<c: int64>>"),
@@ -79,14 +79,14 @@ def test_texts_of_every_kind_become_strings(tmp_path: Path, column: pa.Array) ->
     ],
 )
 def test_other_columns_are_refused_with_what_was_found(
-    tmp_path: Path, column: pa.Array, found: str
+    tmp_path: Path, column: pa.Array, column_type: str
 ) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": column, "b": [1]}), path)
     with pytest.raises(InputError) as caught:
         here(path, ["b", "a"])
     assert "t.parquet" in str(caught.value)
-    assert found in str(caught.value)
+    assert column_type in str(caught.value)
     assert here(path, ["b"]) == [{"b": "1"}]
 
 
@@ -186,8 +186,8 @@ def test_the_death_of_the_reader_is_reported(
 )
 def test_a_bomb_is_refused(tmp_path: Path, n_rows: int, n_bytes: int, expected: str) -> None:
     path = tmp_path / "t.parquet"
-    places = pa.array([0]).take(pa.array([0] * n_rows)).cast(pa.int32())
-    bomb = pa.DictionaryArray.from_arrays(places, pa.array(["x" * n_bytes]))
+    indices = pa.array([0]).take(pa.array([0] * n_rows)).cast(pa.int32())
+    bomb = pa.DictionaryArray.from_arrays(indices, pa.array(["x" * n_bytes]))
     pq.write_table(pa.table({"a": bomb}), path, compression="zstd", row_group_size=n_rows)
     assert path.stat().st_size < 20_000
     with pytest.raises(InputError, match=expected):

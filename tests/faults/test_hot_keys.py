@@ -84,7 +84,7 @@ def test_a_key_that_holds_all_rows_is_never_held_whole(
 ) -> None:
     monkeypatch.setattr(engine, "ROWS_AT_ONCE", 500)
     splits = [Split(f"{n:03d}", "hot", ()) for n in range(40)]
-    found = []
+    results = []
     for order in (splits, splits[::-1]):
         out = tmp_path / order[0].split_id
         keys = {"edges": "page_id"}
@@ -93,9 +93,9 @@ def test_a_key_that_holds_all_rows_is_never_held_whole(
             order,
         )
         (path,) = (out / "o").iterdir()
-        found.append(pq.read_table(path)["other_page"].to_pylist())
+        results.append(pq.read_table(path)["other_page"].to_pylist())
     everything = [digest(f"{split.split_id} {n}") for split in splits for n in range(300)]
-    assert found == [sorted(everything)[:KEPT]] * 2
+    assert results == [sorted(everything)[:KEPT]] * 2
 
 
 def link_rows(sources: list[str], anchor: str = "a cat") -> pa.Table:
@@ -152,13 +152,13 @@ def test_a_page_with_very_many_images_votes_for_some_of_them(
         "placements": pa.table(shown, schema=COMPACT_PLACEMENTS),
         "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.MENTIONS),
     }
-    found = LINKS_PASS.reduce(tables)
-    assert found["evidence"]["image_id"].to_pylist() == images[:10]
+    results = LINKS_PASS.reduce(tables)
+    assert results["evidence"]["image_id"].to_pylist() == images[:10]
     combined = {name: LINKS_PASS.combine(name, rows) for name, rows in tables.items()}
     assert {len(rows) for rows in combined.values()} == {11}
     again = LINKS_PASS.reduce(combined)
-    assert all(again[name].equals(found[name]) for name in found)
-    assert {"reason": "too_many_images", "n_pages": 1} in found["caps"].to_pylist()
+    assert all(again[name].equals(results[name]) for name in results)
+    assert {"reason": "too_many_images", "n_pages": 1} in results["caps"].to_pylist()
 
 
 def odd_links() -> list[tuple[str, str]]:

@@ -44,8 +44,8 @@ def test_names_of_one_script_or_of_several_words_are_not_odd(name: str) -> None:
 
 
 def test_mixed_scripts_and_lookalikes_are_reported_with_their_code_points() -> None:
-    told = odd(a="cat", b=f"c{CYRILLIC_A}t", c="\u0412\u0410\u0422", d="bat")
-    assert told == [
+    reported = odd(a="cat", b=f"c{CYRILLIC_A}t", c="\u0412\u0410\u0422", d="bat")
+    assert reported == [
         r"b: 'c\u0430t' has letters of CYRILLIC, LATIN in a word",
         r"b: 'c\u0430t' looks like 'cat' of a",
         r"c: '\u0412\u0410\u0422' looks like 'bat' of d",
@@ -54,9 +54,9 @@ def test_mixed_scripts_and_lookalikes_are_reported_with_their_code_points() -> N
 
 def test_the_first_ten_odd_names_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     print_odd_names(odd(**{f"l{n:02d}": f"thing{n} c{CYRILLIC_A}t" for n in range(12)}))
-    said = capsys.readouterr().err
-    assert "12 names of labels look like others" in said
-    assert said.count(r"c\u0430t") == 10
+    output = capsys.readouterr().err
+    assert "12 names of labels look like others" in output
+    assert output.count(r"c\u0430t") == 10
 
 
 def test_lookalike_names_stay_different() -> None:
@@ -65,8 +65,8 @@ def test_lookalike_names_stay_different() -> None:
         Label("b", ((f"c{CYRILLIC_A}t", ""),), (), None, 2),
     ]
     matcher = compile_matcher(build_taxonomy(labels, "test"))
-    found = match_texts(matcher, pa.array(["a cat", f"a c{CYRILLIC_A}t"]))
-    assert (found.row.tolist(), found.label.tolist()) == ([0, 1], [0, 1])
+    matches = match_texts(matcher, pa.array(["a cat", f"a c{CYRILLIC_A}t"]))
+    assert (matches.row.tolist(), matches.label.tolist()) == ([0, 1], [0, 1])
 
 
 @given(st.text())

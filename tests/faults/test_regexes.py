@@ -79,7 +79,7 @@ TAGS = ("_INLINE_TAG", "ANCHOR")
 """Patterns that meet pages only, which are cut behind the end of their last tag beforehand."""
 
 
-class Found(NamedTuple):
+class PatternUse(NamedTuple):
     where: str
     pattern: re.Pattern[Any]
     method: str
@@ -89,7 +89,7 @@ def module_name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def uses(path: Path) -> Iterator[Found]:
+def uses(path: Path) -> Iterator[PatternUse]:
     """Yield each pattern of a module with the methods that it is used with."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     module = importlib.import_module(module_name(path))
@@ -99,9 +99,9 @@ def uses(path: Path) -> Iterator[Found]:
         if owner == "re" and method not in ("compile", "escape"):
             assert isinstance(node, ast.Call)
             if isinstance(node.args[0], ast.Constant):
-                yield Found(f"{path.name}:{node.lineno}", pattern_of(node), method)
+                yield PatternUse(f"{path.name}:{node.lineno}", pattern_of(node), method)
         elif owner in compiled:
-            yield Found(f"{path.name}:{owner}", compiled[owner], method)
+            yield PatternUse(f"{path.name}:{owner}", compiled[owner], method)
 
 
 def called(node: ast.AST) -> tuple[str, str]:
@@ -120,9 +120,9 @@ def pattern_of(call: ast.Call) -> re.Pattern[Any]:
     return re.compile(ast.literal_eval(call.args[0]), value)
 
 
-FOUND = sorted({found for path in SOURCES for found in uses(path)}, key=str)
+USES = sorted({use for path in SOURCES for use in uses(path)}, key=str)
 assert len(SOURCES) > 100
-assert len(FOUND) > 10
+assert len(USES) > 10
 
 
 def hostile(size: int) -> Iterator[str]:
@@ -132,12 +132,12 @@ def hostile(size: int) -> Iterator[str]:
                 yield beginning + pumped * (size // len(pumped)) + end
 
 
-def apply(found: Found) -> Callable[[str], object]:
-    as_bytes = isinstance(found.pattern.pattern, bytes)
-    replacement: tuple[Any, ...] = ((b"" if as_bytes else ""),) if found.method == "sub" else ()
-    method = getattr(found.pattern, found.method)
-    end = ">" if found.where.partition(":")[2] in TAGS else ""
-    whole: Callable[[Any], object] = list if found.method == "finditer" else bool
+def apply(use: PatternUse) -> Callable[[str], object]:
+    as_bytes = isinstance(use.pattern.pattern, bytes)
+    replacement: tuple[Any, ...] = ((b"" if as_bytes else ""),) if use.method == "sub" else ()
+    method = getattr(use.pattern, use.method)
+    end = ">" if use.where.partition(":")[2] in TAGS else ""
+    whole: Callable[[Any], object] = list if use.method == "finditer" else bool
     return lambda text: whole(method(*replacement, text.encode() if as_bytes else text + end))
 
 
@@ -153,14 +153,14 @@ def seconds(function: Callable[[str], object], text: str) -> float:
 
 
 def test_patterns_of_the_packages_are_collected() -> None:
-    names = {found.where.partition(":")[0] for found in FOUND}
+    names = {use.where.partition(":")[0] for use in USES}
     assert {"arc.py", "http.py", "page.py", "urls.py", "sections.py", "images.py"} <= names
-    assert len(FOUND) > 20
+    assert len(USES) > 20
 
 
-@pytest.mark.parametrize("found", FOUND, ids=lambda found: f"{found.where}-{found.method}")
-def test_no_text_makes_a_pattern_slow(found: Found) -> None:
-    function = apply(found)
+@pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.where}-{use.method}")
+def test_no_text_makes_a_pattern_slow(use: PatternUse) -> None:
+    function = apply(use)
     for size in SIZES:
         for text in hostile(size):
             taken = seconds(function, text)
@@ -168,7 +168,7 @@ def test_no_text_makes_a_pattern_slow(found: Found) -> None:
 
 
 def test_the_search_for_slow_patterns_finds_one() -> None:
-    slow = Found("here", re.compile(r"a*b"), "search")
+    slow = PatternUse("here", re.compile(r"a*b"), "search")
     with pytest.raises(AssertionError, match="characters"):
         test_no_text_makes_a_pattern_slow(slow)
 
@@ -177,5 +177,5 @@ def test_names_of_labels_are_not_read_as_patterns() -> None:
     names = ["(a+)+$", ".*", "[a-z]", "a|b", "^", "a{1000}"]
     labels = [Label(f"l{n}", ((name, ""),), (), None, n) for n, name in enumerate(names)]
     matcher = compile_matcher(build_taxonomy(labels, "test"))
-    found = match_texts(matcher, pa.array(["a" * 50_000, "z b c", "a a"]))
-    assert {(r, int(x)) for r, x in zip(found.row, found.label, strict=True)} <= {(2, 0)}
+    use = match_texts(matcher, pa.array(["a" * 50_000, "z b c", "a a"]))
+    assert {(r, int(x)) for r, x in zip(use.row, use.label, strict=True)} <= {(2, 0)}

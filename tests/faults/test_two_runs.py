@@ -28,10 +28,10 @@ def test_a_second_run_is_refused_and_the_first_continues(
     kills.wait_for(first, out, ".staging/*/*")
     kills.send(first, signal.SIGSTOP)
     assert kills.run(undisturbed.config, out, quick_path / "second") == 3
-    told = kills.output_of(quick_path / "second")
+    output = kills.output_of(quick_path / "second")
     holder = rf"process {first.pid} on {re.escape(socket.gethostname())} since 20\d\d-"
-    assert re.search(holder, told), told
-    assert "help: wait for it" in told
+    assert re.search(holder, output), output
+    assert "help: wait for it" in output
     kills.send(first, signal.SIGCONT)
     assert kills.finish(first) == 0
     undisturbed.check_new(out)

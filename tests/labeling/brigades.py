@@ -102,23 +102,27 @@ def one_loud(site: Site, rng: np.random.Generator, n_votes: int, first: int) -> 
 
 def strengths(log: Log, site: Site) -> np.ndarray:
     """Return the strength that votes give to each pair of the site; 0.5 without votes."""
-    said = feedback.interactions(to_events(log))
-    rows = debias.evidence(said, fit(said)).to_pydict()
-    found = np.full(len(site.image), 0.5)
+    interactions = feedback.interactions(to_events(log))
+    rows = debias.evidence(interactions, fit(interactions)).to_pydict()
+    strength_of_pair = np.full(len(site.image), 0.5)
     by_id = {id_of("image", int(n)): int(n) for n in site.image}
     for image, strength in zip(rows["image_id"], rows["strength"], strict=True):
-        found[by_id[image]] = strength
-    return found
+        strength_of_pair[by_id[image]] = strength
+    return strength_of_pair
 
 
-def fit(said: pa.Table) -> debias.FeedbackModel:
+def fit(interactions: pa.Table) -> debias.FeedbackModel:
     """Fit to a whole log at once."""
-    said = feedback.mark_early(said)
-    time = said["time"].to_numpy()
+    interactions = feedback.mark_early(interactions)
+    time = interactions["time"].to_numpy()
     span = (int(time.min()), int(time.max())) if len(time) else (0, 0)
-    candidates = bursts.candidates(bursts.sum_by_hour(said))
+    candidates = bursts.candidates(bursts.sum_by_hour(interactions))
     return debias.fit(
-        said, debias.count_positions(said), debias.count_early(said), candidates, span
+        interactions,
+        debias.count_positions(interactions),
+        debias.count_early(interactions),
+        candidates,
+        span,
     )
 
 
@@ -143,8 +147,8 @@ def id_of(kind: str, number: int) -> bytes:
 
 
 def _ids(kind: str, numbers: np.ndarray) -> pa.Array:
-    distinct, place = np.unique(numbers, return_inverse=True)
-    return pa.array([id_of(kind, int(n)) for n in distinct], ids.BINARY).take(pa.array(place))
+    distinct, index = np.unique(numbers, return_inverse=True)
+    return pa.array([id_of(kind, int(n)) for n in distinct], ids.BINARY).take(pa.array(index))
 
 
 def _all_on(

@@ -60,4 +60,4 @@ def arc_head() -> bytes:
 
 
 def members(records: Sequence[bytes]) -> bytes:
-    return b"".join(gzip.compress(one, mtime=0) for one in records)
+    return b"".join(gzip.compress(stored, mtime=0) for stored in records)

@@ -63,7 +63,7 @@ def write_shop(folder: Path) -> None:
     (folder / "images").mkdir(parents=True)
     colours = list(COLOURS)
     shown = rng.integers(len(colours), size=N_PRODUCTS)
-    said = np.where(
+    named = np.where(
         rng.random(N_PRODUCTS) < 0.7, shown, rng.integers(len(colours), size=N_PRODUCTS)
     )
     products, captions, links, feedback, truth = [], [], [], [], []
@@ -72,15 +72,15 @@ def write_shop(folder: Path) -> None:
         content = _photo(COLOURS[colours[shown[number]]], rng)
         (folder / name).write_bytes(content)
         page = f"https://shop{number % 3}.example/{number}"
-        products.append(f"{name},a {colours[said[number]]} shirt,{page}")
+        products.append(f"{name},a {colours[named[number]]} shirt,{page}")
         if rng.random() < 0.6:
             caption = {"image": name, "caption": f"in {colours[shown[number]]}", "page": page}
             captions.append(json.dumps(caption))
         other = f"https://shop{(number + 1) % 3}.example/{(number + 1) % N_PRODUCTS}"
         links.append(f"{page},{other}")
         for vote in range(3):
-            kind = "up" if (said[number] == shown[number]) != (rng.random() < 0.1) else "down"
-            row = f"e{number}-{vote},{name},{colours[said[number]]},,{kind},u{vote},,{number}"
+            kind = "up" if (named[number] == shown[number]) != (rng.random() < 0.1) else "down"
+            row = f"e{number}-{vote},{name},{colours[named[number]]},,{kind},u{vote},,{number}"
             feedback.append(row)
         truth.append(f"{ids.digest(content)},{colours[shown[number]]}")
     labels = [{"id": "colour"}, {"id": "shirt", "names": ["shirt"]}]

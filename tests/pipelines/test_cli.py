@@ -36,9 +36,9 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_results_go_to_stdout_and_messages_to_stderr(run_dir: Path) -> None:
     done = winnow("select", run_dir)
     assert done.exit_code == 0
-    told = dict(line.split() for line in done.stdout.splitlines())
-    assert int(told["kept"]) == round(int(told["candidates"]) / 3)
-    assert float(told["precision_low"]) <= float(told["precision"])
+    printed = dict(line.split() for line in done.stdout.splitlines())
+    assert int(printed["kept"]) == round(int(printed["candidates"]) / 3)
+    assert float(printed["precision_low"]) <= float(printed["precision"])
     assert done.stderr.splitlines()[-1] == f"next: winnow export {run_dir}"
     assert "\x1b" not in done.stdout + done.stderr
 
@@ -124,7 +124,7 @@ def test_a_second_run_in_one_folder_is_refused(run_dir: Path) -> None:
     assert winnow("report", run_dir).exit_code == 0
 
 
-def hear_interrupts() -> None:
+def handle_interrupts() -> None:
     """Undo that a shell has its background ignore SIGINT, which the tests would inherit."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -136,7 +136,7 @@ def test_an_interrupted_command_leaves_no_half_output(
     shop, out = run_dir.parent / "shop", tmp_path / "run"
     command = [WINNOW, "label", str(shop / "run.toml"), "--out", str(out)]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_interrupts
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=handle_interrupts
     ) as running:
         while not (out / ".staging").exists() and running.poll() is None:
             time.sleep(0.01)

@@ -23,8 +23,10 @@ def test_a_score_and_a_selection_are_those_of_the_command(selected: Path) -> Non
     assert kept.table.equals(run.selected.to_arrow())
     facts = run.stages["selected"].facts
     assert kept.threshold == facts["threshold"]
-    found = (kept.precision, kept.interval.low, kept.interval.high)
-    assert found == tuple(facts[name] for name in ("precision", "precision_low", "precision_high"))
+    precision = (kept.precision, kept.interval.low, kept.interval.high)
+    assert precision == tuple(
+        facts[name] for name in ("precision", "precision_low", "precision_high")
+    )
 
 
 @pytest.mark.parametrize("by", ["level", "label", "source-pattern"])

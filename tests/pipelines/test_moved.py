@@ -60,7 +60,7 @@ def write_all_kinds(base: Path) -> Path:
             records.append(record(Response(f"http://c.org/{n}.html", page(n).encode())))
             records.append(record(Response(f"http://c.org/{n}.jpg", photo(n), "image/jpeg")))
             n = next(numbers)
-            for name, content in ((f"{n}.jpg", photo(n)), (f"{n}.txt", said(n).encode())):
+            for name, content in ((f"{n}.jpg", photo(n)), (f"{n}.txt", named(n).encode())):
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
@@ -82,7 +82,7 @@ def write_all_kinds(base: Path) -> Path:
     return base / "winnow.toml"
 
 
-def said(number: int) -> str:
+def named(number: int) -> str:
     return f"a {COLOURS[number % 4]} thing"
 
 
@@ -91,7 +91,7 @@ def shown(number: int) -> str:
 
 
 def page(number: int) -> str:
-    return f'<img src="/{number}.jpg" alt="{said(number)}">'
+    return f'<img src="/{number}.jpg" alt="{named(number)}">'
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(run_dir: Path) -> dict[str, float]:
+def measures(run_dir: Path) -> dict[str, float]:
     compare = [sys.executable, ROOT / "tests/benchmarks/fashion.py", run_dir]
     done = subprocess.run(compare, check=True, capture_output=True, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -56,18 +56,18 @@ def found(run_dir: Path) -> dict[str, float]:
 
 
 def test_the_selected_third_beats_the_naive_ranking_of_the_same_rows(
-    found: dict[str, float],
+    measures: dict[str, float],
 ) -> None:
-    assert found["candidates"] > 50_000
+    assert measures["candidates"] > 50_000
     for block in ("third", "third_unaudited"):
-        wrong = {m: 1 - found[f"precision_{m}_{block}"] for m in ("naive", "winnow")}
+        wrong = {m: 1 - measures[f"precision_{m}_{block}"] for m in ("naive", "winnow")}
         assert wrong["winnow"] < 0.7 * wrong["naive"]
-    assert found["recall_winnow_third"] > found["recall_naive_third"]
+    assert measures["recall_winnow_third"] > measures["recall_naive_third"]
 
 
-def test_the_interval_holds_the_true_precision(run_dir: Path, found: dict[str, float]) -> None:
+def test_the_interval_holds_the_true_precision(run_dir: Path, measures: dict[str, float]) -> None:
     facts = open_stage(run_dir, "selected").facts
-    true = found["precision_winnow_third"]
+    true = measures["precision_winnow_third"]
     assert facts["precision_low"] <= true <= facts["precision_high"]
     assert facts["precision_high"] - facts["precision_low"] < 0.03
 
@@ -82,7 +82,7 @@ def test_every_photo_is_accounted_for(run_dir: Path) -> None:
 def test_titles_alone_name_labels_more_precisely_than_a_naive_search(run_dir: Path) -> None:
     compare = [sys.executable, ROOT / "tests/benchmarks/titles.py", run_dir.parent / "data"]
     done = subprocess.run([*compare, "--audits"], check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["recall and no fixed phrases"] >= found["recall naive"]
-    wrong = {name: 1 - found[f"precision {name}"] for name in ("naive", "and no fixed phrases")}
+    measures = json.loads(done.stdout.splitlines()[-1])
+    assert measures["recall and no fixed phrases"] >= measures["recall naive"]
+    wrong = {name: 1 - measures[f"precision {name}"] for name in ("naive", "and no fixed phrases")}
     assert wrong["and no fixed phrases"] < 0.7 * wrong["naive"]

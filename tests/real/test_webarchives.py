@@ -42,10 +42,10 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pages_of(path: Path) -> list[Page]:
-    found = read_records(path, lambda status, mime: status == 200 and mime == "text/html")
+    records = read_records(path, lambda status, mime: status == 200 and mime == "text/html")
     return [
         read_page(r.body, r.url, r.head.charset)
-        for r in found
+        for r in records
         if isinstance(r, Record) and r.head.status == 200 and r.head.mime == "text/html"
     ]
 
@@ -55,10 +55,10 @@ def by_url(url: str) -> Located:
 
 
 def tables_of(path: Path) -> dict[str, pa.Table]:
-    found: dict[str, list[pa.Table]] = {}
+    records: dict[str, list[pa.Table]] = {}
     for name, rows in read_archive(path, path.name, by_url):
-        found.setdefault(name, []).append(rows)
-    return {name: pa.concat_tables(tables) for name, tables in found.items()}
+        records.setdefault(name, []).append(rows)
+    return {name: pa.concat_tables(tables) for name, tables in records.items()}
 
 
 def test_a_crawl_of_2008_is_read_to_the_last_unit(archives: Path) -> None:
@@ -72,9 +72,9 @@ def test_a_crawl_of_2008_is_read_to_the_last_unit(archives: Path) -> None:
     to pages inside, and one more with its URL in the form that browsers write.
     """
     path = archives / "example.warc.gz"
-    found = list(read_records(path, lambda status, mime: True))
-    assert not [r for r in found if isinstance(r, Broken)]
-    assert sum(isinstance(r, Record) and r.head.mime.startswith("image/") for r in found) == 55
+    records = list(read_records(path, lambda status, mime: True))
+    assert not [r for r in records if isinstance(r, Broken)]
+    assert sum(isinstance(r, Record) and r.head.mime.startswith("image/") for r in records) == 55
     pages = pages_of(path)
     assert len(pages) == 94
     assert sum(len(page.images) for page in pages) == 788
@@ -104,8 +104,8 @@ def test_a_crawl_cut_anywhere_keeps_what_came_before(
     cut = tmp_path / "cut.warc.gz"
     cut.write_bytes(content[: int(share * len(content))])
     whole = pages_of(archives / "example.warc.gz")
-    found = pages_of(cut)
-    assert found == whole[: len(found)]
+    records = pages_of(cut)
+    assert records == whole[: len(records)]
     assert tables_of(cut)["rejects"]["reason"].to_pylist() == ["truncated"]
 
 

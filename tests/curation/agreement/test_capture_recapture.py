@@ -54,9 +54,9 @@ def test_unlike_independent_groups_give_an_estimate_near_the_truth():
     of_truth = []
     for seed in range(20):
         caught, covered, right, n_missed = catch(seed)
-        found = audit_all(caught, covered, right)
-        assert found.n_right == pytest.approx(right.sum())
-        of_truth.append(found.n_missed / n_missed)
+        estimate = audit_all(caught, covered, right)
+        assert estimate.n_right == pytest.approx(right.sum())
+        of_truth.append(estimate.n_missed / n_missed)
     assert np.mean(of_truth) == pytest.approx(1, abs=0.03)
     assert np.std(of_truth) < 0.1
 
@@ -74,10 +74,10 @@ def test_the_bound_is_on_the_safe_side(world, least, times):
     held, of_truth = np.zeros(2), []
     for seed in range(100):
         *pool, n_missed = catch(seed, **world)
-        found = audit(*pool, n=300, seed=seed)
+        estimate = audit(*pool, n=300, seed=seed)
         recall = pool[2].sum() / (pool[2].sum() + n_missed)
-        held += [found.n_missed_low <= n_missed, found.recall_at_most >= recall]
-        of_truth.append(found.n_missed_low / n_missed)
+        held += [estimate.n_missed_low <= n_missed, estimate.recall_at_most >= recall]
+        of_truth.append(estimate.n_missed_low / n_missed)
     assert (held >= times).all()
     assert np.median(of_truth) > least
 
@@ -88,8 +88,8 @@ def test_groups_that_avoid_each_other_reverse_the_bound():
     rate = np.where(kind[:, None], [0.7, 0.05], [0.05, 0.7])
     caught = rng.random(rate.shape) < rate
     seen = caught.any(axis=1)
-    found = audit_all(caught[seen], caught[seen] | True, seen[seen])
-    assert found.n_missed_low > 2 * np.sum(~seen)
+    estimate = audit_all(caught[seen], caught[seen] | True, seen[seen])
+    assert estimate.n_missed_low > 2 * np.sum(~seen)
 
 
 def test_sources_that_err_together_are_one_occasion_in_a_world():
@@ -101,12 +101,12 @@ def test_sources_that_err_together_are_one_occasion_in_a_world():
     on_page = [table.sources.index(name) for name in ("heading", "page", "surrounding", "title")]
     assert member[:, on_page].any(axis=1).sum() == 1
     caught, covered = table.voted @ member.T, (table.voted | table.silent) @ member.T
-    found = audit_all(caught, covered, world.correct)
+    estimate = audit_all(caught, covered, world.correct)
     n_missed = len(world.truth) - world.correct.sum()
-    assert 0.3 * n_missed < found.n_missed_low < n_missed
+    assert 0.3 * n_missed < estimate.n_missed_low < n_missed
 
 
-def test_sources_that_name_nothing_first_are_no_occasion():
+def test_sources_that_name_nothing_first_are_not_occasions():
     voted = np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 1], [1, 1, 1, 1]], bool)
     member = occasions(Patterns(voted, ~voted, np.array([9.0, 4, 6, 2])))
     assert member.sum(axis=0).tolist() == [1, 0, 0, 1]
@@ -140,18 +140,18 @@ def test_wrong_pairs_alone_give_no_estimate():
 
 def test_no_pair_that_two_name_leaves_a_wide_interval():
     caught = np.repeat([[True, False], [False, True]], 20, axis=0)
-    found = audit_all(caught, caught | True, np.ones(40, bool))
-    assert found.n_missed == pytest.approx(20 * 20)
-    assert 0 < found.n_missed_low < found.n_missed / 4
+    estimate = audit_all(caught, caught | True, np.ones(40, bool))
+    assert estimate.n_missed == pytest.approx(20 * 20)
+    assert 0 < estimate.n_missed_low < estimate.n_missed / 4
 
 
 def test_images_that_one_group_covers_miss_nothing():
     caught = np.array([[1, 0]] * 30 + [[0, 1]] * 20 + [[1, 1]] * 30, bool)
     lone = np.array([[True, False]] * 50)
-    found = audit_all(
+    estimate = audit_all(
         np.vstack([caught, lone]), np.vstack([caught | True, lone]), np.ones(130, bool)
     )
-    assert found.n_missed == pytest.approx(30 * 20 / 31)
+    assert estimate.n_missed == pytest.approx(30 * 20 / 31)
 
 
 @settings(max_examples=50, deadline=None)
@@ -166,13 +166,13 @@ def test_bounds_are_in_order_whatever_is_caught(rows, p, seed):
     covered = caught | (state[:, 1:2] >> np.arange(3) & 1).astype(bool)
     right, n = state[:, 2].astype(bool), len(state)
     order = np.random.default_rng(seed).permutation(n)
-    found, shuffled = (
+    estimate, shuffled = (
         count_missed(caught[o], covered[o], right[o], np.full(n, p), np.zeros(n, np.int64), 10 * n)
         for o in (np.arange(n), order)
     )
-    if found is None:
+    if estimate is None:
         assert shuffled is None
         return
-    assert 0 <= found.n_missed_low <= found.n_missed < np.inf
-    assert 0 < found.recall_at_most <= 1
-    assert shuffled.n_missed_low == pytest.approx(found.n_missed_low)
+    assert 0 <= estimate.n_missed_low <= estimate.n_missed < np.inf
+    assert 0 < estimate.recall_at_most <= 1
+    assert shuffled.n_missed_low == pytest.approx(estimate.n_missed_low)

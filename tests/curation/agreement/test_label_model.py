@@ -100,10 +100,10 @@ def test_parts_of_the_candidates_add_up(rows, cut):
     np.testing.assert_array_equal(whole.voted[pattern], voted)
     np.testing.assert_array_equal(whole.silent[pattern], silent)
     parts = [count_patterns(voted[s], silent[s]) for s in (slice(0, cut), slice(cut, None))]
-    merged, place = merge_patterns([found for found, _ in parts])
+    merged, index = merge_patterns([patterns for patterns, _ in parts])
     np.testing.assert_array_equal(merged.count, whole.count)
     moved = np.concatenate([parts[0][1], parts[1][1] + len(parts[0][0].count)])
-    np.testing.assert_array_equal(place[moved], pattern)
+    np.testing.assert_array_equal(index[moved], pattern)
     assert np.isfinite(vote_scores(merged)).all()
 
 
@@ -125,10 +125,10 @@ def test_odds_ratios_are_not_distorted_by_what_is_never_seen():
 
 def test_partitions_join_one_pair_at_a_time():
     patterns, _ = count_patterns(*draw(n_on_page=3, n_alone=3)[:2])
-    found = list(partitions(patterns.voted, patterns.silent, patterns.count, 3))
-    assert [len(groups) for groups in found] == [6, 5, 4, 3]
-    assert all(sorted(sum(groups, ())) == list(range(6)) for groups in found)
-    assert (0, 1, 2) in found[2]
+    joined = list(partitions(patterns.voted, patterns.silent, patterns.count, 3))
+    assert [len(groups) for groups in joined] == [6, 5, 4, 3]
+    assert all(sorted(sum(groups, ())) == list(range(6)) for groups in joined)
+    assert (0, 1, 2) in joined[2]
 
 
 def join_the_nearest(ratios, n_at_least):

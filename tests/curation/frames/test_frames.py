@@ -87,11 +87,11 @@ def test_groups_and_floors_need_their_tables(audits: pa.Table, scores: pa.Table)
 def test_scores_of_ones_own_are_audited_and_measured_by_their_own_bands() -> None:
     rng = np.random.default_rng(0)
     p = np.clip(WORLD.correct * 0.5 + rng.random(len(WORLD.correct)) * 0.5, 0, 1)
-    own = WORLD.candidates.select(["image_id", "label_id"])
-    own = own.append_column("p_correct", pa.array(p, pa.float32()))
-    audits = answer(draw_audits(own, 200), WORLD.truth)
-    shuffled = own.take(pa.array(rng.permutation(len(own))))
-    first, second = select(own, audits, keep=0.2), select(shuffled, audits, keep=0.2)
+    given_scores = WORLD.candidates.select(["image_id", "label_id"])
+    given_scores = given_scores.append_column("p_correct", pa.array(p, pa.float32()))
+    audits = answer(draw_audits(given_scores, 200), WORLD.truth)
+    shuffled = given_scores.take(pa.array(rng.permutation(len(given_scores))))
+    first, second = select(given_scores, audits, keep=0.2), select(shuffled, audits, keep=0.2)
     assert first.interval == second.interval
     assert first.precision > 0.95
 

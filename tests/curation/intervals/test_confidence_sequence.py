@@ -21,9 +21,9 @@ def test_all_looks_together_fail_as_rarely_as_promised(confidence):
 
 @given(st.integers(10, 10**6), st.floats(0.001, 1), st.floats(0.001, 1))
 def test_the_next_look_has_more_audits_within_bounds(n, width, target):
-    found = n_of_next_look(n, width, target)
-    assert GROWTH[0] * n <= found <= GROWTH[1] * n + 1
-    assert found >= min(GROWTH[1], (width / target) ** 2) * n
+    n_next = n_of_next_look(n, width, target)
+    assert GROWTH[0] * n <= n_next <= GROWTH[1] * n + 1
+    assert n_next >= min(GROWTH[1], (width / target) ** 2) * n
 
 
 def test_intervals_hold_at_all_of_many_looks():

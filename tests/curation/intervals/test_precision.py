@@ -84,8 +84,8 @@ def test_a_stratum_that_is_judged_completely_has_no_width():
 def test_inclusion_probabilities_that_are_too_high_do_not_narrow_the_interval():
     correct = np.repeat([True, False], [450, 50])
     strata = {"stratum": np.zeros(500, int), "n_kept": np.array([10_000])}
-    said, right = (precision_interval(correct, np.full(500, p), **strata) for p in (1.0, 0.05))
-    assert (said.low, said.high) == (right.low, right.high)
+    too_high, right = (precision_interval(correct, np.full(500, p), **strata) for p in (1.0, 0.05))
+    assert (too_high.low, too_high.high) == (right.low, right.high)
 
 
 def test_a_stratum_without_audits_takes_the_rate_below_it():

@@ -14,8 +14,8 @@ def brute_force(image, label, values, related, combine, missing):
     result = []
     for i in range(len(image)):
         same = [j for j in range(len(image)) if image[j] == image[i] and j != i]
-        found = [values[j] for j in same if related(label[i], label[j])]
-        result.append(combine(found) if found else missing)
+        related_values = [values[j] for j in same if related(label[i], label[j])]
+        result.append(combine(related_values) if related_values else missing)
     return np.array(result)
 
 
@@ -36,7 +36,7 @@ def test_relatives_agree_with_brute_force():
     def siblings(a, b):
         return taxonomy.parents[a] == taxonomy.parents[b]
 
-    for found, related, combine, missing in (
+    for computed, related, combine, missing in (
         (relatives.mean_above(values, 0.5), above, np.mean, 0.5),
         (relatives.mean_below(values, 0.5), below, np.mean, 0.5),
         (relatives.max_above(values), above, max, 0),
@@ -45,7 +45,7 @@ def test_relatives_agree_with_brute_force():
         (relatives.max_siblings(values), siblings, max, 0),
     ):
         expected = brute_force(image, label, values, related, combine, missing)
-        assert np.allclose(found, expected)
+        assert np.allclose(computed, expected)
 
 
 @given(st.sets(st.integers(0, 3 * 21 - 1), min_size=1), st.integers(0, 99))

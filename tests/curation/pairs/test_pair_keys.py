@@ -23,8 +23,8 @@ def table_of(pairs: list[tuple[int, str]]) -> pa.Table:
 @given(st.lists(PAIR), st.lists(PAIR, unique=True))
 def test_find_pairs_agrees_with_a_dictionary(wanted, among):
     row_of = {pair: row for row, pair in enumerate(among)}
-    found = find_pairs(table_of(wanted), table_of(among))
-    assert found.tolist() == [row_of.get(pair, -1) for pair in wanted]
+    rows = find_pairs(table_of(wanted), table_of(among))
+    assert rows.tolist() == [row_of.get(pair, -1) for pair in wanted]
 
 
 def test_find_pairs_takes_chunked_and_sliced_columns():

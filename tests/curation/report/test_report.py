@@ -164,7 +164,7 @@ class Page(HTMLParser):
         self.texts.setdefault(self.open[-1] if self.open else "", []).append(data)
 
     def values(self, name: str) -> list[str]:
-        return [value for _, found, value in self.attributes if found == name]
+        return [value for _, attribute, value in self.attributes if attribute == name]
 
 
 def page_of(facts: dict[str, Any]) -> Page:
@@ -179,8 +179,8 @@ def sections_of(page: Page) -> set[str]:
 
 
 def test_the_headline_gives_the_kept_labels_and_their_precision() -> None:
-    said = [sentence.replace("\u00a0", " ") for sentence in headline(make_facts())]
-    assert said == [
+    sentences = [sentence.replace("\u00a0", " ") for sentence in headline(make_facts())]
+    assert sentences == [
         "Kept 4,012 of 12,040 candidate labels (33.3 %).",
         "By 500 audited pairs, 170 of them kept, the precision of the kept labels is 92.1 % "
         "(95 % interval 88.0 to 95.0 %).",
@@ -217,9 +217,9 @@ def test_the_headline_gives_the_kept_labels_and_their_precision() -> None:
     ],
 )  # fmt: skip
 def test_the_headline_claims_no_more_than_is_known(facts: dict[str, Any], expected: str) -> None:
-    said = [sentence.replace("\u00a0", " ") for sentence in headline(facts)]
-    assert expected in said
-    assert said[-1] == RECALL
+    sentences = [sentence.replace("\u00a0", " ") for sentence in headline(facts)]
+    assert expected in sentences
+    assert sentences[-1] == RECALL
 
 
 def test_the_headline_gives_the_least_number_of_missed_pairs() -> None:
@@ -234,8 +234,12 @@ def test_the_headline_gives_the_least_number_of_missed_pairs() -> None:
 
 def test_the_headline_gives_the_proved_precision() -> None:
     facts = {"candidates": 10, "kept": 4, "precision": 0.93, "confidence": 0.95}
-    said = " ".join(headline(facts | {"precision_held": 0.9})).replace("\N{NO-BREAK SPACE}", " ")
-    assert "It was proved that at least 90.0 % of them are right, with 95 % confidence." in said
+    sentences = " ".join(headline(facts | {"precision_held": 0.9})).replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+    assert (
+        "It was proved that at least 90.0 % of them are right, with 95 % confidence." in sentences
+    )
     grouped = " ".join(headline(facts | {"precision_held": 0.9, "by": "level"}))
     assert "proved that in each group by level at least" in grouped
     assert "proved" not in " ".join(headline(facts))
@@ -380,13 +384,13 @@ def test_facts_are_written_as_they_are(tmp_path: Path) -> None:
     facts = make_facts()
     assert write_report(facts, tmp_path) == tmp_path / "report.html"
     text = (tmp_path / "report.json").read_text()
-    found = json.loads(text)
-    assert found == rounded(facts)
-    assert list(found) == sorted(facts)
-    assert found["kept_share"] == 0.333223
-    assert found["labels"] == facts["labels"]
-    assert text == json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    assert render_report(found) == (tmp_path / "report.html").read_text()
+    read = json.loads(text)
+    assert read == rounded(facts)
+    assert list(read) == sorted(facts)
+    assert read["kept_share"] == 0.333223
+    assert read["labels"] == facts["labels"]
+    assert text == json.dumps(read, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    assert render_report(read) == (tmp_path / "report.html").read_text()
 
 
 @given(

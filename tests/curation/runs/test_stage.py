@@ -57,14 +57,14 @@ def files_of(stage: Stage) -> dict[str, str]:
 
 def test_an_output_is_opened_through_its_manifest(tmp_path: Path) -> None:
     make(tmp_path, "cat")
-    found = open_stage(tmp_path, "scored")
-    assert label_of(found) == "cat"
-    assert found.fingerprint == fingerprint("scored", {}, {"label": "cat"}) == found.dir.name
-    assert found.counts == {"in": 60, "out": 50, "dropped": {"bad": 7, "worse": 3}}
+    stage = open_stage(tmp_path, "scored")
+    assert label_of(stage) == "cat"
+    assert stage.fingerprint == fingerprint("scored", {}, {"label": "cat"}) == stage.dir.name
+    assert stage.counts == {"in": 60, "out": 50, "dropped": {"bad": 7, "worse": 3}}
     names = ["notes/note.txt", "truth-00000-of-00002.parquet", "truth-00001-of-00002.parquet"]
-    assert list(files_of(found)) == names
-    assert [f.get("n_rows") for f in found.manifest["files"]] == [None, 20, 30]
-    assert found.paths(".parquet", "truth-") == [found.dir / name for name in names[1:]]
+    assert list(files_of(stage)) == names
+    assert [f.get("n_rows") for f in stage.manifest["files"]] == [None, 20, 30]
+    assert stage.paths(".parquet", "truth-") == [stage.dir / name for name in names[1:]]
 
 
 def test_a_file_that_the_manifest_does_not_list_is_not_read(tmp_path: Path) -> None:
@@ -224,10 +224,10 @@ def test_a_commit_is_all_or_nothing(tmp_path: Path, full: bool, earlier: str | N
         with faulty(run_dir, k, full=full) as disk:
             if not _make_or_fail(run_dir, "dog"):
                 assert disk.failed
-        found = current(run_dir, "scored")
-        in_force = label_of(found) if found else None
-        assert in_force in (earlier, "dog")
-        seen.add(in_force)
+        stage = current(run_dir, "scored")
+        current_label = label_of(stage) if stage else None
+        assert current_label in (earlier, "dog")
+        seen.add(current_label)
         if not disk.failed:
             break
         make(run_dir, "dog")
@@ -235,7 +235,7 @@ def test_a_commit_is_all_or_nothing(tmp_path: Path, full: bool, earlier: str | N
         assert label_of(again) == "dog"
         assert files_of(again) == files_of(open_stage(undisturbed, "scored"))
         assert list((run_dir / ".staging").iterdir()) == []
-    assert in_force == "dog"
+    assert current_label == "dog"
     assert k > 15
     assert seen == {earlier, "dog"}
 
@@ -366,9 +366,9 @@ def test_an_earlier_output_of_the_same_inputs_becomes_current_again(tmp_path: Pa
     assert reuse(tmp_path, "scored", inputs={}, config={"label": "eel"}) is None
     assert reuse(tmp_path, "scored", inputs={"signals": "1"}, config={"label": "cat"}) is None
     assert label_of(open_stage(tmp_path, "scored")) == "dog"
-    found = reuse(tmp_path, "scored", inputs={}, config={"label": "cat"})
-    assert found is not None
-    assert label_of(found) == label_of(open_stage(tmp_path, "scored")) == "cat"
+    reused = reuse(tmp_path, "scored", inputs={}, config={"label": "cat"})
+    assert reused is not None
+    assert label_of(reused) == label_of(open_stage(tmp_path, "scored")) == "cat"
 
 
 def test_reusing_the_current_output_writes_nothing(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from curation.scoring.reliability import Hierarchy, fit_rates
 
 def shrunken_logits(hierarchy, correct, weight):
     """Return the logit of the rate of each entry's group, without the entry."""
-    own = weight[hierarchy.row]
+    own_weight = weight[hierarchy.row]
     rates = fit_rates(hierarchy, correct, weight)
-    return rates.logits_without(hierarchy.group, own, own * correct[hierarchy.row])
+    return rates.logits_without(hierarchy.group, own_weight, own_weight * correct[hierarchy.row])
 
 
 def entries_of(group):

@@ -23,11 +23,11 @@ def refit(score, correct, weight, one_more, verdict):
 @settings(max_examples=60, deadline=None)
 def test_both_fits_are_those_of_a_refit(judged, halves):
     score, correct, weight = (np.array(x, float) for x in zip(*judged, strict=True))
-    places = np.array(halves) / 2
-    low, high = fit_venn_abers(score, correct, weight).apply(places)
-    for i, place in enumerate(places):
-        assert abs(low[i] - refit(score, correct, weight, place, 0)) < 1e-9
-        assert abs(high[i] - refit(score, correct, weight, place, 1)) < 1e-9
+    scores = np.array(halves) / 2
+    low, high = fit_venn_abers(score, correct, weight).apply(scores)
+    for i, position in enumerate(scores):
+        assert abs(low[i] - refit(score, correct, weight, position, 0)) < 1e-9
+        assert abs(high[i] - refit(score, correct, weight, position, 1)) < 1e-9
 
 
 @given(judgements)
@@ -42,17 +42,17 @@ def test_intervals_are_in_order_and_do_not_fall(judged):
 def test_the_fit_with_the_true_verdict_is_calibrated():
     """The theorem, over draws of few judgements; the scores are far from calibrated."""
     rng = np.random.default_rng(0)
-    told, happened = [], []
+    stated, happened = [], []
     for _ in range(400):
         truth = rng.beta(2, 3, 140)
         correct = (rng.random(140) < truth).astype(float)
         low, high = fit_venn_abers(truth[:40] ** 3, correct[:40]).apply(truth[40:] ** 3)
-        told.append(np.where(correct[40:] > 0, high, low))
+        stated.append(np.where(correct[40:] > 0, high, low))
         happened.append(correct[40:])
-    told, happened = np.concatenate(told), np.concatenate(happened)
-    quarter = np.minimum(told * 4, 3).astype(int)
+    stated, happened = np.concatenate(stated), np.concatenate(happened)
+    quarter = np.minimum(stated * 4, 3).astype(int)
     for q in range(4):
-        assert abs(told[quarter == q].mean() - happened[quarter == q].mean()) < 0.02
+        assert abs(stated[quarter == q].mean() - happened[quarter == q].mean()) < 0.02
 
 
 def test_few_judgements_give_wide_intervals():

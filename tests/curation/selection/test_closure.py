@@ -31,8 +31,8 @@ def scored_of(pairs):
     return pa.table(columns, schema=SCORED.arrow)
 
 
-def is_above(one, other):
-    return TAXONOMY.code(one) in TAXONOMY.ancestors[TAXONOMY.code(other)]
+def is_above(upper, lower):
+    return TAXONOMY.code(upper) in TAXONOMY.ancestors[TAXONOMY.code(lower)]
 
 
 @given(PAIRS, st.floats(0.1, 1), st.integers(1, 8))
@@ -47,10 +47,10 @@ def test_what_a_kept_label_implies_is_flagged_and_nothing_else(pairs, share, n_a
     rows = flagged.table.to_pylist()
     for before, row in zip(chosen.table.to_pylist(), rows, strict=True):
         below = any(
-            other["kept"]
-            and other["image_id"] == row["image_id"]
-            and is_above(row["label_id"], other["label_id"])
-            for other in rows
+            lower["kept"]
+            and lower["image_id"] == row["image_id"]
+            and is_above(row["label_id"], lower["label_id"])
+            for lower in rows
         )
         expected = "implied" if below and not row["kept"] else before["reason"]
         assert row["reason"] == expected

@@ -29,8 +29,8 @@ def scored_of(p, label):
     return pa.table(columns, schema=SCORED.arrow)
 
 
-def kept_of(found):
-    return np.asarray(found.table["kept"], bool)
+def kept_of(selection):
+    return np.asarray(selection.table["kept"], bool)
 
 
 # Few distinct values, so that ties in a floor and at the threshold are the rule.
@@ -48,27 +48,27 @@ def most_with_floor(p, label, allowed, floor):
 def test_the_share_is_exact_and_the_largest_floor_that_fits_is_held(rows, share, floor, per_label):
     p, label = np.array([p for p, _ in rows]), np.array([x for _, x in rows], int)
     scored = scored_of(p, label)
-    found = select_with_floor(request_of(scored, keep=share, per_label=per_label), floor)
-    check(found.table, SELECTED)
-    kept, allowed = kept_of(found), over_limits(scored, per_label=per_label) == 0
+    selection = select_with_floor(request_of(scored, keep=share, per_label=per_label), floor)
+    check(selection.table, SELECTED)
+    kept, allowed = kept_of(selection), over_limits(scored, per_label=per_label) == 0
     n_kept = min(round(share * len(rows)), int(allowed.sum()))
-    assert kept.sum() == found.n_kept == n_kept
+    assert kept.sum() == selection.n_kept == n_kept
     assert not kept[~allowed].any()
 
-    assert most_with_floor(p, label, allowed, found.facts["floor_held"]) <= n_kept
-    if found.facts["floor_held"] < floor:
-        assert most_with_floor(p, label, allowed, found.facts["floor_held"] + 1) > n_kept
+    assert most_with_floor(p, label, allowed, selection.facts["floor_held"]) <= n_kept
+    if selection.facts["floor_held"] < floor:
+        assert most_with_floor(p, label, allowed, selection.facts["floor_held"] + 1) > n_kept
     for x in np.unique(label):
         mine = (label == x) & allowed
-        assert (kept & mine).sum() >= min(found.facts["floor_held"], mine.sum())
+        assert (kept & mine).sum() >= min(selection.facts["floor_held"], mine.sum())
         if (kept & mine).any():
             assert p[mine & ~kept].max(initial=0) <= p[kept & mine].min()
-    threshold = found.threshold
+    threshold = selection.threshold
     if threshold is not None:
         assert p[allowed & ~kept].max(initial=0) <= threshold
-        assert found.facts["n_by_floor"] == np.sum(p[kept] < threshold)
+        assert selection.facts["n_by_floor"] == np.sum(p[kept] < threshold)
     else:
-        assert found.facts["n_by_floor"] == n_kept
+        assert selection.facts["n_by_floor"] == n_kept
 
 
 @given(ROWS, st.floats(0.001, 1), st.integers(1, 5), st.randoms(use_true_random=False))
@@ -76,17 +76,17 @@ def test_the_order_of_rows_does_not_matter(rows, share, floor, random):
     scored = scored_of([p for p, _ in rows], [x for _, x in rows])
     order = random.sample(range(len(rows)), len(rows))
     mixed = scored.take(pa.array(order, pa.int64()))
-    one = kept_of(select_with_floor(request_of(scored, keep=share), floor))
-    other = kept_of(select_with_floor(request_of(mixed, keep=share), floor))
-    assert np.array_equal(one[np.array(order, int)], other)
+    kept = kept_of(select_with_floor(request_of(scored, keep=share), floor))
+    kept_of_mixed = kept_of(select_with_floor(request_of(mixed, keep=share), floor))
+    assert np.array_equal(kept[np.array(order, int)], kept_of_mixed)
 
 
 def test_a_share_without_room_for_a_floor_is_as_without():
     rng = np.random.default_rng(0)
     scored = scored_of(rng.random(300), np.arange(300))
-    found = select_with_floor(request_of(scored, keep=0.2), 3)
-    assert found.facts == {"floor_held": 0, "n_by_floor": 0}
-    assert found.table.equals(select_share(scored, 0.2).table)
+    selection = select_with_floor(request_of(scored, keep=0.2), 3)
+    assert selection.facts == {"floor_held": 0, "n_by_floor": 0}
+    assert selection.table.equals(select_share(scored, 0.2).table)
 
 
 class World:
@@ -109,9 +109,9 @@ def test_the_precision_is_held_with_the_floor_in_nearly_all_draws():
     n_broken, floors = 0, []
     for seed in range(60):
         judged = judgements(World.correct, 1000, seed)
-        found = select_with_floor(request_of(World.scored, judged, precision=0.78), 8)
-        n_broken += World.correct[kept_of(found)].mean() < 0.78
-        floors.append(found.facts["floor_held"])
+        selection = select_with_floor(request_of(World.scored, judged, precision=0.78), 8)
+        n_broken += World.correct[kept_of(selection)].mean() < 0.78
+        floors.append(selection.facts["floor_held"])
     assert n_broken <= 7
     assert np.mean(np.array(floors) == 8) > 0.5
 
@@ -119,33 +119,33 @@ def test_the_precision_is_held_with_the_floor_in_nearly_all_draws():
 def test_every_label_keeps_its_best_and_the_threshold_decides_the_rest():
     stratum = (World.p * 4).astype(np.int8)
     judged = judgements(World.correct, 2000, 1, stratum)
-    found = select_with_floor(request_of(World.scored, judged, precision=0.78), 8)
-    kept, threshold = kept_of(found), found.threshold
-    assert found.facts["floor_held"] == 8
+    selection = select_with_floor(request_of(World.scored, judged, precision=0.78), 8)
+    kept, threshold = kept_of(selection), selection.threshold
+    assert selection.facts["floor_held"] == 8
     size = np.bincount(World.label)
     assert np.all(np.bincount(World.label[kept], minlength=len(size)) >= np.minimum(size, 8))
-    assert found.facts["n_by_floor"] == np.sum(kept & (World.p < threshold)) > 100
+    assert selection.facts["n_by_floor"] == np.sum(kept & (World.p < threshold)) > 100
     assert kept[World.p >= threshold].all()
-    reason = np.array(found.table["reason"].to_pylist())
+    reason = np.array(selection.table["reason"].to_pylist())
     assert np.array_equal(reason == "kept", kept)
 
 
 def test_a_floor_that_cannot_be_proved_is_lowered():
     correct = World.correct & ~(World.rare & (World.p < 0.97))
     judged = judgements(correct, 2000, 0)
-    found = select_with_floor(request_of(World.scored, judged, precision=0.8), 64)
-    assert found.facts["floor_held"] < 64
-    assert correct[kept_of(found)].mean() >= 0.8
+    selection = select_with_floor(request_of(World.scored, judged, precision=0.8), 64)
+    assert selection.facts["floor_held"] < 64
+    assert correct[kept_of(selection)].mean() >= 0.8
 
 
 def test_without_rare_labels_a_floor_changes_little():
     scored = scored_of(World.p, np.zeros(N, int))
     judged = judgements(World.correct, 1000, 0)
-    found = select_with_floor(request_of(scored, judged, precision=0.78), 1)
+    selection = select_with_floor(request_of(scored, judged, precision=0.78), 1)
     cuts = thresholds(judged, World.p)
     plain = select_above(scored, float(cuts.threshold[prove(cuts, 0.78)]))
-    assert found.facts == {"floor_held": 1, "n_by_floor": 0}
-    assert 0.8 * plain.n_kept < found.n_kept <= plain.n_kept
+    assert selection.facts == {"floor_held": 1, "n_by_floor": 0}
+    assert 0.8 * plain.n_kept < selection.n_kept <= plain.n_kept
 
 
 def test_a_target_out_of_reach_names_the_best_within_reach():
@@ -173,21 +173,21 @@ def test_equal_probabilities_are_kept_or_dropped_together_beside_the_floor(right
     scored, label = scored_of(p, np.arange(len(p)) % 10), np.arange(len(p)) % 10
     judged = judgements(correct, 1000, 0)
     if right > 0.9:
-        found = select_with_floor(request_of(scored, judged, precision=0.9), 5)
-        assert kept_of(found).all()
-        assert found.facts == {"floor_held": 5, "n_by_floor": 0}
-        assert found.threshold == 0.5
+        selection = select_with_floor(request_of(scored, judged, precision=0.9), 5)
+        assert kept_of(selection).all()
+        assert selection.facts == {"floor_held": 5, "n_by_floor": 0}
+        assert selection.threshold == 0.5
     else:
         with pytest.raises(QualityError):
             select_with_floor(request_of(scored, judged, precision=0.9), 5)
-    found = select_with_floor(request_of(scored, keep=50 / len(p)), 5)
-    assert np.bincount(label[kept_of(found)]).tolist() == [5] * 10
+    selection = select_with_floor(request_of(scored, keep=50 / len(p)), 5)
+    assert np.bincount(label[kept_of(selection)]).tolist() == [5] * 10
 
 
 def test_all_right_audits_hold_any_floor():
     judged = judgements(np.ones(N, bool), 300, 0)
-    found = select_with_floor(request_of(World.scored, judged, precision=0.9), 10**6)
-    assert (found.facts["floor_held"], found.n_kept) == (10**6, N)
+    selection = select_with_floor(request_of(World.scored, judged, precision=0.9), 10**6)
+    assert (selection.facts["floor_held"], selection.n_kept) == (10**6, N)
 
 
 @pytest.mark.parametrize(("n", "n_audits"), [(0, 0), (50, 0), (50, 3)])
@@ -196,8 +196,8 @@ def test_without_candidates_or_audits_nothing_is_proved(n, n_audits):
     judged = judgements(np.ones(n, bool), n_audits, 0)
     with pytest.raises(QualityError, match="cannot be proved"):
         select_with_floor(request_of(scored, judged, precision=0.8), 5)
-    found = select_with_floor(request_of(scored, keep=0.5), 5)
-    assert (found.facts["floor_held"], found.n_kept) == (5, n // 2)
+    selection = select_with_floor(request_of(scored, keep=0.5), 5)
+    assert (selection.facts["floor_held"], selection.n_kept) == (5, n // 2)
 
 
 def test_a_probability_that_is_not_a_number_is_refused_even_where_a_floor_would_keep_it():

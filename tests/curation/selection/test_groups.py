@@ -42,8 +42,8 @@ def test_every_candidate_is_in_one_group_and_every_group_has_audits_enough(sizes
         assert n_audits.min() >= MIN_OF_GROUP
     elif len(audited) < MIN_OF_GROUP:
         assert groups.names == ("all",)
-    for place, name in enumerate(chain[0].names):
-        rows = chain[0].code == place
+    for position, name in enumerate(chain[0].names):
+        rows = chain[0].code == position
         assert len(np.unique(groups.code[rows])) <= 1
         if rows[audited].sum() >= MIN_OF_GROUP:
             assert groups.names[groups.code[rows][0]] in (name, f"{name} and the rest")
@@ -61,8 +61,8 @@ def test_few_audits_go_from_the_label_to_its_parent_and_its_level():
     n_audits |= {"r1": 9, "r1_1": 3}
     label = np.repeat([taxonomy.code(x) for x in n_audits], [*n_audits.values()])
     groups = find_groups(by_label(label, taxonomy), np.arange(len(label)))
-    found = dict(zip(taxonomy.ids_of(label).to_pylist(), groups.code.tolist(), strict=True))
-    assert {name: groups.names[code] for name, code in found.items()} == {
+    group_of = dict(zip(taxonomy.ids_of(label).to_pylist(), groups.code.tolist(), strict=True))
+    assert {name: groups.names[code] for name, code in group_of.items()} == {
         "r0_0_0": "r0_0_0",
         "r0_0_1": "kinds of r0_0",
         "r0_0_2": "kinds of r0_0",

@@ -188,8 +188,8 @@ def test_without_candidates_or_audits_nothing_is_proved(n, n_audits):
 def test_a_probability_that_is_not_a_number_is_refused():
     scored = scored_of([0.9, float("nan"), 0.5])
     judged = judgements(np.ones(3, bool), 3, 0)
-    one = groups_of(np.zeros(3), 1)
+    single_group = groups_of(np.zeros(3), 1)
     with pytest.raises(InputError, match="not finite"):
-        share_of_groups(request_of(scored, keep=0.5), one)
+        share_of_groups(request_of(scored, keep=0.5), single_group)
     with pytest.raises(InputError, match="not finite"):
-        proved_of_groups(request_of(scored, judged), one, 0.5)
+        proved_of_groups(request_of(scored, judged), single_group, 0.5)

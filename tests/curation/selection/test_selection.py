@@ -63,8 +63,8 @@ def test_the_order_of_rows_does_not_matter(p, share, random):
 
 
 @given(SCORES, SHARES, SHARES)
-def test_a_larger_share_keeps_what_a_smaller_one_keeps(p, one, other):
-    small, large = sorted((one, other))
+def test_a_larger_share_keeps_what_a_smaller_one_keeps(p, share, larger):
+    small, large = sorted((share, larger))
     scored = scored_of(p)
     assert kept_images(select_share(scored, small)) <= kept_images(select_share(scored, large))
     assert kept_images(random_share(scored, small, 1)) <= kept_images(
@@ -81,12 +81,12 @@ def test_ties_are_not_broken_by_the_order_of_ids():
 
 def test_a_random_share_is_as_large_and_depends_on_the_seed():
     scored = scored_of(np.linspace(0, 1, 3000))
-    one, other = random_share(scored, 1 / 3, seed=1), random_share(scored, 1 / 3, seed=2)
-    assert one.n_kept == other.n_kept == 1000
-    assert one.threshold is None
-    assert kept_images(one) == kept_images(random_share(scored, 1 / 3, seed=1))
-    assert abs(len(kept_images(one) & kept_images(other)) - 333) < 60
-    p = np.asarray(scored["p_correct"])[np.asarray(one.table["kept"], bool)]
+    share, larger = random_share(scored, 1 / 3, seed=1), random_share(scored, 1 / 3, seed=2)
+    assert share.n_kept == larger.n_kept == 1000
+    assert share.threshold is None
+    assert kept_images(share) == kept_images(random_share(scored, 1 / 3, seed=1))
+    assert abs(len(kept_images(share) & kept_images(larger)) - 333) < 60
+    p = np.asarray(scored["p_correct"])[np.asarray(share.table["kept"], bool)]
     assert abs(p.mean() - 0.5) < 0.03
 
 

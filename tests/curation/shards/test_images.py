@@ -302,8 +302,8 @@ def test_damaged_files_give_a_whole_image_or_a_reason(
     kind: str, cut: float, flips: list[tuple[float, int]]
 ) -> None:
     data = bytearray(saved(gradient(SAVED_AS[kind]), kind))
-    for place, mask in flips:
-        data[int(place * len(data))] ^= mask
+    for offset, mask in flips:
+        data[int(offset * len(data))] ^= mask
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

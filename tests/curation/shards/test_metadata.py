@@ -122,7 +122,7 @@ def test_a_file_of_another_form_is_encoded_again() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_damage_is_no_error_and_adds_nothing(data: st.DataObject) -> None:
+def test_damage_raises_nothing_and_adds_nothing(data: st.DataObject) -> None:
     whole = with_segments(saved(picture()), *PRIVATE.values())
     damaged = bytearray(whole[: data.draw(st.integers(1, len(whole)))])
     damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))

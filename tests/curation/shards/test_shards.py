@@ -63,8 +63,8 @@ def write_tar(path: Path, members: list[tuple[str, bytes]]) -> Path:
 def read_shard(path: Path) -> list[Sample]:
     with map_shard(path) as data:
         return [
-            Sample(found.key, data[found.jpeg], parse_json(data[found.json], path, found.key))
-            for found in find_samples(data, path)
+            Sample(span.key, data[span.jpeg], parse_json(data[span.json], path, span.key))
+            for span in find_samples(data, path)
         ]
 
 
@@ -93,8 +93,8 @@ def test_samples_are_found_in_tars_of_any_writer_and_order(tmp_path: Path) -> No
                     header.size, header.mtime, header.uname = len(data), 1_700_000_000, "someone"
                     tar.addfile(header, io.BytesIO(data))
         with map_shard(path) as data:
-            found = [(p.key, data[p.jpeg], data[p.json]) for p in find_samples(data, path)]
-        assert found == [("b" * 32, b"b" * 9, b"{}"), ("a" * 32, b"a" * 9, b"{}")]
+            samples = [(p.key, data[p.jpeg], data[p.json]) for p in find_samples(data, path)]
+        assert samples == [("b" * 32, b"b" * 9, b"{}"), ("a" * 32, b"a" * 9, b"{}")]
 
 
 def test_headers_hold_nothing_but_names_and_sizes(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_webdataset_reads_the_shards(tmp_path: Path) -> None:
     samples = make_samples(4)
     path = one_shard(samples, tmp_path)
     with path.open("rb") as stream:
-        found = list(group_by_keys(tar_file_expander([{"url": str(path), "stream": stream}])))
-    assert [f["__key__"] for f in found] == [s.image_id for s in samples]
-    assert [f["jpg"] for f in found] == [s.jpeg for s in samples]
+        read = list(group_by_keys(tar_file_expander([{"url": str(path), "stream": stream}])))
+    assert [f["__key__"] for f in read] == [s.image_id for s in samples]
+    assert [f["jpg"] for f in read] == [s.jpeg for s in samples]
 
 
 @settings(max_examples=60, deadline=None)
@@ -202,15 +202,15 @@ def test_a_shard_cut_anywhere_is_refused(tmp_path: Path) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(place=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+@given(share=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
 def test_a_damaged_header_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, place: float, mask: int
+    tmp_path_factory: pytest.TempPathFactory, share: float, mask: int
 ) -> None:
     directory = tmp_path_factory.mktemp("shard")
     path = one_shard(make_samples(2), directory)
     data = bytearray(path.read_bytes())
     # With 100 bytes in each member, every second block is a header.
-    at = int(place * 2 * 512)
+    at = int(share * 2 * 512)
     data[at // 512 * 1024 + at % 512] ^= mask
     path.write_bytes(bytes(data))
     try:
@@ -370,7 +370,7 @@ def exported(out_dir: Path, prefix: str) -> dict[str, Mapping[str, Any]]:
 def test_each_label_comes_with_its_evidence_and_its_ancestors(tmp_path: Path) -> None:
     run = make_run(tmp_path / "data", {1: {"cat": 0.875, "dog": 0.75, "red": 0.5}}, n_images=3)
     counts = run.export(tmp_path / "out", holdout_share=0)
-    found = exported(tmp_path / "out", "train")
+    samples = exported(tmp_path / "out", "train")
     image_id = run.image_ids[1]
     kept = [
         {
@@ -384,7 +384,7 @@ def test_each_label_comes_with_its_evidence_and_its_ancestors(tmp_path: Path) ->
     implied = [
         {"label_id": label, "p_correct": 0.875, "implied": True} for label in ("animal", "thing")
     ]
-    assert found == {
+    assert samples == {
         image_id: {
             "image_id": image_id,
             "width": 9,
@@ -401,12 +401,12 @@ def test_each_label_comes_with_its_evidence_and_its_ancestors(tmp_path: Path) ->
 def test_a_kept_ancestor_keeps_its_own_probability(tmp_path: Path) -> None:
     run = make_run(tmp_path / "data", {0: {"cat": 0.75, "animal": 0.5}}, n_images=1)
     run.export(tmp_path / "out", holdout_share=0)
-    (found,) = exported(tmp_path / "out", "train").values()
+    (sample,) = exported(tmp_path / "out", "train").values()
     labels = {
-        label["label_id"]: (label["p_correct"], label["implied"]) for label in found["labels"]
+        label["label_id"]: (label["p_correct"], label["implied"]) for label in sample["labels"]
     }
     assert labels == {"animal": (0.5, False), "cat": (0.75, False), "thing": (0.75, True)}
-    assert found["unknown"] == ["dog", "red"]
+    assert sample["unknown"] == ["dog", "red"]
 
 
 def without_first_unknown(folder: Path) -> Path:
@@ -538,20 +538,20 @@ def test_every_image_is_written_rejected_or_counted_once(tmp_path: Path) -> None
     page, cut = b"<html>", jpeg(3)[:-90]
     (run.data_dir / "page.jpg").write_bytes(page)
     (run.data_dir / "cut.jpg").write_bytes(cut)
-    new = [location for places in changes.values() for location in places]
+    new = [location for paths in changes.values() for location in paths]
     locations[: len(new)] = new
     run.images = run.images.set_column(1, "location", pa.array(locations))
     for content, name in ((page, "page.jpg"), (cut, "cut.jpg")):
         run = rename_image(run, run.image_ids[locations.index(name)], digest(content))
     counts = run.export(tmp_path / "out", holdout_share=0)
-    expected = {reason: len(places) for reason, places in changes.items()}
+    expected = {reason: len(paths) for reason, paths in changes.items()}
     assert counts["dropped"] == expected | {"no_kept_label": 2}
     assert list(counts["dropped"]) == [r for r in EXPORT_REASONS if r in counts["dropped"]]
     assert (counts["in"], counts["train"]) == (14, 2)
     rejects = pq.read_table(tmp_path / "out" / "rejects-00000.parquet")
     assert rejects.schema == REJECTS.arrow
     assert {(r["reason"], r["value"]) for r in rejects.to_pylist()} == {
-        (reason, place) for reason, places in changes.items() for place in places
+        (reason, path) for reason, paths in changes.items() for path in paths
     }
 
 

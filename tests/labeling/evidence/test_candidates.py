@@ -33,28 +33,28 @@ def counted(image: int, label: int, source: str, n_pages: int, n_hosts: int) -> 
     return row | {"n_pages": n_pages, "n_hosts": n_hosts, "ambiguity": 2}
 
 
-def merged(said: list[Row], told: list[Row], covered: list[Row], *only: str) -> pa.Table:
+def merged(mentions: list[Row], counts: list[Row], covered: list[Row], *only: str) -> pa.Table:
     rows = (
-        (evidence.PAGE_MENTIONS, said),
-        (evidence.EVIDENCE_ROWS, told),
+        (evidence.PAGE_MENTIONS, mentions),
+        (evidence.EVIDENCE_ROWS, counts),
         (evidence.COVERAGE, covered),
     )
     tables = [pa.Table.from_pylist(some, schema=schema) for schema, some in rows]
     return candidates.merge(*tables, TAXONOMY, only)
 
 
-def plainly(said: list[Row], told: list[Row], covered: list[Row], *only: str) -> pa.Table:
+def plainly(mentions: list[Row], counts: list[Row], covered: list[Row], *only: str) -> pa.Table:
     """Merge row by row."""
     united: dict[tuple[bytes, int], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in said + told:
+    for row in mentions + counts:
         united[row["image_id"], row["label"]][row["source"]].append(row)
-    found = []
+    pairs = []
     for (image, label), by_source in sorted(united.items()):
         if set(by_source) <= set(only):
             continue
         covering = {row["source"] for row in covered if row["image_id"] == image}
         of_pair = [row for rows in by_source.values() for row in rows]
-        found.append(
+        pairs.append(
             {
                 "image_id": image.hex(),
                 "label_id": TAXONOMY.label_ids[label],
@@ -63,7 +63,7 @@ def plainly(said: list[Row], told: list[Row], covered: list[Row], *only: str) ->
                 "ambiguity": min(row["ambiguity"] for row in of_pair),
             }
         )
-    return pa.Table.from_pylist(found, schema=CANDIDATES.arrow)
+    return pa.Table.from_pylist(pairs, schema=CANDIDATES.arrow)
 
 
 def plain_item(source: str, rows: list[Row]) -> Row:
@@ -77,7 +77,7 @@ def plain_item(source: str, rows: list[Row]) -> Row:
 
 
 def test_sources_of_a_pair_are_united_and_silent_ones_are_listed() -> None:
-    said = [
+    mentions = [
         mention(0, 0, "alt", 0, 0.5),
         mention(0, 0, "alt", 1, 0.9),
         mention(0, 0, "alt", 1, 0.4),
@@ -85,7 +85,7 @@ def test_sources_of_a_pair_are_united_and_silent_ones_are_listed() -> None:
         mention(0, 2, "alt", 2, 1.0),
     ]
     covered = [(0, "alt"), (0, "title"), (0, "caption"), (1, "title")]
-    table = merged(said, [], [{"image_id": IMAGES[i], "source": s} for i, s in covered])
+    table = merged(mentions, [], [{"image_id": IMAGES[i], "source": s} for i, s in covered])
     check(table, CANDIDATES)
     first, second = table.to_pylist()
     assert (first["label_id"], second["label_id"]) == ("a", "c")
@@ -98,15 +98,15 @@ def test_sources_of_a_pair_are_united_and_silent_ones_are_listed() -> None:
 
 
 def test_a_pair_with_supporting_sources_alone_is_left_out() -> None:
-    said = [
+    mentions = [
         mention(0, 0, "alt", 0, 1.0),
         mention(0, 0, "page", 0, 1.0),
         mention(0, 1, "page", 0, 1),
     ]
-    assert len(merged(said, [], [])) == 2
-    (row,) = merged(said, [], [], "page").to_pylist()
+    assert len(merged(mentions, [], [])) == 2
+    (row,) = merged(mentions, [], [], "page").to_pylist()
     assert [e["source"] for e in row["evidence"]] == ["alt", "page"]
-    assert len(merged(said, [], [], "page", "alt")) == 0
+    assert len(merged(mentions, [], [], "page", "alt")) == 0
 
 
 def test_no_evidence_makes_no_candidates() -> None:
@@ -119,36 +119,36 @@ def test_no_evidence_makes_no_candidates() -> None:
 
 IMAGE, LABEL = st.integers(0, 3), st.integers(0, 2)
 SOURCE = st.sampled_from(["alt", "caption", "title", "é"])
-SAID = st.builds(
+MENTION = st.builds(
     mention, IMAGE, LABEL, SOURCE, st.integers(0, 2), st.sampled_from([0.25, 0.5, 1.0])
 )
-TOLD = st.builds(counted, IMAGE, LABEL, SOURCE | st.just("vote"), st.integers(1, 4), st.just(2))
+COUNT = st.builds(counted, IMAGE, LABEL, SOURCE | st.just("vote"), st.integers(1, 4), st.just(2))
 COVERED = st.builds(lambda i, s: {"image_id": IMAGES[i], "source": s}, IMAGE, SOURCE | st.just("z"))
 
 
 @given(
-    st.lists(SAID, max_size=25),
-    st.lists(TOLD, max_size=10),
+    st.lists(MENTION, max_size=25),
+    st.lists(COUNT, max_size=10),
     st.lists(COVERED, max_size=12),
     st.sets(SOURCE, max_size=2),
     st.randoms(use_true_random=False),
 )
 def test_the_kernel_does_what_a_plain_loop_does_in_any_order(
-    said: list[Row], told: list[Row], covered: list[Row], only: set[str], random: Random
+    mentions: list[Row], counts: list[Row], covered: list[Row], only: set[str], random: Random
 ) -> None:
-    expected = plainly(said, told, covered, *only)
-    assert merged(said, told, covered, *only).equals(expected)
-    for rows in (said, told, covered):
+    expected = plainly(mentions, counts, covered, *only)
+    assert merged(mentions, counts, covered, *only).equals(expected)
+    for rows in (mentions, counts, covered):
         random.shuffle(rows)
-    assert merged(said, told, covered, *only).equals(expected)
+    assert merged(mentions, counts, covered, *only).equals(expected)
 
 
 @pytest.mark.parametrize("n_sources", [7, 8, 9, 70])
 def test_there_may_be_any_number_of_sources(n_sources: int) -> None:
     sources = [f"s{n:02d}" for n in range(n_sources)]
-    said = [mention(n % 3, 0, source, 0, 1.0) for n, source in enumerate(sources)]
+    mentions = [mention(n % 3, 0, source, 0, 1.0) for n, source in enumerate(sources)]
     covered = [{"image_id": IMAGES[i], "source": source} for source in sources for i in (0, 3)]
-    assert merged(said, [], covered).equals(plainly(said, [], covered))
+    assert merged(mentions, [], covered).equals(plainly(mentions, [], covered))
 
 
 def test_ids_are_sorted_with_an_integer_that_leaves_them_few_bits() -> None:
@@ -175,7 +175,7 @@ def test_ids_are_sorted_with_an_integer_that_leaves_them_few_bits() -> None:
 )
 def test_ids_are_ranked_as_numbers(draw: Callable[[np.random.Generator], ids.Halves]) -> None:
     halves = draw(np.random.default_rng(1))
-    place, distinct = ids.rank(halves)
+    rank, distinct = ids.rank(halves)
     as_tuples = [tuple(pair) for pair in halves.tolist()]
     assert [tuple(pair) for pair in distinct.tolist()] == sorted(set(as_tuples))
-    assert (distinct[place] == halves).all()
+    assert (distinct[rank] == halves).all()

@@ -26,17 +26,17 @@ def signals(*texts: tuple[str, str, float]) -> pa.Table:
 
 def test_mentions_carry_the_weight_of_their_signal() -> None:
     texts = [("alt", "aa and bb", 0.5), ("alt", "nothing", 1.0), ("title", "cc", 0.25)]
-    found = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
-    assert found["image_id"].to_pylist() == [bytes.fromhex(IMAGE)] * 3
-    assert found["source"].to_pylist() == ["alt", "alt", "title"]
-    assert found["label"].to_pylist() == [0, 1, 2]
-    assert np.allclose(found["strength"].to_numpy(), [0.5, 0.5, 0.25])
+    mentions = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
+    assert mentions["image_id"].to_pylist() == [bytes.fromhex(IMAGE)] * 3
+    assert mentions["source"].to_pylist() == ["alt", "alt", "title"]
+    assert mentions["label"].to_pylist() == [0, 1, 2]
+    assert np.allclose(mentions["strength"].to_numpy(), [0.5, 0.5, 0.25])
 
 
 def test_a_label_that_a_source_repeats_on_a_page_counts_once() -> None:
     texts = [("alt", "aa", 0.5), ("alt", "aa", 0.75), ("alt", "bb", 1.0), ("title", "aa", 0.25)]
-    found = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
-    once = evidence.per_page(found)
+    mentions = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
+    once = evidence.per_page(mentions)
     assert once.schema == evidence.PAGE_MENTIONS
     rows = {(r["label"], r["source"]): r["strength"] for r in once.to_pylist()}
     assert rows == {(0, "alt"): 0.75, (1, "alt"): 1.0, (0, "title"): 0.25}

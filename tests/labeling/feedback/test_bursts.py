@@ -43,11 +43,11 @@ def found_in(table: pa.Table) -> pa.Table:
 
 def test_a_burst_counts_as_much_as_a_usual_hour() -> None:
     table = quiet_and_burst()
-    found = found_in(table)
-    assert found.select(["label", "window", "usual"]).to_pylist() == [
+    bursts_found = found_in(table)
+    assert bursts_found.select(["label", "window", "usual"]).to_pylist() == [
         {"label": 0, "window": 50, "usual": 1.0}
     ]
-    factor = bursts.factors(table, found)
+    factor = bursts.factors(table, bursts_found)
     assert np.isclose(factor[200:1200].sum(), 1)
     assert np.isclose(factor[1200:].sum() + factor[50], bursts.FACTOR)
     assert (np.delete(factor, 50)[:199] == 1).all()

@@ -13,9 +13,9 @@ def log(seed: int, n_pairs: int = 400, n: int = 60, ctr: float = 0.5) -> list[np
     rng = np.random.default_rng(seed)
     wanted = rng.beta(1, 2, n_pairs) * ctr
     order = np.argsort(-(wanted + rng.normal(0, 0.15 * ctr, (n, n_pairs))), axis=1)
-    place = np.argsort(order, axis=1) * 10 // n_pairs + 1
+    shown_at = np.argsort(order, axis=1) * 10 // n_pairs + 1
     cells = np.zeros((n_pairs, 11), int)
-    for row in place:
+    for row in shown_at:
         cells[np.arange(n_pairs), row] += 20
     clicks = rng.binomial(cells[:, 1:], wanted[:, None] * EXAMINED)
     pair, position = np.nonzero(cells)

@@ -15,8 +15,8 @@ def components_by_hand(n_users: int, links: list[tuple[int, int]]) -> list[int]:
     """Return the lowest user that each user is linked with, by repeated passes over the links."""
     lowest = list(range(n_users))
     for _ in range(n_users):
-        for one, other in links:
-            lowest[one] = lowest[other] = min(lowest[one], lowest[other])
+        for user, other in links:
+            lowest[user] = lowest[other] = min(lowest[user], lowest[other])
     return lowest
 
 

@@ -100,8 +100,8 @@ def test_of_very_many_events_of_a_user_those_of_the_lowest_digests_are_kept(
 
 def test_a_query_counts_for_the_labels_that_it_names() -> None:
     events = [event(1, label_id=None, query="Cats and dogs", kind="click", position=1)]
-    found = evidence_of(events)
-    assert {label for _, label, _ in found} == {"cat", "dog"}
+    strength = evidence_of(events)
+    assert {label for _, label, _ in strength} == {"cat", "dog"}
 
 
 def test_events_before_the_image_was_shown_to_anybody_are_dropped() -> None:
@@ -109,8 +109,8 @@ def test_events_before_the_image_was_shown_to_anybody_are_dropped() -> None:
     shown = [event(10, image="new", kind="impression", time=25, position=1)]
     rest = [event(20 + n, image=f"i{n // 2}", kind="impression", position=1) for n in range(40)]
     rest += [event(80 + n, image=f"i{n}", time=5) for n in range(20)]
-    said = interactions_of(early + shown + rest)
-    model = brigades.fit(said)
+    interactions = interactions_of(early + shown + rest)
+    model = brigades.fit(interactions)
     assert model.drops_early
     key = (ids.digest("new"), "cat", "vote")
     assert evidence_of(early + shown + rest, model)[key][1] == 2
@@ -171,8 +171,8 @@ def test_no_user_weighs_more_than_the_cap_on_all_pairs_and_one_on_each(
     events: list[Event], more: list[Event]
 ) -> None:
     loud = [e | {"user_id": "loud", "event_id": f"l{n}"} for n, e in enumerate(more * 3)]
-    said = interactions_of(events + loud).to_pandas()
-    chosen = said[said["kind"] != "impression"]
+    interactions = interactions_of(events + loud).to_pandas()
+    chosen = interactions[interactions["kind"] != "impression"]
     by_user = chosen.groupby("user")["weight"].sum()
     assert (by_user <= feedback.USER_CAP + 1e-3).all()
     votes = chosen[chosen["kind"] != "click"]

@@ -7,8 +7,8 @@ from labeling.html.captions import FAR, NEAR, words_around
 
 def near(page: str) -> str:
     """Return the near words around ``<img>``."""
-    place = page.index("<img>")
-    return next((text for text, weight in words_around(page, place, place + 5) if weight == 1), "")
+    start = page.index("<img>")
+    return next((text for text, weight in words_around(page, start, start + 5) if weight == 1), "")
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_words_are_of_the_nearest_block_that_has_any(page: str, words: str) -> N
 )
 def test_what_is_beyond_reach_or_in_a_tag_is_not_read(filling: str) -> None:
     page = f"far {filling} one <img> two {filling} far"
-    place = page.index("<img>")
-    assert list(words_around(page, place, place + 5)) == [("one two", 1.0)]
+    start = page.index("<img>")
+    assert list(words_around(page, start, start + 5)) == [("one two", 1.0)]
 
 
 def test_words_are_counted_on_either_side() -> None:
     page = "<p>" + "a " * 99 + "<img>" + " b" * 99
-    place = page.index("<img>")
-    near_words, *far_words = [text.split() for text, _ in words_around(page, place, place + 5)]
+    start = page.index("<img>")
+    near_words, *far_words = [text.split() for text, _ in words_around(page, start, start + 5)]
     assert near_words == ["a"] * NEAR + ["b"] * NEAR
     assert far_words == [["a"] * (FAR - NEAR), ["b"] * (FAR - NEAR)]

@@ -100,8 +100,8 @@ def test_metadata_lazy_images_and_links_around_images_are_read() -> None:
     assert picture.others == tuple(f"https://a.org/{name}.png" for name in ("m", "l", "s"))
     assert texts_of(lazy)["link"] == "see the cup"
     assert texts_of(lazy)["description"] == "A shop"
-    said = [text.text for text in lazy.texts if text.source == "json_ld"]
-    assert sorted(said) == ["Blue cup", "cup, seen from above"]
+    linked_texts = [text.text for text in lazy.texts if text.source == "json_ld"]
+    assert sorted(linked_texts) == ["Blue cup", "cup, seen from above"]
     assert texts_of(shared)["og_title"] == "Red mug"
     assert texts_of(shared)["og_alt"] == "a mug"
     assert "og_title" not in texts_of(lazy)
@@ -212,6 +212,8 @@ def test_links_end_where_they_should() -> None:
 def test_figures_and_headings_may_be_nested_or_left_open() -> None:
     html = """<h2>A<img src=1.png></h3><figure><figure><img src=2.png><figcaption>b</figure>
     <figure><img src=3.png></figure></figure><h1>c<img src=4.png><p>d"""
-    found = [texts_of(image) for image in read_page(html.encode(), "https://a.org/").images]
-    assert [texts.get("caption") for texts in found] == [None, "b", None, None]
-    assert [texts["heading"] for texts in found] == ["A", "A", "A", "c d"]
+    texts_of_images = [
+        texts_of(image) for image in read_page(html.encode(), "https://a.org/").images
+    ]
+    assert [texts.get("caption") for texts in texts_of_images] == [None, "b", None, None]
+    assert [texts["heading"] for texts in texts_of_images] == ["A", "A", "A", "c d"]

@@ -113,7 +113,7 @@ def test_an_ending_is_not_needed_where_the_name_is_of_images(tag: str, reference
         "data-avatar=u.jpg data-title=a.jpg",
     ],
 )
-def test_other_data_is_no_reference(tag: str) -> None:
+def test_other_data_is_not_a_reference(tag: str) -> None:
     assert best(f"src=a.png {tag}") == "a.png"
     assert not best(f"{BLANK} {tag}").startswith(("o", "u", "h", "s", "7", "1", "{", "x", "n"))
 

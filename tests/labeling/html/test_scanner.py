@@ -29,8 +29,10 @@ def test_the_same_images_are_found_as_by_a_parser_with_a_tree(page: str) -> None
         (node.getattr("src") or "", node.getattr("alt") or "")
         for node in document.query_selector_all("img")[:]
     ]
-    found = [attributes_of(tag.attributes) for tag in Outline(read_markup(page).page).tags("img")]
-    assert [(image.get("src", ""), image.get("alt", "")) for image in found] == expected
+    attributes = [
+        attributes_of(tag.attributes) for tag in Outline(read_markup(page).page).tags("img")
+    ]
+    assert [(image.get("src", ""), image.get("alt", "")) for image in attributes] == expected
 
 
 @settings(max_examples=100, deadline=None)

@@ -25,16 +25,16 @@ EQUAL = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), EQUAL)
-def test_urls_that_browsers_take_for_equal_are_equal(one: str, other: str) -> None:
-    assert serialised(one) == serialised(other) != ""
-    assert url_id(one) == url_id(other) == ids.digest(serialised(other))
-    assert resource(one) == resource(other)
-    assert Resolver("https://b.org/")(one) == serialised(other)
+@pytest.mark.parametrize(("first", "second"), EQUAL)
+def test_urls_that_browsers_treat_as_equal_are_equal(first: str, second: str) -> None:
+    assert serialised(first) == serialised(second) != ""
+    assert url_id(first) == url_id(second) == ids.digest(serialised(second))
+    assert resource(first) == resource(second)
+    assert Resolver("https://b.org/")(first) == serialised(second)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("https://a.org/%2F", "https://a.org//"),
         ("https://a.org/x?y", "https://a.org/x%3Fy"),
@@ -43,8 +43,8 @@ def test_urls_that_browsers_take_for_equal_are_equal(one: str, other: str) -> No
         ("https://a.org:8080/", "https://a.org/"),
     ],
 )
-def test_urls_of_different_resources_differ(one: str, other: str) -> None:
-    assert serialised(one) != serialised(other)
+def test_urls_of_different_resources_differ(first: str, second: str) -> None:
+    assert serialised(first) != serialised(second)
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,8 @@ def test_votes_of_neighbours_reach_the_images_of_a_page() -> None:
         schema=NEIGHBOUR_VOTES,
     )
     shown = placement_table(("p", "1"), ("p", "2"), ("q", "2"), ("q", "3"))
-    found, covered = links.linked_evidence(votes, shown)
-    assert by_pair(found) == {
+    evidence, covered = links.linked_evidence(votes, shown)
+    assert by_pair(evidence) == {
         (image(i), label): of_page
         for i in "12"
         for label, of_page in ((CAT, (1.0, 1, 1)), (DOG, (0.5, 3, 2)))
@@ -91,8 +91,8 @@ def test_votes_of_neighbours_reach_the_images_of_a_page() -> None:
 def test_other_images_of_the_page_vote_for_an_image() -> None:
     mentions = mention_table(("p", "1", CAT), ("p", "2", CAT), ("p", "2", DOG), ("q", "4", CAT))
     shown = placement_table(("p", "1"), ("p", "2"), ("p", "3"), ("q", "4"))
-    found, covered = links.page_evidence(mentions, shown)
-    assert by_pair(found) == {
+    evidence, covered = links.page_evidence(mentions, shown)
+    assert by_pair(evidence) == {
         (image("1"), CAT): (0.5, 1, 1),
         (image("1"), DOG): (0.5, 1, 1),
         (image("2"), CAT): (0.5, 1, 1),
@@ -105,8 +105,8 @@ def test_other_images_of_the_page_vote_for_an_image() -> None:
 def test_the_evidence_of_a_page_does_not_depend_on_its_bucket() -> None:
     mentions = mention_table(("p", "2", CAT), ("q", "3", CAT), ("q", "4", CAT))
     shown = placement_table(("p", "1"), ("p", "2"), ("q", "1"), ("q", "3"), ("q", "4"))
-    found, _ = links.page_evidence(mentions, shown)
-    strengths = [r["strength"] for r in found.to_pylist() if r["image_id"] == image("1")]
+    evidence, _ = links.page_evidence(mentions, shown)
+    strengths = [r["strength"] for r in evidence.to_pylist() if r["image_id"] == image("1")]
     assert strengths == [1.0, 1.0]
     apart = [
         links.page_evidence(
@@ -116,7 +116,7 @@ def test_the_evidence_of_a_page_does_not_depend_on_its_bucket() -> None:
         for p in ("p", "q")
     ]
     assert sorted(map(str, pa.concat_tables(apart).to_pylist())) == sorted(
-        map(str, found.to_pylist())
+        map(str, evidence.to_pylist())
     )
 
 
@@ -130,10 +130,10 @@ def test_link_texts_vote_for_the_images_of_the_page_they_point_to() -> None:
             link_table(("p", "t")),
         ]
     )
-    found, covered = links.anchor_evidence(
+    evidence, covered = links.anchor_evidence(
         links.anchors(table, matcher), placement_table(("q", "1"), ("s", "2"), ("t", "3"))
     )
-    assert by_pair(found) == {(image("1"), CAT): (1.0, 2, 2)}
+    assert by_pair(evidence) == {(image("1"), CAT): (1.0, 2, 2)}
     assert sorted(covered["image_id"].to_pylist()) == sorted([image("1"), image("2")])
 
 

@@ -38,8 +38,8 @@ def seeds_of(some: Given, k: int = LABELS) -> Seeds:
     node = np.array(sorted(some), np.int64)
     labels, shares = np.zeros((len(node), k), np.int64), np.zeros((len(node), k))
     for row, of_node in enumerate(node):
-        for place, (label, part) in enumerate(sorted(some[of_node].items())[:k]):
-            labels[row, place], shares[row, place] = label, part / 27
+        for rank, (label, part) in enumerate(sorted(some[of_node].items())[:k]):
+            labels[row, rank], shares[row, rank] = label, part / 27
     return Seeds(node, pack(labels, shares))
 
 
@@ -51,8 +51,8 @@ def votes_on(graph: Graph, start: Seeds, settings: Settings) -> NeighbourVotes:
 def dense(state: State) -> npt.NDArray[np.float64]:
     labels, shares = unpack(state)
     full = np.zeros((len(state), LABELS))
-    for row, place in zip(*np.nonzero(labels >= 0), strict=True):
-        full[row, labels[row, place]] = shares[row, place]
+    for row, rank in zip(*np.nonzero(labels >= 0), strict=True):
+        full[row, labels[row, rank]] = shares[row, rank]
     return full
 
 
@@ -61,19 +61,19 @@ def plain(some: Edges, given_seeds: Seeds, settings: Settings) -> npt.NDArray[np
     weight = np.zeros((N, N))
     for source, target, w in some:
         weight[target, source] += w
-    own = np.zeros((N, LABELS))
-    own[given_seeds.node] = dense(given_seeds.rows)
-    seeded = own.any(axis=1, keepdims=True)
-    state = own
+    given_shares = np.zeros((N, LABELS))
+    given_shares[given_seeds.node] = dense(given_seeds.rows)
+    seeded = given_shares.any(axis=1, keepdims=True)
+    state = given_shares
     for _ in range(settings.rounds):
-        speaking = weight * state.any(axis=1)
-        norm = speaking.sum(axis=1, keepdims=True)
-        mean = speaking @ state / np.where(norm > 0, norm, 1)
+        voting = weight * state.any(axis=1)
+        norm = voting.sum(axis=1, keepdims=True)
+        mean = voting @ state / np.where(norm > 0, norm, 1)
         if settings.clamped:
-            state = np.where(seeded, own, mean)
+            state = np.where(seeded, given_shares, mean)
         else:
             kept = np.where(norm > 0, 1 - settings.damping, 1)
-            state = settings.damping * mean + kept * own
+            state = settings.damping * mean + kept * given_shares
     return state
 
 
@@ -82,8 +82,8 @@ def plain(some: Edges, given_seeds: Seeds, settings: Settings) -> npt.NDArray[np
 def test_it_is_what_dense_matrices_give(some: Edges, given_seeds: Given) -> None:
     start = seeds_of(given_seeds)
     for settings in (DAMPED, Settings(rounds=5, clamped=True)):
-        found = dense(propagate(graph_of(some), start, settings))
-        assert np.allclose(found, plain(some, start, settings), atol=1e-6)
+        shares = dense(propagate(graph_of(some), start, settings))
+        assert np.allclose(shares, plain(some, start, settings), atol=1e-6)
 
 
 @limits(deadline=None)
@@ -99,8 +99,8 @@ def test_the_order_of_nodes_and_edges_changes_nothing(
     assert np.array_equal(after[names], before)
     votes = votes_on(graph_of(some), seeds_of(given_seeds, 2), settings)
     again = votes_on(graph_of(renamed), seeds_of(other, 2), settings)
-    for one, two in zip(votes, again, strict=True):
-        assert np.array_equal(two[names], one)
+    for column, renamed_column in zip(votes, again, strict=True):
+        assert np.array_equal(renamed_column[names], column)
 
 
 @limits(deadline=None)
@@ -126,10 +126,10 @@ def test_a_node_does_not_vote_for_itself() -> None:
     both: Edges = [(0, 1, 1.0), (1, 0, 0.5), (1, 2, 1.0), (2, 1, 1.0)]
     for rounds in (1, 2, 3):
         votes = votes_on(graph_of(both), seeds_of({0: {3: 27}}), Settings(rounds, 0.5))
-        found = dense(votes.state)
-        assert not found[0].any()
-        assert found[1, 3] == (1 if rounds < 3 else 0.5)
-        assert (found[2, 3] > 0) == (rounds > 1)
+        shares = dense(votes.state)
+        assert not shares[0].any()
+        assert shares[1, 3] == (1 if rounds < 3 else 0.5)
+        assert (shares[2, 3] > 0) == (rounds > 1)
 
 
 def test_votes_count_neighbours_and_their_origins() -> None:
@@ -155,10 +155,10 @@ def test_equal_shares_are_kept_by_the_code_of_the_label() -> None:
 @given(st.lists(st.tuples(*[st.integers(-1, 3)] * 2, st.integers(0, 2)), max_size=60))
 def test_weights_of_edges_are_shares_of_the_largest(rows: list[tuple[int, int, int]]) -> None:
     table = np.array(rows, np.int64).reshape(-1, 3)
-    one, other, kind = table[:, :1], table[:, 1:2], table[:, 2]
-    weights = kind_weights(count_agreement(kind, one, other), 3)[0]
+    here, there, kind = table[:, :1], table[:, 1:2], table[:, 2]
+    weights = kind_weights(count_agreement(kind, here, there), 3)[0]
     assert ((weights >= 0) & (weights <= 1)).all()
-    assert np.array_equal(weights, kind_weights(count_agreement(kind, other, one), 3)[0])
+    assert np.array_equal(weights, kind_weights(count_agreement(kind, there, here), 3)[0])
 
 
 def test_edges_that_predict_weigh_more_and_few_edges_get_the_weight_of_all() -> None:

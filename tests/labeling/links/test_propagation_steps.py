@@ -102,17 +102,17 @@ def test_rounds_by_bucket_are_equal_to_rounds_in_memory(
     linked: list[Pair], placed: list[Pair], labels: dict[str, list[int]], n: int
 ) -> None:
     nodes, edges, weights = graph_of(linked, placed, labels)
-    found = propagation_steps.propagate_topics(nodes, edges, weights)
-    assert by_buckets(nodes, edges, weights, n).equals(found)
+    topics = propagation_steps.propagate_topics(nodes, edges, weights)
+    assert by_buckets(nodes, edges, weights, n).equals(topics)
     again = propagation_steps.propagate_topics(
         nodes, edges.take(np.arange(len(edges))[::-1]), weights
     )
-    assert again.equals(found)
+    assert again.equals(topics)
 
 
-def votes(found: pa.Table, name: str) -> dict[int, tuple[float, int, int]]:
-    of_page = found.filter(
-        pc.equal(found["page_id"], pa.scalar(bytes.fromhex(page(name)), ids.BINARY))
+def votes(topics: pa.Table, name: str) -> dict[int, tuple[float, int, int]]:
+    of_page = topics.filter(
+        pc.equal(topics["page_id"], pa.scalar(bytes.fromhex(page(name)), ids.BINARY))
     )
     return {
         r["label"]: (round(r["strength"], 2), r["n_pages"], r["n_hosts"])
@@ -122,13 +122,13 @@ def votes(found: pa.Table, name: str) -> dict[int, tuple[float, int, int]]:
 
 def test_topics_come_over_links_and_from_pages_with_the_same_image() -> None:
     labels = {"a": [CAT], "b": [CAT], "e": [DOG]}
-    found = propagation_steps.propagate_topics(
+    topics = propagation_steps.propagate_topics(
         *graph_of([("a", "c"), ("c", "b"), ("e", "f")], [], labels)
     )
-    assert votes(found, "c") == {CAT: (1.0, 2, 1)}
-    assert votes(found, "f") == {DOG: (1.0, 1, 1)}
-    assert votes(found, "e") == {}
-    assert votes(found, "a") == {CAT: (0.25, 1, 1)}
+    assert votes(topics, "c") == {CAT: (1.0, 2, 1)}
+    assert votes(topics, "f") == {DOG: (1.0, 1, 1)}
+    assert votes(topics, "e") == {}
+    assert votes(topics, "a") == {CAT: (0.25, 1, 1)}
     shown = propagation_steps.propagate_topics(
         *graph_of([], [("a", "1"), ("h", "1")], {"a": [CAT]})
     )
@@ -141,12 +141,12 @@ def test_a_hub_and_its_neighbours_keep_the_same_edges_in_any_order(
 ) -> None:
     monkeypatch.setattr(graph, "MAX_DEGREE", 3)
     pairs = [("a", other) for other in "bcdefgh"]
-    found = []
+    topics = []
     for order in (pairs, pairs[::-1]):
         _, edges, _ = graph_of(order, [], {"a": [CAT]})
-        found.append(sorted(map(str, edges.to_pylist())))
-    assert found[0] == found[1]
-    assert len(found[0]) == 6
+        topics.append(sorted(map(str, edges.to_pylist())))
+    assert topics[0] == topics[1]
+    assert len(topics[0]) == 6
 
 
 def test_links_that_join_pages_of_one_topic_weigh_more() -> None:

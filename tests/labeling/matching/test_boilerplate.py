@@ -16,15 +16,15 @@ from labeling.schemas import PLACEMENTS, SIGNALS
 
 def tables(rows: list[tuple[str, int, str, str, str]]) -> tuple[pa.Table, pa.Table]:
     """Make signals and placements of (host, page, image, source, text)."""
-    said: list[dict[str, Any]] = []
+    rows_of_signals: list[dict[str, Any]] = []
     for host, page, image, source, text in rows:
         key = {
             "image_id": ids.digest(image),
             "page_id": ids.digest(f"{host}/{page}"),
             "host": host,
         }
-        said.append({**key, "source": source, "text": text, "weight": 0.5, "lang": None})
-    signals = pa.Table.from_pylist(said, schema=SIGNALS.arrow)
+        rows_of_signals.append({**key, "source": source, "text": text, "weight": 0.5, "lang": None})
+    signals = pa.Table.from_pylist(rows_of_signals, schema=SIGNALS.arrow)
     names = PLACEMENTS.arrow.names
     placements = signals.select(names).group_by(names).aggregate([]).cast(PLACEMENTS.arrow)
     return signals, placements
@@ -46,13 +46,13 @@ def discount(signals: pa.Table, placements: pa.Table) -> Discounted:
     )
 
 
-def counts(found: Discounted) -> dict[str, int]:
-    return {r: n for i, r in enumerate(REASONS) if (n := int((found.reason == i).sum()))}
+def counts(discounted_rows: Discounted) -> dict[str, int]:
+    return {r: n for i, r in enumerate(REASONS) if (n := int((discounted_rows.reason == i).sum()))}
 
 
 def discounted(signals: pa.Table, placements: pa.Table) -> list[tuple[str, str]]:
-    found = discount(signals, placements).signals.to_pylist()
-    return [(r["host"], r["text"]) for r in found if r["weight"] < 0.5]
+    discounted_rows = discount(signals, placements).signals.to_pylist()
+    return [(r["host"], r["text"]) for r in discounted_rows if r["weight"] < 0.5]
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def discounted(signals: pa.Table, placements: pa.Table) -> list[tuple[str, str]]
     [(10, 5, 5), (10, 4, 0), (4, 4, 0), (16, 5, 5), (17, 5, 0), (20, 6, 6), (40, 11, 0)],
 )
 def test_a_text_on_most_pages_is_discounted(n_pages: int, n_slogans: int, expected: int) -> None:
-    found = discount(*tables(site("a.org", n_pages, n_slogans)))
-    weights = found.signals["weight"].to_numpy()
+    discounted_rows = discount(*tables(site("a.org", n_pages, n_slogans)))
+    weights = discounted_rows.signals["weight"].to_numpy()
     assert (weights == np.float32(0.5) * np.float32(DISCOUNT)).sum() == expected
     assert (weights == 0.5).sum() == n_pages + n_slogans - expected
-    assert counts(found) == ({"boilerplate_text": expected} if expected else {})
+    assert counts(discounted_rows) == ({"boilerplate_text": expected} if expected else {})
 
 
 def test_many_signals_of_one_page_are_one_page() -> None:
@@ -88,15 +88,15 @@ def test_case_and_blanks_do_not_hide_a_text() -> None:
 def test_a_logo_is_discounted_with_all_texts_about_it() -> None:
     rows = site("a.org", 10, 0)
     rows += [("a.org", n, "logo", "alt", f"apple pie {n}") for n in range(10)]
-    found = discount(*tables(rows))
+    discounted_rows = discount(*tables(rows))
     assert discounted(*tables(rows)) == [("a.org", f"apple pie {n}") for n in range(10)]
-    assert counts(found) == {"boilerplate_image": 10}
+    assert counts(discounted_rows) == {"boilerplate_image": 10}
 
 
 def test_no_signals_give_no_signals() -> None:
-    found = discount(SIGNALS.empty(), PLACEMENTS.empty())
-    assert found.signals.equals(SIGNALS.empty())
-    assert len(found.reason) == 0
+    discounted_rows = discount(SIGNALS.empty(), PLACEMENTS.empty())
+    assert discounted_rows.signals.equals(SIGNALS.empty())
+    assert len(discounted_rows.reason) == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=60), st.integers(1, 4))
@@ -115,8 +115,8 @@ def test_pages_are_counted_once_however_the_things_are_divided(
         for thing in range(3)
         if (n := len({page for t, page in rows if t == thing})) >= boilerplate.MIN_PAGES
     }
-    found = pa.concat_tables(counted).to_pylist()
-    assert {(r["thing"], r["host"], r["n_pages"]) for r in found} == expected
+    discounted_rows = pa.concat_tables(counted).to_pylist()
+    assert {(r["thing"], r["host"], r["n_pages"]) for r in discounted_rows} == expected
 
 
 row = st.tuples(

@@ -43,14 +43,14 @@ def rows(page: str, *named: tuple[str, float], ambiguity: int = 1) -> list[dict[
 
 def strengths(*drawn: list[dict[str, object]]) -> dict[str, float]:
     table = pa.Table.from_pylist([row for some in drawn for row in some], schema=MENTIONS)
-    found = disambiguate(table, TAXONOMY).to_pylist()
-    return {TAXONOMY.label_ids[row["label"]]: round(row["strength"], 4) for row in found}
+    strength_of = disambiguate(table, TAXONOMY).to_pylist()
+    return {TAXONOMY.label_ids[row["label"]]: round(row["strength"], 4) for row in strength_of}
 
 
 def test_a_sense_with_a_relative_on_the_page_gets_more() -> None:
-    found = strengths(rows("p", *SHARED, ambiguity=2), rows("p", ("heron", 0.8)))
+    strength_of = strengths(rows("p", *SHARED, ambiguity=2), rows("p", ("heron", 0.8)))
     share = round(SUPPORTED / (SUPPORTED + 1), 4)
-    assert found == {
+    assert strength_of == {
         "crane-bird": pytest.approx(share, abs=1e-4),
         "crane-machine": pytest.approx(1 - share, abs=1e-4),
         "heron": 0.8,
@@ -59,13 +59,13 @@ def test_a_sense_with_a_relative_on_the_page_gets_more() -> None:
 
 @pytest.mark.parametrize("others", [[], [("heron", 1.0), ("drill", 1.0)]])
 def test_without_a_difference_nothing_changes(others: list[tuple[str, float]]) -> None:
-    found = strengths(rows("p", *SHARED, ambiguity=2), rows("p", *others))
-    assert (found["crane-bird"], found["crane-machine"]) == (0.5, 0.5)
+    strength_of = strengths(rows("p", *SHARED, ambiguity=2), rows("p", *others))
+    assert (strength_of["crane-bird"], strength_of["crane-machine"]) == (0.5, 0.5)
 
 
 def test_other_pages_do_not_count() -> None:
-    found = strengths(rows("p", *SHARED, ambiguity=2), rows("q", ("heron", 1.0)))
-    assert (found["crane-bird"], found["crane-machine"]) == (0.5, 0.5)
+    strength_of = strengths(rows("p", *SHARED, ambiguity=2), rows("q", ("heron", 1.0)))
+    assert (strength_of["crane-bird"], strength_of["crane-machine"]) == (0.5, 0.5)
 
 
 def test_the_order_of_the_rows_does_not_matter() -> None:

@@ -28,7 +28,7 @@ def taxonomy(**names: list[str]) -> Taxonomy:
     return build_taxonomy(labels, "test")
 
 
-def found(text: str, **names: list[str]) -> list[str]:
+def named_labels(text: str, **names: list[str]) -> list[str]:
     labels = taxonomy(**names)
     return [labels.label_ids[code] for code, _, _ in find(compile_matcher(labels), text)]
 
@@ -49,20 +49,20 @@ def found(text: str, **names: list[str]) -> list[str]:
     ],
 )
 def test_longest_whole_words_win(text: str, expected: list[str]) -> None:
-    assert found(text, blue=["blue"], navy=["navy blue"]) == expected
+    assert named_labels(text, blue=["blue"], navy=["navy blue"]) == expected
 
 
 @pytest.mark.parametrize("text", ["T-Shirt", "t shirt", "tshirts", "Tshirt"])
 def test_hyphenated_names_match_however_they_are_written(text: str) -> None:
-    assert found(text, tee=["T-shirt"]) == ["tee"]
+    assert named_labels(text, tee=["T-shirt"]) == ["tee"]
 
 
 def test_hyphenated_text_matches_a_joined_name() -> None:
-    assert found("White T-Shirt", tee=["Tshirts"]) == ["tee"]
+    assert named_labels("White T-Shirt", tee=["Tshirts"]) == ["tee"]
 
 
 def test_names_with_slashes_and_dots_match_by_their_words() -> None:
-    assert found("an old T.V./screen here", tv=["T.V./screen"]) == ["tv"]
+    assert named_labels("an old T.V./screen here", tv=["T.V./screen"]) == ["tv"]
 
 
 def test_an_exact_match_is_stronger_than_an_inflected_one() -> None:
@@ -120,13 +120,13 @@ def slow_words(text: str) -> list[tuple[str, bool]]:
     """Return words, and whether each is glued to the one before, character by character."""
     words: list[tuple[str, bool]] = []
     runs = re.findall(r"[毛衣]|[^\W_毛衣]+|[\W_]+", slow_normalise(text))
-    for place, run in enumerate(runs):
+    for index, run in enumerate(runs):
         if not run[0].isalnum():
             continue
-        glued = place > 1 and runs[place - 1] in JOINING
-        possessive = glued and runs[place - 1] in ("'", "’") and run == "s"
-        goes_on = place + 2 < len(runs) and runs[place + 1] in JOINING
-        if possessive and not goes_on:
+        glued = index > 1 and runs[index - 1] in JOINING
+        possessive = glued and runs[index - 1] in ("'", "’") and run == "s"
+        is_joined = index + 2 < len(runs) and runs[index + 1] in JOINING
+        if possessive and not is_joined:
             continue
         words.append((run, glued))
     return words
@@ -136,22 +136,24 @@ def slow_find(labels: Taxonomy, text: str) -> list[tuple[int, float, int]]:
     """Look up every span of words, longest first, left to right."""
     names = surface_forms(labels)
     words = slow_words(text)
-    found = []
-    place = 0
-    while place < len(words):
-        for length in range(len(words) - place, 0, -1):
-            span = words[place : place + length]
+    mentions = []
+    start = 0
+    while start < len(words):
+        for length in range(len(words) - start, 0, -1):
+            span = words[start : start + length]
             sequence = tuple(word for word, _ in span)
             named = names.get(sequence)
             if not named and 1 < length <= COMPOUND_PARTS and all(glued for _, glued in span[1:]):
                 named = names.get(("".join(sequence),))
             if named:
-                found += [(c, round(s, 7), len(named.labels)) for c, s in zip(*named, strict=True)]
+                mentions += [
+                    (c, round(s, 7), len(named.labels)) for c, s in zip(*named, strict=True)
+                ]
                 break
         else:
             length = 1
-        place += length
-    return found
+        start += length
+    return mentions
 
 
 NAMES = st.lists(st.lists(PHRASES, min_size=1, max_size=2), min_size=1, max_size=8)
@@ -160,7 +162,7 @@ NAMES = st.lists(st.lists(PHRASES, min_size=1, max_size=2), min_size=1, max_size
 @settings(max_examples=150)
 @given(NAMES, st.lists(PHRASES, min_size=1, max_size=4))
 def test_equal_to_looking_up_every_span(names: Any, texts: Any) -> None:
-    labels = taxonomy(**{f"l{n}": [phrase(p) for p in one] for n, one in enumerate(names)})
+    labels = taxonomy(**{f"l{n}": [phrase(p) for p in of_text] for n, of_text in enumerate(names)})
     matcher = compile_matcher(labels)
     column = [phrase(parts * 3) for parts in texts]
     for text in column:
@@ -169,13 +171,13 @@ def test_equal_to_looking_up_every_span(names: Any, texts: Any) -> None:
     expected = [best(slow_find(labels, text)) for text in column + column[::-1]]
     rows = zip(matches.row, matches.label, matches.strength, matches.ambiguity, strict=True)
     assert [(label, pytest.approx(s), n) for _, label, s, n in rows] == sum(expected, [])
-    assert matches.row.tolist() == [row for row, one in enumerate(expected) for _ in one]
+    assert matches.row.tolist() == [row for row, of_text in enumerate(expected) for _ in of_text]
 
 
-def best(found: list[tuple[int, float, int]]) -> list[tuple[int, Any, int]]:
+def best(mentions: list[tuple[int, float, int]]) -> list[tuple[int, Any, int]]:
     """Return the strongest of the mentions of each label."""
-    first = sorted(found, key=lambda one: (one[0], -one[1], one[2]))
-    return [one for n, one in enumerate(first) if n == 0 or first[n - 1][0] != one[0]]
+    first = sorted(mentions, key=lambda mention: (mention[0], -mention[1], mention[2]))
+    return [mention for n, mention in enumerate(first) if n == 0 or first[n - 1][0] != mention[0]]
 
 
 @given(st.lists(st.text(alphabet="aé毛-' ́\u200b\n", max_size=8), max_size=12))
@@ -209,9 +211,11 @@ def test_repeated_texts_do_not_change_the_matches(
     monkeypatch.setattr("labeling.matching.texts.DISTINCT", distinct)
     monkeypatch.setattr("labeling.matching.texts.WINDOW_BYTES", 40)
     together = match_texts(matcher, pa.array(texts))
-    assert together.row.tolist() == [n for n, one in enumerate(alone) for _ in one.row]
-    assert together.label.tolist() == [code for one in alone for code in one.label]
-    assert together.strength.tolist() == [strength for one in alone for strength in one.strength]
+    assert together.row.tolist() == [n for n, of_text in enumerate(alone) for _ in of_text.row]
+    assert together.label.tolist() == [code for of_text in alone for code in of_text.label]
+    assert together.strength.tolist() == [
+        strength for of_text in alone for strength in of_text.strength
+    ]
 
 
 def test_columns_may_be_coded_by_a_dictionary(matcher: Matcher) -> None:
@@ -250,14 +254,14 @@ def test_a_slice_of_a_column_matches_as_its_texts_do(matcher: Matcher) -> None:
 )
 def test_names_in_other_scripts(text: str, expected: list[str]) -> None:
     names = {"hair": ["毛"], "sweater": ["毛衣"], "cat": ["แมว"]}
-    assert found(text, **names, hello=["नमस्ते"], peace=["שלום"]) == expected
+    assert named_labels(text, **names, hello=["नमस्ते"], peace=["שלום"]) == expected
 
 
 def test_only_english_names_are_inflected() -> None:
     names = (("gatos", "es"),)
     spanish = build_taxonomy([Label("cat", names, (), None, 1)], "test")
     assert list(find(compile_matcher(spanish), "gato")) == []
-    assert found("two women, a fireman", woman=["woman"], fireman=["firemen"]) == [
+    assert named_labels("two women, a fireman", woman=["woman"], fireman=["firemen"]) == [
         "woman",
         "fireman",
     ]
@@ -265,7 +269,7 @@ def test_only_english_names_are_inflected() -> None:
 
 def test_function_words_name_nothing_alone() -> None:
     names = {"inch": ["in", "inch"], "tin": ["can", "tin can"], "b": ["b"], "ear": ["in ear"]}
-    assert found("in an inch, can a tin can b in ear cans", **names) == [
+    assert named_labels("in an inch, can a tin can b in ear cans", **names) == [
         "inch",
         "tin",
         "ear",

@@ -68,8 +68,8 @@ def titles(random: Random) -> list[str]:
 
 def test_a_word_that_only_one_of_the_alternatives_goes_before_makes_a_fixed_phrase() -> None:
     texts = titles(Random(0)) + [f"plain blue boots {number}" for number in range(900)]
-    found = judged(texts).phrases
-    assert found == {("black", "coffee"): ("black",), ("red", "tape"): ("red",)}
+    statistics = judged(texts).phrases
+    assert statistics == {("black", "coffee"): ("black",), ("red", "tape"): ("red",)}
 
 
 def test_a_stop_name_never_ends_a_phrase_and_has_other_names_that_are_not_used() -> None:
@@ -102,10 +102,10 @@ def test_counts_of_parts_add_up(n_parts: int) -> None:
 
 
 def test_no_texts_give_equal_weights_and_no_phrases() -> None:
-    found = judged([])
-    assert (found.stop, found.phrases) == ((), {})
-    assert found.weight is not None
-    assert set(found.weight) == {1.0}
+    statistics = judged([])
+    assert (statistics.stop, statistics.phrases) == ((), {})
+    assert statistics.weight is not None
+    assert set(statistics.weight) == {1.0}
 
 
 def test_tables_keep_the_statistics() -> None:

@@ -49,11 +49,11 @@ SHOP = tree(
 def test_the_last_of_the_alternatives_in_a_phrase_is_its_head(
     text: str, expected: dict[str, float]
 ) -> None:
-    found: dict[str, float] = {}
+    strength_of: dict[str, float] = {}
     for code, strength, _ in find(compile_matcher(SHOP), text):
         label = SHOP.label_ids[code]
-        found[label] = max(strength, found.get(label, 0))
-    assert found == pytest.approx(expected)
+        strength_of[label] = max(strength, strength_of.get(label, 0))
+    assert strength_of == pytest.approx(expected)
 
 
 def test_a_modifier_may_be_several_mentions_before_its_head() -> None:
@@ -65,8 +65,8 @@ def test_a_modifier_may_be_several_mentions_before_its_head() -> None:
 def test_stop_names_name_nothing_and_fixed_phrases_half() -> None:
     statistics = NameStatistics(stop=(("men",),), phrases={("red", "tape"): ("red",)})
     matcher = compile_matcher(SHOP, statistics)
-    said = [(SHOP.label_ids[c], s) for c, s, _ in find(matcher, "red tape men, red")]
-    assert said == [("red", MODIFIER), ("red", 1.0)]
+    mentions = [(SHOP.label_ids[c], s) for c, s, _ in find(matcher, "red tape men, red")]
+    assert mentions == [("red", MODIFIER), ("red", 1.0)]
 
 
 def test_a_longer_name_is_not_hidden_by_a_fixed_phrase() -> None:

@@ -43,10 +43,10 @@ def by_url(url: str) -> Located:
 
 
 def tables_of(path: Path) -> dict[str, pa.Table]:
-    found: dict[str, list[pa.Table]] = {}
+    parts: dict[str, list[pa.Table]] = {}
     for name, rows in read_archive(path, f"web/{path.name}", by_url):
-        found.setdefault(name, []).append(rows)
-    return {name: pa.concat_tables(tables) for name, tables in found.items()}
+        parts.setdefault(name, []).append(rows)
+    return {name: pa.concat_tables(tables) for name, tables in parts.items()}
 
 
 def written(tmp_path: Path, name: str) -> Path:
@@ -125,8 +125,8 @@ def test_codings_are_undone_where_the_body_has_them(
 ) -> None:
     path = tmp_path / "x.warc"
     path.write_bytes(record(PAGE._replace(body=body, headers=headers)))
-    (found,) = read_records(path, lambda status, mime: True)
-    assert isinstance(found, Record) and found.body == PAGE.body
+    (item,) = read_records(path, lambda status, mime: True)
+    assert isinstance(item, Record) and item.body == PAGE.body
 
 
 def test_the_charset_of_the_header_is_used(tmp_path: Path) -> None:
@@ -172,13 +172,13 @@ def test_damage_to_one_record_leaves_the_others(
     pages = [PAGE._replace(url=f"http://a.org/{i}.html") for i in range(8)]
     parts = [gzip.compress(record(page), mtime=0) for page in pages]
     hurt = data.draw(st.integers(0, 7))
-    place = data.draw(st.integers(12, len(parts[hurt]) - 1))
+    offset = data.draw(st.integers(12, len(parts[hurt]) - 1))
     bad = bytearray(parts[hurt])
-    bad[place] ^= data.draw(st.integers(1, 255))
+    bad[offset] ^= data.draw(st.integers(1, 255))
     path = tmp_path_factory.mktemp("damage") / "x.warc.gz"
     path.write_bytes(b"".join([*parts[:hurt], bytes(bad), *parts[hurt + 1 :]]))
-    found = list(read_records(path, lambda status, mime: True))
-    whole = [r.url for r in found if isinstance(r, Record) and r.body == PAGE.body]
+    records = list(read_records(path, lambda status, mime: True))
+    whole = [r.url for r in records if isinstance(r, Record) and r.body == PAGE.body]
     expected = [page.url for page in pages]
     assert [url for url in whole if url != expected[hurt]] == expected[:hurt] + expected[hurt + 1 :]
-    assert expected[hurt] in whole or any(isinstance(r, Broken) for r in found)
+    assert expected[hurt] in whole or any(isinstance(r, Broken) for r in records)

@@ -55,12 +55,12 @@ BAD_HOSTS = ("[a.org", "[::", "a.org:x", "a.org:99999", "\u2100.org")
 def test_a_record_whose_url_cannot_be_split_is_rejected(
     tmp_path: Path, host: str, ending: str
 ) -> None:
-    one, other = pages(host)
+    first, second = pages(host)
     kind = arc_record if ending.startswith("arc") else record
     head = [arc_head()] if ending.startswith("arc") else []
-    redirect = other._replace(status=301, headers=(("Location", "http://[b/"),))
-    image = other._replace(mime="image/gif")
-    records = [*head, *map(kind, (other, redirect, image, one))]
+    redirect = second._replace(status=301, headers=(("Location", "http://[b/"),))
+    image = second._replace(mime="image/gif")
+    records = [*head, *map(kind, (second, redirect, image, first))]
     content = members(records) if ending.endswith("gz") else b"".join(records)
     n_apples, rejects = archived(tmp_path / f"x.{ending}", content)
     assert n_apples == 1
@@ -132,8 +132,8 @@ def in_directory(path: Path, name: bytes, offset: int, kind: str, value: int) ->
 
 
 def of_site(tmp_path: Path, name: str) -> tuple[int, list[tuple[str, str]]]:
-    found = site_pages(tmp_path, name)
-    return outcome(read_site(tmp_path / name, found, Locator(tmp_path, [name])))
+    pages_read = site_pages(tmp_path, name)
+    return outcome(read_site(tmp_path / name, pages_read, Locator(tmp_path, [name])))
 
 
 @pytest.mark.parametrize(

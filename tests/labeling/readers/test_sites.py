@@ -95,8 +95,8 @@ def test_a_damaged_zip_file_is_refused(base: Path) -> None:
 
 def test_a_damaged_page_is_rejected_and_the_others_are_read(base: Path) -> None:
     content = bytearray((base / "web.zip").read_bytes())
-    place = content.index(b"a.org/index.html") + len("a.org/index.html")
-    content[place : place + 8] = b"\xff" * 8
+    offset = content.index(b"a.org/index.html") + len("a.org/index.html")
+    content[offset : offset + 8] = b"\xff" * 8
     (base / "web.zip").write_bytes(content)
     tables = read(base, "web.zip")
     assert tables["rejects"].to_pylist() == [

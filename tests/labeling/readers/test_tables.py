@@ -64,8 +64,8 @@ def test_reads_parquet_and_json_lines_alike(folder: Path, kind: str) -> None:
         pq.write_table(table, path)
     else:
         path.write_text('{"file": "a.jpg", "words": "a cat", "other": 1}\n')
-    found = dict(read_signals(path, BASIC, "alt", Locator(folder, [])))
-    assert found["signals"]["text"].to_pylist() == ["a cat"]
+    tables = dict(read_signals(path, BASIC, "alt", Locator(folder, [])))
+    assert tables["signals"]["text"].to_pylist() == ["a cat"]
 
 
 @pytest.mark.parametrize(
@@ -234,10 +234,10 @@ def test_missing_inputs_are_named(folder: Path) -> None:
 
 
 def everything(path: Path, columns: dict[str, str]) -> dict[str, pa.Table]:
-    found: dict[str, list[pa.Table]] = {}
+    tables: dict[str, list[pa.Table]] = {}
     for name, rows in read_signals(path, columns, "alt", Locator(path.parent, [])):
-        found.setdefault(name, []).append(rows)
-    return {name: pa.concat_tables(parts).combine_chunks() for name, parts in found.items()}
+        tables.setdefault(name, []).append(rows)
+    return {name: pa.concat_tables(parts).combine_chunks() for name, parts in tables.items()}
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])

@@ -27,10 +27,10 @@ def write(path: Path, members: list[tuple[str, bytes]]) -> Path:
 
 
 def read(path: Path, columns: dict[str, str]) -> dict[str, list[dict[str, object]]]:
-    found: dict[str, list[pa.Table]] = {}
+    tables_of: dict[str, list[pa.Table]] = {}
     for name, rows in read_webdataset(path, f"in/{path.name}", columns):
-        found.setdefault(name, []).append(rows)
-    return {name: pa.concat_tables(tables).to_pylist() for name, tables in found.items()}
+        tables_of.setdefault(name, []).append(rows)
+    return {name: pa.concat_tables(tables).to_pylist() for name, tables in tables_of.items()}
 
 
 FACTS = {"title": "Two cats", "url": "https://P.org/x.jpg", "page": "https://P.org/1", "n": None}
@@ -114,7 +114,7 @@ def samples(n: int) -> list[tuple[str, bytes]]:
     return [(f"{i}.{e}", f"{e} {i}".encode()) for i in range(n) for e in ("jpg", "txt")]
 
 
-def test_a_cut_tar_is_told_wherever_it_is_cut(tmp_path: Path) -> None:
+def test_a_cut_tar_is_reported_wherever_it_is_cut(tmp_path: Path) -> None:
     whole = write(tmp_path / "0.tar", samples(20)).read_bytes()
     n_texts = set()
     for cut in range(512, len(whole), 512):
@@ -130,7 +130,7 @@ def test_a_cut_tar_is_told_wherever_it_is_cut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [514, 1000, 1536, 2500])
-def test_a_cut_within_a_member_or_header_is_told(tmp_path: Path, cut: int) -> None:
+def test_a_cut_within_a_member_or_header_is_reported(tmp_path: Path, cut: int) -> None:
     path = write(tmp_path / "0.tar", [("0.jpg", b"x" * 900), ("0.txt", b"y")])
     path.write_bytes(path.read_bytes()[:cut])
     tables = read(path, {"alt": "txt"})

@@ -33,25 +33,25 @@ def test_related_is_that_of_the_ancestors(parents: list[set[int]]) -> None:
 def test_alternatives_have_a_top_in_common_and_are_not_related(parents: list[set[int]]) -> None:
     taxonomy = graph(parents)
     n = len(taxonomy)
-    found = find_alternatives(taxonomy)
+    alternatives = find_alternatives(taxonomy)
     a, b = np.divmod(np.arange(n * n), n)
-    apart = found.are_alternatives(a, b)
-    assert not (apart & found.are_related(a, b)).any()
+    apart = alternatives.are_alternatives(a, b)
+    assert not (apart & alternatives.are_related(a, b)).any()
     assert np.array_equal(apart.reshape(n, n), apart.reshape(n, n).T)
     tops = {code for code in range(n) if not taxonomy.parents[code]}
     sizes = {t: sum(t in (c, *taxonomy.ancestors[c]) for c in range(n)) for t in tops}
     if max(sizes.values()) <= NEARLY_ALL * n:
         above = [tops & {code, *taxonomy.ancestors[code]} for code in range(n)]
         expected = [bool(above[x] & above[y]) for x, y in zip(a, b, strict=True)]
-        assert np.array_equal(apart, np.array(expected) & ~found.are_related(a, b))
+        assert np.array_equal(apart, np.array(expected) & ~alternatives.are_related(a, b))
 
 
 def test_a_label_above_nearly_all_others_forms_no_group() -> None:
     parents = [set(), {0}, {0}] + [{1}] * 9 + [{2}] * 9
-    found = find_alternatives(graph(parents))
-    one, other = np.array([3]), np.array([13])
-    assert not found.are_alternatives(one, other).any()
-    assert found.are_alternatives(one, one + 1).all()
+    alternatives = find_alternatives(graph(parents))
+    first, second = np.array([3]), np.array([13])
+    assert not alternatives.are_alternatives(first, second).any()
+    assert alternatives.are_alternatives(first, first + 1).all()
 
 
 @given(GRAPHS)
@@ -66,17 +66,23 @@ def test_below_sums_what_is_below(parents: list[set[int]]) -> None:
 
 @given(GRAPHS)
 def test_alternatives_are_summed_once_for_each_group_in_common(parents: list[set[int]]) -> None:
-    found = find_alternatives(graph(parents))
-    n = found.n
+    alternatives = find_alternatives(graph(parents))
+    n = alternatives.n
     a, b = np.divmod(np.arange(n * n), n)
-    of_label = [set(found.groups[found.first[c] : found.first[c + 1]].tolist()) for c in range(n)]
+    of_label = [
+        set(alternatives.groups[alternatives.first[c] : alternatives.first[c + 1]].tolist())
+        for c in range(n)
+    ]
     if all(len(some) == 1 for some in of_label):
         values = np.arange(1.0, n + 1)
-        expected = (found.are_alternatives(a, b) * values[b]).reshape(n, n).sum(axis=1)
-        assert np.allclose(found.sum_alternatives(values), expected)
+        expected = (alternatives.are_alternatives(a, b) * values[b]).reshape(n, n).sum(axis=1)
+        assert np.allclose(alternatives.sum_alternatives(values), expected)
 
 
 def test_a_long_chain_of_labels_is_grouped() -> None:
     chain = graph([set(), *({n - 1} for n in range(1, 20_000))])
-    found = find_alternatives(chain)
-    assert found.are_related(np.array([5, 5]), np.array([6, 15_000])).tolist() == [True, False]
+    alternatives = find_alternatives(chain)
+    assert alternatives.are_related(np.array([5, 5]), np.array([6, 15_000])).tolist() == [
+        True,
+        False,
+    ]

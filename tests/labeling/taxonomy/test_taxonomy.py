@@ -93,9 +93,11 @@ def test_every_acyclic_graph_is_accepted(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 12))
     order = data.draw(st.permutations(range(n)))
     labels = []
-    for place, number in enumerate(order):
-        above = data.draw(st.sets(st.sampled_from(order[:place]))) if place else set()
-        labels.append(Label(f"n{number}", (), tuple(f"n{p}" for p in sorted(above)), None, place))
+    for position, number in enumerate(order):
+        above = data.draw(st.sets(st.sampled_from(order[:position]))) if position else set()
+        labels.append(
+            Label(f"n{number}", (), tuple(f"n{p}" for p in sorted(above)), None, position)
+        )
     taxonomy = build_taxonomy(labels, "random")
     for code, parents in enumerate(taxonomy.parents):
         assert set(parents) <= set(taxonomy.ancestors[code])

@@ -35,13 +35,13 @@ def slow_words(text: str) -> list[str]:
     words: list[str] = []
     gap, alone = "start", False
     text = slow_normalise(text)
-    for place, c in enumerate(text):
+    for index, c in enumerate(text):
         category = kind(c)
         unspaced = is_unspaced(c)
         if category not in "LNM":
             gap += c
         elif gap or unspaced or (alone and category != "M"):
-            possessive = gap in ("'", "’") and c == "s" and not goes_on(text[place + 1 :])
+            possessive = gap in ("'", "’") and c == "s" and not has_more(text[index + 1 :])
             words.append("" if possessive else c)
         else:
             words[-1] += c
@@ -59,7 +59,7 @@ def is_unspaced(c: str) -> bool:
     return kind(c) in "LN" and any(low <= ord(c) <= high for low, high in _UNSPACED)
 
 
-def goes_on(rest: str) -> bool:
+def has_more(rest: str) -> bool:
     """Return whether a word that may be a final s is longer, or glued to one that follows."""
     inside = [kind(c) in "LNM" for c in rest[:2]]
     if inside[:1] == [True]:
@@ -69,10 +69,10 @@ def goes_on(rest: str) -> bool:
 
 def columns_words(texts: list[str]) -> list[list[str]]:
     words = split_words(pa.array(texts, pa.string()))
-    found: list[list[str]] = [[] for _ in texts]
+    words_of_row: list[list[str]] = [[] for _ in texts]
     for row, word in zip(words.row.tolist(), words.texts(), strict=True):
-        found[row].append(word)
-    return found
+        words_of_row[row].append(word)
+    return words_of_row
 
 
 def test_each_character_folds_as_its_text_does() -> None:

@@ -195,13 +195,13 @@ def test_audits_are_drawn_until_the_interval_is_narrow(shop: Path, labelled: Pat
     looks = read_looks(labelled)
     assert looks[-1] == look
     assert len(looks) > 1
-    assert all(one.width > 0.06 for one in looks[:-1])
-    assert [one.number for one in looks] == list(range(1, len(looks) + 1))
+    assert all(drawn_look.width > 0.06 for drawn_look in looks[:-1])
+    assert [drawn_look.number for drawn_look in looks] == list(range(1, len(looks) + 1))
     assert audit_until(config, labelled, 0.06) == (look, 0)
     assert read_looks(labelled) == looks
-    told = select(config, labelled).facts
-    assert (told["precision_low"], told["precision_high"]) == (look.low, look.high)
-    assert told["confidence"] == 0.95
+    facts = select(config, labelled).facts
+    assert (facts["precision_low"], facts["precision_high"]) == (look.low, look.high)
+    assert facts["confidence"] == 0.95
 
 
 def test_a_person_audits_in_batches(shop: Path, labelled: Path) -> None:

@@ -93,12 +93,12 @@ def test_a_precision_that_cannot_be_proved_leaves_what_was_selected(tmp_path, sh
 def test_judgements_of_our_own_order_get_the_probabilities_of_their_bands(tmp_path, shuffled):
     run = tmp_path / "run"
     import_candidates(run, shuffled, None)
-    found, given = (
+    imported, given = (
         import_answers(run, write_audits(tmp_path / name, 400)).table(AUDITS)
         for name in ("a.csv", "a.parquet")
     )
     same = ["image_id", "label_id", "verdict", "stratum", "p_inclusion"]
-    assert found.select(same).equals(given.select(same))
+    assert imported.select(same).equals(given.select(same))
 
 
 def test_a_pair_that_occurs_twice_is_refused(tmp_path):
@@ -117,7 +117,7 @@ ITEM = {"source": "alt", "strength": 0.5, "n_pages": 2, "n_hosts": 1}
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "expected"),
     [
         ("evidence", [ITEM | {"strength": float("nan")}], "strength of some evidence is not from"),
         ("evidence", [ITEM | {"strength": 1.5}], "strength of some evidence is not from 0 to 1"),
@@ -134,7 +134,9 @@ ITEM = {"source": "alt", "strength": 0.5, "n_pages": 2, "n_hosts": 1}
         ("image_id", "x", "image_id are not of the form"),
     ],
 )
-def test_a_value_that_no_candidate_may_have_is_refused_with_its_row(tmp_path, column, value, said):
+def test_a_value_that_no_candidate_may_have_is_refused_with_its_row(
+    tmp_path, column, value, expected
+):
     rows = WORLD.candidates.slice(0, 20).to_pylist()
     rows[7] |= {"evidence": [ITEM], "silent": ["title"]} | {column: value}
     item = pa.struct([(n, pa.string() if n == "source" else pa.float64()) for n in ITEM])
@@ -144,7 +146,7 @@ def test_a_value_that_no_candidate_may_have_is_refused_with_its_row(tmp_path, co
     pq.write_table(pa.table(columns), path)
     done = winnow("audit", "import", tmp_path / "run", nobody(tmp_path), "--candidates", path)
     assert done.exit_code == 3
-    assert said in done.output
+    assert expected in done.output
     assert re.search(r"row 7:|first 8", done.output)
     assert not (tmp_path / "run" / "candidates").exists()
 

@@ -46,13 +46,13 @@ def task(tmp_path: Path) -> Path:
 def test_measures_on_another_task_are_printed_and_written(model_dir: Path, task: Path) -> None:
     done = winnow(model_dir, "--on", task, "--method", "scratch", "--method", "knn", "--steps", 1)
     assert done.exit_code == 0, done.stderr
-    told = dict(line.split() for line in done.stdout.splitlines())
+    printed = dict(line.split() for line in done.stdout.splitlines())
     written = json.loads((model_dir / "transfer-colours.json").read_text())
-    assert told["measures"] == str(model_dir / "transfer-colours.json")
-    assert told["knn_accuracy"] == "1.0000"
+    assert printed["measures"] == str(model_dir / "transfer-colours.json")
+    assert printed["knn_accuracy"] == "1.0000"
     assert written["measures"]["knn_accuracy"] == 1
-    assert set(written["measures"]) == set(told) - {"measures"}
-    assert "linear_accuracy" not in told
+    assert set(written["measures"]) == set(printed) - {"measures"}
+    assert "linear_accuracy" not in printed
     assert (written["kind"], written["budget"]["steps"]) == ("classify", 1)
 
 

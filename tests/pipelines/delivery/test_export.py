@@ -65,13 +65,13 @@ def test_shards_are_plain_webdataset_and_trace_every_label(shop: Path, selected:
     shards = export(read_config(shop), selected, "selected")
     samples = read_with_webdataset(shards)
     assert len(samples) == shards.counts["train"]
-    for key, size, told in samples:
+    for key, size, content in samples:
         assert size == [24, 24]
-        assert told["image_id"] == key
-        kept = [row for row in told["labels"] if not row["implied"]]
+        assert content["image_id"] == key
+        kept = [row for row in content["labels"] if not row["implied"]]
         assert kept
         assert all(row["evidence"] for row in kept)
-        names = [row["label_id"] for row in told["labels"]] + told["unknown"]
+        names = [row["label_id"] for row in content["labels"]] + content["unknown"]
         assert len(names) == len(set(names))
 
 
@@ -82,8 +82,8 @@ def test_large_images_are_reduced_and_the_card_states_it(shop: Path, selected: P
     assert "| pixels of an image's shorter side, at most | 16 |" in (
         shards.dir / "README.md"
     ).read_text(encoding="utf-8")
-    for _, size, told in read_with_webdataset(shards):
-        assert size == [told["width"], told["height"]] == [16, 16]
+    for _, size, content in read_with_webdataset(shards):
+        assert size == [content["width"], content["height"]] == [16, 16]
 
 
 def test_shards_are_made_again_when_missing_images_are_back(shop: Path, selected: Path) -> None:
@@ -110,9 +110,9 @@ def test_shards_are_made_again_when_missing_images_are_back(shop: Path, selected
 
 def test_unselected_labels_have_probability_one(shop: Path, selected: Path) -> None:
     shards = export(read_config(shop), selected, "all")
-    for _, _, told in read_with_webdataset(shards):
-        assert {row["p_correct"] for row in told["labels"]} == {1.0}
-        assert told["unknown"] == []
+    for _, _, content in read_with_webdataset(shards):
+        assert {row["p_correct"] for row in content["labels"]} == {1.0}
+        assert content["unknown"] == []
 
 
 def test_shards_made_of_another_selection_are_not_trained_on(shop: Path, selected: Path) -> None:

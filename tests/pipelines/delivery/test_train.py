@@ -76,9 +76,9 @@ def test_the_command_prints_a_summary_and_writes_events(exported: Path) -> None:
     (events,) = (exported / "tensorboard").glob("model-*/events.*")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    told = EventAccumulator(str(events)).Reload()
-    assert set(told.Tags()["scalars"]) == {"loss", "learning_rate", "images_per_second"}
-    assert [event.step for event in told.Scalars("loss")] == [1, 2, 3, 4]
+    events_read = EventAccumulator(str(events)).Reload()
+    assert set(events_read.Tags()["scalars"]) == {"loss", "learning_rate", "images_per_second"}
+    assert [event.step for event in events_read.Scalars("loss")] == [1, 2, 3, 4]
 
 
 def test_other_settings_of_the_training_reach_it(shop: Path, exported: Path) -> None:

@@ -90,11 +90,11 @@ def test_truth_holds_the_labels_of_every_readable_image(world: World, folder: Pa
     expected = set()
     for number, file in enumerate(world.files):
         if file.state == "whole":
-            found = Locator(folder, ["site"]).locate(world.image_url(number))
-            assert found is not None
-            assert found.n_bytes > 0
+            located = Locator(folder, ["site"]).locate(world.image_url(number))
+            assert located is not None
+            assert located.n_bytes > 0
             labels = world.pictures[file.picture]
-            expected |= {(found.image_id, label_id) for label_id in labels}
+            expected |= {(located.image_id, label_id) for label_id in labels}
     rows = [(row["image_id"], row["label_id"]) for row in _read_csv(folder / "truth.csv")]
     assert rows == sorted(expected)
 
@@ -119,9 +119,9 @@ def test_pages_refer_to_the_pictures_and_texts_of_the_world(world: World, folder
     for page, read in zip(world.pages, _read_pages(world, folder), strict=True):
         host = world.hosts[page.host]
         figures = [figure for section in page.sections for figure in section.figures]
-        found = read.images[1 if host.logo is not None else 0 :]
-        assert [i.url for i in found] == [world.image_url(figure.file) for figure in figures]
-        for figure, image in zip(figures, found, strict=True):
+        images = read.images[1 if host.logo is not None else 0 :]
+        assert [i.url for i in images] == [world.image_url(figure.file) for figure in figures]
+        for figure, image in zip(figures, images, strict=True):
             texts = {text.source: text.text for text in image.texts}
             assert texts["title"] == page.title.text
             assert texts.get("alt", "") == (figure.alt.text if figure.alt else "")

@@ -53,9 +53,9 @@ def test_the_report_holds_what_users_rely_on(first: Path) -> None:
 
 def test_another_run_gives_the_same_report_apart_from_times(first: Path, tmp_path: Path) -> None:
     run_demo(tmp_path / "second", settings=SMALL)
-    one, two = facts_of(first), facts_of(tmp_path / "second")
-    assert one.pop("run") != two.pop("run")
-    assert one == two
+    facts, facts_again = facts_of(first), facts_of(tmp_path / "second")
+    assert facts.pop("run") != facts_again.pop("run")
+    assert facts == facts_again
 
 
 def test_a_second_run_into_the_folder_redoes_nothing(first: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_new_kind_of_input_and_a_new_source_give_candidates(tmp_path: Path) ->
     assert "a.colours" in signals.manifest["inputs"]
     assert signals.manifest["config"]["colour"] == [{"path": "a.colours"}]
     planned = sources(config, splits_of(config))
-    assert [(one.kind, one.path) for one in planned] == [
+    assert [(source.kind, source.path) for source in planned] == [
         ("colour", "a.colours"),
         ("taxonomy", "t.jsonl"),
     ]

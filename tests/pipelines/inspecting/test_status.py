@@ -186,9 +186,9 @@ def test_a_killed_process_or_one_of_another_machine_does_not_hold_the_lock(run_d
         "    os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", hold, str(run_dir)], check=False)
-    found = holder(run_dir)
-    assert found is not None
-    assert found.is_alive is False
+    holder_of_lock = holder(run_dir)
+    assert holder_of_lock is not None
+    assert holder_of_lock.is_alive is False
     (run_dir / ".lock").write_text("process 1 on another-host since 2026-01-01 00:00:00\n")
     assert "process 1 on another-host took the lock" in status(run_dir).stdout
 

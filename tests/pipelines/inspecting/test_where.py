@@ -79,7 +79,7 @@ def conditions(draw: st.DrawFn) -> tuple[str, Meaning]:
     column = draw(st.sampled_from(sorted(VALUES)))
     is_text = column in ("label_id", "silent", "evidence.source")
     operator = draw(st.sampled_from([o for o in OPERATORS if is_text or "~" not in o]))
-    is_no, test = operator in NEGATED, COMPARE[NEGATED.get(operator, operator)]
+    is_negated, test = operator in NEGATED, COMPARE[NEGATED.get(operator, operator)]
     value = draw(VALUES[column])
     gap, quote = draw(st.sampled_from(["", " "])), draw(st.sampled_from("'\""))
     name, _, inner = column.partition(".")
@@ -87,8 +87,8 @@ def conditions(draw: st.DrawFn) -> tuple[str, Meaning]:
     def holds(row: Row) -> bool:
         held = row[name]
         if isinstance(held, list):
-            return is_no != any(test(item[inner] if inner else item, value) for item in held)
-        return held is not None and is_no != test(held, value)
+            return is_negated != any(test(item[inner] if inner else item, value) for item in held)
+        return held is not None and is_negated != test(held, value)
 
     return f"{column}{gap}{operator}{gap}{written(value, quote)}", holds
 
@@ -114,8 +114,8 @@ def test_a_filter_keeps_the_rows_that_it_describes(
 
 def read_rows(wheres: list[str], batch: pa.RecordBatch) -> list[int]:
     rows = read_filter(wheres, batch.schema)
-    found = [rows.of_lists(part) for part in pa.table(batch).filter(rows.plain).to_batches()]
-    return [number for part in found for number in part["row"].to_pylist()]
+    kept = [rows.of_lists(part) for part in pa.table(batch).filter(rows.plain).to_batches()]
+    return [number for part in kept for number in part["row"].to_pylist()]
 
 
 WORDS = [*OPERATORS, "and", "or", "not", "in", "(", ")", ",", "'", '"', "\x1b", "kept"]
@@ -189,9 +189,9 @@ def test_row_groups_without_a_match_are_not_read(tmp_path: Path) -> None:
     table = TableFiles("part", "part", (path,), 4000, 0)
     rows = read_filter(["id >= 3990 and n != 3995"], table.schema)
     assert count(table, rows) == 9
-    (found,) = batches(table, ["n"], rows, 3)
-    assert found.to_pydict() == {"n": [3990, 3991, 3992]}
+    (batch,) = batches(table, ["n"], rows, 3)
+    assert batch.to_pydict() == {"n": [3990, 3991, 3992]}
     rows = read_filter(["id >= 3990", "l = 1"], table.schema)
     assert count(table, rows) == 2
-    (found,) = batches(table, ["n"], rows, None)
-    assert found.to_pydict() == {"n": [3991, 3998]}
+    (batch,) = batches(table, ["n"], rows, None)
+    assert batch.to_pydict() == {"n": [3991, 3998]}

@@ -37,9 +37,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
     (folder / "web").mkdir()
     records, truth = [], ["image_id,label_id"]
     for number in range(N_IMAGES):
-        said, shown = COLOURS[number % 4], COLOURS[(number + (number % 5 == 0)) % 4]
+        named, shown = COLOURS[number % 4], COLOURS[(number + (number % 5 == 0)) % 4]
         site = f"http://a{number % 3}.org"
-        html = f'<p><img src="/{number}.jpg" alt="a {said} thing"></p>'.encode()
+        html = f'<p><img src="/{number}.jpg" alt="a {named} thing"></p>'.encode()
         records.append(record(Response(f"{site}/{number}.html", html)))
         records.append(record(Response(f"{site}/{number}.jpg", photo(number), "image/jpeg")))
         truth.append(f"{ids.digest(photo(number))},{shown}")

@@ -46,8 +46,8 @@ def test_candidates_in_memory_are_those_of_label(run: Run, shuffled: pa.Table) -
 
 
 def test_sources_that_only_support_make_no_candidate(run: Run, shuffled: pa.Table) -> None:
-    found = candidates_from_signals(shuffled, run.taxonomy, support_only=("linked",))
-    assert 0 < len(found) < len(run.candidates.to_arrow())
+    table = candidates_from_signals(shuffled, run.taxonomy, support_only=("linked",))
+    assert 0 < len(table) < len(run.candidates.to_arrow())
 
 
 def test_no_signals_make_no_candidates(run: Run, shuffled: pa.Table) -> None:
@@ -74,6 +74,6 @@ def test_candidates_of_a_pipeline_of_ones_own_are_those_of_label(
     run: Run, shuffled: pa.Table, tmp_path: Path
 ) -> None:
     batches = [shuffled.slice(start, 37) for start in range(0, len(shuffled), 37)]
-    found = transformed(batches, run.taxonomy, tmp_path)
+    table = transformed(batches, run.taxonomy, tmp_path)
     assert len(list(tmp_path.iterdir())) == 4
-    assert found.equals(run.candidates.to_arrow())
+    assert table.equals(run.candidates.to_arrow())

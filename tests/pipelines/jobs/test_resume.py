@@ -72,7 +72,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 ONE = ("--direct_num_workers=1",)
 
 
-def break_off(
+def interrupt(
     folder: Path, k: int, monkeypatch: pytest.MonkeyPatch, carrier: Carrier = "files"
 ) -> bool:
     """Run until the k-th file is about to be put in its place; return whether it came."""
@@ -106,7 +106,7 @@ def test_finished_splits_and_buckets_are_not_done_again(
     for k in range(2, 100, 5):
         folder = tmp_path / str(k)
         CALLS.clear()
-        if not break_off(folder, k, monkeypatch, carrier):
+        if not interrupt(folder, k, monkeypatch, carrier):
             assert contents(folder) == undisturbed
             break
         broken_at += 1

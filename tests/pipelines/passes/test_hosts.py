@@ -45,20 +45,20 @@ def config_path(tmp_path: Path) -> Path:
 
 
 def strengths(stage: Stage) -> dict[tuple[str, str], set[float]]:
-    found: dict[tuple[str, str], set[float]] = {}
+    strengths_of: dict[tuple[str, str], set[float]] = {}
     for row in stage.table(CANDIDATES).to_pylist():
         for item in row["evidence"]:
-            of_source = found.setdefault((row["label_id"], item["source"]), set())
+            of_source = strengths_of.setdefault((row["label_id"], item["source"]), set())
             of_source.add(round(item["strength"], 3))
-    return found
+    return strengths_of
 
 
 def test_slogans_and_logos_count_little(config_path: Path, tmp_path: Path) -> None:
     stage = label(read_config(config_path), tmp_path / "run")
-    found = strengths(stage)
-    assert found["pear", "alt"] == {1.0}
-    assert found["cherry", "alt"] == {0.1}
-    assert found["apple", "caption"] == {0.09}
+    strengths_of = strengths(stage)
+    assert strengths_of["pear", "alt"] == {1.0}
+    assert strengths_of["cherry", "alt"] == {0.1}
+    assert strengths_of["apple", "caption"] == {0.09}
     assert stage.counts["boilerplate_text"] >= 2 * N_PAGES
     assert {"boilerplate_text", "boilerplate_image"} <= stage.counts.keys()
 

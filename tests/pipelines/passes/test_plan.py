@@ -35,8 +35,8 @@ def test_usage_is_judged_by_all_buckets_together(tmp_path: Path, n_buckets: int)
             pq.write_table(table, folder / f"{name}-{bucket}-of-{n_buckets}.parquet")
     assert counting.conclude is not None
     counting.conclude(folder)
-    (found,) = folder.glob("phrases-*")
-    assert pq.read_table(found).to_pylist() == [
+    (phrases,) = folder.glob("phrases-*")
+    assert pq.read_table(phrases).to_pylist() == [
         {"phrase": "red tape", "reason": "fixed_phrase", "name": "red"}
     ]
     (senses,) = folder.glob("senses-*")
@@ -56,8 +56,8 @@ def test_very_many_files_are_read_some_together(
     monkeypatch.setattr(plan, "MAX_SPLITS", 4)
     splits = splits_for(files)
     assert [split.kind for split in splits] == ["united"] * 5
-    alone = [one for split in splits for one in split.arguments]
-    assert [(one.kind, *one.arguments) for one in alone] == [
+    alone = [part for split in splits for part in split.arguments]
+    assert [(part.kind, *part.arguments) for part in alone] == [
         (kind, name) for kind, of_kind in files.items() for name in of_kind
     ]
     assert len({split.split_id for split in splits}) == 5

@@ -71,10 +71,12 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         GOOD.replace("keep = 0.25", 'keep = "much"').replace('source = "caption"', "  sorce = 1")
         + "[audt]\nn = 3\n"
     )
-    told = problems(tmp_path, text)
-    assert '/run.toml:9:3: unknown key "signals.1.sorce" (did you mean "source"?)' in told
-    assert "/run.toml:12:1: \"select.keep\": input should be a valid number, found 'much'" in told
-    assert '/run.toml:13:2: unknown key "audt" (did you mean "audit"?)' in told
+    message = problems(tmp_path, text)
+    assert '/run.toml:9:3: unknown key "signals.1.sorce" (did you mean "source"?)' in message
+    assert (
+        "/run.toml:12:1: \"select.keep\": input should be a valid number, found 'much'" in message
+    )
+    assert '/run.toml:13:2: unknown key "audt" (did you mean "audit"?)' in message
 
 
 @pytest.mark.parametrize(

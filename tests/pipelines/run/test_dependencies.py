@@ -285,9 +285,9 @@ def test_a_changed_taxonomy_makes_candidates_again(tmp_path: Path) -> None:
     planned = winnow("plan", config, "--out", run_dir)
     assert "signals: there" in planned
     assert "candidates: will be made again: inputs have changed: taxonomy" in planned
-    told = winnow("status", run_dir)
-    assert "stale: candidates: inputs have changed: taxonomy" in told
-    assert f"next: winnow label CONFIG --out {run_dir}" in told
+    printed = winnow("status", run_dir)
+    assert "stale: candidates: inputs have changed: taxonomy" in printed
+    assert f"next: winnow label CONFIG --out {run_dir}" in printed
     winnow("label", config, "--out", run_dir)
     assert shown(run_dir) == {("a cat", "x2"), ("a dog", "x1")}
     assert "stale" not in winnow("status", run_dir)

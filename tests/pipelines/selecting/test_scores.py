@@ -52,11 +52,11 @@ def test_of_many_some_are_fitted_on_and_the_rest_is_scored_in_parts(tmp_path, mo
     monkeypatch.setattr(scores, "N_AT_ONCE", 501)
     third = len(WORLD.candidates) // 3
     pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
-    (p, low, high), found, n_fitted = scores_of(stage_of(tmp_path, pieces), audits, True)
+    (p, low, high), scores_of_fitted, n_fitted = scores_of(stage_of(tmp_path, pieces), audits, True)
 
     assert np.all((low >= 0) & (low <= high) & (high <= 1))
     assert np.mean(low + high) / 2 == pytest.approx(WORLD.correct.mean(), abs=0.05)
-    assert 2000 <= n_fitted == len(found.p_correct) < len(WORLD.candidates)
+    assert 2000 <= n_fitted == len(scores_of_fitted.p_correct) < len(WORLD.candidates)
     top = np.argsort(-p, kind="stable")[:third]
     assert WORLD.correct[top].mean() > WORLD.correct.mean() + 0.25
 

@@ -41,16 +41,16 @@ def test_groups_keep_the_share_and_are_listed(shop: Path, selected: Path, by: st
     config = read_config(shop)
     stage = select(with_overrides(config, [f"select.by={by}"]), selected)
     assert stage.counts["out"] == round(stage.counts["in"] / 3)
-    told = read_groups(stage)
-    assert len(told) > 1
-    assert sum(row["n_candidates"] for row in told) == stage.counts["in"]
-    assert sum(row["n_kept"] for row in told) == stage.counts["out"]
-    assert sum(row["n_audits"] for row in told) == stage.facts["n_audits"]
-    for row in told:
+    listed = read_groups(stage)
+    assert len(listed) > 1
+    assert sum(row["n_candidates"] for row in listed) == stage.counts["in"]
+    assert sum(row["n_kept"] for row in listed) == stage.counts["out"]
+    assert sum(row["n_audits"] for row in listed) == stage.facts["n_audits"]
+    for row in listed:
         assert abs(row["n_kept"] - row["n_candidates"] / 3) <= 1
     page = report(config, selected).read_text("utf-8")
     assert 'id="groups"' in page
-    assert json.loads((selected / "report.json").read_text("utf-8"))["groups"] == told
+    assert json.loads((selected / "report.json").read_text("utf-8"))["groups"] == listed
 
 
 @pytest.mark.usefixtures("small_groups")

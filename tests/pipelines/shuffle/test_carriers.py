@@ -118,8 +118,8 @@ def test_the_bytes_are_equal_whatever_carries_the_rows(
         patch.setattr(segments, "WINDOW_BYTES", window)
         patch.setattr(engine, "N_GROUPS", n_groups)
         parts = cut(n_splits, n_yields, order)
-        found = result(parts, n_buckets, carrier, threads if n_workers > 1 else ())
-    assert found == STRAIGHT[n_buckets]
+        contents = result(parts, n_buckets, carrier, threads if n_workers > 1 else ())
+    assert contents == STRAIGHT[n_buckets]
 
 
 def test_splits_together_give_what_they_give_alone() -> None:
@@ -142,15 +142,15 @@ def test_a_partition_holds_every_row_in_its_bucket_and_order(
     chunk = partition("t", rows, "key", 1 << bits)
     carried = segments.cut("s", [chunk], 0, 1 << bits)
     reader = segments.Reader([carried], 0, 1 << bits)
-    found = {}
+    rows_of = {}
     for bucket in range(1 << bits) if len(rows) else ():
         tables = reader.tables(bucket, engine.keep_all, 1000)
         if tables:
-            found[bucket] = tables["t"].to_pylist()
+            rows_of[bucket] = tables["t"].to_pylist()
     expected: dict[int, list[object]] = {}
-    for one in rows.to_pylist():
-        expected.setdefault(int.from_bytes(one["key"], "big") >> (128 - bits), []).append(one)
-    assert found == expected
+    for row in rows.to_pylist():
+        expected.setdefault(int.from_bytes(row["key"], "big") >> (128 - bits), []).append(row)
+    assert rows_of == expected
 
 
 @pytest.mark.parametrize("text", [False, True])
@@ -163,10 +163,10 @@ def test_a_dictionary_arrives_sorted_with_the_values_in_use(text: bool) -> None:
         if text:
             rows = rows.append_column("text", pa.array(["x", "y", "z"]))
         cut.append(segments.cut(f"{n}", [partition("t", rows, "key", 2)], 0, 2))
-    found = segments.Reader(cut, 0, 2).tables(0, engine.keep_all, 9)["t"]["name"]
-    assert found.type == SOURCE
-    assert found.to_pylist() == ["b", "a", "c", None if text else "a"]
-    assert found.chunk(0).dictionary.to_pylist() == ["a", "b", "c"]
+    column_read = segments.Reader(cut, 0, 2).tables(0, engine.keep_all, 9)["t"]["name"]
+    assert column_read.type == SOURCE
+    assert column_read.to_pylist() == ["b", "a", "c", None if text else "a"]
+    assert column_read.chunk(0).dictionary.to_pylist() == ["a", "b", "c"]
 
 
 # The shape of the pipeline
@@ -213,32 +213,43 @@ class Walk(PipelineVisitor):
 def walk(shuffle: Shuffle) -> Walk:
     pipeline = beam.Pipeline()
     _ = pipeline | beam.Create([Split("0", "any", ())]) | shuffle
-    found = Walk()
-    pipeline.visit(found)
-    return found
+    visitor = Walk()
+    pipeline.visit(visitor)
+    return visitor
 
 
 @pytest.mark.parametrize("carrier", ["files", "engine"])
 def test_every_pass_is_built_of_what_all_runners_do_right(tmp_path: Path, carrier: Carrier) -> None:
     passes = [
-        one
+        labeling_pass
         for n_edges in (10, 10**9)
-        for one in plan(TaxonomyFiles(tmp_path / "t.jsonl"), (), 10, 10, tmp_path, n_edges)
+        for labeling_pass in plan(
+            TaxonomyFiles(tmp_path / "t.jsonl"), (), 10, 10, tmp_path, n_edges
+        )
     ]
     assert passes
-    for one in passes:
+    for labeling_pass in passes:
         folders = str(tmp_path / "work"), str(tmp_path / "out")
-        found = walk(Shuffle(one.read, one.keys, one.reduce, 4, *folders, carrier=carrier))
-        assert found.names == ["Create", "Reshuffle", "ParDo", "GroupByKey", "ParDo"]
-        (terminal,) = [made for made in found.made if made not in found.used]
-        assert terminal is found.made[-1]
+        visited = walk(
+            Shuffle(
+                labeling_pass.read,
+                labeling_pass.keys,
+                labeling_pass.reduce,
+                4,
+                *folders,
+                carrier=carrier,
+            )
+        )
+        assert visited.names == ["Create", "Reshuffle", "ParDo", "GroupByKey", "ParDo"]
+        (terminal,) = [made for made in visited.made if made not in visited.used]
+        assert terminal is visited.made[-1]
 
 
 def test_the_walk_finds_transforms_that_some_runners_get_wrong() -> None:
     pipeline = beam.Pipeline()
     numbers = pipeline | beam.Create([1])
     _ = numbers | beam.Map(int) | beam.CombineGlobally(sum)
-    found = Walk()
+    visitor = Walk()
     with pytest.raises(AssertionError):
-        pipeline.visit(found)
-        assert set(found.names) <= {"Create", "Reshuffle", "ParDo", "GroupByKey"}
+        pipeline.visit(visitor)
+        assert set(visitor.names) <= {"Create", "Reshuffle", "ParDo", "GroupByKey"}

@@ -118,12 +118,12 @@ def test_files_are_the_same_after_a_worker_was_killed(
     killer = threading.Thread(target=gate.kill_first_visitor)
     killer.start()
     if moment == "bucket":
-        found = shuffled(tmp_path, dask, reduce=GatedReduce(gate), carrier=carrier)
+        digests = shuffled(tmp_path, dask, reduce=GatedReduce(gate), carrier=carrier)
     else:
         split_id = f"{0 if moment == 'first split' else N_SPLITS - 1:03d}"
-        found = shuffled(tmp_path, dask, read=GatedRead(gate, split_id), carrier=carrier)
+        digests = shuffled(tmp_path, dask, read=GatedRead(gate, split_id), carrier=carrier)
     killer.join()
-    assert found == expected
+    assert digests == expected
     assert len(gate.visitors()) > 1
 
 

@@ -93,9 +93,9 @@ def test_dataflow_gives_the_same_bytes(expected: dict[str, bytes]) -> None:
     if options is None or folder is None:
         pytest.skip("no cloud: WINNOW_DATAFLOW_OPTIONS or WINNOW_DATAFLOW_FOLDER is not set")
     cloudpickle.register_pickle_by_value(test_engine)
-    own = storage.join(folder, uuid.uuid4().hex)
+    run_folder = storage.join(folder, uuid.uuid4().hex)
     try:
-        assert shuffled(own, ["--runner=dataflow", *options.split()]) == expected
+        assert shuffled(run_folder, ["--runner=dataflow", *options.split()]) == expected
     finally:
         cloudpickle.unregister_pickle_by_value(test_engine)
-        storage.remove(own)
+        storage.remove(run_folder)

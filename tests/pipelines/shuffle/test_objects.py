@@ -71,11 +71,11 @@ def test_files_are_sent_to_the_store_and_fetched(shelf: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("folder", "says"),
+    ("folder", "message"),
     [("nowhere://b", "no file system for nowhere"), ("shelf://b/*", r"one of \*\?\[")],
 )
-def test_a_folder_that_cannot_be_used_is_refused(folder: str, says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
+def test_a_folder_that_cannot_be_used_is_refused(folder: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         objects.check_folder(folder)
 
 

@@ -21,12 +21,12 @@ from tests.pipelines import stores
 
 
 def files_of(run_dir: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for name in ("signals", "candidates"):
         stage = current(run_dir, name)
         assert isinstance(stage, Stage)
-        found |= {entry["name"]: entry["sha256"] for entry in stage.manifest["files"]}
-    return found
+        digests |= {entry["name"]: entry["sha256"] for entry in stage.manifest["files"]}
+    return digests
 
 
 @pytest.fixture

@@ -147,10 +147,10 @@ def test_shards_of_the_run_are_not_written_again(
     shop: Path, selected: Path, tmp_path: Path
 ) -> None:
     config = read_config(shop)
-    own = export(config, selected, "all")
-    assert shards_of(config, selected, tmp_path / "study", "all").dir == own.dir
+    shards = export(config, selected, "all")
+    assert shards_of(config, selected, tmp_path / "study", "all").dir == shards.dir
     other = with_overrides(config, ["export.holdout_share=0.3"])
-    assert shards_of(other, selected, tmp_path / "study", "all").dir != own.dir
+    assert shards_of(other, selected, tmp_path / "study", "all").dir != shards.dir
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def test_noise_is_not_reported_as_a_trend_or_a_difference() -> None:
 def test_a_difference_at_some_sizes_is_reported_for_these_alone() -> None:
     flat = results(0.01, by_set={"selected": 0.0, "all": 0.0})
     lifted = {
-        cell: {"held-out": {"map": own["held-out"]["map"] + 0.3 * (cell.n_images > 300)}}
-        for cell, own in flat.items()
+        cell: {"held-out": {"map": value["held-out"]["map"] + 0.3 * (cell.n_images > 300)}}
+        for cell, value in flat.items()
         if cell.label_set == "all"
     }
     text = summary({**flat, **lifted})

@@ -125,9 +125,9 @@ def test_grey_and_four_colours_become_rgb(mode: str, decoder: str) -> None:
     with Image.open(io.BytesIO(jpeg)) as image:
         expected = np.asarray(image.convert("RGB"))
     for view in (None, WHOLE):
-        found = decode(jpeg, 64, view)
-        assert found.shape == (64, 64, 3)
-        assert difference(found, expected) < 1
+        pixels = decode(jpeg, 64, view)
+        assert pixels.shape == (64, 64, 3)
+        assert difference(pixels, expected) < 1
 
 
 def test_turned_images_are_read_upright(decoder: str) -> None:

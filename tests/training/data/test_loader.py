@@ -53,11 +53,11 @@ def test_a_training_resumes_at_any_step_with_any_number_of_threads(
 def test_parts_of_a_step_are_the_step(images) -> None:
     whole = list(training_batches(*images, 8, 6, 3, range(3)))
     parts = [slice(0, 2), slice(4, 6)]
-    found = list(training_batches(*images, 8, 6, 3, range(3), parts=parts))
-    assert [batch.keys for batch in found] == [b.keys[part] for b in whole for part in parts]
+    batches = list(training_batches(*images, 8, 6, 3, range(3), parts=parts))
+    assert [batch.keys for batch in batches] == [b.keys[part] for b in whole for part in parts]
     pixels = [b.pixels[part].tolist() for b in whole for part in parts]
-    assert [batch.pixels.tolist() for batch in found] == pixels
-    target, _ = found[1].dense(len(LABELS), torch.device("cpu"))
+    assert [batch.pixels.tolist() for batch in batches] == pixels
+    target, _ = batches[1].dense(len(LABELS), torch.device("cpu"))
     assert target.equal(whole[0].dense(len(LABELS), torch.device("cpu"))[0][4:])
 
 
@@ -78,11 +78,11 @@ def test_a_batch_holds_the_pixels_and_targets_of_its_keys(images) -> None:
     views = np.random.default_rng((3, 1, 0)).random((5, 5)).tolist()
     target, weight = batch.dense(len(LABELS), torch.device("cpu"))
     assert weight.min() == weight.max() == 1
-    for place, key in enumerate(batch.keys):
+    for row, key in enumerate(batch.keys):
         drawing = drawing_of[key]
-        assert (batch.pixels[place].numpy() == decode(drawing.jpeg, 8, View(*views[place]))).all()
+        assert (batch.pixels[row].numpy() == decode(drawing.jpeg, 8, View(*views[row]))).all()
         shown = [0.9 if label in drawing.shows else 0 for label in LABELS]
-        assert target[place].tolist() == pytest.approx(shown)
+        assert target[row].tolist() == pytest.approx(shown)
 
 
 def test_entries_are_scattered_and_the_rest_is_negative() -> None:
@@ -128,11 +128,11 @@ def test_a_gpu_is_given_each_batch_once_and_copied_one_ahead(images, monkeypatch
     monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: None)
     monkeypatch.setattr(Batch, "on", lambda batch, device: done.append("copied") or batch)
     given = (*images, 8, 5, 0, range(4), 2)
-    found = training_batches(*given, device=torch.device("cuda"))
-    first = next(found)
+    batches = training_batches(*given, device=torch.device("cuda"))
+    first = next(batches)
     assert done == ["copied", "waited", "copied"]
     expected = list(map(content, training_batches(*given)))
-    assert [content(batch) for batch in (first, *found)] == expected
+    assert [content(batch) for batch in (first, *batches)] == expected
     assert (done.count("copied"), done.count("waited")) == (4, 4)
 
 
@@ -146,10 +146,10 @@ def test_evaluation_sees_all_images_in_order_cut_to_squares(images, batch_size: 
 
 def test_pixels_are_normalised_and_channels_last() -> None:
     pixels = torch.randint(0, 256, (2, 5, 5, 3), dtype=torch.uint8)
-    found = normalise(pixels)
+    batches = normalise(pixels)
     expected = (pixels.numpy() / 255 - MEAN) / STD
-    assert np.allclose(found.permute(0, 2, 3, 1), expected, atol=1e-5)
-    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert np.allclose(batches.permute(0, 2, 3, 1), expected, atol=1e-5)
+    assert batches.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("jpeg", [draw(0).jpeg[:-200], b"<svg/>", b""])

@@ -83,10 +83,10 @@ def test_samples_that_are_not_whole_are_refused_by_shard_and_key(
 
 
 def test_a_member_twice_is_refused(write_shard, tmp_path: Path) -> None:
-    one = write_shard([draw(0)]).read_bytes()
-    first = one[: 512 + len(draw(0).jpeg) + -len(draw(0).jpeg) % 512]
+    shard_bytes = write_shard([draw(0)]).read_bytes()
+    first = shard_bytes[: 512 + len(draw(0).jpeg) + -len(draw(0).jpeg) % 512]
     path = tmp_path / "twice.tar"
-    path.write_bytes(first + one)
+    path.write_bytes(first + shard_bytes)
     with pytest.raises(InputError, match="one .jpg and then one .json") as error:
         open_shards([path])
     assert draw(0).image_id in str(error.value.facts["key"])

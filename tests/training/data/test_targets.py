@@ -30,9 +30,9 @@ def test_kept_and_implied_labels_are_soft_positives_and_unknown_ones_weigh_nothi
     third = with_facts(draw(2), labels=labels[:1], unknown=["blue"])
     targets = read_targets(open_shards([write_shard([first, second, third])]), LABELS)
     # LABELS: blue, disc, green, red, square
-    entry, place = targets.entries(np.array([1, 0, 2]))
-    found = np.stack([place, *(c[entry] for c in (targets.codes, targets.target, targets.weight))])
-    assert sorted(map(tuple, found.T.tolist())) == [
+    entry, row = targets.entries(np.array([1, 0, 2]))
+    entries = np.stack([row, *(c[entry] for c in (targets.codes, targets.target, targets.weight))])
+    assert sorted(map(tuple, entries.T.tolist())) == [
         (1, 0, 0.75, 1),
         (1, 1, 0, 0),
         (1, 4, 0.5, 1),

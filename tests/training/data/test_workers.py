@@ -27,10 +27,10 @@ def slow_first(number: int) -> tuple[int, int, int]:
 
 @BOTH
 def test_results_of_workers_come_in_order(workers) -> None:
-    found = list(workers(slow_first, range(9), 2))
-    assert [number for number, *_ in found] == list(range(9))
-    assert (os.getpid(), threading.get_ident()) not in {tuple(place) for _, *place in found}
-    assert ({pid for _, pid, _ in found} == {os.getpid()}) == (workers is in_threads)
+    results = list(workers(slow_first, range(9), 2))
+    assert [number for number, *_ in results] == list(range(9))
+    assert (os.getpid(), threading.get_ident()) not in {tuple(worker) for _, *worker in results}
+    assert ({pid for _, pid, _ in results} == {os.getpid()}) == (workers is in_threads)
 
 
 @BOTH

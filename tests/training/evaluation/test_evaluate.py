@@ -78,8 +78,8 @@ def test_measures_by_hand(model_dir: Path, monkeypatch) -> None:
         [0.5, 0.5, 0.5, 0.5, 0.5],
     ]
     truth = {KEYS[0]: {"disc"}, KEYS[1]: {"blue", "teal"}, KEYS[2]: {"disc"}, "elsewhere": {"red"}}
-    found = measured(monkeypatch, model_dir, probabilities, truth)
-    assert found == {
+    measures = measured(monkeypatch, model_dir, probabilities, truth)
+    assert measures == {
         "map": pytest.approx((1.0 + 0.5) / 2),  # disc is ranked first, blue second
         "precision_at_1": pytest.approx(2 / 3),
         "precision_at_5": pytest.approx(3 / 15),
@@ -95,10 +95,14 @@ def test_groups_are_averaged_apart(model_dir: Path, monkeypatch) -> None:
     answer = (KEYS[:3], probabilities.astype(np.float32))
     monkeypatch.setattr(module, "predict", lambda *_: answer)
     groups = {"colours": ["blue", "green", "red"], "shapes": ["disc"], "none": ["square"]}
-    found = dict(evaluate(model_dir, [], truth, groups))
-    assert found["map_colours"] == pytest.approx((5 / 6 + 1) / 2)
-    assert (found["map_shapes"], found["n_labels_colours"], found["n_labels_shapes"]) == (1, 2, 1)
-    assert "map_none" not in found
+    measures = dict(evaluate(model_dir, [], truth, groups))
+    assert measures["map_colours"] == pytest.approx((5 / 6 + 1) / 2)
+    assert (measures["map_shapes"], measures["n_labels_colours"], measures["n_labels_shapes"]) == (
+        1,
+        2,
+        1,
+    )
+    assert "map_none" not in measures
 
 
 @given(st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 9)))
@@ -107,7 +111,7 @@ def test_thirds_by_frequency_hold_every_label_once_in_order(n_train: dict[str, i
     ranked = [label for name in ("head", "middle", "tail") for label in thirds[name]]
     assert sorted(ranked) == sorted(n_train)
     assert [n_train[label] for label in ranked] == sorted(n_train.values(), reverse=True)
-    sizes = [len(own) for own in thirds.values()]
+    sizes = [len(labels) for labels in thirds.values()]
     assert max(sizes) - min(sizes) <= 1
 
 

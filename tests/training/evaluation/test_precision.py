@@ -32,8 +32,8 @@ def test_average_precision_refuses_what_has_none(scores, positive) -> None:
 
 def test_labels_on_all_images_or_none_have_no_average_precision() -> None:
     positive = np.array([[True, False, True], [True, False, False]])
-    found = average_precisions(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.9]]), positive)
-    assert np.array_equal(found, [np.nan, np.nan, 0.5], equal_nan=True)
+    precisions = average_precisions(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.9]]), positive)
+    assert np.array_equal(precisions, [np.nan, np.nan, 0.5], equal_nan=True)
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4))

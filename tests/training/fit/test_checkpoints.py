@@ -125,9 +125,9 @@ def test_a_loss_that_is_not_finite_leaves_the_last_good_state(
     assert error.value.facts["step"] == 4
     assert not any((tmp_path / "model" / name).exists() for name in FILES)
     monkeypatch.undo()
-    found = trained(shard, tmp_path / "model", LONG, checkpoints=keeps)
+    model = trained(shard, tmp_path / "model", LONG, checkpoints=keeps)
     assert messages == ["resuming after step 3"]
-    assert found == trained(shard, tmp_path / "whole", LONG)
+    assert model == trained(shard, tmp_path / "whole", LONG)
 
 
 @pytest.mark.parametrize("value", [1.0, float("inf"), float("nan")])
@@ -151,9 +151,9 @@ def test_ctrl_c_waits_for_the_step_and_writes_its_state(shard: Path, tmp_path: P
     with pytest.raises(KeyboardInterrupt):
         train(open_shards([shard]), LABELS, LONG, tmp_path / "model", press, checkpoints=keeps)
     assert signal.getsignal(signal.SIGINT) == before
-    found = trained(shard, tmp_path / "model", LONG, checkpoints=keeps)
+    model = trained(shard, tmp_path / "model", LONG, checkpoints=keeps)
     assert messages == ["resuming after step 4"]
-    assert found == trained(shard, tmp_path / "whole", LONG)
+    assert model == trained(shard, tmp_path / "whole", LONG)
 
 
 def test_states_are_written_as_often_as_asked_for(shard: Path, tmp_path: Path) -> None:

@@ -54,9 +54,11 @@ def test_two_processes_learn_what_one_does_with_the_same_micro_batches(
     write_shard, tmp_path: Path
 ) -> None:
     shard = write_shard([draw(number) for number in range(12)])
-    one, two = run_apart(shard, tmp_path / "one", 1), run_apart(shard, tmp_path / "two", 2)
-    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
-    alone, shared = (safetensors.numpy.load_file(out / "model.safetensors") for out in (one, two))
+    first, second = run_apart(shard, tmp_path / "one", 1), run_apart(shard, tmp_path / "two", 2)
+    assert losses(second) == pytest.approx(losses(first), rel=1e-4)
+    alone, shared = (
+        safetensors.numpy.load_file(out / "model.safetensors") for out in (first, second)
+    )
     for name, weights in alone.items():
         # The statistics are those of the micro-batches that the first process saw.
         if "running" not in name and "num_batches" not in name:

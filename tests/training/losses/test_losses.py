@@ -23,8 +23,8 @@ KNOWN = hnp.arrays(np.bool_, SHAPE)
 def test_loss_is_the_negative_log_likelihood(logits, target, known) -> None:
     p = 1 / (1 + np.exp(-logits))
     each = -target * np.log(p) + (1 - target) * (logits + np.log1p(np.exp(-logits)))
-    found = logistic(torch.tensor(logits), torch.tensor(target), torch.tensor(known * 1.0))
-    assert found.numpy() == pytest.approx(each * known, abs=1e-9)
+    loss = logistic(torch.tensor(logits), torch.tensor(target), torch.tensor(known * 1.0))
+    assert loss.numpy() == pytest.approx(each * known, abs=1e-9)
 
 
 @given(FINITE, SHARES, KNOWN)
@@ -86,9 +86,9 @@ def test_the_largest_losses_of_assumed_negatives_alone_are_left_out(
     n = min(n, int(assumed.sum()))
     target, weight = torch.tensor(positive * 0.9), torch.tensor(known * 1.0)
     each = logistic(torch.tensor(logits), target, weight)
-    found = without_largest(each, target, weight, n).numpy()
-    gone = (found == 0) & (each.numpy() > 0)
-    assert (found[~gone] == each.numpy()[~gone]).all()
+    loss = without_largest(each, target, weight, n).numpy()
+    gone = (loss == 0) & (each.numpy() > 0)
+    assert (loss[~gone] == each.numpy()[~gone]).all()
     assert gone.sum() == n
     assert not gone[~assumed].any()
     left = each.numpy()[assumed & ~gone]

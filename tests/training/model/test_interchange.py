@@ -47,6 +47,6 @@ def test_the_same_weights_give_the_same_logits(library: str, depth: int, way: st
     sink.load_state_dict(drawn(source).state_dict())
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        expected, found = source(images), sink.eval()(images)
+        expected, logits = source(images), sink.eval()(images)
     assert expected.abs().max() > 1e-3
-    assert torch.allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())
+    assert torch.allclose(logits, expected, rtol=1e-5, atol=1e-5 * expected.abs().max().item())

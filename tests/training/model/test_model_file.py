@@ -41,9 +41,9 @@ def test_a_model_is_read_as_it_was_written(model_dir: Path) -> None:
     torch.manual_seed(0)
     written = ResNet(CARD.architecture, 2).state_dict()
     network, card = load_model(model_dir)
-    found = network.state_dict()
-    assert list(found) == list(written)
-    assert all(torch.equal(found[name], written[name]) for name in written)
+    weights = network.state_dict()
+    assert list(weights) == list(written)
+    assert all(torch.equal(weights[name], written[name]) for name in written)
     assert not network.training
     digest = hashlib.sha256((model_dir / "model.safetensors").read_bytes()).hexdigest()
     assert card.weights_sha256 == digest

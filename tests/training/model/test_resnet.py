@@ -55,10 +55,10 @@ def norm(name: str, channels: int) -> Iterator[tuple[str, tuple[int, ...]]]:
 def test_state_dict_is_that_of_torchvision(depth: int) -> None:
     with torch.device("meta"):
         network = ResNet(Architecture(depth), n_labels=1000)
-    found = [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
+    shapes = [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
     n_parameters, n_entries = PUBLISHED[depth]
-    assert found == list(published_entries(depth))
-    assert len(found) == n_entries
+    assert shapes == list(published_entries(depth))
+    assert len(shapes) == n_entries
     assert sum(p.numel() for p in network.parameters()) == n_parameters
 
 

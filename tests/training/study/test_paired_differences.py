@@ -30,12 +30,14 @@ def test_the_order_of_seeds_does_not_matter(n_sizes: int, n_seeds: int) -> None:
     generator = np.random.default_rng(n_sizes)
     first, second = generator.random((2, n_sizes, n_seeds))
     order = generator.permutation(n_seeds)
-    for one, other in zip(
+    for difference, difference_of_order in zip(
         differences(first, second), differences(first[:, order], second[:, order]), strict=True
     ):
-        np.testing.assert_allclose((one.low, one.high), (other.low, other.high))
+        np.testing.assert_allclose(
+            (difference.low, difference.high), (difference_of_order.low, difference_of_order.high)
+        )
 
 
 def test_one_seed_distinguishes_nothing() -> None:
-    [one] = differences(np.array([[0.9]]), np.array([[0.1]]))
-    assert not one.low > 0
+    [difference] = differences(np.array([[0.9]]), np.array([[0.1]]))
+    assert not difference.low > 0

@@ -49,8 +49,8 @@ def test_bands_cover_the_slope_of_three_seeds_at_their_confidence() -> None:
     truth = log_law(-0.2, 0.2)
     covered = []
     for seed in range(150):
-        found = find_trend(drawn(truth, 0.02, seed)).doubling
-        covered.append(found.low <= 0.2 * np.log10(2) <= found.high)
+        slope = find_trend(drawn(truth, 0.02, seed)).doubling
+        covered.append(slope.low <= 0.2 * np.log10(2) <= slope.high)
     assert COVERAGE[0] < np.mean(covered) < COVERAGE[1]
 
 
@@ -101,7 +101,7 @@ def test_one_seed_gives_a_slope_without_an_interval() -> None:
 
 def test_rows_in_any_order_give_the_same_trend() -> None:
     values = {100: [0.1, 0.3, 0.2], 200: [0.5, 0.3, 0.4], 400: [0.4, 0.6, 0.5]}
-    again = {n: own[::-1] for n, own in reversed(values.items())}
+    again = {n: values_of_size[::-1] for n, values_of_size in reversed(values.items())}
     assert find_trend(points(values)).doubling == find_trend(points(again)).doubling
 
 

@@ -63,8 +63,8 @@ def test_suppression_is_that_of_a_greedy_loop(corners, random, limit: float) -> 
     boxes = to_boxes(corners)
     scores = [random.randrange(5) for _ in boxes]
     classes = [random.randrange(2) for _ in boxes]
-    found = suppress(boxes, torch.tensor(scores), torch.tensor(classes), limit)
-    assert found.tolist() == greedy(boxes, scores, classes, limit)
+    kept = suppress(boxes, torch.tensor(scores), torch.tensor(classes), limit)
+    assert kept.tolist() == greedy(boxes, scores, classes, limit)
 
 
 def test_no_boxes_stay_none() -> None:

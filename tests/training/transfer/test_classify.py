@@ -75,29 +75,29 @@ def test_the_seed_and_the_weights_decide(model_dir: Path, monkeypatch) -> None:
 
 
 def test_all_methods_on_a_folder_with_a_band_over_seeds(model_dir: Path, tmp_path: Path) -> None:
-    for part, own in (("train", DATA.train), ("test", DATA.test)):
-        for row, code in enumerate(own.classes.tolist()):
+    for part, data in (("train", DATA.train), ("test", DATA.test)):
+        for row, code in enumerate(data.classes.tolist()):
             folder = tmp_path / "task" / part / DATA.names[code]
             folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(own.pixels[row].numpy()).save(folder / f"{row:02}.png")
+            Image.fromarray(data.pixels[row].numpy()).save(folder / f"{row:02}.png")
     (folder / "broken.jpg").write_bytes(b"")
     short = dataclasses.replace(BUDGET, steps=2)
-    found = dict(
+    measures = dict(
         evaluate_on(Classification, model_dir, tmp_path / "task", budget=short, seeds=(0, 1))
     )
-    assert (found["n_classes"], found["n_train"], found["n_test"]) == (2, 40, 30)
-    assert found["n_image_unreadable"] == 1
+    assert (measures["n_classes"], measures["n_train"], measures["n_test"]) == (2, 40, 30)
+    assert measures["n_image_unreadable"] == 1
     for method in Classification.methods:
-        assert 0 <= found[f"{method}_accuracy"] <= 1
-    band = [found[f"finetune_accuracy{end}"] for end in ("_low", "", "_high")]
+        assert 0 <= measures[f"{method}_accuracy"] <= 1
+    band = [measures[f"finetune_accuracy{end}"] for end in ("_low", "", "_high")]
     assert band == sorted(band)
-    assert "knn_accuracy_low" not in found
-    assert found["linear_accuracy"] > 0.8
+    assert "knn_accuracy_low" not in measures
+    assert measures["linear_accuracy"] > 0.8
 
 
 def test_accuracy_by_hand() -> None:
-    found = accuracies(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 2]))
-    assert found == {"accuracy": 0.5, "class_accuracy": pytest.approx((2 / 3 + 0) / 2)}
+    measures = accuracies(np.array([0, 0, 1, 1]), np.array([0, 0, 0, 2]))
+    assert measures == {"accuracy": 0.5, "class_accuracy": pytest.approx((2 / 3 + 0) / 2)}
 
 
 def test_a_loss_that_is_not_finite_stops(model_dir: Path) -> None:

@@ -128,10 +128,10 @@ def test_found_boxes_are_inside_by_falling_score_and_one_for_each_object() -> No
         boxes=torch.tensor([[[0.0, 0, 9, 9], [0, 0, 9, 8], [-5, 2, 40, 9]]]),
         centred=torch.full((1, 3), 9.0),
     )
-    found = detections(predictions, 0, 32)
-    assert found.boxes.tolist() == [[0, 0, 9, 9], [0, 2, 32, 9]]
-    assert found.classes.tolist() == [0, 1]
-    assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
+    detected = detections(predictions, 0, 32)
+    assert detected.boxes.tolist() == [[0, 0, 9, 9], [0, 2, 32, 9]]
+    assert detected.classes.tolist() == [0, 1]
+    assert detected.scores.tolist() == sorted(detected.scores.tolist(), reverse=True)
 
 
 def test_mirroring_twice_gives_back_images_and_boxes(task: Detection) -> None:
@@ -154,10 +154,10 @@ def test_measures_of_coco_on_what_is_right_shifted_and_missed() -> None:
 
     def measured(found_boxes: torch.Tensor) -> dict[str, float]:
         n = len(found_boxes)
-        found = Detections(
+        detected = Detections(
             found_boxes, torch.linspace(0.9, 0.5, n), torch.zeros(n, dtype=torch.int64)
         )
-        return dict(coco_measures(truth, [found], 2))
+        return dict(coco_measures(truth, [detected], 2))
 
     assert measured(boxes)["map"] == pytest.approx(1)
     assert measured(boxes)["map_medium"] == pytest.approx(1)

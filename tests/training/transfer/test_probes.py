@@ -36,10 +36,10 @@ def test_fewer_images_than_neighbours_all_vote() -> None:
 def test_the_probe_separates_clusters_whatever_the_scale_of_the_features() -> None:
     (train, classes), (test, truth) = clusters(0, 150, 0.5), clusters(1, 60, 0.5)
     scale = np.array([1, 1e-4, 1e5, 1, 0, 1])
-    found, _ = linear_probe(train * scale, classes, test * scale)
-    assert (found == truth).mean() > 0.9
+    predicted, _ = linear_probe(train * scale, classes, test * scale)
+    assert (predicted == truth).mean() > 0.9
     unscaled, _ = linear_probe(train[:, [0, 1, 2, 3, 5]], classes, test[:, [0, 1, 2, 3, 5]])
-    assert np.array_equal(found, unscaled)
+    assert np.array_equal(predicted, unscaled)
 
 
 def test_noise_chooses_a_larger_penalty_than_separate_clusters() -> None:
@@ -52,8 +52,8 @@ def test_noise_chooses_a_larger_penalty_than_separate_clusters() -> None:
 @pytest.mark.parametrize("classes", [[0, 1], [0, 0, 0, 0, 1], [0] * 9 + [1] * 9 + [2]])
 def test_a_class_of_one_image_is_probed_too(classes: list[int]) -> None:
     x = np.eye(3)[classes] + 0.01 * np.random.default_rng(0).normal(size=(len(classes), 3))
-    found, _ = linear_probe(x, np.array(classes), x)
-    assert found.tolist() == classes
+    predicted, _ = linear_probe(x, np.array(classes), x)
+    assert predicted.tolist() == classes
 
 
 def test_the_seed_decides_the_folds() -> None:

@@ -41,9 +41,9 @@ def task_of(
 def test_drawn_shapes_are_found_in_new_scenes() -> None:
     task = task_of(masked(range(40)), masked(range(100, 120)))
     budget = Budget(steps=70, batch_size=8, learning_rate=1e-2, weight_decay=1e-4)
-    found = task.measures_of("scratch", budget, 0)
-    assert found["miou"] > 0.6
-    assert found["pixel_accuracy"] > 0.85
+    measures = task.measures_of("scratch", budget, 0)
+    assert measures["miou"] > 0.6
+    assert measures["pixel_accuracy"] > 0.85
 
 
 def test_what_is_ignored_has_no_influence() -> None:

@@ -76,9 +76,9 @@ def test_a_kind_of_task_is_a_class_and_its_name(
     (tmp_path / "grey.txt").write_text(" ".join(map(str, range(0, 256, 16))))
     monkeypatch.setitem(TASKS, "brightness", f"{__name__}:Brightness")
     kind = task_class(kind_of(tmp_path))
-    found = dict(evaluate_on(kind, model_dir, tmp_path))
-    assert found["finetune_error"] < 0.04 > found["scratch_error"]
-    assert (found["n_classes"], found["n_train"], found["n_test"]) == (1, 16, 16)
+    measures = dict(evaluate_on(kind, model_dir, tmp_path))
+    assert measures["finetune_error"] < 0.04 > measures["scratch_error"]
+    assert (measures["n_classes"], measures["n_train"], measures["n_test"]) == (1, 16, 16)
 
 
 @pytest.mark.parametrize("kind", TASKS)

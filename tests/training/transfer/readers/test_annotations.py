@@ -73,8 +73,8 @@ def test_coco_has_corners_and_sides(tmp_path: Path, folder: str) -> None:
     write_images(tmp_path / folder, "0.jpg", "1.jpg")
     write_images(tmp_path / "images", "0.jpg")
     images = read_annotations(tmp_path, Counter())
-    (found,) = images["train"][1].objects
-    assert (found.name, found.box, found.ignored) == ("dish", (2, 3, 6, 8), True)
+    (box,) = images["train"][1].objects
+    assert (box.name, box.box, box.ignored) == ("dish", (2, 3, 6, 8), True)
     assert len(images["test"]) == 1
 
 
@@ -212,8 +212,8 @@ def test_the_area_of_an_annotation_decides_its_size(
     test = read_box_task(tmp_path, 25).test
     boxes = [boxes / scale for boxes, scale in zip(test.boxes, test.scale, strict=True)]
     truth = list(zip(boxes, test.classes, test.ignored, test.areas, strict=True))
-    found = Detections(boxes[0], torch.ones(1), test.classes[0])
-    measured = dict(coco_measures(truth, [found], 1))
+    detected = Detections(boxes[0], torch.ones(1), test.classes[0])
+    measured = dict(coco_measures(truth, [detected], 1))
     assert measured[f"map_{bucket}"] == pytest.approx(1)
     assert len([name for name in measured if name.startswith("map_")]) == 1
 

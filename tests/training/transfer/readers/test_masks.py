@@ -31,10 +31,10 @@ def masked(numbers: range, side: int = 32) -> Masked:
 
 
 def write_scenes(path: Path, numbers: dict[str, range]) -> Path:
-    for part, own in numbers.items():
+    for part, pictures in numbers.items():
         for kind in ("images", "masks"):
             (path / kind / part).mkdir(parents=True)
-        for number in own:
+        for number in pictures:
             drawn = scene(number, 32)
             drawn.image.save(path / "images" / part / f"{number}.jpg")
             drawn.mask.save(path / "masks" / part / f"{number}.png")
@@ -56,12 +56,12 @@ def test_folders_of_images_and_masks(tmp_path: Path, model_dir: Path) -> None:
         "mask of another size than its image": 1,
     }
     assert task.rejects == expected
-    found = dict(
+    parts = dict(
         evaluate_on(Segmentation, model_dir, tmp_path, budget=SHORT, image_size=32, seeds=(0, 1))
     )
-    assert found["n_mask_missing"] == 1
+    assert parts["n_mask_missing"] == 1
     for method in Segmentation.methods:
-        band = [found[f"{method}_miou{end}"] for end in ("_low", "", "_high")]
+        band = [parts[f"{method}_miou{end}"] for end in ("_low", "", "_high")]
         assert band == sorted(band)
 
 
@@ -167,8 +167,8 @@ def test_outlines_that_fit_no_image_reject_it(tmp_path: Path, outline: object, r
         ],
     }
     for name, n_images in (("train", 4), ("val", 2)):
-        own = facts | {"images": facts["images"][:n_images]}
-        (tmp_path / f"{name}.json").write_text(json.dumps(own))
+        pictures = facts | {"images": facts["images"][:n_images]}
+        (tmp_path / f"{name}.json").write_text(json.dumps(pictures))
     for n in range(4):
         Image.new("RGB", (20, 20)).save(tmp_path / f"{n}.png")
     task = read_mask_task(tmp_path, 20)
