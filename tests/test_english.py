@@ -9,7 +9,7 @@ import pytest
 from tests import english
 
 
-@pytest.mark.parametrize("name", [*english.PACKAGES, "docs"])
+@pytest.mark.parametrize("name", [*english.PACKAGES, english.TESTS, "docs"])
 def test_no_text_holds_dialect_and_no_docstring_begins_like_a_question(name: str) -> None:
     hits = english.hits(english.texts(name))
     assert hits == [], "\n".join(map(str, hits))

@@ -40,7 +40,7 @@ def test_no_flipped_bit_changes_a_value_unsaid() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "5", "{", "[" * 100_000, '{"a": ' + "1" * 5000 + "}"])
-def test_what_is_no_object_of_json_is_refused(text: str) -> None:
+def test_content_that_is_not_a_json_object_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="."):
         unseal(text)
 

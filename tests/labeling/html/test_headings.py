@@ -120,8 +120,8 @@ def test_the_only_image_of_a_page_has_the_heading_before_it() -> None:
     ],
 )
 def test_a_caption_is_of_its_own_figure(html: str, captions: tuple[str | None, ...]) -> None:
-    found = texts(html, "caption").values()
-    assert tuple(caption and caption[0] for caption in found) == captions
+    read_captions = texts(html, "caption").values()
+    assert tuple(caption and caption[0] for caption in read_captions) == captions
 
 
 def test_a_caption_of_two_images_weighs_less() -> None:

@@ -59,17 +59,17 @@ def test_several_packed_files_in_one_are_read(tmp_path: Path, ending: str) -> No
 
 
 @pytest.mark.parametrize("ending", PACKERS)
-def test_a_packed_file_that_is_cut_is_told_and_its_whole_lines_are_used(
+def test_a_packed_file_that_is_cut_is_reported_and_its_whole_lines_are_used(
     tmp_path: Path, ending: str
 ) -> None:
     rows = [(f"image {n * n}", f"text {n * 7919 % 9973}") for n in range(60_000)]
     content = PACKERS[ending](as_csv(rows).encode())
     path = tmp_path / f"t.csv{ending}"
     path.write_bytes(content[: len(content) * 9 // 10])
-    found, reasons = read(path)
+    kept_rows, reasons = read(path)
     assert reasons == ["truncated"]
-    assert found == rows[: len(found)]
-    assert len(found) > 10_000
+    assert kept_rows == rows[: len(kept_rows)]
+    assert len(kept_rows) > 10_000
     tables = list(read_signals(path, COLUMNS, "alt", Locator(tmp_path, []), Format(name="x/t")))
     rejects = [row for name, table in tables if name == "rejects" for row in table.to_pylist()]
     assert [row["where"] for row in rejects if row["reason"] == "truncated"] == ["x/t#"]
@@ -121,7 +121,7 @@ def test_an_encoding_can_be_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "shift_jis", "big5", "euc-kr", "koi8-r"])
-def test_other_encodings_are_not_taken_for_windows_1252(tmp_path: Path, encoding: str) -> None:
+def test_other_encodings_are_not_read_as_windows_1252(tmp_path: Path, encoding: str) -> None:
     text = {
         "gbk": "小狗 毛衣",
         "big5": "小狗 毛衣",

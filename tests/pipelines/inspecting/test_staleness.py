@@ -91,7 +91,7 @@ def test_a_setting_that_was_changed_is_named(shop: Path, run_dir: Path) -> None:
     assert "stale: candidates: settings have changed: support_only; " in str(api.status(run_dir))
 
 
-def test_a_missing_data_folder_is_no_error(shop: Path, run_dir: Path) -> None:
+def test_a_missing_data_folder_is_not_an_error(shop: Path, run_dir: Path) -> None:
     shop.parent.rename(shop.parent.with_name("elsewhere"))
     text = str(api.status(run_dir))
     assert "stale: signals: missing: " in text

@@ -143,7 +143,7 @@ def test_json_is_the_fields_of_the_status(run_dir: Path) -> None:
     assert (content["holder"], content["next"]) == (None, f"winnow label CONFIG --out {run_dir}")
 
 
-def test_damage_is_no_error_for_a_program(run_dir: Path) -> None:
+def test_damage_is_not_an_error_for_a_program(run_dir: Path) -> None:
     (run_dir / "candidates" / "CURRENT").write_text("nothing")
     state = pipelines.status(run_dir)
     assert [stage.state for stage in state.stages] == ["current", "damaged", "current"]
