@@ -1,4 +1,4 @@
-"""Texts to labels: whole words, longest name first, light English inflection.
+"""Texts to labels: whole words, longest name first, in all forms of their heads.
 
 Names and texts go through `labeling.text.words` alike, so that a name matches however it was typed.
 At each word, from left to right, the longest name wins ("navy blue" is not "blue"). A name that
@@ -33,7 +33,7 @@ from labeling.matching.surface_forms import (
 )
 from labeling.taxonomy.alternatives import Alternatives, find_alternatives
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
-from labeling.text.inflection import FUNCTION_WORDS
+from labeling.text.function_words import FUNCTION_WORDS
 from labeling.text.trie import NameMentions, Trie, build_trie
 from labeling.text.words import Words, split_words
 
@@ -106,7 +106,7 @@ def compile_matcher(taxonomy: Taxonomy, statistics: NameStatistics = NO_STATISTI
     >>> from labeling.taxonomy.taxonomy import Label, build_taxonomy
     >>> blue, navy = Label("blue", (("blue", "en"),)), Label("navy", (("navy blue", "en"),))
     >>> matcher = compile_matcher(build_taxonomy([blue, navy]))
-    >>> [label for label, strength, ambiguity in find(matcher, "A Navy-Blue shirt, blues")]
+    >>> [label for label, strength, ambiguity in find(matcher, "A Navy-Blue shirt, blue")]
     [1, 0]
     """
     forms = surface_forms(taxonomy, statistics)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,14 +14,25 @@ from labeling.keys.arrays import Floats
 from labeling.keys.runs import run_starts
 from labeling.taxonomy.alternatives import MAX_LEVELS
 from labeling.taxonomy.taxonomy import Taxonomy
-from labeling.text.inflection import FUNCTION_WORDS, forms
+from labeling.text.accents import without_accents
+from labeling.text.function_words import FUNCTION_WORDS
+from labeling.text.inflection import PLURAL_ONLY, inflections
 from labeling.text.words import Words, split_words
 
 INFLECTED = 0.9
-"""Strength of a match by inflection ("short" for "shorts"); that of an exact match is 1."""
+"""Strength of a match by inflection ("shirt" for "shirts"); that of an exact match is 1."""
+
+UNACCENTED = 0.8
+"""Factor for a match that differs in accents ("cafe" for "café")."""
 
 MODIFIER = 0.5
 """Factor for a mention that modifies another one: the "rock" of "rock wall"."""
+
+PREPOSITIONS = frozenset({"at", "by", "for", "from", "in", "of", "on", "to", "with"})
+"""English words before which a name has its head: "birds of prey", "mothers-in-law"."""
+
+HEAD_FIRST = ("ast", "ca", "es", "fr", "gl", "it", "pt", "ro")
+"""Languages in which a phrase begins with its head: "chaussures de sport"."""
 
 Phrase = tuple[str, ...]
 """The words of a name, normalised."""
@@ -62,24 +73,24 @@ def surface_forms(
 ) -> dict[Phrase, Senses]:
     """Return every phrase that names a label, sorted.
 
-    A hyphenated name may also be one word. The last word of an English name, or of one without a
-    language, may be inflected, unless that is exactly another label's name. A name that several
-    labels share is divided among them by their weights; a label also gets the shares of the labels
-    below it. Function words and single letters or digits are left out.
+    A hyphenated name may also be one word. The head of a name, in English if it has no language,
+    may be inflected, and a name may lose its accents, unless that is exactly another label's name.
+    A name that several labels share is divided among them by their weights; a label also gets the
+    shares of the labels below it. Function words and single letters or digits are left out.
     """
-    exact: dict[Phrase, set[int]] = defaultdict(set)
-    inflected: dict[Phrase, set[int]] = defaultdict(set)
-    rows = [(c, name, lang) for c, names in enumerate(taxonomy.names) for name, lang in names]
-    # Lone surrogates, which UTF-8 cannot hold, are replaced.
-    texts = [name.encode("utf-8", "replace").decode() for _, name, _ in rows]
-    for row, phrase in _phrases(split_words(pa.array(texts, pa.string()))):
-        code, _, language = rows[row]
-        exact[phrase].add(code)
-        if language == "" or language.startswith("en"):
-            for last in forms(phrase[-1]):
-                inflected[(*phrase[:-1], last)].add(code)
-    named = {phrase: (codes, INFLECTED) for phrase, codes in inflected.items()}
-    named |= {phrase: (codes, 1.0) for phrase, codes in exact.items()}
+    exact = _exact_phrases(taxonomy)
+    inflected = _inflected_phrases(exact)
+    named: dict[Phrase, tuple[set[int], float]] = {}
+    for strength, phrases in (
+        (UNACCENTED * INFLECTED, _without_accents(inflected)),
+        (UNACCENTED, _without_accents(exact)),
+        (INFLECTED, inflected),
+        (1.0, exact),
+    ):
+        codes_of: dict[Phrase, set[int]] = defaultdict(set)
+        for phrase, code, _ in phrases:
+            codes_of[phrase].add(code)
+        named |= {phrase: (codes, strength) for phrase, codes in codes_of.items()}
     weight = np.ones(len(taxonomy)) if statistics.weight is None else statistics.weight
     kept = {
         phrase: _divide(codes, strength, weight, taxonomy)
@@ -91,6 +102,57 @@ def surface_forms(
             labels, strengths = kept[name]
             kept.setdefault(phrase, Senses(labels, tuple(MODIFIER * s for s in strengths)))
     return dict(sorted(kept.items()))
+
+
+class _Name(NamedTuple):
+    """A phrase that names the label of a code, and its language."""
+
+    phrase: Phrase
+    code: int
+    language: str
+
+
+def _exact_phrases(taxonomy: Taxonomy) -> list[_Name]:
+    rows = [(c, name, lang) for c, names in enumerate(taxonomy.names) for name, lang in names]
+    # Lone surrogates, which UTF-8 cannot hold, are replaced.
+    texts = [name.encode("utf-8", "replace").decode() for _, name, _ in rows]
+    phrases = _phrases(split_words(pa.array(texts, pa.string())))
+    return [_Name(phrase, rows[row][0], rows[row][2] or "en") for row, phrase in phrases]
+
+
+def _inflected_phrases(names: Iterable[_Name]) -> list[_Name]:
+    """Return the names with other forms of their heads."""
+    heads: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        heads[name.language].add(name.phrase[_head(name)])
+    forms = {language: inflections(frozenset(words), language) for language, words in heads.items()}
+    inflected = []
+    for name in names:
+        head = _head(name)
+        if (
+            name.language.startswith("en")
+            and len(name.phrase) == 1
+            and name.phrase[0] in PLURAL_ONLY
+        ):
+            continue
+        for form in forms[name.language][name.phrase[head]]:
+            phrase = (*name.phrase[:head], form, *name.phrase[head + 1 :])
+            inflected.append(name._replace(phrase=phrase))
+    return inflected
+
+
+def _head(name: _Name) -> int:
+    """Return the index of a name's head: its last word, or the one before a preposition."""
+    if name.language.startswith(HEAD_FIRST):
+        return 0
+    prepositions = (i for i, word in enumerate(name.phrase[1:]) if word in PREPOSITIONS)
+    return next(prepositions, len(name.phrase) - 1)
+
+
+def _without_accents(names: Iterable[_Name]) -> list[_Name]:
+    """Return the names that have accents, without these."""
+    accented = (name for name in names if not all(map(str.isascii, name.phrase)))
+    return [n._replace(phrase=tuple(map(without_accents, n.phrase))) for n in accented]
 
 
 def _divide(codes: set[int], strength: float, weight: Floats, taxonomy: Taxonomy) -> Senses:

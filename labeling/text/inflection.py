@@ -1,20 +1,52 @@
-"""English plurals, in both directions, and English function words."""
+"""Inflected forms of nouns: "cherries" of "cherry", "Hunde" of "Hund", "chevaux" of "cheval".
+
+The dictionaries of `simplemma` give the lemma of each form, in some fifty languages. They mix
+nouns and verbs, so that of the forms of an English word only those count that are spelled as
+its plural; and a word of its own ("news") is not the plural of another ("new"). A word that the
+English dictionary lacks has the regular plural.
+"""
 
 from __future__ import annotations
 
+import functools
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+
+from simplemma.strategies.dictionaries import DefaultDictionaryFactory
+from simplemma.strategies.dictionaries.dictionary_factory import SUPPORTED_LANGUAGES
+
+from labeling.text.function_words import FUNCTION_WORDS
+
+_PLURAL_ONLY = """
+arms binoculars boxers braces briefs clothes clubs colours colors cords corduroys customs dives
+drawers fatigues flannels flats forceps glasses goggles goods greens jeans leathers lights looks
+minutes overalls pants pliers remains scales scissors shades shears shorts singles slacks specs
+spectacles spirits sweats sweets tights trunks tweezers waders whites woods works
+"""
+
+PLURAL_ONLY = frozenset(_PLURAL_ONLY.split())
+"""English plurals that name something else than several of their singular.
+
+Summation plurals and other plural-only nouns (Quirk et al., A Comprehensive Grammar of the English
+Language, 1985, sections 5.76 and 5.77), as far as they have a singular at all. "Shorts" are not
+named by "short", nor "glasses" by "glass"; "glasses" may still be several of a glass."""
+
+_OF_ADJECTIVES = frozenset({"briefs", "flats", "greens", "shorts", "slacks", "sweets", "tights"})
+"""Those whose singular is an adjective more often than a noun."""
+
 IRREGULAR = {
-    "axes": "axe",
     "calves": "calf",
     "children": "child",
+    "data": "datum",
     "dice": "die",
     "elves": "elf",
     "feet": "foot",
     "geese": "goose",
     "halves": "half",
     "hooves": "hoof",
-    "kine": "cow",
     "knives": "knife",
     "leaves": "leaf",
+    "lenses": "lens",
     "lice": "louse",
     "lives": "life",
     "loaves": "loaf",
@@ -22,81 +54,124 @@ IRREGULAR = {
     "mice": "mouse",
     "oxen": "ox",
     "people": "person",
-    "potatoes": "potato",
     "scarves": "scarf",
     "sheaves": "sheaf",
     "shelves": "shelf",
     "teeth": "tooth",
     "thieves": "thief",
-    "tomatoes": "tomato",
     "wharves": "wharf",
     "wives": "wife",
     "wolves": "wolf",
     "women": "woman",
 }
-"""Irregular plurals with their singulars; also at the end of a compound ("fireman")."""
+"""English plurals that no ending gives, or for which the dictionary has another lemma ("leave")."""
 
-_FUNCTION_WORDS = """
-a about above across after against all along although am among amongst an and another any are
-around as at be because been before behind being below beneath beside besides between beyond both
-but by can could despite did do does doing done during each either else ever every except few for
-from had has have having he hence her here hers herself him himself his how however i if in inside
-into is it its itself just less many may me might mine more most much must my myself near neither
-never no nobody none nor not nothing of off often on once one only onto or other others ought our
-ours ourselves out outside over own per quite rather same several shall she should since so some
-somebody someone something still such than that the their theirs them themselves then there
-therefore these they this those though through throughout thus till to together too toward towards
-under until unto up upon us very via was we were what whatever when whenever where wherever
-whether which while who whoever whom whose why will with within without would yes yet you your
-yours yourself yourselves
-"""
+_ENDINGS = (
+    *(("", "s"), ("", "es"), ("y", "ies"), ("f", "ves"), ("fe", "ves"), ("z", "zzes")),
+    *(("is", "es"), ("us", "i"), ("um", "a"), ("on", "a"), ("a", "ae"), ("ix", "ices")),
+    *(("ex", "ices"), ("eau", "eaux")),
+    *((singular, plural) for plural, singular in IRREGULAR.items()),
+)
+"""Endings of an English singular, each with one of its plural."""
 
-FUNCTION_WORDS = frozenset(_FUNCTION_WORDS.split())
-"""English articles, pronouns, prepositions, conjunctions, auxiliaries and adverbs of degree.
-
-These are closed classes (Quirk et al., A Comprehensive Grammar of the English Language, 1985,
-section 2.39): they have no new members, so that the list is valid for every set of texts. A label
-whose name is such a word ("in" for inch, "he" for helium, "can") is not named by the word alone."""
-
-_ENDINGS = tuple(sorted(IRREGULAR.items()))
-_COMPOUNDING = ("men", "women", "children", "feet", "geese", "teeth", "knives", "mice", "wives")
+_LANGUAGES = {"no": "nb", "sr": "hbs", "hr": "hbs", "bs": "hbs", "iw": "he", "in": "id"}
+"""Codes of languages that the dictionaries have under another code."""
 
 
-def singular(word: str) -> str:
-    """Return the word without an English plural.
+@functools.lru_cache(8)
+def inflections(words: frozenset[str], language: str) -> dict[str, set[str]]:
+    """Return the other forms of each word: plurals of a singular, singulars of a plural.
+
+    Parameters
+    ----------
+    words
+        Nouns, case folded.
+    language
+        Tag of their language, such as ``en`` or ``pt-BR``; words of a language without a dictionary
+        have no other forms.
 
     Examples
     --------
-    >>> [singular(w) for w in ("cherries", "buses", "apples", "glass", "bus", "is", "firemen")]
-    ['cherry', 'bus', 'apple', 'glass', 'bus', 'is', 'fireman']
+    >>> forms = inflections(frozenset({"cherry", "knives", "news"}), "en")
+    >>> [sorted(forms[word]) for word in ("cherry", "knives", "news")]
+    [['cherries'], ['knife'], []]
+    >>> sorted(inflections(frozenset({"chaussure"}), "fr")["chaussure"])
+    ['chaussures']
     """
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    for ending in _COMPOUNDING:
-        if word.endswith(ending):
-            return word.removesuffix(ending) + IRREGULAR[ending]
-    if len(word) <= 3 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
-        return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith(("sses", "shes", "ches", "xes", "zes", "uses")):
-        return word[:-2]
-    return word[:-1]
+    code = language.lower().replace("_", "-").partition("-")[0]
+    code = _LANGUAGES.get(code, code)
+    if code not in SUPPORTED_LANGUAGES:
+        return {word: set() for word in words}
+    if code == "en":
+        return {word: _english(word, _english_lemmas()) for word in words}
+    return _of_dictionary(words, DefaultDictionaryFactory().get_dictionary(code))
 
 
-def forms(word: str) -> list[str]:
-    """Return all words with the same singular, sorted: the word itself and its inflections.
+def _of_dictionary(words: Collection[str], lemmas: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return the words of which each is the lemma, and its own lemma."""
+    forms: dict[str, set[str]] = defaultdict(set)
+    wanted = set(words)
+    for form, lemma in lemmas.items():
+        if (folded := lemma.casefold()) in wanted:
+            forms[folded].add(form.casefold())
+    for word in wanted:
+        # A noun of German has a capital letter.
+        lemma = lemmas.get(word.title()) or lemmas.get(word) or word
+        forms[word].add(lemma.casefold())
+        forms[word].discard(word)
+    return forms
 
-    Examples
-    --------
-    >>> forms("shorts"), forms("cherry"), forms("man")
-    (['short', 'shorts'], ['cherries', 'cherry', 'cherrys'], ['man', 'mans', 'men'])
-    """
-    base = singular(word)
-    tried = {word, base, base + "s", base + "es"}
-    if base.endswith("y"):
-        tried.add(base[:-1] + "ies")
-    tried |= {
-        base.removesuffix(ending) + plural for plural, ending in _ENDINGS if base.endswith(ending)
-    }
-    return sorted(w for w in tried if singular(w) == base)
+
+def _english(word: str, lemmas: Mapping[str, str]) -> set[str]:
+    is_word = word.isalpha() and word.isascii() and len(word) > 1
+    if not is_word or (word in FUNCTION_WORDS and word.endswith("s")):
+        return set()
+    return set(_singulars(word, lemmas)) or set(_plurals(word, lemmas))
+
+
+def _plurals(word: str, lemmas: Mapping[str, str]) -> Iterator[str]:
+    """Yield the plurals of an English singular."""
+    usual = _usual_plural(word)
+    for ending, many in _ENDINGS:
+        plural = word.removesuffix(ending) + many
+        if not word.endswith(ending) or plural in _OF_ADJECTIVES:
+            continue
+        lemma = _lemma(plural, lemmas)
+        is_compound = many in IRREGULAR and word.removesuffix(ending) in lemmas
+        is_usual = plural == usual and (lemma is not None or not word.endswith("s"))
+        is_likely = lemma != plural and (is_compound or is_usual)
+        if lemma == word or IRREGULAR.get(plural) == word or is_likely:
+            yield plural
+
+
+def _usual_plural(word: str) -> str:
+    """Return the plural as most words with such an ending have it."""
+    if word.endswith("is"):
+        return word[:-2] + "es"
+    if word.endswith(("s", "x", "z", "ch", "sh")):
+        return word + "es"
+    is_consonant = len(word) > 1 and word[-2] not in "aeiou"
+    return word[:-1] + "ies" if word.endswith("y") and is_consonant else word + "s"
+
+
+def _singulars(word: str, lemmas: Mapping[str, str]) -> Iterator[str]:
+    """Yield the singulars of an English plural, and nothing for a word that is not a plural."""
+    lemma = _lemma(word, lemmas)
+    if lemma == word and word not in IRREGULAR:
+        return
+    for ending, many in _ENDINGS:
+        singular = word.removesuffix(many) + ending
+        is_known = singular == IRREGULAR.get(word, lemma) or lemma is None
+        if word.endswith(many) and is_known and word in _plurals(singular, lemmas):
+            yield singular
+
+
+def _lemma(word: str, lemmas: Mapping[str, str]) -> str | None:
+    """Return the lemma of a word, case folded: names of peoples have a capital letter."""
+    lemma = lemmas.get(word) or lemmas.get(word.title())
+    return lemma and lemma.casefold()
+
+
+@functools.cache
+def _english_lemmas() -> Mapping[str, str]:
+    return DefaultDictionaryFactory().get_dictionary("en")
