@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from labeling.secrets import masked
+
 
 class WinnowError(Exception):
     """Base of all errors that winnow raises deliberately.
@@ -44,7 +46,7 @@ class WinnowError(Exception):
         lines += [f"  {name}: {value}" for name, value in self.facts.items()]
         if self.help:
             lines.append(f"  help: {self.help}")
-        return "\n".join(lines)
+        return masked("\n".join(lines))
 
 
 class ConfigError(WinnowError):

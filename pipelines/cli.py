@@ -12,13 +12,16 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import click
 
 from labeling.errors import WinnowError
+from labeling.secrets import masked
 from pipelines.commands.audit import audit
 from pipelines.commands.config import config
 from pipelines.commands.delivery import evaluate, export, report, train
@@ -64,8 +67,9 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except WinnowError as error:
             if ctx.params.get("verbose"):
-                raise
-            _print_error(error)
+                _print_traceback(type(error), error, error.__traceback__)
+            else:
+                _print_error(error)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted: repeat the command to continue", err=True)
@@ -117,20 +121,41 @@ def main(verbose: bool) -> None:
 
     New here? `winnow demo` does all of it on a miniature web in two minutes.
     """
-    logging.basicConfig(level=logging.ERROR)  # before libraries are imported, to mute warnings
+    handler = logging.StreamHandler()
+    handler.setFormatter(_MaskedFormatter(logging.BASIC_FORMAT))
+    # Before libraries are imported, to mute warnings.
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
+    sys.excepthook = _print_traceback
 
 
 def _print_error(error: WinnowError) -> None:
     from labeling.taxonomy.confusables import visible
 
+    def printable(text: object) -> str:
+        return visible(masked(text))
+
     head, *rest = error.message.splitlines()
-    click.secho(f"error: {visible(head)}", bold=True, err=True)
+    click.secho(f"error: {printable(head)}", bold=True, err=True)
     for line in rest:
-        click.echo(f"       {visible(line)}", err=True)
+        click.echo(f"       {printable(line)}", err=True)
     for name, value in error.facts.items():
-        click.echo(f"  {visible(name)}: {visible(value)}", err=True)
+        click.echo(f"  {printable(name)}: {printable(value)}", err=True)
     if error.help:
-        click.echo(f"  help: {visible(as_options(error.help))}", err=True)
+        click.echo(f"  help: {printable(as_options(error.help))}", err=True)
+
+
+def _print_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    lines = traceback.format_exception(kind, error, trace)
+    click.echo(masked("".join(lines)), err=True, nl=False)
+
+
+class _MaskedFormatter(logging.Formatter):
+    """The lines of a log, also of libraries, without the keys and passwords in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ def show(source: Path, settings: tuple[str, ...]) -> None:
     """Show every setting with its value, as TOML: of a file with the defaults, or of a run."""
     import tomli_w
 
+    from labeling.secrets import masked_values
     from pipelines.run.config import Config, read_config
     from pipelines.run.saved_config import load_config
 
@@ -30,7 +31,7 @@ def show(source: Path, settings: tuple[str, ...]) -> None:
     inputs = Config.input_kinds()
     # TOML has no null, and `site = []` would forbid a section [[site]] after it.
     content = {key: value for key, value in content.items() if value or key not in inputs}
-    click.echo(tomli_w.dumps(content), nl=False)
+    click.echo(tomli_w.dumps(masked_values(content)), nl=False)
 
 
 @config.command()
@@ -41,9 +42,10 @@ def check(config: Path, settings: tuple[str, ...]) -> None:
 
     Every mistake is listed, with its line.
     """
+    from labeling.secrets import masked
     from pipelines.inspecting.check import check_inputs
     from pipelines.run.config import read_config
 
     for path, n, unit in check_inputs(read_config(config, settings)):
-        click.echo(f"{path}  {n:,} {unit.removesuffix('s') if n == 1 else unit}")
+        click.echo(f"{masked(path)}  {n:,} {unit.removesuffix('s') if n == 1 else unit}")
     print_next(f"winnow plan {typed(config)}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from curation.runs.durable import file_digest
 from labeling.readers.image_files import named
+from labeling.secrets import masked_values
 from labeling.taxonomy.published import TaxonomyFiles, format_of
 from pipelines.run.config import Config
 
@@ -67,12 +68,14 @@ def needs_of(stage: str, config: Config) -> Needs:
 def settings_of(stage: str, config: Config) -> dict[str, Any]:
     """Return the settings that a stage depends on; one of a section by its name within it.
 
+    Keys and passwords are masked: the output does not depend on them, and manifests are kept.
+
     Raises
     ------
     InputError
         If the format of the taxonomy is not known.
     """
-    content = config.model_dump(mode="json")
+    content = masked_values(config.model_dump(mode="json"))
     settings: dict[str, Any] = {}
     for name in needs_of(stage, config).settings:
         section, _, key = name.partition(".")

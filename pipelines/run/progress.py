@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
+from labeling.secrets import masked
 from labeling.taxonomy.confusables import visible
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -19,7 +20,7 @@ EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
 
 def notify(text: str) -> None:
     """Print one line to stderr."""
-    console.print(visible(text), markup=False)
+    console.print(visible(masked(text)), markup=False)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from curation.runs.durable import write_text
 from curation.runs.sealed import seal, unseal
 from labeling.errors import InputError, IntegrityError
+from labeling.secrets import masked_values
 from pipelines.run.config import Config, check_config, with_overrides
 from pipelines.run.sections import Overrides
 
@@ -22,9 +23,9 @@ def save_config(config: Config, run_dir: Path) -> None:
     """Write the resolved settings into the run folder.
 
     The data folder is written twice, absolute and from the run folder, so that a run that is moved,
-    copied or mounted elsewhere together with its inputs finds them.
+    copied or mounted elsewhere together with its inputs finds them. Keys and passwords are masked.
     """
-    content = config.model_dump(mode="json")
+    content = masked_values(config.model_dump(mode="json"))
     if os.path.isabs(config.base):
         content[FROM_RUN] = os.path.relpath(config.base, run_dir.resolve())
     write_text(run_dir / FILE, seal(content))

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from labeling import errors
 from labeling.errors import InputError, WinnowError
+from labeling.secrets import masked
 from pipelines.shuffle import storage
 from pipelines.shuffle.markers import bytes_needed, read_json, write_json
 
@@ -48,8 +49,8 @@ def write_error(work_dir: str, name: str, error: Exception) -> None:
     known = error if isinstance(error, WinnowError) else _as_input_error(error)
     content = {
         "type": type(known).__name__,
-        "message": known.message,
-        "facts": {key: str(value) for key, value in known.facts.items()},
+        "message": masked(known.message),
+        "facts": {key: masked(value) for key, value in known.facts.items()},
         "help": known.help,
         "is_full": isinstance(error, OSError) and error.errno in FULL,
     }

@@ -24,6 +24,7 @@ from curation.runs.durable import write_text
 from curation.runs.staging import StageWriter
 from curation.runs.table_files import by_table, file_name, parquet_bytes
 from labeling.errors import IntegrityError
+from labeling.secrets import masked
 from labeling.taxonomy.published import TaxonomyFiles, pinned
 from pipelines.run.config import Config
 from pipelines.shuffle import markers, objects, storage
@@ -232,7 +233,7 @@ def workspace_for(config: Config, run_dir: Path, work: StageWriter) -> Workspace
     name = f"{work.dir.name}-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
     scratch = Path(tempfile.gettempdir(), f"winnow-{name}")
     work.scratch.mkdir(exist_ok=True)
-    write_text(work.scratch / markers.SHARED, storage.join(shared, name))
+    write_text(work.scratch / markers.SHARED, masked(storage.join(shared, name)))
     return Workspace(work.dir, scratch, storage.join(shared, name))
 
 

@@ -99,7 +99,7 @@ def test_a_missing_truth_leaves_no_files(run_dir: Path) -> None:
 def test_verbose_shows_the_traceback(tmp_path: Path) -> None:
     command = [WINNOW, "-v", "select", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "Traceback" in done.stderr
 
 
@@ -185,3 +185,32 @@ def test_a_relative_run_folder_is_shown_as_it_was_typed(
     assert winnow("status", "run").stderr.splitlines()[-1].startswith("next: winnow")
     planned = winnow("plan", "shop/run.toml", "--out", "run").stderr.splitlines()[-1]
     assert planned == "next: winnow label shop/run.toml --out run"
+
+
+LEAK = """
+import logging, sys
+import pipelines
+from labeling.errors import InputError
+from pipelines.cli import main
+
+def select(*arguments, **options):
+    logging.getLogger("other").error("tried s3://KEY:SE/CRET@bucket/x")
+    raise KIND("no such folder: s3://KEY:SE/CRET@bucket/x")
+
+pipelines.select = select
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "code"),
+    [("InputError", [], 3), ("InputError", ["-v"], 3), ("OSError", [], 1)],
+)
+def test_no_message_traceback_or_log_shows_a_key(
+    tmp_path: Path, kind: str, options: list[str], code: int
+) -> None:
+    command = [sys.executable, "-c", LEAK.replace("KIND", kind), *options, "select", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == code
+    assert "CRET" not in done.stderr
+    assert done.stderr.count("s3://***@bucket/x") == 2
