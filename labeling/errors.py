@@ -5,6 +5,7 @@ The tree, with the exit code of the command line::
     WinnowError
     ├── ConfigError      2   the configuration or the command line is wrong
     ├── InputError       3   an input is missing, malformed or has a refused value
+    │   └── UnreadableFile   a file of an input is damaged as a whole; others may be read
     ├── IntegrityError   3   a file differs from its manifest
     ├── BusyError        3   another run is using the same folder
     └── QualityError     4   the result is below the required limit
@@ -57,6 +58,10 @@ class ConfigError(WinnowError):
 
 class InputError(WinnowError):
     """An input is missing, malformed or has a value that is refused."""
+
+
+class UnreadableFile(InputError):
+    """A file of an input is damaged as a whole: where there are others, it is rejected."""
 
 
 class IntegrityError(WinnowError):

@@ -19,7 +19,7 @@ import pyarrow.csv
 from labeling.errors import InputError
 from labeling.readers.rows import BadRow, Rows
 from labeling.readers.sandboxed_parquet import missing_column, unreadable
-from labeling.readers.text_files import BLOCK_BYTES, Lines, text_lines
+from labeling.readers.text_files import BLOCK_BYTES, CutFile, Lines, text_lines
 
 DELIMITERS = (",", ";", "\t", "|")
 """Delimiters that are tried, in this order, where none is set."""
@@ -75,21 +75,32 @@ def read_csv(path: Path, wanted: Sequence[str], form: Format, block_bytes: int) 
         yield rows
 
 
-def delimiter_of(start: bytes, wanted: Sequence[str]) -> str:
+def delimiter_of(path: Path, wanted: Sequence[str], encoding: str) -> str:
+    """Return the delimiter that `read_csv` guesses for a file in an encoding."""
+    try:
+        first = next(text_lines(path, encoding, BLOCK_BYTES), None)
+    except CutFile:
+        first = None
+    return guess_delimiter(b"" if first is None else first.content, wanted)
+
+
+def guess_delimiter(start: bytes, wanted: Sequence[str]) -> str:
     """Return the delimiter with which the header has most of the wanted columns, else a comma.
 
     Examples
     --------
-    >>> delimiter_of(b"file;words, many", ["file"]), delimiter_of(b"x", ["file"])
+    >>> guess_delimiter(b"file;words, many", ["file"]), guess_delimiter(b"x", ["file"])
     (';', ',')
     """
     return max(DELIMITERS, key=lambda d: len(set(wanted) & set(_header(start, d).names)))
 
 
 def _header(content: bytes, delimiter: str) -> _Header:
-    lines = content.decode("utf-8", "replace").splitlines(keepends=True)
-    n_empty = next((n for n, line in enumerate(lines) if line.strip()), len(lines))
-    reader = csv.reader(lines[n_empty : n_empty + MAX_ROW_LINES], delimiter=delimiter)
+    begun = content.lstrip(b"\r\n")
+    n_empty = content.count(b"\n", 0, len(content) - len(begun))
+    lines = begun.split(b"\n", MAX_ROW_LINES)[:-1]
+    texts = (line.decode("utf-8", "replace") + "\n" for line in lines)
+    reader = csv.reader(texts, delimiter=delimiter)
     try:
         names = next(reader, [])
     except csv.Error:
@@ -100,7 +111,7 @@ def _header(content: bytes, delimiter: str) -> _Header:
 def _read_header(
     path: Path, content: bytes, wanted: Sequence[str], delimiter: str | None
 ) -> _Header:
-    header = _header(content, delimiter or delimiter_of(content, wanted))
+    header = _header(content, delimiter or guess_delimiter(content, wanted))
     if not header.names:
         raise unreadable(path, "it has no header")
     for name in wanted:

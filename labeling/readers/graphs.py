@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
 from labeling.errors import InputError
 from labeling.keys.urls import host_of, url_id
-from labeling.schemas import LINKS
+from labeling.readers.rows import BadRow, Rows
+from labeling.readers.text_files import CutFile, Lines, text_lines
+from labeling.schemas import LINKS, REJECTS
 
 BLOCK_BYTES = 2 << 20
-BLOCK_ROWS = 100_000
-"""Bytes or rows of a file that are in memory at a time."""
+"""Bytes of a file that are in memory at a time."""
 
 MAX_RATIO = 200
 """Bytes that a byte of a file may unpack to; published graphs unpack to about ten."""
@@ -24,46 +26,88 @@ FREE_BYTES = 16 << 20
 """Bytes that any file may unpack to."""
 
 
-def read_graph(vertices: Path, edges: Path) -> Iterator[tuple[str, pa.Table]]:
+def read_graph(vertices: Path, edges: Path, name: str = "") -> Iterator[tuple[str, pa.Table]]:
     """Read a graph; the edges in blocks, the vertices whole: they have to fit into memory.
 
     Parameters
     ----------
     vertices
         Lines of id, tab, and a URL or a host with its parts reversed (``org.example.www``), which
-        means its home page; compressed if the name ends with ``.gz``.
+        means its home page; compressed if the name ends with ``.gz``, ``.bz2``, ``.xz`` or
+        ``.zst``.
     edges
         Lines of the ids of two vertices, from and to, with a tab between.
+    name
+        Name of the file of edges in rejects; without one, its own.
 
     Yields
     ------
     name, table
-        ``links``, without anchors.
+        ``links``, without anchors; and ``rejects``: ``bad_row`` for a line that is not of this
+        form, ``unknown_vertex`` for an edge of which a vertex is not in the file of vertices, and
+        ``truncated`` for a compressed file that is cut.
 
     Raises
     ------
     InputError
-        For a file that cannot be read, or an edge whose vertex is unknown.
+        For a file of vertices that is cut or has no vertex, and a file that cannot be read.
     """
-    blocks = [*map(_pages, _blocks(vertices, {"id": pa.int64(), "name": pa.string()}))]
-    if not blocks:
+    name = name or edges.name
+    known = _known(vertices)
+    try:
+        for rows in _read(edges, {"from": pa.int64(), "to": pa.int64()}):
+            yield from _links(rows, known, name)
+    except CutFile as error:
+        yield "rejects", _rejects([(f"{name}#", "truncated", str(error))])
+
+
+def _known(vertices: Path) -> pa.Table:
+    """Return the id, the digest of the page and the host of all vertices."""
+    try:
+        read = _read(vertices, {"id": pa.int64(), "name": pa.string()})
+        known = pa.concat_tables(_pages(rows.table) for rows in read)
+    except CutFile as error:
+        raise InputError(
+            "the vertices of a graph cannot be read",
+            facts={"file": vertices, "cause": error},
+            help="download the file again",
+        ) from error
+    if not len(known):
         raise InputError(
             "a graph has no vertices",
             facts={"file": vertices},
             help="every line is an id, a tab and a host or URL",
         )
-    known = pa.concat_tables(blocks).combine_chunks()
-    for block in _blocks(edges, {"from": pa.int64(), "to": pa.int64()}):
-        source, target = (_rows_of(block[n], known["id"], edges) for n in ("from", "to"))
-        rows = {
-            "src_page": known["page"].take(source),
-            "dst_page": known["page"].take(target),
-            "src_host": known["host"].take(source),
-            "anchor": pa.nulls(len(block), pa.string()),
-            "rel": pa.nulls(len(block), pa.string()),
-            "nav": pa.repeat(False, len(block)),
-        }
-        yield "links", pa.table(rows, schema=LINKS.arrow)
+    return known.combine_chunks()
+
+
+def _links(rows: Rows, known: pa.Table, name: str) -> Iterator[tuple[str, pa.Table]]:
+    ids = known["id"].combine_chunks()
+    source, target = (pc.index_in(rows.table[n], value_set=ids) for n in ("from", "to"))
+    is_known = pc.and_(pc.is_valid(source), pc.is_valid(target))
+    rejects = [(f"{name}:{row.position + 1}", row.reason, row.value) for row in rows.bad]
+    unknown = np.flatnonzero(~np.asarray(is_known, bool)).tolist()
+    for row in unknown:
+        edge = rows.table.slice(row, 1).to_pylist()[0]
+        where = f"{name}:{rows.positions[row] + 1}"
+        rejects.append((where, "unknown_vertex", f"{edge['from']} {edge['to']}"))
+    yield "rejects", _rejects(rejects)
+    source, target = source.filter(is_known), target.filter(is_known)
+    links = {
+        "src_page": known["page"].take(source),
+        "dst_page": known["page"].take(target),
+        "src_host": known["host"].take(source),
+        "anchor": pa.nulls(len(source), pa.string()),
+        "rel": pa.nulls(len(source), pa.string()),
+        "nav": pa.repeat(False, len(source)),
+    }
+    yield "links", pa.table(links, schema=LINKS.arrow)
+
+
+def _rejects(rows: Sequence[tuple[str, str, str]]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    arrays = [pa.array(column, pa.string()) for column in columns]
+    return pa.Table.from_arrays(arrays, schema=REJECTS.arrow)
 
 
 def url_of_vertex(name: str) -> str:
@@ -85,36 +129,67 @@ def _pages(vertices: pa.Table) -> pa.Table:
     return pa.table({"id": vertices["id"], "page": page, "host": host})
 
 
-def _rows_of(vertices: pa.ChunkedArray, known: pa.ChunkedArray, path: Path) -> pa.Array:
-    rows = pc.index_in(vertices, value_set=known.combine_chunks()).combine_chunks()
-    if rows.null_count:
-        unknown = vertices.filter(pc.is_null(rows))
-        raise InputError(
-            "an edge of a graph has a vertex that is not in the file of vertices",
-            facts={"file": path, "unknown": f"{rows.null_count:,}", "first": unknown[0]},
-        )
-    return rows
-
-
-def _blocks(path: Path, types: dict[str, pa.DataType]) -> Iterator[pa.Table]:
-    read = pa.csv.ReadOptions(column_names=list(types), block_size=BLOCK_BYTES)
-    parse = pa.csv.ParseOptions(delimiter="\t", quote_char=False)
-    convert = pa.csv.ConvertOptions(column_types=types, null_values=[])
+def _read(path: Path, types: Mapping[str, pa.DataType]) -> Iterator[Rows]:
+    """Yield the rows of a file of two columns with a tab between."""
     n_bytes = 0
     try:
         most = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
-        with pa.csv.open_csv(path, read, parse, convert) as reader:
-            for batch in reader:
-                n_bytes += batch.nbytes
-                if n_bytes > most:
-                    raise InputError(
-                        f"a file of a graph unpacks to more than {MAX_RATIO} times its size",
-                        facts={"file": path},
-                        help="do not trust the file; download it again",
-                    )
-                for start in range(0, len(batch), BLOCK_ROWS):
-                    yield pa.Table.from_batches([batch.slice(start, BLOCK_ROWS)])
-    except (pa.ArrowInvalid, OSError) as error:
+        for block in text_lines(path, "utf-8", BLOCK_BYTES):
+            n_bytes += len(block.content)
+            if n_bytes > most:
+                raise InputError(
+                    f"a file of a graph unpacks to more than {MAX_RATIO} times its size",
+                    facts={"file": path},
+                    help="do not trust the file; download it again",
+                )
+            rows = _fast(block, types)
+            yield _line_by_line(block, types) if rows is None else rows
+    except OSError as error:
         raise InputError(
             "a file of a graph cannot be read", facts={"file": path, "cause": error}
         ) from error
+
+
+def _fast(block: Lines, types: Mapping[str, pa.DataType]) -> Rows | None:
+    """Return the rows of a block as Arrow reads them; None if a line is irregular."""
+    n_lines = block.content.count(b"\n")
+    if n_lines == 0:
+        return Rows(pa.table({n: pa.nulls(0, kind) for n, kind in types.items()}), np.arange(0))
+    read = pa.csv.ReadOptions(column_names=list(types), block_size=len(block.content) + 1)
+    parse = pa.csv.ParseOptions(delimiter="\t", quote_char=False)
+    convert = pa.csv.ConvertOptions(column_types=types, null_values=[])
+    try:
+        table = pa.csv.read_csv(pa.BufferReader(block.content), read, parse, convert)
+    except pa.ArrowInvalid:
+        return None
+    first = block.first - 1
+    return Rows(table, np.arange(first, first + n_lines)) if len(table) == n_lines else None
+
+
+def _line_by_line(block: Lines, types: Mapping[str, pa.DataType]) -> Rows:
+    values: list[list[int | str]] = []
+    positions: list[int] = []
+    bad: list[BadRow] = []
+    for position, line in enumerate(block.content.split(b"\n")[:-1], block.first - 1):
+        if not line.strip():
+            continue
+        try:
+            values.append(_values(line.decode().rstrip("\r"), types))
+        except ValueError:
+            bad.append(BadRow(position, "bad_row", line.decode("utf-8", "backslashreplace")[:200]))
+        else:
+            positions.append(position)
+    arrays = [pa.array([row[n] for row in values], kind) for n, kind in enumerate(types.values())]
+    table = pa.Table.from_arrays(arrays, names=list(types))
+    return Rows(table, np.array(positions, np.int64), bad)
+
+
+def _values(line: str, types: Mapping[str, pa.DataType]) -> list[int | str]:
+    """Return the values of a line, or raise ValueError if it has others than these types."""
+    fields = line.split("\t")
+    if len(fields) != len(types):
+        raise ValueError("another number of columns")
+    values: list[int | str] = []
+    for field, kind in zip(fields, types.values(), strict=True):
+        values.append(field if kind == pa.string() else pa.scalar(field.strip()).cast(kind).as_py())
+    return values

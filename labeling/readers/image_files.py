@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 import ada_url
 
-from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.keys.urls import host_of, serialised
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped
@@ -41,10 +40,13 @@ class Locator:
     sites
         Folders or zip files below `base` that hold a folder for each host: ``https://a.org/x.jpg``
         is looked for at ``<site>/a.org/x.jpg``.
+    template
+        Path or URL in which ``{image}`` is replaced by a reference that is not a URL.
     """
 
-    def __init__(self, base: Path, sites: Sequence[str]) -> None:
+    def __init__(self, base: Path, sites: Sequence[str], template: str = "{image}") -> None:
         self.base = base
+        self._template = template
         self._sites = sites
         self.locate = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
 
@@ -53,6 +55,8 @@ class Locator:
 
         The id is the digest of the bytes if the file exists, else the digest of the URL.
         """
+        if "://" not in reference:
+            reference = self._template.replace("{image}", reference)
         if "://" not in reference:
             return self._read(reference)
         url = serialised(reference)
@@ -67,6 +71,10 @@ class Locator:
                 return located
         return Located(ids.digest(url), url, 0)
 
+    def with_template(self, template: str) -> Locator:
+        """Return a finder of the same files, by another template."""
+        return Locator(self.base, self._sites, template)
+
     def _unpack(self, site: str, path: str) -> Located | None:
         content = read_zipped(self.base / site, path, MAX_ZIPPED_BYTES + 1)
         if content is None or len(content) > MAX_ZIPPED_BYTES:
@@ -75,6 +83,8 @@ class Locator:
 
     def _read(self, path: str) -> Located | None:
         location = PurePosixPath(path)
+        if location.is_relative_to(self.base):
+            location = location.relative_to(self.base)
         if location.is_absolute() or ".." in location.parts:
             return None
         try:
@@ -125,28 +135,3 @@ def named(base: Path, path: Path) -> str:
     ('a/b.csv', '/etc/b.csv')
     """
     return (path.relative_to(base) if path.is_relative_to(base) else path).as_posix()
-
-
-def input_files(base: Path, path: str, suffixes: tuple[str, ...]) -> list[Path]:
-    """Return the file at `path`, or the files below it with one of the endings, sorted.
-
-    Raises
-    ------
-    InputError
-        If there are no such files.
-    """
-    root = base / path
-    files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
-    files = [p for p in files if p.name.lower().endswith(suffixes)]
-    if not files:
-        raise no_input(root, suffixes)
-    return files
-
-
-def no_input(root: Path, suffixes: tuple[str, ...]) -> InputError:
-    """Return the error for an input that is missing, or has no file with one of the endings."""
-    return InputError(
-        "an input contains no file that is read" if root.exists() else "an input is missing",
-        facts={"path": root, "endings": ", ".join(suffixes)},
-        help="correct the path in the configuration; paths start from `base`",
-    )

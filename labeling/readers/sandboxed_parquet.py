@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.readers.guard import cause as cause_of
 from labeling.readers.rows import BadRow, Rows
 
@@ -129,15 +129,17 @@ def environment() -> dict[str, str]:
 def _error_of(path: Path, status: int, errors: IO[bytes]) -> InputError:
     errors.seek(0)
     try:
-        return InputError(**json.loads(errors.read()))
+        answer = json.loads(errors.read())
+        kind = UnreadableFile if answer.pop("is_unreadable") else InputError
+        return kind(**answer)
     except ValueError:
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else "failed"
         return crashing(path, cause=f"its reader {how}")
 
 
-def crashing(path: Path, **facts: str) -> InputError:
+def crashing(path: Path, **facts: str) -> UnreadableFile:
     """Return the error for a file that crashes its reader, or exceeds the limits."""
-    return InputError(
+    return UnreadableFile(
         "an input file crashes the reader of Parquet files, or exceeds its limits",
         facts={"file": path, **facts},
         help=_DO_NOT_TRUST,
@@ -152,7 +154,12 @@ def _serve() -> int:
         _send(request, sys.stdout.buffer)
     except InputError as error:
         facts = {name: str(value) for name, value in error.facts.items()}
-        answer = {"message": error.message, "facts": facts, "help": error.help}
+        answer = {
+            "message": error.message,
+            "facts": facts,
+            "help": error.help,
+            "is_unreadable": isinstance(error, UnreadableFile),
+        }
         sys.stderr.write(json.dumps(answer))
         return 1
     return 0
@@ -277,9 +284,9 @@ def _schema(columns: Sequence[str]) -> pa.Schema:
     return pa.schema([*texts, (_POSITION, pa.int64()), (_PROBLEM, pa.string())])
 
 
-def unreadable(path: str | Path, cause: object) -> InputError:
+def unreadable(path: str | Path, cause: object) -> UnreadableFile:
     """Return the error for a file that cannot be read."""
-    return InputError("an input file cannot be read", facts={"file": path, "cause": cause})
+    return UnreadableFile("an input file cannot be read", facts={"file": path, "cause": cause})
 
 
 def missing_column(path: str | Path, name: str, known: Sequence[str]) -> InputError:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from labeling.html.page import MAX_PAGE_BYTES, read_page
 from labeling.keys.urls import host_of, is_url
 from labeling.readers.guard import rejecting
-from labeling.readers.image_files import Locator, input_files, no_input
+from labeling.readers.image_files import Locator
+from labeling.readers.listing import input_files, no_input
 from labeling.readers.page_rows import PageRows
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 
@@ -31,7 +32,7 @@ def site_pages(base: Path, path: str) -> list[str]:
         return [p.relative_to(root).as_posix() for p in input_files(base, path, PAGE_SUFFIXES)]
     pages = [name for name in zipped_names(root) if name.lower().endswith(PAGE_SUFFIXES)]
     if not pages:
-        raise no_input(root, PAGE_SUFFIXES)
+        raise no_input(base, path, PAGE_SUFFIXES)
     return pages
 
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
-from labeling.readers.csv_files import GUESSED, Format, read_csv
+from labeling.readers.csv_files import GUESSED, Format, delimiter_of, read_csv
 from labeling.readers.json_lines import read_json_lines
 from labeling.readers.rows import BadRow, Rows
 from labeling.readers.sandboxed_parquet import missing_column, read_parquet, unreadable
-from labeling.readers.text_files import COMPRESSIONS, CutFile
+from labeling.readers.text_files import COMPRESSIONS, CutFile, encoding_of
 
 Columns = Mapping[str, str]
 """Names of columns in winnow, to their names in a file."""
@@ -117,6 +117,19 @@ def kind_of(path: Path) -> str:
     name = path.name.lower()
     packed = next((ending for ending in COMPRESSIONS[1:] if name.endswith(ending)), "")
     return Path(name.removesuffix(packed)).suffix
+
+
+def guess(path: Path, wanted: Sequence[str], form: Format) -> str:
+    """Return how a file is read as text, where that is guessed and is not UTF-8 with commas."""
+    kind = kind_of(path)
+    if kind == ".parquet":
+        return ""
+    encoding = form.encoding or encoding_of(path)
+    guesses = [] if encoding == (form.encoding or "utf-8") else [f"in {encoding}"]
+    if kind == ".csv" and form.delimiter is None:
+        delimiter = delimiter_of(path, wanted, encoding)
+        guesses += [] if delimiter == "," else [f"with {delimiter!r} between columns"]
+    return f"read as text {' '.join(guesses)} (guessed)" if guesses else ""
 
 
 def _read_csv(path: Path, wanted: Sequence[str], form: Format) -> Iterator[Rows]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from labeling.errors import InputError
+from labeling.errors import UnreadableFile
 from labeling.readers.guard import PARSING_ERRORS, cause
 
 BLOCK = 512
@@ -46,7 +46,7 @@ def tar_members(path: Path, file: BinaryIO) -> Iterator[tarfile.TarInfo | Damage
 
     Raises
     ------
-    InputError
+    UnreadableFile
         If the file does not begin as a tar does.
     """
     n_bytes = file.seek(0, 2)
@@ -77,7 +77,7 @@ def _opened(path: Path, file: BinaryIO) -> tarfile.TarFile:
     try:
         return tarfile.TarFile(fileobj=file, mode="r", encoding="utf-8")
     except PARSING_ERRORS as error:
-        raise InputError(
+        raise UnreadableFile(
             "a WebDataset tar is damaged, compressed or empty",
             facts={"file": path, "cause": cause(error)},
             help="create the tar again, or remove it from the folder",

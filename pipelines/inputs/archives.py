@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pydantic import Field
 
-from pipelines.inputs.input import Input, ReadContext, reader
+from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
 
 class ArchiveInput(Input):
@@ -15,7 +15,10 @@ class ArchiveInput(Input):
 
     suffixes = (".warc", ".warc.gz", ".arc", ".arc.gz", ".wat", ".wat.gz")
 
-    path: str = Field(description="WARC, ARC or WAT file (plain or .gz), or a folder of them")
+    path: Paths = Field(
+        description="WARC, ARC or WAT file (plain or .gz), or a folder of them; also a pattern, or"
+        " a list"
+    )
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of some archives."""

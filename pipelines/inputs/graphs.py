@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import Field
 
-from labeling.readers.image_files import input_files
-from pipelines.inputs.input import Input, ReadContext, reader
+from labeling.readers.listing import input_files
+from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
 
 class GraphInput(Input):
@@ -19,7 +19,10 @@ class GraphInput(Input):
     suffixes = (".txt", ".tsv", ".gz")
 
     vertices: str = Field(description="text file of id, tab, reversed host or URL; also with .gz")
-    edges: str = Field(description="text file of two ids with a tab between; also with .gz")
+    edges: Paths = Field(
+        description="text file of two ids with a tab between; also with .gz, a folder, a pattern,"
+        " or a list"
+    )
 
     def files(self, base: Path) -> list[str]:
         """Return the files of edges; those of vertices are read with each of them."""
@@ -34,5 +37,5 @@ class GraphInput(Input):
         """Yield the links of some files of edges."""
         for file in files:
             yield from reader("graphs:read_graph")(
-                context.base / self.vertices, context.base / file
+                context.base / self.vertices, context.base / file, file
             )

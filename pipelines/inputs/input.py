@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from labeling.readers.image_files import Locator, input_files, named
+from labeling.readers.image_files import Locator, named
+from labeling.readers.listing import input_files, skipped_files
 from pipelines.run.sections import Section
 
 
@@ -23,6 +24,10 @@ def reader(name: str) -> Callable[..., Any]:
     """
     function: Callable[..., Any] = resolve_name(f"labeling.readers.{name}")
     return function
+
+
+Paths = str | tuple[str, ...]
+"""A file, a folder, or a pattern of these such as ``2024-*/*.csv``; or several."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,14 @@ class Input(Section, ABC):
     @property
     def path_names(self) -> list[str]:
         """The paths of the section, as they are written there."""
-        return [getattr(self, key) for key in self.path_keys]
+        values = (getattr(self, key) for key in self.path_keys)
+        return [path for value in values for path in ([value] if isinstance(value, str) else value)]
+
+    @property
+    def shown_path(self) -> str:
+        """The paths of the key that identifies the input, in one text."""
+        first = getattr(self, self.path_keys[0])
+        return first if isinstance(first, str) else ", ".join(first)
 
     def files(self, base: Path) -> list[str]:
         """Return the names of the files to read below the data folder, sorted.
@@ -65,7 +77,16 @@ class Input(Section, ABC):
         InputError
             If no file has one of the endings.
         """
-        return [named(base, path) for path in input_files(base, self.path_names[0], self.suffixes)]
+        paths = getattr(self, self.path_keys[0])
+        return [named(base, path) for path in input_files(base, paths, self.suffixes)]
+
+    def skipped(self, base: Path) -> dict[Path, str]:
+        """Return the files in the folders of the input that are not read, with their endings."""
+        return skipped_files(base, getattr(self, self.path_keys[0]), self.suffixes)
+
+    def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:
+        """Return what was guessed about some of `files`, by their names."""
+        return {}
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the paths of everything that is read for some of `files`."""

@@ -24,6 +24,10 @@ class SiteInput(Input):
         pages: list[str] = reader("sites:site_pages")(base, self.path)
         return pages
 
+    def skipped(self, base: Path) -> dict[Path, str]:
+        """Return no files: those that are not pages may be images."""
+        return {}
+
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the zip file, or the pages."""
         root = base / self.path

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from pipelines.inputs.input import Input, ReadContext, reader
+from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
 _TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson")
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
-_PATH = Field(description="CSV, TSV, JSON Lines or Parquet file, also packed, or a folder of them")
+_PATH = Field(
+    description="CSV, TSV, JSON Lines or Parquet file, also packed, or a folder of them; also a"
+    " pattern, or a list"
+)
+
+
+_IMAGE_PATH = Field(
+    "{image}",
+    pattern=r"\{image\}",
+    description="where the image of a row is, by its value in the column, such as"
+    " `images/{image}.jpg`; a URL in the column is taken as it is",
+)
 
 
 class TableInput(Input):
@@ -42,6 +54,13 @@ class TableInput(Input):
             raise ValueError(f"Python has no encoding of text {encoding!r}")
         return encoding
 
+    def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:
+        """Return the encoding and the delimiter that were guessed, unless they are the usual."""
+        wanted = [*self.model_dump()["columns"].values()]
+        guess = reader("tabular:guess")
+        guesses = {file: guess(base / file, wanted, self.form(file)) for file in files}
+        return {file: text for file, text in guesses.items() if text}
+
     def form(self, file: str) -> Any:
         """Return how a file is written, and its name in rejects."""
         return reader("csv_files:Format")(self.delimiter, self.encoding, file)
@@ -57,26 +76,28 @@ def _is_text_encoding(name: str) -> bool:
 class SignalsInput(TableInput):
     """A table of texts about images."""
 
-    path: str = _PATH
+    path: Paths = _PATH
     source: str = Field("alt", description="labeling source of rows without a `source` column")
     columns: dict[str, str] = Field(
         default={"image": "image", "text": "text"},
         description="our name = the file's: image, text, page, source, weight, lang",
     )
+    image_path: str = _IMAGE_PATH
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the texts of some files, and their images."""
+        locator = context.locator.with_template(self.image_path)
         for file in files:
             path = context.base / file
             yield from reader("tables:read_signals")(
-                path, self.columns, self.source, context.locator, self.form(file)
+                path, self.columns, self.source, locator, self.form(file)
             )
 
 
 class LinksInput(TableInput):
     """A table of links between pages."""
 
-    path: str = _PATH
+    path: Paths = _PATH
     columns: dict[str, str] = Field(
         default={"src": "src", "dst": "dst"}, description="our name = the file's: src, dst, anchor"
     )
@@ -94,7 +115,7 @@ class FeedbackInput(TableInput):
 
     reads_labels = True
 
-    path: str = _PATH
+    path: Paths = _PATH
     columns: dict[str, str] = Field(
         default={
             name: name
@@ -103,12 +124,14 @@ class FeedbackInput(TableInput):
         description="our name = the file's, as in the default; event_id, position and one of"
         " label and query may be left out",
     )
+    image_path: str = _IMAGE_PATH
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the events of some files; those about unknown labels are rejects."""
+        locator = context.locator.with_template(self.image_path)
         is_label = context.label_ids().__contains__
         for file in files:
             path = context.base / file
             yield from reader("tables:read_feedback")(
-                path, self.columns, context.locator, is_label, self.form(file)
+                path, self.columns, locator, is_label, self.form(file)
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pydantic import Field
 
-from pipelines.inputs.input import Input, ReadContext, reader
+from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
 
 class WebdatasetInput(Input):
@@ -16,7 +16,7 @@ class WebdatasetInput(Input):
     suffixes = (".tar",)
     bytes_per_row = 10_000  # most of them are pixels
 
-    path: str = Field(description="tar, or a folder of tars")
+    path: Paths = Field(description="tar, or a folder of tars; also a pattern, or a list")
     columns: dict[str, str] = Field(
         default={"alt": "txt"},
         description="labeling source = ending of a member, or `json.KEY`; also `page` and `lang`",

@@ -52,7 +52,7 @@ def _inputs(config: Config) -> Iterator[tuple[str, str, Callable[[], int], str]]
     yield "taxonomy", config.taxonomy.path, partial(_n_labels, config), "labels"
     for section, entries in config.inputs().items():
         for entry in entries:
-            yield section, entry.path_names[0], partial(_n_files, entry, base), "files"
+            yield section, entry.shown_path, partial(_n_files, entry, base), "files"
     for section, truth in (("audit", config.audit.truth), ("evaluate", config.evaluate.truth)):
         if truth is not None and taxonomy_files(config).path.is_file():
             yield section, truth, partial(_n_pairs, config, base / truth), "pairs"

@@ -107,7 +107,7 @@ def sources(config: Config, splits: Sequence[Split]) -> list[Source]:
     """
     of_input: dict[tuple[str, str], list[Split]] = {}
     for split in splits:
-        path = input_of(config, split)[0].path_names[0]
+        path = input_of(config, split)[0].shown_path
         of_input.setdefault((split.kind, path), []).append(split)
     files = {key: input_paths(config, some) for key, some in of_input.items()}
     parquet = sorted({p for rows in files.values() for p in rows if p.suffix == ".parquet"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from curation.runs.stage import Stage, current
 from labeling.errors import WinnowError
 from labeling.frames.notebook import MAX_ROWS, html_table
+from labeling.readers.listing import skipped_sentence
 from labeling.taxonomy.confusables import visible
 from pipelines.inputs.input import Input
 from pipelines.inputs.webdatasets import WebdatasetInput
@@ -17,7 +18,7 @@ from pipelines.inspecting.forecast import Part, Source, disk, free_space, memory
 from pipelines.inspecting.formatting import size, table
 from pipelines.inspecting.staleness import why_candidates_again, why_signals_again
 from pipelines.inspecting.unfinished import Attempt, attempts
-from pipelines.jobs.splits import input_paths, splits_of
+from pipelines.jobs.splits import input_paths, skipped_by_ending, splits_of
 from pipelines.passes import inputs
 from pipelines.passes.plan import plan as passes_of
 from pipelines.run.config import Config
@@ -59,6 +60,8 @@ class Plan:
     inputs
         ``kind``, ``path``, ``n_files``, ``n_bytes`` and ``n_rows`` of each input; the rows are
         guessed from the size unless ``is_exact``. The taxonomy is the last one, with 0 rows.
+    skipped
+        Number of files in the folders of inputs that no reader takes, by their ending.
     n_rows
         Rows that the passes read.
     passes
@@ -80,6 +83,7 @@ class Plan:
 
     run: Path | None
     inputs: tuple[Source, ...]
+    skipped: Mapping[str, int]
     n_rows: int
     passes: tuple[Work, ...]
     disk: tuple[Part, ...]
@@ -91,7 +95,12 @@ class Plan:
     attempts: tuple[Attempt, ...]
 
     def __str__(self) -> str:
-        parts = [_input_lines(self.inputs), _pass_lines(self.passes), self._disk_lines()]
+        parts = [
+            _input_lines(self.inputs),
+            self._skipped_lines(),
+            _pass_lines(self.passes),
+            self._disk_lines(),
+        ]
         parts += [[self._memory_line()], [*self._stage_lines()]]
         return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -101,9 +110,12 @@ class Plan:
     def _repr_html_(self) -> str:
         rows = map(_input_cells, self.inputs[:MAX_ROWS])
         disk = f"disk: ~{size(self.n_bytes_needed)} at most, {size(self.n_bytes_free)} free"
-        notes = (disk, self._memory_line(), *self._stage_lines())
+        notes = (*self._skipped_lines(), disk, self._memory_line(), *self._stage_lines())
         shown = html_table(repr(self)[1:-1], _INPUT_HEADER, rows)
         return shown + "".join(f"<p>{escape(visible(note))}</p>" for note in notes)
+
+    def _skipped_lines(self) -> list[str]:
+        return [skipped_sentence(self.skipped)] if self.skipped else []
 
     def _disk_lines(self) -> list[str]:
         lines = [("disk", "rows", "bytes a row", "size", "")]
@@ -170,6 +182,7 @@ def plan(config: Config, run_dir: Path | None) -> Plan:
     return Plan(
         run=run_dir,
         inputs=tuple(listed),
+        skipped=skipped_by_ending(config),
         n_rows=n_rows,
         passes=tuple(shuffles),
         disk=tuple(parts),

@@ -20,6 +20,7 @@ from pipelines.inspecting.survey import (
     survey,
 )
 from pipelines.inspecting.unfinished import Attempt, Holder, attempts, holder
+from pipelines.run.losses import reasons
 from pipelines.run.paths import typed
 
 REPORT = "report.html"
@@ -218,6 +219,8 @@ def _counts(stage: StageStatus) -> Iterator[str]:
     for name in _COUNTS.get(kind, ()):
         if isinstance(stage.counts.get(name), int):
             yield f"{stage.counts[name]:,} {_COUNT_NAMES.get((kind, name), name)}"
+    if kind == "signals":
+        yield from reasons(stage.counts)
 
 
 def _measures(measures: Mapping[str, float]) -> Iterator[str]:

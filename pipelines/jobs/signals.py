@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -14,14 +15,18 @@ from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
 from labeling.taxonomy.published import TaxonomyFiles
-from pipelines.jobs.splits import input_digests, input_paths, splits_of
+from pipelines.jobs.splits import input_digests, input_of, input_paths, skipped_by_ending, splits_of
 from pipelines.passes import inputs
 from pipelines.passes.labeling_pass import run_pass
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
-from pipelines.run.progress import stage_line
+from pipelines.run.losses import reasons
+from pipelines.run.progress import notify, stage_line
 from pipelines.shuffle.engine import Split, n_buckets_for
 from pipelines.shuffle.workspace import Workspace, workspace_for
+
+MAX_PRINTED = 10
+"""Files of which it is printed how they are read."""
 
 
 def make_signals(
@@ -61,6 +66,8 @@ def make_signals(
                 of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels))
                 run_pass(of_inputs, splits, n_buckets, workspace, beam_options, is_last=True)
                 _count_rows(work)
+                work.counts["skipped"] = skipped_by_ending(config)
+                work.facts["guessed"] = _notify_guesses(config, splits)
                 _count_files(work, splits, config.label.max_cut_share)
                 _limit_rejects(work, config.label.max_reject_share)
             workspace.close()
@@ -69,7 +76,21 @@ def make_signals(
         stage = open_stage(run_dir, "signals")
         tables = ("images", "signals", "links", "feedback", "rejects")
         facts += [f"{stage.counts[table]:,} {table}" for table in tables]
+        facts += [*reasons(stage.counts)]
     return stage
+
+
+def _notify_guesses(config: Config, splits: Sequence[Split]) -> dict[str, str]:
+    """Print and return how the files are read of which that was guessed."""
+    guesses: dict[str, str] = {}
+    for split in splits:
+        entry, files = input_of(config, split)
+        guesses |= entry.notes(Path(config.base), files)
+    for file, guess in [*guesses.items()][:MAX_PRINTED]:
+        notify(f"{file}: {guess}")
+    if len(guesses) > MAX_PRINTED:
+        notify(f"… {len(guesses):,} files in all, see the manifest of the signals, as guessed")
+    return guesses
 
 
 def _count_rows(work: StageWriter) -> None:
@@ -87,18 +108,32 @@ def _count_files(work: StageWriter, splits: Sequence[Split], limit: float) -> No
     The pages of a site are not among them: each is one item.
     """
     rejects = read_table(work.dir, "rejects")
-    truncated = rejects.filter(pc.equal(rejects["reason"], "truncated"))["where"].to_pylist()
+    damaged = rejects.filter(pc.is_in(rejects["reason"], pa.array(["truncated", inputs.BAD_FILE])))
+    causes = {row["where"].partition("#")[0]: row["value"] for row in damaged.to_pylist()}
     files = {file for split in splits if split.kind != "site" for file in split.arguments[1]}
-    cut = sorted(files & {where.partition("#")[0] for where in truncated})
+    cut = sorted(files & causes.keys())
+    bad = {where.partition("#")[0] for where in _where(rejects, inputs.BAD_FILE)}
+    if bad and bad >= files:
+        raise InputError(
+            "no input file can be read" if len(bad) > 1 else "the input file cannot be read",
+            facts={file: causes[file] for file in cut[:10]},
+            help="create them again from their source",
+        )
     if len(cut) > limit * len(files):
         raise QualityError(
             f"{len(cut):,} of {len(files):,} input files are cut or damaged, more than"
             " label.max_cut_share",
-            facts={"limit": limit, "first": ", ".join(cut[:3])},
+            facts={"limit": limit, "first": ", ".join(cut[:3]), "cause": causes[cut[0]]},
             help="fetch them again, or raise label.max_cut_share to take what they hold",
         )
     work.counts["files"] = {"whole": len(files) - len(cut), "cut": len(cut)}
     work.facts["cut_files"] = cut
+
+
+def _where(rejects: pa.Table, reason: str) -> list[str]:
+    """Return where the rejects of a reason are."""
+    where: list[str] = rejects.filter(pc.equal(rejects["reason"], reason))["where"].to_pylist()
+    return where
 
 
 def _limit_rejects(work: StageWriter, limit: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,3 +54,17 @@ def input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     base = Path(config.base)
     digests = {named(base, path): file_digest(path) for path in input_paths(config, splits)}
     return digests | sizes_beside(config) | digests_of("signals", config)
+
+
+def skipped_by_ending(config: Config) -> dict[str, int]:
+    """Return the number of files in the folders of inputs that no reader takes, by ending.
+
+    A file that one input skips and another reads is not among them.
+    """
+    base = Path(config.base)
+    entries = [entry for inputs in config.inputs().values() for entry in inputs]
+    skipped = {path: ending for entry in entries for path, ending in entry.skipped(base).items()}
+    for entry in entries:
+        for path in entry.paths(base, entry.files(base)):
+            skipped.pop(path, None)
+    return dict(sorted(Counter(skipped.values()).items()))

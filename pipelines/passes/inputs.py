@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.errors import UnreadableFile, WinnowError
 from labeling.keys import ids
 from labeling.keys.runs import distinct_rows
 from labeling.readers.image_files import Locator
@@ -28,6 +29,9 @@ from pipelines.shuffle.engine import Split, Tables
 
 MAX_ROWS = 100_000
 """Rows of a table that one image, page or user may have; of more, the first in `_ORDER`."""
+
+BAD_FILE = "bad_file"
+"""Reason of a file that cannot be read at all."""
 
 SCHEMAS = (SIGNALS, PLACEMENTS, LINKS, FEEDBACK, IMAGES, REJECTS)
 
@@ -87,7 +91,18 @@ class ReadInputs:
         locator = Locator(base, [site.path for site in self.config.site])
         label_ids = functools.partial(_label_ids, self.labels)
         entry, files = input_of(self.config, split)
-        yield from entry.read(files, ReadContext(base, locator, label_ids))
+        try:
+            yield from entry.read(files, ReadContext(base, locator, label_ids))
+        except UnreadableFile as error:
+            # Such inputs have a file in each split.
+            reject = {"where": f"{files[0]}#", "reason": BAD_FILE, "value": one_line(error)[:200]}
+            yield "rejects", pa.Table.from_pylist([reject], schema=REJECTS.arrow)
+
+
+def one_line(error: WinnowError) -> str:
+    """Return the message of an error and its cause in one line."""
+    cause = error.facts.get("cause")
+    return " ".join(f"{error.message}{': ' if cause else ''}{cause or ''}".split())
 
 
 def _combine(table: str, rows: pa.Table) -> pa.Table:

@@ -13,6 +13,7 @@ from typing import Any
 
 from curation.runs.durable import file_digest
 from labeling.readers.image_files import named
+from labeling.readers.listing import is_there
 from labeling.secrets import masked_values
 from labeling.taxonomy.published import TaxonomyFiles, format_of
 from pipelines.run.config import Config
@@ -134,7 +135,8 @@ def missing_files(stage: str, config: Config) -> list[str]:
     if stage == "signals":
         entries = [entry for inputs in config.inputs().values() for entry in inputs]
         needed += [path for entry in entries for path in entry.path_names]
-    return [path for path in needed if path is not None and not Path(config.base, path).exists()]
+    base = Path(config.base)
+    return [path for path in needed if path is not None and not is_there(base, path)]
 
 
 def taxonomy_files(config: Config) -> TaxonomyFiles:

@@ -9,6 +9,7 @@ from pathlib import Path
 from curation.runs.durable import write_text
 from curation.runs.sealed import seal, unseal
 from labeling.errors import InputError, IntegrityError
+from labeling.readers.listing import is_there
 from labeling.secrets import masked_values
 from pipelines.run.config import Config, check_config, with_overrides
 from pipelines.run.sections import Overrides
@@ -95,7 +96,7 @@ def _find_base(config: Config, beside: str) -> str:
     folders = [folder for folder in (beside, config.base) if os.path.isdir(folder)]
     return max(
         folders,
-        key=lambda folder: sum(Path(folder, path).exists() for path in _named(config)),
+        key=lambda folder: sum(is_there(Path(folder), path) for path in _named(config)),
         default=config.base,
     )
 

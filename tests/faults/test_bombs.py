@@ -127,7 +127,7 @@ EXPECTED = [
     "record.warc.gz too_large",
     "json.wat.gz bad_record",
     "record.wat.gz too_large",
-    "line.txt.gz a file of a graph cannot be read",
+    "line.txt.gz 4",
     "lines.txt.gz a file of a graph unpacks to more than 200 times its size",
     "line.jsonl.gz the taxonomy is too large",
     "packed.tar a WebDataset tar is damaged, compressed or empty",

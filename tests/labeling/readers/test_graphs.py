@@ -14,11 +14,13 @@ from labeling.readers.graphs import read_graph
 VERTICES = "0\torg.example\n1\tcom.shop.www\n7\thttps://a.org/x\n"
 
 
-def read(folder: Path, vertices: str, edges: str) -> list[dict[str, object]]:
+def read(folder: Path, vertices: str, edges: str, table: str = "links") -> list[dict[str, object]]:
     (folder / "v.txt.gz").write_bytes(gzip.compress(vertices.encode()))
     (folder / "e.txt").write_text(edges, encoding="utf-8")
-    parts = [rows for _, rows in read_graph(folder / "v.txt.gz", folder / "e.txt")]
-    rows: list[dict[str, object]] = pa.concat_tables(parts).to_pylist()
+    tables = read_graph(folder / "v.txt.gz", folder / "e.txt")
+    rows: list[dict[str, object]] = pa.concat_tables(
+        rows for name, rows in tables if name == table
+    ).to_pylist()
     return rows
 
 
@@ -46,15 +48,51 @@ def test_the_size_of_blocks_does_not_change_the_links(
 
 
 @pytest.mark.parametrize(
-    ("vertices", "edges", "expected"),
+    ("line", "reason", "value"),
     [
-        (VERTICES, "0\t2\n", "first: 2"),
-        (VERTICES, "0\n", "cannot be read"),
-        (VERTICES, "a\tb\n", "cannot be read"),
-        ("x\ty\n", "0\t1\n", "cannot be read"),
-        ("", "0\t1\n", "cannot be read"),
+        ("0\t2", "unknown_vertex", "0 2"),
+        ("9\t1", "unknown_vertex", "9 1"),
+        ("0", "bad_row", "0"),
+        ("0\t1\t7", "bad_row", "0\t1\t7"),
+        ("a\tb", "bad_row", "a\tb"),
+        ("0\t99999999999999999999", "bad_row", "0\t99999999999999999999"),
     ],
 )
-def test_bad_graphs_are_refused(tmp_path: Path, vertices: str, edges: str, expected: str) -> None:
-    with pytest.raises(InputError, match=expected):
-        read(tmp_path, vertices, edges)
+def test_a_bad_edge_costs_that_edge(tmp_path: Path, line: str, reason: str, value: str) -> None:
+    edges = f"0\t1\n\n{line}\n1\t7\n"
+    assert len(read(tmp_path, VERTICES, edges)) == 2
+    assert read(tmp_path, VERTICES, edges, "rejects") == [
+        {"where": "e.txt:3", "reason": reason, "value": value}
+    ]
+
+
+def test_edges_of_a_bad_vertex_are_rejected(tmp_path: Path) -> None:
+    vertices = "0\torg.example\nx\torg.bad\n7\n1\tcom.shop\n"
+    (link,) = read(tmp_path, vertices, "0\t1\n0\t7\n")
+    assert link["src_host"] == "example.org"
+    (reject,) = read(tmp_path, vertices, "0\t1\n0\t7\n", "rejects")
+    assert (reject["where"], reject["reason"]) == ("e.txt:2", "unknown_vertex")
+
+
+def test_edges_that_are_cut_are_a_reject(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_text(VERTICES)
+    edges = gzip.compress(b"0\t1\n" * 200_000)
+    (tmp_path / "e.txt.gz").write_bytes(edges[: len(edges) // 2])
+    tables = list(read_graph(tmp_path / "v.txt", tmp_path / "e.txt.gz", "graph/e.txt.gz"))
+    rejects = [row for name, rows in tables if name == "rejects" for row in rows.to_pylist()]
+    assert [(row["where"], row["reason"]) for row in rejects] == [("graph/e.txt.gz#", "truncated")]
+    assert sum(len(rows) for name, rows in tables if name == "links") > 1000
+
+
+@pytest.mark.parametrize("vertices", ["x\ty\n", "", "0\n"])
+def test_a_graph_without_vertices_is_refused(tmp_path: Path, vertices: str) -> None:
+    with pytest.raises(InputError, match="no vertices"):
+        read(tmp_path, vertices, "0\t1\n")
+
+
+def test_vertices_that_are_cut_are_refused(tmp_path: Path) -> None:
+    vertices = gzip.compress(VERTICES.encode() * 99)
+    (tmp_path / "v.txt.gz").write_bytes(vertices[:-20])
+    (tmp_path / "e.txt").write_text("0\t1\n")
+    with pytest.raises(InputError, match="vertices of a graph cannot be read"):
+        list(read_graph(tmp_path / "v.txt.gz", tmp_path / "e.txt"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,13 +12,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import pipelines.inputs
 from labeling.html import page
 from labeling.keys import ids
 from labeling.readers import archives, sites
 from labeling.readers.archives import read_archive
+from labeling.readers.graphs import read_graph
 from labeling.readers.guard import cause
 from labeling.readers.image_files import Located, Locator
 from labeling.readers.sites import read_site, site_pages
+from labeling.readers.tables import read_feedback, read_links, read_signals
+from labeling.readers.webdatasets import read_webdataset
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record, wat_record
 
 GOOD = b'<img src="https://b.org/x.gif" alt="an apple">'
@@ -209,3 +215,87 @@ def test_an_error_of_parsing_costs_the_page_and_any_other_ends_the_run(
 
 def test_a_cause_is_one_short_line() -> None:
     assert cause(ValueError("a\nb" * 500)) == f"ValueError: {'a b' * 500}"[:200]
+
+
+def csv_table(folder: Path, bad: bool) -> Tables:
+    lines = ["image,text", "https://a.org/1,apple", *(["a,b,c"] if bad else []), ""]
+    (folder / "t.csv").write_text("\n".join(lines))
+    columns = {"image": "image", "text": "text"}
+    return read_signals(folder / "t.csv", columns, "alt", Locator(folder, []))
+
+
+def links(folder: Path, bad: bool) -> Tables:
+    lines = ['{"src": "a", "dst": "b"}\n', *(['{"src": "a", "dst": ["b"]}\n'] if bad else [])]
+    (folder / "l.jsonl").write_text("".join(lines))
+    return read_links(folder / "l.jsonl", {"src": "src", "dst": "dst"})
+
+
+def feedback(folder: Path, bad: bool) -> Tables:
+    columns = {name: name for name in ("image", "label", "kind", "user", "time")}
+    lines = [",".join(columns).encode(), b"https://a.org/1,cat,up,u,2024-01-01"]
+    lines += [b"\xff,cat,up,u,2024-01-01"] if bad else []
+    (folder / "f.csv").write_bytes(b"\n".join(lines))
+    return read_feedback(folder / "f.csv", columns, Locator(folder, []), {"cat"}.__contains__)
+
+
+def graph(folder: Path, bad: bool) -> Tables:
+    (folder / "v.txt").write_text("0\torg.a\n1\torg.b\n")
+    (folder / "e.txt").write_text("0\t1\n" + "0\n" * bad)
+    return read_graph(folder / "v.txt", folder / "e.txt")
+
+
+def web_archive(folder: Path, bad: bool) -> Tables:
+    hosts = ["a.org", *(["[a.org"] if bad else [])]
+    responses = [Response(f"http://{host}/", GOOD) for host in hosts]
+    (folder / "x.warc").write_bytes(b"".join(map(record, responses)))
+    return read_archive(folder / "x.warc", "x.warc", elsewhere)
+
+
+def site(folder: Path, bad: bool) -> Tables:
+    for host in ["a.org", *(["[a.org"] if bad else [])]:
+        (folder / "site" / host).mkdir(parents=True, exist_ok=True)
+        (folder / "site" / host / "i.html").write_bytes(GOOD)
+    return read_site(folder / "site", site_pages(folder, "site"), Locator(folder, ["site"]))
+
+
+def webdataset(folder: Path, bad: bool) -> Tables:
+    with tarfile.open(folder / "x.tar", "w") as tar:
+        for name in ("0.jpg", "0.txt", *(["1.txt"] if bad else [])):
+            (folder / name).write_bytes(b"apple")
+            tar.add(folder / name, name)
+    return read_webdataset(folder / "x.tar", "x.tar", {"alt": "txt"})
+
+
+READERS = {
+    "read_signals": csv_table,
+    "read_links": links,
+    "read_feedback": feedback,
+    "read_graph": graph,
+    "read_archive": web_archive,
+    "read_site": site,
+    "read_webdataset": webdataset,
+}
+"""A file for each reader of inputs: with and without a bad item."""
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_one_bad_item_of_any_reader_costs_that_item(tmp_path: Path, name: str) -> None:
+    def tables(bad: bool) -> dict[str, list[dict[str, object]]]:
+        rows: dict[str, list[dict[str, object]]] = {}
+        for table, part in READERS[name](tmp_path, bad):
+            rows.setdefault(table, []).extend(part.to_pylist())
+        return rows
+
+    good, with_bad = tables(False), tables(True)
+    n_new = len(with_bad.pop("rejects")) - len(good.pop("rejects", []))
+    assert (with_bad, n_new) == (good, 1)
+
+
+def test_every_reader_of_an_input_is_among_them() -> None:
+    """Inputs name their readers as texts, such as ``archives:read_archive``."""
+    named = {
+        name
+        for path in Path(pipelines.inputs.__file__).parent.glob("*.py")
+        for name in re.findall(r"[a-z]:(read_\w+)\"", path.read_text(encoding="utf-8"))
+    }
+    assert named == READERS.keys()

@@ -12,7 +12,8 @@ import pytest
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.readers import tabular
-from labeling.readers.image_files import Locator, input_files, site_paths
+from labeling.readers.image_files import Locator, site_paths
+from labeling.readers.listing import input_files
 from labeling.readers.tables import read_feedback, read_links, read_signals
 
 

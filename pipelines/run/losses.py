@@ -1,0 +1,28 @@
+"""Rejects by reason and skipped files by ending, which the signals leave out, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from labeling.readers.listing import skipped_sentence
+
+
+def reasons(counts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the reasons of rejects and the endings of skipped files, each with its number.
+
+    Parameters
+    ----------
+    counts
+        Counts of the stage ``signals``.
+
+    Examples
+    --------
+    >>> [*reasons({"rejects_by_reason": {"bad_row": 3, "truncated": 1}, "skipped": {".lz4": 10}})]
+    ['rejects: 3 bad_row, 1 truncated', 'skipped: 10 .lz4']
+    """
+    rejects = counts.get("rejects_by_reason") or {}
+    if rejects:
+        yield "rejects: " + ", ".join(f"{n:,} {reason}" for reason, n in rejects.items())
+    if counts.get("skipped"):
+        yield skipped_sentence(counts["skipped"])
