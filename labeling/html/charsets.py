@@ -27,10 +27,14 @@ _CODECS = {"gbk": "gb18030", "x-user-defined": "cp1252", "iso-8859-8-i": "iso885
 # The standard refuses to decode these, because scripts could be hidden in them; texts cannot harm.
 _REPLACED = {"hz-gb-2312": "hz", "iso-2022-kr": "iso2022_kr"}
 _META = re.compile(
-    rb"<!--.*?(?:-->|\Z)|<meta[\s/]([^>]*+)|<[/!?]?[a-z?!/][^>]*+>", re.DOTALL | re.IGNORECASE
+    rb"<!--.*?(?:-->|\Z)|<meta[\s/]([^>]*+)|<[/!?]?[a-z?!/][^>]*+(?:>|\Z)",
+    re.DOTALL | re.IGNORECASE,
 )
 _DECLARES = re.compile(rb"charset|encoding", re.IGNORECASE)
-_ATTRIBUTE = re.compile(rb"""([^\s=/>"']++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"']*+))""")
+# The look-behind keeps a name from being tried from each of its characters.
+_ATTRIBUTE = re.compile(
+    rb"""(?<![^\s=/>"'])([^\s=/>"']++)\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s>"']*+))"""
+)
 _CHARSET = re.compile(rb"""charset\s*+=\s*+["']?\s*+([^\s;"']++)""", re.IGNORECASE)
 _XML = re.compile(rb"""\s*+<\?xml\s[^>]*?encoding\s*+=\s*+["']([^"'>]++)""")
 

@@ -48,9 +48,8 @@ _IS_SRCSET = re.compile(r"\s[\d.]+[wx]\s*(?:,|$)", re.ASCII)
 
 _ENDINGS = r"\.(?:jpe?g|jfif|png|gif|webp|avif|bmp|tiff?)"
 _HAS_ENDING = re.compile(rf"[^\s<>{{}}][^<>{{}}]*{_ENDINGS}(?:[?#:!;][^\s]*)?", re.IGNORECASE)
-_IMAGE_URL = re.compile(
-    rf"[^\s\"'`()\[\]{{}}<>,;|]+?{_ENDINGS}(?:\?[^\s\"'`()\[\]{{}}<>,;|]*+)?(?![\w.%/-])", re.I
-)
+_RUN = re.compile(r"[^\s\"'`()\[\]{}<>,;|]++")
+_IMAGE_END = re.compile(rf"{_ENDINGS}(?:\?.*+)?(?![\w.%/-])", re.IGNORECASE | re.DOTALL)
 _UNDECODED_TYPES = ("image/avif", "image/heic", "image/jxl", "image/jp2", "image/svg+xml")
 _PLAUSIBLE = re.compile(r"(?=[^/?]*[/?])[^\s<>{}\[\]\"'`]+")
 _MAX_VALUE = 4 * MAX_URL
@@ -198,13 +197,22 @@ def _kind(name: str) -> _Kind | None:
     return _Kind(rank, needs_ending=not is_of_image, is_src="src" in name)
 
 
+def _image_urls(run: str) -> Iterator[str]:
+    """Yield the URLs with an image's ending in a run of characters of URLs."""
+    start = 0
+    # One pattern for the whole URL would try every character of a run as its first: quadratic.
+    while end := _IMAGE_END.search(run, start + 1):
+        yield run[start : end.end()]
+        start = end.end()
+
+
 def _beside_placeholder(image: Attributes) -> Iterator[str]:
     """Yield URLs with an image's ending in attributes of any name."""
     for name, value in reversed(image.items()):
         if name != "style" and (name in _STANDARD or _OF_OTHERS.search(name)):
             continue
         value = value[:_MAX_VALUE].replace("\\/", "/")  # as JSON may escape it
-        urls = _IMAGE_URL.findall(value)
+        urls = [url for run in _RUN.findall(value) for url in _image_urls(run)]
         if _IS_SRCSET.search(value):
             urls = [url for url, _ in srcset_references(value)]
         yield from (url for url in urls if not is_placeholder(url))
