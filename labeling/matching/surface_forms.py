@@ -104,6 +104,27 @@ def surface_forms(
     return dict(sorted(kept.items()))
 
 
+def lost_names(taxonomy: Taxonomy) -> list[str]:
+    """Return a sentence for each name that no text can match, in the order of the labels.
+
+    These are names without a letter or digit ("+"), and those that are only a function word ("in")
+    or a single letter or digit ("C++", of which the signs are not words).
+
+    Examples
+    --------
+    >>> from labeling.taxonomy.taxonomy import Label, build_taxonomy
+    >>> names = {"a": "C++", "b": "R&B", "c": "!", "d": "毛"}
+    >>> labels = [Label(label_id, ((name, ""),)) for label_id, name in names.items()]
+    >>> lost_names(build_taxonomy(labels))
+    ["a: no text matches the name 'C++'", "c: no text matches the name '!'"]
+    """
+    rows = [(code, name) for code, names in enumerate(taxonomy.names) for name, _ in names]
+    texts = pa.array([_encodable(name) for _, name in rows], pa.string())
+    matched = {row for row, phrase in _phrases(split_words(texts)) if not _is_function_word(phrase)}
+    lost = (rows[row] for row in range(len(rows)) if row not in matched)
+    return [f"{taxonomy.label_ids[code]}: no text matches the name {name!r}" for code, name in lost]
+
+
 class _Name(NamedTuple):
     """A phrase that names the label of a code, and its language."""
 
@@ -114,10 +135,13 @@ class _Name(NamedTuple):
 
 def _exact_phrases(taxonomy: Taxonomy) -> list[_Name]:
     rows = [(c, name, lang) for c, names in enumerate(taxonomy.names) for name, lang in names]
-    # Lone surrogates, which UTF-8 cannot hold, are replaced.
-    texts = [name.encode("utf-8", "replace").decode() for _, name, _ in rows]
-    phrases = _phrases(split_words(pa.array(texts, pa.string())))
+    phrases = _phrases(split_words(pa.array([_encodable(n) for _, n, _ in rows], pa.string())))
     return [_Name(phrase, rows[row][0], rows[row][2] or "en") for row, phrase in phrases]
+
+
+def _encodable(name: str) -> str:
+    """Return a name without lone surrogates, which UTF-8 cannot hold."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _inflected_phrases(names: Iterable[_Name]) -> list[_Name]:

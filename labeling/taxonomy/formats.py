@@ -5,41 +5,49 @@ A new format needs a function that reads its lines, and one line in `FORMATS`.
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from labeling.errors import InputError
+from labeling.taxonomy.class_lists import KEYS, read_json, read_names, read_table, read_yaml
+from labeling.taxonomy.parsing import Lines, bad_line, csv_rows, parse_json
 from labeling.taxonomy.taxonomy import Label
-
-Lines = Iterable[tuple[int, str]]
-"""Number from 1 and text of each line that is not blank."""
 
 _WORDNET_HEAD = re.compile(r"(\d{8}) \d\d ([nvasr]) ([0-9a-f]{2}) (.+)")
 _MARKER = re.compile(r"\((?:a|p|ip)\)$")
 _OPEN_IMAGES = re.compile(r"LabelName,|/[a-z]+/[^,]+,")
 
 
+JSONL_KEYS = ("id", "names", "parents", "gloss")
+"""Keys of a label in JSON Lines."""
+
+READ_KEYS = tuple(dict.fromkeys((*JSONL_KEYS, *(key for keys in KEYS.values() for key in keys))))
+"""Keys and columns of labels that any format reads."""
+
+
 def read_jsonl(lines: Lines, where: str) -> Iterator[Label]:
     """Read JSON Lines.
 
     Each line is an object with ``id``, and optionally ``names`` (texts, or objects with ``name``
-    and ``lang``), ``parents`` (ids) and ``gloss``; other keys are ignored.
+    and ``lang``), ``parents`` (ids) and ``gloss``; other keys are listed as unread.
     """
     for number, line in lines:
         location = f"{where}:{number}"
-        row = _json(line, location)
+        row = parse_json(line, location)
         if not isinstance(row, dict) or not isinstance(row.get("id"), str):
-            raise _bad("a line of the taxonomy is not an object with a text `id`", location, line)
+            raise bad_line(
+                "a line of the taxonomy is not an object with a text `id`", location, line
+            )
         names = [_json_name(name, location) for name in _json_list(row, "names", location)]
         parents = _json_list(row, "parents", location)
         gloss = row.get("gloss")
         if gloss is not None and not isinstance(gloss, str):
-            raise _bad("`gloss` of a label is not a text", location, repr(gloss))
-        yield Label(row["id"], tuple(names), tuple(map(str, parents)), gloss, number)
+            raise bad_line("`gloss` of a label is not a text", location, repr(gloss))
+        unread = tuple(key for key in row if key not in JSONL_KEYS)
+        yield Label(row["id"], tuple(names), tuple(map(str, parents)), gloss, number, unread)
 
 
 def read_edges(lines: Lines, where: str) -> Iterator[Label]:
@@ -48,10 +56,10 @@ def read_edges(lines: Lines, where: str) -> Iterator[Label]:
     A label with several parents or names has several rows; one without a parent has a row with an
     empty ``parent``. Every parent has a row of its own, so that a mistyped one is found.
     """
-    rows = _csv(lines, where)
+    rows = csv_rows(lines, where)
     _, header = next(rows, (0, []))
     if header not in (["child", "parent"], ["child", "parent", "name"]):
-        raise _bad(
+        raise bad_line(
             "an edge list does not begin with the columns child, parent and optionally name",
             f"{where}:1",
             ",".join(header),
@@ -62,7 +70,9 @@ def read_edges(lines: Lines, where: str) -> Iterator[Label]:
     parents: dict[str, dict[str, None]] = defaultdict(dict)
     for number, row in rows:
         if len(row) != len(header) or not row[0]:
-            raise _bad("a row of an edge list has missing columns", f"{where}:{number}", str(row))
+            raise bad_line(
+                "a row of an edge list has missing columns", f"{where}:{number}", str(row)
+            )
         if tuple(row) in seen:
             raise InputError(
                 "a row occurs twice in an edge list",
@@ -99,11 +109,11 @@ def read_openimages(
     """
     parents = _hierarchy(hierarchy, hierarchy_where) if hierarchy else {}
     described = set()
-    for number, row in _csv(lines, where):
+    for number, row in csv_rows(lines, where):
         if row == ["LabelName", "DisplayName"]:
             continue
         if len(row) != 2:
-            raise _bad(
+            raise bad_line(
                 "a row of class descriptions is not a mid and a name", f"{where}:{number}", str(row)
             )
         described.add(row[0])
@@ -137,13 +147,15 @@ def read_tencent(lines: Lines, where: str) -> Iterator[Label]:
     ids: dict[str, str] = {}
     for number, row in rows:
         if len(row) != 4:
-            raise _bad("a line does not have four columns", f"{where}:{number}", str(row))
+            raise bad_line("a line does not have four columns", f"{where}:{number}", str(row))
         if row[0] in ids:
-            raise _bad("an index occurs twice in the taxonomy", f"{where}:{number}", row[0])
+            raise bad_line("an index occurs twice in the taxonomy", f"{where}:{number}", row[0])
         ids[row[0]] = row[1]
     for number, (_, label_id, parent, names) in rows:
         if parent != "-1" and parent not in ids:
-            raise _bad("the index of a parent is not in the taxonomy", f"{where}:{number}", parent)
+            raise bad_line(
+                "the index of a parent is not in the taxonomy", f"{where}:{number}", parent
+            )
         above = () if parent == "-1" else (ids[parent],)
         named = tuple((name.strip(), "en") for name in names.split(",") if name.strip())
         yield Label(label_id, named, above, None, number)
@@ -161,13 +173,13 @@ def read_wordnet(lines: Lines, where: str) -> Iterator[Label]:
         location = f"{where}:{number}"
         head = _WORDNET_HEAD.match(line.partition("|")[0])
         if not head:
-            raise _bad("a line is not a synset of WordNet", location, line)
+            raise bad_line("a line is not a synset of WordNet", location, line)
         offset, part_of_speech, n_words, rest = head.groups()
         fields = rest.split()
         words = fields[: 2 * int(n_words, 16) : 2]
         pointers = fields[2 * int(n_words, 16) :]
         if not pointers or not pointers[0].isdecimal() or len(pointers) < 1 + 4 * int(pointers[0]):
-            raise _bad("a synset has fewer words or pointers than it states", location, line)
+            raise bad_line("a synset has fewer words or pointers than it states", location, line)
         above = [
             pointers[at + 2] + pointers[at + 1]
             for at in range(1, 1 + 4 * int(pointers[0]), 4)
@@ -181,11 +193,11 @@ def read_wordnet(lines: Lines, where: str) -> Iterator[Label]:
 def _hierarchy(text: str, where: str) -> dict[str, dict[str, None]]:
     """Return the parents of each mid of a hierarchy, in the order of the text."""
     parents: dict[str, dict[str, None]] = defaultdict(dict)
-    stack: list[tuple[Any, str | None]] = [(_json(text, where), None)]
+    stack: list[tuple[Any, str | None]] = [(parse_json(text, where), None)]
     while stack:
         node, above = stack.pop()
         if not isinstance(node, dict) or not isinstance(node.get("LabelName"), str):
-            raise _bad("a node of the hierarchy has no text `LabelName`", where, repr(node))
+            raise bad_line("a node of the hierarchy has no text `LabelName`", where, repr(node))
         mid = node["LabelName"]
         parents[mid] |= dict.fromkeys([above] if above is not None else [])
         stack += [(below, None) for below in reversed(_json_list(node, "Part", where))]
@@ -193,19 +205,10 @@ def _hierarchy(text: str, where: str) -> dict[str, dict[str, None]]:
     return parents
 
 
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            "a line of the taxonomy is not JSON", facts={"where": where, "cause": error}
-        ) from error
-
-
 def _json_list(row: dict[str, Any], key: str, where: str) -> list[Any]:
     value = row.get(key) or []
     if not isinstance(value, list):
-        raise _bad(f"`{key}` of a label is not a list", where, repr(value))
+        raise bad_line(f"`{key}` of a label is not a list", where, repr(value))
     return value
 
 
@@ -214,29 +217,9 @@ def _json_name(name: object, where: str) -> tuple[str, str]:
         return name, ""
     if isinstance(name, dict) and isinstance(name.get("name"), str):
         return name["name"], str(name.get("lang") or "")
-    raise _bad("a name of a label is neither a text nor an object with `name`", where, repr(name))
-
-
-def _csv(lines: Lines, where: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the number of its last line; a field may hold line breaks."""
-    number = 0
-
-    def texts() -> Iterator[str]:
-        nonlocal number
-        for number, text in lines:  # noqa: B007
-            yield text
-
-    try:
-        for row in csv.reader(texts(), strict=True):
-            yield number, row
-    except csv.Error as error:
-        raise InputError(
-            "the taxonomy is not CSV", facts={"where": f"{where}:{number}", "cause": error}
-        ) from error
-
-
-def _bad(message: str, where: str, text: str) -> InputError:
-    return InputError(message, facts={"where": where, "found": text.strip()[:200]})
+    raise bad_line(
+        "a name of a label is neither a text nor an object with `name`", where, repr(name)
+    )
 
 
 class Format(NamedTuple):
@@ -251,11 +234,25 @@ class Format(NamedTuple):
     has_hierarchy: bool = False
 
 
+def _is_json_lines(name: str, first: str) -> bool:
+    if not name.endswith(".json"):
+        return name.endswith((".jsonl", ".ndjson"))
+    try:
+        row = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and "id" in row
+
+
 FORMATS: Mapping[str, Format] = {
-    "jsonl": Format(read_jsonl, lambda name, _: name.endswith((".jsonl", ".json"))),
+    "jsonl": Format(read_jsonl, _is_json_lines),
     "openimages": Format(read_openimages, lambda _, first: bool(_OPEN_IMAGES.match(first)), True),
     "tencent": Format(read_tencent, lambda _, first: first.startswith("category_index\t")),
-    "edges": Format(read_edges, lambda name, _: name.endswith(".csv")),
+    "edges": Format(read_edges, lambda _, first: first.lstrip("\ufeff").startswith("child,parent")),
     "wordnet": Format(read_wordnet, lambda name, _: name.startswith("data.")),
+    "table": Format(read_table, lambda name, _: name.endswith((".csv", ".tsv"))),
+    "json": Format(read_json, lambda name, _: name.endswith(".json")),
+    "yaml": Format(read_yaml, lambda name, _: name.endswith((".yaml", ".yml"))),
+    "names": Format(read_names, lambda name, _: name.endswith((".txt", ".names"))),
 }
 """All formats; of those that a file is like, the first counts."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from labeling.arguments import check_fields, checks_arguments
 from labeling.errors import InputError
 from labeling.taxonomy.formats import FORMATS
-from labeling.taxonomy.taxonomy import Taxonomy, build_taxonomy
+from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 
 MAX_BYTES = 1 << 30
 """Bytes of a taxonomy's file, unpacked; a larger one is refused, such as a gzip bomb."""
@@ -31,19 +31,22 @@ class TaxonomyFiles:
     path
         The file of labels, packed with gzip if its name ends in ``.gz``.
     format
-        jsonl, edges, openimages, tencent or wordnet (see `labeling.taxonomy.formats`); ``auto``
-        decides by the name and the first line.
+        A key of `labeling.taxonomy.formats.FORMATS`; ``auto`` decides by the name and the first
+        line.
     hierarchy
         For Open Images, the JSON file with the hierarchy of the labels.
     sha256
         Digests of `paths`, 64 hexadecimal digits each: files with other content are refused.
         Empty to accept any content.
+    language
+        Tag of the language of names that have none in the file, such as ``de``.
     """
 
     path: Path
     format: str = "auto"
     hierarchy: Path | None = None
     sha256: tuple[str, ...] = ()
+    language: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -132,7 +135,14 @@ def _read(files: TaxonomyFiles) -> Taxonomy:
             )
         extra = "".join(text for _, text in _lines(hierarchy)), str(hierarchy)
     labels = FORMATS[name].read(_lines(files.path), where, *extra)
-    return build_taxonomy(list(labels), where)
+    return build_taxonomy([_in_language(label, files.language) for label in labels], where)
+
+
+def _in_language(label: Label, language: str) -> Label:
+    """Return the label with a language for the names that have none."""
+    if not language:
+        return label
+    return replace(label, names=tuple((name, tag or language) for name, tag in label.names))
 
 
 def format_of(files: TaxonomyFiles) -> str:

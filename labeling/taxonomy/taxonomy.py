@@ -6,8 +6,8 @@ import functools
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
@@ -39,6 +39,8 @@ class Label:
         Definition.
     line
         Line of its file, for messages.
+    unread
+        Keys or columns of its line that are not read.
     """
 
     label_id: str
@@ -46,6 +48,7 @@ class Label:
     parents: tuple[str, ...] = ()
     gloss: str | None = None
     line: int = 0
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +67,15 @@ class Taxonomy:
         Codes of the labels directly above each label.
     glosses
         Definition of each label, or None.
+    unread
+        Number of labels with each key or column of the file that is not read.
     """
 
     label_ids: tuple[str, ...]
     names: tuple[tuple[tuple[str, str], ...], ...]
     parents: tuple[tuple[int, ...], ...]
     glosses: tuple[str | None, ...]
+    unread: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label_ids)
@@ -251,6 +257,7 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
         names=tuple(tuple(dict.fromkeys(label.names)) for label in ordered),
         parents=tuple(parents),
         glosses=tuple(label.gloss for label in ordered),
+        unread=dict(Counter(key for label in labels for key in label.unread)),
     )
 
 

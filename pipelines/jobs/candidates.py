@@ -38,7 +38,7 @@ def make_candidates(
     config: Config,
     labels: TaxonomyFiles,
     signals: Stage,
-    odd_names: Sequence[str],
+    name_facts: Mapping[str, Sequence[str]],
     run_dir: Path,
     beam_options: Sequence[str],
 ) -> Stage:
@@ -52,8 +52,8 @@ def make_candidates(
         The taxonomy, with digests.
     signals
         The stage ``signals``.
-    odd_names
-        Sentences of `labeling.taxonomy.confusables.confusable_names`, for the manifest.
+    name_facts
+        Sentences about names and keys of the taxonomy, for the manifest.
     run_dir
         The run folder.
     beam_options
@@ -79,7 +79,7 @@ def make_candidates(
                 _refuse_no_candidates(signals.counts, work.counts["candidates"], len(taxonomy))
                 shutil.copy(counted["phrases"][0], work.dir)
                 write_table(taxonomy.to_table(), work.dir, "taxonomy")
-                work.facts["odd_names"] = list(odd_names)
+                work.facts |= {name: list(sentences) for name, sentences in name_facts.items()}
             workspace.close()
         else:
             facts.append("unchanged")

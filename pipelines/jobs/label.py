@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from curation.runs.stage import Stage
+from labeling.matching.surface_forms import lost_names
 from labeling.taxonomy.confusables import confusable_names
+from labeling.taxonomy.formats import READ_KEYS
+from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.jobs.candidates import make_candidates
 from pipelines.jobs.signals import make_signals
 from pipelines.passes.taxonomies import taxonomy_at
@@ -18,7 +22,7 @@ from pipelines.run.progress import notify
 from pipelines.shuffle.runners import ready
 
 MAX_PRINTED = 10
-"""Odd names of labels that are printed."""
+"""Sentences of a kind that are printed."""
 
 
 def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> Stage:
@@ -42,18 +46,36 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     run_dir = absolute(run_dir)
     digests = digests_of("candidates", config)
     labels = replace(taxonomy_files(config), sha256=tuple(digests.values()))
-    odd = confusable_names(taxonomy_at(labels))
-    print_odd_names(odd)
+    facts = _name_facts(taxonomy_at(labels))
     with ready(beam_options) as options:
         signals = make_signals(config, labels, run_dir, options)
-        return make_candidates(config, labels, signals, odd, run_dir, options)
+        return make_candidates(config, labels, signals, facts, run_dir, options)
+
+
+def _name_facts(taxonomy: Taxonomy) -> dict[str, list[str]]:
+    """Print what people should know of the names and keys of a taxonomy, and return it as facts."""
+    odd, lost = confusable_names(taxonomy), lost_names(taxonomy)
+    print_odd_names(odd)
+    _print_first("names of labels match no text", "lost_names", lost)
+    unread = [_unread_key(key, n_labels) for key, n_labels in sorted(taxonomy.unread.items())]
+    _print_first("keys of the taxonomy are not read", "unread_keys", unread)
+    return {"odd_names": odd, "lost_names": lost, "unread_keys": unread}
+
+
+def _unread_key(key: str, n_labels: int) -> str:
+    close = get_close_matches(key.lower(), READ_KEYS, 1)
+    return f"{key!r} of {n_labels:,} labels" + (f": did you mean {close[0]!r}?" if close else "")
 
 
 def print_odd_names(names: Sequence[str]) -> None:
     """Print the first sentences of `labeling.taxonomy.confusables.confusable_names`."""
-    if names:
-        notify(f"{len(names):,} names of labels look like others; they are kept apart:")
-    for sentence in names[:MAX_PRINTED]:
+    _print_first("names of labels look like others; they are kept apart", "odd_names", names)
+
+
+def _print_first(title: str, fact: str, sentences: Sequence[str]) -> None:
+    if sentences:
+        notify(f"{len(sentences):,} {title}:")
+    for sentence in sentences[:MAX_PRINTED]:
         notify(f"  {sentence}")
-    if len(names) > MAX_PRINTED:
-        notify("  … the rest is in the manifest of the candidates, as odd_names")
+    if len(sentences) > MAX_PRINTED:
+        notify(f"  … the rest is in the manifest of the candidates, as {fact}")

@@ -24,8 +24,20 @@ class TaxonomyInput(Section):
     """The labels."""
 
     path: str = Field(description="file of labels, also with .gz")
-    format: Literal["auto", "jsonl", "edges", "openimages", "tencent", "wordnet"] = Field(
-        "auto", description="format of the file; `auto` reads its name and first line"
+    format: Literal[
+        "auto",
+        "jsonl",
+        "edges",
+        "openimages",
+        "tencent",
+        "wordnet",
+        "table",
+        "json",
+        "yaml",
+        "names",
+    ] = Field("auto", description="format of the file; `auto` reads its name and first line")
+    language: str = Field(
+        "en", description="language of names for which the file gives none, such as `de`"
     )
     hierarchy: str | None = Field(
         None, description="for Open Images: JSON file of which label is a kind of which"

@@ -37,7 +37,7 @@ class Needs:
     files: tuple[str, ...] = ()
 
 
-TAXONOMY = Needs(("taxonomy.format",), ("taxonomy.path", "taxonomy.hierarchy"))
+TAXONOMY = Needs(("taxonomy.format", "taxonomy.language"), ("taxonomy.path", "taxonomy.hierarchy"))
 
 NEEDS = {
     "signals": Needs(),
@@ -144,4 +144,5 @@ def taxonomy_files(config: Config) -> TaxonomyFiles:
     named = config.taxonomy
     base = Path(config.base)
     hierarchy = None if named.hierarchy is None else base / named.hierarchy
-    return TaxonomyFiles(base / named.path, named.format, hierarchy)
+    language = "" if named.language == "en" else named.language  # names without one are English
+    return TaxonomyFiles(base / named.path, named.format, hierarchy, language=language)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 from pathlib import Path
@@ -195,11 +196,14 @@ def test_many_parents_and_shared_names_are_legal(tmp_path: Path) -> None:
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=300), st.sampled_from(["t.jsonl", "t.csv", "t.csv.gz", "data.noun"]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from(["t.jsonl", "t.csv", "t.csv.gz", "data.noun", "t.txt", "t.json", "t.yaml"]),
+)
 def test_any_bytes_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str
 ) -> None:
     path = tmp_path_factory.mktemp("bytes") / name
     path.write_bytes(content)
-    with pytest.raises(InputError):
-        read_taxonomy(path)
+    with contextlib.suppress(InputError):
+        assert len(read_taxonomy(path))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -210,3 +211,19 @@ def test_votes_without_event_ids_are_events_of_their_own(tmp_path: Path) -> None
     )
     stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
     assert (stage.counts["candidates"], stage.counts["replayed"]) == (40, 0)
+
+
+def test_names_without_a_match_and_keys_that_are_not_read_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "texts.csv").write_text("image,text\nhttps://i.org/1.jpg,a cat\n")
+    labels = [{"id": "cat", "names": ["cat"], "parnets": []}, {"id": "c", "names": ["C++", "in"]}]
+    (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, labels)))
+    (tmp_path / "run.toml").write_text(
+        '[taxonomy]\npath = "labels.jsonl"\n[[signals]]\npath = "texts.csv"\n'
+    )
+    stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
+    printed = capsys.readouterr().err
+    assert "2 names of labels match no text:\n  c: no text matches the name 'C++'" in printed
+    assert "'parnets' of 1 labels: did you mean 'parents'?" in printed
+    assert (len(stage.facts["lost_names"]), len(stage.facts["unread_keys"])) == (2, 1)

@@ -63,6 +63,7 @@ FILES = {
 }
 OTHER = {
     "taxonomy.format": "edges",
+    "taxonomy.language": "de",
     "signals.source": "caption",
     "label.support_only": ["page"],
     "select.precision": 0.5,

@@ -1,0 +1,211 @@
+"""Lists of classes as data sets have them, to labels: text files, tables, JSON and YAML.
+
+Where a list has no ids that a label may have, its names become ids. COCO's supercategories become
+labels without names above the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from labeling.errors import InputError
+from labeling.taxonomy.parsing import Lines, bad_line, csv_rows, parse_json
+from labeling.taxonomy.taxonomy import Label
+
+KEYS = {
+    "id": ("id", "label_id", "synset", "wnid"),
+    "name": ("name", "names", "label", "class", "class_name", "category", "display_name"),
+    "synonyms": ("synonyms", "aliases"),
+    "parent": ("parent", "parents", "supercategory"),
+    "gloss": ("gloss", "definition", "description"),
+}
+"""Columns of tables and keys of JSON objects that are read, under all their names."""
+
+LISTS = ("categories", "id2label", "names", "classes", "labels", "label2id")
+"""Keys of files whose value is the list of classes, of COCO, Hugging Face and Ultralytics."""
+
+MAX_YAML = 4 << 20
+"""Characters of a YAML file; its reader is slow."""
+
+NO_PARENT = ("none", "null", "nan")
+"""Parents of a class that has none, as tools write them."""
+
+_OURS = {theirs: ours for ours, all_theirs in KEYS.items() for theirs in all_theirs}
+_SEVERAL = ("name", "synonyms", "parent")
+_SYNSET = re.compile(r"(n\d{8})[\s,:]+(.+)")
+
+Row = Mapping[str, Any]
+"""Values of one class by column or key."""
+
+
+def label_id_of_name(name: str) -> str:
+    """Return a name as a label id, with a digest where characters are lost.
+
+    Examples
+    --------
+    >>> label_id_of_name("Traffic light"), label_id_of_name("Café"), label_id_of_name("C++")
+    ('traffic_light', 'cafe', 'c-6ee97ddf')
+    """
+    folded = unicodedata.normalize("NFC", " ".join(name.split())).casefold()
+    decomposed = unicodedata.normalize("NFKD", folded).replace(" ", "_")
+    plain = "".join(c for c in decomposed if not unicodedata.combining(c))
+    kept = re.sub(r"[^a-z0-9_\-]+", "", plain)[:100]
+    if kept and kept == plain:
+        return kept
+    digest = hashlib.sha256(folded.encode("utf-8", "replace")).hexdigest()[:8]
+    return "-".join(filter(None, (kept.strip("-_"), digest)))
+
+
+def read_names(lines: Lines, where: str) -> Iterator[Label]:
+    """Read a text file with a label in each line: its names, with commas between.
+
+    A line may begin with the id of a synset, as in ImageNet's lists (``n01440764 tench``), or be a
+    comment after ``#``.
+    """
+    for number, line in lines:
+        text = line.strip()
+        if not text.startswith("#"):
+            synset = _SYNSET.fullmatch(text)
+            names = _split(synset[2] if synset else text, ",")
+            yield _label(synset[1] if synset else "", names, number, where)
+
+
+def read_table(lines: Lines, where: str) -> Iterator[Label]:
+    """Read a table with a column of names and others of `KEYS`, or with one column and no header.
+
+    Commas or tabs separate columns, ``|`` or ``;`` several names or parents in a cell.
+    """
+    texts = list(lines)
+    delimiter = "\t" if texts and "\t" in texts[0][1] else ","
+    rows = list(csv_rows(texts, where, delimiter))
+    header = [column.strip() for column in rows[0][1]] if rows else []
+    if "name" not in map(_ours, header):
+        if len(header) > 1:
+            message = "a table of labels begins with neither child, parent nor a column of names"
+            raise bad_line(f"{message} ({', '.join(KEYS['name'])})", f"{where}:1", texts[0][1])
+        header, rows = ["name"], [(0, []), *rows]
+    table = []
+    for number, row in rows[1:]:
+        if len(row) != len(header):
+            raise bad_line("a row lacks columns of the header", f"{where}:{number}", str(row))
+        cells = dict(zip(header, row, strict=True))
+        many = {k: _split(v, "|;") for k, v in cells.items() if _ours(k) in _SEVERAL}
+        table.append((number, cells | many))
+    yield from _labels(table, where)
+
+
+def read_json(lines: Lines, where: str) -> Iterator[Label]:
+    """Read COCO's categories, ImageNet's class index, or a list or an object of names.
+
+    The list may be the value of one of the keys `LISTS`.
+    """
+    yield from _read_any(parse_json("".join(text for _, text in lines), where), where)
+
+
+def read_yaml(lines: Lines, where: str) -> Iterator[Label]:
+    """Read the names of a data set of Ultralytics, or what `read_json` reads, from YAML."""
+    text = "".join(line for _, line in lines)
+    try:
+        if len(text) > MAX_YAML:
+            raise yaml.YAMLError(f"more than {MAX_YAML:,} characters")
+        # The base loader leaves all values texts: a class may be called "no".
+        value = yaml.load(text, yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(
+            "the taxonomy is not YAML", facts={"where": where, "cause": error}
+        ) from error
+    yield from _read_any(value, where)
+
+
+def _read_any(value: Any, where: str) -> Iterator[Label]:
+    if isinstance(value, dict):
+        for key in LISTS:
+            if isinstance(value.get(key), list | dict):
+                return _read_any(value[key], where)
+        if value and all(isinstance(v, int) and not isinstance(v, bool) for v in value.values()):
+            return _of_names(sorted(value, key=value.__getitem__), where)
+        return _read_any(list(value.values()), where)
+    if not isinstance(value, list):
+        raise bad_line("the taxonomy has no list of classes", where, repr(value))
+    if all(isinstance(item, dict) for item in value):
+        return _labels(list(enumerate(value, 1)), where)
+    if all(isinstance(item, list) and len(item) == 2 for item in value):
+        rows = [{"id": item[0], "name": str(item[1]).replace("_", " ")} for item in value]
+        return _labels(list(enumerate(rows, 1)), where)
+    return _of_names(value, where)
+
+
+def _of_names(names: Iterable[Any], where: str) -> Iterator[Label]:
+    """Yield a label for each class of a list; later ones of the same name are numbered."""
+    seen: Counter[str] = Counter()
+    for number, name in enumerate(names, 1):
+        if not isinstance(name, str) or not name.strip():
+            raise bad_line("a class of the taxonomy has no name", f"{where}:{number}", repr(name))
+        label = _label("", _split(name, ","), number, where)
+        seen[label.label_id] += 1
+        n_seen = seen[label.label_id]
+        yield replace(label, label_id=f"{label.label_id}-{n_seen}") if n_seen > 1 else label
+
+
+def _labels(rows: Sequence[tuple[int, Row]], where: str) -> Iterator[Label]:
+    """Yield the labels of numbered rows; parents are ids or names, supercategories also new."""
+    labels: list[Label] = []
+    above: dict[str, int] = {}
+    for number, row in rows:
+        texts: dict[str, list[str]] = {ours: [] for ours in KEYS}
+        for key, value in row.items():
+            if ours := _ours(key):
+                texts[ours] += _texts(value, key, f"{where}:{number}")
+        # A number is the position of a class in a list, and not an id that people know.
+        label_id = texts["id"][0] if texts["id"] and not isinstance(row.get("id"), int) else ""
+        names = texts["name"] + texts["synonyms"]
+        unread = tuple(str(key) for key in row if not _ours(key))
+        label = _label(label_id, names, number, where)
+        parents = [p for p in texts["parent"] if p.lower() not in NO_PARENT and p not in names]
+        gloss = next(iter(texts["gloss"]), None)
+        labels.append(replace(label, parents=tuple(parents), gloss=gloss, unread=unread))
+        above |= {label_id_of_name(p): number for p in parents if row.get("supercategory") == p}
+    by_name = {label.names[0][0]: label.label_id for label in reversed(labels) if label.names}
+    known = {label.label_id for label in labels}
+    for label in labels:
+        parents = [p if p in known else by_name.get(p, label_id_of_name(p)) for p in label.parents]
+        yield replace(label, parents=tuple(parents))
+    for label_id, number in above.items():
+        if label_id not in known:
+            yield Label(label_id, (), line=number)
+
+
+def _label(label_id: str, names: Sequence[str], number: int, where: str) -> Label:
+    if any(unicodedata.category(c) == "Cc" for name in names for c in name):
+        raise bad_line("a name holds a control character", f"{where}:{number}", repr(names))
+    if not label_id and not names:
+        raise bad_line("a class of the taxonomy has no name", f"{where}:{number}", "")
+    named = tuple((name, "") for name in dict.fromkeys(names))
+    return Label(label_id or label_id_of_name(names[0]), named, line=number)
+
+
+def _texts(value: Any, key: str, where: str) -> list[str]:
+    """Return the texts of a cell or of a JSON value: one, or several."""
+    values = value if isinstance(value, list) else [value]
+    texts = [str(v) if isinstance(v, int) else v for v in values if v is not None]
+    if not all(isinstance(text, str) for text in texts):
+        raise bad_line(f"`{key}` of a class is not a text", where, repr(value))
+    return [text.strip() for text in texts if text.strip()]
+
+
+def _split(text: str, signs: str) -> list[str]:
+    parts = re.split(f"[{signs}]", text)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _ours(key: Any) -> str:
+    """Return the key of `KEYS` that a column or a key of JSON means, or an empty text."""
+    return _OURS.get(str(key).strip().lower(), "")

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labeling.errors import InputError
+from labeling.taxonomy.published import TaxonomyFiles, read_taxonomy
+from labeling.taxonomy.taxonomy import Taxonomy
+
+COCO = {
+    "images": [],
+    "categories": [
+        {"id": 1, "name": "person", "supercategory": "person"},
+        {"id": 3, "name": "traffic light", "supercategory": "outdoor", "color": [1, 2, 3]},
+    ],
+}
+YAML = "path: ../x\ntrain: images\nnames:\n  0: person\n  1: no\n  2: traffic light\n"
+
+
+def labels(path: Path, content: Any) -> dict[str, list[str]]:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return names_of(read_taxonomy(path))
+
+
+def names_of(taxonomy: Taxonomy) -> dict[str, list[str]]:
+    names = [[name for name, _ in of_label] for of_label in taxonomy.names]
+    return dict(zip(taxonomy.label_ids, names, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "expected"),
+    [
+        ("a.txt", "cat\nT-shirt\n\n# pets\n", {"cat": ["cat"], "t-shirt": ["T-shirt"]}),
+        ("coco.names", "cat\ndog\n", {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.txt", "n01440764 tench, Tinca tinca\n", {"n01440764": ["tench", "Tinca tinca"]}),
+        ("a.csv", "cat\ndog\n", {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.csv", "\ufeffName,Synonyms\nCat,puss;kitty\n", {"cat": ["Cat", "puss", "kitty"]}),
+        ("a.tsv", "id\tname\nx\tcat|puss\n", {"x": ["cat", "puss"]}),
+        ("a.json", ["cat", "dog"], {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.json", {"0": "crane", "1": "crane"}, {"crane": ["crane"], "crane-2": ["crane"]}),
+        ("a.json", {"id2label": {"0": "cat"}, "model": "x"}, {"cat": ["cat"]}),
+        ("a.json", {"dog": 1, "cat": 0}, {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.json", {"0": ["n01", "great_white"]}, {"n01": ["great white"]}),
+        ("a.yaml", YAML, {"no": ["no"], "person": ["person"], "traffic_light": ["traffic light"]}),
+        ("a.yml", "names: [a b, c]\n", {"a_b": ["a b"], "c": ["c"]}),
+        ("a.json", '{"names": ["x"], "id": "a"}\n{"id": "b"}\n', {"a": ["x"], "b": []}),
+    ],
+)
+def test_lists_of_classes_are_read(
+    tmp_path: Path, file: str, content: Any, expected: dict[str, list[str]]
+) -> None:
+    assert labels(tmp_path / file, content) == expected
+
+
+def test_supercategories_are_labels_without_names(tmp_path: Path) -> None:
+    (tmp_path / "coco.json").write_text(json.dumps(COCO, indent=1))
+    taxonomy = read_taxonomy(tmp_path / "coco.json")
+    assert names_of(taxonomy) == {
+        "outdoor": [],
+        "person": ["person"],
+        "traffic_light": ["traffic light"],
+    }
+    assert taxonomy.parents == ((), (), (0,))
+    assert taxonomy.unread == {"color": 1}
+
+
+def test_parents_of_a_table_are_ids_or_names(tmp_path: Path) -> None:
+    text = "id,name,parent\na1,Cat,Pet\na2,Dog,p\np,Pet,\n"
+    (tmp_path / "a.csv").write_text(text)
+    assert read_taxonomy(tmp_path / "a.csv").parents == ((2,), (2,), ())
+    (tmp_path / "a.csv").write_text(text.replace(",Pet\n", ",Pt\n"))
+    with pytest.raises(InputError, match="a parent that is not in the taxonomy"):
+        read_taxonomy(tmp_path / "a.csv")
+
+
+def test_keys_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "a", "name": "x"}\n{"id": "b", "parnts": []}\n')
+    assert read_taxonomy(tmp_path / "a.jsonl").unread == {"name": 1, "parnts": 1}
+
+
+def test_names_without_a_language_are_of_the_given_one(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Hund\n")
+    taxonomy = read_taxonomy(TaxonomyFiles(tmp_path / "a.txt", language="de"))
+    assert taxonomy.names == ((("Hund", "de"),),)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("a.json", 5),
+        ("a.json", []),
+        ("a.json", [None]),
+        ("a.json", [[1, 2, 3]]),
+        ("a.json", [{"id": 1}]),
+        ("a.json", [{"name": {"a": 1}}]),
+        ("a.json", "[" * 50_000),
+        ("a.yaml", "[" * 5_000),
+        ("a.yaml", "a: ["),
+        ("a.csv", "a,b\n1,2\n"),
+        ("a.csv", "name,parent\ncat\n"),
+        ("a.txt", "cat\ncat\n"),
+        ("a.txt", ", ,\n"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, file: str, content: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        labels(tmp_path / file, content)
+    assert file in str(caught.value)
