@@ -121,6 +121,24 @@ SIGNALS = TableSchema(
 
 PLACEMENTS = TableSchema("placements", "one image shown on one page", (_image(), _page(), _host()))
 
+PAGES = TableSchema(
+    "pages",
+    "one page, and the input that it was read from first",
+    (
+        _page(),
+        Field("url", pa.string(), "URL, or the name that a table gives"),
+        Field("file", pa.string(), "path below the data folder (`zip#path` in a zip file)"),
+        Field(
+            "record",
+            pa.int64(),
+            "offset of its record in an archive, or its first line or row in a table, from 1",
+            nullable=True,
+            low=0,
+        ),
+    ),
+    key=("page_id",),
+)
+
 LINKS = TableSchema(
     "links",
     "one hyperlink from page to page",

@@ -44,7 +44,7 @@ def read_archive(path: Path, name: str, locate: Locate) -> Iterator[tuple[str, p
     Yields
     ------
     name, table
-        Tables of `labeling.schemas` by name: signals, placements, links, images and rejects.
+        Tables of `labeling.schemas` by name: pages, signals, placements, links, images and rejects.
         Rejects are the reasons of `labeling.readers.http.Broken` for records, and those of
         `labeling.html.page` for parts of pages. From an archive with a ``shared_member`` no image
         is taken, because it could not be read again by its offset.
@@ -71,7 +71,9 @@ def read_archive(path: Path, name: str, locate: Locate) -> Iterator[tuple[str, p
         if isinstance(item, Broken):
             broken[item.offset, item.reason] = item
         else:
-            rows.add_page(item, host_of(item.url), find, missing_is_reject=False)
+            offset, page = item
+            origin = (name, offset)
+            rows.add_page(page, host_of(page.url), find, origin, missing_is_reject=False)
             n_pages += 1
             if n_pages % PAGES_PER_TABLE == 0:
                 yield from rows.tables()
@@ -86,13 +88,14 @@ def read_stored(path: Path, offset: int) -> bytes | None:
     return record.body if isinstance(record, Record) and record.offset == offset else None
 
 
-def _pages(path: Path) -> Iterator[Page | Broken]:
+def _pages(path: Path) -> Iterator[tuple[int, Page] | Broken]:
     for record in read_records(path, _is_page):
         if isinstance(record, Broken):
             yield record
         elif _is_page(record.head.status, record.head.mime):
             try:
-                yield read_page(record.body, record.url, record.head.charset)
+                page = read_page(record.body, record.url, record.head.charset)
+                yield record.offset, page
             except PARSING_ERRORS as error:
                 yield Broken(record.offset, "bad_record", f"{record.url}: {cause(error)}")
 

@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from labeling.html.page import Page, PageImage, Text
 from labeling.keys import ids
+from labeling.keys.urls import url_id
 from labeling.readers.image_files import Located
-from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS, TableSchema
+from labeling.schemas import IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS, TableSchema
 
 Locate = Callable[[str], Located | None]
 """Returns the image that a URL refers to, or None if it is not an image."""
 
-_TABLES = (LINKS, IMAGES, SIGNALS, PLACEMENTS, REJECTS)
+_TABLES = (PAGES, LINKS, IMAGES, SIGNALS, PLACEMENTS, REJECTS)
 
 
 class PageRows:
@@ -27,7 +28,15 @@ class PageRows:
         self._digest = functools.lru_cache(maxsize=100_000)(ids.digest)
         self._clear()
 
-    def add_page(self, page: Page, host: str, locate: Locate, *, missing_is_reject: bool) -> None:
+    def add_page(
+        self,
+        page: Page,
+        host: str,
+        locate: Locate,
+        origin: tuple[str, int | None],
+        *,
+        missing_is_reject: bool,
+    ) -> None:
         """Add a page.
 
         Parameters
@@ -36,10 +45,12 @@ class PageRows:
             The page and its host.
         locate
             Finds the images.
+        origin
+            File and offset of the record that the page was read from.
         missing_is_reject
             Also add a reject for each image whose file is missing.
         """
-        page_id = ids.digest(page.url)
+        page_id = self.add_origin(page.url, *origin)
         for image in page.images:
             located = _first_file(image, locate)
             if located is None:
@@ -54,6 +65,12 @@ class PageRows:
             self._extend(LINKS, len(urls), page_id, targets, host, *nullable, navs)
         for reason, value in page.losses:
             self.reject(page.url, reason, value)
+
+    def add_origin(self, url: str, file: str, record: int | None = None) -> str:
+        """Add the input of a page, by its URL or name, and return its id."""
+        page_id = url_id(url)
+        self._extend(PAGES, 1, page_id, url, file, record)
+        return page_id
 
     def add_image(
         self, image: Located, page: tuple[str, str], texts: Iterable[Text], lang: str | None

@@ -11,7 +11,7 @@ import pyarrow as pa
 from labeling.html.page import MAX_PAGE_BYTES, read_page
 from labeling.keys.urls import host_of, is_url
 from labeling.readers.guard import rejecting
-from labeling.readers.image_files import Locator
+from labeling.readers.image_files import Locator, named
 from labeling.readers.listing import input_files, no_input
 from labeling.readers.page_rows import PageRows
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
@@ -65,9 +65,11 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
         if not is_url(url):
             rows.reject(f"{root.name}#{path}", "bad_url", url)
             continue
+        site = named(locator.base, root)
+        origin = (f"{site}#{path}" if root.is_file() else f"{site}/{path}", None)
         with rejecting(partial(rows.reject, f"{root.name}#{path}"), "bad_record"):
             page = read_page(content, url)
-            rows.add_page(page, host_of(url), locator.locate, missing_is_reject=True)
+            rows.add_page(page, host_of(url), locator.locate, origin, missing_is_reject=True)
     yield from rows.tables()
 
 

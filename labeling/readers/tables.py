@@ -24,6 +24,7 @@ from labeling.schemas import (
     FEEDBACK_KINDS,
     IMAGES,
     LINKS,
+    PAGES,
     PLACEMENTS,
     REJECTS,
     SIGNALS,
@@ -58,9 +59,9 @@ def read_signals(
     Yields
     ------
     name, table
-        Tables of `labeling.schemas` by name: images, signals, placements and rejects. Rows whose
-        image is a path without a file are rejects (``image_missing``), those that cannot be read
-        (``bad_row``), and the end of a compressed file that is cut (``truncated``).
+        Tables of `labeling.schemas` by name: images, signals, placements, pages and rejects. Rows
+        whose image is a path without a file are rejects (``image_missing``), those that cannot be
+        read (``bad_row``), and the end of a compressed file that is cut (``truncated``).
 
     Raises
     ------
@@ -101,6 +102,20 @@ def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str,
     check(checked, SIGNALS, str(batch.path))
     yield "signals", checked.filter(pc.not_equal(checked["text"], ""))
     yield "placements", pa.table(key, schema=PLACEMENTS.arrow)
+    yield "pages", _pages(kept, key["page_id"], page)
+
+
+def _pages(batch: Batch, page_id: pa.Array, page: list[str]) -> pa.Table:
+    """Return the pages of some rows, each with its first row."""
+    first = {name: row for row, name in reversed(list(enumerate(page_id.to_pylist())))}
+    rows = np.array(sorted(first.values()), np.int64)
+    columns = {
+        "page_id": page_id.take(pa.array(rows)),
+        "url": [page[row] for row in rows],
+        "file": pa.repeat(batch.name, len(rows)),
+        "record": batch.rows[rows] + 1,
+    }
+    return pa.table(columns, schema=PAGES.arrow)
 
 
 def read_links(

@@ -21,8 +21,8 @@ MAX_METADATA_BYTES = 8 << 20
 WAT_SUFFIXES = (".wat", ".wat.gz")
 
 
-def read_wat(path: Path) -> Iterator[Page | Broken]:
-    """Read the pages of a WAT file: images with their alternative texts, links, title.
+def read_wat(path: Path) -> Iterator[tuple[int, Page] | Broken]:
+    """Read the offsets and pages of a WAT file: images with their alternative texts, links, title.
 
     A damaged record is yielded as `Broken`, and reading resumes after it.
     """
@@ -34,7 +34,7 @@ def read_wat(path: Path) -> Iterator[Page | Broken]:
     )
 
 
-def _read(record: WarcRecord) -> Page | Broken | None:
+def _read(record: WarcRecord) -> tuple[int, Page] | Broken | None:
     offset, length = record.stream_pos, record.content_length
     url = record.headers.get("WARC-Target-URI") or ""
     if length > MAX_METADATA_BYTES:
@@ -45,9 +45,10 @@ def _read(record: WarcRecord) -> Page | Broken | None:
     if record.record_type != WarcRecordType.metadata:
         return None
     try:
-        return _page(json.loads(content))
+        page = _page(json.loads(content))
     except (ValueError, RecursionError, AttributeError, TypeError) as error:
         return Broken(offset, "bad_record", str(error))
+    return None if page is None else (offset, page)
 
 
 def _page(content: dict[str, Any]) -> Page | None:

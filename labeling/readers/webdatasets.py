@@ -15,7 +15,7 @@ import pyarrow as pa
 from labeling.errors import InputError
 from labeling.html.page import Text
 from labeling.keys import ids
-from labeling.keys.urls import host_of, url_id
+from labeling.keys.urls import host_of
 from labeling.readers.image_files import Located
 from labeling.readers.page_rows import PageRows
 from labeling.readers.tar_members import Damage, shown, tar_members
@@ -137,7 +137,7 @@ def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str
     lang = texts.pop("lang", "") or None
     located = Located(ids.digest(content), f"{name}#{image.offset_data}+{image.size}", image.size)
     named = [Text(source, text) for source, text in texts.items() if text]
-    rows.add_image(located, (url_id(page), host_of(page)), named, lang)
+    rows.add_image(located, (rows.add_origin(page, name), host_of(page)), named, lang)
 
 
 def _texts(sample: _Sample, columns: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -7,13 +7,14 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.errors import ConfigError, IntegrityError
+from labeling.schemas import PAGES
 from labeling.taxonomy.confusables import visible
 from pipelines.inspecting.formatting import size, write_table
 from pipelines.inspecting.survey import (
@@ -29,6 +30,7 @@ from pipelines.inspecting.tables import (
     count,
     find_table,
     label_names,
+    origins,
     tables,
 )
 from pipelines.inspecting.where import Filter, did_you_mean, read_filter
@@ -86,7 +88,8 @@ def show(
     wheres
         Filters, as `pipelines.inspecting.where` describes them.
     columns
-        Columns to write, in this order; empty for all. ``label`` is the name of a label.
+        Columns to write, in this order; empty for all. ``label`` is the name of a label,
+        ``page`` the URL, file and record of a page.
     limit
         Most rows to write; by default `DEFAULT_LIMIT` as a table, else all.
     form
@@ -114,16 +117,20 @@ def show(
             notify(stale_note(state.name, state.stale))
     known = list(table.schema.names)
     names = label_names(listed) if "label_id" in known else None
+    pages = _pages_of(listed) if "page_id" in known and table.name != PAGES.name else None
     rows = read_filter(wheres, table.schema, names)
     if only_count:
         out.write(f"{count(table, rows)}\n")
         return
-    _check_columns(columns, known if names is None else [*known, "label"])
+    added = ["label"] * (names is not None) + ["page"] * (pages is not None)
+    _check_columns(columns, [*known, *added])
     if form == "table":
         if names is not None:
             known.insert(known.index("label_id") + 1, "label")
+        if pages is not None:
+            known.insert(known.index("page_id") + 1, "page")
         limit = DEFAULT_LIMIT if limit is None else limit
-    values = _values(table, list(columns) or known, rows, limit, names)
+    values = _values(table, list(columns) or known, rows, limit, _Names(names, pages))
     if form == "csv":
         _write_csv(list(columns) or known, values, out)
     elif form == "jsonl":
@@ -131,6 +138,17 @@ def show(
     else:
         n_shown = _write_rows(list(columns) or known, table.schema, values, out)
         _note_hidden_rows(table.n_rows, bool(wheres), n_shown, limit)
+
+
+class _Names(NamedTuple):
+    """The names of labels, and the table of pages; None where the rows have no such ids."""
+
+    labels: pa.Table | None
+    pages: TableFiles | None
+
+
+def _pages_of(listed: Sequence[TableFiles]) -> TableFiles | None:
+    return next((table for table in listed if table.name == PAGES.name), None)
 
 
 def _check_columns(columns: Sequence[str], known: Sequence[str]) -> None:
@@ -156,17 +174,19 @@ def _values(
     columns: Sequence[str],
     rows: Filter,
     limit: int | None,
-    names: pa.Table | None,
+    names: _Names,
 ) -> Iterator[dict[str, Any]]:
-    """Yield rows as plain values; the column ``label`` is looked up in `names`."""
-    stored = list(
-        dict.fromkeys("label_id" if n == "label" and names is not None else n for n in columns)
-    )
+    """Yield rows as plain values; the columns ``label`` and ``page`` are looked up in `names`."""
+    key_of = {"label": "label_id"} if names.labels is not None else {}
+    key_of |= {"page": "page_id"} if names.pages is not None else {}
+    stored = list(dict.fromkeys(key_of.get(name, name) for name in columns))
     for batch in batches(table, stored, rows, limit):
         values = {name: _plain(batch.column(name)) for name in stored}
-        if names is not None and "label_id" in values:
-            row = pc.index_in(batch.column("label_id"), value_set=names["label_id"])
-            values["label"] = names["label"].take(row)
+        if names.labels is not None and "label_id" in values:
+            row = pc.index_in(batch.column("label_id"), value_set=names.labels["label_id"])
+            values["label"] = names.labels["label"].take(row)
+        if names.pages is not None and "page" in columns:
+            values["page"] = origins(names.pages, batch.column("page_id"))
         yield from pa.table({name: values[name] for name in columns}).to_pylist()
 
 

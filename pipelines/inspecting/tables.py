@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset
 import pyarrow.fs
 import pyarrow.parquet as pq
@@ -97,6 +98,32 @@ def label_names(listed: Sequence[TableFiles]) -> pa.Table | None:
     names = [row["names"][0]["name"] if row["names"] else row["label_id"] for row in rows]
     columns = {"label_id": pa.array(ids, pa.string()), "label": pa.array(names, pa.string())}
     return pa.table(columns) if taxonomy else None
+
+
+def origins(pages: TableFiles, page_id: pa.Array) -> pa.Array:
+    """Return URL, file and record of each page as one text, null for pages that were not read.
+
+    Parameters
+    ----------
+    pages
+        The table ``pages``, sorted by its ids, so that only row groups with some of them are read.
+    page_id
+        Ids of the pages.
+    """
+    wanted = page_id.unique()
+    columns = ["page_id", "url", "file", "record"]
+    field = pa.dataset.field("page_id")
+    low, high = (pc.min_max(wanted)[bound] for bound in ("min", "max"))
+    # Arrow 25 skips row groups by comparisons, but not by `isin`.
+    plain = (field >= low) & (field <= high) & field.isin(wanted)
+    parts = list(batches(pages, columns, Filter(plain, ()), len(wanted)))
+    rows = pa.Table.from_batches(parts, pages.schema).to_pylist()
+    texts = {
+        row["page_id"]: f"{row['url']} ({row['file']}"
+        + (")" if row["record"] is None else f"#{row['record']})")
+        for row in rows
+    }
+    return pa.array([texts.get(key) for key in page_id.to_pylist()], pa.string())
 
 
 def batches(

@@ -18,7 +18,7 @@ from labeling.errors import UnreadableFile, WinnowError
 from labeling.keys import ids
 from labeling.keys.runs import distinct_rows
 from labeling.readers.image_files import Locator
-from labeling.schemas import FEEDBACK, IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
+from labeling.schemas import FEEDBACK, IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.input import ReadContext
 from pipelines.jobs.splits import input_of
@@ -33,12 +33,13 @@ MAX_ROWS = 100_000
 BAD_FILE = "bad_file"
 """Reason of a file that cannot be read at all."""
 
-SCHEMAS = (SIGNALS, PLACEMENTS, LINKS, FEEDBACK, IMAGES, REJECTS)
+SCHEMAS = (SIGNALS, PLACEMENTS, PAGES, LINKS, FEEDBACK, IMAGES, REJECTS)
 
 _KEYS = {
     "signals": "image_id",
     "placements": "image_id",
     "images": "image_id",
+    "pages": "page_id",
     "links": "dst_page",
     "feedback": "user_key",
     "rejects": "key",
@@ -48,12 +49,17 @@ _ORDER = {
     "signals": ["image_id", "page_id", "source", "text"],
     "placements": ["image_id", "page_id"],
     "images": ["image_id", "location"],
+    "pages": ["page_id", "file", "record", "url"],
     "links": ["dst_page", "src_page", "anchor"],
     "feedback": ["user_id", "event_id", "image_id", "label_id", "query", "kind"],
     "rejects": ["where", "reason"],
 }
 
-_UNIQUE = {"images": ["image_id"], "placements": ["image_id", "page_id"]}
+_UNIQUE = {
+    "images": ["image_id"],
+    "placements": ["image_id", "page_id"],
+    "pages": ["page_id"],
+}
 """Columns of which the first of equal rows is kept."""
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from labeling.errors import InputError
 from labeling.keys import ids
+from labeling.keys.runs import distinct_rows
 from labeling.readers import tabular
 from labeling.readers.image_files import Locator, site_paths
 from labeling.readers.listing import input_files
@@ -97,6 +98,7 @@ def test_an_empty_table_gives_empty_tables(folder: Path) -> None:
         "images": 0,
         "signals": 0,
         "placements": 0,
+        "pages": 0,
     }
 
 
@@ -238,7 +240,8 @@ def everything(path: Path, columns: dict[str, str]) -> dict[str, pa.Table]:
     tables: dict[str, list[pa.Table]] = {}
     for name, rows in read_signals(path, columns, "alt", Locator(path.parent, [])):
         tables.setdefault(name, []).append(rows)
-    return {name: pa.concat_tables(parts).combine_chunks() for name, parts in tables.items()}
+    whole = {name: pa.concat_tables(parts).combine_chunks() for name, parts in tables.items()}
+    return whole | {"pages": distinct_rows(whole["pages"], ["page_id"])}  # once in each batch
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
