@@ -74,6 +74,7 @@ def label(
     *,
     out: Path | str,
     runner: str | None = None,
+    limit: int | None = None,
     beam_options: Sequence[str] = (),
     settings: Overrides = (),
 ) -> Stage:
@@ -88,6 +89,9 @@ def label(
     runner
         ``embedded`` (the default), ``dask``, ``flink``, ``spark``, ``dataflow``, or any of Beam's
         names.
+    limit
+        Rows of each input to read, to try the settings; everything made from them is marked as a
+        sample. Refused for a folder that holds the rows of all inputs.
     beam_options
         More options of Beam, such as ``--direct_num_workers=2``.
     {settings}
@@ -108,6 +112,8 @@ def label(
     from pipelines.jobs.label import label as make_candidates
 
     checked = _read(config, settings)
+    if limit is not None:
+        checked = with_overrides(checked, {"label.limit": limit})
     run_dir = absolute(Path(out))
     for_runner = (f"--runner={runner}",) if runner else ()
     with locked(run_dir) as dead:

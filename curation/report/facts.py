@@ -55,6 +55,7 @@ def headline(facts: Facts) -> list[str]:
     """
     return [
         _kept(facts),
+        *_sample(facts),
         *_floor(facts),
         *_precision(facts),
         *_truth(facts),
@@ -87,6 +88,11 @@ def _kept(facts: Facts) -> str:
     if kept is None:
         return f"Found {candidates:,} candidate labels; none is selected yet."
     return f"Kept {kept:,} of {candidates:,} candidate labels ({percent(kept / candidates)})."
+
+
+def _sample(facts: Facts) -> list[str]:
+    limit = facts.get("limit")
+    return [f"A sample: of each input only the first {limit:,} rows were read."] if limit else []
 
 
 def _floor(facts: Facts) -> list[str]:

@@ -47,6 +47,12 @@ def demo(out: Path, seed: int) -> None:
     metavar="NAME",
     help="embedded (the default), dask, flink, spark, dataflow, or any of Beam's names.",
 )
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Read only the first N rows of each input, to try the settings.",
+)
 @set_option
 @click.argument("beam_options", nargs=-1, type=click.UNPROCESSED)
 def label(config: Path, out: Path, **options: Any) -> None:

@@ -142,7 +142,12 @@ def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -
         progress=Progress(stage_name("shards", labels.name), "images"),
     )
     _refuse_no_images(stage_name("shards", labels.name), work, config.base)
-    facts = {**labels.card, **work.counts, "short_side": config.export.short_side}
+    facts = {
+        "limit": candidates.facts.get("limit"),
+        **labels.card,
+        **work.counts,
+        "short_side": config.export.short_side,
+    }
     write_card(facts, work.dir)
 
 

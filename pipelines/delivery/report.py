@@ -55,6 +55,7 @@ def report(config: Config, run_dir: Path) -> Path:
             name: {"content": stage.content, "counts": dict(stage.counts)}
             for name, stage in stages.items()
         },
+        "limit": candidates.facts.get("limit"),
         "bursts": candidates.facts.get("bursts", []),
     }
     with stage_line("report"):

@@ -16,6 +16,7 @@ class GraphInput(Input):
     """Links between hosts or pages, as Common Crawl publishes its graphs."""
 
     path_keys = ("edges", "vertices")
+    counted = "links"
     suffixes = (".txt", ".tsv", ".gz")
 
     vertices: str = Field(description="text file of id, tab, reversed host or URL; also with .gz")

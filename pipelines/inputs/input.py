@@ -54,6 +54,9 @@ class Input(Section, ABC):
     bytes_per_row: ClassVar[int] = 100
     """Bytes of a file that give about one signal."""
 
+    counted: ClassVar[str] = "signals"
+    """Table whose rows `label.limit` counts."""
+
     reads_labels: ClassVar[bool] = False
     """Whether the rows depend on the labels of the taxonomy."""
 

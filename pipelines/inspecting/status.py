@@ -47,6 +47,8 @@ _COUNT_NAMES = {
 }
 
 _MEASURES = {
+    "signals": ("limit",),
+    "candidates": ("limit",),
     "selected": ("precision", "precision_low", "precision_high"),
     "model": ("final_loss",),
     "evaluation": ("map",),
@@ -168,7 +170,7 @@ def _status_of(state: StageState) -> StageStatus:
         made["seconds"],
         sum(entry["n_bytes"] for entry in state.stage.manifest["files"]),
         state.stage.counts,
-        {name: facts[name] for name in _MEASURES.get(kind, ()) if name in facts},
+        {n: facts[n] for n in _MEASURES.get(kind, ()) if facts.get(n) is not None},
     )
 
 
@@ -224,6 +226,8 @@ def _counts(stage: StageStatus) -> Iterator[str]:
 
 
 def _measures(measures: Mapping[str, float]) -> Iterator[str]:
+    if "limit" in measures:
+        yield f"a sample of {measures['limit']:,} rows of each input"
     if "precision" in measures:
         low, high = measures["precision_low"], measures["precision_high"]
         yield f"precision {measures['precision']:.3f} ({low:.3f} to {high:.3f})"

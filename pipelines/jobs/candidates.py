@@ -80,6 +80,7 @@ def make_candidates(
                 shutil.copy(counted["phrases"][0], work.dir)
                 write_table(taxonomy.to_table(), work.dir, "taxonomy")
                 work.facts |= {name: list(sentences) for name, sentences in name_facts.items()}
+                work.facts["limit"] = config.label.limit
             workspace.close()
         else:
             facts.append("unchanged")

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.runs.stage import Stage, open_stage
+from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
@@ -52,6 +52,7 @@ def make_signals(
     QualityError
         If more rows are rejected, or more archives cut, than the settings allow.
     """
+    _refuse_sample(config, run_dir)
     splits = splits_of(config)
     digests, settings = input_digests(config, splits), settings_of("signals", config)
     with stage_line("signals") as facts:
@@ -69,12 +70,15 @@ def make_signals(
                 work.counts["skipped"] = skipped_by_ending(config)
                 work.facts["guessed"] = _notify_guesses(config, splits)
                 _count_files(work, splits, config.label.max_cut_share)
+                work.facts["limit"] = config.label.limit
                 _limit_rejects(work, config.label.max_reject_share)
             workspace.close()
         else:
             facts.append("unchanged")
         stage = open_stage(run_dir, "signals")
         tables = ("images", "signals", "links", "feedback", "rejects")
+        if config.label.limit is not None:
+            facts.append(f"a sample of {config.label.limit:,} rows of each input")
         facts += [f"{stage.counts[table]:,} {table}" for table in tables]
         facts += [*reasons(stage.counts)]
     return stage
@@ -91,6 +95,17 @@ def _notify_guesses(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     if len(guesses) > MAX_PRINTED:
         notify(f"… {len(guesses):,} files in all, see the manifest of the signals, as guessed")
     return guesses
+
+
+def _refuse_sample(config: Config, run_dir: Path) -> None:
+    """Raise `InputError` if a sample would take the place of the signals of all rows."""
+    made = current(run_dir, "signals")
+    if config.label.limit is not None and made is not None and made.facts.get("limit") is None:
+        raise InputError(
+            "the run holds the rows of all inputs; a sample would replace them",
+            facts={"folder": run_dir, "limit": config.label.limit},
+            help="name another run folder for the sample",
+        )
 
 
 def _count_rows(work: StageWriter) -> None:

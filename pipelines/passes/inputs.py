@@ -7,7 +7,8 @@ each are kept.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from labeling.keys.runs import distinct_rows
 from labeling.readers.image_files import Locator
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS
 from labeling.taxonomy.published import TaxonomyFiles
-from pipelines.inputs.input import ReadContext
+from pipelines.inputs.input import Input, ReadContext
 from pipelines.jobs.splits import input_of
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.taxonomies import taxonomy_at
@@ -97,11 +98,22 @@ class ReadInputs:
         locator = Locator(base, [site.path for site in self.config.site])
         label_ids = functools.partial(_label_ids, self.labels)
         entry, files = input_of(self.config, split)
+        tables = _tables(entry, files, ReadContext(base, locator, label_ids))
+        limit = self.config.label.limit
+        yield from tables if limit is None else first_rows(tables, entry.counted, limit)
+
+
+def _tables(
+    entry: Input, files: Sequence[str], context: ReadContext
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the tables of some files; one that cannot be read is a reject."""
+    for start in range(0, len(files), entry.files_per_split):
+        some = files[start : start + entry.files_per_split]
         try:
-            yield from entry.read(files, ReadContext(base, locator, label_ids))
+            yield from entry.read(some, context)
         except UnreadableFile as error:
-            # Such inputs have a file in each split.
-            reject = {"where": f"{files[0]}#", "reason": BAD_FILE, "value": one_line(error)[:200]}
+            # Inputs that raise it are read one file at a time.
+            reject = {"where": f"{some[0]}#", "reason": BAD_FILE, "value": one_line(error)[:200]}
             yield "rejects", pa.Table.from_pylist([reject], schema=REJECTS.arrow)
 
 
@@ -109,6 +121,33 @@ def one_line(error: WinnowError) -> str:
     """Return the message of an error and its cause in one line."""
     cause = error.facts.get("cause")
     return " ".join(f"{error.message}{': ' if cause else ''}{cause or ''}".split())
+
+
+def first_rows(
+    tables: Iterator[tuple[str, pa.Table]], counted: str, limit: int
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield tables until `limit` rows of one of them, or of rejects, are read.
+
+    Texts that are left out take their images along, so that every image has a text.
+    """
+    read: dict[str, list[pa.Table]] = defaultdict(list)
+    n_rows = {counted: 0, "rejects": 0}
+    since: set[str] = set()
+    for name, rows in tables:
+        if name in since:  # the batch that filled the sample is read to its end
+            break
+        if name in n_rows:
+            rows = rows.slice(0, limit - n_rows[name])
+            n_rows[name] += len(rows)
+        read[name].append(rows)
+        if max(n_rows.values()) == limit:
+            since.add(name)
+    whole = {name: pa.concat_tables(parts) for name, parts in read.items()}
+    if n_rows[counted] == limit and counted == "signals":
+        for name in ("images", "placements"):
+            in_sample = pc.is_in(whole[name]["image_id"], value_set=whole[counted]["image_id"])
+            whole[name] = whole[name].filter(in_sample)
+    yield from whole.items()
 
 
 def _combine(table: str, rows: pa.Table) -> pa.Table:

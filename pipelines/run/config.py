@@ -56,6 +56,9 @@ class LabelSettings(Section):
         description="folder that the workers of an engine share, such as `s3://bucket/winnow`;"
         " where it is not set they share the run folder",
     )
+    limit: int | None = Field(
+        None, ge=1, description="rows of each input to read: a sample, to try the settings"
+    )
     max_reject_share: float = Field(
         0.1, ge=0, le=1, description="share of rejected input rows beyond which the run fails"
     )

@@ -62,8 +62,8 @@ def needs_of(stage: str, config: Config) -> Needs:
         return NEEDS[stage if stage in NEEDS else stage.partition("-")[0]]
     inputs = config.inputs()
     if any(entry.reads_labels for entries in inputs.values() for entry in entries):
-        return Needs((*inputs, *TAXONOMY.settings), TAXONOMY.files)
-    return Needs(tuple(inputs))
+        return Needs((*inputs, "label.limit", *TAXONOMY.settings), TAXONOMY.files)
+    return Needs((*inputs, "label.limit"))
 
 
 def settings_of(stage: str, config: Config) -> dict[str, Any]:

@@ -2,18 +2,24 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from curation.runs.stage import Stage, current, open_stage
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, REJECTS, SIGNALS
+from pipelines.inspecting.status import status
 from pipelines.jobs.label import label
 from pipelines.passes import propagation
+from pipelines.passes.inputs import first_rows
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.shuffle import engine
+from tests.pipelines.shops import write_shop
 
 
 def files_of(stage: Stage) -> dict[str, str]:
@@ -227,3 +233,50 @@ def test_names_without_a_match_and_keys_that_are_not_read_are_printed(
     assert "2 names of labels match no text:\n  c: no text matches the name 'C++'" in printed
     assert "'parnets' of 1 labels: did you mean 'parents'?" in printed
     assert (len(stage.facts["lost_names"]), len(stage.facts["unread_keys"])) == (2, 1)
+
+
+def test_a_sample_reads_the_first_rows_of_each_input_and_is_marked(tmp_path: Path) -> None:
+    write_shop(tmp_path / "shop")
+    config = read_config(tmp_path / "shop" / "run.toml", {"label.limit": 25})
+    candidates = label(config, tmp_path / "run")
+    signals = open_stage(tmp_path / "run", "signals")
+    assert signals.counts["signals"] == 2 * 25
+    assert signals.counts["links"] == signals.counts["feedback"] == 25
+    texts = signals.table(SIGNALS)
+    assert set(signals.table(IMAGES)["image_id"].to_pylist()) == set(texts["image_id"].to_pylist())
+    assert candidates.facts["limit"] == signals.facts["limit"] == 25
+    shown = str(status(tmp_path / "run"))
+    assert shown.count("a sample of 25 rows of each input") == 2
+
+
+def test_a_sample_does_not_replace_the_rows_of_all_inputs(tmp_path: Path) -> None:
+    write_shop(tmp_path / "shop")
+    config = read_config(tmp_path / "shop" / "run.toml", {"label.limit": 25})
+    label(config, tmp_path / "run")
+    whole = read_config(tmp_path / "shop" / "run.toml")
+    assert label(whole, tmp_path / "run").facts["limit"] is None
+    with pytest.raises(InputError, match="a sample would replace them"):
+        label(config, tmp_path / "run")
+    assert open_stage(tmp_path / "run", "signals").counts["signals"] > 50
+
+
+@given(
+    sizes=st.lists(st.integers(0, 8), min_size=1, max_size=5),
+    limit=st.integers(1, 20),
+)
+def test_the_rows_of_a_sample_are_the_first_ones_with_their_images(
+    sizes: list[int], limit: int
+) -> None:
+    numbers = iter(range(sum(sizes)))
+    batches = [[f"{next(numbers):032x}" for _ in range(size)] for size in sizes]
+
+    def tables() -> Iterator[tuple[str, pa.Table]]:
+        for batch in batches:
+            ids = pa.table({"image_id": pa.array(batch, pa.string())})
+            for name in ("rejects", "images", "signals", "placements"):
+                yield name, ids.slice(0, 0) if name == "rejects" else ids
+
+    first = dict(first_rows(tables(), "signals", limit))
+    expected = [image for batch in batches for image in batch][:limit]
+    for name in ("images", "signals", "placements"):
+        assert first[name]["image_id"].to_pylist() == expected
