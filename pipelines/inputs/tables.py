@@ -97,6 +97,8 @@ class SignalsInput(TableInput):
 class LinksInput(TableInput):
     """A table of links between pages."""
 
+    counted = "links"
+
     path: Paths = _PATH
     columns: dict[str, str] = Field(
         default={"src": "src", "dst": "dst"}, description="our name = the file's: src, dst, anchor"
@@ -113,6 +115,7 @@ class LinksInput(TableInput):
 class FeedbackInput(TableInput):
     """A table of what users did."""
 
+    counted = "feedback"
     reads_labels = True
 
     path: Paths = _PATH

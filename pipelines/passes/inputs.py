@@ -144,7 +144,7 @@ def first_rows(
             since.add(name)
     whole = {name: pa.concat_tables(parts) for name, parts in read.items()}
     if n_rows[counted] == limit and counted == "signals":
-        for name in ("images", "placements"):
+        for name in {"images", "placements"} & whole.keys():
             in_sample = pc.is_in(whole[name]["image_id"], value_set=whole[counted]["image_id"])
             whole[name] = whole[name].filter(in_sample)
     yield from whole.items()

@@ -34,6 +34,7 @@ STAGES = {
     ),
     "taxonomy": {"signals", "candidates"},
     "label.support_only": {"candidates"},
+    "label.limit": {"signals", "candidates"},
     "audit": {"audits"},
     "select": {"selected"},
     "select.keep": {"audits", "audits-cells", "selected"},
@@ -73,6 +74,8 @@ OTHER = {
     "train.loss": "softmax",
     "train.sampling": "square-root",
     "train.precision": "float32",
+    **{f"{section}.delimiter": ";" for section in ("signals", "links", "feedback")},
+    **{f"{section}.encoding": "latin-1" for section in ("signals", "links", "feedback")},
 }
 """Another value of each key for which `changed` cannot make one from its value."""
 
