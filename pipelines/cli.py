@@ -14,13 +14,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
 import click
 
-from labeling.errors import WinnowError
+from curation.runs.durable import FULL
+from labeling.errors import InputError, WinnowError
 from labeling.secrets import masked
 from pipelines.commands.audit import audit
 from pipelines.commands.config import config
@@ -63,17 +64,44 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _terminations_interrupt() as terminated:
+            with _terminations_interrupt() as terminated, _full_disks_refused():
                 return super().invoke(ctx)
         except WinnowError as error:
-            if ctx.params.get("verbose"):
-                _print_traceback(type(error), error, error.__traceback__)
-            else:
-                _print_error(error)
+            with suppress(OSError):  # the disk of a log may be full too
+                if ctx.params.get("verbose"):
+                    _print_traceback(type(error), error, error.__traceback__)
+                else:
+                    _print_error(error)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted: repeat the command to continue", err=True)
             sys.exit(143 if terminated else 130)
+
+
+@contextmanager
+def _full_disks_refused() -> Iterator[None]:
+    """Raise `InputError` where no stage is written and a disk is full, also that of the output."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _discard_output()
+        raise InputError(
+            f"writing failed: {error.strerror}",
+            facts={"file": error.filename or "standard output, or a file of the run"},
+            help="finished work is kept: make room, then run it again",
+        ) from error
+
+
+def _discard_output() -> None:
+    """Forget what standard output holds, which Python would write again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
 @contextmanager

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from labeling.errors import InputError
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk without room."""
 
 
 @contextmanager
@@ -43,9 +48,20 @@ def writing(path: Path, partial: Path | None = None) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace a file by some bytes in one step: readers see the old ones or the new."""
-    with writing(path) as handle:
-        handle.write(content)
+    """Replace a file by some bytes in one step: readers see the old ones or the new.
+
+    Raises
+    ------
+    InputError
+        If the disk is full.
+    """
+    try:
+        with writing(path) as handle:
+            handle.write(content)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise write_error(path.name, path, error, len(content)) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -69,14 +85,35 @@ def file_digest(path: Path) -> str:
 
 
 @contextmanager
-def reporting_write_errors(name: str, directory: Path) -> Iterator[None]:
-    """Raise `InputError` where the system refuses to write something below a folder."""
+def reporting_write_errors(
+    name: str, directory: Path, bytes_needed: Callable[[], int] = int
+) -> Iterator[None]:
+    """Raise `InputError` where the system refuses to write something below a folder.
+
+    Parameters
+    ----------
+    name, directory
+        The thing that is written, and its folder, for the message.
+    bytes_needed
+        Returns about how many bytes it needs, for a disk that is full; 0 where nobody knows.
+    """
     try:
         yield
     except OSError as error:
-        raise InputError(
-            f"writing the {name} failed: {error.strerror or error}",
-            facts={"file": error.filename or directory},
-            help="earlier outputs are untouched; make room or correct the permissions, then run it"
-            " again",
-        ) from error
+        raise write_error(name, directory, error, bytes_needed()) from error
+
+
+def write_error(name: str, path: Path, error: OSError, n_needed: int = 0) -> InputError:
+    """Return the error for something that cannot be written; of a full disk with its room."""
+    facts: dict[str, object] = {"file": error.filename or path}
+    if error.errno in FULL:
+        folder = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
+        facts["free bytes"] = f"{shutil.disk_usage(folder).free:,}"
+        if n_needed:
+            facts["needed bytes"] = f"about {n_needed:,}"
+    return InputError(
+        f"writing the {name} failed: {error.strerror or error}",
+        facts=facts,
+        help="earlier outputs are untouched; make room or correct the permissions, then run it"
+        " again",
+    )

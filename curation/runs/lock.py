@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
-from curation.runs.durable import reporting_write_errors
+from curation.runs.durable import FULL, reporting_write_errors
 from labeling.errors import BusyError
 
 
@@ -35,22 +35,32 @@ def locked(run_dir: Path) -> Iterator[str]:
     """
     with reporting_write_errors("run folder", run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
-        handle = (run_dir / ".lock").open("a+", encoding="utf-8", errors="replace")
+        # Without a buffer: its bytes would be written again when the file is closed.
+        handle = (run_dir / ".lock").open("ab+", buffering=0)
     with handle:
         _acquire(handle, run_dir)
         killed = _read_holder(handle)
         now = time.strftime("%Y-%m-%d %H:%M:%S")
+        note = f"process {os.getpid()} on {socket.gethostname()} since {now}\n"
         with reporting_write_errors("run folder", run_dir):
             handle.truncate(0)
-            handle.write(f"process {os.getpid()} on {socket.gethostname()} since {now}\n")
-            handle.flush()
+            _write(handle, note.encode())
         try:
             yield killed
         finally:
             handle.truncate(0)
 
 
-def _acquire(handle: TextIO, run_dir: Path) -> None:
+def _write(handle: BinaryIO, note: bytes) -> None:
+    """Write the note of a holder; the lock holds without it where the disk is full."""
+    try:
+        handle.write(note)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+
+
+def _acquire(handle: BinaryIO, run_dir: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -61,7 +71,7 @@ def _acquire(handle: TextIO, run_dir: Path) -> None:
         ) from error
 
 
-def _read_holder(handle: TextIO) -> str:
+def _read_holder(handle: BinaryIO) -> str:
     """Return the text of a lock file: empty after its holder ended by itself."""
     handle.seek(0)
-    return handle.read(200).strip()
+    return handle.read(200).decode("utf-8", "replace").strip()

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def reuse(
         return None
     now = current(run_dir, stage)
     if now is None or now.dir != earlier.dir:
-        _point_to(earlier.dir)
+        with reporting_write_errors(stage, earlier.dir):
+            _point_to(earlier.dir)
     # A process that was killed after its commit has not removed them.
     for unfinished in _attempts(run_dir, stage):
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -110,7 +112,8 @@ def write_stage(
         shutil.rmtree(unfinished, ignore_errors=True)
     started, clock = time.time(), time.perf_counter()
     try:
-        with reporting_write_errors(stage, work.dir):
+        needed = partial(_bytes_needed, run_dir, work.dir, inputs)
+        with reporting_write_errors(stage, work.dir, needed):
             work.dir.mkdir(parents=True, exist_ok=resume)
             for unfinished in work.dir.glob("*manifest.json*"):
                 unfinished.unlink()
@@ -160,6 +163,18 @@ def refuse_nothing(
         facts={**dropped, **(facts or {})},
         help=help or "earlier outputs are untouched; correct the input or the settings",
     )
+
+
+def _bytes_needed(run_dir: Path, work_dir: Path, inputs: Mapping[str, str]) -> int:
+    """Return about how many bytes an output needs: as many as the stages that it is made from.
+
+    What was written before the disk was full counts where it is more.
+    """
+    written = sum(path.stat().st_size for path in work_dir.rglob("*") if path.is_file())
+    sources = (current(run_dir, name) for name in inputs if (run_dir / name).is_dir())
+    entries = (entry for source in sources if source for entry in source.manifest["files"])
+    of_sources = sum(int(entry["n_bytes"]) for entry in entries)
+    return max(written, of_sources)
 
 
 def _attempts(run_dir: Path, stage: str) -> set[Path]:

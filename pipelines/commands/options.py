@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,5 +84,6 @@ def print_values(values: Iterable[tuple[str, object]]) -> None:
 
 
 def print_next(command: str) -> None:
-    """Print the next command, to stderr."""
-    click.echo(f"next: {command}", err=True)
+    """Print the next command, to stderr; a full disk of its log does not undo what is done."""
+    with suppress(OSError):
+        click.echo(f"next: {command}", err=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 
@@ -20,7 +19,13 @@ EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
 
 def notify(text: str) -> None:
     """Print one line to stderr."""
-    console.print(visible(masked(text)), markup=False)
+    _print(visible(masked(text)))
+
+
+def _print(text: str, end: str = "\n") -> None:
+    """Print to stderr; where that is a file on a full disk, the work continues without."""
+    with suppress(OSError):
+        console.print(text, end=end, markup=False)
 
 
 @contextmanager
@@ -34,7 +39,7 @@ def stage_line(name: str) -> Iterator[list[str]]:
     """
     started = time.perf_counter()
     if console.is_terminal:
-        console.print(f"{name} …", end="\r", markup=False)
+        _print(f"{name} …", end="\r")
     facts: list[str] = []
     yield facts
     seconds = time.perf_counter() - started
@@ -65,5 +70,4 @@ class Progress:
         speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
         text = f"{self._name}: {done:,} of {total:,} {self._unit}, {speed}, {left:,.0f} s left"
         end = "\r" if console.is_terminal else "\n"
-        console.print(f"{text}{note}", end=end, markup=False)
-        sys.stderr.flush()
+        _print(f"{text}{note}", end)

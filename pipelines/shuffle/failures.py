@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from curation.runs.durable import FULL
 from labeling import errors
 from labeling.errors import InputError, WinnowError
 from labeling.secrets import masked
@@ -20,8 +21,6 @@ from pipelines.shuffle import storage
 from pipelines.shuffle.markers import bytes_needed, read_json, write_json
 
 T = TypeVar("T")
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 LASTING = (*FULL, errno.EROFS)
 """Errors of the operating system that a retry does not fix."""

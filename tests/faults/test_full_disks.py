@@ -105,15 +105,8 @@ def test_a_full_disk_leaves_earlier_outputs_and_a_rerun_resumes(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    try:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "winnow-test", str(folder)]
-        subprocess.run(mount, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"a file system of limited size cannot be mounted here: {error}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with disks.mounted(tmp_path / "disk", "64k") as folder:
+        yield folder
 
 
 @LINUX
