@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from labeling.html.page import MAX_PAGE_BYTES, read_page
-from labeling.keys.urls import host_of, is_url
+from labeling.html.page import MAX_PAGE_BYTES, Page, read_page
+from labeling.keys.urls import host_of, is_url, serialised
 from labeling.readers.guard import rejecting
 from labeling.readers.image_files import Locator, named
 from labeling.readers.listing import input_files, no_input
 from labeling.readers.page_rows import PageRows
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 
-PAGE_SUFFIXES = (".html", ".htm")
+PAGE_SUFFIXES = (".html", ".htm", ".xhtml", ".xht", ".shtml")
+
+_SNIFFED = 1024
+_SCRIPT_SUFFIXES = (
+    ".php",
+    ".php3",
+    ".php5",
+    ".phtml",
+    ".asp",
+    ".aspx",
+    ".jsp",
+    ".cfm",
+    ".cgi",
+    ".pl",
+)
+# As browsers know a page by its first bytes (https://mimesniff.spec.whatwg.org, section 7.1).
+_IS_HTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!--.*?-->\s*+)*+"
+    rb"<(?:!doctype\s+html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta)"
+    rb"[\s>]|<!--",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def site_pages(base: Path, path: str) -> list[str]:
     """Return the paths of the pages of a site below its folder, or in its zip file, sorted.
+
+    Files of scripts (``.php``, …), with a query in their names and without an ending are pages if
+    they begin as HTML does.
 
     Raises
     ------
@@ -29,11 +55,23 @@ def site_pages(base: Path, path: str) -> list[str]:
     """
     root = base / path
     if not (root.is_file() and path.lower().endswith(ZIP_SUFFIX)):
-        return [p.relative_to(root).as_posix() for p in input_files(base, path, PAGE_SUFFIXES)]
-    pages = [name for name in zipped_names(root) if name.lower().endswith(PAGE_SUFFIXES)]
+        files = input_files(base, path, ("",))
+        names = [file.relative_to(root).as_posix() for file in files]
+    else:
+        names = zipped_names(root)
+    pages = [name for name in names if _is_page(root, name)]
     if not pages:
-        raise no_input(base, path, PAGE_SUFFIXES)
+        raise no_input(base, path, PAGE_SUFFIXES + _SCRIPT_SUFFIXES)
     return pages
+
+
+def _is_page(root: Path, path: str) -> bool:
+    name, query, _ = path.rpartition("/")[2].lower().partition("?")
+    if name.endswith(PAGE_SUFFIXES):
+        return True
+    if not query and "." in name and not name.partition("@")[0].endswith(_SCRIPT_SUFFIXES):
+        return False
+    return _IS_HTML.match(_read(root, path, _SNIFFED) or b"") is not None
 
 
 def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tuple[str, pa.Table]]:
@@ -68,7 +106,7 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
         site = named(locator.base, root)
         origin = (f"{site}#{path}" if root.is_file() else f"{site}/{path}", None)
         with rejecting(partial(rows.reject, f"{root.name}#{path}"), "bad_record"):
-            page = read_page(content, url)
+            page = _with_queries(read_page(content, url))
             rows.add_page(page, host_of(url), locator.locate, origin, missing_is_reject=True)
     yield from rows.tables()
 
@@ -85,6 +123,19 @@ def page_url(path: str) -> str:
     """
     name, mark, query = path.replace("#", "%23").replace("\\", "%5C").partition("?")
     return f"https://{name}{mark}{query.removesuffix('.html')}"
+
+
+def _with_queries(page: Page) -> Page:
+    """Return a page with ``?`` in its links where wget escaped it, as part of a file's name."""
+    if not any("%3F" in link.url for link in page.links):
+        return page
+    links = (link._replace(url=_with_query(link.url)) for link in page.links)
+    return replace(page, links=tuple(links))
+
+
+def _with_query(url: str) -> str:
+    name, escaped, query = url.partition("%3F")
+    return serialised(f"{name}?{query.removesuffix('.html')}") if escaped else url
 
 
 def _read(root: Path, path: str, n_bytes: int) -> bytes | None:

@@ -79,6 +79,37 @@ def test_an_image_is_found_under_the_names_that_tools_give_it(
     assert read(tmp_path, "web")["images"]["image_id"].to_pylist() == [ids.digest(b"image")]
 
 
+def test_pages_are_known_by_their_beginning_where_the_ending_does_not_tell(tmp_path: Path) -> None:
+    files = {
+        "a.org/x.php": b"<!DOCTYPE html><p>x",
+        "a.org/x.php?id=3": b"\xef\xbb\xbf\n<html><p>x",
+        "a.org/x.php?id=4.html": b"x",
+        "a.org/x.asp@id=3": b"<?xml version='1.0'?>\n<!-- a --><html>",
+        "a.org/about": b"<TITLE>x",
+        "a.org/X.XHTML": b"x",
+        "a.org/source.php": b"<?php echo 1;",
+        "a.org/img.php?id=3": b"\xff\xd8\xff\xe0",
+        "a.org/README": b"text",
+        "a.org/feed.xml": b"<html>",
+        "a.org/.git/x.html": b"x",
+    }
+    for name, content in files.items():
+        (tmp_path / "web" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "web" / name).write_bytes(content)
+    assert site_pages(tmp_path, "web") == sorted(list(files)[:6])
+
+
+def test_links_lead_to_pages_with_a_query_in_their_name(tmp_path: Path) -> None:
+    (tmp_path / "web/a.org").mkdir(parents=True)
+    html = b"<a href='x.php%3Fid=3.html'>a</a><a href='x.php?id=3'>b</a>"
+    for name in ("i.html", "x.php?id=3.html"):
+        (tmp_path / "web/a.org" / name).write_bytes(html)
+    tables = read(tmp_path, "web")
+    page_id = ids.digest("https://a.org/x.php?id=3")
+    assert set(tables["links"]["dst_page"].to_pylist()) == {page_id}
+    assert page_id in tables["pages"]["page_id"].to_pylist()
+
+
 def test_a_zip_file_without_pages_is_refused(base: Path) -> None:
     with zipfile.ZipFile(base / "web.zip", "w") as zipped:
         zipped.writestr("a.org/x.jpg", b"x")
