@@ -21,18 +21,7 @@ from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml", ".xht", ".shtml")
 
 _SNIFFED = 1024
-_SCRIPT_SUFFIXES = (
-    ".php",
-    ".php3",
-    ".php5",
-    ".phtml",
-    ".asp",
-    ".aspx",
-    ".jsp",
-    ".cfm",
-    ".cgi",
-    ".pl",
-)
+_SCRIPT_SUFFIXES = (".php", ".asp", ".aspx", ".jsp", ".cfm", ".cgi")
 # As browsers know a page by its first bytes (https://mimesniff.spec.whatwg.org, section 7.1).
 _IS_HTML = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!--.*?-->\s*+)*+"
@@ -66,9 +55,10 @@ def site_pages(base: Path, path: str) -> list[str]:
 
 
 def _is_page(root: Path, path: str) -> bool:
-    name, query, _ = path.rpartition("/")[2].lower().partition("?")
-    if name.endswith(PAGE_SUFFIXES):
+    whole = path.rpartition("/")[2].lower()
+    if whole.endswith(PAGE_SUFFIXES):
         return True
+    name, query, _ = whole.partition("?")
     if not query and "." in name and not name.partition("@")[0].endswith(_SCRIPT_SUFFIXES):
         return False
     return _IS_HTML.match(_read(root, path, _SNIFFED) or b"") is not None

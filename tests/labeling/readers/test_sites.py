@@ -79,7 +79,7 @@ def test_an_image_is_found_under_the_names_that_tools_give_it(
     assert read(tmp_path, "web")["images"]["image_id"].to_pylist() == [ids.digest(b"image")]
 
 
-def test_pages_are_known_by_their_beginning_where_the_ending_does_not_tell(tmp_path: Path) -> None:
+def test_pages_of_any_ending_are_known_by_their_beginning(tmp_path: Path) -> None:
     files = {
         "a.org/x.php": b"<!DOCTYPE html><p>x",
         "a.org/x.php?id=3": b"\xef\xbb\xbf\n<html><p>x",
