@@ -31,6 +31,8 @@ from pipelines.commands.label import demo, label
 from pipelines.commands.options import as_options
 from pipelines.commands.select import select
 from pipelines.commands.study import study
+from pipelines.run import events
+from pipelines.run.events import emit
 
 EXIT_CODES = """
 Exit codes: 0 done; 2 wrong usage or configuration; 3 an input is refused; 4 the result is below
@@ -140,7 +142,14 @@ def _terminations_interrupt() -> Iterator[list[int]]:
 @click.group(cls=_Commands, epilog=EXIT_CODES, commands=COMMANDS)
 @click.version_option(importlib.metadata.version("winnow"), prog_name="winnow")
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks.")
-def main(verbose: bool) -> None:
+@click.option(
+    "--progress",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Progress and errors on stderr for people, or a JSON object a line.",
+)
+def main(verbose: bool, progress: str) -> None:
     """Turn noisy web signals into image training sets.
 
     A run folder holds every stage of one job: `label` makes the candidates, `audit` has people
@@ -149,6 +158,7 @@ def main(verbose: bool) -> None:
 
     New here? `winnow demo` does all of it on a miniature web in two minutes.
     """
+    events.ON = progress == "json"
     handler = logging.StreamHandler()
     handler.setFormatter(_MaskedFormatter(logging.BASIC_FORMAT))
     # Before libraries are imported, to mute warnings.
@@ -158,6 +168,11 @@ def main(verbose: bool) -> None:
 
 def _print_error(error: WinnowError) -> None:
     from labeling.taxonomy.confusables import visible
+
+    facts = {name: str(value) for name, value in error.facts.items()}
+    remedy = as_options(error.help)
+    if emit("error", message=error.message, facts=facts, help=remedy, exit_code=error.exit_code):
+        return
 
     def printable(text: object) -> str:
         return visible(masked(text))
@@ -169,7 +184,7 @@ def _print_error(error: WinnowError) -> None:
     for name, value in error.facts.items():
         click.echo(f"  {printable(name)}: {printable(value)}", err=True)
     if error.help:
-        click.echo(f"  help: {printable(as_options(error.help))}", err=True)
+        click.echo(f"  help: {printable(remedy)}", err=True)
 
 
 def _print_traceback(

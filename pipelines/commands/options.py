@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from pipelines.delivery.label_sets import LABEL_SETS
+from pipelines.run.events import emit
 from pipelines.run.paths import absolute
 
 _ARGUMENT = re.compile(r"`(\w+)=`")
@@ -85,5 +86,7 @@ def print_values(values: Iterable[tuple[str, object]]) -> None:
 
 def print_next(command: str) -> None:
     """Print the next command, to stderr; a full disk of its log does not undo what is done."""
+    if emit("next", command=command):
+        return
     with suppress(OSError):
         click.echo(f"next: {command}", err=True)

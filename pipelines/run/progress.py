@@ -10,6 +10,8 @@ from rich.console import Console
 
 from labeling.secrets import masked
 from labeling.taxonomy.confusables import visible
+from pipelines.run import events
+from pipelines.run.events import emit
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -19,7 +21,8 @@ EVERY_SECONDS = 0.5 if console.is_terminal else 10.0
 
 def notify(text: str) -> None:
     """Print one line to stderr."""
-    _print(visible(masked(text)))
+    if not emit("message", text=text):
+        _print(visible(masked(text)))
 
 
 def _print(text: str, end: str = "\n") -> None:
@@ -38,12 +41,13 @@ def stage_line(name: str) -> Iterator[list[str]]:
         Facts; append to it.
     """
     started = time.perf_counter()
-    if console.is_terminal:
+    if console.is_terminal and not events.ON:
         _print(f"{name} …", end="\r")
     facts: list[str] = []
     yield facts
     seconds = time.perf_counter() - started
-    notify(f"{name:<10} {', '.join(facts)}  ({seconds:.1f} s)")
+    if not emit("stage", stage=name, facts=facts, seconds=round(seconds, 3)):
+        notify(f"{name:<10} {', '.join(facts)}  ({seconds:.1f} s)")
 
 
 class Progress:
@@ -67,6 +71,9 @@ class Progress:
         self._printed = now
         rate = (done - self._before) / (now - self._started)
         left = (total - done) / rate
+        numbers = {"done": done, "total": total, "unit": self._unit, "seconds_left": round(left, 1)}
+        if emit("progress", step=self._name, **numbers, note=note.strip(" ,")):
+            return
         speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
         text = f"{self._name}: {done:,} of {total:,} {self._unit}, {speed}, {left:,.0f} s left"
         end = "\r" if console.is_terminal else "\n"

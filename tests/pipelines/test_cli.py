@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -145,6 +146,20 @@ def test_an_interrupted_command_leaves_no_half_output(
     assert running.returncode == code, talk
     assert "interrupted" in talk
     assert winnow("label", shop / "run.toml", "--out", out).exit_code == 0
+
+
+def test_progress_as_json_has_an_object_on_every_line(run_dir: Path, tmp_path: Path) -> None:
+    source = run_dir.parent / "shop" / "run.toml"
+    done = winnow("--progress", "json", "label", source, "--out", tmp_path / "new")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [e["stage"] for e in events if e["event"] == "stage"] == ["signals", "candidates"]
+    assert events[-1]["command"] == f"winnow audit sample {tmp_path / 'new'}"
+    assert all(e["time"] > 1.7e9 for e in events)
+    failed = winnow("--progress", "json", "select", tmp_path)
+    (error,) = map(json.loads, failed.stderr.splitlines())
+    assert (error["event"], error["exit_code"]) == ("error", failed.exit_code)
+    assert error["help"] and error["facts"]
+    assert winnow("select", tmp_path).stderr.startswith("error: ")
 
 
 def test_a_configuration_that_is_shown_can_be_read(run_dir: Path, tmp_path: Path) -> None:
