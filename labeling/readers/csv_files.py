@@ -1,14 +1,14 @@
 """CSV files to batches of text columns; a row that is malformed costs that row.
 
-Arrow reads each block of lines. Only one in which a row has too few or too many columns, is not
-UTF-8 or holds a line break is read again row by row.
+Arrow reads each block of lines. Only one in which a row has too few or too many columns or is not
+UTF-8 is read again row by row; of one that holds line breaks, the rows with a line break are.
 """
 
 from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from labeling.errors import InputError
+from labeling.keys.arrays import Mask
 from labeling.readers.rows import BadRow, Rows
 from labeling.readers.sandboxed_parquet import missing_column, unreadable
 from labeling.readers.text_files import BLOCK_BYTES, CutFile, Lines, text_lines
@@ -71,7 +72,7 @@ def read_csv(path: Path, wanted: Sequence[str], form: Format, block_bytes: int) 
         rows = _fast(block, header, wanted)
         waiting = b""
         if rows is None:
-            rows, waiting = _row_by_row(block, header, wanted)
+            rows, waiting = _irregular(block, header, wanted)
         yield rows
 
 
@@ -172,28 +173,66 @@ def _fields_of_line(line: bytes, delimiter: str) -> list[str] | None:
     return None if fields and fields[-1].endswith("\n") else fields
 
 
-def _row_by_row(block: Lines, header: _Header, wanted: Sequence[str]) -> tuple[Rows, bytes]:
-    """Return the rows of a block, and what is left of it: a row that ends in the next block."""
+def _irregular(block: Lines, header: _Header, wanted: Sequence[str]) -> tuple[Rows, bytes]:
+    """Return the rows of a block, and what is left of it: a row that ends in the next block.
+
+    Where only values with line breaks are irregular, the other lines are left to Arrow. Such a row
+    begins with a line that has an odd number of quotes.
+    """
     lines = [line + b"\n" for line in block.content.split(b"\n")[:-1]]
+    odd = [number for number, line in enumerate(lines) if line.count(b'"') % 2]
+    rows, end, is_other = _read_rows(lines, odd, block, header, wanted)
+    others = _fast(Lines(b"".join(itertools.compress(lines, is_other)), 1, True), header, wanted)
+    if others is None:
+        rows, end, _ = _read_rows(lines, range(len(lines)), block, header, wanted)
+    else:
+        positions = np.flatnonzero(is_other) + block.first - 1
+        rows = _merged(rows, others._replace(positions=positions))
+    return rows, b"".join(lines[end:])
+
+
+def _read_rows(
+    lines: Sequence[bytes],
+    starts: Iterable[int],
+    block: Lines,
+    header: _Header,
+    wanted: Sequence[str],
+) -> tuple[Rows, int, Mask]:
+    """Return the rows that begin at some lines, the end of what was read, and the other lines."""
     indexes = [header.names.index(name) for name in wanted]
     values: list[list[str | None]] = []
     positions: list[int] = []
     bad: list[BadRow] = []
-    at = 0
-    while at < len(lines):
-        fields, n_lines = _read_row(lines, at, header)
+    end, is_other = 0, np.ones(len(lines), bool)
+    for start in starts:
+        if start < end:
+            continue
+        fields, n_lines = _read_row(lines, start, header)
         if n_lines == 0 and not block.is_last:
+            is_other[start:] = False
             break
-        position = block.first - 1 + at
+        position = block.first - 1 + start
         if fields is None:
-            bad.append(BadRow(position, "bad_row", lines[at].decode("utf-8", "backslashreplace")))
+            text = lines[start].decode("utf-8", "backslashreplace")
+            bad.append(BadRow(position, "bad_row", text))
         elif fields:
             values.append([fields[index] or None for index in indexes])
             positions.append(position)
-        at += max(1, n_lines)
+        end = start + max(1, n_lines)
+        is_other[start:end] = False
+    else:
+        start = len(lines)
     columns = [pa.array([row[n] for row in values], pa.string()) for n in range(len(wanted))]
     table = pa.Table.from_arrays(columns, names=list(wanted))
-    return Rows(table, np.array(positions, np.int64), bad), b"".join(lines[at:])
+    return Rows(table, np.array(positions, np.int64), bad), start, is_other
+
+
+def _merged(irregular: Rows, regular: Rows) -> Rows:
+    """Return the rows of both in the order of the file."""
+    positions = np.concatenate([irregular.positions, regular.positions])
+    order = np.argsort(positions)
+    table = pa.concat_tables([irregular.table, regular.table]).take(pa.array(order))
+    return Rows(table, positions[order], irregular.bad)
 
 
 def _read_row(lines: Sequence[bytes], at: int, header: _Header) -> tuple[list[str] | None, int]:
