@@ -116,7 +116,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(("image_size", "batch_size", "n_workers"), NOT_ABOVE_0),
     **dict.fromkeys(("n", "seed"), NOT_NEGATIVE),
     "pipelines.evaluate.image_size": ("a", True, 1.5),
-    **dict.fromkeys(("short_side", "seeds"), ("a", True, 1.5)),
+    **dict.fromkeys(("short_side", "seeds", "limit"), ("a", True, 1.5)),
     "training.training_batches.steps": NOT_NEGATIVE,
     "steps": ("a", True, 1.5),
     "by": ("x", 5, ["label"]),
@@ -169,7 +169,9 @@ def _an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_value_that_a_parameter_does_not_take_is_refused_by_its_name(
     name: str, parameter: str
 ) -> None:
-    for value in REFUSED.get(f"{name}.{parameter}") or REFUSED[parameter]:
+    refused = REFUSED.get(f"{name}.{parameter}") or REFUSED.get(parameter)
+    assert refused, "name values that the new parameter does not take in REFUSED"
+    for value in refused:
         with pytest.raises(InputError) as caught:
             _call(name, **{parameter: value})
         assert parameter.rstrip("s") in str(caught.value), f"{value!r}: {caught.value}"

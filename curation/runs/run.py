@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from curation.runs.stage import Stage, current, open_stage, stage_names
+from curation.runs.stage import Stage, current, no_run, open_stage, stage_names
 from labeling.arguments import checks_arguments
-from labeling.errors import InputError
 from labeling.frames.notebook import MAX_ROWS, html_table
 from labeling.schemas import (
     AUDITS,
@@ -166,9 +165,5 @@ def open_run(path: Path | str) -> Run:
     """
     run = Run(Path(path))
     if not run.stages:
-        raise InputError(
-            "this is not a run folder",
-            facts={"folder": path},
-            help="make one with `winnow label CONFIG --out RUN`, or name the folder of one",
-        )
+        raise no_run(Path(path), "a stage")
     return run

@@ -135,6 +135,15 @@ class Stage:
         return table
 
 
+def no_run(folder: Path, missing: str) -> InputError:
+    """Return the error for a folder that is not a run folder, with what it lacks."""
+    return InputError(
+        "this is not a run folder",
+        facts={"folder": folder, "missing": missing},
+        help="make one with `winnow label CONFIG --out RUN`, or name the folder of one",
+    )
+
+
 def stage_names(run_dir: Path) -> list[str]:
     """Return the stages of a run that have an output, in the order in which they are made."""
     return sorted_stages(path.parent.name for path in run_dir.glob("*/CURRENT"))

@@ -90,16 +90,21 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
             partial(_write, config, run_dir, labels),
             inputs=inputs,
             config=settings,
-            is_complete=partial(_is_complete, config, run_dir),
+            is_complete=partial(is_complete, config, run_dir),
         )
         counts = stage.counts
         facts.append(
             f"{counts['train']:,} images with {counts['labels_kept']:,} labels to train on, "
             f"{counts['heldout']:,} held out, {counts['shards']} shards"
         )
-        dropped = counts["dropped"].items()
-        facts += [f"{n:,} dropped: {why}" for why, n in dropped if why in BAD_IMAGE_REASONS]
+        facts += [f"{n:,} dropped: {why}" for why, n in bad_images(stage).items()]
     return stage
+
+
+def bad_images(shards: Stage) -> dict[str, int]:
+    """Return how many images shards lack because they could not be read or used, by reason."""
+    dropped = shards.counts["dropped"].items()
+    return {reason: n for reason, n in dropped if reason in BAD_IMAGE_REASONS}
 
 
 def shards_made_from(
@@ -114,7 +119,7 @@ def shards_made_from(
     )
 
 
-def _is_complete(config: Config, run_dir: Path, shards: Stage) -> bool:
+def is_complete(config: Config, run_dir: Path, shards: Stage) -> bool:
     """Return whether every image that was missing when the shards were written still is."""
     if not any(shards.counts["dropped"].get(reason) for reason in RESTORABLE_REASONS):
         return True

@@ -33,7 +33,8 @@ from pipelines.inspecting.tables import (
     origins,
     tables,
 )
-from pipelines.inspecting.where import Filter, did_you_mean, read_filter
+from pipelines.inspecting.where import Filter, read_filter
+from pipelines.run.hints import did_you_mean
 from pipelines.run.progress import notify
 from pipelines.run.spreadsheets import neutral
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import calendar
 import json
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from curation.runs.code import code_version
 from curation.runs.durable import file_digest
 from curation.runs.sealed import unseal
 from curation.runs.stage import Stage
 from labeling.errors import InputError
+from pipelines.jobs.images import changed_images
 from pipelines.run.config import Config
 from pipelines.run.dependencies import (
     NEEDS,
@@ -59,10 +62,11 @@ def why_stale(config: Config, stage: Stage) -> list[str]:
             return [f"missing: {', '.join(missing)}"]
         if name in ("signals", "candidates"):
             now = _now(name, config, made_from.get("signals", ""))
-            return list(_reasons(stage.manifest, now))
+            images = changed_images(config, stage) if name == "signals" else []
+            return [*_reasons(stage.manifest, now), *_named("images", images)]
         digests = digests_of(name, config)
         return list(_changed(made_from, {n: d for n, d in digests.items() if n in made_from}))
-    except (InputError, OSError) as error:
+    except (InputError, OSError, pa.ArrowException) as error:
         return [" ".join(str(error).split())]
 
 
@@ -132,9 +136,13 @@ def _other_names(made_from: Mapping[str, str], names: Set[str]) -> Iterator[str]
 
 def _changed(made_from: Mapping[str, str], digests: Mapping[str, str]) -> Iterator[str]:
     changed = [name for name, digest in digests.items() if made_from.get(name, digest) != digest]
+    yield from _named("inputs", changed)
+
+
+def _named(kind: str, changed: Sequence[str]) -> Iterator[str]:
     if changed:
         more = f" and {len(changed) - MAX_NAMED:,} more" if len(changed) > MAX_NAMED else ""
-        yield f"inputs have changed: {', '.join(changed[:MAX_NAMED])}{more}"
+        yield f"{kind} have changed: {', '.join(changed[:MAX_NAMED])}{more}"
 
 
 def _newer(manifest: Mapping[str, Any], paths: Mapping[str, Path]) -> list[str]:

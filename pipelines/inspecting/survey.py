@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from curation.runs.stage import MADE_BY, Stage, current, stage_names
-from labeling.errors import InputError, IntegrityError, WinnowError
+from curation.runs.stage import MADE_BY, Stage, current, no_run, stage_names
+from labeling.errors import IntegrityError, WinnowError
 from pipelines.inspecting.staleness import why_stale
 from pipelines.run.saved_config import FILE, load_config
 
@@ -43,11 +43,7 @@ def stale_note(name: str, reasons: Sequence[str]) -> str:
 def require_run(run_dir: Path) -> None:
     """Raise `InputError` unless a command of winnow has worked in the folder."""
     if not any((run_dir / name).exists() for name in (FILE, ".lock", ".staging")):
-        raise InputError(
-            "this is not a run folder",
-            facts={"folder": run_dir, "missing": FILE},
-            help="make one with `winnow label CONFIG --out RUN`",
-        )
+        raise no_run(run_dir, FILE)
 
 
 def survey(run_dir: Path) -> list[StageState]:

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from curation.runs.table_files import by_table
 from labeling.errors import InputError, IntegrityError
 from pipelines.inspecting.survey import StageState
-from pipelines.inspecting.where import Filter, did_you_mean
+from pipelines.inspecting.where import Filter
+from pipelines.run.hints import did_you_mean
 
 BATCH_ROWS = 20_000
 

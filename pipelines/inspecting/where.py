@@ -12,7 +12,6 @@ equals or contains the value. A filter is parsed by a regular expression and nev
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import pyarrow.compute as pc
 
 from labeling.errors import ConfigError
 from labeling.taxonomy.confusables import visible
+from pipelines.run.hints import did_you_mean
 
 MAX_CONDITIONS = 100
 """More would nest an Arrow expression so deep that its evaluation can overflow the stack."""
@@ -179,12 +179,6 @@ def read_filter(wheres: Sequence[str], schema: pa.Schema, names: pa.Table | None
         else:
             plain &= bound
     return Filter(plain, tuple(on_lists))
-
-
-def did_you_mean(name: str, known: Sequence[str]) -> str:
-    """Return `` (did you mean "…"?)``, or nothing where no name is near."""
-    near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
-    return f' (did you mean "{near[0]}"?)' if near else ""
 
 
 def _bind(condition: Condition, schema: pa.Schema) -> pc.Expression | ListCondition:

@@ -15,10 +15,11 @@ from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
 from labeling.taxonomy.published import TaxonomyFiles
+from pipelines.jobs.images import changed_images
 from pipelines.jobs.splits import input_digests, input_of, input_paths, skipped_by_ending, splits_of
 from pipelines.passes import inputs
 from pipelines.passes.labeling_pass import run_pass
-from pipelines.run.config import Config
+from pipelines.run.config import Config, LabelSettings
 from pipelines.run.dependencies import settings_of
 from pipelines.run.losses import reasons
 from pipelines.run.progress import notify, stage_line
@@ -56,7 +57,8 @@ def make_signals(
     splits = splits_of(config)
     digests, settings = input_digests(config, splits), settings_of("signals", config)
     with stage_line("signals") as facts:
-        if reuse(run_dir, "signals", inputs=digests, config=settings) is None:
+        earlier = reuse(run_dir, "signals", inputs=digests, config=settings)
+        if earlier is None or changed_images(config, earlier):
             with write_stage(
                 run_dir, "signals", inputs=digests, config=settings, resume=True
             ) as work:
@@ -69,11 +71,12 @@ def make_signals(
                 _count_rows(work)
                 work.counts["skipped"] = skipped_by_ending(config)
                 work.facts["guessed"] = _notify_guesses(config, splits)
-                _count_files(work, splits, config.label.max_cut_share)
+                _count_files(work, splits)
                 work.facts["limit"] = config.label.limit
-                _limit_rejects(work, config.label.max_reject_share)
+                _refuse_losses(work, config.label)
             workspace.close()
         else:
+            _refuse_losses(earlier, config.label)
             facts.append("unchanged")
         stage = open_stage(run_dir, "signals")
         tables = ("images", "signals", "links", "feedback", "rejects")
@@ -117,14 +120,13 @@ def _count_rows(work: StageWriter) -> None:
     work.counts["rejects_by_reason"] = dict(by_reason)
 
 
-def _count_files(work: StageWriter, splits: Sequence[Split], limit: float) -> None:
-    """Count the files that are cut or damaged, or raise where they are too many.
+def _count_files(work: StageWriter, splits: Sequence[Split]) -> None:
+    """Count the files that are cut or damaged.
 
     The pages of a site are not among them: each is one item.
     """
     rejects = read_table(work.dir, "rejects")
-    damaged = rejects.filter(pc.is_in(rejects["reason"], pa.array(["truncated", inputs.BAD_FILE])))
-    causes = {row["where"].partition("#")[0]: row["value"] for row in damaged.to_pylist()}
+    causes = _causes(rejects)
     files = {file for split in splits if split.kind != "site" for file in split.arguments[1]}
     cut = sorted(files & causes.keys())
     bad = {where.partition("#")[0] for where in _where(rejects, inputs.BAD_FILE)}
@@ -134,15 +136,14 @@ def _count_files(work: StageWriter, splits: Sequence[Split], limit: float) -> No
             facts={file: causes[file] for file in cut[:10]},
             help="create them again from their source",
         )
-    if len(cut) > limit * len(files):
-        raise QualityError(
-            f"{len(cut):,} of {len(files):,} input files are cut or damaged, more than"
-            " label.max_cut_share",
-            facts={"limit": limit, "first": ", ".join(cut[:3]), "cause": causes[cut[0]]},
-            help="fetch them again, or raise label.max_cut_share to take what they hold",
-        )
     work.counts["files"] = {"whole": len(files) - len(cut), "cut": len(cut)}
     work.facts["cut_files"] = cut
+
+
+def _causes(rejects: pa.Table) -> dict[str, str]:
+    """Return what is wrong with each file that is cut or cannot be read."""
+    damaged = rejects.filter(pc.is_in(rejects["reason"], pa.array(["truncated", inputs.BAD_FILE])))
+    return {row["where"].partition("#")[0]: row["value"] for row in damaged.to_pylist()}
 
 
 def _where(rejects: pa.Table, reason: str) -> list[str]:
@@ -151,15 +152,36 @@ def _where(rejects: pa.Table, reason: str) -> list[str]:
     return where
 
 
-def _limit_rejects(work: StageWriter, limit: float) -> None:
-    counts: Mapping[str, Any] = work.counts
+def _refuse_losses(output: StageWriter | Stage, settings: LabelSettings) -> None:
+    """Raise `QualityError` if more of the inputs is lost than the settings allow.
+
+    The settings are not in the fingerprint, so signals that are reused are compared again.
+    """
+    files, cut = output.counts["files"], output.facts["cut_files"]
+    n_files = sum(files.values())
+    if len(cut) > settings.max_cut_share * n_files:
+        cause = _causes(read_table(output.dir, "rejects"))[cut[0]]
+        raise QualityError(
+            f"{len(cut):,} of {n_files:,} input files are cut or damaged, more than"
+            " label.max_cut_share",
+            facts={
+                "limit": settings.max_cut_share,
+                "first": ", ".join(cut[:3]),
+                "cause": cause,
+            },
+            help="fetch them again, or raise label.max_cut_share to take what they hold",
+        )
+    _limit_rejects(output.dir, output.counts, settings.max_reject_share)
+
+
+def _limit_rejects(folder: Path, counts: Mapping[str, Any], limit: float) -> None:
     n_rejects = counts["rejects"]
     n_rows = n_rejects + counts["signals"] + counts["links"] + counts["feedback"]
     if n_rows == 0:
         raise InputError("the inputs hold no row", help="check the paths in the configuration")
     if n_rejects <= limit * n_rows:
         return
-    rows = read_table(work.dir, "rejects").slice(0, 3).to_pylist()
+    rows = read_table(folder, "rejects").slice(0, 3).to_pylist()
     first = "; ".join(f"{row['where']}: {row['reason']} ({row['value']})" for row in rows)
     raise QualityError(
         f"{n_rejects:,} of {n_rows:,} input rows were rejected, more than label.max_reject_share",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from curation.runs.durable import write_text
 from curation.runs.sealed import seal, unseal
+from curation.runs.stage import no_run
 from labeling.errors import InputError, IntegrityError
 from labeling.readers.listing import is_there
 from labeling.secrets import masked_values
@@ -46,11 +47,7 @@ def load_config(run_dir: Path, overrides: Overrides = ()) -> Config:
     try:
         content = unseal(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            "this is not a run folder",
-            facts={"folder": run_dir, "missing": FILE},
-            help="make one with `winnow label CONFIG --out RUN`",
-        ) from None
+        raise no_run(run_dir, FILE) from None
     except (OSError, ValueError) as error:
         raise IntegrityError(
             "the settings of the run cannot be read",

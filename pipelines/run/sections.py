@@ -6,7 +6,6 @@ Every mistake is reported at once, each as ``file:line:column`` with the nearest
 from __future__ import annotations
 
 import bisect
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labeling.errors import ConfigError
+from pipelines.run.hints import did_you_mean
 
 MAX_DEPTH = 16
 """Keys in one another in a file of settings, at most."""
@@ -211,10 +211,7 @@ def _explain(
     key = _cut(".".join(map(str, path)))
     head = _head(path, positions, where)
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(
-            str(path[-1]), _known_keys(model, path[:-1]), n=1, cutoff=0.5
-        )
-        hint = f' (did you mean "{near[0]}"?)' if near else ""
+        hint = did_you_mean(str(path[-1]), _known_keys(model, path[:-1]))
         return f'{head}unknown key "{key}"{hint}'
     if error["type"] == "missing":
         return f'{head}missing key "{key}"'

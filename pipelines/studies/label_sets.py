@@ -11,7 +11,13 @@ from curation.runs.code import fingerprint
 from curation.runs.stage import Stage, current, open_stage, verify
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.strata import cells_of
-from pipelines.delivery.export import LabelSet, export_labels, label_set_of, shards_made_from
+from pipelines.delivery.export import (
+    LabelSet,
+    export_labels,
+    is_complete,
+    label_set_of,
+    shards_made_from,
+)
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.stages import stage_name
 from pipelines.selecting.select import judge_and_choose
@@ -20,6 +26,8 @@ from pipelines.studies.settings import held_precision
 
 def shards_of(config: Config, run_dir: Path, study_dir: Path, name: str) -> Stage:
     """Return the shards of a label set: those of the run if they are current, else the study's.
+
+    Shards of the run that lack images which can be read now are not current.
 
     Raises
     ------
@@ -37,7 +45,8 @@ def shards_of(config: Config, run_dir: Path, study_dir: Path, name: str) -> Stag
     inputs, settings = shards_made_from(config, run_dir, labels)
     if of_run is not None and of_run.fingerprint == fingerprint(of_run.name, inputs, settings):
         verify(of_run)
-        return of_run
+        if is_complete(config, run_dir, of_run):
+            return of_run
     return export_labels(config, run_dir, study_dir, labels)
 
 

@@ -11,6 +11,7 @@ from curation.runs.lock import locked
 from curation.runs.sealed import seal
 from curation.runs.stage import open_stage
 from labeling.errors import ConfigError
+from pipelines.delivery.export import bad_images
 from pipelines.inspecting.formatting import duration
 from pipelines.run.config import Config
 from pipelines.run.progress import Progress, notify
@@ -113,6 +114,7 @@ def _write_results(setup: Setup, grid: Grid, results: Results) -> None:
     }
     facts = study_facts(results, grid, main)
     facts |= {"training": dict(setup.training), "made_from": made_from}
+    facts["bad_images"] = {name: bad_images(shards) for name, shards in setup.shards.items()}
     write_table(results, grid, setup.training, out_dir)
     write_text(out_dir / "study.json", seal(facts, allow_nan=False))
     draw_study(facts, out_dir)

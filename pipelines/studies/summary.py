@@ -82,11 +82,12 @@ def sentences(facts: Facts) -> list[str]:
     Parameters
     ----------
     facts
-        The content of ``study.json``: that of `pipelines.studies.results.study_facts`, and
-        ``training``.
+        The content of ``study.json``: that of `pipelines.studies.results.study_facts`, with
+        ``training`` and ``bad_images``.
     """
     return [
         _trainings(facts),
+        *_bad_images(facts),
         *(_trend(line, len(facts["seeds"])) for line in facts["lines"]),
         *_laws(facts),
         *(_comparison(lines, len(facts["seeds"])) for lines in facts["comparisons"]),
@@ -104,6 +105,15 @@ def _trainings(facts: Facts) -> str:
         f"{_seeds(len(facts['seeds']))}. Each had {training['steps']:,} steps of "
         f"{training['batch_size']} images, whatever the number of images."
     )
+
+
+def _bad_images(facts: Facts) -> Iterator[str]:
+    """Yield for each label set the images that its shards lack, in studies that count them."""
+    for name, by_reason in facts.get("bad_images", {}).items():
+        if by_reason:
+            reasons = _listed([f"{n:,} {reason}" for reason, n in by_reason.items()])
+            shards = f"The shards of {name_of_set(name)}"
+            yield f"{shards} lack images that could not be used: {reasons}."
 
 
 def _trend(line: Facts, n_seeds: int) -> str:

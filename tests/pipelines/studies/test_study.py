@@ -153,6 +153,26 @@ def test_shards_of_the_run_are_not_written_again(
     assert shards_of(other, selected, tmp_path / "study", "all").dir != shards.dir
 
 
+def test_images_that_the_shards_lack_are_in_the_summary_and_used_once_they_are_back(
+    study_file: Path, shop: Path, selected: Path
+) -> None:
+    config, (image, *_) = read_config(shop), sorted(shop.parent.rglob("*.jpg"))
+    content = image.read_bytes()
+    image.unlink()
+    of_run = export(config, selected, "all")
+    changes = ("-o", "seeds=[0]", "-o", 'label_sets=["all"]', "-o", "sizes=[20, 30]")
+    summary = winnow("study", study_file, *changes).stdout
+    assert (
+        "The shards of all candidates lack images that could not be used: 1 image_missing."
+        in summary
+    )
+    image.write_bytes(content)
+    summary = winnow("study", study_file, *changes).stdout
+    assert "lack images" not in summary
+    study_dir = study_file.with_suffix("")
+    assert shards_of(config, selected, study_dir, "all").counts["out"] == of_run.counts["out"] + 1
+
+
 @pytest.mark.parametrize(
     ("setting", "code", "expected"),
     [
