@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -11,6 +12,7 @@ _Result = TypeVar("_Result")
 _SOI, _EOI, _SOS = b"\xff\xd8", 0xD9, 0xDA
 _RESTARTS = range(0xD0, 0xD8)
 _WITHOUT_LENGTH = (0x00, 0x01, *_RESTARTS, 0xD8)
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
 _APP0, _APP2, _APP14, _APP15, _COMMENT = 0xE0, 0xE2, 0xEE, 0xEF, 0xFE
 _JFIF_BYTES = 14  # without the thumbnail; its size is in the last two
 
@@ -93,11 +95,10 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _end_of_scan(jpeg: bytes, at: int) -> int:
     """Return the position of the first marker after the pixels of a scan."""
-    while (at := jpeg.find(b"\xff", at)) >= 0:
-        if jpeg[at + 1] not in (0, *_RESTARTS):
-            return at
-        at += 2
-    raise IndexError("a scan does not end")
+    marker = _AFTER_SCAN.search(jpeg, at)
+    if marker is None:
+        raise IndexError("a scan does not end")
+    return marker.start()
 
 
 def _kept(marker: int, segment: bytes) -> bytes:
