@@ -27,6 +27,7 @@ from labeling.keys.runs import ranges
 from labeling.matching.surface_forms import (
     MODIFIER,
     NO_STATISTICS,
+    UNACCENTED,
     NameStatistics,
     Senses,
     surface_forms,
@@ -45,7 +46,8 @@ MAX_AHEAD = 4
 class Matcher:
     """Names of a taxonomy, compiled to a trie over words, and their entries.
 
-    An entry is the evidence of one name, as a mention or as a modifier, for one label.
+    An entry is the evidence of one name for one label, as a mention, as a modifier, or as a mention
+    that differs in accents.
 
     Attributes
     ----------
@@ -55,8 +57,9 @@ class Matcher:
         Relations of the labels: which ones are above another, and which exclude each other.
     first, labels
         Name f names the labels ``labels[first[f]:first[f + 1]]``.
-    entry, modifier
-        Their entries as mentions and as modifiers, in the same order.
+    entry, modifier, unaccented
+        Their entries as mentions, as modifiers and where only the text has accents, in the same
+        order.
     likeliest
         Most probable label of each name.
     label, strength, ambiguity, name
@@ -70,6 +73,7 @@ class Matcher:
     labels: Codes
     entry: Ints32
     modifier: Ints32
+    unaccented: Ints32
     likeliest: Codes
     label: Codes
     strength: Floats32
@@ -113,20 +117,21 @@ def compile_matcher(taxonomy: Taxonomy, statistics: NameStatistics = NO_STATISTI
     n_labels = np.array([len(senses.labels) for senses in forms.values()], np.int64)
     labels = np.array([code for senses in forms.values() for code in senses.labels], np.int32)
     strength = np.array([s for senses in forms.values() for s in senses.strengths])
-    strength = np.concatenate([strength, MODIFIER * strength])
-    order = np.lexsort((-strength, np.tile(labels, 2)))
+    strength = np.concatenate([strength, MODIFIER * strength, UNACCENTED * strength])
+    order = np.lexsort((-strength, np.tile(labels, 3)))
     entry = np.empty(len(order), np.int32)
     entry[order] = np.arange(len(order))
-    of_name = np.tile(np.repeat(np.arange(len(forms)), n_labels), 2)[order]
+    of_name = np.tile(np.repeat(np.arange(len(forms)), n_labels), 3)[order]
     return Matcher(
         trie=build_trie(forms, FUNCTION_WORDS),
         alternatives=find_alternatives(taxonomy),
         first=np.append(0, np.cumsum(n_labels)),
         labels=labels,
         entry=entry[: len(labels)],
-        modifier=entry[len(labels) :],
+        modifier=entry[len(labels) : 2 * len(labels)],
+        unaccented=entry[2 * len(labels) :],
         likeliest=np.array([_likeliest(senses) for senses in forms.values()], np.int32),
-        label=np.tile(labels, 2)[order],
+        label=np.tile(labels, 3)[order],
         strength=strength[order].astype(np.float32),
         ambiguity=n_labels[of_name].astype(np.int16),
         name=of_name.astype(np.int32),
@@ -173,6 +178,8 @@ def name_entries(matcher: Matcher, words: Words, mentions: NameMentions) -> tupl
         matcher.first.take(mentions.name), matcher.first.take(mentions.name + 1)
     )
     entry = matcher.entry.take(index)
+    is_plain = np.flatnonzero(mentions.is_plain.take(mention))
+    entry[is_plain] = matcher.unaccented.take(index.take(is_plain))
     modifies = np.flatnonzero(_modifying(matcher, words, mentions).take(mention))
     entry[modifies] = matcher.modifier.take(index.take(modifies))
     return mention, entry.astype(np.int64)

@@ -14,6 +14,7 @@ import numpy as np
 from labeling.keys.arrays import Ints, Ints32, Mask
 from labeling.keys.hash_table import Keys, KeyTable, build_key_table
 from labeling.keys.runs import ranges, run_sizes
+from labeling.text.accents import accented_words, without_accents
 from labeling.text.vocabulary import Vocabulary, build_vocabulary, spelled
 from labeling.text.words import Words
 
@@ -25,13 +26,15 @@ class NameMentions(NamedTuple):
     """Names in a column of words, without overlaps, sorted.
 
     Name i begins at word ``start[i]`` and has ``n_words[i]`` words; ``name`` is its number in the
-    trie. ``is_other`` is true for words that are among the other words of the trie.
+    trie. ``is_other`` is true for words that are among the other words of the trie, and
+    ``is_plain`` for names of which a word has no accents and the text's word has some.
     """
 
     start: Ints
     n_words: Ints32
     name: Ints32
     is_other: Mask
+    is_plain: Mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,7 @@ class Trie:
     def find(self, words: Words) -> NameMentions:
         """Return the names among some words."""
         code = self.vocabulary.codes(words.letters, words.starts, words.ends)
+        plain = self._drop_accents(words, code)
         name, length = self._walk(code, words.row)
         self._join_compounds(words, name, length)
         long = np.flatnonzero(length > 1)
@@ -74,7 +78,23 @@ class Trie:
         _, covered = ranges(long[chosen] + 1, ends[chosen])
         name[covered] = -1
         start = np.flatnonzero(name >= 0)
-        return NameMentions(start, length.take(start), name.take(start), self.is_other.take(code))
+        n_words = length.take(start)
+        is_plain = np.searchsorted(plain, start) < np.searchsorted(plain, start + n_words)
+        return NameMentions(start, n_words, name.take(start), self.is_other.take(code), is_plain)
+
+    def _drop_accents(self, words: Words, code: Ints) -> Ints:
+        """Set the codes of words that are known without their accents only; return their indices.
+
+        Accents in a text are looked at where its word is in no name, so that exact names win.
+        """
+        in_text = accented_words(words)
+        accented: Ints = in_text[np.flatnonzero(code.take(in_text) == len(self.vocabulary))]
+        if not len(accented):
+            return accented
+        plain = [without_accents(word) for word in words.take(accented).to_pylist()]
+        code[accented] = self.vocabulary.codes(*spelled(plain))
+        known: Ints = accented[np.flatnonzero(code.take(accented) < len(self.vocabulary))]
+        return known
 
     def _walk(self, code: Ints, row: Ints) -> tuple[Ints32, Ints32]:
         """Return the longest name from each word on, or -1, and its length in words, or 1."""

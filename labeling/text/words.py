@@ -57,13 +57,16 @@ class Words:
 
     def to_arrow(self) -> pa.LargeStringArray:
         """Return the words as a text column."""
-        n_bytes = self.ends - self.starts
+        return self.take(np.arange(len(self.row)))
+
+    def take(self, index: Ints) -> pa.LargeStringArray:
+        """Return some words as a text column."""
+        starts = self.starts.take(index)
+        n_bytes = self.ends.take(index) - starts
         offsets = np.append(0, np.cumsum(n_bytes))
-        letters = self.letters[
-            np.arange(offsets[-1]) + np.repeat(self.starts - offsets[:-1], n_bytes)
-        ]
+        letters = self.letters[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], n_bytes)]
         buffers = pa.py_buffer(offsets), pa.py_buffer(letters)
-        return pa.LargeStringArray.from_buffers(len(self.row), *buffers)
+        return pa.LargeStringArray.from_buffers(len(index), *buffers)
 
     def parts(self) -> Ints32:
         """Return for each letter the number of phrase ends up to it.

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.matching.matcher import Matcher, compile_matcher, find
-from labeling.matching.surface_forms import INFLECTED, surface_forms
+from labeling.matching.surface_forms import INFLECTED, UNACCENTED, surface_forms
 from labeling.matching.texts import match_texts
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 from labeling.text.normalisation import MAX_MARKS
@@ -329,3 +329,22 @@ def test_hostile_texts_take_little_time(text: str) -> None:
 def test_marks_are_kept_up_to_a_limit() -> None:
     words = split_words(pa.array(["a" + "\u0323" * 100]))
     assert words.texts() == ["ạ" + "\u0323" * (MAX_MARKS - 1)]
+
+
+def test_accents_that_only_one_of_text_and_name_has_make_a_weaker_match() -> None:
+    labels = taxonomy(cafe=["cafe"], cream=["crème brûlée"], fish=["smørrebrød"], letter=["и"])
+    matcher = compile_matcher(labels)
+
+    def strengths(text: str) -> dict[str, float]:
+        return {labels.label_ids[code]: strength for code, strength, _ in find(matcher, text)}
+
+    assert strengths("cafe, crème brûlée") == {"cafe": 1, "cream": 1}
+    assert strengths("a Café, creme brulee, smorrebrod") == pytest.approx(
+        {"cafe": UNACCENTED, "cream": UNACCENTED, "fish": UNACCENTED}
+    )
+    assert strengths("two cafés") == pytest.approx({"cafe": UNACCENTED * INFLECTED})
+    assert strengths("й") == {}
+
+
+def test_an_exact_name_wins_over_one_without_its_accents() -> None:
+    assert named_labels("expose exposé", report=["exposé"], show=["expose"]) == ["show", "report"]
