@@ -29,7 +29,8 @@ PLURAL_ONLY = frozenset(_PLURAL_ONLY.split())
 
 Summation plurals and other plural-only nouns (Quirk et al., A Comprehensive Grammar of the English
 Language, 1985, sections 5.76 and 5.77), as far as they have a singular at all. "Shorts" are not
-named by "short", nor "glasses" by "glass"; "glasses" may still be several of a glass."""
+named by "short", nor "glasses" by "glass", but "track pants" are by "track pant". "Glasses" may
+still be several of a glass."""
 
 _OF_ADJECTIVES = frozenset({"briefs", "flats", "greens", "shorts", "slacks", "sweets", "tights"})
 """Those whose singular is an adjective more often than a noun."""
@@ -126,6 +127,9 @@ def _english(word: str, lemmas: Mapping[str, str]) -> set[str]:
     is_word = word.isalpha() and word.isascii() and len(word) > 1
     if not is_word or (word in FUNCTION_WORDS and word.endswith("s")):
         return set()
+    if word in PLURAL_ONLY:
+        lemma = _lemma(word, lemmas)
+        return {word.removesuffix("s") if lemma in (None, word) else str(lemma)}
     return set(_singulars(word, lemmas)) or set(_plurals(word, lemmas))
 
 
