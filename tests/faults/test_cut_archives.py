@@ -25,7 +25,7 @@ URLS = [f"http://a.org/{i}.html" for i in range(5)]
 
 def urls_and_reasons(path: Path) -> tuple[list[str], list[str]]:
     pages = list(read_wat(path))
-    urls = [item.url for item in pages if not isinstance(item, Broken)]
+    urls = [item[1].url for item in pages if not isinstance(item, Broken)]
     return urls, [item.reason for item in pages if isinstance(item, Broken)]
 
 

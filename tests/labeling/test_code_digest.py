@@ -20,8 +20,10 @@ SOURCES = {
     for path in (ROOT / package).rglob("*.py")
 }
 FILES = {
-    "labeling/errors.py": (ROOT / "labeling" / "errors.py").read_text(),
-    "labeling/code_digest.py": (ROOT / "labeling" / "code_digest.py").read_text(),
+    **{
+        f"labeling/{name}.py": (ROOT / "labeling" / f"{name}.py").read_text()
+        for name in ("errors", "secrets", "code_digest")
+    },
     "labeling/__init__.py": "def __getattr__(name): return {'find': 'labeling.text.find'}[name]\n",
     "labeling/top.py": "from .text import (\n    words,  # (of a text)\n    trie as t,\n)\n",
     "labeling/lazy.py": "def late():\n    from labeling.text import trie\n    return trie\n",
