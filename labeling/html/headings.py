@@ -57,7 +57,8 @@ class Headings:
         self._starts = [heading.start for heading in headings]
         self._images = images
         self._links = links
-        self._layout = _Layout(page) if headings and images else None
+        end = max(self._starts[-1], images[-1]) if headings and images else 0
+        self._layout = _Layout(page, end) if end else None
         self._n_characters = len(page)
         self._cards = {image: self._card(image) for image in images}
         self._own = {
@@ -131,9 +132,9 @@ class Headings:
 
 
 class _Layout:
-    """The spans of the elements that lay out a page, in the order of their starts."""
+    """The spans of the elements that lay out a page up to an offset, by their starts."""
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, page: str, end: int) -> None:
         self._starts: list[int] = []
         self._stops: list[int] = []
         self._parents: list[int] = []
@@ -147,7 +148,7 @@ class _Layout:
             self._stops[row] = stop
             return names[row]
 
-        for tag in _LAYOUT.finditer(page):
+        for tag in _LAYOUT.finditer(page, 0, end):
             if tag[1] is None:
                 continue
             name = tag[1].lower()

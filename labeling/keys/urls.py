@@ -25,7 +25,11 @@ MAX_BAD = 20
 _WEB = ("http://", "https://")
 # A path from the root in the common form already, as in most references: the parser takes eight
 # times as long for it.
-_PATH = r"(/(?!/)[\w\-~/]*+(?:(?<!/)\.[\w\-~/]*+)*+(?:\?[\w\-~/.=&+,]++)?+)"
+_KEPT_ESCAPE = "%(?:2[0-9A-CF]|3[A-F]|[89A-F][0-9A-F])"
+_PATH = (
+    rf"(/(?!/)[\w\-~/]*+(?:(?:(?<!/)\.|{_KEPT_ESCAPE})[\w\-~/]*+)*+"
+    rf"(?:\?[\w\-~/.=&+,]*+(?:{_KEPT_ESCAPE}[\w\-~/.=&+,]*+)*+)?+)"
+)
 _PLAIN_PATH = re.compile(rf"{_PATH}(?:#.*+)?+", re.ASCII | re.DOTALL)
 _PLAIN_URL = re.compile(rf"https?://(?:(?!xn--)[a-z0-9-]++\.)++[a-z]{{2,}}+{_PATH}", re.ASCII)
 _OTHER_SCHEME = re.compile(
