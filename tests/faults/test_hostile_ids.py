@@ -17,7 +17,7 @@ import pytest
 
 from curation.runs.stage import open_stage
 from labeling.errors import InputError
-from labeling.keys import ids
+from labeling.keys.urls import url_id
 from labeling.readers.webdatasets import read_webdataset
 from labeling.schemas import CANDIDATES, FEEDBACK, HEX_ID, IMAGES, LINKS, PLACEMENTS, SIGNALS
 from labeling.taxonomy.published import read_taxonomy
@@ -79,12 +79,12 @@ def test_pages_images_users_and_events_of_any_name_become_digests(tmp_path: Path
         '[[links]]\npath = "links.csv"\n[[feedback]]\npath = "feedback.csv"\n'
     )
     stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
-    assert set(stage.table(CANDIDATES)["image_id"].to_pylist()) == set(map(ids.digest, images))
+    assert set(stage.table(CANDIDATES)["image_id"].to_pylist()) == set(map(url_id, images))
     assert len(stage.facts["odd_names"]) == 2
     signals = open_stage(tmp_path / "run", "signals")
     assert len(signals.table(SIGNALS)) == len(names)
     assert sorted(signals.table(FEEDBACK)["user_id"].to_pylist()) == sorted(names)
-    pages = set(map(ids.digest, names))
+    pages = set(map(url_id, names))
     assert set(signals.table(PLACEMENTS)["page_id"].to_pylist()) == pages
     assert set(signals.table(LINKS)["src_page"].to_pylist()) == pages
     written = [path.relative_to(tmp_path / "run") for path in (tmp_path / "run").rglob("*")]
@@ -100,7 +100,7 @@ def test_members_of_a_tar_are_read_by_their_offset(tmp_path: Path, name: str) ->
             member = tarfile.TarInfo(name + ending)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    tables = dict(read_webdataset(tmp_path / "0.tar", "in/0.tar", {}))
+    tables = dict(read_webdataset(tmp_path / "0.tar", "in/0.tar", {"alt": "txt"}))
     images: pa.Table = tables["images"]
     assert [path.name for path in tmp_path.rglob("*")] == ["0.tar"]
     if "." in name.rpartition("/")[2]:  # the ending is what follows the first dot
