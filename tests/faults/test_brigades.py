@@ -81,9 +81,14 @@ def test_a_run_counts_ignored_events_and_lists_the_bursts(tmp_path: Path) -> Non
     texts = "".join(f"{image},a dog\n" for image in images)
     (tmp_path / "texts.csv").write_text("image,text\n" + texts)
     row = "{},{},cat,,{},{},{},{}\n".format
-    shown = [row(f"i{n}", image, "impression", "u0", 1, 0) for n, image in enumerate(images)]
-    votes = [row(f"v{n}", images[n % 20], "up", f"u{n % 9}", "", n * 3600) for n in range(1, 60)]
-    crowd = [row(f"c{n}", images[7], "up", f"new{n}", "", 36_000 + n % 60) for n in range(300)]
+    start = 472_222 * 3600  # an hour of 2023
+    shown = [row(f"i{n}", image, "impression", "u0", 1, start) for n, image in enumerate(images)]
+    votes = [
+        row(f"v{n}", images[n % 20], "up", f"u{n % 9}", "", start + n * 3600) for n in range(1, 60)
+    ]
+    crowd = [
+        row(f"c{n}", images[7], "up", f"new{n}", "", start + 36_000 + n % 60) for n in range(300)
+    ]
     replayed = [v.replace(",u3,", ",someone else,") for v in votes[:10]]
     header = "event_id,image,label,query,kind,user,position,time\n"
     (tmp_path / "log-a.csv").write_text(header + "".join(shown + votes[::2] + crowd[:200]))

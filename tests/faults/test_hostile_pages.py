@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from labeling.html.page import MAX_IMAGES, Page, read_page
+from labeling.html.image_tags import MAX_IMAGES
+from labeling.html.page import Page, read_page
 from labeling.html.scanner import MAX_TEXT
 
 LENGTH = 100_000
