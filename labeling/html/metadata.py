@@ -13,9 +13,10 @@ MAX_ITEMS = 10_000
 _DECODER = json.JSONDecoder(strict=False)
 _NOISE = re.compile(
     r"""(?P<text>"(?:[^"\\]++|\\.)*+"?+) | ,(?=\s*+[}\]]) | <!\[CDATA\[ | \]\]> | <!-- | -->
-    | /\*.*?\*/ | //[^\r\n<]*+ """,
+    | /\*.*?(?:\*/|\Z) | //[^\r\n<]*+ """,
     re.DOTALL | re.VERBOSE,
 )
+_BETWEEN = re.compile(r"[;\s]*+")
 _GRAPH = {"og:title": "og_title", "og:description": "og_description", "og:image:alt": "og_alt"}
 _IMAGE_URL = ("contentUrl", "url")
 _IMAGE_TEXTS = ("name", "caption", "description")
@@ -74,11 +75,13 @@ def _parsed(script: str) -> Any:
     except ValueError:
         script = _NOISE.sub(lambda part: part["text"] or "", script).strip("\ufeff; \t\r\n")
         script = script.replace("\\'", "'")
-    contents = []
-    while script:
-        content, stop = _DECODER.raw_decode(script)
+    contents: list[Any] = []
+    offset = 0
+    while offset < len(script) and len(contents) < MAX_ITEMS:
+        content, offset = _DECODER.raw_decode(script, offset)
         contents.append(content)
-        script = script[stop:].lstrip("; \t\r\n") if len(contents) < MAX_ITEMS else ""
+        between = _BETWEEN.match(script, offset)
+        offset = between.end() if between is not None else offset
     return contents
 
 

@@ -47,20 +47,23 @@ _SIZE = re.compile(r"(\d++)w|((?:\d++\.?+|\.)\d*+(?:e[+-]?+\d++)?+)x|\d++h", re.
 _IS_SRCSET = re.compile(r"\s[\d.]+[wx]\s*(?:,|$)", re.ASCII)
 
 _ENDINGS = r"\.(?:jpe?g|jfif|png|gif|webp|avif|bmp|tiff?)"
-_HAS_ENDING = re.compile(rf"[^\s<>{{}}][^<>{{}}]*{_ENDINGS}(?:[?#:!;][^\s]*)?", re.IGNORECASE)
+_ENDING = re.compile(rf"{_ENDINGS}(?:[:!;][^\s/]{{0,40}})?\Z", re.IGNORECASE)
+_END_OF_PATH = re.compile(r"[?#]")
+_NO_URL = re.compile(r"[<>{}]")
 _RUN = re.compile(r"[^\s\"'`()\[\]{}<>,;|]++")
 _IMAGE_END = re.compile(rf"{_ENDINGS}(?:\?.*+)?(?![\w.%/-])", re.IGNORECASE | re.DOTALL)
 _UNDECODED_TYPES = ("image/avif", "image/heic", "image/jxl", "image/jp2", "image/svg+xml")
 _PLAUSIBLE = re.compile(r"(?=[^/?]*[/?])[^\s<>{}\[\]\"'`]+")
 _MAX_VALUE = 4 * MAX_URL
 _PAGE_ENDING = re.compile(r"(?:\.(?:[xs]?html?|aspx?|jsp|js|css|json|xml)|/)(?:[?#]|$)", re.I)
+_NO_REFERENCE = re.compile(r"\s*(?:$|data:|about:|javascript:|\#)", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"""\s*(?:$|data:|about:|javascript:|\#|[^?\s]*?(?<![a-z])
-    (?:blank|spacer|place-?_?holder|loading|loader|preload(?:er)?|lazy(?:-?_?load)?|spinner|empty
-      |transparent|trans|pixel|[01]x[01]|clear|dummy|gr[ae]y|null|none)
-    (?![a-z])[^/?]*\.(?:gif|png|jpe?g|svg|webp)(?:\?|$))""",
+    r"""(?<![a-z])(?:blank|spacer|place-?_?holder|loading|loader|preload(?:er)?|lazy(?:-?_?load)?
+      |spinner|empty|transparent|trans|pixel|[01]x[01]|clear|dummy|gr[ae]y|null|none)
+    (?![a-z]).*\.(?:gif|png|jpe?g|svg|webp)$""",
     re.IGNORECASE | re.VERBOSE,
 )
+_MAX_NAME = 200
 # Parts of the names of attributes.
 _STANDARD = frozenset(
     ("src", "alt", "title", "class", "id", "style", "width", "height", "sizes", "loading", "lang")
@@ -151,7 +154,17 @@ def is_placeholder(reference: str) -> bool:
     >>> [is_placeholder(r) for r in ("data:image/gif,x", "/img/ajax-loader.gif", "blank-tee.jpg")]
     [True, True, True]
     """
-    return _PLACEHOLDER.match(reference[:MAX_URL]) is not None
+    if _NO_REFERENCE.match(reference):
+        return True
+    name = _END_OF_PATH.split(reference.rstrip(), maxsplit=1)[0].rpartition("/")[2]
+    return len(name) <= _MAX_NAME and _PLACEHOLDER.search(name) is not None
+
+
+def _has_ending(value: str) -> bool:
+    """Return whether a value is a URL whose path ends as that of an image."""
+    path = _END_OF_PATH.split(value, maxsplit=1)[0]
+    # Only the end is searched: one pattern for the whole would try every ending in it.
+    return _ENDING.search(path, max(len(path) - 60, 1)) is not None and not _NO_URL.search(value)
 
 
 def _ranked(attributes: Attributes, src: str) -> Iterator[tuple[Rank, float, str]]:
@@ -175,7 +188,7 @@ def _ranked(attributes: Attributes, src: str) -> Iterator[tuple[Rank, float, str
 
 def _is_reference(value: str, kind: _Kind, is_blank: bool) -> bool:
     """Return whether a value is a URL of an image, of which the ending may be missing."""
-    if _HAS_ENDING.fullmatch(value):
+    if _has_ending(value):
         return True
     if kind.needs_ending or _PAGE_ENDING.search(value):
         return False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from labeling.html.page import MAX_LINKS, Link, PageImage, filename_words, read_page
@@ -217,3 +219,28 @@ def test_figures_and_headings_may_be_nested_or_left_open() -> None:
     ]
     assert [texts.get("caption") for texts in texts_of_images] == [None, "b", None, None]
     assert [texts["heading"] for texts in texts_of_images] == ["A", "A", "A", "c d"]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<img src='data:,' x='%s'>" % ("a" * 16_000),
+        "<img src='data:,' x='{}' data-src='{} x'>".format(".jp" * 5_000, "a.jpg?" * 2_600),
+        "<img src='{}.gif' data-src='{}'>".format("blank-" * 2_600, "blank/" * 2_600),
+        "<img srcset='%s'>" % ("a,( 1" * 3_200),
+        "<img srcset='%s'>" % (", a 1x" * 2_600),
+        "<img data-srcset='%s'>" % (" 1" * 8_000),
+        "<script type=application/ld+json>%s</script>" % ("/*" * 8_000),
+        "<script type=application/ld+json>{,%s</script>" % ("1 " * 8_000),
+        "<script type=application/ld+json>'%s</script>" % ('"\\' * 8_000),
+        "<!-- charset --><meta %s" % ("a" * 16_000),
+        "charset" + "<a" * 8_000,
+        "<figure><img src=a.png><figcaption>" * 400,
+        "<noscript><img src=a.png>" * 600,
+    ],
+)
+def test_hostile_pages_are_read_in_seconds(part: str) -> None:
+    html = (part * (1 + 300_000 // len(part))).encode()
+    began = time.process_time()
+    read_page(html, "https://a.org/")
+    assert time.process_time() - began < 5
