@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("labeling", "curation", "pipelines", "training")
 TESTS = "tests"
 # Pages of docs/reference are made from docstrings and messages, which are measured in the code.
-DOCS = ("README.md", "CONTRIBUTING.md", "docs/*.md", "docs/*/*")
+DOCS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "docs/*/*")
 
 COMPARATIVES = "longer|more|less|better|worse|larger|smaller|faster"
 # Of two patterns that match the same words, the first counts.
