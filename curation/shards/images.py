@@ -22,8 +22,8 @@ from PIL import Image
 from curation.shards.metadata import read_despite_texts, without_metadata
 from labeling.errors import InputError
 from labeling.keys.ids import digest
+from labeling.readers.archive_files import ARCHIVE_SUFFIXES
 from labeling.readers.archives import read_stored
-from labeling.readers.warc import ARCHIVE_SUFFIXES
 from labeling.readers.zips import read_zipped
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
@@ -170,8 +170,8 @@ def read_image(
         Digest of the file's bytes (see `labeling.keys.ids.digest`).
     location
         Path of the file, relative to `data_dir`; for an image in a web archive, the archive's path,
-        ``#`` and the offset of its record; for one in a tar, ``<path>.tar#<offset>+<length>``; for
-        one in a zip file, ``<path>.zip#<name>``.
+        ``#`` and the offset of its record, in a WACZ ``<path>.wacz#<member>#<offset>``; for one in
+        a tar, ``<path>.tar#<offset>+<length>``; for one in a zip file, ``<path>.zip#<name>``.
     data_dir
         The run's data folder.
     limits
@@ -202,8 +202,7 @@ def _read_bytes(location: str, data_dir: Path, most: int) -> bytes | None:
     archived, in_tar, zipped = (p.fullmatch(location) for p in (_ARCHIVED, _IN_TAR, _ZIPPED))
     try:
         if archived:
-            path = data_dir / archived[1]
-            return read_stored(path, int(archived[2])) if path.is_file() else None
+            return read_stored(data_dir / archived[1], int(archived[2]))
         if in_tar:
             offset, length = int(in_tar[2]), int(in_tar[3])
             return _read_range(data_dir / in_tar[1], offset, min(length, most))

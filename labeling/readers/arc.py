@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zlib
 from collections.abc import Generator, Iterator
-from typing import BinaryIO
 
-from labeling.readers.http import MAX_BYTES, Broken, Head, Record, Wanted, content_type, decoded
+from labeling.readers.archive_files import Window
+from labeling.readers.http import MAX_BYTES, Broken, Record, Wanted, content_type, read_response
 
 _HEADER = re.compile(rb"\n?([a-z]+:\S+) \S+ \d{8,17} (\S+) (?:\S+ \S+ \S+ \d+ \S+ )?(\d+)\r?\n")
 _MAX_DIGITS = 15
@@ -25,15 +24,14 @@ _BLOCK = 64 * 1024
 
 
 def read_arc(
-    file: BinaryIO, start: int, compressed: bool, wanted: Wanted
+    file: Window, start: int, magic: bytes, wanted: Wanted
 ) -> Generator[Record | Broken, None, int | None]:
-    """Read the records from an offset up to the first break.
+    """Read the records from an offset up to the first break; `magic` begins a compressed one.
 
     Returns the offset of the break; None at the end of the file.
     """
-    n_bytes = os.fstat(file.fileno()).st_size
-    entries = _gzip_entries(file, start) if compressed else _plain_entries(file, start)
-    for offset, entry in entries:
+    read = _gzip_entries if magic else _plain_entries
+    for offset, entry in read(file, start):
         header = _HEADER.match(entry or b"")
         if entry is None or header is None:
             yield Broken(offset, "truncated", "no ARC record")
@@ -45,11 +43,11 @@ def read_arc(
         if item is not None:
             yield item
         length, rest = int(header[3]), len(entry) - header.end()
-        if length > MAX_BYTES and not compressed and offset + header.end() + length <= n_bytes:
+        if length > MAX_BYTES and not magic and offset + header.end() + length <= file.n_bytes:
             continue
         if rest < length:
             return offset
-        if compressed and entry[header.end() + length :].strip():
+        if magic and entry[header.end() + length :].strip():
             yield Broken(offset, "shared_member", "records after the first are not read")
     return None
 
@@ -64,27 +62,12 @@ def _read_entry(
         return Broken(offset, "too_large", url)
     if len(stored) < length:
         return Broken(offset, "truncated", url)
-    return _read_response(offset, url, mime, stored, wanted) if url.startswith("http") else None
+    if not url.startswith("http"):
+        return None
+    return read_response(offset, url, stored, wanted, mime=content_type(mime)[0])
 
 
-def _read_response(
-    offset: int, url: str, mime: str, stored: bytes, wanted: Wanted
-) -> Record | Broken | None:
-    end = stored.find(b"\r\n\r\n")
-    head, body = stored[: max(end, 0)], stored[end + 4 :]
-    lines = head.decode("latin-1").splitlines()
-    status = re.match(r"HTTP/\d\S* (\d{3})", lines[0]) if lines else None
-    if status is None:
-        return Broken(offset, "bad_record", url)
-    pairs = (line.partition(":") for line in lines[1:])
-    fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    codings = [fields.get("transfer-encoding", ""), fields.get("content-encoding", "")]
-    media = content_type(fields.get("content-type", mime))
-    parsed = Head(int(status[1]), *media, fields.get("location"), codings)
-    return decoded(offset, url, parsed, body, wanted)
-
-
-def _gzip_entries(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes | None]]:
+def _gzip_entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:
     """Yield the offset and the content of each gzip member; None if it is damaged."""
     file.seek(start)
     offset, waiting = start, file.read(_BLOCK)
@@ -108,14 +91,13 @@ def _gzip_entries(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes | Non
         waiting = file.read(_BLOCK)
 
 
-def _plain_entries(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes | None]]:
+def _plain_entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:
     """Yield the offset, and the header and content, of each record of an uncompressed ARC file."""
     offset = start
     while True:
-        file.seek(offset)
-        line = file.readline(_HEADER_BYTES)
+        line = _line(file, offset)
         if line == b"\n":
-            line += file.readline(_HEADER_BYTES)
+            line += _line(file, offset + 1)
         if not line:
             return
         if not line.strip():
@@ -126,5 +108,14 @@ def _plain_entries(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes | No
             yield offset, None
             return
         length = int(header[3][:_MAX_DIGITS])
-        yield offset, line + file.read(min(length, MAX_BYTES))
+        yield offset, line + file.read_at(offset + len(line), min(length, MAX_BYTES))
         offset += len(line) + length
+
+
+def _line(file: Window, offset: int) -> bytes:
+    """Return the bytes from an offset to the end of a line, or the first `_HEADER_BYTES`."""
+    for n_bytes in (512, _HEADER_BYTES):
+        line, end, _ = file.read_at(offset, n_bytes).partition(b"\n")
+        if end:
+            return line + end
+    return line

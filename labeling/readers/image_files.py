@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -40,14 +40,23 @@ class Locator:
     sites
         Folders or zip files below `base` that hold a folder for each host: ``https://a.org/x.jpg``
         is looked for at ``<site>/a.org/x.jpg``.
+    find_stored
+        Returns the image that archives store at a URL, or None; sites come before it.
     template
         Path or URL in which ``{image}`` is replaced by a reference that is not a URL.
     """
 
-    def __init__(self, base: Path, sites: Sequence[str], template: str = "{image}") -> None:
+    def __init__(
+        self,
+        base: Path,
+        sites: Sequence[str],
+        find_stored: Callable[[str], Located | None] = lambda url: None,
+        template: str = "{image}",
+    ) -> None:
         self.base = base
         self._template = template
         self._sites = sites
+        self._find_stored = find_stored
         self.locate = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
 
     def _locate(self, reference: str) -> Located | None:
@@ -69,11 +78,11 @@ class Locator:
             located = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
             if located is not None:
                 return located
-        return Located(ids.digest(url), url, 0)
+        return self._find_stored(url) or Located(ids.digest(url), url, 0)
 
     def with_template(self, template: str) -> Locator:
         """Return a finder of the same files, by another template."""
-        return Locator(self.base, self._sites, template)
+        return Locator(self.base, self._sites, self._find_stored, template)
 
     def _unpack(self, site: str, path: str) -> Located | None:
         content = read_zipped(self.base / site, path, MAX_ZIPPED_BYTES + 1)

@@ -2,46 +2,57 @@
 
 A record that cannot be read is yielded as `Broken`, and reading resumes at the next byte that looks
 like the beginning of one. A compressed file has a gzip member for each record, as the standard
-requires (ISO 28500, annex D); the offset of a record is that of its member.
+requires (ISO 28500, annex D), or a Zstandard frame
+(https://iipc.github.io/warc-specifications/specifications/warc-zstd/), of a dictionary that the
+file begins with. The offset of a record is that of its member or frame.
 """
 
 from __future__ import annotations
 
 import functools
-import os
+import io
 import re
+import struct
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
+from zipfile import BadZipFile
 
+from fastwarc.stream_io import ZstdReader
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from labeling.errors import InputError
+from labeling.keys.urls import is_url
 from labeling.readers.arc import NEXT_HEADER, read_arc
-from labeling.readers.guard import PARSING_ERRORS
+from labeling.readers.archive_files import Window, open_archive
+from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.http import (
     GZIP,
     MAX_BYTES,
+    MAX_HEAD,
     Broken,
     Head,
     Record,
     Wanted,
     content_type,
     decoded,
+    parse_head,
+    read_response,
 )
-
-ARCHIVE_SUFFIXES = (".warc", ".warc.gz", ".arc", ".arc.gz")
+from labeling.readers.media_types import N_SNIFFED
 
 MAX_BREAKS = 1000
 """Times that reading resumes in one file."""
 
 _WARC = re.compile(rb"WARC/")
-_GZIP_MEMBER = re.compile(re.escape(GZIP))
+_ZSTD, _DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"
 _LONGEST_MARKER = 8 << 10
 _SWALLOWED = b"\r\n\r\nWARC/"
 
 _Item = TypeVar("_Item")
 _Run = Generator[_Item | Broken, None, int | None]
+_Start = Callable[[Window, int, bytes], _Run[_Item]]
+"""Reads up to a break, from an offset, records that each begin with some bytes."""
 
 
 def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record | Broken]:
@@ -50,7 +61,7 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
     Parameters
     ----------
     path
-        A file with one of `ARCHIVE_SUFFIXES`.
+        An archive, as `labeling.readers.archive_files.archives_in` returns it.
     wanted
         Decides by the header; other responses are left out, but redirects are yielded without body.
     start
@@ -83,30 +94,37 @@ def read_warc(
 
 
 def _runs(
-    path: Path,
-    run: Callable[[BinaryIO, int, bool], _Run[_Item]],
-    start: int,
-    beginning: re.Pattern[bytes],
+    path: Path, run: _Start[_Item], start: int, beginning: re.Pattern[bytes]
 ) -> Iterator[_Item | Broken]:
     """Read up to a break, and again from the next byte that may be the beginning of a record."""
     try:
-        with path.open("rb") as file:
-            compressed = file.read(len(GZIP)) == GZIP
+        with open_archive(path) as file:
+            magic = _magic(file)
+            marker = re.compile(re.escape(magic)) if magic else beginning
             for _ in range(MAX_BREAKS):
-                broke = yield from run(file, start, compressed)
-                marker = _GZIP_MEMBER if compressed else beginning
+                broke = yield from run(file, start, magic)
                 resumed = None if broke is None else _next_start(file, broke, marker)
                 if resumed is None:
                     return
                 start = resumed
             yield Broken(start, "truncated", f"more than {MAX_BREAKS} breaks, the rest is not read")
+    except BadZipFile as error:
+        yield Broken(0, "truncated", cause(error))
     except OSError as error:
         raise InputError(
             "an archive cannot be read", facts={"file": path, "cause": error}
         ) from error
 
 
-def _next_start(file: BinaryIO, after: int, marker: re.Pattern[bytes]) -> int | None:
+def _magic(file: Window) -> bytes:
+    """Return the bytes that each member of a compressed file begins with, else nothing."""
+    first = file.read_at(0, len(_ZSTD))
+    if first in (_ZSTD, _DICTIONARY):
+        return _ZSTD
+    return GZIP if first.startswith(GZIP) else b""
+
+
+def _next_start(file: Window, after: int, marker: re.Pattern[bytes]) -> int | None:
     """Return the offset after another at which the next record may begin, or None."""
     file.seek(after + 1)
     position, tail = after + 1, b""
@@ -120,18 +138,17 @@ def _next_start(file: BinaryIO, after: int, marker: re.Pattern[bytes]) -> int | 
 
 
 def _warc_run(
-    file: BinaryIO,
+    file: Window,
     start: int,
-    compressed: bool,
+    magic: bytes,
     read: Callable[[WarcRecord], _Item | Broken | None],
 ) -> _Run[_Item]:
     """Read records up to the first break; return its offset."""
-    file.seek(start)
     n_read, last, shared = 0, start, False
     try:
-        for record in ArchiveIterator(file, parse_http=False):
+        for record in _iterator(file, start, magic):
             offset = record.stream_pos
-            if compressed and n_read and not shared and not _begins_member(file, offset, last):
+            if magic and n_read and not shared and not _begins_member(file, offset, last, magic):
                 shared = True
                 yield Broken(offset, "shared_member", "records share a gzip member")
             n_read, last = n_read + 1, offset
@@ -140,7 +157,7 @@ def _warc_run(
             if item is not None:
                 yield item
             is_cut = isinstance(item, Broken) and item.reason == "truncated"
-            if is_cut or (oversized and compressed):
+            if is_cut or (oversized and magic):
                 return last
     except (OSError, *PARSING_ERRORS) as error:
         if n_read or start == 0:
@@ -149,43 +166,76 @@ def _warc_run(
     return None
 
 
-def _begins_member(file: BinaryIO, offset: int, last: int) -> bool:
-    return offset > last and os.pread(file.fileno(), len(GZIP), offset) == GZIP
+def _iterator(file: Window, start: int, magic: bytes) -> ArchiveIterator:
+    if magic != _ZSTD:
+        file.seek(start)
+        return ArchiveIterator(file, parse_http=False)
+    dictionary, n_bytes = _dictionary(file)
+    file.seek(max(start, n_bytes))
+    frames = ZstdReader(file, dictionary=dictionary)
+    return ArchiveIterator(frames, parse_http=False, stream_detect=False)
+
+
+def _dictionary(file: Window) -> tuple[bytes | None, int]:
+    """Return the dictionary of a file's frames, and how many bytes of the file it takes.
+
+    Raises
+    ------
+    ValueError
+        If it is larger than `MAX_BYTES`.
+    """
+    head = file.read_at(0, 8)
+    if not head.startswith(_DICTIONARY):
+        return None, 0
+    (n_bytes,) = struct.unpack("<L", head[4:])
+    content = file.read_at(8, min(n_bytes, MAX_BYTES))
+    if content.startswith(_ZSTD):
+        content = ZstdReader(io.BytesIO(content)).read(MAX_BYTES + 1)
+    if max(n_bytes, len(content)) > MAX_BYTES:
+        raise ValueError(f"a dictionary of more than {MAX_BYTES} bytes")
+    return content, 8 + n_bytes
+
+
+def _begins_member(file: Window, offset: int, last: int, magic: bytes) -> bool:
+    return offset > last and file.read_at(offset, len(magic)) == magic
 
 
 def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Broken | None:
     offset, length = record.stream_pos, record.content_length
     url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
-    oversized = length > MAX_BYTES
-    if record.headers.get("Content-Length") is None:
+    declared = (record.headers.get("Content-Length") or "").strip()
+    if not declared or declared.lstrip("0") != str(length or ""):  # an impossible one is read as 0
         return Broken(offset, "truncated", url)
-    is_resource = record.record_type == WarcRecordType.resource
-    is_response = record.record_type == WarcRecordType.response and record.is_http
-    if not (is_resource or is_response):
-        whole = oversized or record.consume() == length
-        return None if whole else Broken(offset, "truncated", url)
-    if is_resource:
+    is_whole = length <= MAX_BYTES
+    if not _has_response(record, url):
+        is_complete = not is_whole or record.consume() == length
+        return None if is_complete else Broken(offset, "truncated", url)
+    block = record.reader.read() if is_whole else record.reader.read(MAX_HEAD + N_SNIFFED)
+    if is_whole and (len(block) < length or _SWALLOWED in block):
+        return Broken(offset, "truncated", url)
+    payload = record.headers.get("WARC-Payload-Digest") or ""
+    if record.record_type == WarcRecordType.revisit:
+        return _revisit(record, url, block, payload)
+    if record.record_type == WarcRecordType.resource:
         head = Head(200, *content_type(record.headers.get("Content-Type")))
-    else:
-        try:
-            record.parse_http()
-            head = _head(record)
-        except (OSError, *PARSING_ERRORS) as error:
-            return Broken(offset, "bad_record", f"{url}: {error}")
-    if oversized:
-        return Broken(offset, "too_large", url) if wanted(head.status, head.mime) else None
-    length = record.content_length
-    stored = record.reader.read()
-    if len(stored) < length or _SWALLOWED in stored:
-        return Broken(offset, "truncated", url)
-    return decoded(offset, url, head, stored, wanted)
+        return decoded(offset, url, head, block, wanted, payload=payload, is_whole=is_whole)
+    return read_response(offset, url, block, wanted, payload=payload, is_whole=is_whole)
 
 
-def _head(record: WarcRecord) -> Head:
-    get = record.http_headers.get
-    return Head(
-        record.http_headers.status_code or 0,
-        *content_type(get("Content-Type")),
-        get("Location"),
-        [get("Transfer-Encoding") or "", get("Content-Encoding") or ""],
-    )
+def _has_response(record: WarcRecord, url: str) -> bool:
+    """Return whether a record is a response, or refers to one; other schemes, as dns, have none."""
+    if record.record_type == WarcRecordType.response:
+        is_typed = record.headers.get("Content-Type") is not None
+        return record.is_http if is_typed else url.startswith("http")
+    return record.record_type in (WarcRecordType.resource, WarcRecordType.revisit)
+
+
+def _revisit(record: WarcRecord, url: str, block: bytes, payload: str) -> Record | Broken:
+    """Return a record without body that redirects to the one whose body it repeats."""
+    original = (record.headers.get("WARC-Refers-To-Target-URI") or url).strip("<>")
+    parsed = parse_head(block)
+    mime = parsed[0].mime if parsed else ""
+    if not is_url(url):
+        return Broken(record.stream_pos, "bad_url", url)
+    head = Head(304, mime, None, original)
+    return Record(record.stream_pos, url, head, b"", payload, is_revisit=True)

@@ -6,14 +6,19 @@ import functools
 import mmap
 import os
 import struct
+import tempfile
 import zipfile
+from io import FileIO
 from pathlib import Path
 from typing import IO, cast
 
 from labeling.errors import InputError
-from labeling.readers.guard import PARSING_ERRORS
+from labeling.readers.guard import PARSING_ERRORS, cause
 
 ZIP_SUFFIX = ".zip"
+
+MAX_UNPACKED = 1 << 30
+"""Bytes of a compressed member that are unpacked into a temporary file."""
 
 _UNKNOWN_METHOD, _UTF8_NAME = 99, 0x800
 _MAX_END_RECORDS = 76
@@ -47,12 +52,55 @@ def read_zipped(path: Path, name: str, n_bytes: int) -> bytes | None:
         return None
 
 
-def _open(path: Path) -> zipfile.ZipFile:
-    """Return an open zip file, which processes must not share: they would move its position."""
+def open_member(path: Path, name: str) -> tuple[FileIO, int, int]:
+    """Return an open file with the content of a member, where it begins in it, and its size.
+
+    That is the zip file itself, or for a compressed member a temporary file, of which the last two
+    of this process are kept. It has no more than `MAX_UNPACKED` bytes, and ends at any damage.
+
+    Raises
+    ------
+    BadZipFile
+        If the member is missing or encrypted, or its header damaged.
+    """
+    try:
+        info = _open(path).getinfo(name)
+        with _open(path).open(name):  # compares its header with the directory
+            pass
+    except (KeyError, RuntimeError, *PARSING_ERRORS) as error:
+        raise zipfile.BadZipFile(cause(error)) from error
+    if info.compress_type != zipfile.ZIP_STORED:
+        unpacked = _unpacked(path, name, _version(path), os.getpid())
+        n_bytes = os.fstat(unpacked.fileno()).st_size
+        return FileIO(os.dup(unpacked.fileno())), 0, n_bytes
+    file = FileIO(path)
+    file.seek(info.header_offset + 26)
+    n_name, n_extra = struct.unpack("<HH", file.read(4))
+    return file, info.header_offset + 30 + n_name + n_extra, info.file_size
+
+
+@functools.lru_cache(maxsize=2)
+def _unpacked(path: Path, name: str, version: tuple[int, int, int], process: int) -> IO[bytes]:
+    unpacked = cast(IO[bytes], tempfile.TemporaryFile(prefix="winnow-"))  # noqa: SIM115 (is kept)
+    try:
+        with _open(path).open(name) as file:
+            while unpacked.tell() < MAX_UNPACKED and (block := file.read(1 << 20)):
+                unpacked.write(block)
+    except PARSING_ERRORS:
+        pass
+    unpacked.flush()
+    return unpacked
+
+
+def _version(path: Path) -> tuple[int, int, int]:
     state = path.stat()
     # Tools can set the time of the last change of a file's content, but not that of its state.
-    version = (state.st_ino, state.st_size, state.st_ctime_ns)
-    return _opened(path, version, os.getpid())
+    return state.st_ino, state.st_size, state.st_ctime_ns
+
+
+def _open(path: Path) -> zipfile.ZipFile:
+    """Return an open zip file, which processes must not share: they would move its position."""
+    return _opened(path, _version(path), os.getpid())
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Web archives: WARC, ARC and WAT files."""
+"""Web archives: WARC, ARC, WAT and WACZ files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,28 @@ from pipelines.inputs.input import Input, Paths, ReadContext, reader
 class ArchiveInput(Input):
     """Web archives: pages with the images that are stored beside them."""
 
-    suffixes = (".warc", ".warc.gz", ".arc", ".arc.gz", ".wat", ".wat.gz")
+    suffixes = (
+        ".warc",
+        ".warc.gz",
+        ".warc.zst",
+        ".wacz",
+        ".arc",
+        ".arc.gz",
+        ".wat",
+        ".wat.gz",
+        ".wat.zst",
+    )
+    stores_images = True
 
     path: Paths = Field(
-        description="WARC, ARC or WAT file (plain or .gz), or a folder of them; also a pattern, or"
-        " a list"
+        description="WARC, ARC or WAT file (plain, .gz or .zst), WACZ, or a folder of them; also a"
+        " pattern, or a list"
     )
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of some archives."""
         read_archive = reader("archives:read_archive")
         for file in files:
-            yield from read_archive(context.base / file, file, context.locator.locate)
+            yield from read_archive(
+                context.base / file, file, context.locator.locate, context.index
+            )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from labeling.readers.image_files import Locator, named
+from labeling.readers.image_index import ImageIndex
 from labeling.readers.listing import input_files, skipped_files
 from pipelines.run.sections import Section
 
@@ -32,10 +33,11 @@ Paths = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class ReadContext:
-    """The data folder, the finder of image files, and a function that returns the known labels."""
+    """The data folder, finders of image files and of images in archives, and the known labels."""
 
     base: Path
     locator: Locator
+    index: ImageIndex | None
     label_ids: Callable[[], Container[str]]
 
 
@@ -56,6 +58,9 @@ class Input(Section, ABC):
 
     counted: ClassVar[str] = "signals"
     """Table whose rows `label.limit` counts."""
+
+    stores_images: ClassVar[bool] = False
+    """Whether the files hold images that any input may refer to by their URL."""
 
     reads_labels: ClassVar[bool] = False
     """Whether the rows depend on the labels of the taxonomy."""

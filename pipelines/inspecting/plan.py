@@ -19,7 +19,7 @@ from pipelines.inspecting.formatting import size, table
 from pipelines.inspecting.staleness import why_candidates_again, why_signals_again
 from pipelines.inspecting.unfinished import Attempt, attempts
 from pipelines.jobs.splits import input_paths, skipped_by_ending, splits_of
-from pipelines.passes import inputs
+from pipelines.passes import inputs, stored
 from pipelines.passes.plan import plan as passes_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
@@ -227,7 +227,7 @@ def _shuffles(
     else:
         n_signals, n_edges, n_later = n_rows, n_rows, n_buckets_for(n_rows)
         n_events = n_rows if config.feedback else 0
-    shuffles = [] if signals is not None else [Work("inputs", len(splits), n_first)]
+    shuffles = [] if signals is not None else _first_shuffles(config, splits, n_first)
     n_files = dict.fromkeys((schema.name for schema in inputs.SCHEMAS), n_first)
     support_only = config.label.support_only
     taxonomy = taxonomy_files(config)
@@ -238,6 +238,17 @@ def _shuffles(
         shuffles.append(Work(step.name, n_splits, n_buckets))
         n_files |= dict.fromkeys(step.outputs, n_buckets)
     return shuffles
+
+
+def _first_shuffles(config: Config, splits: Sequence[Split], n_buckets: int) -> list[Work]:
+    """Return the shuffle of the inputs, and that of the images of archives before it."""
+    with_images = stored.splits_with_images(config, splits)
+    if not with_images:
+        return [Work("inputs", len(splits), n_buckets)]
+    step = stored.make_pass(config, with_images)
+    n_files = step.n_buckets or 1  # of rejects, which are read with the inputs
+    first = Work(step.name, len(with_images), n_files)
+    return [first, Work("inputs", len(splits) + n_files, n_buckets)]
 
 
 def _input_lines(listed: Sequence[Source]) -> list[str]:
@@ -263,7 +274,7 @@ def _input_cells(source: Source) -> tuple[str, ...]:
 
 def _pass_lines(passes: Sequence[Work]) -> list[str]:
     lines = [("pass", "splits", "buckets")]
-    for work in passes:
-        most = "" if work.name == "inputs" else "≤ "
+    for number, work in enumerate(passes):
+        most = "≤ " if number or work.name not in ("stored", "inputs") else ""
         lines.append((work.name, f"{most}{work.n_splits:,}", f"{work.n_buckets:,}"))
     return table(lines, (1, 2))

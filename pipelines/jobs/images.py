@@ -47,7 +47,7 @@ def _restored(config: Config, rejects: pa.Table) -> Iterator[str]:
     missing = rejects.filter(pc.equal(rejects["reason"], "image_missing"))["value"]
     templates = {entry.image_path for entry in config.signals}
     templates |= {entry.image_path for entry in config.feedback}
-    locators = [Locator(Path(config.base), (), template) for template in templates]
+    locators = [Locator(Path(config.base), (), template=template) for template in templates]
     for reference in pc.unique(missing).to_pylist():
         located = [each.locate(reference) is not None for each in locators]
         if "://" not in reference and located and all(located):

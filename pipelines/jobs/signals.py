@@ -14,11 +14,13 @@ from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
+from labeling.schemas import REJECTS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.jobs.images import changed_images
 from pipelines.jobs.splits import input_digests, input_of, input_paths, skipped_by_ending, splits_of
-from pipelines.passes import inputs
+from pipelines.passes import inputs, stored
 from pipelines.passes.labeling_pass import run_pass
+from pipelines.passes.plan import splits_for
 from pipelines.run.config import Config, LabelSettings
 from pipelines.run.dependencies import settings_of
 from pipelines.run.losses import reasons
@@ -66,8 +68,10 @@ def make_signals(
                 if workspace.is_remote:  # the inputs are on this machine
                     workspace, beam_options = Workspace(work.dir, work.scratch), ()
                 n_buckets = n_buckets_for(sum(input_paths(config, splits).values()))
-                of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels))
-                run_pass(of_inputs, splits, n_buckets, workspace, beam_options, is_last=True)
+                rejects, stored_dir = _index_images(config, splits, workspace, beam_options)
+                of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels, stored_dir))
+                every_split = [*splits, *rejects]
+                run_pass(of_inputs, every_split, n_buckets, workspace, beam_options, is_last=True)
                 _count_rows(work)
                 work.counts["skipped"] = skipped_by_ending(config)
                 work.facts["guessed"] = _notify_guesses(config, splits)
@@ -111,10 +115,29 @@ def _refuse_sample(config: Config, run_dir: Path) -> None:
         )
 
 
+def _index_images(
+    config: Config, splits: Sequence[Split], workspace: Workspace, beam_options: Sequence[str]
+) -> tuple[list[Split], Path | None]:
+    """Index the images of all archives, if there are any.
+
+    Returns splits of its rejects, and the folder of the index.
+    """
+    with_images = stored.splits_with_images(config, splits)
+    if not with_images:
+        return [], None
+    labeling_pass = stored.make_pass(config, with_images)
+    made = run_pass(labeling_pass, with_images, 1, workspace, beam_options)
+    return splits_for({REJECTS.name: made[REJECTS.name]}), workspace.scratch / labeling_pass.name
+
+
 def _count_rows(work: StageWriter) -> None:
     for schema in inputs.SCHEMAS:
         paths = work.dir.glob(f"{schema.name}-*.parquet")
         work.counts[schema.name] = sum(pq.read_metadata(path).num_rows for path in paths)
+    work.counts["images_without_bytes"] = sum(
+        pc.sum(pc.equal(pq.read_table(path, columns=["n_bytes"])["n_bytes"], 0)).as_py() or 0
+        for path in work.dir.glob("images-*.parquet")
+    )
     counted = read_table(work.dir, "rejects")["reason"].value_counts().to_pylist()
     by_reason = sorted((row["values"], row["counts"]) for row in counted)
     work.counts["rejects_by_reason"] = dict(by_reason)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from labeling.errors import UnreadableFile, WinnowError
 from labeling.keys import ids
@@ -24,6 +25,7 @@ from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.input import Input, ReadContext
 from pipelines.jobs.splits import input_of
 from pipelines.passes.labeling_pass import Pass
+from pipelines.passes.stored import image_index
 from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.run.config import Config
 from pipelines.shuffle.engine import Split, Tables
@@ -79,10 +81,21 @@ def make_pass(read: Callable[[Split], Iterator[tuple[str, pa.Table]]]) -> Pass:
 
 @dataclass(frozen=True)
 class ReadInputs:
-    """Reads a split of the inputs that a configuration names, with the labels of its taxonomy."""
+    """Reads a split of the inputs that a configuration names.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    labels
+        The taxonomy.
+    stored
+        Folder of the output of the pass ``stored``; None if no input stores images.
+    """
 
     config: Config
     labels: TaxonomyFiles
+    stored: Path | None
 
     def __call__(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of a split."""
@@ -94,11 +107,16 @@ class ReadInputs:
             yield name, rows
 
     def _read(self, split: Split) -> Iterator[tuple[str, pa.Table]]:
+        if split.kind == REJECTS.name:
+            yield split.kind, pq.read_table(*split.arguments)
+            return
         base = Path(self.config.base)
-        locator = Locator(base, [site.path for site in self.config.site])
+        index = None if self.stored is None else image_index(self.stored)
+        sites = [site.path for site in self.config.site]
+        locator = Locator(base, sites) if index is None else Locator(base, sites, index.find)
         label_ids = functools.partial(_label_ids, self.labels)
         entry, files = input_of(self.config, split)
-        tables = _tables(entry, files, ReadContext(base, locator, label_ids))
+        tables = _tables(entry, files, ReadContext(base, locator, index, label_ids))
         limit = self.config.label.limit
         yield from tables if limit is None else first_rows(tables, entry.counted, limit)
 

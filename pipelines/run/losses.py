@@ -1,4 +1,4 @@
-"""Rejects by reason and skipped files by ending, which the signals leave out, in words."""
+"""Images without bytes, rejects by reason and skipped files by ending, in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labeling.readers.listing import skipped_sentence
 
 
 def reasons(counts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the reasons of rejects and the endings of skipped files, each with its number.
+    """Yield what the signals lack: images, rejects by reason, and skipped files by ending.
 
     Parameters
     ----------
@@ -21,6 +21,8 @@ def reasons(counts: Mapping[str, Any]) -> Iterator[str]:
     >>> [*reasons({"rejects_by_reason": {"bad_row": 3, "truncated": 1}, "skipped": {".lz4": 10}})]
     ['rejects: 3 bad_row, 1 truncated', 'skipped: 10 .lz4']
     """
+    if counts.get("images_without_bytes"):
+        yield f"{counts['images_without_bytes']:,} image URLs without bytes"
     rejects = counts.get("rejects_by_reason") or {}
     if rejects:
         yield "rejects: " + ", ".join(f"{n:,} {reason}" for reason, n in rejects.items())

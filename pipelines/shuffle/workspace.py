@@ -144,7 +144,7 @@ class Workspace:
         if conclude is not None:
             conclude(here)
         if self.shared and not is_last:
-            for path in sorted(here.glob("*.parquet")):
+            for path in sorted(here.iterdir()):
                 if digests.get(path.name) != storage.sha256(str(path)):
                     sent = self._send(path, name)
                     if conclude is not None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import zstandard
 
 
 class Response(NamedTuple):
@@ -22,14 +25,26 @@ def http(response: Response) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + response.body
 
 
-def record(response: Response, length: int | None = None) -> bytes:
-    """Return a WARC record; `length` is written in place of its own."""
-    block = http(response)
+def record(response: Response, length: int | None = None, block: bytes | None = None) -> bytes:
+    """Return a WARC record; `length` is written in place of its own, `block` of the response."""
+    block = http(response) if block is None else block
     head = (
         "WARC/1.0\r\nWARC-Type: response\r\n"
         f"WARC-Target-URI: {response.url}\r\nWARC-Date: 2020-01-01T00:00:00Z\r\n"
         "Content-Type: application/http; msgtype=response\r\n"
         f"Content-Length: {len(block) if length is None else length}\r\n\r\n"
+    )
+    return head.encode() + block + b"\r\n\r\n"
+
+
+def revisit(url: str, refers_to: str | None, payload: str | None) -> bytes:
+    """Return a WARC record that repeats a response by its URL or by the digest of its payload."""
+    fields = {"WARC-Refers-To-Target-URI": refers_to, "WARC-Payload-Digest": payload}
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items() if value]
+    block = b"HTTP/1.1 200 OK\r\nContent-Type: image/gif\r\n\r\n"
+    head = (
+        f"WARC/1.1\r\nWARC-Type: revisit\r\nWARC-Target-URI: {url}\r\n{''.join(lines)}"
+        f"Content-Type: application/http\r\nContent-Length: {len(block)}\r\n\r\n"
     )
     return head.encode() + block + b"\r\n\r\n"
 
@@ -47,8 +62,8 @@ def wat_record(url: str, n_images: int = 1) -> bytes:
     return head.encode() + block + b"\r\n\r\n"
 
 
-def arc_record(response: Response) -> bytes:
-    block = http(response)
+def arc_record(response: Response, block: bytes | None = None) -> bytes:
+    block = http(response) if block is None else block
     head = f"{response.url} 1.2.3.4 20080430204825 {response.mime} {len(block)}\n"
     return head.encode() + block + b"\n"
 
@@ -61,3 +76,16 @@ def arc_head() -> bytes:
 
 def members(records: Sequence[bytes]) -> bytes:
     return b"".join(gzip.compress(stored, mtime=0) for stored in records)
+
+
+def zstd_warc(records: Sequence[bytes], dictionary: str) -> bytes:
+    """Return a frame for each record, after a dictionary: ``plain``, ``compressed`` or ``none``."""
+    if dictionary == "none":
+        return b"".join(zstandard.ZstdCompressor().compress(content) for content in records)
+    trained = zstandard.train_dictionary(2048, [b"%d %s" % (n, records[0]) for n in range(200)])
+    frames = zstandard.ZstdCompressor(dict_data=trained)
+    content = trained.as_bytes()
+    if dictionary == "compressed":
+        content = zstandard.ZstdCompressor().compress(content)
+    head = struct.pack("<LL", 0x184D2A5D, len(content)) + content
+    return head + b"".join(frames.compress(content) for content in records)

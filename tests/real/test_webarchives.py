@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tarfile
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urldefrag
 
 import pyarrow as pa
 import pytest
+from fastwarc.warc import ArchiveIterator
 
+from curation.runs.stage import open_stage
 from labeling.html.page import Page, read_page
 from labeling.keys import ids
 from labeling.readers.archives import read_archive
@@ -19,9 +23,13 @@ from labeling.readers.http import Broken, Record
 from labeling.readers.image_files import Located, Locator
 from labeling.readers.sites import read_site
 from labeling.readers.warc import read_records
+from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, SIGNALS
+from pipelines.jobs.label import label
+from pipelines.run.config import read_config
 from tests.labeling.warcs import Response, members, record
 
 DATA = Path(os.environ.get("WINNOW_DATA", ""))
+WORDS = ("logo", "map", "photo", "book", "archive", "video", "audio", "home", "movie")
 ARCHIVES, SITE = DATA / "webarchive_dev.tar", DATA / "site_basedcooking.tar.gz"
 
 pytestmark = [
@@ -88,6 +96,33 @@ def test_a_crawl_of_2008_is_read_to_the_last_unit(archives: Path) -> None:
     images = tables["images"].to_pylist()
     assert (len(images), sum(image["n_bytes"] > 0 for image in images)) == (788, 754)
     assert tables["rejects"].num_rows == 0
+
+
+def test_a_crawl_dealt_into_two_archives_gives_the_same_as_whole(
+    archives: Path, tmp_path: Path
+) -> None:
+    content = (archives / "example.warc.gz").read_bytes()
+    records = ArchiveIterator(io.BytesIO(content), parse_http=False)
+    starts = [record.stream_pos for record in records]
+    parts = [content[start:stop] for start, stop in pairwise([*starts, len(content)])]
+    stages = {}
+    for name, files in {"whole": [parts], "dealt": [parts[::2], parts[1::2]]}.items():
+        (tmp_path / name / "web").mkdir(parents=True)
+        for number, some in enumerate(files):
+            (tmp_path / name / "web" / f"{number}.warc.gz").write_bytes(b"".join(some))
+        labels = [f'{{"id": "{word}", "names": ["{word}"], "parents": []}}' for word in WORDS]
+        (tmp_path / name / "taxonomy.jsonl").write_text("\n".join(labels))
+        (tmp_path / name / "winnow.toml").write_text(
+            '[taxonomy]\npath = "taxonomy.jsonl"\n[[archive]]\npath = "web"\n'
+        )
+        candidates = label(read_config(tmp_path / name / "winnow.toml"), tmp_path / name / "run")
+        stages[name] = open_stage(tmp_path / name / "run", "signals"), candidates
+    images = stages["dealt"][0].table(IMAGES)["n_bytes"].to_pylist()
+    assert (len(images), sum(n_bytes > 0 for n_bytes in images)) == (77, 47)
+    for table in (SIGNALS, PLACEMENTS):
+        assert stages["dealt"][0].table(table).equals(stages["whole"][0].table(table))
+    assert len(stages["whole"][1].table(CANDIDATES)) > 100
+    assert stages["dealt"][1].table(CANDIDATES).equals(stages["whole"][1].table(CANDIDATES))
 
 
 def test_a_page_of_common_crawl_is_read(archives: Path) -> None:

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curation.runs.stage import open_stage
+from curation.runs.stage import Stage, open_stage
 from curation.shards.images import BadImage, read_image
 from labeling.keys import ids
-from labeling.schemas import IMAGES, REJECTS
+from labeling.readers.http import MAX_BYTES
+from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SIGNALS
 from pipelines.delivery.export import export
+from pipelines.inspecting.plan import plan
+from pipelines.inspecting.status import status
 from pipelines.jobs.label import label
 from pipelines.run.config import Config, read_config
 from pipelines.selecting.select import select
@@ -81,6 +84,50 @@ def test_another_archive_is_another_input(config: Config, tmp_path: Path) -> Non
     path.write_bytes(record(Response("http://c.org/", b"<img src=x.jpg alt='a red car'>")))
     assert label(config, tmp_path).content != first
     path.unlink()
+
+
+def images_of(folder: Path, archives: dict[str, list[bytes]]) -> tuple[Stage, Stage]:
+    """Return signals and candidates of archives, with a site and a table that show the images."""
+    for name, records in archives.items():
+        (folder / "web").mkdir(parents=True, exist_ok=True)
+        (folder / "web" / name).write_bytes(members(records))
+    (folder / "site" / "s.org").mkdir(parents=True)
+    (folder / "site" / "s.org" / "p.html").write_text(
+        '<p><img src="http://a.org/0.jpg" alt="a red box"><p><img src="/1.jpg" alt="a red jar">'
+    )
+    (folder / "texts.csv").write_text("image,text\nhttps://a.org/0.jpg,a red cup\n")
+    labels = [json.dumps({"id": c, "names": [c], "parents": []}) for c in COLOURS]
+    (folder / "taxonomy.jsonl").write_text("\n".join(labels))
+    (folder / "winnow.toml").write_text(
+        '[taxonomy]\npath = "taxonomy.jsonl"\n[[archive]]\npath = "web"\n'
+        '[[site]]\npath = "site"\n[[signals]]\npath = "texts.csv"\n'
+        "[label]\nmax_reject_share = 1\n"
+    )
+    label(read_config(folder / "winnow.toml"), folder / "run")
+    return open_stage(folder / "run", "signals"), open_stage(folder / "run", "candidates")
+
+
+def test_an_image_of_any_input_is_found_in_any_archive(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = record(Response("http://c.org/", b"<img src='//a.org/0.jpg' alt='a red car'>"))
+    image = record(Response("http://a.org/0.jpg", photo(0), "image/jpeg"))
+    too_large = record(Response("http://a.org/9.jpg", b"GIF89a" + bytes(MAX_BYTES), "image/gif"))
+    dealt = {"a.warc.gz": [page], "b.warc.gz": [image, too_large]}
+    signals, candidates = images_of(tmp_path / "dealt", dealt)
+    together = {"a.warc.gz": [page, image, too_large]}
+    signals_of_one, candidates_of_one = images_of(tmp_path / "together", together)
+    assert signals.table(SIGNALS).equals(signals_of_one.table(SIGNALS))
+    assert candidates.table(CANDIDATES).equals(candidates_of_one.table(CANDIDATES))
+    reds = ("a red box", "a red cup", "a red car")
+    red = {row["image_id"] for row in signals.table(SIGNALS).to_pylist() if row["text"] in reds}
+    assert red == {ids.digest(photo(0))}
+    assert signals.counts["images_without_bytes"] == 1
+    assert signals.counts["rejects_by_reason"] == {"image_missing": 1, "too_large": 1}
+    assert "1 image URLs without bytes" in capsys.readouterr().err
+    assert "1 image URLs without bytes" in str(status(tmp_path / "dealt" / "run"))
+    passes = plan(read_config(tmp_path / "dealt" / "winnow.toml"), None).passes
+    assert (passes[0].name, passes[0].n_splits) == ("stored", 2)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""Web archives as files: on the disk, or members of a WACZ, whose names are ``x.wacz#<member>``."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from labeling.errors import InputError
+from labeling.readers.zips import open_member, zipped_names
+
+ARCHIVE_SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz")
+
+WACZ_SUFFIX = ".wacz"
+"""Ending of a zip file of archives (https://specs.webrecorder.net/wacz/1.1.1)."""
+
+_MEMBER = re.compile(r"(.+?\.wacz)#(.+)", re.DOTALL | re.IGNORECASE)
+
+
+def archives_in(path: Path, name: str) -> tuple[list[tuple[Path, str]], str]:
+    """Return the paths and names of the archives in a WACZ; of another file, its own.
+
+    The second result is the problem of a WACZ that holds none or cannot be read, else empty.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+    if not path.name.lower().endswith(WACZ_SUFFIX):
+        return [(path, name)], ""
+    try:
+        members = [m for m in zipped_names(path) if m.lower().endswith(ARCHIVE_SUFFIXES)]
+    except InputError as error:
+        if not path.is_file():
+            raise
+        return [], str(error.facts["cause"])
+    archives = [(Path(f"{path}#{m}"), f"{name}#{m}") for m in members]
+    return archives, "" if archives else f"no member ends with {', '.join(ARCHIVE_SUFFIXES)}"
+
+
+def open_archive(path: Path) -> Window:
+    """Return the bytes of an archive.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    BadZipFile
+        If the member of a WACZ is missing or cannot be unpacked.
+    """
+    member = None if path.is_file() else _MEMBER.fullmatch(str(path))
+    if member is not None and Path(member[1]).is_file():
+        return Window(*open_member(Path(member[1]), member[2]))
+    if not path.is_file():  # a pipe would block
+        raise FileNotFoundError(f"no file {path.name}")
+    return Window(io.FileIO(path), 0, path.stat().st_size)
+
+
+class Window(io.RawIOBase):
+    """Some bytes of a file, read like a file of their own."""
+
+    def __init__(self, file: io.FileIO, start: int, n_bytes: int) -> None:
+        self._file = file
+        self._start = start
+        self._position = 0
+        self.n_bytes = n_bytes
+
+    def read_at(self, offset: int, n_bytes: int) -> bytes:
+        """Return the bytes from an offset on; the position stays."""
+        n_bytes = max(0, min(n_bytes, self.n_bytes - offset))
+        return os.pread(self._file.fileno(), n_bytes, self._start + offset)
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with the next bytes, and return how many these are."""
+        content = self.read_at(self._position, len(buffer))
+        buffer[: len(content)] = content
+        self._position += len(content)
+        return len(content)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position, and return it."""
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.n_bytes}[whence]
+        self._position = max(0, origin + offset)
+        return self._position
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
