@@ -7,6 +7,7 @@ is in memory at a time.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,7 +17,7 @@ from labeling.keys.urls import host_of
 from labeling.readers.archive_files import archives_in
 from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.http import Broken, Record
-from labeling.readers.image_files import Located
+from labeling.readers.image_files import MAX_CACHED, Located
 from labeling.readers.image_index import ROWS, ImageIndex
 from labeling.readers.page_rows import Locate, PageRows
 from labeling.readers.stored_images import index_of, read_stored_images
@@ -64,6 +65,7 @@ def read_archive(
         index = index_of(pa.concat_tables([ROWS.empty_table(), *stored]))
     near = index.archives_of(name)
 
+    @lru_cache(maxsize=MAX_CACHED)
     def find(url: str) -> Located | None:
         return index.find(url, near) or locate(url)
 

@@ -32,7 +32,12 @@ _GZIP_HEAD = GZIP + b"\0\0\0\0\0\0\xff"
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"\s*(?:HTTP(?:/[\d.]+)?|ICY)[ \t]+(\d{3})\b", re.IGNORECASE)
-_CODINGS = ("content-encoding", "transfer-encoding")
+_CODINGS = (b"content-encoding", b"transfer-encoding")
+_FIELD = re.compile(
+    rb"^(Content-Type|Location|Content-Encoding|Transfer-Encoding)[ \t]*:"
+    rb"(.*(?:\r?\n[ \t]+.*)*)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _PREFIX = 8 * 1024
 """Bytes of a coded body that are decoded for its media type."""
 
@@ -101,25 +106,19 @@ def parse_head(block: bytes) -> tuple[Head, bytes] | None:
         return None
     end = _HEAD_END.search(block, 0, MAX_HEAD)
     stop, start = end.span() if end else (MAX_HEAD, len(block))
-    fields = _fields(block[status.end() : stop])
+    fields = [(name.lower(), _text(value)) for name, value in _FIELD.findall(block, 0, stop)]
     codings = [value for coding in _CODINGS for name, value in fields if name == coding]
     first = dict(reversed(fields))
-    media = content_type(first.get("content-type"))
-    return Head(int(status[1]), *media, first.get("location"), codings), block[start:]
+    media = content_type(first.get(b"content-type"))
+    return Head(int(status[1]), *media, first.get(b"location"), codings), block[start:]
 
 
-def _fields(head: bytes) -> list[tuple[str, str]]:
-    """Return the name in lower case and the value of each field after the status line."""
-    lines = re.sub(rb"\r?\n[ \t]+", b" ", head).splitlines()[1:]
-    pairs = (_text(line).partition(":") for line in lines)
-    return [(name.strip().lower(), value.strip()) for name, _, value in pairs]
-
-
-def _text(line: bytes) -> str:
+def _text(value: bytes) -> str:
     try:
-        return line.decode()
+        text = value.decode()
     except UnicodeDecodeError:
-        return line.decode("latin-1")
+        text = value.decode("latin-1")
+    return " ".join(text.split())
 
 
 def _reader(make: Callable[[BytesIO], WarcReader]) -> Callable[[bytes, int], bytes]:

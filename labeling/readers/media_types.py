@@ -29,19 +29,20 @@ _UNKNOWN = frozenset(
 
 _TEXTS = frozenset({"text/plain", "text/xml", "application/xml"})
 
-_IMAGES = {
-    "image/jpeg": rb"\xff\xd8\xff",
-    "image/png": rb"\x89PNG\r\n\x1a\n",
-    "image/gif": rb"GIF8[79]a",
-    "image/webp": rb"RIFF....WEBPVP",
-}
-_OTHER_IMAGES = {"image/bmp": rb"BM....\0\0\0\0", "image/x-icon": rb"\0\0[\1\2]\0"}
+_IMAGE = re.compile(
+    rb"(?P<jpeg>\xff\xd8\xff)|(?P<png>\x89PNG\r\n\x1a\n)|(?P<gif>GIF8[79]a)"
+    rb"|(?P<webp>RIFF....WEBPVP)",
+    re.DOTALL,
+)
+_OTHER_IMAGE = re.compile(rb"(?P<bmp>BM....\0\0\0\0)|(?P<icon>\0\0[\1\2]\0)", re.DOTALL)
 """Signatures that contents of other types may begin with."""
 
 _BEFORE_HTML = rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?"
 _TAGS = b"head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta|link"
-_WHOLE_PAGE = _BEFORE_HTML + rb"(?:<!--.*?-->\s*)*<(?:!doctype\s+)?html[\s>]"
-_PART_OF_PAGE = _BEFORE_HTML + rb"<(?:!--|(?:%s)[\s>])" % _TAGS
+_WHOLE_PAGE = re.compile(
+    _BEFORE_HTML + rb"(?:<!--.*?-->\s*)*<(?:!doctype\s+)?html[\s>]", re.IGNORECASE | re.DOTALL
+)
+_PART_OF_PAGE = re.compile(_BEFORE_HTML + rb"<(?:!--|(?:%s)[\s>])" % _TAGS, re.IGNORECASE)
 
 
 def media_type(declared: str, body: bytes) -> str:
@@ -54,21 +55,15 @@ def media_type(declared: str, body: bytes) -> str:
     >>> media_type("text/plain", b"<p>An apple"), media_type("image/svg+xml", b"<svg>")
     ('text/plain', 'image/svg+xml')
     """
-    mime = _first_match(_IMAGES, body)
-    if mime:
-        return declared if declared.startswith("image/") else mime
-    if declared not in _UNKNOWN | _TEXTS:
+    image = _IMAGE.match(body)
+    if image is not None:
+        return declared if declared.startswith("image/") else f"image/{image.lastgroup}"
+    if declared not in _UNKNOWN and declared not in _TEXTS:
         return declared
+    body = body[:N_SNIFFED]
     if body[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16
         body = body[2:].replace(b"\0", b"")
-    if _matches(_WHOLE_PAGE, body) or (declared in _UNKNOWN and _matches(_PART_OF_PAGE, body)):
+    if _WHOLE_PAGE.match(body) or (declared in _UNKNOWN and _PART_OF_PAGE.match(body)):
         return "text/html"
-    return declared in _UNKNOWN and _first_match(_OTHER_IMAGES, body) or declared
-
-
-def _first_match(signatures: dict[str, bytes], body: bytes) -> str | None:
-    return next((mime for mime, pattern in signatures.items() if _matches(pattern, body)), None)
-
-
-def _matches(pattern: bytes, body: bytes) -> bool:
-    return re.match(pattern, body[:N_SNIFFED], re.IGNORECASE | re.DOTALL) is not None
+    image = _OTHER_IMAGE.match(body) if declared in _UNKNOWN else None
+    return f"image/{image.lastgroup}" if image is not None else declared
