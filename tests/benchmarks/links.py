@@ -133,7 +133,13 @@ def read_flickr(path: Path) -> Flickr:
         votes = [json.loads(v) for v in content(tar, "flickr8k/crowd_judgments.jsonl").splitlines()]
         nouns = json.loads(content(tar, "flickr8k/vocab_suggested.json"))
     labels = [
-        Label(noun["label"], tuple((name, "") for name in noun["names"]), (), None, line)
+        Label(
+            noun["label"].replace(" ", "_"),
+            tuple((name, "") for name in noun["names"]),
+            (),
+            None,
+            line,
+        )
         for line, noun in enumerate(nouns, 1)
     ]
     matcher = compile_matcher(build_taxonomy(labels, "nouns"))

@@ -16,6 +16,7 @@ from PIL import Image
 
 from labeling.taxonomy.published import TaxonomyFiles, read_taxonomy
 from pipelines.jobs.splits import splits_of
+from pipelines.passes import stored
 from pipelines.passes.inputs import ReadInputs
 from pipelines.run.config import check_config
 from pipelines.run.dependencies import taxonomy_files
@@ -164,8 +165,13 @@ def reading(target: str, folder: Path) -> Callable[[bytes], None]:
         config = check_config(
             {"base": str(folder), "taxonomy": {"path": "taxonomy.jsonl"}, **sections}, "fuzz"
         )
-        read_split = ReadInputs(config, taxonomy_files(config))
-        for split in splits_of(config):
+        splits = splits_of(config)
+        of_images = stored.make_pass(config, splits).read
+        for split in stored.splits_with_images(config, splits):
+            for _, rows in of_images(split):
+                rows.validate(full=True)
+        read_split = ReadInputs(config, taxonomy_files(config), None)
+        for split in splits:
             for _, rows in read_split(split):
                 rows.validate(full=True)
 
