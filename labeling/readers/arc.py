@@ -6,7 +6,7 @@ import re
 import zlib
 from collections.abc import Generator, Iterator
 
-from labeling.readers.archive_files import Window
+from labeling.readers.archive_files import Coding, Window
 from labeling.readers.http import MAX_BYTES, Broken, Record, Wanted, content_type, read_response
 
 _HEADER = re.compile(rb"\n?([a-z]+:\S+) \S+ \d{8,17} (\S+) (?:\S+ \S+ \S+ \d+ \S+ )?(\d+)\r?\n")
@@ -24,13 +24,14 @@ _BLOCK = 64 * 1024
 
 
 def read_arc(
-    file: Window, start: int, magic: bytes, wanted: Wanted
+    file: Window, start: int, coding: Coding, wanted: Wanted
 ) -> Generator[Record | Broken, None, int | None]:
-    """Read the records from an offset up to the first break; `magic` begins a compressed one.
+    """Read the records from an offset up to the first break.
 
     Returns the offset of the break; None at the end of the file.
     """
-    read = _gzip_entries if magic else _plain_entries
+    compressed = bool(coding.magic)
+    read = _gzip_entries if compressed else _plain_entries
     for offset, entry in read(file, start):
         header = _HEADER.match(entry or b"")
         if entry is None or header is None:
@@ -43,11 +44,11 @@ def read_arc(
         if item is not None:
             yield item
         length, rest = int(header[3]), len(entry) - header.end()
-        if length > MAX_BYTES and not magic and offset + header.end() + length <= file.n_bytes:
+        if length > MAX_BYTES and not compressed and offset + header.end() + length <= file.n_bytes:
             continue
         if rest < length:
             return offset
-        if magic and entry[header.end() + length :].strip():
+        if compressed and entry[header.end() + length :].strip():
             yield Broken(offset, "shared_member", "records after the first are not read")
     return None
 

@@ -6,9 +6,12 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from fastwarc.stream_io import ZstdReader
 
 from labeling.errors import InputError
+from labeling.readers.http import GZIP, MAX_BYTES
 from labeling.readers.zips import open_member, zipped_names
 
 ARCHIVE_SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz")
@@ -16,6 +19,7 @@ ARCHIVE_SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz")
 WACZ_SUFFIX = ".wacz"
 """Ending of a zip file of archives (https://specs.webrecorder.net/wacz/1.1.1)."""
 
+_ZSTD, _DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"
 _MEMBER = re.compile(r"(.+?\.wacz)#(.+)", re.DOTALL | re.IGNORECASE)
 
 
@@ -57,6 +61,50 @@ def open_archive(path: Path) -> Window:
     if not path.is_file():  # a pipe would block
         raise FileNotFoundError(f"no file {path.name}")
     return Window(io.FileIO(path), 0, path.stat().st_size)
+
+
+class BadDictionary(ValueError):
+    """A dictionary of Zstandard frames that is too large or damaged, so that none can be read."""
+
+
+class Coding(NamedTuple):
+    """The bytes that each member of a compressed file begins with, and what they are read with.
+
+    ``start`` is where the first member begins, after the dictionary.
+    """
+
+    magic: bytes = b""
+    dictionary: bytes | None = None
+    start: int = 0
+
+
+def coding_of(file: Window) -> Coding:
+    """Return how an archive is compressed, by its first bytes.
+
+    Raises
+    ------
+    BadDictionary
+        If it begins with a dictionary that cannot be used.
+    """
+    head = file.read_at(0, 8)
+    if not head.startswith(_DICTIONARY):
+        return Coding(next((magic for magic in (GZIP, _ZSTD) if head.startswith(magic)), b""))
+    n_bytes = int.from_bytes(head[4:], "little")
+    content = file.read_at(8, min(n_bytes, MAX_BYTES))
+    try:
+        if content.startswith(_ZSTD):
+            content = ZstdReader(io.BytesIO(content)).read(MAX_BYTES + 1)
+        ZstdReader(io.BytesIO(), dictionary=content)
+    except OSError as error:
+        raise BadDictionary(str(error)) from error
+    except BaseException as error:
+        # FastWARC 2.0 panics for a damaged dictionary; the class of that cannot be imported.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise BadDictionary("a damaged dictionary") from error
+    if max(n_bytes, len(content)) > MAX_BYTES:
+        raise BadDictionary(f"a dictionary of more than {MAX_BYTES} bytes")
+    return Coding(_ZSTD, content, 8 + n_bytes)
 
 
 class Window(io.RawIOBase):

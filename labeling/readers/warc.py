@@ -10,9 +10,7 @@ file begins with. The offset of a record is that of its member or frame.
 from __future__ import annotations
 
 import functools
-import io
 import re
-import struct
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -24,10 +22,9 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from labeling.errors import InputError
 from labeling.keys.urls import is_url
 from labeling.readers.arc import NEXT_HEADER, read_arc
-from labeling.readers.archive_files import Window, open_archive
+from labeling.readers.archive_files import BadDictionary, Coding, Window, coding_of, open_archive
 from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.http import (
-    GZIP,
     MAX_BYTES,
     MAX_HEAD,
     Broken,
@@ -45,14 +42,13 @@ MAX_BREAKS = 1000
 """Times that reading resumes in one file."""
 
 _WARC = re.compile(rb"WARC/")
-_ZSTD, _DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"
 _LONGEST_MARKER = 8 << 10
 _SWALLOWED = b"\r\n\r\nWARC/"
 
 _Item = TypeVar("_Item")
 _Run = Generator[_Item | Broken, None, int | None]
-_Start = Callable[[Window, int, bytes], _Run[_Item]]
-"""Reads up to a break, from an offset, records that each begin with some bytes."""
+_Start = Callable[[Window, int, Coding], _Run[_Item]]
+"""Reads records from an offset up to a break."""
 
 
 def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record | Broken]:
@@ -99,29 +95,21 @@ def _runs(
     """Read up to a break, and again from the next byte that may be the beginning of a record."""
     try:
         with open_archive(path) as file:
-            magic = _magic(file)
-            marker = re.compile(re.escape(magic)) if magic else beginning
+            coding = coding_of(file)
+            marker = re.compile(re.escape(coding.magic)) if coding.magic else beginning
             for _ in range(MAX_BREAKS):
-                broke = yield from run(file, start, magic)
+                broke = yield from run(file, start, coding)
                 resumed = None if broke is None else _next_start(file, broke, marker)
                 if resumed is None:
                     return
                 start = resumed
             yield Broken(start, "truncated", f"more than {MAX_BREAKS} breaks, the rest is not read")
-    except BadZipFile as error:
+    except (BadZipFile, BadDictionary) as error:
         yield Broken(0, "truncated", cause(error))
     except OSError as error:
         raise InputError(
             "an archive cannot be read", facts={"file": path, "cause": error}
         ) from error
-
-
-def _magic(file: Window) -> bytes:
-    """Return the bytes that each member of a compressed file begins with, else nothing."""
-    first = file.read_at(0, len(_ZSTD))
-    if first in (_ZSTD, _DICTIONARY):
-        return _ZSTD
-    return GZIP if first.startswith(GZIP) else b""
 
 
 def _next_start(file: Window, after: int, marker: re.Pattern[bytes]) -> int | None:
@@ -140,13 +128,13 @@ def _next_start(file: Window, after: int, marker: re.Pattern[bytes]) -> int | No
 def _warc_run(
     file: Window,
     start: int,
-    magic: bytes,
+    coding: Coding,
     read: Callable[[WarcRecord], _Item | Broken | None],
 ) -> _Run[_Item]:
     """Read records up to the first break; return its offset."""
-    n_read, last, shared = 0, start, False
+    n_read, last, shared, magic = 0, start, False, coding.magic
     try:
-        for record in _iterator(file, start, magic):
+        for record in _iterator(file, start, coding):
             offset = record.stream_pos
             if magic and n_read and not shared and not _begins_member(file, offset, last, magic):
                 shared = True
@@ -166,34 +154,12 @@ def _warc_run(
     return None
 
 
-def _iterator(file: Window, start: int, magic: bytes) -> ArchiveIterator:
-    if magic != _ZSTD:
-        file.seek(start)
+def _iterator(file: Window, start: int, coding: Coding) -> ArchiveIterator:
+    file.seek(max(start, coding.start))
+    if coding.dictionary is None:
         return ArchiveIterator(file, parse_http=False)
-    dictionary, n_bytes = _dictionary(file)
-    file.seek(max(start, n_bytes))
-    frames = ZstdReader(file, dictionary=dictionary)
+    frames = ZstdReader(file, dictionary=coding.dictionary)
     return ArchiveIterator(frames, parse_http=False, stream_detect=False)
-
-
-def _dictionary(file: Window) -> tuple[bytes | None, int]:
-    """Return the dictionary of a file's frames, and how many bytes of the file it takes.
-
-    Raises
-    ------
-    ValueError
-        If it is larger than `MAX_BYTES`.
-    """
-    head = file.read_at(0, 8)
-    if not head.startswith(_DICTIONARY):
-        return None, 0
-    (n_bytes,) = struct.unpack("<L", head[4:])
-    content = file.read_at(8, min(n_bytes, MAX_BYTES))
-    if content.startswith(_ZSTD):
-        content = ZstdReader(io.BytesIO(content)).read(MAX_BYTES + 1)
-    if max(n_bytes, len(content)) > MAX_BYTES:
-        raise ValueError(f"a dictionary of more than {MAX_BYTES} bytes")
-    return content, 8 + n_bytes
 
 
 def _begins_member(file: Window, offset: int, last: int, magic: bytes) -> bool:

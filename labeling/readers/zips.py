@@ -31,7 +31,9 @@ _UNREADABLE = (OSError, RuntimeError, *PARSING_ERRORS)
 def zipped_names(path: Path) -> list[str]:
     """Return the names of the files in a zip file, sorted, or raise `InputError`."""
     try:
-        return sorted({info.filename for info in _open(path).infolist() if not info.is_dir()})
+        # `is_dir` of Python 3.11 fails for an empty name.
+        infos = [info for info in _open(path).infolist() if info.filename]
+        return sorted({info.filename for info in infos if not info.is_dir()})
     except (OSError, *PARSING_ERRORS) as error:
         raise InputError(
             "a zip file cannot be read",
@@ -67,7 +69,7 @@ def open_member(path: Path, name: str) -> tuple[FileIO, int, int]:
         info = _open(path).getinfo(name)
         with _open(path).open(name):  # compares its header with the directory
             pass
-    except (KeyError, RuntimeError, *PARSING_ERRORS) as error:
+    except (KeyError, *_UNREADABLE) as error:
         raise zipfile.BadZipFile(cause(error)) from error
     if info.compress_type != zipfile.ZIP_STORED:
         unpacked = _unpacked(path, name, _version(path), os.getpid())

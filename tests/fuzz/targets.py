@@ -20,7 +20,16 @@ from pipelines.passes import stored
 from pipelines.passes.inputs import ReadInputs
 from pipelines.run.config import check_config
 from pipelines.run.dependencies import taxonomy_files
-from tests.labeling.warcs import Response, arc_head, arc_record, members, record, wat_record
+from tests.labeling.warcs import (
+    Response,
+    arc_head,
+    arc_record,
+    members,
+    record,
+    wacz,
+    wat_record,
+    zstd_warc,
+)
 
 TAXONOMY = "".join(
     json.dumps({"id": name, "names": [name], "parents": parents}) + "\n"
@@ -107,6 +116,12 @@ def _targets() -> dict[str, Target]:
         "warc.gz": Target("in.warc.gz", (members(records),), archive),
         "arc": Target("in.arc", (b"".join(arcs),), archive),
         "arc.gz": Target("in.arc.gz", (members(arcs),), archive),
+        "warc.zst": Target("in.warc.zst", (zstd_warc(records, "compressed"),), archive),
+        "wacz": Target(
+            "in.wacz",
+            (wacz({"archive/a.warc.gz": members(records), "archive/b.arc": b"".join(arcs)}),),
+            archive,
+        ),
         "wat": Target("in.wat", (b"".join(wats),), archive),
         "page": Target("a.org/index.html", (PAGE,), {"site": ({"path": "x"},)}),
         "zip": Target("in.zip", (_zip(0), _zip(8)), {"site": ({"path": "x/in.zip"},)}),

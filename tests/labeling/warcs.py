@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import struct
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import zstandard
@@ -89,3 +91,11 @@ def zstd_warc(records: Sequence[bytes], dictionary: str) -> bytes:
         content = zstandard.ZstdCompressor().compress(content)
     head = struct.pack("<LL", 0x184D2A5D, len(content)) + content
     return head + b"".join(frames.compress(content) for content in records)
+
+
+def wacz(contents: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as file:
+        for name, content in {"datapackage.json": b"{}", **contents}.items():
+            file.writestr(name, content)
+    return packed.getvalue()

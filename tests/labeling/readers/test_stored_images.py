@@ -16,7 +16,16 @@ from labeling.readers.archives import read_archive, read_stored
 from labeling.readers.image_files import Located
 from labeling.readers.image_index import ROWS, ImageIndex
 from labeling.readers.stored_images import first_rows, index_of, read_stored_images
-from tests.labeling.warcs import Response, arc_head, arc_record, members, record, revisit, zstd_warc
+from tests.labeling.warcs import (
+    Response,
+    arc_head,
+    arc_record,
+    members,
+    record,
+    revisit,
+    wacz,
+    zstd_warc,
+)
 
 PIXEL = b"GIF89a" + bytes(20)
 OTHER = b"\x89PNG\r\n\x1a\n" + bytes(30)
@@ -141,14 +150,6 @@ def check_one_image(path: Path) -> None:
     assert read_stored(path.parent / archive, int(offset)) == PIXEL
 
 
-def wacz(path: Path, contents: dict[str, bytes], method: int) -> Path:
-    with zipfile.ZipFile(path, "w", method) as file:
-        file.writestr("datapackage.json", "{}")
-        for name, content in contents.items():
-            file.writestr(name, content)
-    return path
-
-
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_wacz_is_read_and_its_images_again(tmp_path: Path, method: int) -> None:
     contents = {
@@ -156,7 +157,8 @@ def test_a_wacz_is_read_and_its_images_again(tmp_path: Path, method: int) -> Non
         "archive/images.warc.gz": members([record(Response("http://c.org/", b"")), record(IMAGE)]),
         "indexes/index.cdx.gz": b"",
     }
-    path = wacz(tmp_path / "x.wacz", contents, method)
+    path = tmp_path / "x.wacz"
+    path.write_bytes(wacz(contents, method))
     check_one_image(path)
     assert rejects_of(path) == []
     assert [name for _, name in archives_in(path, "web/x.wacz")[0]] == [
@@ -167,10 +169,11 @@ def test_a_wacz_is_read_and_its_images_again(tmp_path: Path, method: int) -> Non
 
 
 def test_a_damaged_wacz_or_one_without_archives_is_one_reject(tmp_path: Path) -> None:
-    path = wacz(tmp_path / "x.wacz", {"archive/a.warc": record(PAGE)}, zipfile.ZIP_STORED)
-    path.write_bytes(path.read_bytes()[:-30])
+    path = tmp_path / "x.wacz"
+    path.write_bytes(wacz({"archive/a.warc": record(PAGE)})[:-30])
     assert rejects_of(path) == [("x.wacz", "truncated")]
-    path = wacz(tmp_path / "y.wacz", {"a.txt": b""}, zipfile.ZIP_STORED)
+    path = tmp_path / "y.wacz"
+    path.write_bytes(wacz({"a.txt": b""}))
     assert rejects_of(path) == [("y.wacz", "truncated")]
 
 
@@ -182,6 +185,14 @@ def test_zstandard_frames_with_a_dictionary_are_read_and_found_again(
     path.write_bytes(zstd_warc([record(PAGE), record(IMAGE)], dictionary))
     check_one_image(path)
     assert rejects_of(path) == []
+
+
+def test_a_damaged_dictionary_is_one_reject(tmp_path: Path) -> None:
+    content = bytearray(zstd_warc([record(PAGE)], "plain"))
+    content[17:40] = bytes(23)
+    path = tmp_path / "x.warc.zst"
+    path.write_bytes(content)
+    assert rejects_of(path) == [("x.warc.zst#0", "truncated")]
 
 
 def test_damage_of_a_zstandard_frame_costs_its_record(tmp_path: Path) -> None:
