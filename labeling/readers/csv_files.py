@@ -86,11 +86,13 @@ def delimiter_of(path: Path, wanted: Sequence[str], encoding: str) -> str:
 
 
 def guess_delimiter(start: bytes, wanted: Sequence[str]) -> str:
-    """Return the delimiter with which the header has most of the wanted columns, else a comma.
+    r"""Return the delimiter with which the header has most of the wanted columns, else a comma.
+
+    `start` holds whole lines.
 
     Examples
     --------
-    >>> guess_delimiter(b"file;words, many", ["file"]), guess_delimiter(b"x", ["file"])
+    >>> guess_delimiter(b"file;words, many\n", ["file"]), guess_delimiter(b"x\n", ["file"])
     (';', ',')
     """
     return max(DELIMITERS, key=lambda d: len(set(wanted) & set(_header(start, d).names)))

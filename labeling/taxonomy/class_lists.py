@@ -52,7 +52,7 @@ def label_id_of_name(name: str) -> str:
     Examples
     --------
     >>> label_id_of_name("Traffic light"), label_id_of_name("Café"), label_id_of_name("C++")
-    ('traffic_light', 'cafe', 'c-6ee97ddf')
+    ('traffic_light', 'cafe', 'c-cedb1bac')
     """
     folded = unicodedata.normalize("NFC", " ".join(name.split())).casefold()
     decomposed = unicodedata.normalize("NFKD", folded).replace(" ", "_")
