@@ -22,8 +22,8 @@ from PIL import Image
 from curation.shards.metadata import read_despite_texts, without_metadata
 from labeling.errors import InputError
 from labeling.keys.ids import digest
-from labeling.readers.archive_files import ARCHIVE_SUFFIXES
-from labeling.readers.archives import read_stored
+from labeling.readers.web_archives.archive_files import ARCHIVE_SUFFIXES
+from labeling.readers.web_archives.archives import read_stored
 from labeling.readers.zips import read_zipped
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")

@@ -14,8 +14,8 @@ from labeling.errors import InputError
 from labeling.frames.frames import Frame, first_refused, like, pandas_or_arrow
 from labeling.keys import ids
 from labeling.keys.urls import host_of, url_id
-from labeling.readers.archives import read_archive
 from labeling.readers.image_files import Located
+from labeling.readers.web_archives.archives import read_archive
 from labeling.schemas import SIGNALS, Batch
 
 _TEXT = (pa.types.is_null, pa.types.is_string, pa.types.is_large_string)

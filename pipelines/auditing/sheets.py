@@ -19,9 +19,9 @@ from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import write_text
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
-from labeling.readers.rows import refuse_bad
-from labeling.readers.sandboxed_parquet import read_parquet
-from labeling.readers.tabular import BATCH_BYTES, BATCH_ROWS
+from labeling.readers.table_files.rows import refuse_bad
+from labeling.readers.table_files.sandboxed_parquet import read_parquet
+from labeling.readers.table_files.tabular import BATCH_BYTES, BATCH_ROWS
 from labeling.schemas import AUDITS, TRUTH, VERDICTS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.run.progress import notify

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.checks import conform
-from labeling.readers.tables import read_pairs
+from labeling.readers.table_files.tables import read_pairs
 from labeling.schemas import TRUTH
 from labeling.taxonomy.taxonomy import Taxonomy
 

@@ -33,7 +33,7 @@ class ArchiveInput(Input):
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of some archives."""
-        read_archive = reader("archives:read_archive")
+        read_archive = reader("web_archives.archives:read_archive")
         for file in files:
             yield from read_archive(
                 context.base / file, file, context.locator.locate, context.index

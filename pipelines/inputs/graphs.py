@@ -37,6 +37,6 @@ class GraphInput(Input):
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the links of some files of edges."""
         for file in files:
-            yield from reader("graphs:read_graph")(
+            yield from reader("table_files.graphs:read_graph")(
                 context.base / self.vertices, context.base / file, file
             )

@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from labeling.readers.image_files import Locator, named
-from labeling.readers.image_index import ImageIndex
 from labeling.readers.listing import input_files, skipped_files
+from labeling.readers.web_archives.image_index import ImageIndex
 from pipelines.run.sections import Section
 
 
 def reader(name: str) -> Callable[..., Any]:
-    """Return a function of `labeling.readers`, such as ``archives:read_archive``.
+    """Return a function of `labeling.readers`, such as ``web_archives.archives:read_archive``.
 
     By its name and not by an import: every stage imports the keys of the inputs, but only signals
     are to be made again when a reader changes (`curation.runs.code.MAKERS` lists the readers).

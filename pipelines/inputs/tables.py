@@ -57,13 +57,13 @@ class TableInput(Input):
     def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:
         """Return the encoding and the delimiter that were guessed, unless they are the usual."""
         wanted = [*self.model_dump()["columns"].values()]
-        guess = reader("tabular:guess")
+        guess = reader("table_files.tabular:guess")
         guesses = {file: guess(base / file, wanted, self.form(file)) for file in files}
         return {file: text for file, text in guesses.items() if text}
 
     def form(self, file: str) -> Any:
         """Return how a file is written, and its name in rejects."""
-        return reader("csv_files:Format")(self.delimiter, self.encoding, file)
+        return reader("table_files.csv_files:Format")(self.delimiter, self.encoding, file)
 
 
 def _is_text_encoding(name: str) -> bool:
@@ -89,7 +89,7 @@ class SignalsInput(TableInput):
         locator = context.locator.with_template(self.image_path)
         for file in files:
             path = context.base / file
-            yield from reader("tables:read_signals")(
+            yield from reader("table_files.tables:read_signals")(
                 path, self.columns, self.source, locator, self.form(file)
             )
 
@@ -107,7 +107,7 @@ class LinksInput(TableInput):
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the links of some files."""
         for file in files:
-            yield from reader("tables:read_links")(
+            yield from reader("table_files.tables:read_links")(
                 context.base / file, self.columns, self.form(file)
             )
 
@@ -135,6 +135,6 @@ class FeedbackInput(TableInput):
         is_label = context.label_ids().__contains__
         for file in files:
             path = context.base / file
-            yield from reader("tables:read_feedback")(
+            yield from reader("table_files.tables:read_feedback")(
                 path, self.columns, locator, is_label, self.form(file)
             )

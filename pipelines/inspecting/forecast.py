@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeling.errors import InputError
-from labeling.readers import parquet_footers
+from labeling.readers.table_files import parquet_footers
 from pipelines.jobs.splits import input_of, input_paths
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files

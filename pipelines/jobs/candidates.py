@@ -22,13 +22,13 @@ from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.passes.labeling_pass import run_pass
 from pipelines.passes.plan import plan, splits_for
 from pipelines.passes.tables import sum_by_reason
-from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.passes.votes import count_events, list_bursts
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.run.progress import stage_line
 from pipelines.shuffle.engine import n_buckets_for
 from pipelines.shuffle.workspace import Workspace, workspace_for
+from pipelines.workers.taxonomies import taxonomy_at
 
 _COUNTED = {"phrases", "discounts", "caps", "ignored"}
 """Tables of the passes that the manifest of the stage sums up."""

@@ -14,12 +14,12 @@ from labeling.taxonomy.formats import READ_KEYS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.jobs.candidates import make_candidates
 from pipelines.jobs.signals import make_signals
-from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, taxonomy_files
 from pipelines.run.paths import absolute
 from pipelines.run.progress import notify
 from pipelines.shuffle.runners import ready
+from pipelines.workers.taxonomies import taxonomy_at
 
 MAX_PRINTED = 10
 """Sentences of a kind that are printed."""

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 
 from labeling.feedback import feedback
 from pipelines.passes.labeling_pass import Pass
-from pipelines.passes.matchers import MatcherFiles, matcher_at
-from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.shuffle.engine import Split, Tables
+from pipelines.workers.matchers import MatcherFiles, matcher_at
+from pipelines.workers.taxonomies import taxonomy_at
 
 IGNORED = pa.schema([("reason", pa.string()), ("n_events", pa.int64())])
 """Events that do not count, by reason."""

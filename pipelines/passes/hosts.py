@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from curation.runs.table_files import read_table, write_table
 from labeling.keys.hashing import Hashes
 from labeling.matching import boilerplate
-from pipelines.passes.cached import Cache
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.tables import tables_of
 from pipelines.shuffle.engine import Split, Tables
+from pipelines.workers.cached import Cache
 
 _OUTPUTS = {"things": boilerplate.COUNTS, "hosts": boilerplate.COUNTS}
 

@@ -26,9 +26,9 @@ from pipelines.inputs.input import Input, ReadContext
 from pipelines.jobs.splits import input_of
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.stored import image_index
-from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.run.config import Config
 from pipelines.shuffle.engine import Split, Tables
+from pipelines.workers.taxonomies import taxonomy_at
 
 MAX_ROWS = 100_000
 """Rows of a table that one image, page or user may have; of more, the first in `_ORDER`."""

@@ -16,9 +16,9 @@ from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.links import EVIDENCE
 from pipelines.passes.tables import tables_of
-from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.passes.votes import feedback_model_in
 from pipelines.shuffle.engine import Split, Tables
+from pipelines.workers.taxonomies import taxonomy_at
 
 ROWS_AT_ONCE = 100_000
 """Mentions that are read at a time: their files may have any number of rows."""

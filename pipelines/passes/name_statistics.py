@@ -14,10 +14,10 @@ from curation.runs.table_files import read_table, write_table
 from labeling.keys import ids
 from labeling.matching import name_statistics
 from pipelines.passes.labeling_pass import Pass
-from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_sample
-from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.shuffle.engine import Split, Tables
+from pipelines.workers.matchers import MatcherFiles, matcher_at
+from pipelines.workers.taxonomies import taxonomy_at
 
 _OUTPUTS = {
     "names": name_statistics.NAMES,

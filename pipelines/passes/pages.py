@@ -17,10 +17,10 @@ from labeling.matching.disambiguation import disambiguate
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes.hosts import boilerplate_in
 from pipelines.passes.labeling_pass import Pass
-from pipelines.passes.matchers import MatcherFiles, matcher_at
 from pipelines.passes.tables import in_order, tables_of
-from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.shuffle.engine import Split, Tables
+from pipelines.workers.matchers import MatcherFiles, matcher_at
+from pipelines.workers.taxonomies import taxonomy_at
 
 _REASONS = pa.schema([("page_id", ids.BINARY), ("reason", pa.int8())])
 """One signal that was discounted."""

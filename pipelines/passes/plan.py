@@ -19,9 +19,9 @@ from pipelines.passes import (
     votes,
 )
 from pipelines.passes.labeling_pass import Pass
-from pipelines.passes.matchers import MatcherFiles
 from pipelines.shuffle import storage
 from pipelines.shuffle.engine import Split, united
+from pipelines.workers.matchers import MatcherFiles
 
 MAX_SPLITS = 512
 """Files up to which each is a split by itself."""

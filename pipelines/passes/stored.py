@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from curation.runs.table_files import read_table, write_table
 from labeling.keys import ids
-from labeling.readers.image_index import ROWS, ImageIndex, entries_of
-from labeling.readers.stored_images import first_rows, referred_to
+from labeling.readers.web_archives.image_index import ROWS, ImageIndex, entries_of
+from labeling.readers.web_archives.stored_images import first_rows, referred_to
 from labeling.schemas import REJECTS
 from pipelines.inputs.input import reader
 from pipelines.jobs.splits import input_of, input_paths
@@ -64,7 +64,7 @@ def image_index(directory: Path) -> ImageIndex:
 
 def _read(config: Config, split: Split) -> Iterator[tuple[str, pa.Table]]:
     _, files = input_of(config, split)
-    read = reader("stored_images:read_stored_images")
+    read = reader("web_archives.stored_images:read_stored_images")
     for file in files:
         for name, rows in read(Path(config.base) / file, file):
             if name == "rejects":

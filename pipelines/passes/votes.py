@@ -21,7 +21,6 @@ from labeling.feedback import bursts, debias, feedback
 from labeling.keys import ids
 from labeling.keys.hashing import GOLDEN
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.passes.cached import Cache
 from pipelines.passes.events import IGNORED, count_ignored
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.tables import (
@@ -31,6 +30,7 @@ from pipelines.passes.tables import (
     tables_of,
 )
 from pipelines.shuffle.engine import Split, Tables
+from pipelines.workers.cached import Cache
 
 SAMPLE = 1_000_000
 """Events, about, in the sample of images from which positions and users are judged."""

@@ -25,8 +25,8 @@ from urllib.parse import urldefrag, urljoin
 
 from labeling.html.page import filename_words
 from labeling.keys import ids
-from labeling.readers.archives import read_archive
 from labeling.readers.image_files import Located
+from labeling.readers.web_archives.archives import read_archive
 
 BLOCKS = ("p", "li", "td", "figure", "div", "section", "article", "main", "body")
 
@@ -86,8 +86,8 @@ def winnow(path: Path) -> dict[str, int]:
 
 
 def pages_bytes(path: Path) -> list[int]:
-    from labeling.readers.http import Record
-    from labeling.readers.warc import read_records
+    from labeling.readers.web_archives.http import Record
+    from labeling.readers.web_archives.warc import read_records
 
     records = read_records(path, lambda status, mime: status == 200 and mime == "text/html")
     return [len(r.body) for r in records if isinstance(r, Record) and r.body]

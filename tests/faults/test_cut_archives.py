@@ -10,10 +10,10 @@ import pytest
 from curation.runs.stage import current
 from labeling.errors import QualityError
 from labeling.keys import ids
-from labeling.readers.archives import read_archive
-from labeling.readers.http import Broken
 from labeling.readers.image_files import Located
-from labeling.readers.wat import read_wat
+from labeling.readers.web_archives.archives import read_archive
+from labeling.readers.web_archives.http import Broken
+from labeling.readers.web_archives.wat import read_wat
 from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record, wat_record

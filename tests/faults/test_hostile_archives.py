@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from labeling.html.page import MAX_LINKS, MAX_PAGE_BYTES, read_page
-from labeling.readers.http import Broken, Record
-from labeling.readers.warc import read_records
+from labeling.readers.web_archives.http import Broken, Record
+from labeling.readers.web_archives.warc import read_records
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record
 
 PAGES = [Response(f"http://a.org/{i}.html", b"<p>page %d" % i) for i in range(5)]

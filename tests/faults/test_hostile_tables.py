@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.errors import InputError
-from labeling.readers import sandboxed_parquet
-from labeling.readers.sandboxed_parquet import read_here, read_parquet, unreadable
-from labeling.readers.tabular import read_batches
+from labeling.readers.table_files import sandboxed_parquet
+from labeling.readers.table_files.sandboxed_parquet import read_here, read_parquet, unreadable
+from labeling.readers.table_files.tabular import read_batches
 
 ROWS, BYTES = 50_000, 16 << 20
 

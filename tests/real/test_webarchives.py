@@ -18,11 +18,11 @@ from fastwarc.warc import ArchiveIterator
 from curation.runs.stage import open_stage
 from labeling.html.page import Page, read_page
 from labeling.keys import ids
-from labeling.readers.archives import read_archive
-from labeling.readers.http import Broken, Record
 from labeling.readers.image_files import Located, Locator
 from labeling.readers.sites import read_site
-from labeling.readers.warc import read_records
+from labeling.readers.web_archives.archives import read_archive
+from labeling.readers.web_archives.http import Broken, Record
+from labeling.readers.web_archives.warc import read_records
 from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, SIGNALS
 from pipelines.jobs.label import label
 from pipelines.run.config import read_config

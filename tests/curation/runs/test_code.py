@@ -49,7 +49,7 @@ def test_what_a_maker_loads_is_what_its_digest_covers() -> None:
         ("model", "training.fit.train", True),
         ("model", "training.losses.softmax", True),
         ("model", "curation.scoring.scoring", False),
-        ("model", "labeling.readers.archives", False),
+        ("model", "labeling.readers.web_archives.archives", False),
         ("evaluation", "training.evaluation.evaluate", True),
         ("cell-all-18-100-0", "training.transfer.detect", True),
     ],

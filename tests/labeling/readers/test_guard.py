@@ -15,13 +15,14 @@ import pytest
 import pipelines.inputs
 from labeling.html import page
 from labeling.keys import ids
-from labeling.readers import archives, sites
-from labeling.readers.archives import read_archive
-from labeling.readers.graphs import read_graph
+from labeling.readers import sites
 from labeling.readers.guard import cause
 from labeling.readers.image_files import Located, Locator
 from labeling.readers.sites import read_site, site_pages
-from labeling.readers.tables import read_feedback, read_links, read_signals
+from labeling.readers.table_files.graphs import read_graph
+from labeling.readers.table_files.tables import read_feedback, read_links, read_signals
+from labeling.readers.web_archives import archives
+from labeling.readers.web_archives.archives import read_archive
 from labeling.readers.webdatasets import read_webdataset
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record, wat_record
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from curation.runs.stage import Stage, open_stage
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys import ids
-from labeling.readers.tabular import TABLE_SUFFIXES
+from labeling.readers.table_files.tabular import TABLE_SUFFIXES
 from labeling.schemas import IMAGES, REJECTS, SIGNALS
 from pipelines.cli import main
 from pipelines.inputs.tables import TableInput

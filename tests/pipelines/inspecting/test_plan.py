@@ -20,7 +20,7 @@ from curation.runs.sealed import seal, unseal
 from curation.runs.stage import open_stage
 from curation.runs.staging import write_stage
 from labeling.errors import InputError
-from labeling.readers.parquet_footers import rows_of
+from labeling.readers.table_files.parquet_footers import rows_of
 from pipelines.cli import main
 from pipelines.inspecting import forecast
 from pipelines.jobs.splits import input_paths, splits_of

@@ -9,8 +9,8 @@ import pytest
 
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.passes import name_statistics, plan
-from pipelines.passes.matchers import MatcherFiles
 from pipelines.passes.plan import splits_for
+from pipelines.workers.matchers import MatcherFiles
 
 LABELS = [
     {"id": "colour"},

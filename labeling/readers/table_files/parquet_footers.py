@@ -11,16 +11,16 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from labeling.readers.sandboxed_parquet import crashing, environment, limit, unreadable
+from labeling.readers.table_files.sandboxed_parquet import crashing, environment, limit, unreadable
 
-_COMMAND = (sys.executable, "-P", "-m", "labeling.readers.parquet_footers")
+_COMMAND = (sys.executable, "-P", "-m", "labeling.readers.table_files.parquet_footers")
 
 
 def rows_of(paths: Sequence[Path]) -> list[int]:
     """Return the number of rows that the footer of each Parquet file declares.
 
     One process reads them all, so that thousands take about a second; see
-    `labeling.readers.sandboxed_parquet` for why.
+    `labeling.readers.table_files.sandboxed_parquet` for why.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from fastwarc.stream_io import ZstdReader
 
 from labeling.errors import InputError
-from labeling.readers.http import GZIP, MAX_BYTES
+from labeling.readers.web_archives.http import GZIP, MAX_BYTES
 from labeling.readers.zips import open_member, zipped_names
 
 ARCHIVE_SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz")

@@ -12,8 +12,8 @@ import pyarrow.csv
 
 from labeling.errors import InputError
 from labeling.keys.urls import host_of, url_id
-from labeling.readers.rows import BadRow, Rows
-from labeling.readers.text_files import CutFile, Lines, text_lines
+from labeling.readers.table_files.rows import BadRow, Rows
+from labeling.readers.table_files.text_files import CutFile, Lines, text_lines
 from labeling.schemas import LINKS, REJECTS
 
 BLOCK_BYTES = 2 << 20

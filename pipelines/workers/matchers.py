@@ -12,8 +12,8 @@ from labeling.matching.cache import cached_matcher
 from labeling.matching.matcher import Matcher
 from labeling.matching.surface_forms import NO_STATISTICS
 from labeling.taxonomy.published import TaxonomyFiles, pinned
-from pipelines.passes.cached import Cache
-from pipelines.passes.taxonomies import taxonomy_at
+from pipelines.workers.cached import Cache
+from pipelines.workers.taxonomies import taxonomy_at
 
 _MATCHERS: Cache[Matcher] = Cache()
 

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 
 from labeling.errors import InputError
-from labeling.readers import text_files
-from labeling.readers.csv_files import GUESSED, Format
 from labeling.readers.image_files import Locator
-from labeling.readers.tables import read_signals
-from labeling.readers.tabular import read_batches
-from labeling.readers.text_files import encoding_of, text_lines
+from labeling.readers.table_files import text_files
+from labeling.readers.table_files.csv_files import GUESSED, Format
+from labeling.readers.table_files.tables import read_signals
+from labeling.readers.table_files.tabular import read_batches
+from labeling.readers.table_files.text_files import encoding_of, text_lines
 
 COLUMNS = {"image": "file", "text": "words"}
 ROWS = [("a", "café"), ("b", "thé"), ("c", "olé")]

@@ -27,7 +27,7 @@ import pyarrow.parquet
 
 from labeling.errors import InputError, UnreadableFile
 from labeling.readers.guard import cause as cause_of
-from labeling.readers.rows import BadRow, Rows
+from labeling.readers.table_files.rows import BadRow, Rows
 
 MAX_MEMORY = 3 << 30
 """Bytes of address space of the child; libraries take about half a gigabyte of them."""
@@ -50,7 +50,7 @@ _POSITION, _PROBLEM = "\0position", "\0problem"
 _DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
 _SECONDS, _BYTES_PER_SECOND = 60, 1 << 20
 _DO_NOT_TRUST = "do not trust the file; write it again from its source"
-_COMMAND = (sys.executable, "-P", "-m", "labeling.readers.sandboxed_parquet")
+_COMMAND = (sys.executable, "-P", "-m", "labeling.readers.table_files.sandboxed_parquet")
 
 
 def read_parquet(

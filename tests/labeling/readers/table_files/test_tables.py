@@ -12,10 +12,10 @@ import pytest
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.keys.runs import distinct_rows
-from labeling.readers import tabular
 from labeling.readers.image_files import Locator, site_paths
 from labeling.readers.listing import input_files
-from labeling.readers.tables import read_feedback, read_links, read_signals
+from labeling.readers.table_files import tabular
+from labeling.readers.table_files.tables import read_feedback, read_links, read_signals
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The images and redirects of archives, as rows of an index (`labeling.readers.image_index`)."""
+"""The images and redirects of archives, as rows of `labeling.readers.web_archives.image_index`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ import pyarrow.compute as pc
 from labeling.keys import ids
 from labeling.keys.runs import run_begins
 from labeling.keys.urls import Resolver
-from labeling.readers.archive_files import archives_in
-from labeling.readers.http import Record
-from labeling.readers.image_index import ROWS, ImageIndex, entries_of, text_key, url_key
-from labeling.readers.warc import read_records
-from labeling.readers.wat import WAT_SUFFIXES
+from labeling.readers.web_archives.archive_files import archives_in
+from labeling.readers.web_archives.http import Record
+from labeling.readers.web_archives.image_index import (
+    ROWS,
+    ImageIndex,
+    entries_of,
+    text_key,
+    url_key,
+)
+from labeling.readers.web_archives.warc import read_records
+from labeling.readers.web_archives.wat import WAT_SUFFIXES
 from labeling.schemas import REJECTS
 
 _ORDER = ("key", "is_redirect", "archive", "offset")
@@ -30,14 +36,14 @@ def read_stored_images(path: Path, name: str) -> Iterator[tuple[str, pa.Table]]:
     Parameters
     ----------
     path, name
-        As for `labeling.readers.archives.read_archive`.
+        As for `labeling.readers.web_archives.archives.read_archive`.
 
     Yields
     ------
     name, table
-        ``stored`` (`labeling.readers.image_index.ROWS`), and ``rejects``: those that a reader of
-        pages does not see. An archive with a ``shared_member`` has no images, because they could
-        not be read again by an offset.
+        ``stored`` (`labeling.readers.web_archives.image_index.ROWS`), and ``rejects``: those that a
+        reader of pages does not see. An archive with a ``shared_member`` has no images, because
+        they could not be read again by an offset.
     """
     if path.name.lower().endswith(WAT_SUFFIXES):
         return

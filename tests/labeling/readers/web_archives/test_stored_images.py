@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from labeling.keys import ids
-from labeling.readers.archive_files import archives_in
-from labeling.readers.archives import read_archive, read_stored
 from labeling.readers.image_files import Located
-from labeling.readers.image_index import ROWS, ImageIndex
-from labeling.readers.stored_images import first_rows, index_of, read_stored_images
+from labeling.readers.web_archives.archive_files import archives_in
+from labeling.readers.web_archives.archives import read_archive, read_stored
+from labeling.readers.web_archives.image_index import ROWS, ImageIndex
+from labeling.readers.web_archives.stored_images import first_rows, index_of, read_stored_images
 from tests.labeling.warcs import (
     Response,
     arc_head,

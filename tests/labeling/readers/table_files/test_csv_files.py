@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.errors import InputError
-from labeling.readers import csv_files, tabular
-from labeling.readers.csv_files import Format
-from labeling.readers.tabular import read_batches
-from labeling.readers.text_files import BLOCK_BYTES
+from labeling.readers.table_files import csv_files, tabular
+from labeling.readers.table_files.csv_files import Format
+from labeling.readers.table_files.tabular import read_batches
+from labeling.readers.table_files.text_files import BLOCK_BYTES
 
 COLUMNS = {"image": "file", "text": "words"}
 Outcome = tuple[list[tuple[str | None, str | None]], list[int], list[int]]

@@ -6,8 +6,15 @@ import re
 import zlib
 from collections.abc import Generator, Iterator
 
-from labeling.readers.archive_files import Coding, Window
-from labeling.readers.http import MAX_BYTES, Broken, Record, Wanted, content_type, read_response
+from labeling.readers.web_archives.archive_files import Coding, Window
+from labeling.readers.web_archives.http import (
+    MAX_BYTES,
+    Broken,
+    Record,
+    Wanted,
+    content_type,
+    read_response,
+)
 
 _HEADER = re.compile(rb"\n?([a-z]+:\S+) \S+ \d{8,17} (\S+) (?:\S+ \S+ \S+ \d+ \S+ )?(\d+)\r?\n")
 _MAX_DIGITS = 15

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
-from labeling.readers.csv_files import GUESSED, Format, delimiter_of, read_csv
-from labeling.readers.json_lines import read_json_lines
-from labeling.readers.rows import BadRow, Rows
-from labeling.readers.sandboxed_parquet import missing_column, read_parquet, unreadable
-from labeling.readers.text_files import COMPRESSIONS, CutFile, encoding_of
+from labeling.readers.table_files.csv_files import GUESSED, Format, delimiter_of, read_csv
+from labeling.readers.table_files.json_lines import read_json_lines
+from labeling.readers.table_files.rows import BadRow, Rows
+from labeling.readers.table_files.sandboxed_parquet import missing_column, read_parquet, unreadable
+from labeling.readers.table_files.text_files import COMPRESSIONS, CutFile, encoding_of
 
 Columns = Mapping[str, str]
 """Names of columns in winnow, to their names in a file."""

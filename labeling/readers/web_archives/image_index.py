@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from labeling.keys import ids
 from labeling.keys.urls import resource
-from labeling.readers.archive_files import WACZ_SUFFIX
 from labeling.readers.image_files import Located
+from labeling.readers.web_archives.archive_files import WACZ_SUFFIX
 
 MAX_REDIRECTS = 5
 

@@ -21,10 +21,16 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
 from labeling.errors import InputError
 from labeling.keys.urls import is_url
-from labeling.readers.arc import NEXT_HEADER, read_arc
-from labeling.readers.archive_files import BadDictionary, Coding, Window, coding_of, open_archive
 from labeling.readers.guard import PARSING_ERRORS, cause
-from labeling.readers.http import (
+from labeling.readers.web_archives.arc import NEXT_HEADER, read_arc
+from labeling.readers.web_archives.archive_files import (
+    BadDictionary,
+    Coding,
+    Window,
+    coding_of,
+    open_archive,
+)
+from labeling.readers.web_archives.http import (
     MAX_BYTES,
     MAX_HEAD,
     Broken,
@@ -36,7 +42,7 @@ from labeling.readers.http import (
     parse_head,
     read_response,
 )
-from labeling.readers.media_types import N_SNIFFED
+from labeling.readers.web_archives.media_types import N_SNIFFED
 
 MAX_BREAKS = 1000
 """Times that reading resumes in one file."""
@@ -57,7 +63,7 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
     Parameters
     ----------
     path
-        An archive, as `labeling.readers.archive_files.archives_in` returns it.
+        An archive, as `labeling.readers.web_archives.archive_files.archives_in` returns it.
     wanted
         Decides by the header; other responses are left out, but redirects are yielded without body.
     start

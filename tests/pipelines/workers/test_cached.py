@@ -18,11 +18,11 @@ from labeling.matching import name_statistics
 from labeling.matching.matcher import find
 from labeling.matching.surface_forms import NameStatistics
 from labeling.taxonomy.published import TaxonomyFiles, pinned
-from pipelines.passes.cached import MAX_RESULTS, Cache
 from pipelines.passes.hosts import boilerplate_in
-from pipelines.passes.matchers import MatcherFiles, matcher_at
-from pipelines.passes.taxonomies import taxonomy_at
 from pipelines.passes.votes import feedback_model_in
+from pipelines.workers.cached import MAX_RESULTS, Cache
+from pipelines.workers.matchers import MatcherFiles, matcher_at
+from pipelines.workers.taxonomies import taxonomy_at
 
 
 def write_taxonomy(path: Path, *names: str) -> TaxonomyFiles:

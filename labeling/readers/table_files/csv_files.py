@@ -18,9 +18,9 @@ import pyarrow.csv
 
 from labeling.errors import InputError
 from labeling.keys.arrays import Mask
-from labeling.readers.rows import BadRow, Rows
-from labeling.readers.sandboxed_parquet import missing_column, unreadable
-from labeling.readers.text_files import BLOCK_BYTES, CutFile, Lines, text_lines
+from labeling.readers.table_files.rows import BadRow, Rows
+from labeling.readers.table_files.sandboxed_parquet import missing_column, unreadable
+from labeling.readers.table_files.text_files import BLOCK_BYTES, CutFile, Lines, text_lines
 
 DELIMITERS = (",", ";", "\t", "|")
 """Delimiters that are tried, in this order, where none is set."""
@@ -57,7 +57,7 @@ def read_csv(path: Path, wanted: Sequence[str], form: Format, block_bytes: int) 
     InputError
         If there is no header, or it lacks a column or has one of them twice.
     CutFile
-        See `labeling.readers.text_files.text_lines`.
+        See `labeling.readers.table_files.text_files.text_lines`.
     """
     csv.field_size_limit(BLOCK_BYTES)
     header: _Header | None = None

@@ -14,15 +14,15 @@ import pyarrow as pa
 
 from labeling.html.page import Page, read_page
 from labeling.keys.urls import host_of
-from labeling.readers.archive_files import archives_in
 from labeling.readers.guard import PARSING_ERRORS, cause
-from labeling.readers.http import Broken, Record
 from labeling.readers.image_files import MAX_CACHED, Located
-from labeling.readers.image_index import ROWS, ImageIndex
 from labeling.readers.page_rows import Locate, PageRows
-from labeling.readers.stored_images import index_of, read_stored_images
-from labeling.readers.warc import read_records
-from labeling.readers.wat import WAT_SUFFIXES, read_wat
+from labeling.readers.web_archives.archive_files import archives_in
+from labeling.readers.web_archives.http import Broken, Record
+from labeling.readers.web_archives.image_index import ROWS, ImageIndex
+from labeling.readers.web_archives.stored_images import index_of, read_stored_images
+from labeling.readers.web_archives.warc import read_records
+from labeling.readers.web_archives.wat import WAT_SUFFIXES, read_wat
 
 PAGES_PER_TABLE = 200
 
@@ -50,8 +50,9 @@ def read_archive(
     ------
     name, table
         Tables of `labeling.schemas` by name: pages, signals, placements, links, images and rejects.
-        Rejects are the reasons of `labeling.readers.http.Broken` for records, and those of
-        `labeling.html.page` for parts of pages. Those of images are in the tables of `index`.
+        Rejects are the reasons of `labeling.readers.web_archives.http.Broken` for records, and
+        those of `labeling.html.page` for parts of pages. Those of images are in the tables of
+        `index`.
 
     Raises
     ------

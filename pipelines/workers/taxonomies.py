@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labeling.taxonomy.published import TaxonomyFiles, pinned, read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.passes.cached import Cache
+from pipelines.workers.cached import Cache
 
 _TAXONOMIES: Cache[Taxonomy] = Cache()
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from labeling.readers.rows import BadRow, Rows
-from labeling.readers.sandboxed_parquet import missing_column
-from labeling.readers.text_files import Lines, text_lines
+from labeling.readers.table_files.rows import BadRow, Rows
+from labeling.readers.table_files.sandboxed_parquet import missing_column
+from labeling.readers.table_files.text_files import Lines, text_lines
 
 
 def read_json_lines(
@@ -29,7 +29,7 @@ def read_json_lines(
     InputError
         If no row of the first batch has a key.
     CutFile
-        See `labeling.readers.text_files.text_lines`.
+        See `labeling.readers.table_files.text_files.text_lines`.
     """
     for block in text_lines(path, encoding, block_bytes):
         rows, keys = _rows(block, wanted)

@@ -14,11 +14,11 @@ from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Mask
 from labeling.keys.urls import host_of, url_id
-from labeling.readers.cells import is_missing, to_seconds
-from labeling.readers.csv_files import GUESSED, Format
 from labeling.readers.image_files import Locator, named
-from labeling.readers.rows import refuse_bad
-from labeling.readers.tabular import Batch, Columns, read_batches
+from labeling.readers.table_files.cells import is_missing, to_seconds
+from labeling.readers.table_files.csv_files import GUESSED, Format
+from labeling.readers.table_files.rows import refuse_bad
+from labeling.readers.table_files.tabular import Batch, Columns, read_batches
 from labeling.schemas import (
     FEEDBACK,
     FEEDBACK_KINDS,
@@ -158,9 +158,10 @@ def read_feedback(
     path
         The file.
     columns
-        ``image``, ``kind``, ``user``, ``time`` (see `labeling.readers.cells.to_seconds`), one or
-        both of ``label`` and ``query``, and optionally ``position`` from 1 and ``event_id``: a row
-        without one is an event of its own.
+        ``image``, ``kind``, ``user``, ``time`` (see
+        `labeling.readers.table_files.cells.to_seconds`), one or both of ``label`` and ``query``,
+        and optionally ``position`` from 1 and ``event_id``: a row without one is an event of its
+        own.
     locator
         Finds the files of the images.
     known_label

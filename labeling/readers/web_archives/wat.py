@@ -12,8 +12,8 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 from labeling.html.image_tags import MAX_IMAGES
 from labeling.html.page import MAX_LINKS, Link, Page, PageImage, Text, filename_words
 from labeling.keys.urls import Resolver, serialised
-from labeling.readers.http import Broken
-from labeling.readers.warc import read_warc
+from labeling.readers.web_archives.http import Broken
+from labeling.readers.web_archives.warc import read_warc
 
 MAX_METADATA_BYTES = 8 << 20
 """Bytes of the metadata of a page; larger ones are not read, because parsed JSON is larger."""

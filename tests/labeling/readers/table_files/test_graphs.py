@@ -8,8 +8,8 @@ import pytest
 
 from labeling.errors import InputError
 from labeling.keys import ids
-from labeling.readers import graphs
-from labeling.readers.graphs import read_graph
+from labeling.readers.table_files import graphs
+from labeling.readers.table_files.graphs import read_graph
 
 VERTICES = "0\torg.example\n1\tcom.shop.www\n7\thttps://a.org/x\n"
 

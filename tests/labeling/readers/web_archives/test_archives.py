@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from labeling.checks import check
 from labeling.keys import ids
-from labeling.readers.archives import read_archive, read_stored
-from labeling.readers.http import Broken, Record
 from labeling.readers.image_files import Located
-from labeling.readers.warc import read_records
+from labeling.readers.web_archives.archives import read_archive, read_stored
+from labeling.readers.web_archives.http import Broken, Record
+from labeling.readers.web_archives.warc import read_records
 from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record
 

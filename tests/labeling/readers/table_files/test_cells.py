@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.readers.cells import is_missing, to_seconds
+from labeling.readers.table_files.cells import is_missing, to_seconds
 
 SECOND = 1704164645
 """2024-01-02 03:04:05 UTC."""

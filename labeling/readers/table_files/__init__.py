@@ -1,0 +1,1 @@
+"""Tables in CSV, JSON Lines and Parquet files, and graphs in text files."""

@@ -1,0 +1,1 @@
+"""Web archives: WARC, ARC, WAT and WACZ files to pages and images."""
