@@ -22,7 +22,7 @@ from PIL import Image
 from curation.shards.metadata import read_despite_texts, without_metadata
 from labeling.errors import InputError
 from labeling.keys.ids import digest
-from labeling.readers.web_archives.archive_files import ARCHIVE_SUFFIXES
+from labeling.readers.listing import RECORD_SUFFIXES
 from labeling.readers.web_archives.archives import read_stored
 from labeling.readers.zips import read_zipped
 
@@ -44,7 +44,7 @@ _MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", r
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 _ARCHIVED = re.compile(
-    rf"(.+(?:{'|'.join(map(re.escape, ARCHIVE_SUFFIXES))}))#(\d{{1,18}})",
+    rf"(.+(?:{'|'.join(map(re.escape, RECORD_SUFFIXES))}))#(\d{{1,18}})",
     re.DOTALL | re.IGNORECASE | re.ASCII,
 )
 _IN_TAR = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})", re.DOTALL | re.ASCII)

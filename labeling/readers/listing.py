@@ -8,6 +8,24 @@ from pathlib import Path
 
 from labeling.errors import InputError
 
+COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
+"""Endings of compressed text files, and that of others."""
+
+TABLE_SUFFIXES = (
+    *(kind + end for kind in (".csv", ".tsv", ".jsonl", ".ndjson") for end in COMPRESSIONS),
+    ".parquet",
+)
+"""Endings of tables."""
+
+WAT_SUFFIXES = (".wat", ".wat.gz", ".wat.zst")
+RECORD_SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz")
+"""Endings of archives with pages and images; those of WAT files have only what pages link to."""
+
+WACZ_SUFFIX = ".wacz"
+"""Ending of a zip file of archives (https://specs.webrecorder.net/wacz/1.1.1)."""
+
+ARCHIVE_SUFFIXES = (*RECORD_SUFFIXES, WACZ_SUFFIX, *WAT_SUFFIXES)
+
 HIDDEN = "hidden"
 """Ending of files whose name, or a folder above, begins with a dot, or is of ``__MACOSX``."""
 

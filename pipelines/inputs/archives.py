@@ -7,23 +7,14 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pydantic import Field
 
+from labeling.readers.listing import ARCHIVE_SUFFIXES
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
 
 class ArchiveInput(Input):
     """Web archives: pages with the images that are stored beside them."""
 
-    suffixes = (
-        ".warc",
-        ".warc.gz",
-        ".warc.zst",
-        ".wacz",
-        ".arc",
-        ".arc.gz",
-        ".wat",
-        ".wat.gz",
-        ".wat.zst",
-    )
+    suffixes = ARCHIVE_SUFFIXES
     stores_images = True
 
     path: Paths = Field(

@@ -10,10 +10,9 @@ from typing import Any
 import pyarrow as pa
 from pydantic import Field, field_validator
 
+from labeling.readers.listing import TABLE_SUFFIXES
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
-_TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson")
-_PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 _PATH = Field(
     description="CSV, TSV, JSON Lines or Parquet file, also packed, or a folder of them; also a"
     " pattern, or a list"
@@ -31,10 +30,7 @@ _IMAGE_PATH = Field(
 class TableInput(Input):
     """Tables in CSV, TSV, JSON Lines or Parquet files."""
 
-    suffixes = (
-        *(f"{kind}{packed}" for kind in _TEXTS for packed in _PACKED),
-        ".parquet",
-    )
+    suffixes = TABLE_SUFFIXES
 
     delimiter: str | None = Field(
         None,

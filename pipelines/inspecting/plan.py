@@ -182,7 +182,7 @@ def plan(config: Config, run_dir: Path | None) -> Plan:
     return Plan(
         run=run_dir,
         inputs=tuple(listed),
-        skipped=skipped_by_ending(config),
+        skipped=skipped_by_ending(config, splits),
         n_rows=n_rows,
         passes=tuple(shuffles),
         disk=tuple(parts),

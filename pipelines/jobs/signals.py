@@ -73,7 +73,7 @@ def make_signals(
                 every_split = [*splits, *rejects]
                 run_pass(of_inputs, every_split, n_buckets, workspace, beam_options, is_last=True)
                 _count_rows(work)
-                work.counts["skipped"] = skipped_by_ending(config)
+                work.counts["skipped"] = skipped_by_ending(config, splits)
                 work.facts["guessed"] = _notify_guesses(config, splits)
                 _count_files(work, splits)
                 work.facts["limit"] = config.label.limit

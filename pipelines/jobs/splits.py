@@ -65,7 +65,7 @@ def input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     return digests | sizes_beside(config) | digests_of("signals", config)
 
 
-def skipped_by_ending(config: Config) -> dict[str, int]:
+def skipped_by_ending(config: Config, splits: Sequence[Split]) -> dict[str, int]:
     """Return the number of files in the folders of inputs that no reader takes, by ending.
 
     A file that one input skips and another reads is not among them.
@@ -73,7 +73,8 @@ def skipped_by_ending(config: Config) -> dict[str, int]:
     base = Path(config.base)
     entries = [entry for inputs in config.inputs().values() for entry in inputs]
     skipped = {path: ending for entry in entries for path, ending in entry.skipped(base).items()}
-    for entry in entries:
-        for path in entry.paths(base, entry.files(base)):
+    for split in splits:
+        entry, files = input_of(config, split)
+        for path in entry.paths(base, files):
             skipped.pop(path, None)
     return dict(sorted(Counter(skipped.values()).items()))

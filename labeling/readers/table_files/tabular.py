@@ -12,11 +12,12 @@ import pyarrow as pa
 
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
+from labeling.readers.listing import COMPRESSIONS, TABLE_SUFFIXES
 from labeling.readers.table_files.csv_files import GUESSED, Format, delimiter_of, read_csv
 from labeling.readers.table_files.json_lines import read_json_lines
 from labeling.readers.table_files.rows import BadRow, Rows
 from labeling.readers.table_files.sandboxed_parquet import missing_column, read_parquet, unreadable
-from labeling.readers.table_files.text_files import COMPRESSIONS, CutFile, encoding_of
+from labeling.readers.table_files.text_files import CutFile, encoding_of
 
 Columns = Mapping[str, str]
 """Names of columns in winnow, to their names in a file."""
@@ -155,9 +156,3 @@ _READERS: Mapping[str, Callable[[Path, Sequence[str], Format], Iterator[Rows]]] 
     ".ndjson": _read_json_lines,
     ".parquet": _read_parquet,
 }
-
-TABLE_SUFFIXES = (
-    *(f"{kind}{packed}" for kind in _READERS if kind != ".parquet" for packed in COMPRESSIONS),
-    ".parquet",
-)
-"""Endings of the files that `read_batches` reads."""

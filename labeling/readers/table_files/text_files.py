@@ -51,9 +51,6 @@ _OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
     ".zst": lambda path: cast(IO[bytes], pa.input_stream(str(path), compression="zstd")),
 }
 
-COMPRESSIONS = ("", *_OPENERS)
-"""Endings of compressed files, and that of others."""
-
 
 class CutFile(Exception):
     """A compressed file that ends early or is damaged; its message names the cause."""

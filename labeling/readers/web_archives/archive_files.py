@@ -11,13 +11,9 @@ from typing import Any, NamedTuple
 from fastwarc.stream_io import ZstdReader
 
 from labeling.errors import InputError
+from labeling.readers.listing import RECORD_SUFFIXES, WACZ_SUFFIX
 from labeling.readers.web_archives.http import GZIP, MAX_BYTES
 from labeling.readers.zips import open_member, zipped_names
-
-ARCHIVE_SUFFIXES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz")
-
-WACZ_SUFFIX = ".wacz"
-"""Ending of a zip file of archives (https://specs.webrecorder.net/wacz/1.1.1)."""
 
 _ZSTD, _DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"
 _MEMBER = re.compile(r"(.+?\.wacz)#(.+)", re.DOTALL | re.IGNORECASE)
@@ -36,13 +32,13 @@ def archives_in(path: Path, name: str) -> tuple[list[tuple[Path, str]], str]:
     if not path.name.lower().endswith(WACZ_SUFFIX):
         return [(path, name)], ""
     try:
-        members = [m for m in zipped_names(path) if m.lower().endswith(ARCHIVE_SUFFIXES)]
+        members = [m for m in zipped_names(path) if m.lower().endswith(RECORD_SUFFIXES)]
     except InputError as error:
         if not path.is_file():
             raise
         return [], str(error.facts["cause"])
     archives = [(Path(f"{path}#{m}"), f"{name}#{m}") for m in members]
-    return archives, "" if archives else f"no member ends with {', '.join(ARCHIVE_SUFFIXES)}"
+    return archives, "" if archives else f"no member ends with {', '.join(RECORD_SUFFIXES)}"
 
 
 def open_archive(path: Path) -> Window:

@@ -16,13 +16,14 @@ from labeling.html.page import Page, read_page
 from labeling.keys.urls import host_of
 from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.image_files import MAX_CACHED, Located
+from labeling.readers.listing import WAT_SUFFIXES
 from labeling.readers.page_rows import Locate, PageRows
 from labeling.readers.web_archives.archive_files import archives_in
 from labeling.readers.web_archives.http import Broken, Record
 from labeling.readers.web_archives.image_index import ROWS, ImageIndex
 from labeling.readers.web_archives.stored_images import index_of, read_stored_images
 from labeling.readers.web_archives.warc import read_records
-from labeling.readers.web_archives.wat import WAT_SUFFIXES, read_wat
+from labeling.readers.web_archives.wat import read_wat
 
 PAGES_PER_TABLE = 200
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from labeling.keys import ids
 from labeling.keys.urls import resource
 from labeling.readers.image_files import Located
-from labeling.readers.web_archives.archive_files import WACZ_SUFFIX
+from labeling.readers.listing import WACZ_SUFFIX
 
 MAX_REDIRECTS = 5
 

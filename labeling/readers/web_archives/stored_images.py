@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from labeling.keys import ids
 from labeling.keys.runs import run_begins
 from labeling.keys.urls import Resolver
+from labeling.readers.listing import WAT_SUFFIXES
 from labeling.readers.web_archives.archive_files import archives_in
 from labeling.readers.web_archives.http import Record
 from labeling.readers.web_archives.image_index import (
@@ -22,7 +23,6 @@ from labeling.readers.web_archives.image_index import (
     url_key,
 )
 from labeling.readers.web_archives.warc import read_records
-from labeling.readers.web_archives.wat import WAT_SUFFIXES
 from labeling.schemas import REJECTS
 
 _ORDER = ("key", "is_redirect", "archive", "offset")

@@ -18,8 +18,6 @@ from labeling.readers.web_archives.warc import read_warc
 MAX_METADATA_BYTES = 8 << 20
 """Bytes of the metadata of a page; larger ones are not read, because parsed JSON is larger."""
 
-WAT_SUFFIXES = (".wat", ".wat.gz")
-
 
 def read_wat(path: Path) -> Iterator[tuple[int, Page] | Broken]:
     """Read the offsets and pages of a WAT file: images with their alternative texts, links, title.

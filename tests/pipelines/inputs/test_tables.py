@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from curation.runs.stage import Stage, open_stage
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys import ids
-from labeling.readers.table_files.tabular import TABLE_SUFFIXES
+from labeling.readers.table_files.tabular import kind_of
 from labeling.schemas import IMAGES, REJECTS, SIGNALS
 from pipelines.cli import main
 from pipelines.inputs.tables import TableInput
@@ -45,8 +45,9 @@ def command(*arguments: object) -> Result:
     return CliRunner().invoke(main, [*map(str, arguments)])
 
 
-def test_the_endings_are_those_of_the_reader() -> None:
-    assert sorted(TableInput.suffixes) == sorted(TABLE_SUFFIXES)
+def test_the_endings_are_of_kinds_that_the_reader_knows() -> None:
+    kinds = {kind_of(Path(f"x{ending}")) for ending in TableInput.suffixes}
+    assert kinds == {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
 
 
 def test_a_folder_of_many_kinds_is_read_and_the_rest_is_listed(folder: Path) -> None:
