@@ -291,6 +291,16 @@ TRUTH = TableSchema(
     key=("image_id", "label_id"),
 )
 
+SKIPS = TableSchema(
+    "skips",
+    "the records of one kind in one archive that hold neither a page nor an image",
+    (
+        Field("file", pa.string(), "path of the archive below the data folder"),
+        Field("kind", pa.string(), "media type, or status if it is not 200"),
+        Field("n_records", pa.int64(), "number of records", low=1),
+    ),
+)
+
 REJECTS = TableSchema(
     "rejects",
     "one input row that was rejected",

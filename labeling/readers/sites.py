@@ -20,6 +20,20 @@ from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml", ".xht", ".shtml")
 
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".png",
+    ".gif",
+    ".webp",
+    ".avif",
+    ".bmp",
+    ".ico",
+    ".tif",
+)
+"""Endings of files that may be images of pages, which are not listed as skipped."""
+
 _SNIFFED = 1024
 _SCRIPT_SUFFIXES = (".php", ".asp", ".aspx", ".jsp", ".cfm", ".cgi")
 # As browsers know a page by its first bytes (https://mimesniff.spec.whatwg.org, section 7.1).
@@ -43,15 +57,32 @@ def site_pages(base: Path, path: str) -> list[str]:
         If there are no pages, or the zip file cannot be read.
     """
     root = base / path
-    if not (root.is_file() and path.lower().endswith(ZIP_SUFFIX)):
-        files = input_files(base, path, ("",))
-        names = [file.relative_to(root).as_posix() for file in files]
-    else:
-        names = zipped_names(root)
-    pages = [name for name in names if _is_page(root, name)]
+    pages = [name for name in _names(base, path) if _is_page(root, name)]
     if not pages:
         raise no_input(base, path, PAGE_SUFFIXES + _SCRIPT_SUFFIXES)
     return pages
+
+
+def other_files(base: Path, path: str) -> dict[Path, str]:
+    """Return the files of a site that are neither pages nor images, with their endings.
+
+    One without an ending may be either.
+    """
+    root = base / path
+    endings = {name: Path(name.partition("?")[0]).suffix.lower() for name in _names(base, path)}
+    return {
+        root / name: ending
+        for name, ending in endings.items()
+        if ending not in ("", *IMAGE_SUFFIXES) and not _is_page(root, name)
+    }
+
+
+def _names(base: Path, path: str) -> list[str]:
+    """Return the names of the files below the folder of a site, or in its zip file."""
+    root = base / path
+    if root.is_file() and path.lower().endswith(ZIP_SUFFIX):
+        return zipped_names(root)
+    return [file.relative_to(root).as_posix() for file in input_files(base, path, ("",))]
 
 
 def _is_page(root: Path, path: str) -> bool:

@@ -25,8 +25,9 @@ class SiteInput(Input):
         return pages
 
     def skipped(self, base: Path) -> dict[Path, str]:
-        """Return no files: those that are not pages may be images."""
-        return {}
+        """Return the files that are neither pages nor images, with their endings."""
+        others: dict[Path, str] = reader("sites:other_files")(base, self.path)
+        return others
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the zip file, or the pages."""

@@ -14,7 +14,7 @@ from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
-from labeling.schemas import REJECTS
+from labeling.schemas import REJECTS, SKIPS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.jobs.images import changed_images
 from pipelines.jobs.splits import input_digests, input_of, input_paths, skipped_by_ending, splits_of
@@ -73,7 +73,7 @@ def make_signals(
                 every_split = [*splits, *rejects]
                 run_pass(of_inputs, every_split, n_buckets, workspace, beam_options, is_last=True)
                 _count_rows(work)
-                work.counts["skipped"] = skipped_by_ending(config, splits)
+                work.counts["skipped"] = skipped_by_ending(config, splits) | _skipped_records(work)
                 work.facts["guessed"] = _notify_guesses(config, splits)
                 _count_files(work, splits)
                 work.facts["limit"] = config.label.limit
@@ -141,6 +141,12 @@ def _count_rows(work: StageWriter) -> None:
     counted = read_table(work.dir, "rejects")["reason"].value_counts().to_pylist()
     by_reason = sorted((row["values"], row["counts"]) for row in counted)
     work.counts["rejects_by_reason"] = dict(by_reason)
+
+
+def _skipped_records(work: StageWriter) -> dict[str, int]:
+    """Return the number of records of archives that are not used, by kind."""
+    numbers = read_table(work.dir, SKIPS.name).group_by("kind").aggregate([("n_records", "sum")])
+    return {row["kind"]: row["n_records_sum"] for row in numbers.sort_by("kind").to_pylist()}
 
 
 def _count_files(work: StageWriter, splits: Sequence[Split]) -> None:

@@ -20,7 +20,7 @@ from labeling.errors import UnreadableFile, WinnowError
 from labeling.keys import ids
 from labeling.keys.runs import distinct_rows
 from labeling.readers.image_files import Locator
-from labeling.schemas import FEEDBACK, IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS
+from labeling.schemas import FEEDBACK, IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS, SKIPS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.input import Input, ReadContext
 from pipelines.jobs.splits import input_of
@@ -36,7 +36,7 @@ MAX_ROWS = 100_000
 BAD_FILE = "bad_file"
 """Reason of a file that cannot be read at all."""
 
-SCHEMAS = (SIGNALS, PLACEMENTS, PAGES, LINKS, FEEDBACK, IMAGES, REJECTS)
+SCHEMAS = (SIGNALS, PLACEMENTS, PAGES, LINKS, FEEDBACK, IMAGES, REJECTS, SKIPS)
 
 _KEYS = {
     "signals": "image_id",
@@ -46,6 +46,7 @@ _KEYS = {
     "links": "dst_page",
     "feedback": "user_key",
     "rejects": "key",
+    "skips": "key",
 }
 
 _ORDER = {
@@ -56,6 +57,7 @@ _ORDER = {
     "links": ["dst_page", "src_page", "anchor"],
     "feedback": ["user_id", "event_id", "image_id", "label_id", "query", "kind"],
     "rejects": ["where", "reason"],
+    "skips": ["file", "kind"],
 }
 
 _UNIQUE = {
@@ -102,8 +104,8 @@ class ReadInputs:
         for name, rows in self._read(split):
             if name == "feedback":
                 rows = rows.append_column("user_key", ids.digests(rows["user_id"]))
-            if name == "rejects":
-                rows = rows.append_column("key", ids.digests(rows["where"]))
+            if name in ("rejects", "skips"):  # of which the first column is a place
+                rows = rows.append_column("key", ids.digests(rows[0]))
             yield name, rows
 
     def _read(self, split: Split) -> Iterator[tuple[str, pa.Table]]:

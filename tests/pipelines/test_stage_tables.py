@@ -11,7 +11,16 @@ from labeling.errors import InputError
 from labeling.schemas import CANDIDATES, SCORED, TABLES, TableSchema
 
 HELD = {
-    "signals": {"images", "signals", "placements", "pages", "links", "feedback", "rejects"},
+    "signals": {
+        "images",
+        "signals",
+        "placements",
+        "pages",
+        "links",
+        "feedback",
+        "rejects",
+        "skips",
+    },
     "candidates": {"candidates", "taxonomy", "phrases"},
     "audits": {"audits"},
     "scored": {"scored"},

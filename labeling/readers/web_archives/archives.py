@@ -6,6 +6,7 @@ is in memory at a time.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +25,12 @@ from labeling.readers.web_archives.image_index import ROWS, ImageIndex
 from labeling.readers.web_archives.stored_images import index_of, read_stored_images
 from labeling.readers.web_archives.warc import read_records
 from labeling.readers.web_archives.wat import read_wat
+from labeling.schemas import SKIPS
 
 PAGES_PER_TABLE = 200
+
+MAX_KINDS, MAX_TYPE = 50, 60
+"""Kinds of responses that are counted by their own names, and characters of a name."""
 
 _HTML = ("text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml")
 
@@ -50,7 +55,8 @@ def read_archive(
     Yields
     ------
     name, table
-        Tables of `labeling.schemas` by name: pages, signals, placements, links, images and rejects.
+        Tables of `labeling.schemas` by name: pages, signals, placements, links, images, rejects
+        and skips.
         Rejects are the reasons of `labeling.readers.web_archives.http.Broken` for records, and
         those of `labeling.html.page` for parts of pages. Those of images are in the tables of
         `index`.
@@ -85,8 +91,10 @@ def _read_pages(
 ) -> Iterator[tuple[str, pa.Table]]:
     """Add the pages of an archive to the rows, and yield their tables when they are many."""
     broken, n_pages = {}, 0
-    read = read_wat if path.name.lower().endswith(WAT_SUFFIXES) else _pages
-    for item in read(path):
+    skipped: Counter[str] = Counter()
+    is_wat = path.name.lower().endswith(WAT_SUFFIXES)
+    items = read_wat(path) if is_wat else _pages(path, skipped)
+    for item in items:
         if isinstance(item, Broken):
             broken[item.offset, item.reason] = item.value
         else:
@@ -98,6 +106,10 @@ def _read_pages(
                 yield from rows.tables()
     for (offset, reason), value in sorted(broken.items()):
         rows.reject(f"{name}#{offset}", reason, value)
+    numbers = [
+        {"file": name, "kind": kind, "n_records": n} for kind, n in sorted((+skipped).items())
+    ]
+    yield SKIPS.name, pa.Table.from_pylist(numbers, schema=SKIPS.arrow)
 
 
 def read_stored(path: Path, offset: int) -> bytes | None:
@@ -106,16 +118,35 @@ def read_stored(path: Path, offset: int) -> bytes | None:
     return record.body if isinstance(record, Record) and record.offset == offset else None
 
 
-def _pages(path: Path) -> Iterator[tuple[int, Page] | Broken]:
-    for record in read_records(path, _is_page):
+def _pages(path: Path, skipped: Counter[str]) -> Iterator[tuple[int, Page] | Broken]:
+    """Yield the pages of an archive, and count the responses that are of no use, by kind."""
+
+    def is_page(status: int, mime: str) -> bool:
+        wanted = _is_page(status, mime)
+        if not wanted and not (status == 200 and mime.startswith("image/")):
+            skipped[_kind(status, mime, skipped)] += 1
+        return wanted
+
+    for record in read_records(path, is_page):
         if isinstance(record, Broken):
             yield record
+        elif record.is_revisit:
+            continue
+        elif record.head.redirect and record.head.status != 200:  # redirects are of use
+            skipped[_kind(record.head.status, record.head.mime, skipped)] -= 1
         elif _is_page(record.head.status, record.head.mime):
             try:
                 page = read_page(record.body, record.url, record.head.charset)
                 yield record.offset, page
             except PARSING_ERRORS as error:
                 yield Broken(record.offset, "bad_record", f"{record.url}: {cause(error)}")
+
+
+def _kind(status: int, mime: str, known: Counter[str]) -> str:
+    """Return the kind of a response; a header may have any text, so that few are kept."""
+    kind = f"status {status}" if status != 200 else mime or "no type"
+    is_kept = len(kind) <= MAX_TYPE and (kind in known or len(known) < MAX_KINDS)
+    return kind if is_kept else "other types"
 
 
 def _is_page(status: int, mime: str) -> bool:

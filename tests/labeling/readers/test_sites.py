@@ -9,7 +9,7 @@ import pytest
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.readers.image_files import Locator
-from labeling.readers.sites import read_site, site_pages
+from labeling.readers.sites import other_files, read_site, site_pages
 from labeling.readers.zips import read_zipped
 
 FILES = {
@@ -144,3 +144,29 @@ def test_no_more_is_unpacked_than_asked_for(base: Path) -> None:
 
 def test_a_file_that_is_not_in_the_zip_file_gives_none(base: Path) -> None:
     assert read_zipped(base / "web.zip", "../../etc/passwd", 10) is None
+
+
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_files_that_are_neither_pages_nor_images_are_listed(tmp_path: Path, is_zip: bool) -> None:
+    contents = {
+        "a.org/index.html": "<p>",
+        "a.org/x.php": "<p>An apple",
+        "a.org/y.php": "no page",
+        "a.org/s.css?v=2": "p {}",
+        "a.org/notes.md": "# Fruit",
+        "a.org/A.JPG": "",
+        "a.org/logo": "",
+    }
+    if is_zip:
+        with zipfile.ZipFile(tmp_path / "site.zip", "w") as file:
+            for name, content in contents.items():
+                file.writestr(name, content)
+    else:
+        for name, content in contents.items():
+            (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "site" / name).write_text(content)
+    site = "site.zip" if is_zip else "site"
+    assert other_files(tmp_path, site) == {
+        tmp_path / site / "a.org" / name: ending
+        for name, ending in (("y.php", ".php"), ("s.css?v=2", ".css"), ("notes.md", ".md"))
+    }

@@ -182,3 +182,31 @@ def test_damage_to_one_record_leaves_the_others(
     expected = [page.url for page in pages]
     assert [url for url in whole if url != expected[hurt]] == expected[:hurt] + expected[hurt + 1 :]
     assert expected[hurt] in whole or any(isinstance(r, Broken) for r in records)
+
+
+@pytest.mark.parametrize("name", ["x.warc", "x.arc.gz"])
+def test_responses_that_are_of_no_use_are_counted_by_kind(tmp_path: Path, name: str) -> None:
+    others = [
+        Response("http://a.org/s.css", b"p {}", "text/css"),
+        Response("http://a.org/t.css", b"p {}", "text/css"),
+        Response("http://a.org/d", b"%PDF-1.4", "application/pdf"),
+    ]
+    one_record = arc_record if ".arc" in name else record
+    records = [one_record(response) for response in (*RESPONSES, *others)]
+    records = [arc_head(), *records] if ".arc" in name else records
+    (tmp_path / name).write_bytes(members(records) if name.endswith("gz") else b"".join(records))
+    assert tables_of(tmp_path / name)["skips"].to_pylist() == [
+        {"file": f"web/{name}", "kind": kind, "n_records": n}
+        for kind, n in (("application/pdf", 1), ("status 404", 1), ("text/css", 2))
+    ]
+
+
+def test_kinds_of_responses_without_end_are_counted_together(tmp_path: Path) -> None:
+    types = [f"x/{n}" for n in range(60)] + ["x/" + "y" * 100]
+    others = [Response(f"http://a.org/{n}", b"\0", mime) for n, mime in enumerate(types)]
+    (tmp_path / "x.warc").write_bytes(b"".join(map(record, others)))
+    numbers = {
+        row["kind"]: row["n_records"] for row in tables_of(tmp_path / "x.warc")["skips"].to_pylist()
+    }
+    assert len(numbers) == 51
+    assert numbers["other types"] == 11
