@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,6 +14,7 @@ from labeling.keys.urls import host_of, is_url, serialised
 from labeling.readers.guard import rejecting
 from labeling.readers.image_files import Locator, named
 from labeling.readers.listing import input_files, no_input
+from labeling.readers.media_types import N_SNIFFED, media_type
 from labeling.readers.page_rows import PageRows
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 
@@ -34,15 +34,7 @@ IMAGE_SUFFIXES = (
 )
 """Endings of files that may be images of pages, which are not listed as skipped."""
 
-_SNIFFED = 1024
 _SCRIPT_SUFFIXES = (".php", ".asp", ".aspx", ".jsp", ".cfm", ".cgi")
-# As browsers know a page by its first bytes (https://mimesniff.spec.whatwg.org, section 7.1).
-_IS_HTML = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!--.*?-->\s*+)*+"
-    rb"<(?:!doctype\s+html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta)"
-    rb"[\s>]|<!--",
-    re.DOTALL | re.IGNORECASE,
-)
 
 
 def site_pages(base: Path, path: str) -> list[str]:
@@ -92,7 +84,7 @@ def _is_page(root: Path, path: str) -> bool:
     name, query, _ = whole.partition("?")
     if not query and "." in name and not name.partition("@")[0].endswith(_SCRIPT_SUFFIXES):
         return False
-    return _IS_HTML.match(_read(root, path, _SNIFFED) or b"") is not None
+    return media_type("", _read(root, path, N_SNIFFED) or b"") == "text/html"
 
 
 def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tuple[str, pa.Table]]:

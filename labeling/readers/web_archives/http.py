@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
 
 from labeling.keys.urls import is_url
-from labeling.readers.web_archives.media_types import N_SNIFFED, media_type
+from labeling.readers.media_types import N_SNIFFED, media_type
 
 MAX_BYTES = 32 * 1024 * 1024
 """Bytes of a record, as stored and also when decoded; a larger one is not read."""

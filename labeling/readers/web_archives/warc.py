@@ -22,6 +22,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 from labeling.errors import InputError
 from labeling.keys.urls import is_url
 from labeling.readers.guard import PARSING_ERRORS, cause
+from labeling.readers.media_types import N_SNIFFED
 from labeling.readers.web_archives.arc import NEXT_HEADER, read_arc
 from labeling.readers.web_archives.archive_files import (
     BadDictionary,
@@ -42,7 +43,6 @@ from labeling.readers.web_archives.http import (
     parse_head,
     read_response,
 )
-from labeling.readers.web_archives.media_types import N_SNIFFED
 
 MAX_BREAKS = 1000
 """Times that reading resumes in one file."""

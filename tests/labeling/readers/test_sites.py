@@ -86,6 +86,8 @@ def test_pages_of_any_ending_are_known_by_their_beginning(tmp_path: Path) -> Non
         "a.org/x.php?id=4.html": b"x",
         "a.org/x.asp@id=3": b"<?xml version='1.0'?>\n<!-- a --><html>",
         "a.org/about": b"<TITLE>x",
+        "a.org/utf-16.php": "\ufeff<html>".encode("utf-16-le"),
+        "a.org/wide.php": b"\n" * 1100 + b"<!-- a --><p>x",
         "a.org/X.XHTML": b"x",
         "a.org/source.php": b"<?php echo 1;",
         "a.org/img.php?id=3": b"\xff\xd8\xff\xe0",
@@ -96,7 +98,7 @@ def test_pages_of_any_ending_are_known_by_their_beginning(tmp_path: Path) -> Non
     for name, content in files.items():
         (tmp_path / "web" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "web" / name).write_bytes(content)
-    assert site_pages(tmp_path, "web") == sorted(list(files)[:6])
+    assert site_pages(tmp_path, "web") == sorted(list(files)[:8])
 
 
 def test_links_lead_to_pages_with_a_query_in_their_name(tmp_path: Path) -> None:

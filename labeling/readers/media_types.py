@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-N_SNIFFED = 512
-"""Bytes by which a type is recognised."""
+N_SNIFFED = 1445
+"""Bytes by which a type is recognised, as many as the standard reads (section 5.2)."""
 
 _UNKNOWN = frozenset(
     {
