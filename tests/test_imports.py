@@ -80,7 +80,7 @@ def test_a_forbidden_import_is_found_with_its_line(tmp_path: Path) -> None:
     ]
 
 
-def test_kernels_import_where_beam_and_torch_cannot() -> None:
+def test_kernels_import_where_beam_torch_and_rarely_used_packages_cannot() -> None:
     modules = [name_of(path) for p in ("labeling", "curation") for path in sources(p)]
     assert {"labeling", "labeling.errors", "curation.runs.durable"} <= set(modules)
     modules += ["training.fit.config", "training.transfer", "pipelines.run.config"]
@@ -88,7 +88,7 @@ def test_kernels_import_where_beam_and_torch_cannot() -> None:
         "import sys\n"
         "class Absent:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name in ('apache_beam', 'torch'):\n"
+        "        if name in ('apache_beam', 'torch', 'simplemma', 'yaml'):\n"
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Absent())\n"
     )

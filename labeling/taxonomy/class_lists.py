@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
 from labeling.errors import InputError
 from labeling.taxonomy.parsing import Lines, bad_line, csv_rows, parse_json
 from labeling.taxonomy.taxonomy import Label
@@ -112,6 +110,8 @@ def read_json(lines: Lines, where: str) -> Iterator[Label]:
 
 def read_yaml(lines: Lines, where: str) -> Iterator[Label]:
     """Read the names of a data set of Ultralytics, or what `read_json` reads, from YAML."""
+    import yaml  # type: ignore[import-untyped]  # here: few taxonomies are in YAML
+
     text = "".join(line for _, line in lines)
     try:
         if len(text) > MAX_YAML:

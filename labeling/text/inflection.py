@@ -12,9 +12,6 @@ import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 
-from simplemma.strategies.dictionaries import DefaultDictionaryFactory
-from simplemma.strategies.dictionaries.dictionary_factory import SUPPORTED_LANGUAGES
-
 from labeling.text.function_words import FUNCTION_WORDS
 
 _PLURAL_ONLY = """
@@ -100,12 +97,10 @@ def inflections(words: frozenset[str], language: str) -> dict[str, set[str]]:
     ['chaussures']
     """
     code = language.lower().replace("_", "-").partition("-")[0]
-    code = _LANGUAGES.get(code, code)
-    if code not in SUPPORTED_LANGUAGES:
-        return {word: set() for word in words}
+    lemmas = _lemmas(_LANGUAGES.get(code, code))
     if code == "en":
-        return {word: _english(word, _english_lemmas()) for word in words}
-    return _of_dictionary(words, DefaultDictionaryFactory().get_dictionary(code))
+        return {word: _english(word, lemmas) for word in words}
+    return _of_dictionary(words, lemmas)
 
 
 def _of_dictionary(words: Collection[str], lemmas: Mapping[str, str]) -> dict[str, set[str]]:
@@ -176,6 +171,11 @@ def _lemma(word: str, lemmas: Mapping[str, str]) -> str | None:
     return lemma and lemma.casefold()
 
 
-@functools.cache
-def _english_lemmas() -> Mapping[str, str]:
-    return DefaultDictionaryFactory().get_dictionary("en")
+@functools.lru_cache(1)
+def _lemmas(code: str) -> Mapping[str, str]:
+    """Return the dictionary of a language; an empty one for a language that has none."""
+    # Imported here, because who is given a compiled matcher needs no dictionary.
+    from simplemma.strategies.dictionaries import DefaultDictionaryFactory
+    from simplemma.strategies.dictionaries.dictionary_factory import SUPPORTED_LANGUAGES
+
+    return DefaultDictionaryFactory().get_dictionary(code) if code in SUPPORTED_LANGUAGES else {}
