@@ -17,7 +17,8 @@ import pytest
 
 from labeling.errors import InputError
 from labeling.readers.table_files import sandboxed_parquet
-from labeling.readers.table_files.sandboxed_parquet import read_here, read_parquet, unreadable
+from labeling.readers.table_files.rows import unreadable
+from labeling.readers.table_files.sandboxed_parquet import read_here, read_parquet
 from labeling.readers.table_files.tabular import read_batches
 
 ROWS, BYTES = 50_000, 16 << 20

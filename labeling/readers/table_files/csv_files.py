@@ -18,9 +18,8 @@ import pyarrow.csv
 
 from labeling.errors import InputError
 from labeling.keys.arrays import Mask
-from labeling.readers.table_files.rows import BadRow, Rows
-from labeling.readers.table_files.sandboxed_parquet import missing_column, unreadable
-from labeling.readers.table_files.text_files import BLOCK_BYTES, CutFile, Lines, text_lines
+from labeling.readers.table_files.rows import BadRow, Rows, missing_column, unreadable
+from labeling.readers.table_files.text_files import BLOCK_BYTES, CutFile, Lines, is_utf8, text_lines
 
 DELIMITERS = (",", ";", "\t", "|")
 """Delimiters that are tried, in this order, where none is set."""
@@ -253,7 +252,7 @@ def _read_row(lines: Sequence[bytes], at: int, header: _Header) -> tuple[list[st
             return None, 0
     if fields is None or len(fields) != len(header.names):
         return None, 1
-    return (fields, n_lines) if _is_text(lines[at : at + n_lines]) else (None, n_lines)
+    return (fields if is_utf8(b"".join(lines[at : at + n_lines])) else None), n_lines
 
 
 def _fields_of_lines(lines: Sequence[bytes], delimiter: str) -> tuple[list[str] | None, int]:
@@ -269,11 +268,3 @@ def _fields_of_lines(lines: Sequence[bytes], delimiter: str) -> tuple[list[str] 
         return next(reader), reader.line_num
     except (csv.Error, StopIteration):
         return None, reader.line_num
-
-
-def _is_text(lines: Sequence[bytes]) -> bool:
-    try:
-        b"".join(lines).decode()
-    except UnicodeDecodeError:
-        return False
-    return True

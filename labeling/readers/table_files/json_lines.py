@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from labeling.readers.table_files.rows import BadRow, Rows
-from labeling.readers.table_files.sandboxed_parquet import missing_column
+from labeling.readers.table_files.rows import BadRow, Rows, missing_column
 from labeling.readers.table_files.text_files import Lines, text_lines
 
 

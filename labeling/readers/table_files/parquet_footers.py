@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from labeling.readers.table_files.sandboxed_parquet import crashing, environment, limit, unreadable
+from labeling.readers.table_files.rows import unreadable
+from labeling.readers.table_files.sandboxed_parquet import crashing, environment, limit
 
 _COMMAND = (sys.executable, "-P", "-m", "labeling.readers.table_files.parquet_footers")
 

@@ -1,4 +1,4 @@
-"""Rows of a table that were read, and those that were not."""
+"""Rows of a table that were read, and the errors for those and for files that were not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.keys.arrays import Ints
 
 
@@ -48,3 +48,17 @@ def refuse_bad(path: Path, batches: Iterable[HasBad]) -> None:
                 facts={"where": f"{path}:{row.position + 1}", "found": row.value[:200]},
                 help="correct the row",
             )
+
+
+def unreadable(path: str | Path, cause: object) -> UnreadableFile:
+    """Return the error for a file that cannot be read."""
+    return UnreadableFile("an input file cannot be read", facts={"file": path, "cause": cause})
+
+
+def missing_column(path: str | Path, name: str, known: Sequence[str]) -> InputError:
+    """Return the error for a file without a column."""
+    return InputError(
+        f"an input file has no column {name!r}",
+        facts={"file": path, "columns": ", ".join(known)[:1000]},
+        help="correct `columns` in the configuration",
+    )

@@ -27,7 +27,7 @@ import pyarrow.parquet
 
 from labeling.errors import InputError, UnreadableFile
 from labeling.readers.guard import cause as cause_of
-from labeling.readers.table_files.rows import BadRow, Rows
+from labeling.readers.table_files.rows import BadRow, Rows, missing_column, unreadable
 
 MAX_MEMORY = 3 << 30
 """Bytes of address space of the child; libraries take about half a gigabyte of them."""
@@ -282,20 +282,6 @@ def _sent(
 def _schema(columns: Sequence[str]) -> pa.Schema:
     texts = [(name, pa.string()) for name in columns]
     return pa.schema([*texts, (_POSITION, pa.int64()), (_PROBLEM, pa.string())])
-
-
-def unreadable(path: str | Path, cause: object) -> UnreadableFile:
-    """Return the error for a file that cannot be read."""
-    return UnreadableFile("an input file cannot be read", facts={"file": path, "cause": cause})
-
-
-def missing_column(path: str | Path, name: str, known: Sequence[str]) -> InputError:
-    """Return the error for a file without a column."""
-    return InputError(
-        f"an input file has no column {name!r}",
-        facts={"file": path, "columns": ", ".join(known)[:1000]},
-        help="correct `columns` in the configuration",
-    )
 
 
 def _check(file: pa.parquet.ParquetFile, columns: Sequence[str], path: str) -> None:

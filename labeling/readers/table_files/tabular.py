@@ -15,8 +15,8 @@ from labeling.keys.arrays import Ints
 from labeling.readers.listing import COMPRESSIONS, TABLE_SUFFIXES
 from labeling.readers.table_files.csv_files import GUESSED, Format, delimiter_of, read_csv
 from labeling.readers.table_files.json_lines import read_json_lines
-from labeling.readers.table_files.rows import BadRow, Rows
-from labeling.readers.table_files.sandboxed_parquet import missing_column, read_parquet, unreadable
+from labeling.readers.table_files.rows import BadRow, Rows, missing_column, unreadable
+from labeling.readers.table_files.sandboxed_parquet import read_parquet
 from labeling.readers.table_files.text_files import CutFile, encoding_of
 
 Columns = Mapping[str, str]

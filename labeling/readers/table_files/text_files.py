@@ -139,12 +139,12 @@ def guess_encoding(start: bytes) -> str:
     sample = start[: 4 << 10]
     if len(sample) > 3 and sample.count(b"\0") > len(sample) // 4:
         return "utf-16-be" if sample[0] == 0 else "utf-16-le"
-    if start.isascii() or _is_utf8(start.rpartition(b"\n")[0]):
+    if start.isascii() or is_utf8(start.rpartition(b"\n")[0]):
         return "utf-8"
     odd = [line for line in start.split(b"\n")[:-1] if not line.isascii()]
     runs = _HIGH_BYTES.findall(start)
     alone = sum(len(run) == 1 for run in runs)
-    is_other = len(odd) < 3 or any(map(_is_utf8, odd)) or _UNUSED_IN_CP1252.search(start)
+    is_other = len(odd) < 3 or any(map(is_utf8, odd)) or _UNUSED_IN_CP1252.search(start)
     return "utf-8" if is_other or alone < len(runs) * 2 / 3 else "windows-1252"
 
 
@@ -154,7 +154,8 @@ def encoding_of(path: Path) -> str:
     return guess_encoding(b"".join(piece for piece in pieces if isinstance(piece, bytes)))
 
 
-def _is_utf8(content: bytes) -> bool:
+def is_utf8(content: bytes) -> bool:
+    """Return whether bytes are text in UTF-8."""
     try:
         content.decode()
     except UnicodeDecodeError:
