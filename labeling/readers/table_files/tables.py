@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Mask
+from labeling.keys.runs import distinct_rows
 from labeling.keys.urls import host_of, url_id
 from labeling.readers.image_files import Locator, named
 from labeling.readers.table_files.cells import is_missing, to_seconds
@@ -107,15 +108,13 @@ def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str,
 
 def _pages(batch: Batch, page_id: pa.Array, page: list[str]) -> pa.Table:
     """Return the pages of some rows, each with its first row."""
-    first = {name: row for row, name in reversed(list(enumerate(page_id.to_pylist())))}
-    rows = np.array(sorted(first.values()), np.int64)
     columns = {
-        "page_id": page_id.take(pa.array(rows)),
-        "url": [page[row] for row in rows],
-        "file": pa.repeat(batch.name, len(rows)),
-        "record": batch.rows[rows] + 1,
+        "page_id": page_id,
+        "url": pa.array(page, pa.string()),
+        "file": pa.repeat(batch.name, len(page)),
+        "record": batch.rows + 1,
     }
-    return pa.table(columns, schema=PAGES.arrow)
+    return distinct_rows(pa.table(columns, schema=PAGES.arrow), ["page_id"])
 
 
 def read_links(
@@ -306,15 +305,17 @@ def _rejects(
     ]
     seen = np.zeros(len(batch.table), bool)
     for reason, flags in bad.items():
+        new = np.flatnonzero(flags & ~seen)
+        table = batch.table.take(pa.array(new))
         names = (shown or {}).get(reason, ("image",))
-        values = list(zip(*(_texts(batch.table, name) for name in names), strict=True))
+        values = zip(*(_texts(table, name) for name in names), strict=True)
         rows += [
             {
-                "where": _where(batch, batch.rows[row]),
+                "where": _where(batch, position),
                 "reason": reason,
-                "value": ", ".join(filter(None, values[row]))[:200],
+                "value": ", ".join(filter(None, texts))[:200],
             }
-            for row in np.flatnonzero(flags & ~seen).tolist()
+            for position, texts in zip(batch.rows[new].tolist(), values, strict=True)
         ]
         seen |= flags
     return pa.Table.from_pylist(rows, schema=REJECTS.arrow)
