@@ -89,6 +89,8 @@ def host_of(url: str) -> str:
     >>> host_of("https://A.org:80/x"), host_of("page 7"), host_of("http://[")
     ('a.org', '', '')
     """
+    if _PLAIN_URL.fullmatch(url):
+        return url.split("/", 3)[2]
     try:
         return str(ada_url.parse_url(_whole(url), attributes=("hostname",))["hostname"]).lower()
     except ValueError:
