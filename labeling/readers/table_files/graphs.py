@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from labeling.errors import InputError
+from labeling.keys.arrays import Ints, Mask
 from labeling.keys.urls import host_of, url_id
 from labeling.readers.table_files.rows import BadRow, Rows
 from labeling.readers.table_files.text_files import CutFile, Lines, text_lines
@@ -61,8 +61,26 @@ def read_graph(vertices: Path, edges: Path, name: str = "") -> Iterator[tuple[st
         yield "rejects", _rejects([(f"{name}#", "truncated", str(error))])
 
 
-def _known(vertices: Path) -> pa.Table:
-    """Return the id, the digest of the page and the host of all vertices."""
+class _Vertices:
+    """The vertices of a graph with the page and the host of each, sorted by id once."""
+
+    def __init__(self, pages: pa.Table) -> None:
+        self.pages = pages
+        ids = pages["id"].to_numpy()
+        self._order = np.argsort(ids, kind="stable")
+        self._ids = ids[self._order]
+
+    def find(self, ids: Ints) -> tuple[Ints, Mask]:
+        """Return the row of each id, the first one that has it, and whether there is one."""
+        # Sorted ids are found many times as fast as others.
+        distinct, index = np.unique(ids, return_inverse=True)
+        rank = np.searchsorted(self._ids, distinct)
+        is_known = self._ids.take(rank, mode="clip") == distinct
+        return self._order.take(rank, mode="clip")[index], is_known[index]
+
+
+def _known(vertices: Path) -> _Vertices:
+    """Read a file of vertices, or raise `InputError`."""
     try:
         read = _read(vertices, {"id": pa.int64(), "name": pa.string()})
         known = pa.concat_tables(_pages(rows.table) for rows in read)
@@ -78,25 +96,23 @@ def _known(vertices: Path) -> pa.Table:
             facts={"file": vertices},
             help="every line is an id, a tab and a host or URL",
         )
-    return known.combine_chunks()
+    return _Vertices(known.combine_chunks())
 
 
-def _links(rows: Rows, known: pa.Table, name: str) -> Iterator[tuple[str, pa.Table]]:
-    ids = known["id"].combine_chunks()
-    source, target = (pc.index_in(rows.table[n], value_set=ids) for n in ("from", "to"))
-    is_known = pc.and_(pc.is_valid(source), pc.is_valid(target))
+def _links(rows: Rows, known: _Vertices, name: str) -> Iterator[tuple[str, pa.Table]]:
+    ends = [rows.table[n].to_numpy() for n in ("from", "to")]
+    (source, has_source), (target, has_target) = map(known.find, ends)
+    is_known = has_source & has_target
     rejects = [(f"{name}:{row.position + 1}", row.reason, row.value) for row in rows.bad]
-    unknown = np.flatnonzero(~np.asarray(is_known, bool)).tolist()
-    for row in unknown:
-        edge = rows.table.slice(row, 1).to_pylist()[0]
-        where = f"{name}:{rows.positions[row] + 1}"
-        rejects.append((where, "unknown_vertex", f"{edge['from']} {edge['to']}"))
+    unknown = (column[~is_known].tolist() for column in (rows.positions, *ends))
+    for position, start, end in zip(*unknown, strict=True):
+        rejects.append((f"{name}:{position + 1}", "unknown_vertex", f"{start} {end}"))
     yield "rejects", _rejects(rejects)
-    source, target = source.filter(is_known), target.filter(is_known)
+    source, target = source[is_known], target[is_known]
     links = {
-        "src_page": known["page"].take(source),
-        "dst_page": known["page"].take(target),
-        "src_host": known["host"].take(source),
+        "src_page": known.pages["page"].take(source),
+        "dst_page": known.pages["page"].take(target),
+        "src_host": known.pages["host"].take(source),
         "anchor": pa.nulls(len(source), pa.string()),
         "rel": pa.nulls(len(source), pa.string()),
         "nav": pa.repeat(False, len(source)),

@@ -66,6 +66,17 @@ def test_a_bad_edge_costs_that_edge(tmp_path: Path, line: str, reason: str, valu
     ]
 
 
+def test_vertices_may_be_in_any_order_and_the_first_of_an_id_counts(tmp_path: Path) -> None:
+    vertices = "7\torg.a\n0\torg.b\n7\torg.c\n-3\torg.d\n"
+    links = read(tmp_path, vertices, "0\t7\n7\t-3\n")
+    assert [link["src_host"] for link in links] == ["b.org", "a.org"]
+    assert links[1]["dst_page"] == ids.digest("https://d.org/")
+    assert read(tmp_path, vertices, "0\t7\n6\t8\n-4\t0\n", "rejects") == [
+        {"where": f"e.txt:{n}", "reason": "unknown_vertex", "value": value}
+        for n, value in ((2, "6 8"), (3, "-4 0"))
+    ]
+
+
 def test_edges_of_a_bad_vertex_are_rejected(tmp_path: Path) -> None:
     vertices = "0\torg.example\nx\torg.bad\n7\n1\tcom.shop\n"
     (link,) = read(tmp_path, vertices, "0\t1\n0\t7\n")
