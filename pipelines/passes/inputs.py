@@ -120,7 +120,7 @@ class ReadInputs:
         entry, files = input_of(self.config, split)
         tables = _tables(entry, files, ReadContext(base, locator, index, label_ids))
         limit = self.config.label.limit
-        yield from tables if limit is None else first_rows(tables, entry.counted, limit)
+        yield from tables if limit is None else sample_of(tables, entry.counted, limit)
 
 
 def _tables(
@@ -143,7 +143,7 @@ def one_line(error: WinnowError) -> str:
     return " ".join(f"{error.message}{': ' if cause else ''}{cause or ''}".split())
 
 
-def first_rows(
+def sample_of(
     tables: Iterator[tuple[str, pa.Table]], counted: str, limit: int
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield tables until `limit` rows of one of them, or of rejects, are read.
@@ -172,7 +172,7 @@ def first_rows(
 
 def _combine(table: str, rows: pa.Table) -> pa.Table:
     """Keep `MAX_ROWS` of each key, and one more so that `_reduce` sees that there were more."""
-    return rows if table == "rejects" else _first_rows(table, rows, MAX_ROWS + 1)
+    return rows if table == "rejects" else _sample_of(table, rows, MAX_ROWS + 1)
 
 
 def _reduce(tables: Tables) -> Tables:
@@ -184,7 +184,7 @@ def _reduce(tables: Tables) -> Tables:
         if name in tables and schema is not REJECTS:
             rows = _combine(name, tables[name])
             rejects.append(_too_many(name, rows))
-            rows = _first_rows(name, rows, MAX_ROWS).select(schema.arrow.names)
+            rows = _sample_of(name, rows, MAX_ROWS).select(schema.arrow.names)
             rows = _sorted(name, rows)
             reduced[name] = distinct_rows(rows, _UNIQUE[name]) if name in _UNIQUE else rows
             reduced[name] = reduced[name].cast(schema.arrow)
@@ -209,7 +209,7 @@ def _crowded(table: str, rows: pa.Table, n: int) -> pa.Array:
     return counts.field("values").filter(pc.greater(counts.field("counts"), n))
 
 
-def _first_rows(table: str, rows: pa.Table, n: int) -> pa.Table:
+def _sample_of(table: str, rows: pa.Table, n: int) -> pa.Table:
     """Return the first `n` rows of each key in the table's order, of equal ones only the first."""
     crowded = _crowded(table, rows, n)
     if not len(crowded):

@@ -240,9 +240,9 @@ class _Map(beam.DoFn):
         groups = list(enumerate(self._shuffle.groups))
         try:
             if self._shuffle.carrier == "files":
-                pointer_class = failures.retried(functools.partial(self._segment, split))
+                segment = failures.retried(functools.partial(self._segment, split))
                 pa.default_memory_pool().release_unused()  # the kernels' memory is not Arrow's
-                yield from ((number, pointer_class) for number, _ in groups)
+                yield from ((number, segment) for number, _ in groups)
             else:
                 parts = failures.retried(lambda: list(self._chunks(split)))
                 for number, (first, last) in groups:

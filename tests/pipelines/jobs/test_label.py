@@ -16,7 +16,7 @@ from labeling.schemas import CANDIDATES, IMAGES, PLACEMENTS, REJECTS, SIGNALS
 from pipelines.inspecting.status import status
 from pipelines.jobs.label import label
 from pipelines.passes import propagation
-from pipelines.passes.inputs import first_rows
+from pipelines.passes.inputs import sample_of
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.shuffle import engine
 from tests.pipelines.shops import write_shop
@@ -276,7 +276,7 @@ def test_the_rows_of_a_sample_are_the_first_ones_with_their_images(
             for name in ("rejects", "images", "signals", "placements"):
                 yield name, ids.slice(0, 0) if name == "rejects" else ids
 
-    first = dict(first_rows(tables(), "signals", limit))
+    first = dict(sample_of(tables(), "signals", limit))
     expected = [image for batch in batches for image in batch][:limit]
     for name in ("images", "signals", "placements"):
         assert first[name]["image_id"].to_pylist() == expected
