@@ -191,7 +191,7 @@ def _summary(selected: Stage, confidence: float) -> list[str]:
         f"{counts['out']:,} of {counts['in']:,} kept",
         f"precision {measured['precision']:.3f} "
         f"({measured['confidence']:.0%} interval{at_all_looks} {measured['precision_low']:.3f} to "
-        f"{measured['precision_high']:.3f}, from {measured['n_audits_kept']} audits)",
+        f"{measured['precision_high']:.3f}, from {measured['n_audits_kept']:,} audits)",
     ]
 
 
