@@ -71,6 +71,13 @@ def test_training_sees_schemas_and_shards_alone() -> None:
     assert seen <= TRAINING_MAY_SEE
 
 
+def test_passes_do_not_import_the_jobs_that_run_them() -> None:
+    passes = [path for path in sources("pipelines") if path.parent.name == "passes"]
+    assert passes
+    names = {name for path in passes for _, name in imports(path)}
+    assert not {name for name in names if name.startswith("pipelines.jobs")}
+
+
 def test_a_forbidden_import_is_found_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "labeling").mkdir()
     (tmp_path / "labeling" / "wrong.py").write_text("import numpy\nfrom torch import nn\n")

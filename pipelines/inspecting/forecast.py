@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labeling.errors import InputError
 from labeling.readers.table_files import parquet_footers
-from pipelines.jobs.splits import input_of, input_paths
+from pipelines.inputs.splits import input_of, input_paths
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
 from pipelines.shuffle.engine import ROWS_PER_BUCKET, Split

@@ -13,12 +13,12 @@ from labeling.frames.notebook import MAX_ROWS, html_table
 from labeling.readers.listing import skipped_sentence
 from labeling.taxonomy.confusables import visible
 from pipelines.inputs.input import Input
+from pipelines.inputs.splits import input_paths, skipped_by_ending, splits_of
 from pipelines.inputs.webdatasets import WebdatasetInput
 from pipelines.inspecting.forecast import Part, Source, disk, free_space, memory, sources
 from pipelines.inspecting.formatting import size, table
 from pipelines.inspecting.staleness import why_candidates_again, why_signals_again
 from pipelines.inspecting.unfinished import Attempt, attempts
-from pipelines.jobs.splits import input_paths, skipped_by_ending, splits_of
 from pipelines.passes import inputs, stored
 from pipelines.passes.plan import plan as passes_of
 from pipelines.run.config import Config

@@ -16,8 +16,14 @@ from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
 from labeling.schemas import REJECTS, SKIPS
 from labeling.taxonomy.published import TaxonomyFiles
+from pipelines.inputs.splits import (
+    input_digests,
+    input_of,
+    input_paths,
+    skipped_by_ending,
+    splits_of,
+)
 from pipelines.jobs.images import changed_images
-from pipelines.jobs.splits import input_digests, input_of, input_paths, skipped_by_ending, splits_of
 from pipelines.passes import inputs, stored
 from pipelines.passes.labeling_pass import run_pass
 from pipelines.passes.plan import splits_for

@@ -23,7 +23,7 @@ from labeling.readers.image_files import Locator
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS, SKIPS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.input import Input, ReadContext
-from pipelines.jobs.splits import input_of
+from pipelines.inputs.splits import input_of
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.stored import image_index
 from pipelines.run.config import Config

@@ -16,7 +16,7 @@ from labeling.readers.web_archives.image_index import ROWS, ImageIndex, entries_
 from labeling.readers.web_archives.stored_images import first_rows, referred_to
 from labeling.schemas import REJECTS
 from pipelines.inputs.input import reader
-from pipelines.jobs.splits import input_of, input_paths
+from pipelines.inputs.splits import input_of, input_paths
 from pipelines.passes.labeling_pass import Pass
 from pipelines.run.config import Config
 from pipelines.shuffle.engine import Split, Tables, n_buckets_for

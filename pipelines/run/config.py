@@ -171,6 +171,10 @@ class Config(Section):
         """Return the inputs by their section."""
         return {name: getattr(self, name) for name in self.input_kinds()}
 
+    def all_inputs(self) -> list[Input]:
+        """Return the inputs of all sections."""
+        return [entry for inputs in self.inputs().values() for entry in inputs]
+
 
 def read_config(path: Path, overrides: Overrides = ()) -> Config:
     """Read a TOML file and check it; `base` of the result is absolute.

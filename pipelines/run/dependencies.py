@@ -50,7 +50,7 @@ NEEDS = {
     "model": Needs(("train",)),
     "evaluation": Needs((), ("evaluate.truth",)),
 }
-"""By stage. Signals depend on the inputs too; `pipelines.jobs.splits` digests their files.
+"""By stage. Signals depend on the inputs too; `pipelines.inputs.splits` digests their files.
 
 Answers of a sheet depend on no setting. Cells are cut once: audits follow them.
 """
@@ -60,8 +60,8 @@ def needs_of(stage: str, config: Config) -> Needs:
     """Return what a stage depends on; signals on the labels only where an input names labels."""
     if stage != "signals":
         return NEEDS[stage if stage in NEEDS else stage.partition("-")[0]]
-    inputs = config.inputs()
-    if any(entry.reads_labels for entries in inputs.values() for entry in entries):
+    inputs = config.input_kinds()
+    if any(entry.reads_labels for entry in config.all_inputs()):
         return Needs((*inputs, "label.limit", *TAXONOMY.settings), TAXONOMY.files)
     return Needs((*inputs, "label.limit"))
 
@@ -117,24 +117,25 @@ def read_files(config: Config) -> dict[str, Path]:
         If an input is missing.
     """
     base = Path(config.base)
-    entries = [entry for inputs in config.inputs().values() for entry in inputs]
-    paths = (path for entry in entries for path in entry.paths(base, entry.files(base)))
+    inputs = config.all_inputs()
+    paths = (path for entry in inputs for path in entry.paths(base, entry.files(base)))
     return {named(base, path): path for path in paths}
 
 
 def sizes_beside(config: Config) -> dict[str, str]:
     """Return names and sizes of the files that are not digested, for all inputs."""
     base = Path(config.base)
-    entries = [entry for inputs in config.inputs().values() for entry in inputs]
-    return {name: sizes for entry in entries for name, sizes in entry.sizes_beside(base).items()}
+    sizes: dict[str, str] = {}
+    for entry in config.all_inputs():
+        sizes |= entry.sizes_beside(base)
+    return sizes
 
 
 def missing_files(stage: str, config: Config) -> list[str]:
     """Return the paths that a stage depends on and that are missing, as the settings name them."""
     needed = [getattr(getattr(config, section), key) for section, key in _file_keys(stage, config)]
     if stage == "signals":
-        entries = [entry for inputs in config.inputs().values() for entry in inputs]
-        needed += [path for entry in entries for path in entry.path_names]
+        needed += [path for entry in config.all_inputs() for path in entry.path_names]
     base = Path(config.base)
     return [path for path in needed if path is not None and not is_there(base, path)]
 

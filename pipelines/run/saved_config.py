@@ -101,6 +101,5 @@ def _find_base(config: Config, beside: str) -> str:
 def _named(config: Config) -> Iterator[str]:
     """Yield the paths of a run's inputs and truths, as the settings name them."""
     yield config.taxonomy.path
-    for inputs in config.inputs().values():
-        yield from (path for entry in inputs for path in entry.path_names)
+    yield from (path for entry in config.all_inputs() for path in entry.path_names)
     yield from filter(None, (config.audit.truth, config.evaluate.truth))

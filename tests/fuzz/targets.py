@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from labeling.taxonomy.published import TaxonomyFiles, read_taxonomy
-from pipelines.jobs.splits import splits_of
+from pipelines.inputs.splits import splits_of
 from pipelines.passes import stored
 from pipelines.passes.inputs import ReadInputs
 from pipelines.run.config import check_config

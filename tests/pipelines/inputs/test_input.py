@@ -15,10 +15,10 @@ from curation.runs.stage import open_stage
 from labeling.frames.signals import signals_from_texts
 from labeling.schemas import CANDIDATES, SIGNALS
 from pipelines.inputs.input import Input, ReadContext
+from pipelines.inputs.splits import splits_of
 from pipelines.inputs.tables import TableInput
 from pipelines.inspecting.forecast import sources
 from pipelines.jobs.label import label
-from pipelines.jobs.splits import splits_of
 from pipelines.run.config import Config
 
 

@@ -22,8 +22,8 @@ from curation.runs.staging import write_stage
 from labeling.errors import InputError
 from labeling.readers.table_files.parquet_footers import rows_of
 from pipelines.cli import main
+from pipelines.inputs.splits import input_paths, splits_of
 from pipelines.inspecting import forecast
-from pipelines.jobs.splits import input_paths, splits_of
 from pipelines.run.config import read_config
 from pipelines.run.dependencies import digests_of, settings_of
 

@@ -20,8 +20,8 @@ from pipelines.cli import main
 from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
 from pipelines.delivery.train import train
+from pipelines.inputs.splits import input_digests, splits_of
 from pipelines.jobs.label import label
-from pipelines.jobs.splits import input_digests, splits_of
 from pipelines.run.config import Config, TrainSettings, check_config, read_config, with_overrides
 from pipelines.run.dependencies import IRRELEVANT, NEEDS, digests_of, settings_of
 from pipelines.run.sections import Section

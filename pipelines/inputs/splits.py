@@ -71,8 +71,9 @@ def skipped_by_ending(config: Config, splits: Sequence[Split]) -> dict[str, int]
     A file that one input skips and another reads is not among them.
     """
     base = Path(config.base)
-    entries = [entry for inputs in config.inputs().values() for entry in inputs]
-    skipped = {path: ending for entry in entries for path, ending in entry.skipped(base).items()}
+    skipped: dict[Path, str] = {}
+    for entry in config.all_inputs():
+        skipped |= entry.skipped(base)
     for split in splits:
         entry, files = input_of(config, split)
         for path in entry.paths(base, files):
