@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -63,38 +64,60 @@ def make_signals(
     """
     _refuse_sample(config, run_dir)
     splits = splits_of(config)
-    digests, settings = input_digests(config, splits), settings_of("signals", config)
+    made_from: dict[str, Any] = {
+        "inputs": input_digests(config, splits),
+        "config": settings_of("signals", config),
+    }
     with stage_line("signals") as facts:
-        earlier = reuse(run_dir, "signals", inputs=digests, config=settings)
+        earlier = reuse(run_dir, "signals", **made_from)
         if earlier is None or changed_images(config, earlier):
-            with write_stage(
-                run_dir, "signals", inputs=digests, config=settings, resume=True
-            ) as work:
+            with write_stage(run_dir, "signals", **made_from, resume=True) as work:
                 workspace = workspace_for(config, run_dir, work)
                 if workspace.is_remote:  # the inputs are on this machine
                     workspace, beam_options = Workspace(work.dir, work.scratch), ()
-                n_buckets = n_buckets_for(sum(input_paths(config, splits).values()))
-                rejects, stored_dir = _index_images(config, splits, workspace, beam_options)
-                of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels, stored_dir))
-                every_split = [*splits, *rejects]
-                run_pass(of_inputs, every_split, n_buckets, workspace, beam_options, is_last=True)
-                _count_rows(work)
-                work.counts["skipped"] = skipped_by_ending(config, splits) | _skipped_records(work)
-                work.facts["guessed"] = _notify_guesses(config, splits)
-                _count_files(work, splits)
-                work.facts["limit"] = config.label.limit
+                _read_inputs(config, labels, splits, workspace, beam_options)
+                _describe(work, config, splits)
                 _refuse_losses(work, config.label)
             workspace.close()
         else:
             _refuse_losses(earlier, config.label)
             facts.append("unchanged")
         stage = open_stage(run_dir, "signals")
-        tables = ("images", "signals", "links", "feedback", "rejects")
-        if config.label.limit is not None:
-            facts.append(f"a sample of {config.label.limit:,} rows of each input")
-        facts += [f"{stage.counts[table]:,} {table}" for table in tables]
-        facts += [*reasons(stage.counts)]
+        facts += _line(stage)
     return stage
+
+
+def _read_inputs(
+    config: Config,
+    labels: TaxonomyFiles,
+    splits: Sequence[Split],
+    workspace: Workspace,
+    beam_options: Sequence[str],
+) -> None:
+    """Run the passes, the last of which writes the tables of the stage."""
+    n_buckets = n_buckets_for(sum(input_paths(config, splits).values()))
+    rejects, stored_dir = _index_images(config, splits, workspace, beam_options)
+    of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels, stored_dir))
+    run_pass(of_inputs, [*splits, *rejects], n_buckets, workspace, beam_options, is_last=True)
+
+
+def _describe(work: StageWriter, config: Config, splits: Sequence[Split]) -> None:
+    """Write counts and facts of the tables, and of the files that they are made from."""
+    rejects = read_table(work.dir, "rejects")
+    _count_rows(work, rejects)
+    work.counts["skipped"] = skipped_by_ending(config, splits) | _skipped_records(work)
+    work.facts["guessed"] = _notify_guesses(config, splits)
+    _count_files(work, splits, rejects)
+    work.facts["limit"] = config.label.limit
+
+
+def _line(stage: Stage) -> Iterator[str]:
+    """Yield the facts of the stage's line."""
+    if stage.facts["limit"] is not None:
+        yield f"a sample of {stage.facts['limit']:,} rows of each input"
+    for table in ("images", "signals", "links", "feedback", "rejects"):
+        yield f"{stage.counts[table]:,} {table}"
+    yield from reasons(stage.counts)
 
 
 def _notify_guesses(config: Config, splits: Sequence[Split]) -> dict[str, str]:
@@ -136,7 +159,7 @@ def _index_images(
     return splits_for({REJECTS.name: made[REJECTS.name]}), workspace.scratch / labeling_pass.name
 
 
-def _count_rows(work: StageWriter) -> None:
+def _count_rows(work: StageWriter, rejects: pa.Table) -> None:
     for schema in inputs.SCHEMAS:
         paths = work.dir.glob(f"{schema.name}-*.parquet")
         work.counts[schema.name] = sum(pq.read_metadata(path).num_rows for path in paths)
@@ -144,7 +167,7 @@ def _count_rows(work: StageWriter) -> None:
         pc.sum(pc.equal(pq.read_table(path, columns=["n_bytes"])["n_bytes"], 0)).as_py() or 0
         for path in work.dir.glob("images-*.parquet")
     )
-    counted = read_table(work.dir, "rejects")["reason"].value_counts().to_pylist()
+    counted = rejects["reason"].value_counts().to_pylist()
     by_reason = sorted((row["values"], row["counts"]) for row in counted)
     work.counts["rejects_by_reason"] = dict(by_reason)
 
@@ -155,17 +178,17 @@ def _skipped_records(work: StageWriter) -> dict[str, int]:
     return {row["kind"]: row["n_records_sum"] for row in numbers.sort_by("kind").to_pylist()}
 
 
-def _count_files(work: StageWriter, splits: Sequence[Split]) -> None:
+def _count_files(work: StageWriter, splits: Sequence[Split], rejects: pa.Table) -> None:
     """Count the files that are cut or damaged.
 
     The pages of a site are not among them: each is one item.
     """
-    rejects = read_table(work.dir, "rejects")
-    causes = _causes(rejects)
     files = {file for split in splits if split.kind != "site" for file in split.arguments[1]}
-    cut = sorted(files & causes.keys())
-    bad = {where.partition("#")[0] for where in _where(rejects, inputs.BAD_FILE)}
-    if bad and bad >= files:
+    damages = list(_damages(rejects, files))
+    causes = {file: cause for file, _, cause in damages}
+    bad = {file for file, reason, _ in damages if reason == inputs.BAD_FILE}
+    cut = sorted(causes)
+    if bad and bad == files:
         raise InputError(
             "no input file can be read" if len(bad) > 1 else "the input file cannot be read",
             facts={file: causes[file] for file in cut[:10]},
@@ -175,16 +198,14 @@ def _count_files(work: StageWriter, splits: Sequence[Split]) -> None:
     work.facts["cut_files"] = cut
 
 
-def _causes(rejects: pa.Table) -> dict[str, str]:
-    """Return what is wrong with each file that is cut or cannot be read."""
+def _damages(rejects: pa.Table, files: Set[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the file, the reason and the cause of each reject of a file that is cut or damaged."""
     damaged = rejects.filter(pc.is_in(rejects["reason"], pa.array(["truncated", inputs.BAD_FILE])))
-    return {row["where"].partition("#")[0]: row["value"] for row in damaged.to_pylist()}
-
-
-def _where(rejects: pa.Table, reason: str) -> list[str]:
-    """Return where the rejects of a reason are."""
-    where: list[str] = rejects.filter(pc.equal(rejects["reason"], reason))["where"].to_pylist()
-    return where
+    for row in damaged.to_pylist():
+        # The name of a file ends before a #, and can hold one itself.
+        for mark in re.finditer("#", row["where"]):
+            if (file := row["where"][: mark.start()]) in files:
+                yield file, row["reason"], row["value"]
 
 
 def _refuse_losses(output: StageWriter | Stage, settings: LabelSettings) -> None:
@@ -195,14 +216,15 @@ def _refuse_losses(output: StageWriter | Stage, settings: LabelSettings) -> None
     files, cut = output.counts["files"], output.facts["cut_files"]
     n_files = sum(files.values())
     if len(cut) > settings.max_cut_share * n_files:
-        cause = _causes(read_table(output.dir, "rejects"))[cut[0]]
+        rejects = read_table(output.dir, "rejects")
+        causes = [cause for _, _, cause in _damages(rejects, {cut[0]})]
         raise QualityError(
             f"{len(cut):,} of {n_files:,} input files are cut or damaged, more than"
             " label.max_cut_share",
             facts={
                 "limit": settings.max_cut_share,
                 "first": ", ".join(cut[:3]),
-                "cause": cause,
+                "cause": causes[-1],
             },
             help="fetch them again, or raise label.max_cut_share to take what they hold",
         )

@@ -91,21 +91,24 @@ def test_too_many_bad_rows_fail_the_run(folder: Path) -> None:
         signals_of(write_config(folder))
 
 
-def test_a_file_that_cannot_be_read_is_rejected_where_there_are_others(folder: Path) -> None:
-    (folder / "texts" / "d.parquet").write_bytes(b"PAR1 not parquet")
+@pytest.mark.parametrize("name", ["d.parquet", "d#1.parquet"])
+def test_a_file_that_cannot_be_read_is_rejected_where_there_are_others(
+    folder: Path, name: str
+) -> None:
+    (folder / "texts" / name).write_bytes(b"PAR1 not parquet")
     with pytest.raises(QualityError, match="1 of 4 input files are cut or damaged") as caught:
         signals_of(write_config(folder))
     settings = "[label]\nmax_cut_share = 0.5\nmax_reject_share = 0.5\n"
-    assert caught.value.facts["first"] == "texts/d.parquet"
+    assert caught.value.facts["first"] == f"texts/{name}"
     assert "cannot be read" in str(caught.value.facts["cause"])
     signals = signals_of(write_config(folder, settings=settings))
     assert len(signals.table(SIGNALS)) == 6
     assert (signals.counts["files"], signals.facts["cut_files"]) == (
         {"whole": 3, "cut": 1},
-        ["texts/d.parquet"],
+        [f"texts/{name}"],
     )
     with pytest.raises(InputError, match="the input file cannot be read") as refused:
-        signals_of(write_config(folder, 'path = "texts/d.parquet"'))
+        signals_of(write_config(folder, f'path = "texts/{name}"'))
     assert refused.value.exit_code == 3
 
 
