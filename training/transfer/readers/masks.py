@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -34,7 +34,7 @@ from training.transfer.readers.images import (
 )
 from training.transfer.readers.outlines import inside, runs_of
 from training.transfer.readers.splits import find_parts, split
-from training.transfer.readers.task_files import files_by_stem
+from training.transfer.readers.task_files import files_by_stem, paired
 from training.transfer.readers.voc import split_lists
 
 IGNORED = 255
@@ -119,7 +119,8 @@ def _sources(path: Path, rejects: Counter[str]) -> tuple[dict[str, list[_Source]
         masks = files_by_stem(path / "SegmentationClass", (".png",))
         images = files_by_stem(path / "JPEGImages")
         lists = split_lists(path / "ImageSets" / "Segmentation", images) or {"": list(masks)}
-        return {p: _of_png(images, masks, s, rejects) for p, s in lists.items()}, ()
+        pairs = {p: paired(stems, images, masks, "mask", rejects) for p, stems in lists.items()}
+        return {part: [*files] for part, files in pairs.items()}, ()
     if (path / "masks").is_dir():
         return dict(_of_folders(path, rejects)), ()
     annotated = read_annotations(path, rejects)
@@ -155,22 +156,7 @@ def _of_folders(path: Path, rejects: Counter[str]) -> Iterator[tuple[str, list[_
         of_images = files_by_stem(images.get(name, path / "images" / name))
         of_masks = files_by_stem(masks.get(name, path / "masks"), (".png",))
         rejects["image missing"] += len(of_masks.keys() - of_images.keys())
-        yield part, _of_png(of_images, of_masks, list(of_images), rejects)
-
-
-def _of_png(
-    images: Mapping[str, Path],
-    masks: Mapping[str, Path],
-    stems: Sequence[str],
-    rejects: Counter[str],
-) -> list[_Source]:
-    sources: list[_Source] = []
-    for stem in stems:
-        if stem not in images or stem not in masks:
-            rejects["mask missing" if stem in images else "image missing"] += 1
-        else:
-            sources.append((images[stem], masks[stem]))
-    return sources
+        yield part, [*paired(of_images, of_images, of_masks, "mask", rejects)]
 
 
 def _masked(

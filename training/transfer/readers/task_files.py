@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -39,6 +40,31 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> dict[st
         named = (file for file in files if file.suffix.lower() == suffix)
         by_stem |= {file.with_suffix("").as_posix(): folder / file for file in named}
     return dict(sorted(by_stem.items()))
+
+
+def paired(
+    stems: Iterable[str],
+    images: Mapping[str, Path],
+    others: Mapping[str, Path],
+    kind: str,
+    rejects: Counter[str],
+) -> Iterator[tuple[Path, Path]]:
+    """Yield the image of each name and its other file; count the names that lack one of them.
+
+    Examples
+    --------
+    >>> rejects: Counter[str] = Counter()
+    >>> files = {"a": Path("a.jpg"), "b": Path("b.jpg")}, {"a": Path("a.xml"), "c": Path("c.xml")}
+    >>> [*paired("abc", *files, "annotation", rejects)]
+    [(PosixPath('a.jpg'), PosixPath('a.xml'))]
+    >>> rejects
+    Counter({'annotation missing': 1, 'image missing': 1})
+    """
+    for stem in stems:
+        if stem in images and stem in others:
+            yield images[stem], others[stem]
+        else:
+            rejects[f"{kind} missing" if stem in images else "image missing"] += 1
 
 
 def file_inside(folder: Path, name: str, task: Path) -> Path | None:

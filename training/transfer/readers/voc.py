@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from labeling.errors import InputError
 from training.transfer.readers.annotated import AnnotatedImage, AnnotatedObject, finite
 from training.transfer.readers.splits import find_parts
-from training.transfer.readers.task_files import files_by_stem
+from training.transfer.readers.task_files import files_by_stem, paired
 
 MAX_XML_BYTES = 16 << 20
 """Bytes of an annotation; larger ones are left out."""
@@ -46,7 +46,8 @@ def voc_images(path: Path, rejects: Counter[str]) -> dict[str, list[AnnotatedIma
         rejects["annotation missing"] += len(images.keys() - annotations.keys())
         lists = {"": list(annotations)}
     return {
-        part: list(_annotated(stems, images, annotations, rejects)) for part, stems in lists.items()
+        part: list(_annotated(paired(stems, images, annotations, "annotation", rejects), rejects))
+        for part, stems in lists.items()
     }
 
 
@@ -98,21 +99,15 @@ def _name(line: str, images: Mapping[str, Path]) -> str:
 
 
 def _annotated(
-    stems: Sequence[str],
-    images: Mapping[str, Path],
-    annotations: Mapping[str, Path],
-    rejects: Counter[str],
+    files: Iterable[tuple[Path, Path]], rejects: Counter[str]
 ) -> Iterator[AnnotatedImage]:
-    for stem in stems:
-        if stem not in images or stem not in annotations:
-            rejects["annotation missing" if stem in images else "image missing"] += 1
-            continue
+    for image, annotation in files:
         try:
-            entries = _objects(annotations[stem])
+            entries = _objects(annotation)
         except _UNREADABLE:
             rejects["annotation unreadable"] += 1
             continue
-        yield AnnotatedImage(images[stem], tuple(_readable(entries, rejects)))
+        yield AnnotatedImage(image, tuple(_readable(entries, rejects)))
 
 
 def _objects(file: Path) -> list[ElementTree.Element]:
