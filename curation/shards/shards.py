@@ -91,7 +91,8 @@ def export_shards(
         check(table, schema, where=f"{schema.name} to export")
     _refuse_doubled(images)
     for_train = selected.filter(pa.array(~is_heldout(selected["image_id"], holdout_share)))
-    tally = _Tally(progress, _count_used(images, for_train, holdout_share))
+    n_used, n_unlabeled = _count_images(images, for_train, holdout_share)
+    tally = _Tally(progress, n_used)
     train = write_shards(
         tally.samples(assemble_samples(for_train, candidates, images, taxonomy, data_dir, limits)),
         out_dir,
@@ -109,7 +110,7 @@ def export_shards(
     _write_rejects(tally.rejects, out_dir)
     n_train, n_heldout = (sum(shard.n_samples for shard in of) for of in (train, heldout))
     dropped = Counter(reject.reason for reject in tally.rejects)
-    dropped["no_kept_label"] = _count_unlabeled(images, for_train, holdout_share)
+    dropped["no_kept_label"] = n_unlabeled
     return {
         "in": n_train + n_heldout + dropped.total(),
         "out": n_train + n_heldout,
@@ -151,17 +152,12 @@ class _Tally:
             yield outcome
 
 
-def _count_used(images: pa.Table, for_train: pa.Table, share: float) -> int:
-    """Return the number of images with a kept label to train on, and of those held out."""
-    labeled = pc.count_distinct(for_train.filter(for_train["kept"])["image_id"]).as_py()
-    return int(labeled + is_heldout(images["image_id"], share).sum())
-
-
-def _count_unlabeled(images: pa.Table, for_train: pa.Table, share: float) -> int:
-    """Return the number of images that are not held out and have no kept label."""
+def _count_images(images: pa.Table, for_train: pa.Table, share: float) -> tuple[int, int]:
+    """Return how many images are held out or have a label to train on, and how many neither."""
     labeled = pc.unique(for_train.filter(for_train["kept"])["image_id"])
-    without = ~np.asarray(pc.is_in(images["image_id"], value_set=labeled))
-    return int((without & ~is_heldout(images["image_id"], share)).sum())
+    heldout = is_heldout(images["image_id"], share)
+    has_label = np.asarray(pc.is_in(images["image_id"], value_set=labeled))
+    return len(labeled) + int(heldout.sum()), int((~has_label & ~heldout).sum())
 
 
 def _write_labels(n_images_of: Mapping[str, int], out_dir: Path) -> None:
