@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from curation.frames.candidates import candidates_of
-from curation.scoring.parts import PAIR, parts_of_table, score_parts
+from curation.pairs.pair_keys import PAIR
+from curation.scoring.parts import parts_of_table, score_parts
 from labeling.arguments import checks_arguments
 from labeling.frames.frames import Frame, like, to_table
 from labeling.schemas import AUDITS, INTERVALS, SCORED

@@ -13,6 +13,7 @@ from curation.audits.audits import BAND, are_strata_of, bands, is_drawn_here
 from curation.frames.candidates import candidates_of, scores_of
 from curation.intervals.judgements import Judgements, judgements
 from curation.intervals.thresholds import Thresholds, thresholds
+from curation.pairs.pair_keys import PAIR
 from curation.scoring.parts import parts_of_table, pool_of_parts
 from labeling.arguments import Probability, checks_arguments
 from labeling.errors import InputError
@@ -149,8 +150,7 @@ def judge(
 
 
 def _refuse_others(candidates: pa.Table, scored: pa.Table) -> None:
-    pair = ["image_id", "label_id"]
-    if len(candidates) != len(scored) or not candidates.select(pair).equals(scored.select(pair)):
+    if len(candidates) != len(scored) or not candidates.select(PAIR).equals(scored.select(PAIR)):
         raise InputError(
             "the candidates are not those of the scores, row by row",
             facts={"candidates": len(candidates), "scores": len(scored)},

@@ -9,13 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.pairs.pair_keys import PAIR
 from labeling.checks import conform, refuse_repeated_columns
 from labeling.errors import InputError
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 
 HELP = "docs/how-to/elsewhere.md names the columns, their types and values"
-
-PAIR = list(CANDIDATES.key)
 
 BOUNDS = {"strength": (0, 1), "n_pages": (1, np.inf), "n_hosts": (1, np.inf)}
 """Lowest and highest value of the fields of evidence."""

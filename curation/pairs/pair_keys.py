@@ -14,6 +14,9 @@ from labeling.keys.hashing import GOLDEN, Hashes, scramble
 from labeling.keys.ids import Halves, digest_halves, to_halves
 from labeling.schemas import Batch
 
+PAIR = ["image_id", "label_id"]
+"""Columns that identify a candidate."""
+
 
 def image_hash(images: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
     """Return a hash of each image id and the seed.
@@ -82,7 +85,7 @@ def _joint_codes(first: Batch, second: Batch) -> Ints:
         pa.chunked_array(
             [_unchunked(first.column(name)), _unchunked(second.column(name))]
         ).combine_chunks()
-        for name in ("image_id", "label_id")
+        for name in PAIR
     )
     image, label = images.dictionary_encode(), labels.dictionary_encode()
     n_labels = np.int64(max(len(label.dictionary), 1))

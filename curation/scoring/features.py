@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.pairs.label_hierarchy import Relatives, find_relatives
-from curation.pairs.pair_keys import hash_halves
+from curation.pairs.pair_keys import PAIR, hash_halves
 from labeling.checks import check
 from labeling.keys.arrays import Floats, Floats32, Ints, Mask
 from labeling.keys.ids import rank, to_halves
@@ -167,7 +167,7 @@ def features(
         image=image,
         label=label,
         fold=(hash_halves(halves) % np.uint64(N_FOLDS)).astype(np.int8),
-        pairs=candidates.select(["image_id", "label_id"]),
+        pairs=candidates.select(PAIR),
         relatives=relatives,
         taxonomy=taxonomy,
         label_statistics=label_statistics,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.agreement.label_model import count_patterns, merge_patterns, vote_scores
-from curation.pairs.pair_keys import image_hash
+from curation.pairs.pair_keys import PAIR, image_hash
 from curation.scoring.features import FeatureTable, features, sources_of
 from curation.scoring.model import Scorer, apply_scorer
 from curation.scoring.scoring import Scores, score
@@ -38,8 +38,6 @@ N_AT_ONCE = 65_536
 N_THREADS = 2
 MAX_WAITING = 4
 """Parts that may wait for a thread."""
-
-PAIR = ["image_id", "label_id"]
 
 
 def parts_of_table(candidates: pa.Table) -> Parts:

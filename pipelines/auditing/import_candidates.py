@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from curation.pairs.candidate_rules import (
     HELP,
-    PAIR,
     conform_candidates,
     refuse_repeated_pairs,
 )
+from curation.pairs.pair_keys import PAIR
 from curation.runs.durable import file_digest
 from curation.runs.stage import Stage, current
 from curation.runs.staging import StageWriter
