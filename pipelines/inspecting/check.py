@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from labeling.errors import InputError, WinnowError
-from labeling.taxonomy.published import read_taxonomy
 from pipelines.delivery.truth import read_truth
 from pipelines.inputs.input import Input
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
+from pipelines.workers.taxonomies import taxonomy_at
 
 
 def check_inputs(config: Config) -> list[tuple[str, int, str]]:
@@ -59,7 +59,7 @@ def _inputs(config: Config) -> Iterator[tuple[str, str, Callable[[], int], str]]
 
 
 def _n_labels(config: Config) -> int:
-    return len(read_taxonomy(taxonomy_files(config)))
+    return len(taxonomy_at(taxonomy_files(config)))
 
 
 def _n_files(entry: Input, base: Path) -> int:
@@ -67,4 +67,4 @@ def _n_files(entry: Input, base: Path) -> int:
 
 
 def _n_pairs(config: Config, truth: Path) -> int:
-    return len(read_truth(truth, read_taxonomy(taxonomy_files(config))))
+    return len(read_truth(truth, taxonomy_at(taxonomy_files(config))))
