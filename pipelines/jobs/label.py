@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from curation.runs.stage import Stage
@@ -16,6 +15,7 @@ from pipelines.jobs.candidates import make_candidates
 from pipelines.jobs.signals import make_signals
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, taxonomy_files
+from pipelines.run.hints import did_you_mean
 from pipelines.run.paths import absolute
 from pipelines.run.progress import notify
 from pipelines.shuffle.runners import ready
@@ -57,14 +57,12 @@ def _name_facts(taxonomy: Taxonomy) -> dict[str, list[str]]:
     odd, lost = confusable_names(taxonomy), lost_names(taxonomy)
     print_odd_names(odd)
     _print_first("names of labels match no text", "lost_names", lost)
-    unread = [_unread_key(key, n_labels) for key, n_labels in sorted(taxonomy.unread.items())]
+    unread = [
+        f"{key!r} of {n:,} labels{did_you_mean(key.lower(), READ_KEYS)}"
+        for key, n in sorted(taxonomy.unread.items())
+    ]
     _print_first("keys of the taxonomy are not read", "unread_keys", unread)
     return {"odd_names": odd, "lost_names": lost, "unread_keys": unread}
-
-
-def _unread_key(key: str, n_labels: int) -> str:
-    close = get_close_matches(key.lower(), READ_KEYS, 1)
-    return f"{key!r} of {n_labels:,} labels" + (f": did you mean {close[0]!r}?" if close else "")
 
 
 def print_odd_names(names: Sequence[str]) -> None:

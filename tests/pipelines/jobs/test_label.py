@@ -231,7 +231,7 @@ def test_names_without_a_match_and_keys_that_are_not_read_are_printed(
     stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
     printed = capsys.readouterr().err
     assert "2 names of labels match no text:\n  c: no text matches the name 'C++'" in printed
-    assert "'parnets' of 1 labels: did you mean 'parents'?" in printed
+    assert "'parnets' of 1 labels (did you mean \"parents\"?)" in printed
     assert (len(stage.facts["lost_names"]), len(stage.facts["unread_keys"])) == (2, 1)
 
 
