@@ -31,6 +31,7 @@ IMAGE_SUFFIXES = (
     ".bmp",
     ".ico",
     ".tif",
+    ".tiff",
 )
 """Endings of files that may be images of pages, which are not listed as skipped."""
 
