@@ -1,4 +1,4 @@
-"""The heading of each image: that of its card, or else the one before it.
+"""The heading of each image, that of its card or else the one before it, and its caption.
 
 A card is the smallest element around an image that holds a heading; if it holds no other image, the
 heading is the image's, before or after it. Cards are found among the elements that lay out a page,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from labeling.html.headings import SHARED_WEIGHT
@@ -132,3 +134,7 @@ def test_a_caption_of_two_images_weighs_less() -> None:
 def test_the_layout_of_hostile_pages_is_read_in_linear_time() -> None:
     html = "<h2>x</h2>" + "<div><img src=a.png>" * 4000 + "<h3>y</h3>" + "</li></div>" * 4000
     assert len(read(html).images) == 4000
+    deep = "<h2>x</h2>" + "<div>" * 6000 + "<img src=a.png>" * 3000 + "</div>" * 6000
+    began = time.process_time()
+    assert len(read(deep + "<h3>y</h3>").images) == 3000
+    assert time.process_time() - began < 5
