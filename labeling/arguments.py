@@ -69,12 +69,11 @@ def checks_arguments(function: Callable[Parameters, Result]) -> Callable[Paramet
 
     @functools.cache
     def kinds() -> Mapping[str, Any]:
-        written = {name: p.annotation for name, p in signature.parameters.items()}
-        known = {
-            name: kind for name, kind in written.items() if kind is not inspect.Parameter.empty
-        }
-        named = SimpleNamespace(__annotations__=known)
-        return get_type_hints(named, inspect.unwrap(function).__globals__, include_extras=True)
+        bare = inspect.unwrap(function)
+        # Not of the result, whose type may be imported for type checkers alone.
+        written = {n: kind for n, kind in bare.__annotations__.items() if n != "return"}
+        named = SimpleNamespace(__annotations__=written)
+        return get_type_hints(named, bare.__globals__, include_extras=True)
 
     @functools.wraps(function)
     def call(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
