@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from labeling.keys.urls import MAX_URL
+from labeling.html.srcset import MAX_VALUE, is_srcset, srcset_references
 
 MAX_REFERENCES = 20
 """References of one image that are returned."""
@@ -40,12 +40,6 @@ class _Kind(NamedTuple):
     is_src: bool
 
 
-_SPACE = " \t\n\f\r"
-_CANDIDATE = re.compile(rf"[{_SPACE},]*+([^{_SPACE}]++)")
-_DESCRIPTORS = re.compile(r"((?:[^(,]++|\([^)]*+\)?+)*+),?+")
-_SIZE = re.compile(r"(\d++)w|((?:\d++\.?+|\.)\d*+(?:e[+-]?+\d++)?+)x|\d++h", re.ASCII | re.I)
-_IS_SRCSET = re.compile(r"\s[\d.]+[wx]\s*(?:,|$)", re.ASCII)
-
 _ENDINGS = r"\.(?:jpe?g|jfif|png|gif|webp|avif|bmp|tiff?)"
 _ENDING = re.compile(rf"{_ENDINGS}(?:[:!;][^\s/]{{0,40}})?\Z", re.IGNORECASE)
 _END_OF_PATH = re.compile(r"[?#]")
@@ -54,7 +48,6 @@ _RUN = re.compile(r"[^\s\"'`()\[\]{}<>,;|]++")
 _IMAGE_END = re.compile(rf"{_ENDINGS}(?:\?.*+)?(?![\w.%/-])", re.IGNORECASE | re.DOTALL)
 _UNDECODED_TYPES = ("image/avif", "image/heic", "image/jxl", "image/jp2", "image/svg+xml")
 _PLAUSIBLE = re.compile(r"(?=[^/?]*[/?])[^\s<>{}\[\]\"'`]+")
-_MAX_VALUE = 4 * MAX_URL
 _PAGE_ENDING = re.compile(r"(?:\.(?:[xs]?html?|aspx?|jsp|js|css|json|xml)|/)(?:[?#]|$)", re.I)
 _NO_REFERENCE = re.compile(r"\s*(?:$|data:|about:|javascript:|\#)", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
@@ -79,40 +72,6 @@ _OF_LARGE = re.compile(r"large|full|zoom|hi-?res|high|big|max|retina|(?<![a-z])[
 _OF_SMALL = re.compile(r"small|thumb|medium|mobile|tiny|preview|mini")
 _OF_IMAGES = re.compile(r"src|original|lazy|echo|image|img|background|(?<![a-z])bg|photo|picture")
 _OF_FILES = re.compile(r"file|source|url|full|large|zoom|retina|hi-?res|real|actual")
-
-
-def srcset_references(srcset: str) -> list[tuple[str, float]]:
-    """Return the references of a ``srcset`` and their widths or densities, the largest first.
-
-    Parsed as in the standard (WHATWG HTML, section 4.8.4.3.10): a candidate with a descriptor that
-    is invalid is left out.
-
-    Examples
-    --------
-    >>> srcset_references("a.jpg 320w,b.jpg 1280w"), srcset_references("a,1.jpg, b.jpg 2x")
-    ([('b.jpg', 1280.0), ('a.jpg', 320.0)], [('b.jpg', 2.0), ('a,1.jpg', 1.0)])
-    """
-    srcset = srcset[:_MAX_VALUE]
-    candidates = []
-    offset = 0
-    while (url := _CANDIDATE.match(srcset, offset)) is not None:
-        offset = url.end()
-        reference, descriptors = url[1].rstrip(","), ""
-        if reference == url[1] and (written := _DESCRIPTORS.match(srcset, offset)) is not None:
-            offset, descriptors = written.end(), written[1]
-        size = _size(descriptors.split())
-        if reference and size is not None:
-            candidates.append((reference, size))
-    return sorted(candidates, key=lambda candidate: -candidate[1])
-
-
-def _size(descriptors: list[str]) -> float | None:
-    """Return the width or density, 1 without descriptors; None if one is invalid."""
-    sizes = [_SIZE.fullmatch(descriptor) for descriptor in descriptors]
-    if None in sizes:
-        return None
-    numbers = [size[1] or size[2] for size in sizes if size is not None]
-    return float(next(filter(None, numbers), 1))
 
 
 def image_references(image: Attributes, sources: Iterable[Attributes] = ()) -> list[str]:
@@ -174,8 +133,8 @@ def _ranked(attributes: Attributes, src: str) -> Iterator[tuple[Rank, float, str
         kind = _kind(name)
         if kind is None:
             continue
-        value = value[:_MAX_VALUE].strip()
-        if "srcset" in name or (name != "src" and _IS_SRCSET.search(value)):
+        value = value[:MAX_VALUE].strip()
+        if "srcset" in name or (name != "src" and is_srcset(value)):
             references = srcset_references(value)
             rank = Rank.SRCSET
         elif name == "src" or _is_reference(value, kind, is_placeholder(src)):
@@ -224,8 +183,8 @@ def _beside_placeholder(image: Attributes) -> Iterator[str]:
     for name, value in reversed(image.items()):
         if name != "style" and (name in _STANDARD or _OF_OTHERS.search(name)):
             continue
-        value = value[:_MAX_VALUE].replace("\\/", "/")  # as JSON may escape it
+        value = value[:MAX_VALUE].replace("\\/", "/")  # as JSON may escape it
         urls = [url for run in _RUN.findall(value) for url in _image_urls(run)]
-        if _IS_SRCSET.search(value):
+        if is_srcset(value):
             urls = [url for url, _ in srcset_references(value)]
         yield from (url for url in urls if not is_placeholder(url))
