@@ -9,6 +9,7 @@ Ids are text: ``image_id`` and ``page_id`` are 32 hexadecimal digits (see `label
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -58,6 +59,19 @@ class TableSchema:
     def empty(self) -> pa.Table:
         """Return a table of this schema without rows."""
         return self.arrow.empty_table()
+
+
+def table_of(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    """Return rows, each with a value for every field, as a table.
+
+    Examples
+    --------
+    >>> table_of([("x.csv:7", "bad_row", "a,b")], REJECTS.arrow).to_pydict()
+    {'where': ['x.csv:7'], 'reason': ['bad_row'], 'value': ['a,b']}
+    """
+    columns = zip(*rows, strict=True) if rows else ((),) * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _image(meaning: str = "digest of the image's bytes, or of its URL") -> Field:

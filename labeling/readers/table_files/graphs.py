@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from labeling.keys.arrays import Ints, Mask
 from labeling.keys.urls import host_of, url_id
 from labeling.readers.table_files.rows import BadRow, Rows
 from labeling.readers.table_files.text_files import CutFile, Lines, text_lines
-from labeling.schemas import LINKS, REJECTS
+from labeling.schemas import LINKS, REJECTS, table_of
 
 BLOCK_BYTES = 2 << 20
 """Bytes of a file that are in memory at a time."""
@@ -58,7 +58,7 @@ def read_graph(vertices: Path, edges: Path, name: str = "") -> Iterator[tuple[st
         for rows in _read(edges, {"from": pa.int64(), "to": pa.int64()}):
             yield from _links(rows, known, name)
     except CutFile as error:
-        yield "rejects", _rejects([(f"{name}#", "truncated", str(error))])
+        yield "rejects", table_of([(f"{name}#", "truncated", str(error))], REJECTS.arrow)
 
 
 class _Vertices:
@@ -107,7 +107,7 @@ def _links(rows: Rows, known: _Vertices, name: str) -> Iterator[tuple[str, pa.Ta
     unknown = (column[~is_known].tolist() for column in (rows.positions, *ends))
     for position, start, end in zip(*unknown, strict=True):
         rejects.append((f"{name}:{position + 1}", "unknown_vertex", f"{start} {end}"))
-    yield "rejects", _rejects(rejects)
+    yield "rejects", table_of(rejects, REJECTS.arrow)
     source, target = source[is_known], target[is_known]
     links = {
         "src_page": known.pages["page"].take(source),
@@ -118,12 +118,6 @@ def _links(rows: Rows, known: _Vertices, name: str) -> Iterator[tuple[str, pa.Ta
         "nav": pa.repeat(False, len(source)),
     }
     yield "links", pa.table(links, schema=LINKS.arrow)
-
-
-def _rejects(rows: Sequence[tuple[str, str, str]]) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else ((), (), ())
-    arrays = [pa.array(column, pa.string()) for column in columns]
-    return pa.Table.from_arrays(arrays, schema=REJECTS.arrow)
 
 
 def url_of_vertex(name: str) -> str:

@@ -23,7 +23,7 @@ from labeling.readers.web_archives.image_index import (
     url_key,
 )
 from labeling.readers.web_archives.warc import read_records
-from labeling.schemas import REJECTS
+from labeling.schemas import REJECTS, table_of
 
 _ORDER = ("key", "is_redirect", "archive", "offset")
 
@@ -57,9 +57,8 @@ def read_stored_images(path: Path, name: str) -> Iterator[tuple[str, pa.Table]]:
             is_shared |= record.reason == "shared_member"
             if record.is_wanted:
                 rejects.append((f"{its_name}#{record.offset}", record.reason, record.value[:200]))
-        yield "stored", _table([row for row in rows if row[1] or not is_shared])
-        columns = zip(*rejects, strict=True) if rejects else ((), (), ())
-        yield "rejects", pa.Table.from_arrays([*map(pa.array, columns)], schema=REJECTS.arrow)
+        yield "stored", table_of([row for row in rows if row[1] or not is_shared], ROWS)
+        yield "rejects", table_of(rejects, REJECTS.arrow)
 
 
 def index_of(rows: pa.Table) -> ImageIndex:
@@ -118,9 +117,3 @@ def _rows_of(record: Record, archive: str) -> Iterator[_Row]:
             for source, target_key in zip(keys[:-1], keys[1:], strict=True)
             if source != target_key
         )
-
-
-def _table(rows: list[_Row]) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else ((),) * len(ROWS)
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, ROWS, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=ROWS)
