@@ -1,4 +1,4 @@
-"""Pages and samples to rows: signals, placements, links, images and rejects."""
+"""Pages and samples to rows of pages, signals, placements, links, images and rejects."""
 
 from __future__ import annotations
 

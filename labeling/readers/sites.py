@@ -103,9 +103,9 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
     Yields
     ------
     name, table
-        Tables of `labeling.schemas` by name: signals, placements, links, images and rejects. A page
-        that cannot be unpacked or parsed is a reject, ``bad_record``; one whose path makes no URL
-        is a ``bad_url``.
+        Tables of `labeling.schemas` by name: pages, signals, placements, links, images and rejects.
+        A page that cannot be unpacked or parsed is a reject, ``bad_record``; one whose path makes
+        no URL is a ``bad_url``.
     """
     rows = PageRows()
     for path in pages:

@@ -62,7 +62,8 @@ def read_webdataset(
     Yields
     ------
     name, table
-        Tables of `labeling.schemas` by name, in batches: images, signals, placements and rejects.
+        Tables of `labeling.schemas` by name, in batches: pages, images, signals, placements and
+        rejects.
         A sample without an image (``no_image``), without any of the texts that `columns` names
         (``incomplete_sample``), with an image above the size limit (``too_large``) or without a
         text that can be read is a reject, and so is each text that is too large or is not UTF-8 or
