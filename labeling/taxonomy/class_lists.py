@@ -15,7 +15,14 @@ from dataclasses import replace
 from typing import Any
 
 from labeling.errors import InputError
-from labeling.taxonomy.parsing import Lines, bad_line, csv_rows, parse_json
+from labeling.taxonomy.parsing import (
+    Lines,
+    bad_line,
+    csv_rows,
+    delimiter_of,
+    parse_json,
+    repeated,
+)
 from labeling.taxonomy.taxonomy import Label
 
 KEYS = {
@@ -26,6 +33,9 @@ KEYS = {
     "gloss": ("gloss", "definition", "description"),
 }
 """Columns of tables and keys of JSON objects that are read, under all their names."""
+
+ONE_COLUMN = ("labels", "classes", "categories", "class names", "class_names", "title", "titles")
+"""Headers of tables of one column, as are those of names in `KEYS`."""
 
 LISTS = ("categories", "id2label", "names", "classes", "labels", "label2id")
 """Keys of files whose value is the list of classes, of COCO, Hugging Face and Ultralytics."""
@@ -38,6 +48,7 @@ NO_PARENT = ("none", "null", "nan")
 
 _OURS = {theirs: ours for ours, all_theirs in KEYS.items() for theirs in all_theirs}
 _SEVERAL = ("name", "synonyms", "parent")
+_INDEX = re.compile(r"(\d+)(?:\s*[:.,)]|\s+-(?=\s)|(?=\s))\s*(?=\S)", re.ASCII)
 _SYNSET = re.compile(r"(n\d{8})[\s,:]+(.+)")
 
 Row = Mapping[str, Any]
@@ -66,26 +77,39 @@ def read_names(lines: Lines, where: str) -> Iterator[Label]:
     """Read a text file with a label in each line: its names, with commas between.
 
     A line may begin with the id of a synset, as in ImageNet's lists (``n01440764 tench``), or be a
-    comment after ``#``.
+    comment after ``#``. Numbers before all names that count from 0 or 1 (``0: person``) are left
+    out.
     """
-    for number, line in lines:
-        text = line.strip()
-        if not text.startswith("#"):
-            synset = _SYNSET.fullmatch(text)
-            names = _split(synset[2] if synset else text, ",")
-            yield _label(synset[1] if synset else "", names, number, where)
+    texts = [(number, line.strip()) for number, line in lines]
+    texts = [(number, text) for number, text in texts if not text.startswith("#")]
+    for (number, _), text in zip(texts, _without_indices([t for _, t in texts]), strict=True):
+        synset = _SYNSET.fullmatch(text)
+        names = _split(synset[2] if synset else text, ",")
+        yield _label(synset[1] if synset else "", names, number, where)
+
+
+def _without_indices(texts: Sequence[str]) -> Sequence[str]:
+    """Return the texts without the numbers before them, if these count from 0 or 1."""
+    indices = [index for index in map(_INDEX.match, texts) if index]
+    first = int(indices[0][1]) if indices else 0
+    numbers = [int(index[1]) for index in indices]
+    if first > 1 or numbers != list(range(first, first + len(texts))):
+        return texts
+    return [text[index.end() :] for text, index in zip(texts, indices, strict=True)]
 
 
 def read_table(lines: Lines, where: str) -> Iterator[Label]:
     """Read a table with a column of names and others of `KEYS`, or with one column and no header.
 
-    Commas or tabs separate columns, ``|`` or ``;`` several names or parents in a cell.
+    Commas, tabs or semicolons separate columns, ``|`` or ``;`` several names or parents in a cell.
     """
     texts = list(lines)
-    delimiter = "\t" if texts and "\t" in texts[0][1] else ","
+    delimiter = delimiter_of(texts[0][1], _is_header) if texts else ","
     rows = list(csv_rows(texts, where, delimiter))
     header = [column.strip() for column in rows[0][1]] if rows else []
-    if "name" not in map(_ours, header):
+    if len(header) == 1 and header[0].lower() in ONE_COLUMN:
+        header = ["name"]
+    if not _is_header(header):
         if len(header) > 1:
             message = "a table of labels begins with neither child, parent nor a column of names"
             raise bad_line(f"{message} ({', '.join(KEYS['name'])})", f"{where}:1", texts[0][1])
@@ -100,6 +124,10 @@ def read_table(lines: Lines, where: str) -> Iterator[Label]:
     yield from _labels(table, where)
 
 
+def _is_header(columns: Sequence[str]) -> bool:
+    return "name" in map(_ours, columns)
+
+
 def read_json(lines: Lines, where: str) -> Iterator[Label]:
     """Read COCO's categories, ImageNet's class index, or a list or an object of names.
 
@@ -112,12 +140,22 @@ def read_yaml(lines: Lines, where: str) -> Iterator[Label]:
     """Read the names of a data set of Ultralytics, or what `read_json` reads, from YAML."""
     import yaml  # type: ignore[import-untyped]  # here: few taxonomies are in YAML
 
+    # The base loader leaves all values texts: a class may be called "no".
+    class Loader(yaml.BaseLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
+            value: dict[str, Any] = super().construct_mapping(node, deep)
+            if len(value) < len(node.value):
+                key = repeated(getattr(key, "value", None) for key, _ in node.value)
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key!r} occurs twice", problem_mark=node.start_mark
+                )
+            return value
+
     text = "".join(line for _, line in lines)
     try:
         if len(text) > MAX_YAML:
             raise yaml.YAMLError(f"more than {MAX_YAML:,} characters")
-        # The base loader leaves all values texts: a class may be called "no".
-        value = yaml.load(text, yaml.BaseLoader)
+        value = yaml.load(text, Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(
             "the taxonomy is not YAML", facts={"where": where, "cause": error}

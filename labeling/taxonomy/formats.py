@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 from labeling.errors import InputError
 from labeling.taxonomy.class_lists import KEYS, read_json, read_names, read_table, read_yaml
-from labeling.taxonomy.parsing import Lines, bad_line, csv_rows, parse_json
+from labeling.taxonomy.parsing import Lines, bad_line, csv_rows, delimiter_of, parse_json
 from labeling.taxonomy.taxonomy import Label
 
 _WORDNET_HEAD = re.compile(r"(\d{8}) \d\d ([nvasr]) ([0-9a-f]{2}) (.+)")
 _MARKER = re.compile(r"\((?:a|p|ip)\)$")
 _OPEN_IMAGES = re.compile(r"LabelName,|/[a-z]+/[^,]+,")
-
+_EDGES = re.compile(r"\ufeff?\"?child\"?\s*[,;\t]\s*\"?parent\b", re.IGNORECASE)
+_EDGE_COLUMNS = ["child", "parent", "name"]
 
 JSONL_KEYS = ("id", "names", "parents", "gloss")
 """Keys of a label in JSON Lines."""
@@ -53,12 +54,15 @@ def read_jsonl(lines: Lines, where: str) -> Iterator[Label]:
 def read_edges(lines: Lines, where: str) -> Iterator[Label]:
     """Read a CSV file with the columns ``child``, ``parent`` and optionally ``name``.
 
+    Commas, tabs or semicolons separate columns.
     A label with several parents or names has several rows; one without a parent has a row with an
     empty ``parent``. Every parent has a row of its own, so that a mistyped one is found.
     """
-    rows = csv_rows(lines, where)
+    texts = list(lines)
+    delimiter = delimiter_of(texts[0][1], lambda columns: len(columns) > 1) if texts else ","
+    rows = csv_rows(texts, where, delimiter)
     _, header = next(rows, (0, []))
-    if header not in (["child", "parent"], ["child", "parent", "name"]):
+    if [column.strip().lower() for column in header] not in (_EDGE_COLUMNS, _EDGE_COLUMNS[:2]):
         raise bad_line(
             "an edge list does not begin with the columns child, parent and optionally name",
             f"{where}:1",
@@ -248,11 +252,12 @@ FORMATS: Mapping[str, Format] = {
     "jsonl": Format(read_jsonl, _is_json_lines),
     "openimages": Format(read_openimages, lambda _, first: bool(_OPEN_IMAGES.match(first)), True),
     "tencent": Format(read_tencent, lambda _, first: first.startswith("category_index\t")),
-    "edges": Format(read_edges, lambda _, first: first.lstrip("\ufeff").startswith("child,parent")),
-    "wordnet": Format(read_wordnet, lambda name, _: name.startswith("data.")),
+    "edges": Format(read_edges, lambda _, first: bool(_EDGES.match(first))),
     "table": Format(read_table, lambda name, _: name.endswith((".csv", ".tsv"))),
     "json": Format(read_json, lambda name, _: name.endswith(".json")),
     "yaml": Format(read_yaml, lambda name, _: name.endswith((".yaml", ".yml"))),
     "names": Format(read_names, lambda name, _: name.endswith((".txt", ".names"))),
+    # After those with an ending: the names of Ultralytics' data sets are in data.yaml.
+    "wordnet": Format(read_wordnet, lambda name, _: name.startswith("data.")),
 }
 """All formats; of those that a file is like, the first counts."""

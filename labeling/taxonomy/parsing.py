@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from labeling.errors import InputError
@@ -16,11 +17,33 @@ Lines = Iterable[tuple[int, str]]
 def parse_json(text: str, where: str) -> Any:
     """Return the value of a JSON text."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise InputError(
             "a line of the taxonomy is not JSON", facts={"where": where, "cause": error}
         ) from error
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; of equal keys, Python would keep the last one only."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError(f"a key occurs twice in one object: {repeated(k for k, _ in pairs)!r}")
+    return value
+
+
+def repeated(keys: Iterable[Any]) -> Any:
+    """Return the first of some keys that occurs again."""
+    return next(key for key, n_times in Counter(keys).items() if n_times > 1)
+
+
+def delimiter_of(line: str, is_header: Callable[[list[str]], bool]) -> str:
+    """Return the sign that splits a line into the columns of a header; a comma if none does.
+
+    It is a comma, a tab, or the semicolon of spreadsheets whose decimals have commas.
+    """
+    columns = {sign: [name.strip(' "') for name in line.strip().split(sign)] for sign in ",\t;"}
+    return next((sign for sign, names in columns.items() if is_header(names)), ",")
 
 
 def csv_rows(lines: Lines, where: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:

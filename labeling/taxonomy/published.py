@@ -161,7 +161,7 @@ def format_of(files: TaxonomyFiles) -> str:
             facts={"file": files.path, "format": files.format},
             help=f"formats are auto, {', '.join(FORMATS)}",
         )
-    name = files.path.name.removesuffix(".gz")
+    name = files.path.name.lower().removesuffix(".gz")
     first = next((text for _, text in _lines(files.path)), "")
     for known, of in FORMATS.items():
         if of.is_like(name, first) or (of.has_hierarchy and files.hierarchy is not None):
@@ -194,4 +194,4 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _open(path: Path) -> BufferedIOBase:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from labeling.errors import InputError
+from labeling.taxonomy.class_lists import ONE_COLUMN
 from labeling.taxonomy.published import TaxonomyFiles, read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy
 
@@ -38,6 +39,14 @@ def names_of(taxonomy: Taxonomy) -> dict[str, list[str]]:
         ("a.txt", "n01440764 tench, Tinca tinca\n", {"n01440764": ["tench", "Tinca tinca"]}),
         ("a.csv", "cat\ndog\n", {"cat": ["cat"], "dog": ["dog"]}),
         ("a.csv", "\ufeffName,Synonyms\nCat,puss;kitty\n", {"cat": ["Cat", "puss", "kitty"]}),
+        ("a.csv", "name;parent\ncat;pet\npet;\n", {"cat": ["cat"], "pet": ["pet"]}),
+        ("a.csv", '"id";"Name"\r\nx;"a;b"\r\n', {"x": ["a", "b"]}),
+        ("a.csv", "cat;puss\ndog\n", {"cat": ["cat", "puss"], "dog": ["dog"]}),
+        *(("a.csv", f"{head}\ncat\n", {"cat": ["cat"]}) for head in ONE_COLUMN),
+        ("a.csv", "Labels\ncat\n", {"cat": ["cat"]}),
+        ("a.csv", "Category\ncat\n", {"cat": ["cat"]}),
+        ("a.csv", "Child;Parent\npet;\ncat;pet\n", {"cat": [], "pet": []}),
+        ("a.tsv", "child\tparent\npet\t\ncat\tpet\n", {"cat": [], "pet": []}),
         ("a.tsv", "id\tname\nx\tcat|puss\n", {"x": ["cat", "puss"]}),
         ("a.json", ["cat", "dog"], {"cat": ["cat"], "dog": ["dog"]}),
         ("a.json", {"0": "crane", "1": "crane"}, {"crane": ["crane"], "crane-2": ["crane"]}),
@@ -45,6 +54,22 @@ def names_of(taxonomy: Taxonomy) -> dict[str, list[str]]:
         ("a.json", {"dog": 1, "cat": 0}, {"cat": ["cat"], "dog": ["dog"]}),
         ("a.json", {"0": ["n01", "great_white"]}, {"n01": ["great white"]}),
         ("a.yaml", YAML, {"no": ["no"], "person": ["person"], "traffic_light": ["traffic light"]}),
+        (
+            "data.yaml",
+            YAML,
+            {"no": ["no"], "person": ["person"], "traffic_light": ["traffic light"]},
+        ),
+        ("data.yml", "names: [b]\n", {"b": ["b"]}),
+        ("a.YAML", "- b\n", {"b": ["b"]}),
+        ("A.TXT", "b\n", {"b": ["b"]}),
+        ("a.txt", "0: cat\n1: dog\n", {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.txt", "# n\n1 cat\n2 dog, hound\n", {"cat": ["cat"], "dog": ["dog", "hound"]}),
+        ("a.txt", "0\tcat\n1\t2 cats\n", {"2_cats": ["2 cats"], "cat": ["cat"]}),
+        ("a.txt", "1. cat\n2. dog\n", {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.txt", "0 cat\n2 dog\n", {"0_cat": ["0 cat"], "2_dog": ["2 dog"]}),
+        ("a.txt", "1 cat\ndog\n", {"1_cat": ["1 cat"], "dog": ["dog"]}),
+        ("a.txt", "7 up\n8 ball\n", {"7_up": ["7 up"], "8_ball": ["8 ball"]}),
+        ("a.txt", "1st\n2nd\n", {"1st": ["1st"], "2nd": ["2nd"]}),
         ("a.yml", "names: [a b, c]\n", {"a_b": ["a b"], "c": ["c"]}),
         ("a.json", '{"names": ["x"], "id": "a"}\n{"id": "b"}\n', {"a": ["x"], "b": []}),
     ],
@@ -99,6 +124,8 @@ def test_names_without_a_language_are_of_the_given_one(tmp_path: Path) -> None:
         ("a.json", "[" * 50_000),
         ("a.yaml", "[" * 5_000),
         ("a.yaml", "a: ["),
+        ("a.yaml", "names:\n  0: cat\n  0: dog\n"),
+        ("a.json", '{"cat": 0, "cat": 1}'),
         ("a.csv", "a,b\n1,2\n"),
         ("a.csv", "name,parent\ncat\n"),
         ("a.txt", "cat\ncat\n"),
