@@ -37,7 +37,8 @@ def splits_of(config: Config) -> list[Split]:
 def input_of(config: Config, split: Split) -> tuple[Input, tuple[str, ...]]:
     """Return the input that a split belongs to, and the files of it that the split reads."""
     number, files = split.arguments
-    return config.inputs()[split.kind][number], files
+    entries: tuple[Input, ...] = getattr(config, split.kind)
+    return entries[number], files
 
 
 def input_paths(config: Config, splits: Sequence[Split]) -> dict[Path, int]:
