@@ -149,10 +149,9 @@ def _parameters() -> list[tuple[str, str]]:
     return [(name, each) for name in GOOD for each in inspect.signature(_function(name)).parameters]
 
 
-def _call(name: str, **changed: object) -> None:
+def _call(name: str, **changed: object) -> Any:
     made = _function(name)(**{**GOOD[name], **changed})
-    if inspect.isgenerator(made):
-        list(made)
+    return list(made) if inspect.isgenerator(made) else made
 
 
 def test_every_public_function_is_tried() -> None:
@@ -199,8 +198,9 @@ def test_no_value_gives_the_error_of_a_library(name: str, parameter: str) -> Non
         ("pipelines.candidates_from_signals", {"support_only": ["linked"]}),
     ],
 )
-def test_numbers_of_numpy_and_lists_are_taken(name: str, changed: dict[str, object]) -> None:
-    _call(name, **changed)
+def test_numbers_of_numpy_and_lists_are_taken(name: str, changed: dict[str, Any]) -> None:
+    plain = {key: np.asarray(value).tolist() for key, value in changed.items()}
+    assert repr(_call(name, **changed)) == repr(_call(name, **plain))
 
 
 def _changed(table: pa.Table, **values: object) -> pd.DataFrame:
@@ -274,10 +274,18 @@ def test_a_bad_row_or_column_is_refused(name: str, parameter: str, frame: object
         _call(name, **{parameter: frame})
 
 
-@pytest.mark.parametrize("name", ["draw_audits", "precision_interval", "select", "threshold_table"])
-def test_empty_tables_are_tables(name: str) -> None:
-    given = GOOD[f"curation.{name}"]
-    _call(f"curation.{name}", **{parameter: table[:0] for parameter, table in given.items()})
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("draw_audits", "num_rows"),
+        ("precision_interval", "n_audits"),
+        ("select", "n_kept"),
+        ("threshold_table", "n_candidates"),
+    ],
+)
+def test_empty_tables_are_tables(name: str, number: str) -> None:
+    given = {parameter: table[:0] for parameter, table in GOOD[f"curation.{name}"].items()}
+    assert getattr(_call(f"curation.{name}", **given), number) == 0
 
 
 def test_constructors_check_their_fields() -> None:
