@@ -44,15 +44,20 @@ OWN = {name: (name, 1.0) for name in FRUITS}
         "<section><h2>NAME</h2><p>text<p>more<img src=NAME.jpg><p>text</section>",
         "<div><img data-src=NAME.jpg><noscript><img src=NAME.jpg></noscript><h3>NAME</h3></div>",
         "<DIV><IMG SRC=NAME.jpg></p></span><H3>NAME</H3></DIV>",
-        "<div><div><div><img src=NAME.jpg></div></div></div><h3>NAME</h3>",
+        "<span class=card><a><img src=NAME.jpg></a><h3>NAME</h3></span>",
+        "<product-card><img src=NAME.jpg><h3>NAME</h3></product-card>",
+        "<button><picture><img src=NAME.jpg></picture><h3>NAME</h3></button>",
+        "<li><template><h3>No</h3></template><img src=NAME.jpg><h3>NAME</h3></li>",
+        "<li><h3 hidden>No</h3><img src=NAME.jpg><h3>NAME</h3></li>",
+        "<li><h3 style='display: none'>No</h3><img src=NAME.jpg><h3>NAME</h3></li>",
+        "<li><div aria-hidden=true><h3>No</h3></div><img src=NAME.jpg><h3>NAME</h3></li>",
+        "<li><noscript><h3>No</h3></noscript><img src=NAME.jpg><h3>NAME</h3></li>",
+        "<li hidden><h3>NAME</h3><img src=NAME.jpg></li>",
         "<div><h3>NAME</h3><img src=NAME.jpg><h4>Sizes</h4></div>",
     ],
 )
 def test_the_heading_in_a_card_is_its_image_s(card: str) -> None:
-    expected = OWN
-    if card.startswith("<div><div><div>"):  # no element holds one image and its heading
-        expected = {"apple": ("Shop", 0.5), "banana": ("apple", 0.5), "cherry": ("banana", 0.5)}
-    assert texts(cards(card), "heading") == expected
+    assert texts(cards(card), "heading") == OWN
 
 
 @pytest.mark.parametrize(
@@ -73,6 +78,48 @@ def test_lists_tables_and_flat_grids(card: str, around: str) -> None:
     assert {n: text[0] for n, text in headings.items() if text} == {n: n for n in FRUITS}
     is_flat = card.startswith(("<img", "<dt"))
     assert {text[1] for text in headings.values() if text} == {SHARED_WEIGHT if is_flat else 1.0}
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "<p><img src=NAME.jpg></p><h3>NAME</h3><p>fresh</p>",
+        "<img src=NAME.jpg><h3>NAME</h3>",
+        "<div><div><div><img src=NAME.jpg></div></div></div><h3>NAME</h3>",
+        "<div><h3><a href=/NAME>NAME</a></h3></div><div><a href=/NAME><img src=NAME.jpg></a></div>",
+        "<h3>NAME</h3><p><img src=NAME.jpg></p><p>fresh</p>",
+    ],
+)
+def test_sequences_without_cards_have_no_neighbour_s_heading(card: str) -> None:
+    expected = {name: (name, SHARED_WEIGHT) for name in FRUITS}
+    for page in (cards(card), cards(card, "<div><h1>Shop</h1>", "</div>")):
+        assert texts(page, "heading") == expected
+
+
+def test_headings_of_sections_are_above_their_images() -> None:
+    sections = cards("<h2>NAME</h2><img src=NAME.jpg>", "<h1>Fruit</h1><img src=all.jpg>")
+    headings = {"all": "Fruit"} | {name: name for name in FRUITS}
+    assert texts(sections, "heading") == {n: (h, SHARED_WEIGHT) for n, h in headings.items()}
+
+
+@pytest.mark.parametrize("first", ["images", "headings"])
+def test_headings_of_tables_by_column(first: str) -> None:
+    def row(names: tuple[str, ...]) -> str:
+        images = "".join(f"<td><a><img src={name}.jpg></a>" for name in names)
+        titles = "".join(f"<td><h3>{name}</h3></td>" for name in names)
+        return f"<tr>{images}<tr>{titles}" if first == "images" else f"<tr>{titles}<tr>{images}"
+
+    names = (*FRUITS, "date")
+    shop = "<h1>Shop</h1><table><tr><td colspan=2><h2>Fruit</h2></td></tr><tbody>"
+    expected = {name: (name, SHARED_WEIGHT) for name in names}
+    assert texts(f"{shop}{row(names)}</table>", "heading") == expected
+    assert texts(f"{shop}{row(names[:2])}{row(names[2:])}</table>", "heading") == expected
+
+
+def test_a_badge_below_a_heading_has_that_of_its_card() -> None:
+    html = cards("<li><img src=NAME.jpg><h3>NAME</h3><img src=NAME-star.png></li>")
+    expected = {name + n: (name, SHARED_WEIGHT) for name in FRUITS for n in ("", "-star")}
+    assert texts(html, "heading") == expected
 
 
 def test_a_heading_above_several_images_is_of_each_with_less_weight() -> None:
