@@ -199,8 +199,8 @@ class Headings:
             return {}
         return {
             self._images[image]: row
-            for one, other in zip(upper, lower, strict=True)
-            for cell, beside in ((one, other), (other, one))
+            for above, below in zip(upper, lower, strict=True)
+            for cell, beside in ((above, below), (below, above))
             for row in self._rows(self._starts, *cell)[:1]
             for image in self._rows(self._images, *beside)
         }
