@@ -310,7 +310,11 @@ SKIPS = TableSchema(
     "the records of one kind in one archive that hold neither a page nor an image",
     (
         Field("file", pa.string(), "path of the archive below the data folder"),
-        Field("kind", pa.string(), "media type, or status if it is not 200"),
+        Field(
+            "kind",
+            pa.string(),
+            "media type, status if not 200, or type of a record without response",
+        ),
         Field("n_records", pa.int64(), "number of records", low=1),
     ),
 )

@@ -19,13 +19,14 @@ _UNKNOWN = frozenset(
         "application/unknown",
         "application/x-download",
         "binary/octet-stream",
-        "no-type",
-        "unk",
-        "unknown",
+        "text/x-server-parsed-html",
         "unknown/unknown",
     }
 )
 """Types that servers, and crawlers in ARC files, write where they do not know one."""
+
+_TYPE = re.compile(r"[\w!#$&^.+*'`|~%-]+/[\w!#$&^.+*'`|~%-]+", re.ASCII)
+"""A type as the standard has it (section 4.4); any other text, as ``html``, is unknown."""
 
 _TEXTS = frozenset({"text/plain", "text/xml", "application/xml"})
 
@@ -58,12 +59,13 @@ def media_type(declared: str, body: bytes) -> str:
     image = _IMAGE.match(body)
     if image is not None:
         return declared if declared.startswith("image/") else f"image/{image.lastgroup}"
-    if declared not in _UNKNOWN and declared not in _TEXTS:
+    is_unknown = declared in _UNKNOWN or not _TYPE.fullmatch(declared)
+    if not is_unknown and declared not in _TEXTS:
         return declared
     body = body[:N_SNIFFED]
     if body[:2] in (b"\xff\xfe", b"\xfe\xff"):  # UTF-16
         body = body[2:].replace(b"\0", b"")
-    if _WHOLE_PAGE.match(body) or (declared in _UNKNOWN and _PART_OF_PAGE.match(body)):
+    if _WHOLE_PAGE.match(body) or (is_unknown and _PART_OF_PAGE.match(body)):
         return "text/html"
-    image = _OTHER_IMAGE.match(body) if declared in _UNKNOWN else None
+    image = _OTHER_IMAGE.match(body) if is_unknown else None
     return f"image/{image.lastgroup}" if image is not None else declared

@@ -23,7 +23,7 @@ from labeling.readers.image_files import Locator
 from labeling.readers.sites import read_site
 from labeling.readers.table_files.graphs import read_graph
 from labeling.readers.web_archives.archives import read_archive
-from labeling.readers.web_archives.http import MAX_BYTES
+from labeling.readers.web_archives.codings import MAX_BYTES
 from labeling.readers.webdatasets import read_webdataset
 from labeling.taxonomy.published import read_taxonomy
 from tests.labeling.warcs import Response, arc_head, http, members, record

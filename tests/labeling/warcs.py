@@ -27,14 +27,19 @@ def http(response: Response) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + response.body
 
 
-def record(response: Response, length: int | None = None, block: bytes | None = None) -> bytes:
+def record(
+    response: Response,
+    length: int | None = None,
+    block: bytes | None = None,
+    kind: str = "response",
+    fields: str = "Content-Type: application/http; msgtype=response\r\n",
+) -> bytes:
     """Return a WARC record; `length` is written in place of its own, `block` of the response."""
     block = http(response) if block is None else block
     head = (
-        "WARC/1.0\r\nWARC-Type: response\r\n"
+        f"WARC/1.0\r\nWARC-Type: {kind}\r\n"
         f"WARC-Target-URI: {response.url}\r\nWARC-Date: 2020-01-01T00:00:00Z\r\n"
-        "Content-Type: application/http; msgtype=response\r\n"
-        f"Content-Length: {len(block) if length is None else length}\r\n\r\n"
+        f"{fields}Content-Length: {len(block) if length is None else length}\r\n\r\n"
     )
     return head.encode() + block + b"\r\n\r\n"
 

@@ -7,10 +7,12 @@ import zlib
 from collections.abc import Generator, Iterator
 
 from labeling.readers.web_archives.archive_files import Coding, Window
+from labeling.readers.web_archives.codings import MAX_BYTES
 from labeling.readers.web_archives.http import (
-    MAX_BYTES,
     Broken,
+    Origin,
     Record,
+    Unused,
     Wanted,
     content_type,
     read_response,
@@ -32,13 +34,14 @@ _BLOCK = 64 * 1024
 
 def read_arc(
     file: Window, start: int, coding: Coding, wanted: Wanted
-) -> Generator[Record | Broken, None, int | None]:
+) -> Generator[Record | Unused | Broken, None, int | None]:
     """Read the records from an offset up to the first break.
 
     Returns the offset of the break; None at the end of the file.
     """
     compressed = bool(coding.magic)
     read = _gzip_entries if compressed else _plain_entries
+    entry = None
     for offset, entry in read(file, start):
         header = _HEADER.match(entry or b"")
         if entry is None or header is None:
@@ -47,9 +50,7 @@ def read_arc(
         if len(header[3]) > _MAX_DIGITS:
             yield Broken(offset, "bad_record", f"length {header[3][:50].decode()}")
             return offset
-        item = _read_entry(offset, entry, header, wanted)
-        if item is not None:
-            yield item
+        yield _read_entry(offset, entry, header, wanted)
         length, rest = int(header[3]), len(entry) - header.end()
         if length > MAX_BYTES and not compressed and offset + header.end() + length <= file.n_bytes:
             continue
@@ -57,12 +58,14 @@ def read_arc(
             return offset
         if compressed and entry[header.end() + length :].strip():
             yield Broken(offset, "shared_member", "records after the first are not read")
+    if entry is None and start == 0:
+        yield Broken(0, "truncated", "no record")
     return None
 
 
 def _read_entry(
     offset: int, entry: bytes, header: re.Match[bytes], wanted: Wanted
-) -> Record | Broken | None:
+) -> Record | Unused | Broken:
     url, mime = header[1].decode("utf-8", "replace"), header[2].decode("ascii", "replace")
     length = int(header[3])
     stored = entry[header.end() : header.end() + length]
@@ -71,8 +74,9 @@ def _read_entry(
     if len(stored) < length:
         return Broken(offset, "truncated", url)
     if not url.startswith("http"):
-        return None
-    return read_response(offset, url, stored, wanted, mime=content_type(mime)[0])
+        is_head = url.startswith("filedesc:")
+        return Unused("filedesc record" if is_head else content_type(mime)[0])
+    return read_response(Origin(offset, url), stored, wanted, mime=content_type(mime)[0])
 
 
 def _gzip_entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:

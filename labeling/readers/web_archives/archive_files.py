@@ -12,7 +12,7 @@ from fastwarc.stream_io import ZstdReader
 
 from labeling.errors import InputError
 from labeling.readers.listing import RECORD_SUFFIXES, WACZ_SUFFIX
-from labeling.readers.web_archives.http import GZIP, MAX_BYTES
+from labeling.readers.web_archives.codings import GZIP, MAX_BYTES
 from labeling.readers.zips import open_member, zipped_names
 
 _ZSTD, _DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from labeling.readers.image_files import MAX_CACHED, Located
 from labeling.readers.listing import WAT_SUFFIXES
 from labeling.readers.page_rows import Locate, PageRows
 from labeling.readers.web_archives.archive_files import archives_in
-from labeling.readers.web_archives.http import Broken, Record
+from labeling.readers.web_archives.http import Broken, Record, Unused
 from labeling.readers.web_archives.image_index import ROWS, ImageIndex
 from labeling.readers.web_archives.stored_images import index_of, read_stored_images
 from labeling.readers.web_archives.warc import read_records
@@ -57,9 +58,9 @@ def read_archive(
     name, table
         Tables of `labeling.schemas` by name: pages, signals, placements, links, images, rejects
         and skips.
-        Rejects are the reasons of `labeling.readers.web_archives.http.Broken` for records, and
-        those of `labeling.html.page` for parts of pages. Those of images are in the tables of
-        `index`.
+        Rejects are the reasons of `labeling.readers.web_archives.http.Broken` for records, those of
+        `labeling.html.page` for parts of pages, and ``bad_body`` for a page of which only the
+        beginning can be read. Those of images are in the tables of `index`.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def read_archive(
     rows = PageRows()
     archives, problem = archives_in(path, name)
     if problem:
-        rows.reject(name, "truncated", problem)
+        rows.reject(f"{name}#", "truncated", problem)
     for archive, its_name in archives:
         yield from _read_pages(archive, its_name, find, rows)
     yield from rows.tables()
@@ -93,10 +94,11 @@ def _read_pages(
     broken, n_pages = {}, 0
     skipped: Counter[str] = Counter()
     is_wat = path.name.lower().endswith(WAT_SUFFIXES)
-    items = read_wat(path) if is_wat else _pages(path, skipped)
-    for item in items:
+    for item in read_wat(path) if is_wat else _pages(path):
         if isinstance(item, Broken):
             broken[item.offset, item.reason] = item.value
+        elif isinstance(item, Unused):
+            skipped[_kept_kind(item.kind, skipped)] += 1
         else:
             offset, page = item
             origin = (name, offset)
@@ -106,9 +108,7 @@ def _read_pages(
                 yield from rows.tables()
     for (offset, reason), value in sorted(broken.items()):
         rows.reject(f"{name}#{offset}", reason, value)
-    numbers = [
-        {"file": name, "kind": kind, "n_records": n} for kind, n in sorted((+skipped).items())
-    ]
+    numbers = [{"file": name, "kind": kind, "n_records": n} for kind, n in sorted(skipped.items())]
     yield SKIPS.name, pa.Table.from_pylist(numbers, schema=SKIPS.arrow)
 
 
@@ -118,33 +118,33 @@ def read_stored(path: Path, offset: int) -> bytes | None:
     return record.body if isinstance(record, Record) and record.offset == offset else None
 
 
-def _pages(path: Path, skipped: Counter[str]) -> Iterator[tuple[int, Page] | Broken]:
-    """Yield the pages of an archive, and count the responses that are of no use, by kind."""
-
-    def is_page(status: int, mime: str) -> bool:
-        wanted = _is_page(status, mime)
-        if not wanted and not (status == 200 and mime.startswith("image/")):
-            skipped[_kind(status, mime, skipped)] += 1
-        return wanted
-
-    for record in read_records(path, is_page):
+def _pages(path: Path) -> Iterator[tuple[int, Page] | Unused | Broken]:
+    """Yield the pages of an archive, and the records that are neither pages nor images."""
+    for record in read_records(path, _is_page):
         if isinstance(record, Broken):
             yield record
+        elif isinstance(record, Unused):
+            if not record.kind.startswith("image/"):
+                yield record
         elif record.is_revisit:
-            continue
-        elif record.head.redirect and record.head.status != 200:  # redirects are of use
-            skipped[_kind(record.head.status, record.head.mime, skipped)] -= 1
+            if record.head.mime and not record.head.mime.startswith("image/"):
+                yield Unused("revisit record")
         elif _is_page(record.head.status, record.head.mime):
-            try:
-                page = read_page(record.body, record.url, record.head.charset)
-                yield record.offset, page
-            except PARSING_ERRORS as error:
-                yield Broken(record.offset, "bad_record", f"{record.url}: {cause(error)}")
+            yield _parsed(record)
 
 
-def _kind(status: int, mime: str, known: Counter[str]) -> str:
-    """Return the kind of a response; a header may have any text, so that few are kept."""
-    kind = f"status {status}" if status != 200 else mime or "no type"
+def _parsed(record: Record) -> tuple[int, Page] | Broken:
+    try:
+        page = read_page(record.body, record.url, record.head.charset)
+    except PARSING_ERRORS as error:
+        return Broken(record.offset, "bad_record", f"{record.url}: {cause(error)}")
+    if record.damage:
+        page = replace(page, losses=(*page.losses, ("bad_body", record.damage)))
+    return record.offset, page
+
+
+def _kept_kind(kind: str, known: Counter[str]) -> str:
+    """Return a kind of records; a header may have any text, so that few are kept."""
     is_kept = len(kind) <= MAX_TYPE and (kind in known or len(known) < MAX_KINDS)
     return kind if is_kept else "other types"
 

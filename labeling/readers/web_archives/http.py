@@ -1,8 +1,7 @@
-"""HTTP responses of archives: their headers, and their bodies without transfer and content codings.
+"""HTTP responses of archives: their headers, and their decoded bodies.
 
 Headers are read as servers write them: of any version, with LF alone as the end of lines, continued
-on a second line, without a reason, or without a body. Nothing is decoded beyond `MAX_BYTES`,
-whatever a header declares.
+on a second line, without a reason, or without a body.
 """
 
 from __future__ import annotations
@@ -10,44 +9,36 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import NamedTuple
-
-from fastwarc.stream_io import BrotliReader, ChunkedReader, GzipReader, WarcReader, ZstdReader
 
 from labeling.keys.urls import is_url
 from labeling.readers.media_types import N_SNIFFED, media_type
-
-MAX_BYTES = 32 * 1024 * 1024
-"""Bytes of a record, as stored and also when decoded; a larger one is not read."""
-
-MAX_CODINGS = 3
-"""Nested codings of a body."""
+from labeling.readers.web_archives.codings import MAX_BYTES, Decoded, undone
 
 MAX_HEAD = 64 * 1024
 """Bytes within which a header ends."""
 
-GZIP = b"\x1f\x8b\x08"
-_GZIP_HEAD = GZIP + b"\0\0\0\0\0\0\xff"
+_TRANSFORMED = 203
+"""Status of a response of status 200 that a proxy has changed (RFC 9110, section 15.3.4)."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(rb"\s*(?:HTTP(?:/[\d.]+)?|ICY)[ \t]+(\d{3})\b", re.IGNORECASE)
 _CODINGS = (b"content-encoding", b"transfer-encoding")
 _FIELD = re.compile(
-    rb"^(Content-Type|Location|Content-Encoding|Transfer-Encoding)[ \t]*:"
+    rb"^(Content-Type|Content-Length|Location|Content-Encoding|Transfer-Encoding)[ \t]*:"
     rb"(.*(?:\r?\n[ \t]+.*)*)",
     re.IGNORECASE | re.MULTILINE,
 )
 _PREFIX = 8 * 1024
 """Bytes of a coded body that are decoded for its media type."""
-
-_CHUNK = re.compile(rb"[0-9a-fA-F]+[ \t]*(;[^\r\n]*)?\r?\n")
+_LENGTH = re.compile(r"\d{1,15}")
 
 
 class Head(NamedTuple):
     """Fields of the header of a response.
 
-    ``redirect`` is the Location header of a response that has one; ``mime`` is lower case.
+    ``redirect`` is the Location header of a response that has one; ``mime`` is lower case. Status
+    203 is read as 200. ``n_bytes`` is the length of the body that the header states, else 0.
     """
 
     status: int
@@ -55,14 +46,28 @@ class Head(NamedTuple):
     charset: str | None
     redirect: str | None = None
     codings: Sequence[str] = ()
+    n_bytes: int = 0
+
+
+class Origin(NamedTuple):
+    """A record of an archive, and what its own header states of the body.
+
+    ``payload`` is the digest of the body, such as ``sha1:3I42H3S6…``, and ``cut`` the reason for
+    which the archive holds only the beginning of it, if it does.
+    """
+
+    offset: int
+    url: str
+    payload: str = ""
+    cut: str = ""
 
 
 @dataclass(frozen=True)
 class Record:
     """A stored HTTP response: its offset, the fields of its header, and its decoded body.
 
-    ``payload`` is the digest of the body that the archive states, such as ``sha1:3I42H3S6…``. A
-    record that ``is_revisit`` has no body, and redirects to the URL whose body it repeats.
+    ``payload`` is as in `Origin`. A record that ``is_revisit`` has no body, and redirects to the
+    URL whose body it repeats. ``damage`` is empty, or why the body ends before its end.
     """
 
     offset: int
@@ -71,6 +76,14 @@ class Record:
     body: bytes
     payload: str = ""
     is_revisit: bool = False
+    damage: str = ""
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A record that is not wanted: its media type, its status if that is not 200, or its kind."""
+
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,10 @@ def parse_head(block: bytes) -> tuple[Head, bytes] | None:
     codings = [value for coding in _CODINGS for name, value in fields if name == coding]
     first = dict(reversed(fields))
     media = content_type(first.get(b"content-type"))
-    return Head(int(status[1]), *media, first.get(b"location"), codings), block[start:]
+    length = _LENGTH.match(first.get(b"content-length", ""))
+    number = 200 if int(status[1]) == _TRANSFORMED else int(status[1])
+    n_bytes = int(length[0]) if length else 0
+    return Head(number, *media, first.get(b"location"), codings, n_bytes), block[start:]
 
 
 def _text(value: bytes) -> str:
@@ -121,119 +137,63 @@ def _text(value: bytes) -> str:
     return " ".join(text.split())
 
 
-def _reader(make: Callable[[BytesIO], WarcReader]) -> Callable[[bytes, int], bytes]:
-    return lambda body, n_bytes: make(BytesIO(body)).read(n_bytes)
-
-
-_READERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "chunked": _reader(ChunkedReader),
-    "gzip": _reader(GzipReader),
-    "deflate": _reader(lambda body: GzipReader(body, zlib=True)),
-    "raw deflate": lambda body, n_bytes: _READERS["gzip"](_GZIP_HEAD + body, n_bytes),
-    "br": _reader(BrotliReader),
-    "zstd": _reader(ZstdReader),
-}
-
-
 def read_response(
-    offset: int,
-    url: str,
-    block: bytes,
-    wanted: Wanted,
-    *,
-    mime: str = "",
-    payload: str = "",
-    is_whole: bool = True,
-) -> Record | Broken | None:
+    origin: Origin, block: bytes, wanted: Wanted, *, mime: str = "", is_whole: bool = True
+) -> Record | Unused | Broken:
     """Return the response in the block of a record, with its body only if it is wanted.
 
     Parameters
     ----------
-    offset, url, block
+    origin, block
         Of the record.
     wanted
         Decides by status and media type, which the body corrects; redirects are returned anyway.
     mime
         Media type where the header has none.
-    payload
-        As in `Record`.
     is_whole
         Whether the block has not been cut to its first bytes because it is too large.
     """
     parsed = parse_head(block)
     if parsed is None:
-        return Broken(offset, "bad_record", url)
+        return Broken(origin.offset, "bad_record", origin.url)
     head, stored = parsed
     head = head if head.mime else head._replace(mime=mime)
-    return decoded(offset, url, head, stored, wanted, payload=payload, is_whole=is_whole)
+    return decoded(origin, head, stored, wanted, is_whole=is_whole)
 
 
 def decoded(
-    offset: int,
-    url: str,
-    head: Head,
-    stored: bytes,
-    wanted: Wanted,
-    *,
-    payload: str = "",
-    is_whole: bool = True,
-) -> Record | Broken | None:
+    origin: Origin, head: Head, stored: bytes, wanted: Wanted, *, is_whole: bool = True
+) -> Record | Unused | Broken:
     """Return a record with its decoded body; the parameters are those of `read_response`."""
+    offset, url, payload, cut = origin
     codings = [name for coding in head.codings for name in coding.lower().split(",")]
-    first_bytes = _decode(stored[:_PREFIX], codings, N_SNIFFED) if codings else stored
-    head = head._replace(mime=media_type(head.mime, first_bytes or b""))
+    first = undone(stored[:_PREFIX], codings, N_SNIFFED) if codings else Decoded(stored)
+    head = head._replace(mime=media_type(head.mime, first.content if first else b""))
     is_wanted = wanted(head.status, head.mime)
     if not (is_wanted or head.redirect):
-        return None
-    body = None if is_wanted and not is_whole else b""
-    if is_wanted and is_whole:
-        body = _decode(stored, codings, MAX_BYTES + 1)
-    if body is None or len(body) > MAX_BYTES:
+        return Unused(f"status {head.status}" if head.status != 200 else head.mime or "no type")
+    if not is_wanted:
+        body: Decoded | None = Decoded(b"")
+    else:
+        body = undone(stored, codings, MAX_BYTES + 1) if is_whole else None
+    if body is None or len(body.content) > MAX_BYTES:
         return Broken(offset, "too_large", url, is_wanted)
     if not is_url(url):
         return Broken(offset, "bad_url", url, is_wanted and not head.redirect)
-    return Record(offset, url, head, body, payload)
+    damage = (cut or body.damage or _missing(head, codings, stored)) if is_wanted else ""
+    return Record(offset, url, head, body.content, payload, damage=damage)
 
 
-def _decode(stored: bytes, codings: Sequence[str], n_bytes: int) -> bytes | None:
-    """Undo the codings, the last first, up to some bytes; None if there are too many codings.
-
-    Many archives hold the body decoded, under the header that it came with: a coding is undone
-    only if the body looks like it. A damaged body ends at the damage.
-    """
-    names = [name for name in (c.strip().removeprefix("x-") for c in codings) if name in _READERS]
-    if len(names) > MAX_CODINGS:
-        return None
-    # Chunks enclose all other codings, wherever the header lists them.
-    transfer = [name for name in names if name == "chunked"]
-    body = stored
-    for name in transfer + [n for n in reversed(names) if n != "chunked"]:
-        coding = _coding(name, body)
-        if coding is None:
-            continue
-        try:
-            body = _READERS[coding](body, n_bytes)
-        except (OSError, ValueError):
-            continue
-        if len(body) > MAX_BYTES:
-            break
-    return body
-
-
-def _coding(name: str, body: bytes) -> str | None:
-    """Return the coding that a body has under a name; None if it does not look like it."""
-    if name == "chunked" and not _CHUNK.match(body):
-        return None
-    if name == "gzip" and not body.startswith(GZIP):
-        return None
-    if name == "deflate" and int.from_bytes(body[:2]) % 31:
-        # Servers leave out the two bytes of zlib that the standard asks for.
-        return None if media_type("", body) else "raw deflate"
-    return name
+def _missing(head: Head, codings: Sequence[str], stored: bytes) -> str:
+    """Return that a body is shorter than its header states; an empty text if it is not."""
+    # Of a body with codings the length is unknown: archives may hold it decoded.
+    is_short = not codings and len(stored) < head.n_bytes
+    return f"{len(stored):,} of {head.n_bytes:,} bytes" if is_short else ""
 
 
 def content_type(header: str | None) -> tuple[str, str | None]:
-    """Return the media type in lower case, and the charset."""
-    mime, _, parameters = (header or "").partition(";")
+    """Return the media type in lower case, of several the last one, and the charset."""
+    media, _, parameters = (header or "").partition(";")
     charset = re.search(r"charset=[\"']?([\w.:-]+)", parameters, re.IGNORECASE)
+    mime = media.rpartition(",")[2]
     return mime.strip().lower(), charset[1] if charset else None

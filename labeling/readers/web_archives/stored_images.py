@@ -14,7 +14,7 @@ from labeling.keys.runs import run_begins
 from labeling.keys.urls import Resolver
 from labeling.readers.listing import WAT_SUFFIXES
 from labeling.readers.web_archives.archive_files import archives_in
-from labeling.readers.web_archives.http import Record
+from labeling.readers.web_archives.http import Broken, Record
 from labeling.readers.web_archives.image_index import (
     ROWS,
     ImageIndex,
@@ -51,12 +51,13 @@ def read_stored_images(path: Path, name: str) -> Iterator[tuple[str, pa.Table]]:
         rows: list[_Row] = []
         rejects, is_shared = [], False
         for record in read_records(archive, _is_image):
-            if isinstance(record, Record):
-                rows += _rows_of(record, its_name)
-                continue
-            is_shared |= record.reason == "shared_member"
-            if record.is_wanted:
-                rejects.append((f"{its_name}#{record.offset}", record.reason, record.value[:200]))
+            item = _with_whole_body(record) if isinstance(record, Record) else record
+            if isinstance(item, Record):
+                rows += _rows_of(item, its_name)
+            elif isinstance(item, Broken):
+                is_shared |= item.reason == "shared_member"
+                if item.is_wanted:
+                    rejects.append((f"{its_name}#{item.offset}", item.reason, item.value[:200]))
         yield "stored", table_of([row for row in rows if row[1] or not is_shared], ROWS)
         yield "rejects", table_of(rejects, REJECTS.arrow)
 
@@ -92,6 +93,15 @@ def referred_to(rows: pa.Table) -> pa.Table:
 
 def _is_image(status: int, mime: str) -> bool:
     return status == 200 and mime.startswith("image/")
+
+
+def _with_whole_body(record: Record) -> Record | Broken:
+    """Return a record; or its reject, if it is an image that is cut, damaged or empty."""
+    is_empty = not record.body and not record.head.redirect
+    damage = record.damage or ("no bytes" if is_empty else "")
+    if not damage:
+        return record
+    return Broken(record.offset, "bad_body", f"{damage}: {record.url}", is_wanted=True)
 
 
 def _rows_of(record: Record, archive: str) -> Iterator[_Row]:

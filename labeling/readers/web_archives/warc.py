@@ -31,12 +31,14 @@ from labeling.readers.web_archives.archive_files import (
     coding_of,
     open_archive,
 )
+from labeling.readers.web_archives.codings import MAX_BYTES
 from labeling.readers.web_archives.http import (
-    MAX_BYTES,
     MAX_HEAD,
     Broken,
     Head,
+    Origin,
     Record,
+    Unused,
     Wanted,
     content_type,
     decoded,
@@ -57,7 +59,7 @@ _Start = Callable[[Window, int, Coding], _Run[_Item]]
 """Reads records from an offset up to a break."""
 
 
-def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record | Broken]:
+def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record | Unused | Broken]:
     """Read the responses of an archive.
 
     Parameters
@@ -65,14 +67,14 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
     path
         An archive, as `labeling.readers.web_archives.archive_files.archives_in` returns it.
     wanted
-        Decides by the header; other responses are left out, but redirects are yielded without body.
+        Decides by the header; other responses are `Unused`, but redirects are yielded without body.
     start
         Offset of the first record.
 
     Yields
     ------
-    Record or Broken
-        In the order of the file.
+    Record, Unused or Broken
+        One or more of each record, in the order of the file.
 
     Raises
     ------
@@ -85,9 +87,9 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
 
 
 def read_warc(
-    path: Path, read: Callable[[WarcRecord], _Item | Broken | None], start: int = 0
+    path: Path, read: Callable[[WarcRecord], _Item], start: int = 0
 ) -> Iterator[_Item | Broken]:
-    """Read a WARC file by a function of its records; None leaves a record out.
+    """Read a WARC file by a function of its records.
 
     A record that the function returns as ``truncated`` is a break: reading resumes after it, at the
     next byte that looks like the beginning of a record. The rest is as for `read_records`.
@@ -135,7 +137,7 @@ def _warc_run(
     file: Window,
     start: int,
     coding: Coding,
-    read: Callable[[WarcRecord], _Item | Broken | None],
+    read: Callable[[WarcRecord], _Item],
 ) -> _Run[_Item]:
     """Read records up to the first break; return its offset."""
     n_read, last, shared, magic = 0, start, False, coding.magic
@@ -148,8 +150,7 @@ def _warc_run(
             n_read, last = n_read + 1, offset
             oversized = record.content_length > MAX_BYTES
             item = read(record)
-            if item is not None:
-                yield item
+            yield item
             is_cut = isinstance(item, Broken) and item.reason == "truncated"
             if is_cut or (oversized and magic):
                 return last
@@ -157,6 +158,8 @@ def _warc_run(
         if n_read or start == 0:
             yield Broken(last, "truncated", str(error))
         return last
+    if not n_read and start == 0:
+        yield Broken(0, "truncated", "no record")
     return None
 
 
@@ -172,34 +175,48 @@ def _begins_member(file: Window, offset: int, last: int, magic: bytes) -> bool:
     return offset > last and file.read_at(offset, len(magic)) == magic
 
 
-def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Broken | None:
+def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Unused | Broken:
     offset, length = record.stream_pos, record.content_length
     url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
     declared = (record.headers.get("Content-Length") or "").strip()
     if not declared or declared.lstrip("0") != str(length or ""):  # an impossible one is read as 0
         return Broken(offset, "truncated", url)
     is_whole = length <= MAX_BYTES
-    if not _has_response(record, url):
+    other = _other_kind(record, url)
+    if other:
         is_complete = not is_whole or record.consume() == length
-        return None if is_complete else Broken(offset, "truncated", url)
+        return Unused(other) if is_complete else Broken(offset, "truncated", url)
     block = record.reader.read() if is_whole else record.reader.read(MAX_HEAD + N_SNIFFED)
     if is_whole and (len(block) < length or _SWALLOWED in block):
         return Broken(offset, "truncated", url)
     payload = record.headers.get("WARC-Payload-Digest") or ""
     if record.record_type == WarcRecordType.revisit:
         return _revisit(record, url, block, payload)
+    origin = Origin(offset, url, payload, _cut(record))
     if record.record_type == WarcRecordType.resource:
         head = Head(200, *content_type(record.headers.get("Content-Type")))
-        return decoded(offset, url, head, block, wanted, payload=payload, is_whole=is_whole)
-    return read_response(offset, url, block, wanted, payload=payload, is_whole=is_whole)
+        return decoded(origin, head, block, wanted, is_whole=is_whole)
+    return read_response(origin, block, wanted, is_whole=is_whole)
 
 
-def _has_response(record: WarcRecord, url: str) -> bool:
-    """Return whether a record is a response, or refers to one; other schemes, as dns, have none."""
-    if record.record_type == WarcRecordType.response:
-        is_typed = record.headers.get("Content-Type") is not None
-        return record.is_http if is_typed else url.startswith("http")
-    return record.record_type in (WarcRecordType.resource, WarcRecordType.revisit)
+def _other_kind(record: WarcRecord, url: str) -> str:
+    """Return the kind of a record without a response; an empty text if it has or refers to one."""
+    if record.record_type in (WarcRecordType.resource, WarcRecordType.revisit):
+        return ""
+    if record.record_type != WarcRecordType.response:
+        return f"{record.record_type} record"
+    if record.is_http or url.lower().startswith("http"):
+        return ""
+    return content_type(record.headers.get("Content-Type"))[0] or "no type"  # as dns:a.org
+
+
+def _cut(record: WarcRecord) -> str:
+    """Return why a record has only the beginning of a body; an empty text if it has all."""
+    reason = record.headers.get("WARC-Truncated")
+    if reason:
+        return f"WARC-Truncated: {reason}"
+    segment = record.headers.get("WARC-Segment-Number")
+    return f"segment {segment} of several" if segment else ""
 
 
 def _revisit(record: WarcRecord, url: str, block: bytes, payload: str) -> Record | Broken:

@@ -13,7 +13,7 @@ from PIL import Image
 from curation.runs.stage import Stage, open_stage
 from curation.shards.images import BadImage, read_image
 from labeling.keys import ids
-from labeling.readers.web_archives.http import MAX_BYTES
+from labeling.readers.web_archives.codings import MAX_BYTES
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SIGNALS
 from pipelines.delivery.export import export
 from pipelines.inspecting.plan import plan

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from labeling.checks import check
 from labeling.keys import ids
 from labeling.readers.image_files import Located
+from labeling.readers.web_archives import wat
 from labeling.readers.web_archives.archives import read_archive, read_stored
 from labeling.readers.web_archives.http import Broken, Record
+from labeling.readers.web_archives.stored_images import read_stored_images
 from labeling.readers.web_archives.warc import read_records
 from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
-from tests.labeling.warcs import Response, arc_head, arc_record, members, record
+from tests.labeling.warcs import Response, arc_head, arc_record, members, record, revisit
 
 PIXEL = b"GIF89a" + bytes(20)
 OTHER = b"\x89PNG\r\n\x1a\n" + bytes(30)
@@ -47,6 +49,17 @@ def tables_of(path: Path) -> dict[str, pa.Table]:
     for name, rows in read_archive(path, f"web/{path.name}", by_url):
         parts.setdefault(name, []).append(rows)
     return {name: pa.concat_tables(tables) for name, tables in parts.items()}
+
+
+def skips_of(path: Path) -> dict[str, int]:
+    return {row["kind"]: row["n_records"] for row in tables_of(path)["skips"].to_pylist()}
+
+
+def rejects_of(path: Path) -> list[tuple[str, str, str]]:
+    """Return the rejects of readers of pages and of images."""
+    tables = [("", tables_of(path)["rejects"]), *read_stored_images(path, path.name)]
+    rows = [row for name, rows in tables if name != "stored" for row in rows.to_pylist()]
+    return sorted({(row["where"], row["reason"], row["value"]) for row in rows})
 
 
 def written(tmp_path: Path, name: str) -> Path:
@@ -197,7 +210,12 @@ def test_responses_that_are_of_no_use_are_counted_by_kind(tmp_path: Path, name: 
     (tmp_path / name).write_bytes(members(records) if name.endswith("gz") else b"".join(records))
     assert tables_of(tmp_path / name)["skips"].to_pylist() == [
         {"file": f"web/{name}", "kind": kind, "n_records": n}
-        for kind, n in (("application/pdf", 1), ("status 404", 1), ("text/css", 2))
+        for kind, n in (
+            ("application/pdf", 1),
+            *([("filedesc record", 1)] if ".arc" in name else []),
+            ("status 404", 1),
+            ("text/css", 2),
+        )
     ]
 
 
@@ -205,8 +223,145 @@ def test_kinds_of_responses_without_end_are_counted_together(tmp_path: Path) -> 
     types = [f"x/{n}" for n in range(60)] + ["x/" + "y" * 100]
     others = [Response(f"http://a.org/{n}", b"\0", mime) for n, mime in enumerate(types)]
     (tmp_path / "x.warc").write_bytes(b"".join(map(record, others)))
-    numbers = {
-        row["kind"]: row["n_records"] for row in tables_of(tmp_path / "x.warc")["skips"].to_pylist()
-    }
+    numbers = skips_of(tmp_path / "x.warc")
     assert len(numbers) == 51
     assert numbers["other types"] == 11
+
+
+def test_records_that_are_not_used_are_counted_by_their_type(tmp_path: Path) -> None:
+    kinds = ["warcinfo", "request", "metadata", "conversion", "continuation", "note"]
+    page = revisit("http://a.org/q.html", PAGE.url, None).replace(b"image/gif", b"text/html")
+    image = revisit("http://a.org/b.gif", "http://a.org/apple.gif", None)
+    name = record(Response("dns:a.org", b""), block=b"1.2.3.4", fields="Content-Type: text/dns\r\n")
+    records = [*(record(PAGE, kind=kind) for kind in kinds), page, image, name]
+    (tmp_path / "x.warc").write_bytes(b"".join(records))
+    assert skips_of(tmp_path / "x.warc") == {
+        **{f"{kind} record": 1 for kind in [*kinds[:-1], "revisit", "unknown"]},
+        "text/dns": 1,
+    }
+    assert rejects_of(tmp_path / "x.warc") == []
+
+
+@pytest.mark.parametrize("fields", ["", "Content-Type: text/html\r\n", "content-type: x\r\n"])
+def test_a_response_is_read_whatever_type_its_record_has(tmp_path: Path, fields: str) -> None:
+    (tmp_path / "x.warc").write_bytes(record(PAGE, fields=fields))
+    assert tables_of(tmp_path / "x.warc")["pages"]["url"].to_pylist() == [PAGE.url]
+
+
+@pytest.mark.parametrize("name", ["x.warc", "x.warc.gz", "x.arc", "x.arc.gz", "x.wat"])
+@pytest.mark.parametrize("content", [b"", b"\r\n\r\n", gzip.compress(b"")])
+def test_an_archive_without_records_is_one_reject(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    rejects = tables_of(tmp_path / name)["rejects"].to_pylist()
+    assert [(row["where"], row["reason"]) for row in rejects] == [(f"web/{name}#0", "truncated")]
+
+
+CUT = [
+    PAGE._replace(body=gzip.compress(PAGE.body)[:-9], headers=(("Content-Encoding", "gzip"),)),
+    PAGE._replace(body=CHUNKED[:-20], headers=(("Transfer-Encoding", "chunked"),)),
+    PAGE._replace(headers=(("Content-Length", "5000"),)),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *(("x.warc", record(page)) for page in CUT),
+        *(("x.arc", arc_record(page)) for page in CUT),
+        ("x.warc", record(PAGE, fields="WARC-Truncated: length\r\n")),
+        ("x.warc", record(PAGE, fields="WARC-Segment-Number: 1\r\n")),
+    ],
+)
+def test_of_a_page_that_is_cut_the_beginning_is_used_and_the_cut_counted(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert "apple" in tables_of(tmp_path / name)["signals"]["text"].to_pylist()
+    ((where, reason, _),) = rejects_of(tmp_path / name)
+    assert (where, reason) == (PAGE.url, "bad_body")
+
+
+@pytest.mark.parametrize(
+    ("image", "fields"),
+    [
+        (Response("http://a.org/apple.gif", PIXEL, headers=(("Content-Length", "99"),)), ""),
+        (Response("http://a.org/apple.gif", PIXEL), "WARC-Truncated: length\r\n"),
+        (Response("http://a.org/apple.gif", b"", "image/gif"), ""),
+    ],
+)
+def test_an_image_that_is_cut_is_a_reject_and_has_no_bytes(
+    tmp_path: Path, image: Response, fields: str
+) -> None:
+    path = tmp_path / "x.warc"
+    path.write_bytes(record(PAGE) + record(image, fields=fields))
+    assert set(tables_of(path)["images"]["n_bytes"].to_pylist()) == {0}
+    rejects = {(where, reason) for where, reason, _ in rejects_of(path)}
+    assert {reason for _, reason in rejects} == {"bad_body"}
+    assert f"x.warc#{len(record(PAGE))}" in {where for where, _ in rejects}
+
+
+def test_a_body_in_a_coding_is_not_measured_by_its_length(tmp_path: Path) -> None:
+    headers = (("Content-Encoding", "gzip"), ("Content-Length", "100000"))
+    (tmp_path / "x.warc").write_bytes(record(PAGE._replace(headers=headers)))
+    assert rejects_of(tmp_path / "x.warc") == []
+
+
+def wat_of(links: list[dict[str, str]]) -> bytes:
+    envelope = {
+        "WARC-Header-Metadata": {"WARC-Target-URI": PAGE.url},
+        "Payload-Metadata": {"HTTP-Response-Metadata": {"HTML-Metadata": {"Links": links}}},
+    }
+    block = json.dumps({"Envelope": envelope}).encode()
+    return record(PAGE, block=block, kind="metadata")
+
+
+def test_wat_gives_images_of_all_attributes(tmp_path: Path) -> None:
+    links = [
+        {"path": "IMG@/src", "url": "data:image/gif;base64,R0"},
+        {"path": "IMG@/data-src", "url": "b.png", "alt": "banana"},
+        {"path": "IMG@/srcset", "url": "s.png 1x, c.png 2x"},
+        {"path": "SOURCE@/srcset", "url": "d.png"},
+        {"path": "SOURCE@/src", "url": "film.mp4"},
+        {"path": "IMG@/longdesc", "url": "about.html"},
+    ]
+    (tmp_path / "x.wat").write_bytes(wat_of(links))
+    urls = tables_of(tmp_path / "x.wat")["images"]["location"].to_pylist()
+    assert urls == [f"http://a.org/{name}.png" for name in "bcd"]
+
+
+def test_wat_counts_images_and_links_beyond_the_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wat, "MAX_IMAGES", 2)
+    monkeypatch.setattr(wat, "MAX_LINKS", 1)
+    images = [{"path": "IMG@/src", "url": f"{n}.png"} for n in range(5)]
+    links = [{"path": "A@/href", "url": f"{n}"} for n in range(5)]
+    (tmp_path / "x.wat").write_bytes(wat_of(images + links))
+    assert [(reason, value) for _, reason, value in rejects_of(tmp_path / "x.wat")] == [
+        ("too_many_images", "3 more"),
+        ("too_many_links", "4 more"),
+    ]
+
+
+def test_wat_counts_metadata_of_other_records_than_pages(tmp_path: Path) -> None:
+    of_types: list[dict[str, object]] = [
+        {"WARC-Header-Metadata": {"WARC-Type": "request"}},
+        {"WARC-Header-Metadata": {"WARC-Type": "response"}},
+        {
+            "WARC-Header-Metadata": {"WARC-Type": "response"},
+            "Payload-Metadata": {
+                "HTTP-Response-Metadata": {"Headers": {"Content-Type": "text/css; charset=x"}}
+            },
+        },
+    ]
+    blocks = [json.dumps({"Envelope": envelope}).encode() for envelope in of_types]
+    records = [record(PAGE, block=block, kind="metadata") for block in blocks]
+    (tmp_path / "x.wat").write_bytes(b"".join([record(PAGE, kind="warcinfo"), *records]))
+    assert skips_of(tmp_path / "x.wat") == {
+        "no type": 1,
+        "request record": 1,
+        "text/css": 1,
+        "warcinfo record": 1,
+    }

@@ -171,10 +171,10 @@ def test_a_wacz_is_read_and_its_images_again(tmp_path: Path, method: int) -> Non
 def test_a_damaged_wacz_or_one_without_archives_is_one_reject(tmp_path: Path) -> None:
     path = tmp_path / "x.wacz"
     path.write_bytes(wacz({"archive/a.warc": record(PAGE)})[:-30])
-    assert rejects_of(path) == [("x.wacz", "truncated")]
+    assert rejects_of(path) == [("x.wacz#", "truncated")]
     path = tmp_path / "y.wacz"
     path.write_bytes(wacz({"a.txt": b""}))
-    assert rejects_of(path) == [("y.wacz", "truncated")]
+    assert rejects_of(path) == [("y.wacz#", "truncated")]
 
 
 @pytest.mark.parametrize("dictionary", ["none", "plain", "compressed"])
