@@ -85,7 +85,8 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     Parameters
     ----------
     content
-        The bytes; those beyond `MAX_PAGE_BYTES` are left out, with the loss ``too_large``.
+        The bytes; those beyond `MAX_PAGE_BYTES` are left out, with the loss ``too_large``, and
+        what comes after 300,000 tags, with the loss ``too_many_tags``.
     url
         Absolute URL of the page; nothing is read if it is invalid, with the loss ``bad_url``.
     charset
@@ -118,7 +119,10 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     text, codec, is_guess = decode_page(content[:MAX_PAGE_BYTES], charset)
     if is_guess:
         losses.append(("guessed_charset", codec))
-    markup = read_markup(text)
+    whole = read_markup(text)
+    markup = whole.with_few_tags()
+    if markup is not whole:
+        losses.append(("too_many_tags", f"{whole.page.count('<')} tags"))
     outline = Outline(markup.page)
     resolver = Resolver(Resolver(url)(_first(outline, "base", "href")) or url, codec)
     around_images, links = _links(markup, outline.navigation(), resolver, losses)

@@ -13,12 +13,16 @@ have nine million nodes. Here all work is linear, since no pattern backtracks.
 from __future__ import annotations
 
 import html
+import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.entities import html5
 
 MAX_TEXT = 10_000
 """Characters of a text that are kept."""
+
+MAX_TAGS = 300_000
+"""Tags of a page that are read; the rest of the page is dropped."""
 
 _NAME_ENDS = r"(?=[\s/>]|\Z)"
 _RAW = rf"(?:script|style|title|textarea|template|iframe|noembed|noframes|xmp){_NAME_ENDS}"
@@ -66,6 +70,13 @@ class Markup:
 
     page: str
     linked_data: tuple[str, ...]
+
+    def with_few_tags(self) -> Markup:
+        """Return the page up to its tag after the first `MAX_TAGS`, or all of it."""
+        if self.page.count("<") <= MAX_TAGS:
+            return self
+        tags = itertools.islice(re.finditer("<", self.page), MAX_TAGS, None)
+        return replace(self, page=self.page[: next(tags).start()])
 
     def text(self, start: int, stop: int) -> str:
         """Return the words between two offsets, at most `MAX_TEXT` characters of them."""

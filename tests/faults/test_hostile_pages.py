@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from labeling.html.image_tags import MAX_IMAGES
-from labeling.html.page import Page, read_page
-from labeling.html.scanner import MAX_TEXT
+from labeling.html.page import MAX_PAGE_BYTES, Page, read_page
+from labeling.html.scanner import MAX_TAGS, MAX_TEXT
 
 LENGTH = 100_000
 
@@ -62,3 +62,25 @@ def test_images_beyond_the_bound_are_one_loss() -> None:
     page = read_page(b"<img src=a.png>" * (MAX_IMAGES + 7), "http://a.org/")
     assert len(page.images) == MAX_IMAGES
     assert page.losses == (("too_many_images", "7 more"),)
+
+
+CARDS = ("<a href=x>", "<h1>x", "<li><img src=a.png>", "<figure><img src=a>")
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_a_page_of_8_mebibytes_takes_seconds_and_what_is_left_out_is_a_loss(card: str) -> None:
+    n_tags = card.count("<") * (MAX_PAGE_BYTES // len(card))
+    seconds, page = timed(card.encode() * (MAX_PAGE_BYTES // len(card)))
+    assert seconds < 5
+    assert page.losses[0] == ("too_many_tags", f"{n_tags} tags")
+
+
+def test_a_page_is_read_up_to_the_bound_of_tags() -> None:
+    few = b"<p></p>" * (MAX_TAGS // 2 - 1) + b"<img src=a.png><img src=b.png>"
+    assert [image.url for image in timed(few)[1].images] == [
+        "http://a.org/a.png",
+        "http://a.org/b.png",
+    ]
+    cut = timed(b"<p>" + few)[1]
+    assert [image.url for image in cut.images] == ["http://a.org/a.png"]
+    assert cut.losses == (("too_many_tags", f"{MAX_TAGS + 1} tags"),)

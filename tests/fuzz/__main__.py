@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from labeling.errors import WinnowError
+from tests.fuzz.hostile_pages import hostile_page
 from tests.fuzz.mutations import mutate
 from tests.fuzz.targets import TARGETS, prepare, reading
 
@@ -42,8 +43,10 @@ class Hang(BaseException):
 
 
 def input_of(target: str, seed: int, number: int) -> bytes:
-    """Return one mutated file."""
+    """Return one mutated file; of pages, every third is a hostile one."""
     rng = random.Random(f"{seed}-{target}-{number}")
+    if target == "page" and number % 3 == 2:
+        return hostile_page(rng)
     forms = TARGETS[target].forms
     return mutate(rng.choice(forms), forms, rng)
 

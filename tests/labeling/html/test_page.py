@@ -239,7 +239,7 @@ def test_figures_and_headings_may_be_nested_or_left_open() -> None:
         "<noscript><img src=a.png>" * 600,
     ],
 )
-def test_hostile_pages_are_read_in_seconds(part: str) -> None:
+def test_hostile_parts_are_read_in_seconds(part: str) -> None:
     html = (part * (1 + 300_000 // len(part))).encode()
     began = time.process_time()
     read_page(html, "https://a.org/")
