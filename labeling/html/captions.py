@@ -18,7 +18,9 @@ FAR_WEIGHT = 0.5
 REACH = 5000
 """Characters of the page's source that are searched on either side of an image."""
 
-_MAX_STEPS = 150
+MAX_STEPS = 150
+"""Tags on either side of an image that are read, of those that begin or end a block."""
+
 _MAX_BLOCKS = 10
 _LOOKS = (600, 2000, REACH)
 _BLOCKS = frozenset(("p", "li", "td", "figure", "div", "section", "article", "main", "body"))
@@ -36,7 +38,9 @@ Steps = Iterator[tuple[str, str]]
 """Texts as written and the name of the tag after each, going away from an image."""
 
 
-def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]]:
+def words_around(
+    page: str, start: int, stop: int, max_steps: int = MAX_STEPS
+) -> Iterator[tuple[str, float]]:
     """Yield texts of the nearest block with words outside of an element, and their weights.
 
     Words up to `NEAR` on both sides are one text with weight 1; those up to `FAR` are one text on
@@ -48,6 +52,8 @@ def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]
         The page, in the regular form of `labeling.html.scanner`.
     start, stop
         The element in the page.
+    max_steps
+        Tags on either side that are read.
 
     Examples
     --------
@@ -56,8 +62,8 @@ def words_around(page: str, start: int, stop: int) -> Iterator[tuple[str, float]
     """
     before: list[str] = []
     after: list[str] = []
-    backwards: Steps = islice(_steps_back(page, start), _MAX_STEPS)
-    forwards: Steps = islice(_steps_on(page, stop), _MAX_STEPS)
+    backwards: Steps = islice(_steps_back(page, start), max_steps)
+    forwards: Steps = islice(_steps_on(page, stop), max_steps)
     siblings: set[str] = set()
     around, left = ["img"], ""
     for _ in range(_MAX_BLOCKS):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from labeling.html.captions import words_around
+from labeling.html.captions import MAX_STEPS, words_around
 from labeling.html.headings import Captions, Headings
 from labeling.html.outline import Element, Outline, Tag, innermost
 from labeling.html.scanner import Markup, attributes_of, clean
+
+_MAX_STEPS_OF_PAGE = 200_000
+"""Steps to the words around all images of a page, so that one of thousands takes few seconds."""
 
 
 class Surroundings:
@@ -22,6 +25,7 @@ class Surroundings:
         self._headings = Headings(markup.page, outline.headings(), starts, anchors)
         self._figures = outline.figures()
         self._captions = Captions(outline.captions(), self._figures, starts)
+        self._max_steps = min(MAX_STEPS, _MAX_STEPS_OF_PAGE // max(len(images), 1))
         self._texts: dict[int, str] = {}
 
     def texts(self, image: Tag) -> Iterator[tuple[str, str, float]]:
@@ -35,7 +39,7 @@ class Surroundings:
         start, stop = image.start, image.stop
         if figure is not None and figure.stop < len(self._markup.page):
             start, stop = figure.start, self._markup.page.find(">", figure.stop) + 1
-        for text, weight in words_around(self._markup.page, start, stop):
+        for text, weight in words_around(self._markup.page, start, stop, self._max_steps):
             yield "surrounding", text, weight
 
     def _link(self, anchor: Element | None) -> str:
