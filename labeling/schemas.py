@@ -307,15 +307,15 @@ TRUTH = TableSchema(
 
 SKIPS = TableSchema(
     "skips",
-    "the records of one kind in one archive that hold neither a page nor an image",
+    "records or rows of one kind in one file that are not used, or only in part",
     (
-        Field("file", pa.string(), "path of the archive below the data folder"),
+        Field("file", pa.string(), "path of the file below the data folder"),
         Field(
             "kind",
             pa.string(),
-            "media type, status if not 200, or type of a record without response",
+            "media type, status if not 200, or type of a record without response; a row's reason",
         ),
-        Field("n_records", pa.int64(), "number of records", low=1),
+        Field("n_records", pa.int64(), "number of records or rows", low=1),
     ),
 )
 

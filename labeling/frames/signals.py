@@ -13,6 +13,7 @@ from labeling.checks import check, refuse_repeated_columns
 from labeling.errors import InputError
 from labeling.frames.frames import Frame, first_refused, like, pandas_or_arrow
 from labeling.keys import ids
+from labeling.keys.missing import is_missing
 from labeling.keys.urls import host_of, url_id
 from labeling.readers.image_files import Located
 from labeling.readers.web_archives.archives import read_archive
@@ -36,7 +37,7 @@ def signals_from_texts(
     ----------
     texts
         A row for each text; several rows may be about one image. Rows without a text, an image
-        or a page are left out.
+        or a page (null, empty, ``N/A``, …) are left out.
     image
         Column with the URL, or any other stable name, of the image. Its digest is the ``image_id``,
         as in `winnow label` for an image without a file.
@@ -65,8 +66,9 @@ def signals_from_texts(
     """
     page = page or image
     rows = _texts(texts, list(dict.fromkeys((image, text, page))))
-    for name in rows.column_names:
-        rows = rows.filter(pc.fill_null(pc.not_equal(rows[name], ""), False))
+    rows = rows.filter(pc.fill_null(pc.not_equal(rows[text], ""), False))
+    for name in dict.fromkeys((image, page)):
+        rows = rows.filter(pa.array(~is_missing(pc.fill_null(rows[name], "").to_pylist())))
     pages = rows[page].to_pylist()
     n = len(rows)
     signals = {

@@ -15,6 +15,7 @@ import pyarrow as pa
 from labeling.errors import InputError
 from labeling.html.page import Text
 from labeling.keys import ids
+from labeling.keys.missing import is_null
 from labeling.keys.urls import host_of
 from labeling.readers.image_files import Located
 from labeling.readers.page_rows import PageRows
@@ -134,11 +135,15 @@ def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str
         return
     for member, reason_of_text in bad.items():
         rows.reject(where[:300], reason_of_text, member)
-    page = texts.pop("page", "") or where
-    lang = texts.pop("lang", "") or None
+    page, lang = (_key(texts.pop(name, "")) for name in ("page", "lang"))
+    origin = rows.add_origin(page or where, name), host_of(page or where)
     located = Located(ids.digest(content), f"{name}#{image.offset_data}+{image.size}", image.size)
     named = [Text(source, text) for source, text in texts.items() if text]
-    rows.add_image(located, (rows.add_origin(page, name), host_of(page)), named, lang)
+    rows.add_image(located, origin, named, lang)
+
+
+def _key(text: str) -> str | None:
+    return None if is_null(text) else text
 
 
 def _texts(sample: _Sample, columns: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -175,7 +180,8 @@ def _decoded(content: bytes, is_json: bool) -> Any:
 def _text(value: object) -> str:
     if isinstance(value, dict | list):
         raise _Rejected("bad_text")
-    text = "" if value is None else str(value)
+    is_nan = isinstance(value, float) and value != value
+    text = "" if value is None or is_nan else str(value)
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from labeling.errors import InputError
+from labeling.keys.missing import is_null
 from labeling.taxonomy.parsing import (
     Lines,
     bad_line,
@@ -42,9 +43,6 @@ LISTS = ("categories", "id2label", "names", "classes", "labels", "label2id")
 
 MAX_YAML = 4 << 20
 """Characters of a YAML file; its reader is slow."""
-
-NO_PARENT = ("none", "null", "nan")
-"""Parents of a class that has none, as tools write them."""
 
 _OURS = {theirs: ours for ours, all_theirs in KEYS.items() for theirs in all_theirs}
 _SEVERAL = ("name", "synonyms", "parent")
@@ -203,11 +201,12 @@ def _labels(rows: Sequence[tuple[int, Row]], where: str) -> Iterator[Label]:
             if ours := _ours(key):
                 texts[ours] += _texts(value, key, f"{where}:{number}")
         # A number is the position of a class in a list, and not an id that people know.
-        label_id = texts["id"][0] if texts["id"] and not isinstance(row.get("id"), int) else ""
+        ids = [] if isinstance(row.get("id"), int) else texts["id"]
+        label_id = next((label_id for label_id in ids if not is_null(label_id)), "")
         names = texts["name"] + texts["synonyms"]
         unread = tuple(str(key) for key in row if not _ours(key))
         label = _label(label_id, names, number, where)
-        parents = [p for p in texts["parent"] if p.lower() not in NO_PARENT and p not in names]
+        parents = [p for p in texts["parent"] if not is_null(p) and p not in names]
         gloss = next(iter(texts["gloss"]), None)
         labels.append(replace(label, parents=tuple(parents), gloss=gloss, unread=unread))
         above |= {label_id_of_name(p): number for p in parents if row.get("supercategory") == p}

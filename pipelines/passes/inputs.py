@@ -57,7 +57,7 @@ _ORDER = {
     "links": ["dst_page", "src_page", "anchor"],
     "feedback": ["user_id", "event_id", "image_id", "label_id", "query", "kind"],
     "rejects": ["where", "reason"],
-    "skips": ["file", "kind"],
+    "skips": ["file", "kind", "n_records"],
 }
 
 _UNIQUE = {

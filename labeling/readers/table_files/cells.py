@@ -1,4 +1,4 @@
-"""Values of table cells: missing keys, and times as people's tools write them."""
+"""Values of table cells: times as people's tools write them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import numpy as np
 import pandas as pd
 
 from labeling.keys.arrays import Floats, Mask
-
-MISSING = frozenset({"", "null", "none", "nan", "<na>", "nil", "undefined", "\\n"})
-r"""Texts that tools write for a key that is missing (`\N` is of MySQL and Hive), in lower case."""
 
 EARLIEST, LATEST = 631_152_000, 4_102_444_800
 """Seconds of 1990 and 2100: a number of seconds, or of a smaller unit, is a time between them."""
@@ -27,17 +24,6 @@ EXCEL_EPOCH, DAY = 25_569, 86_400
 
 COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Dates of digits alone, by the number of digits."""
-
-
-def is_missing(keys: Sequence[str]) -> Mask:
-    """Return ``bool[n]``: the texts that tools write for a missing key.
-
-    Examples
-    --------
-    >>> is_missing(["e1", "", "NULL", " ", "0"]).tolist()
-    [False, True, True, True, False]
-    """
-    return np.array([key.strip().lower() in MISSING for key in keys], bool)
 
 
 def to_seconds(texts: Sequence[str]) -> Floats:

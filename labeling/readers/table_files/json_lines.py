@@ -63,12 +63,17 @@ def _rows(block: Lines, wanted: Sequence[str]) -> tuple[Rows, set[str]]:
 def _row(line: bytes, wanted: Sequence[str]) -> dict[str, object] | None:
     """Return the object of a line; None for anything else, or if a wanted value is not plain."""
     try:
-        row = json.loads(line)
+        row = json.loads(line, parse_constant=_constant)
     except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict):
         return None
     return None if any(isinstance(row.get(name), dict | list) for name in wanted) else row
+
+
+def _constant(name: str) -> str | None:
+    """Return a number of JSON that is not finite as text; NaN is a missing value."""
+    return None if name == "NaN" else name
 
 
 def _column(values: list[object]) -> pa.Array:

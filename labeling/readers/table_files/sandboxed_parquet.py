@@ -322,6 +322,8 @@ def _batch_size(metadata: pa.parquet.FileMetaData, batch_rows: int, batch_bytes:
 
 def _as_text(column: pa.Array) -> pa.Array:
     column.validate(full=True)
+    if pa.types.is_floating(column.type):  # pandas writes a missing number as NaN
+        column = pc.if_else(pc.is_nan(column), None, column)
     text = column.cast(pa.string())
     text.validate(full=True)
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.checks import check
-from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Mask
+from labeling.keys.missing import is_missing, is_null
 from labeling.keys.runs import distinct_rows
 from labeling.keys.urls import host_of, url_id
-from labeling.readers.image_files import Locator, named
-from labeling.readers.table_files.cells import is_missing, to_seconds
+from labeling.readers.image_files import Located, Locator, named
+from labeling.readers.table_files.cells import to_seconds
 from labeling.readers.table_files.csv_files import GUESSED, Format
 from labeling.readers.table_files.rows import refuse_bad
 from labeling.readers.table_files.tabular import Batch, Columns, read_batches
@@ -29,6 +30,8 @@ from labeling.schemas import (
     PLACEMENTS,
     REJECTS,
     SIGNALS,
+    SKIPS,
+    table_of,
 )
 
 MAX_SECONDS = 2**40
@@ -36,6 +39,9 @@ MAX_SECONDS = 2**40
 
 MAX_NUMBER = 2**31
 """Numbers as large as this are treated as infinite."""
+
+NO_TEXT = "no_text"
+"""Kind of skipped rows whose image and page are used."""
 
 
 def read_signals(
@@ -49,9 +55,9 @@ def read_signals(
         The file.
     columns
         ``image`` (path or URL) and ``text``; optionally ``page`` (URL or any name; without one an
-        image is a page of its own), ``source``, ``weight`` in [0, 1] and ``lang``.
+        image is a page of its own), ``source``, ``weight`` in [0, 1] (without one 1) and ``lang``.
     source
-        Labeling source of all rows where no column gives it.
+        Labeling source of the rows that do not give it.
     locator
         Finds the files of the images.
     form
@@ -60,50 +66,62 @@ def read_signals(
     Yields
     ------
     name, table
-        Tables of `labeling.schemas` by name: images, signals, placements, pages and rejects. Rows
-        whose image is a path without a file are rejects (``image_missing``), those that cannot be
-        read (``bad_row``), and the end of a compressed file that is cut (``truncated``).
+        Tables of `labeling.schemas` by name: images, signals, placements, pages, rejects and skips.
+        Rows without an image are rejects (``no_image``), those whose image is a path without a
+        file (``image_missing``), with a weight that is not a number in [0, 1] (``bad_weight``) or
+        that cannot be read (``bad_row``), and the end of a compressed file that is cut
+        (``truncated``). Rows without a text are skips (``no_text``).
 
     Raises
     ------
     InputError
-        For a file or a weight that cannot be read.
+        For a file that cannot be read.
     """
     for batch in read_batches(path, columns, required=("image", "text"), form=form):
         yield from _signals(batch, source, locator)
 
 
 def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str, pa.Table]]:
-    located = [locator.locate(reference) for reference in _texts(batch.table, "image")]
-    exists = np.array([image is not None for image in located], bool)
-    yield "rejects", _rejects(batch, {"image_missing": ~exists})
-    table = batch.table.filter(pa.array(exists))
-    rows = [image._asdict() for image in located if image is not None]
+    located = _located(batch.table, locator)
+    weight = _weights(batch.table)
+    bad = {
+        "no_image": is_missing(_texts(batch.table, "image")),
+        "image_missing": np.array([image is None for image in located], bool),
+        "bad_weight": ~((weight >= 0) & (weight <= 1)),
+    }
+    yield "rejects", _rejects(batch, bad, {"bad_weight": ("weight",)})
+    good = ~np.any(list(bad.values()), axis=0)
+    kept = batch._replace(table=batch.table.filter(pa.array(good)), rows=batch.rows[good])
+    rows = [image._asdict() for image in itertools.compress(located, good) if image is not None]
     images = pa.Table.from_pylist(rows, schema=IMAGES.arrow)
     yield "images", images
-    n = len(table)
-    columns = table.column_names
-    page, image = _texts(table, "page"), _texts(table, "image")
-    page = [i if p else t for t, i, p in zip(page, image, is_missing(page).tolist(), strict=True)]
+    page = _page_names(kept.table)
     key = {
         "image_id": images["image_id"],
         "page_id": _mapped(url_id, page),
         "host": _mapped(host_of, page),
     }
-    kept = batch._replace(table=table, rows=batch.rows[exists])
-    weight = _numbers(kept, "weight") if "weight" in columns else np.ones(n)
     signals = {
         **key,
-        "source": table["source"] if "source" in columns else pa.repeat(source, n),
-        "text": pc.fill_null(table["text"], ""),
-        "weight": pa.array(weight, pa.float32()),
-        "lang": table["lang"] if "lang" in columns else pa.nulls(n, pa.string()),
+        "source": pc.fill_null(_given(kept.table, "source"), source),
+        "text": pc.fill_null(kept.table["text"], ""),
+        "weight": pa.array(weight[good], pa.float32()),
+        "lang": _given(kept.table, "lang"),
     }
     checked = pa.table(signals, schema=SIGNALS.arrow)
     check(checked, SIGNALS, str(batch.path))
-    yield "signals", checked.filter(pc.not_equal(checked["text"], ""))
+    has_text = pc.not_equal(pc.utf8_trim_whitespace(checked["text"]), "")
+    with_text = checked.filter(has_text)
+    yield "signals", with_text
     yield "placements", pa.table(key, schema=PLACEMENTS.arrow)
     yield "pages", _pages(kept, key["page_id"], page)
+    yield from skipped_rows(batch.name, NO_TEXT, len(checked) - len(with_text))
+
+
+def _page_names(table: pa.Table) -> list[str]:
+    """Return the page of each row; an image without one is a page of its own."""
+    pairs = zip(_texts(table, "page"), _texts(table, "image"), strict=True)
+    return [image if is_null(page) else page for page, image in pairs]
 
 
 def _pages(batch: Batch, page_id: pa.Array, page: list[str]) -> pa.Table:
@@ -187,11 +205,13 @@ def _feedback(
     batch: Batch, locator: Locator, known_label: Callable[[str], bool]
 ) -> Iterator[tuple[str, pa.Table]]:
     table = batch.table
-    images = [locator.locate(reference) for reference in _texts(table, "image")]
-    label, query, user = (_texts(table, name) for name in ("label", "query", "user"))
+    images = _located(table, locator)
+    user, query = _texts(table, "user"), _given(table, "query").to_pylist()
+    label = _labels(table, known_label)
     seconds, position = to_seconds(_texts(table, "time")), _texts(table, "position")
     rank = pd.to_numeric(pd.Series(position, dtype=str), errors="coerce").to_numpy(np.float64)
     bad = {
+        "no_image": is_missing(_texts(table, "image")),
         "image_missing": np.array([image is None for image in images], bool),
         "unknown_kind": ~np.asarray(pc.is_in(table["kind"], pa.array(FEEDBACK_KINDS)), bool),
         "unknown_label": np.array([bool(x) and not known_label(x) for x in label], bool),
@@ -209,7 +229,7 @@ def _feedback(
         "event_id": _event_ids(batch, locator),
         "image_id": pa.array([i.image_id if i else "0" * 32 for i in images], pa.string()),
         "label_id": pa.array([x or None for x in label], pa.string()),
-        "query": pa.array([q or None for q in query], pa.string()),
+        "query": pa.array(query, pa.string()),
         "kind": table["kind"],
         "user_id": pa.array(user, pa.string()),
         "position": pa.array(np.nan_to_num(rank), mask=np.isnan(rank)),
@@ -219,6 +239,12 @@ def _feedback(
     feedback = pa.table(rows).filter(pa.array(good)).cast(FEEDBACK.arrow)
     check(feedback, FEEDBACK, str(batch.path))
     yield "feedback", feedback
+
+
+def _labels(table: pa.Table, known_label: Callable[[str], bool]) -> list[str]:
+    """Return the labels of events, empty where none is given; one may be called "none"."""
+    labels = _texts(table, "label")
+    return [label if known_label(label) or not is_null(label) else "" for label in labels]
 
 
 def _is_bad_row(seconds: Floats, rank: Floats, position: Sequence[str]) -> Mask:
@@ -234,10 +260,8 @@ def _event_ids(batch: Batch, locator: Locator) -> pa.Array:
     given = _texts(batch.table, "event_id")
     file = named(locator.base, batch.path)
     rows = batch.rows.tolist()
-    missing = is_missing(given).tolist()
     event_ids = (
-        f"{file}:{row}" if is_own else event
-        for event, row, is_own in zip(given, rows, missing, strict=True)
+        f"{file}:{row}" if is_null(event) else event for event, row in zip(given, rows, strict=True)
     )
     return pa.array(event_ids, pa.string())
 
@@ -258,28 +282,33 @@ def _texts(table: pa.Table, name: str) -> list[str]:
     return texts
 
 
+def _located(table: pa.Table, locator: Locator) -> list[Located | None]:
+    """Return the images of some rows; None for one that is missing."""
+    references = _texts(table, "image")
+    return [None if is_null(reference) else locator.locate(reference) for reference in references]
+
+
+def skipped_rows(file: str, kind: str, n_rows: int) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the number of rows of a file that are not used, as the table ``skips``, if any."""
+    if n_rows:
+        yield SKIPS.name, table_of([(file, kind, n_rows)], SKIPS.arrow)
+
+
 def _mapped(function: Callable[[str], str], texts: list[str]) -> pa.Array:
     return pa.array(map(function, texts), pa.string())
 
 
-def _numbers(batch: Batch, name: str) -> Floats:
-    """Return a column of numbers, or raise `InputError` if they are not finite."""
-    texts = pd.Series(_texts(batch.table, name), dtype=str)
-    numbers: Floats = pd.to_numeric(texts, errors="coerce").to_numpy().astype(np.float64)
-    bad = ~(np.abs(numbers) < MAX_NUMBER)
-    _refuse_first(bad, batch, name, "a finite number")
-    return numbers
+def _weights(table: pa.Table) -> Floats:
+    """Return ``float64[n]``: the weights of some rows, 1 where none is given, NaN for no number."""
+    texts = pc.fill_null(_given(table, "weight"), "1").to_pandas()
+    weights: Floats = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
+    return weights
 
 
-def _refuse_first(bad: Mask, batch: Batch, name: str, expected: str) -> None:
-    if bad.any():
-        first = int(np.argmax(bad))
-        value = batch.table[name][first].as_py()
-        raise InputError(
-            f"column {name}: {int(bad.sum()):,} of {len(bad):,} values are not {expected}",
-            facts={"file": batch.path, "first": f"{batch.name}:{batch.rows[first] + 1}: {value!r}"},
-            help="correct the file, or leave the column out of `columns`",
-        )
+def _given(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column of texts with nulls for missing ones, or nulls alone if it is missing."""
+    texts = _texts(table, name)
+    return pa.chunked_array([pa.array(texts, pa.string(), mask=is_missing(texts))])
 
 
 def _where(batch: Batch, position: int) -> str:

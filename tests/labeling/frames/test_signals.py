@@ -29,6 +29,12 @@ def test_rows_without_an_image_or_a_text_are_left_out() -> None:
     assert signals_from_texts(frame)["text"].tolist() == ["cat"]
 
 
+@pytest.mark.parametrize("null", ["N/A", " ", "nan", "-"])
+def test_rows_whose_image_or_page_is_a_null_are_left_out(null: str) -> None:
+    columns = {"image": ["a.jpg", null, "b.jpg"], "page": ["p", "p", null], "text": ["x", "y", "z"]}
+    assert signals_from_texts(pa.table(columns), page="page")["text"].to_pylist() == ["x"]
+
+
 def test_numbers_are_refused_as_texts() -> None:
     with pytest.raises(InputError, match="does not contain texts"):
         signals_from_texts(pa.table({"image": [1], "text": ["a"]}))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeling.readers.table_files.cells import is_missing, to_seconds
+from labeling.readers.table_files.cells import to_seconds
 
 SECOND = 1704164645
 """2024-01-02 03:04:05 UTC."""
@@ -53,9 +53,3 @@ def test_times_of_all_kinds_of_tools(text: str, expected: int) -> None:
 )
 def test_a_text_that_is_not_a_time_never_becomes_1970(text: str) -> None:
     assert str(to_seconds([text, "2024-01-02"])[0]) == "nan"
-
-
-def test_keys_that_are_missing() -> None:
-    keys = ["", " ", "null", "NULL", "None", "NaN", "<NA>", r"\N", "undefined", "0", "nano", "é"]
-    assert is_missing(keys).tolist() == [True] * 9 + [False] * 3
-    assert is_missing([]).tolist() == []

@@ -75,10 +75,6 @@ def test_reads_parquet_and_json_lines_alike(folder: Path, kind: str) -> None:
     [
         ("file,words\n", {"image": "file"}, "lacks text"),
         ("file,words\na.jpg,x\n", {"image": "nofile", "text": "words"}, "no column 'nofile'"),
-        ("file,words,w\na.jpg,x,nan\n", BASIC | {"weight": "w"}, "table.csv:2: 'nan'"),
-        ("file,words,w\na.jpg,x,1\na.jpg,x,much\n", BASIC | {"weight": "w"}, "table.csv:3: 'much'"),
-        ("file,words,w\na.jpg,x,1e39\n", BASIC | {"weight": "w"}, "table.csv:2: '1e39'"),
-        ("file,words,w\na.jpg,x,-1\n", BASIC | {"weight": "w"}, "below 0"),
         ("", BASIC, "cannot be read"),
     ],
 )
@@ -183,16 +179,84 @@ def test_events_without_a_time_or_with_a_bad_position_are_rejects(
     assert len(tables["feedback"]) == 1
 
 
+NULLS = ("", " ", "NULL", "None", "nan", "N/A", "n/a", "#N/A", "-", "(null)", r"\N")
+
+
 def test_an_event_without_an_id_is_an_event_of_its_own(folder: Path) -> None:
-    rows = [f"{event},a.jpg,cat,,up,u,,2024-01-01\n" for event in ("", "NULL", " ", "e1", "e1")]
+    rows = [f"{event},a.jpg,cat,,up,u,,2024-01-01\n" for event in (*NULLS, "e1", "e1")]
     event_ids = feedback(folder, "".join(rows))["feedback"]["event_id"].to_pylist()
-    assert event_ids == [f"feedback.csv:{n}" for n in range(1, 4)] + ["e1", "e1"]
+    assert event_ids == [f"feedback.csv:{n}" for n in range(1, len(NULLS) + 1)] + ["e1", "e1"]
 
 
-def test_an_event_without_a_user_is_a_reject(folder: Path) -> None:
-    tables = feedback(folder, "e1,a.jpg,cat,,up,,,2024-01-01\ne2,a.jpg,cat,,up,nan,,2024-01-01\n")
-    assert tables["rejects"]["reason"].to_pylist() == ["no_user", "no_user"]
-    assert len(tables["feedback"]) == 0
+@pytest.mark.parametrize("null", NULLS)
+def test_an_event_without_a_user_an_image_or_a_label_is_a_reject(folder: Path, null: str) -> None:
+    tables = feedback(
+        folder,
+        f"e1,a.jpg,cat,,up,{null},,2024-01-01\n"
+        f"e2,{null},cat,,up,u,,2024-01-01\n"
+        f"e3,a.jpg,{null},{null},up,u,,2024-01-01\n"
+        f"e4,a.jpg,{null},big cats,up,u,{null},2024-01-01\n",
+    )
+    assert tables["rejects"]["reason"].to_pylist() == ["no_image", "no_label", "no_user"]
+    (event,) = tables["feedback"].to_pylist()
+    assert (event["label_id"], event["query"], event["position"]) == (None, "big cats", None)
+
+
+def test_a_label_may_be_called_none(folder: Path) -> None:
+    path = folder / "feedback.csv"
+    path.write_text(FEEDBACK + "e1,a.jpg,none,,up,u,,2024-01-01\n")
+    tables = dict(read_feedback(path, NAMES, Locator(folder, []), {"none"}.__contains__))
+    assert tables["feedback"]["label_id"].to_pylist() == ["none"]
+
+
+@pytest.mark.parametrize("null", NULLS)
+def test_an_image_without_a_name_is_a_reject_whatever_the_template(folder: Path, null: str) -> None:
+    path = folder / "table.csv"
+    path.write_text(f"file,words\n{null},x\na,y\n")
+    locator = Locator(folder, [], template="https://a.org/{image}.jpg")
+    tables = dict(read_signals(path, BASIC, "alt", locator))
+    assert tables["rejects"]["reason"].to_pylist() == ["no_image"]
+    assert tables["images"]["location"].to_pylist() == ["https://a.org/a.jpg"]
+
+
+@pytest.mark.parametrize("null", NULLS)
+def test_cells_of_optional_columns_may_be_empty(folder: Path, null: str) -> None:
+    text = f"file,words,s,w,l\na.jpg,x,{null},{null},{null}\na.jpg,y,title,0.5,en\n"
+    columns = BASIC | {"source": "s", "weight": "w", "lang": "l"}
+    rows = signals(folder, text, columns)["signals"].select(["source", "weight", "lang"])
+    assert rows.to_pylist() == [
+        {"source": "alt", "weight": 1.0, "lang": None},
+        {"source": "title", "weight": 0.5, "lang": "en"},
+    ]
+
+
+@pytest.mark.parametrize("weight", ["much", "-1", "1.1", "1e39", "inf", "1e400", "0x1", "½"])
+def test_a_bad_weight_costs_its_row(folder: Path, weight: str) -> None:
+    text = f"file,words,w\na.jpg,x,1\na.jpg,y,{weight}\na.jpg,z,0\n"
+    tables = signals(folder, text, BASIC | {"weight": "w"})
+    assert tables["signals"]["text"].to_pylist() == ["x", "z"]
+    assert tables["rejects"].to_pylist() == [
+        {"where": "table.csv:3", "reason": "bad_weight", "value": weight}
+    ]
+
+
+def test_rows_without_a_text_are_counted(folder: Path) -> None:
+    tables = signals(folder, 'file,words\na.jpg,\na.jpg," "\na.jpg,x\n', BASIC)
+    assert tables["signals"]["text"].to_pylist() == ["x"]
+    assert len(tables["images"]) == len(tables["placements"]) == 3
+    assert tables["skips"].to_pylist() == [{"file": "table.csv", "kind": "no_text", "n_records": 2}]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "jsonl"])
+def test_a_number_that_is_missing_is_not_the_text_nan(folder: Path, kind: str) -> None:
+    path = folder / f"table.{kind}"
+    rows = [{"file": "a.jpg", "words": float("nan")}, {"file": "a.jpg", "words": 1.5}]
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tables = dict(read_signals(path, BASIC, "alt", Locator(folder, [])))
+    assert tables["signals"]["text"].to_pylist() == ["1.5"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
@@ -274,9 +338,12 @@ def test_a_bad_value_is_named_by_its_row_in_the_file(
 ) -> None:
     monkeypatch.setattr(tabular, "BATCH_BYTES", 200)
     good = ["none.jpg,x,1", *["a.jpg,x,1"] * 99]
-    text = "\n".join(["file,words,w", *good, "a.jpg,x,much"]) + "\n"
-    with pytest.raises(InputError, match="table.csv:102: 'much'"):
-        signals(folder, text, BASIC | {"weight": "w"})
+    (folder / "table.csv").write_text("\n".join(["file,words,w", *good, "a.jpg,x,much"]) + "\n")
+    rejects = everything(folder / "table.csv", BASIC | {"weight": "w"})["rejects"].to_pylist()
+    assert [(row["where"], row["value"]) for row in rejects] == [
+        ("table.csv:2", "none.jpg"),
+        ("table.csv:102", "much"),
+    ]
 
 
 def test_kinds_of_values_and_keys_may_change_within_json_lines(
