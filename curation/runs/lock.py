@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from curation.runs.durable import FULL, reporting_write_errors
-from labeling.errors import BusyError
+from labeling.errors import BusyError, InputError
+
+NAME = ".lock"
 
 
 @contextmanager
@@ -31,12 +33,13 @@ def locked(run_dir: Path) -> Iterator[str]:
     BusyError
         If another process holds the folder.
     InputError
-        If the folder cannot be made or written to.
+        If the folder cannot be made or written to, or holds files that are not winnow's.
     """
     with reporting_write_errors("run folder", run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
+        _refuse_other_folder(run_dir)
         # Without a buffer: its bytes would be written again when the file is closed.
-        handle = (run_dir / ".lock").open("ab+", buffering=0)
+        handle = (run_dir / NAME).open("ab+", buffering=0)
     with handle:
         _acquire(handle, run_dir)
         killed = _read_holder(handle)
@@ -49,6 +52,23 @@ def locked(run_dir: Path) -> Iterator[str]:
             yield killed
         finally:
             handle.truncate(0)
+
+
+def _refuse_other_folder(run_dir: Path) -> None:
+    """Raise `InputError` for a folder of other files, such as the inputs of a run.
+
+    A configuration may lie in the folder of its run before the first command.
+    """
+    if (run_dir / NAME).exists() or any(run_dir.glob("*/CURRENT")):
+        return
+    names = (path.name for path in sorted(run_dir.iterdir()))
+    others = [name for name in names if not name.startswith(".") and not name.endswith(".toml")]
+    if others:
+        raise InputError(
+            "the folder holds other files and no run",
+            facts={"folder": run_dir, "files": ", ".join(others[:5]), "n_files": len(others)},
+            help="name a new or an empty folder for the run",
+        )
 
 
 def _write(handle: BinaryIO, note: bytes) -> None:

@@ -21,6 +21,7 @@ from pipelines.passes import inputs
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.plan import plan
 from pipelines.passes.tables import tables_of
+from pipelines.run.config import SUPPORT_ONLY
 from pipelines.shuffle import partition, segments
 from pipelines.shuffle.engine import ROWS_AT_ONCE, Split, Tables
 
@@ -29,7 +30,7 @@ TAXONOMY_FILE = "taxonomy.jsonl"
 
 @checks_arguments
 def candidates_from_signals(
-    signals: Frame, taxonomy: Taxonomy, *, support_only: tuple[Text, ...] = ()
+    signals: Frame, taxonomy: Taxonomy, *, support_only: tuple[Text, ...] = SUPPORT_ONLY
 ) -> Frame:
     """Label images by the texts about them: `winnow label` on signals alone, in memory.
 
@@ -45,7 +46,8 @@ def candidates_from_signals(
     taxonomy
         The labels.
     support_only
-        Sources that support a candidate of others but make none by themselves.
+        Sources that support a candidate of others but make none by themselves; by default those
+        of `winnow label`.
 
     Returns
     -------

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from curation.runs.stage import Stage
+from labeling.errors import InputError
 from labeling.matching.surface_forms import lost_names
 from labeling.taxonomy.confusables import confusable_names
 from labeling.taxonomy.formats import READ_KEYS
@@ -44,12 +45,26 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     """
     config = config.model_copy(update={"base": str(absolute(Path(config.base)))})
     run_dir = absolute(run_dir)
+    _refuse_inside_input(config, run_dir)
     digests = digests_of("candidates", config)
     labels = replace(taxonomy_files(config), sha256=tuple(digests.values()))
     facts = _name_facts(taxonomy_at(labels))
     with ready(beam_options) as options:
         signals = make_signals(config, labels, run_dir, options)
         return make_candidates(config, labels, signals, facts, run_dir, options)
+
+
+def _refuse_inside_input(config: Config, run_dir: Path) -> None:
+    """Raise `InputError` for a run folder below an input folder, which would read its files."""
+    for entry in config.all_inputs():
+        folders = (Path(config.base, path) for path in entry.path_names)
+        for folder in folders:
+            if folder.is_dir() and run_dir.is_relative_to(absolute(folder)):
+                raise InputError(
+                    "the run folder lies in a folder of inputs, and its files would be read",
+                    facts={"run": run_dir, "input": folder},
+                    help="name a folder elsewhere with --out",
+                )
 
 
 def _name_facts(taxonomy: Taxonomy) -> dict[str, list[str]]:

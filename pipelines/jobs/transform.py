@@ -23,6 +23,7 @@ from labeling.schemas import SIGNALS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.jobs.from_signals import TAXONOMY_FILE, passes_on_signals, split_of, taxonomy_lines
 from pipelines.passes.labeling_pass import Pass
+from pipelines.run.config import SUPPORT_ONLY
 from pipelines.shuffle import partition, segments
 from pipelines.shuffle.engine import ROWS_AT_ONCE
 
@@ -59,7 +60,8 @@ class CandidatesFromSignals(beam.PTransform):
     taxonomy
         The labels; it is sent to every worker.
     support_only
-        Sources that support a candidate of others but make none by themselves.
+        Sources that support a candidate of others but make none by themselves; by default those
+        of `winnow label`.
     n_signals
         Number of signals, about: how names are used is judged on a sample that depends on it. With
         0 all are used.
@@ -79,7 +81,7 @@ class CandidatesFromSignals(beam.PTransform):
     """
 
     taxonomy: Taxonomy
-    support_only: tuple[Text, ...] = ()
+    support_only: tuple[Text, ...] = SUPPORT_ONLY
     n_signals: Natural = 0
     n_buckets: PowerOfTwo = 16
 

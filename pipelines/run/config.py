@@ -18,6 +18,8 @@ from pipelines.run.sections import Overrides, Section, checked, override, read_t
 from training.fit.config import TrainConfig
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+SUPPORT_ONLY = ("linked", "page")
+"""Texts of a linking page or of a whole page: too far from an image to make a candidate alone."""
 
 
 class TaxonomyInput(Section):
@@ -48,7 +50,7 @@ class LabelSettings(Section):
     """Making of candidates."""
 
     support_only: tuple[str, ...] = Field(
-        ("linked", "page"),
+        SUPPORT_ONLY,
         description="sources that support a candidate but do not open one by themselves",
     )
     work_dir: str | None = Field(

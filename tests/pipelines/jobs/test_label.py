@@ -200,6 +200,12 @@ def write_site(base: Path) -> Config:
     return read_config(base / "run.toml")
 
 
+def test_a_run_folder_in_a_folder_of_inputs_is_refused(tmp_path: Path) -> None:
+    config = write_site(tmp_path / "web")
+    with pytest.raises(InputError, match="lies in a folder of inputs"):
+        label(config, tmp_path / "web" / "site" / "run")
+
+
 def test_the_same_bytes_are_one_image(tmp_path: Path) -> None:
     label(write_site(tmp_path / "web"), tmp_path / "run")
     table: pa.Table = open_stage(tmp_path / "run", "signals").table(IMAGES)
