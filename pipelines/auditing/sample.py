@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from curation.audits.audits import agreement, answer, is_drawn_here, sample
@@ -61,9 +62,10 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
         raise InputError("the run has no candidates to audit", facts={"run": run_dir})
     asked = drawn.filter(pa.array(find_pairs(drawn, judged) < 0))
     if not len(asked):
+        n_judged = count_pairs(judged)
         raise InputError(
-            f"all {len(drawn):,} pairs that are drawn have been judged",
-            help=f"ask for more: winnow audit sample {typed(run_dir)} -o audit.n={2 * len(drawn)}",
+            f"{n_judged:,} pairs have been judged, and audit.n asks for {len(drawn):,}",
+            help=f"ask for more: winnow audit sample {typed(run_dir)} -o audit.n={2 * n_judged}",
         )
     signals = current(run_dir, "signals")
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)
@@ -77,6 +79,11 @@ def current_audits(run_dir: Path, candidates: Stage) -> pa.Table:
     if audits is None or audits.manifest["inputs"]["candidates"] != candidates.content:
         return AUDITS.empty()
     return open_stage(run_dir, "audits").table(AUDITS)
+
+
+def count_pairs(audits: pa.Table) -> int:
+    """Return the number of pairs of some audits, each counted once however many judged it."""
+    return len(np.unique(find_pairs(audits, audits)))
 
 
 def import_answers(run_dir: Path, answers: Path) -> Stage:

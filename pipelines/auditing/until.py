@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from curation.audits.audits import is_drawn_here
 from curation.intervals.confidence_sequence import confidence_of_look, n_of_next_look
-from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.looks import Look, number_of, read_looks, write_looks
-from pipelines.auditing.sample import answer_by_truth, current_audits, draw_audits
+from pipelines.auditing.sample import answer_by_truth, count_pairs, current_audits, draw_audits
 from pipelines.run.config import Config
 from pipelines.run.progress import notify
 from pipelines.selecting.scores import score
@@ -43,18 +40,24 @@ def audit_until(config: Config, run_dir: Path, width: float) -> tuple[Look | Non
     """
     candidates = open_stage(run_dir, "candidates")
     by_truth = config.audit.truth is not None
-    if not by_truth and not len(current_audits(run_dir, candidates)):
+    n_judged = count_pairs(current_audits(run_dir, candidates))
+    if not by_truth and not n_judged:
         return None, draw_audits(config, run_dir)[1]
+    # A smaller draw by the truth would replace judgements that an earlier look has counted.
+    config = _with_n(config, max(config.audit.n, n_judged))
     while True:
         if by_truth:
             answer_by_truth(config, run_dir)
         look = look_at(config, run_dir, width)
         if look.width <= width or look.n_audits >= candidates.counts["candidates"]:
             return look, 0
-        larger = config.audit.model_copy(update={"n": look.n_next})
-        config = config.model_copy(update={"audit": larger})
+        config = _with_n(config, look.n_next)
         if not by_truth:
             return look, draw_audits(config, run_dir)[1]
+
+
+def _with_n(config: Config, n: int) -> Config:
+    return config.model_copy(update={"audit": config.audit.model_copy(update={"n": n})})
 
 
 def look_at(config: Config, run_dir: Path, width: float) -> Look:
@@ -76,7 +79,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
         measure(judged, selection, confidence_of_look(k, config.select.confidence))
         for k in (number, number + 1)
     )
-    n_pairs = len(np.unique(find_pairs(verdicts, verdicts)))
+    n_pairs = count_pairs(verdicts)
     width_next_time = next_time["precision_high"] - next_time["precision_low"]
     look = Look(
         audits.content,

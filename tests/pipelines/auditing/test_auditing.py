@@ -153,7 +153,7 @@ def test_a_second_sheet_keeps_the_verdicts_and_asks_for_more(shop: Path, labelle
     sheet, _ = draw_audits(config, labelled)
     first = fill_in(sheet, shop, labelled)
     import_answers(labelled, sheet)
-    with pytest.raises(InputError, match="have been judged"):
+    with pytest.raises(InputError, match="100 pairs have been judged, and audit.n asks for 100"):
         draw_audits(config, labelled)
     sheet, n_asked = draw_audits(with_overrides(config, ["audit.n=150"]), labelled)
     rows = pd.read_csv(sheet, dtype=str, keep_default_na=False)
@@ -199,6 +199,7 @@ def test_audits_are_drawn_until_the_interval_is_narrow(shop: Path, labelled: Pat
     assert [drawn_look.number for drawn_look in looks] == list(range(1, len(looks) + 1))
     assert audit_until(config, labelled, 0.06) == (look, 0)
     assert read_looks(labelled) == looks
+    assert audit_until(config, labelled, 0.5) == (look, 0), "no judgement is given up"
     facts = select(config, labelled).facts
     assert (facts["precision_low"], facts["precision_high"]) == (look.low, look.high)
     assert facts["confidence"] == 0.95
