@@ -75,6 +75,12 @@ class _Commands(click.Group):
                 else:
                     _print_error(error)
             sys.exit(error.exit_code)
+        except click.UsageError as error:
+            facts = {} if error.ctx is None else {"command": error.ctx.command_path}
+            message = error.format_message()
+            if not emit("error", message=message, facts=facts, help="", exit_code=error.exit_code):
+                raise
+            sys.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted: repeat the command to continue", err=True)
             sys.exit(143 if terminated else 130)

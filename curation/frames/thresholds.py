@@ -133,7 +133,9 @@ def judge(
     the scores.
     """
     if candidates is not None and taxonomy is None:
-        raise InputError("candidates are given without the taxonomy of their labels")
+        raise InputError(
+            "candidates are given without the taxonomy of their labels", help="add `taxonomy=`"
+        )
     if candidates is not None:
         _refuse_others(candidates, scored)
 

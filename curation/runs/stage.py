@@ -236,7 +236,9 @@ def read_stage(name: str, directory: Path) -> Stage:
         return Stage(name, directory, unseal(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise IntegrityError(
-            "the manifest of a stage cannot be read", facts={"file": path, "cause": error}
+            "the manifest of a stage cannot be read",
+            facts={"file": path, "cause": error},
+            help=f"delete {directory} and run its command again",
         ) from error
 
 

@@ -96,7 +96,7 @@ def no_input(base: Path, path: str, suffixes: tuple[str, ...]) -> InputError:
         )
     return InputError(
         "an input is missing" if missing else "an input contains no file that is read",
-        facts={"path": base / path, "endings": ", ".join(suffixes)},
+        facts={"path": base / path} | ({} if missing else {"endings": ", ".join(suffixes)}),
         help="correct the path in the configuration; paths start from `base`",
     )
 

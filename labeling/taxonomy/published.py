@@ -119,8 +119,16 @@ def _digest(path: Path) -> str:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return InputError("the taxonomy does not exist", facts={"file": path})
-    return InputError("the taxonomy cannot be read", facts={"file": path, "cause": error})
+        return InputError(
+            "the taxonomy does not exist",
+            facts={"file": path},
+            help="correct the path; in a configuration it starts from `base`",
+        )
+    return InputError(
+        "the taxonomy cannot be read",
+        facts={"file": path, "cause": error},
+        help="give a file of a format in docs/how-to/taxonomies.md",
+    )
 
 
 def _read(files: TaxonomyFiles) -> Taxonomy:
@@ -185,6 +193,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     raise InputError(
                         "the taxonomy is too large",
                         facts={"file": f"{path}:{number}", "largest": largest},
+                        help="leave out labels that no text will name",
                     )
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 if text.strip():

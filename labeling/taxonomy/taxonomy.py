@@ -236,7 +236,9 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
     (('animal', 'cat'), ((), (0,)))
     """
     if not labels:
-        raise InputError("the taxonomy has no labels", facts={"file": where})
+        raise InputError(
+            "the taxonomy has no labels", facts={"file": where}, help="give it one label or more"
+        )
     for label in labels:
         _refuse_bad_label(label, f"{where}:{label.line}")
     _refuse_duplicates(labels, where)

@@ -66,7 +66,11 @@ def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -
         )
     paths = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
     if not paths:
-        raise InputError("the folder holds no Parquet file", facts={"folder": source})
+        raise InputError(
+            "the folder holds no Parquet file",
+            facts={"folder": source},
+            help="name the file of candidates, or the folder of its parts (*.parquet)",
+        )
     inputs = {path.name: file_digest(path) for path in paths}
     if taxonomy_path is not None:
         inputs["labels"] = file_digest(taxonomy_path)

@@ -59,7 +59,11 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
         judged = AUDITS.empty()
     drawn = _draw(config, run_dir, candidates, pool_of(candidates), judged)
     if not len(drawn):
-        raise InputError("the run has no candidates to audit", facts={"run": run_dir})
+        raise InputError(
+            "the run has no candidates to audit",
+            facts={"run": run_dir},
+            help="check the inputs and the taxonomy, and run `winnow label` again",
+        )
     asked = drawn.filter(pa.array(find_pairs(drawn, judged) < 0))
     if not len(asked):
         n_judged = count_pairs(judged)

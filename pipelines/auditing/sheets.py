@@ -145,12 +145,16 @@ def _read_sheet(path: Path) -> pd.DataFrame:
         sheet, is_cut = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, ValueError, pa.ArrowException, csv.Error) as error:
         raise InputError(
-            "the answers cannot be read", facts={"file": path, "cause": error}
+            "the answers cannot be read",
+            facts={"file": path, "cause": error},
+            help="give the sheet as CSV, or a table of answers as Parquet",
         ) from error
     missing = [name for name in REQUIRED if name not in sheet.columns]
     if missing:
         raise InputError(
-            "the answers lack a column", facts={"file": path, "missing": ", ".join(missing)}
+            "the answers lack a column",
+            facts={"file": path, "missing": ", ".join(missing)},
+            help="keep the columns of the sheet that `winnow audit sample` writes",
         )
     sheet.index = pd.Index([f"{path}:{line}" for line in sheet.index])
     sheet = pd.DataFrame({name: sheet.get(name, "") for name in COLUMNS}, index=sheet.index)
@@ -186,7 +190,9 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, bool]:
     twice = [name for name in COLUMNS if names.count(name) > 1]
     if twice:
         raise InputError(
-            "a column of the answers occurs twice", facts={"file": path, "column": twice[0]}
+            "a column of the answers occurs twice",
+            facts={"file": path, "column": twice[0]},
+            help="delete one of them",
         )
     rows, start = {}, reader.line_num + 1
     for row in reader:  # a quoted text may hold line breaks, so that a row has many lines
@@ -202,7 +208,8 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, bool]:
     if odd:
         raise InputError(
             "a line of the answers has another number of columns than the first",
-            facts={"where": f"{path}:{odd[0]}"},
+            facts={"where": f"{path}:{odd[0]}", "columns": len(names)},
+            help="quote texts that hold the separator, or save the sheet as CSV again",
         )
     cells = [[restored(cell) for cell in row] for row in rows.values()]
     return pd.DataFrame(cells, [*rows], names, dtype=str), is_cut

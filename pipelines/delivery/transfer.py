@@ -71,7 +71,9 @@ def transfer_task(
         If its kind does not have a method, or the kind is not plain.
     """
     if not path.exists():
-        raise InputError("there is no such task", facts={"path": path})
+        raise InputError(
+            "there is no such task", facts={"path": path}, help="check the path of the task"
+        )
     kind = kind or kind_of(path)
     known, budget = task_class(kind).methods, task_class(kind).budget
     unknown = [method for method in methods if method not in known]

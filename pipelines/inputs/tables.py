@@ -120,8 +120,8 @@ class FeedbackInput(TableInput):
             name: name
             for name in ("event_id", "image", "label", "query", "kind", "user", "position", "time")
         },
-        description="our name = the file's, as in the default; event_id, position and one of"
-        " label and query may be left out",
+        description="our name = the file's, as in the default; label is an id of the"
+        " taxonomy; event_id, position and one of label and query may be left out",
     )
     image_path: str = _IMAGE_PATH
 

@@ -158,6 +158,7 @@ def _check_columns(columns: Sequence[str], known: Sequence[str]) -> None:
             raise ConfigError(
                 f'there is no column "{name}"{did_you_mean(name, known)}',
                 facts={"columns": ", ".join(known)},
+                help="name columns of the list, separated by commas",
             )
 
 

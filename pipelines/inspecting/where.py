@@ -170,15 +170,30 @@ def read_filter(wheres: Sequence[str], schema: pa.Schema, names: pa.Table | None
     plain, on_lists = pc.scalar(True), []
     for condition in conditions:
         if condition.column == "label" and names is not None:
+            _refuse_unknown(condition, names)
             chosen = names.filter(_bind(condition, names.schema))
             plain &= pc.field("label_id").isin(chosen["label_id"].combine_chunks())
             continue
+        if condition.column == "label_id" and names is not None:
+            _refuse_unknown(condition, names)
         bound = _bind(condition, schema)
         if isinstance(bound, ListCondition):
             on_lists.append(bound)
         else:
             plain &= bound
     return Filter(plain, tuple(on_lists))
+
+
+def _refuse_unknown(condition: Condition, names: pa.Table) -> None:
+    """Raise `ConfigError` for a label that the taxonomy does not have: no row could be of it."""
+    known = names[condition.column].to_pylist()
+    if condition.operator in ("=", "==", "!=") and condition.value not in known:
+        raise ConfigError(
+            f'there is no {condition.column} "{visible(condition.value[:100])}"'
+            f"{did_you_mean(condition.value, known)}",
+            facts={"labels": len(known)},
+            help=f"write {condition.column} ~ TEXT for the labels that contain a text",
+        )
 
 
 def _bind(condition: Condition, schema: pa.Schema) -> pc.Expression | ListCondition:
@@ -189,6 +204,7 @@ def _bind(condition: Condition, schema: pa.Schema) -> pc.Expression | ListCondit
         raise ConfigError(
             f'there is no column "{visible(name[:100])}"{did_you_mean(name, list(types))}',
             facts={"columns": ", ".join(types)},
+            help="name a column of the list",
         )
     value = _value(condition, types[name])
     column, _, inner = name.partition(".")

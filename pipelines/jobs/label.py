@@ -71,23 +71,23 @@ def _name_facts(taxonomy: Taxonomy) -> dict[str, list[str]]:
     """Print what people should know of the names and keys of a taxonomy, and return it as facts."""
     odd, lost = confusable_names(taxonomy), lost_names(taxonomy)
     print_odd_names(odd)
-    _print_first("names of labels match no text", "lost_names", lost)
+    _print_first("names of labels that match no text", "lost_names", lost)
     unread = [
-        f"{key!r} of {n:,} labels{did_you_mean(key.lower(), READ_KEYS)}"
+        f"{key!r}{did_you_mean(key.lower(), READ_KEYS)}, labels with it: {n:,}"
         for key, n in sorted(taxonomy.unread.items())
     ]
-    _print_first("keys of the taxonomy are not read", "unread_keys", unread)
+    _print_first("keys of the taxonomy that are not read", "unread_keys", unread)
     return {"odd_names": odd, "lost_names": lost, "unread_keys": unread}
 
 
 def print_odd_names(names: Sequence[str]) -> None:
     """Print the first sentences of `labeling.taxonomy.confusables.confusable_names`."""
-    _print_first("names of labels look like others; they are kept apart", "odd_names", names)
+    _print_first("names of labels that look like others, and are kept apart", "odd_names", names)
 
 
 def _print_first(title: str, fact: str, sentences: Sequence[str]) -> None:
     if sentences:
-        notify(f"{len(sentences):,} {title}:")
+        notify(f"{title}: {len(sentences):,}")
     for sentence in sentences[:MAX_PRINTED]:
         notify(f"  {sentence}")
     if len(sentences) > MAX_PRINTED:

@@ -48,7 +48,9 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            "the configuration cannot be read", facts={"file": path, "cause": error}
+            "the configuration cannot be read",
+            facts={"file": path, "cause": error},
+            help="name a TOML file in UTF-8",
         ) from error
     try:
         return _loads(text), text
@@ -59,7 +61,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
             facts={"file": path, "cause": error},
             help="a section that may occur more than once has two brackets: [[archive]]"
             if twice
-            else "",
+            else 'a line is `key = value`, with texts in quotes: path = "taxonomy.jsonl"',
         ) from error
 
 

@@ -38,7 +38,11 @@ def is_object(path: str) -> bool:
 def check_folder(path: str) -> None:
     """Raise `ConfigError` unless objects below `path` can be named and reached."""
     if re.search(r"[*?\[]", path):
-        raise ConfigError("the name of a folder holds one of *?[", facts={"folder": path})
+        raise ConfigError(
+            "the name of a folder holds one of *?[",
+            facts={"folder": path},
+            help="choose another folder",
+        )
     scheme = path.partition(":")[0]
     try:
         _system(path)

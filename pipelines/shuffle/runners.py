@@ -86,6 +86,7 @@ def pipeline(beam_options: Sequence[str], n_elements: int) -> beam.Pipeline:
         raise ConfigError(
             "Beam refuses the runner or its options",
             facts={"options": " ".join(options), "cause": error},
+            help="correct the options after the configuration; docs/how-to/engines.md has examples",
         ) from error
 
 

@@ -55,7 +55,7 @@ def test_mixed_scripts_and_lookalikes_are_reported_with_their_code_points() -> N
 def test_the_first_ten_odd_names_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     print_odd_names(odd(**{f"l{n:02d}": f"thing{n} c{CYRILLIC_A}t" for n in range(12)}))
     output = capsys.readouterr().err
-    assert "12 names of labels look like others" in output
+    assert "names of labels that look like others, and are kept apart: 12" in output
     assert output.count(r"c\u0430t") == 10
 
 

@@ -160,6 +160,9 @@ def test_progress_as_json_has_an_object_on_every_line(run_dir: Path, tmp_path: P
     assert (error["event"], error["exit_code"]) == ("error", failed.exit_code)
     assert error["help"] and error["facts"]
     assert winnow("select", tmp_path).stderr.startswith("error: ")
+    misused = winnow("--progress", "json", "select", tmp_path, "--kep", "0.2")
+    assert misused.exit_code == 2
+    assert json.loads(misused.stderr)["facts"]["command"].endswith("select")
 
 
 def test_a_configuration_that_is_shown_can_be_read(run_dir: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The lock of a run folder, and folders that are none."""
+"""The lock of a run folder, and folders of other files."""
 
 from __future__ import annotations
 

@@ -55,6 +55,14 @@ def test_rows_are_shown_with_the_names_of_labels(run_dir: Path) -> None:
     assert done.stderr == "the first 3 of 4 rows: --limit for more\n"
 
 
+@pytest.mark.parametrize("where", ["label = blue-shirt", "label_id != l9"])
+def test_a_filter_by_a_label_that_is_not_known_is_refused(run_dir: Path, where: str) -> None:
+    refused = inspect(run_dir, "selected", "--where", where)
+    column, _, value = where.split()
+    assert refused.exit_code == 2
+    assert f'there is no {column} "{value}" (did you mean "' in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("table", "wheres", "expected"),
     [
@@ -62,7 +70,7 @@ def test_rows_are_shown_with_the_names_of_labels(run_dir: Path) -> None:
         ("selected", ["p_correct >= 0.8", "kept = false"], 1),
         ("selected", ["label ~ 'blue '"], 2),
         ("selected", ["label != red and label_id != l1"], 2),
-        ("selected", ["label_id = 'none'"], 0),
+        ("selected", ["label_id = 'l2'", "kept = true"], 0),
         ("candidates", ["evidence.source = alt and label = red"], 1),
         ("candidates", ["silent = alt"], 0),
         ("taxonomy", ["names.name ~ shirt"], 1),

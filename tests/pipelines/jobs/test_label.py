@@ -236,8 +236,8 @@ def test_names_without_a_match_and_keys_that_are_not_read_are_printed(
     )
     stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
     printed = capsys.readouterr().err
-    assert "2 names of labels match no text:\n  c: no text matches the name 'C++'" in printed
-    assert "'parnets' of 1 labels (did you mean \"parents\"?)" in printed
+    assert "names of labels that match no text: 2\n  c: no text matches the name 'C++'" in printed
+    assert "'parnets' (did you mean \"parents\"?), labels with it: 1" in printed
     assert (len(stage.facts["lost_names"]), len(stage.facts["unread_keys"])) == (2, 1)
 
 
