@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Generator, Iterator
 
-from labeling.readers.web_archives.archive_files import Coding, Window
+from labeling.readers.web_archives.archive_files import Coding, Window, gzip_members
 from labeling.readers.web_archives.codings import MAX_BYTES
 from labeling.readers.web_archives.http import (
     Broken,
@@ -28,8 +27,6 @@ NEXT_HEADER = re.compile(
 """The beginning of a record of a file without compression, after the end of a line."""
 
 _HEADER_BYTES = 16 * 1024
-_ENTRY_BYTES = MAX_BYTES + _HEADER_BYTES
-_BLOCK = 64 * 1024
 
 
 def read_arc(
@@ -40,7 +37,7 @@ def read_arc(
     Returns the offset of the break; None at the end of the file.
     """
     compressed = bool(coding.magic)
-    read = _gzip_entries if compressed else _plain_entries
+    read = gzip_members if compressed else _plain_entries
     entry = None
     for offset, entry in read(file, start):
         header = _HEADER.match(entry or b"")
@@ -77,30 +74,6 @@ def _read_entry(
         is_head = url.startswith("filedesc:")
         return Unused("filedesc record" if is_head else content_type(mime)[0])
     return read_response(Origin(offset, url), stored, wanted, mime=content_type(mime)[0])
-
-
-def _gzip_entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the offset and the content of each gzip member; None if it is damaged."""
-    file.seek(start)
-    offset, waiting = start, file.read(_BLOCK)
-    while waiting:
-        member = zlib.decompressobj(wbits=31)
-        content, n_read = bytearray(), 0
-        try:
-            while waiting and not member.eof and len(content) <= _ENTRY_BYTES:
-                content += member.decompress(waiting, _ENTRY_BYTES + 1 - len(content))
-                n_read += len(waiting)
-                waiting = member.unconsumed_tail or file.read(_BLOCK)
-                n_read -= len(member.unconsumed_tail)
-        except zlib.error:
-            yield offset, None
-            return
-        yield offset, bytes(content)
-        if not member.eof:
-            return
-        offset += n_read - len(member.unused_data)
-        file.seek(offset)
-        waiting = file.read(_BLOCK)
 
 
 def _plain_entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import re
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +18,8 @@ from labeling.readers.web_archives.codings import GZIP, MAX_BYTES
 from labeling.readers.zips import open_member, zipped_names
 
 _ZSTD, _DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"
+_BLOCK = 64 * 1024
+_MEMBER_BYTES = MAX_BYTES + _BLOCK
 _MEMBER = re.compile(r"(.+?\.wacz)#(.+)", re.DOTALL | re.IGNORECASE)
 
 
@@ -57,6 +61,33 @@ def open_archive(path: Path) -> Window:
     if not path.is_file():  # a pipe would block
         raise FileNotFoundError(f"no file {path.name}")
     return Window(io.FileIO(path), 0, path.stat().st_size)
+
+
+def gzip_members(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the offset and the content of each gzip member; None if it is damaged.
+
+    Of a member larger than a record the first `_MEMBER_BYTES` are the last that is yielded.
+    """
+    file.seek(start)
+    offset, waiting = start, file.read(_BLOCK)
+    while waiting:
+        member = zlib.decompressobj(wbits=31)
+        content, n_read = bytearray(), 0
+        try:
+            while waiting and not member.eof and len(content) <= _MEMBER_BYTES:
+                content += member.decompress(waiting, _MEMBER_BYTES + 1 - len(content))
+                n_read += len(waiting)
+                waiting = member.unconsumed_tail or file.read(_BLOCK)
+                n_read -= len(member.unconsumed_tail)
+        except zlib.error:
+            yield offset, None
+            return
+        yield offset, bytes(content)
+        if not member.eof:
+            return
+        offset += n_read - len(member.unused_data)
+        file.seek(offset)
+        waiting = file.read(_BLOCK)
 
 
 class BadDictionary(ValueError):

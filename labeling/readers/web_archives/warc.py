@@ -32,6 +32,11 @@ from labeling.readers.web_archives.archive_files import (
     open_archive,
 )
 from labeling.readers.web_archives.codings import MAX_BYTES
+from labeling.readers.web_archives.field_names import (
+    can_have_any_names,
+    has_other_names,
+    records_of_any_names,
+)
 from labeling.readers.web_archives.http import (
     MAX_HEAD,
     Broken,
@@ -87,9 +92,9 @@ def read_records(path: Path, wanted: Wanted, start: int = 0) -> Iterator[Record 
 
 
 def read_warc(
-    path: Path, read: Callable[[WarcRecord], _Item], start: int = 0
+    path: Path, read: Callable[[WarcRecord, int], _Item], start: int = 0
 ) -> Iterator[_Item | Broken]:
-    """Read a WARC file by a function of its records.
+    """Read a WARC file by a function of its records and their offsets.
 
     A record that the function returns as ``truncated`` is a break: reading resumes after it, at the
     next byte that looks like the beginning of a record. The rest is as for `read_records`.
@@ -137,22 +142,23 @@ def _warc_run(
     file: Window,
     start: int,
     coding: Coding,
-    read: Callable[[WarcRecord], _Item],
+    read: Callable[[WarcRecord, int], _Item],
 ) -> _Run[_Item]:
     """Read records up to the first break; return its offset."""
     n_read, last, shared, magic = 0, start, False, coding.magic
     try:
         for record in _iterator(file, start, coding):
             offset = record.stream_pos
+            if has_other_names(record) and can_have_any_names(coding):
+                return (yield from _run_of_any_names(file, offset, coding, read))
             if magic and n_read and not shared and not _begins_member(file, offset, last, magic):
                 shared = True
                 yield Broken(offset, "shared_member", "records share a gzip member")
             n_read, last = n_read + 1, offset
             oversized = record.content_length > MAX_BYTES
-            item = read(record)
+            item = read(record, offset)
             yield item
-            is_cut = isinstance(item, Broken) and item.reason == "truncated"
-            if is_cut or (oversized and magic):
+            if _is_cut(item) or (oversized and magic):
                 return last
     except (OSError, *PARSING_ERRORS) as error:
         if n_read or start == 0:
@@ -161,6 +167,27 @@ def _warc_run(
     if not n_read and start == 0:
         yield Broken(0, "truncated", "no record")
     return None
+
+
+def _run_of_any_names(
+    file: Window, start: int, coding: Coding, read: Callable[[WarcRecord, int], _Item]
+) -> _Run[_Item]:
+    """Read as `_warc_run` does, whatever case the names of fields have."""
+    for offset, record, rest in records_of_any_names(file, start, coding):
+        if record is None:
+            yield Broken(offset, "truncated", "no WARC record")
+            return offset
+        item = read(record, offset)
+        yield item
+        if _is_cut(item) or record.content_length > MAX_BYTES:
+            return offset
+        if rest.strip():
+            yield Broken(offset, "shared_member", "records after the first are not read")
+    return None
+
+
+def _is_cut(item: object) -> bool:
+    return isinstance(item, Broken) and item.reason == "truncated"
 
 
 def _iterator(file: Window, start: int, coding: Coding) -> ArchiveIterator:
@@ -175,8 +202,8 @@ def _begins_member(file: Window, offset: int, last: int, magic: bytes) -> bool:
     return offset > last and file.read_at(offset, len(magic)) == magic
 
 
-def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Unused | Broken:
-    offset, length = record.stream_pos, record.content_length
+def _read_warc(record: WarcRecord, offset: int, wanted: Wanted) -> Record | Unused | Broken:
+    length = record.content_length
     url = (record.headers.get("WARC-Target-URI") or "").strip("<>")
     declared = (record.headers.get("Content-Length") or "").strip()
     if not declared or declared.lstrip("0") != str(length or ""):  # an impossible one is read as 0
@@ -191,7 +218,7 @@ def _read_warc(record: WarcRecord, wanted: Wanted) -> Record | Unused | Broken:
         return Broken(offset, "truncated", url)
     payload = record.headers.get("WARC-Payload-Digest") or ""
     if record.record_type == WarcRecordType.revisit:
-        return _revisit(record, url, block, payload)
+        return _revisit(record, offset, url, block, payload)
     origin = Origin(offset, url, payload, _cut(record))
     if record.record_type == WarcRecordType.resource:
         head = Head(200, *content_type(record.headers.get("Content-Type")))
@@ -219,12 +246,14 @@ def _cut(record: WarcRecord) -> str:
     return f"segment {segment} of several" if segment else ""
 
 
-def _revisit(record: WarcRecord, url: str, block: bytes, payload: str) -> Record | Broken:
+def _revisit(
+    record: WarcRecord, offset: int, url: str, block: bytes, payload: str
+) -> Record | Broken:
     """Return a record without body that redirects to the one whose body it repeats."""
     original = (record.headers.get("WARC-Refers-To-Target-URI") or url).strip("<>")
     parsed = parse_head(block)
     mime = parsed[0].mime if parsed else ""
     if not is_url(url):
-        return Broken(record.stream_pos, "bad_url", url)
+        return Broken(offset, "bad_url", url)
     head = Head(304, mime, None, original)
-    return Record(record.stream_pos, url, head, b"", payload, is_revisit=True)
+    return Record(offset, url, head, b"", payload, is_revisit=True)

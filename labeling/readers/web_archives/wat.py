@@ -39,8 +39,8 @@ def read_wat(path: Path) -> Iterator[tuple[int, Page] | Unused | Broken]:
             yield item
 
 
-def _read(record: WarcRecord) -> tuple[int, Page] | Unused | Broken:
-    offset, length = record.stream_pos, record.content_length
+def _read(record: WarcRecord, offset: int) -> tuple[int, Page] | Unused | Broken:
+    length = record.content_length
     url = record.headers.get("WARC-Target-URI") or ""
     if length > MAX_METADATA_BYTES:
         return Broken(offset, "too_large", url)

@@ -365,3 +365,46 @@ def test_wat_counts_metadata_of_other_records_than_pages(tmp_path: Path) -> None
         "text/css": 1,
         "warcinfo record": 1,
     }
+
+
+def in_other_case(stored: bytes) -> bytes:
+    head, end, block = stored.partition(b"\r\n\r\n")
+    for name in (b"WARC-Type", b"WARC-Target-URI", b"Content-Length", b"Content-Type"):
+        head = head.replace(name, name.lower())
+    return head + end + block
+
+
+@pytest.mark.parametrize("name", ["x.warc", "x.warc.gz"])
+def test_names_of_fields_may_have_any_case(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name)
+    usual = tables_of(path)
+    records = [in_other_case(record(response)) for response in RESPONSES]
+    path.write_bytes(members(records) if name.endswith(".gz") else b"".join(records))
+    tables = tables_of(path)
+    for table in ("signals", "placements", "links", "skips", "rejects"):
+        assert tables[table].equals(usual[table])
+    for image in tables["images"].to_pylist():
+        if image["n_bytes"]:
+            body = read_stored(path, int(image["location"].rpartition("#")[2])) or b""
+            assert ids.digest(body) == image["image_id"]
+
+
+def test_the_case_of_names_may_differ_in_one_file_and_damage_costs_a_record(tmp_path: Path) -> None:
+    pages = [PAGE._replace(url=f"http://a.org/{n}.html") for n in range(5)]
+    records = [record(page) for page in pages]
+    for n in (1, 3):
+        records[n] = in_other_case(records[n])
+    records[2] = b"WARC/1.0\r\nwarc-type: response\r\n\r\n"
+    for name, content in (("x.warc", b"".join(records)), ("x.warc.gz", members(records))):
+        (tmp_path / name).write_bytes(content)
+        items = list(read_records(tmp_path / name, lambda status, mime: True))
+        assert [item.url[-6] for item in items if isinstance(item, Record)] == ["0", "1", "3", "4"]
+        assert [item.reason for item in items if isinstance(item, Broken)] == ["truncated"]
+
+
+def test_records_of_other_names_in_one_member_are_one_reject(tmp_path: Path) -> None:
+    content = gzip.compress(b"".join(in_other_case(record(page)) for page in (PAGE, PAGE)))
+    (tmp_path / "x.warc.gz").write_bytes(content)
+    items = list(read_records(tmp_path / "x.warc.gz", lambda status, mime: True))
+    assert isinstance(items[0], Record) and isinstance(items[1], Broken)
+    assert items[1].reason == "shared_member" and len(items) == 2

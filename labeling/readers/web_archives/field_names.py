@@ -1,0 +1,83 @@
+"""WARC records whose fields have names in another case than usual, such as ``content-length``.
+
+The standard ignores the case (ISO 28500, section 4), but FastWARC 2.0 knows type and length of a
+record by the usual names alone. Records are read one by one here, with these names put right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from io import BytesIO
+
+from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
+
+from labeling.readers.web_archives.archive_files import Coding, Window, gzip_members
+from labeling.readers.web_archives.codings import GZIP, MAX_BYTES
+from labeling.readers.web_archives.http import MAX_HEAD
+
+_USUAL = {name.lower(): name for name in (b"WARC-Type", b"Content-Length", b"Content-Type")}
+_NAME = re.compile(rb"^(WARC-Type|Content-Length|Content-Type)(?=:)", re.IGNORECASE | re.MULTILINE)
+_HEAD = re.compile(rb"\s*WARC/\d[^\n]*\n(?:[^\r\n][^\n]*\n)*+\r?\n")
+_LENGTH = re.compile(rb"^Content-Length:\s*(\d{1,15})\s*$", re.IGNORECASE | re.MULTILINE)
+
+
+def has_other_names(record: WarcRecord) -> bool:
+    """Return whether FastWARC does not know the type or the length of a record by its name."""
+    if record.record_type != WarcRecordType.unknown and record.content_length:
+        return False
+    names = {name.lower(): name for name, _ in record.headers.items()}
+    return any(names.get(name.lower(), name) != name for name in ("WARC-Type", "Content-Length"))
+
+
+def records_of_any_names(
+    file: Window, start: int, coding: Coding
+) -> Iterator[tuple[int, WarcRecord | None, bytes]]:
+    """Yield the offset of each record from another on, the record, and bytes that follow it.
+
+    Parameters
+    ----------
+    file, coding
+        An archive without compression, or of gzip members.
+    start
+        Offset of the first record.
+
+    Yields
+    ------
+    offset, record, rest
+        None for the record, after which reading ends, if it cannot be read. A record of more than
+        `MAX_BYTES` is cut there. There is a rest only within a gzip member.
+    """
+    for offset, content in (gzip_members if coding.magic else _entries)(file, start):
+        head = _HEAD.match(content or b"")
+        length = _LENGTH.search(head[0]) if head else None
+        if content is None or head is None or length is None:
+            yield offset, None, b""
+            return
+        end = head.end() + int(length[1])
+        usual = _NAME.sub(lambda name: _USUAL[name[1].lower()], head[0])
+        whole = BytesIO(usual + content[head.end() : end])
+        yield offset, next(iter(ArchiveIterator(whole, parse_http=False)), None), content[end:]
+
+
+def can_have_any_names(coding: Coding) -> bool:
+    """Return whether `records_of_any_names` reads archives of a coding."""
+    return coding.magic in (b"", GZIP)
+
+
+def _entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the offset and the bytes of each record of an archive without compression."""
+    offset = start
+    while first_bytes := file.read_at(offset, MAX_HEAD):
+        blanks = len(first_bytes) - len(first_bytes.lstrip())
+        if blanks:
+            offset += blanks
+            continue
+        head = _HEAD.match(first_bytes)
+        length = _LENGTH.search(head[0]) if head else None
+        if head is None or length is None:
+            yield offset, None
+            return
+        n_bytes = head.end() + int(length[1])
+        yield offset, file.read_at(offset, min(n_bytes, head.end() + MAX_BYTES))
+        offset += n_bytes
