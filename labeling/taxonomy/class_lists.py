@@ -6,6 +6,7 @@ labels without names above the others.
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 import unicodedata
@@ -28,15 +29,16 @@ from labeling.taxonomy.taxonomy import Label
 
 KEYS = {
     "id": ("id", "label_id", "synset", "wnid"),
-    "name": ("name", "names", "label", "class", "class_name", "category", "display_name"),
+    "name": ("name", "names", "label", "label_name", "class", "class_name", "category")
+    + ("category_name", "display_name"),
     "synonyms": ("synonyms", "aliases"),
     "parent": ("parent", "parents", "supercategory"),
     "gloss": ("gloss", "definition", "description"),
 }
 """Columns of tables and keys of JSON objects that are read, under all their names."""
 
-ONE_COLUMN = ("labels", "classes", "categories", "class names", "class_names", "title", "titles")
-"""Headers of tables of one column, as are those of names in `KEYS`."""
+LISTED = ("labels", "label_names", "classes", "class_names", "categories", "title", "titles")
+"""Headers of names in tables that have none of those in `KEYS`."""
 
 LISTS = ("categories", "id2label", "names", "classes", "labels", "label2id")
 """Keys of files whose value is the list of classes, of COCO, Hugging Face and Ultralytics."""
@@ -47,6 +49,7 @@ MAX_YAML = 4 << 20
 _OURS = {theirs: ours for ours, all_theirs in KEYS.items() for theirs in all_theirs}
 _SEVERAL = ("name", "synonyms", "parent")
 _INDEX = re.compile(r"(\d+)(?:\s*[:.,)]|\s+-(?=\s)|(?=\s))\s*(?=\S)", re.ASCII)
+_COMMENT = re.compile(r"#(?:\s|\Z)")
 _SYNSET = re.compile(r"(n\d{8})[\s,:]+(.+)")
 
 Row = Mapping[str, Any]
@@ -74,16 +77,23 @@ def label_id_of_name(name: str) -> str:
 def read_names(lines: Lines, where: str) -> Iterator[Label]:
     """Read a text file with a label in each line: its names, with commas between.
 
-    A line may begin with the id of a synset, as in ImageNet's lists (``n01440764 tench``), or be a
-    comment after ``#``. Numbers before all names that count from 0 or 1 (``0: person``) are left
-    out.
+    A line may begin with the id of a synset, as in ImageNet's lists (``n01440764 tench``). Numbers
+    before all names that count from 0 or 1 (``0: person``) are left out, and so are, with a note,
+    comments (``#`` and a space) and a header in the first line (``Labels``).
     """
-    texts = [(number, line.strip()) for number, line in lines]
-    texts = [(number, text) for number, text in texts if not text.startswith("#")]
+    stripped = [(number, line.strip()) for number, line in lines]
+    texts = [(number, text) for number, text in stripped if not _COMMENT.match(text)]
+    n_comments = len(stripped) - len(texts)
+    notes = [f"comments (lines of # and a space): {n_comments:,}"] if n_comments else []
+    if len(texts) > 1 and _is_header([texts[0][1]]):
+        notes.append(f"line {texts[0][0]}: {texts[0][1]!r} is a header and no label")
+        del texts[0]
     for (number, _), text in zip(texts, _without_indices([t for _, t in texts]), strict=True):
         synset = _SYNSET.fullmatch(text)
         names = _split(synset[2] if synset else text, ",")
-        yield _label(synset[1] if synset else "", names, number, where)
+        label = _label(synset[1] if synset else "", names, number, where)
+        yield replace(label, notes=tuple(notes))
+        notes = []
 
 
 def _without_indices(texts: Sequence[str]) -> Sequence[str]:
@@ -103,15 +113,16 @@ def read_table(lines: Lines, where: str) -> Iterator[Label]:
     """
     texts = list(lines)
     delimiter = delimiter_of(texts[0][1], _is_header) if texts else ","
-    rows = list(csv_rows(texts, where, delimiter))
-    header = [column.strip() for column in rows[0][1]] if rows else []
-    if len(header) == 1 and header[0].lower() in ONE_COLUMN:
-        header = ["name"]
+    rows = [row for row in csv_rows(texts, where, delimiter) if any(map(str.strip, row[1]))]
+    header = rows[0][1] if rows else []
     if not _is_header(header):
         if len(header) > 1:
             message = "a table of labels begins with neither child, parent nor a column of names"
             raise bad_line(f"{message} ({', '.join(KEYS['name'])})", f"{where}:1", texts[0][1])
         header, rows = ["name"], [(0, []), *rows]
+    if "name" not in map(_ours, header):
+        header = ["name" if _key(column) in LISTED else column for column in header]
+    header = [column.strip() for column in header]
     table = []
     for number, row in rows[1:]:
         if len(row) != len(header):
@@ -123,7 +134,22 @@ def read_table(lines: Lines, where: str) -> Iterator[Label]:
 
 
 def _is_header(columns: Sequence[str]) -> bool:
-    return "name" in map(_ours, columns)
+    return any(_ours(column) == "name" or _key(column) in LISTED for column in columns)
+
+
+def is_table(first: str) -> bool:
+    """Return whether the first line of a text is a header of ids and names.
+
+    Examples
+    --------
+    >>> [is_table(line) for line in ("id,name", "Name;Parent", "name", "cat, name tag")]
+    [True, True, False, False]
+    """
+
+    def is_header(columns: list[str]) -> bool:
+        return len(columns) > 1 and all(map(_ours, columns)) and _is_header(columns)
+
+    return any(is_header(next(csv.reader([first], delimiter=sign), [])) for sign in ",\t;")
 
 
 def read_json(lines: Lines, where: str) -> Iterator[Label]:
@@ -188,7 +214,11 @@ def _of_names(names: Iterable[Any], where: str) -> Iterator[Label]:
         label = _label("", _split(name, ","), number, where)
         seen[label.label_id] += 1
         n_seen = seen[label.label_id]
-        yield replace(label, label_id=f"{label.label_id}-{n_seen}") if n_seen > 1 else label
+        if n_seen > 1:
+            label_id = f"{label.label_id}-{n_seen}"
+            note = f"class {number:,}: {name!r} is another's name too, the id is {label_id}"
+            label = replace(label, label_id=label_id, notes=(note,))
+        yield label
 
 
 def _labels(rows: Sequence[tuple[int, Row]], where: str) -> Iterator[Label]:
@@ -245,4 +275,8 @@ def _split(text: str, signs: str) -> list[str]:
 
 def _ours(key: Any) -> str:
     """Return the key of `KEYS` that a column or a key of JSON means, or an empty text."""
-    return _OURS.get(str(key).strip().lower(), "")
+    return _OURS.get(_key(key), "")
+
+
+def _key(key: Any) -> str:
+    return re.sub(r"[\s-]+", "_", str(key).strip(' \ufeff"').lower())

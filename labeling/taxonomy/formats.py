@@ -12,7 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from labeling.errors import InputError
-from labeling.taxonomy.class_lists import KEYS, read_json, read_names, read_table, read_yaml
+from labeling.taxonomy.class_lists import (
+    KEYS,
+    is_table,
+    read_json,
+    read_names,
+    read_table,
+    read_yaml,
+)
 from labeling.taxonomy.parsing import Lines, bad_line, csv_rows, delimiter_of, parse_json
 from labeling.taxonomy.taxonomy import Label
 
@@ -72,7 +79,10 @@ def read_edges(lines: Lines, where: str) -> Iterator[Label]:
     first: dict[str, int] = {}
     names: dict[str, dict[str, None]] = defaultdict(dict)
     parents: dict[str, dict[str, None]] = defaultdict(dict)
-    for number, row in rows:
+    for number, written in rows:
+        row = [cell.strip() for cell in written]
+        if not any(row):
+            continue
         if len(row) != len(header) or not row[0]:
             raise bad_line(
                 "a row of an edge list has missing columns", f"{where}:{number}", str(row)
@@ -253,7 +263,12 @@ FORMATS: Mapping[str, Format] = {
     "openimages": Format(read_openimages, lambda _, first: bool(_OPEN_IMAGES.match(first)), True),
     "tencent": Format(read_tencent, lambda _, first: first.startswith("category_index\t")),
     "edges": Format(read_edges, lambda _, first: bool(_EDGES.match(first))),
-    "table": Format(read_table, lambda name, _: name.endswith((".csv", ".tsv"))),
+    "table": Format(
+        read_table,
+        lambda name, first: (
+            name.endswith((".csv", ".tsv")) or (name.endswith(".txt") and is_table(first))
+        ),
+    ),
     "json": Format(read_json, lambda name, _: name.endswith(".json")),
     "yaml": Format(read_yaml, lambda name, _: name.endswith((".yaml", ".yml"))),
     "names": Format(read_names, lambda name, _: name.endswith((".txt", ".names"))),

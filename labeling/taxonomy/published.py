@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +21,9 @@ MAX_BYTES = 1 << 30
 
 MAX_LINE_BYTES = 64 << 20
 """Bytes of a line; the hierarchy of Open Images may be a single one."""
+
+
+_CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")
 
 
 @dataclass(frozen=True)
@@ -124,10 +128,11 @@ def _unreadable(path: Path, error: Exception) -> InputError:
             facts={"file": path},
             help="correct the path; in a configuration it starts from `base`",
         )
+    remedy = "give a file of a format in docs/how-to/taxonomies.md"
     return InputError(
         "the taxonomy cannot be read",
         facts={"file": path, "cause": error},
-        help="give a file of a format in docs/how-to/taxonomies.md",
+        help="save it as UTF-8" if isinstance(error, UnicodeDecodeError) else remedy,
     )
 
 
@@ -196,8 +201,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                         help="leave out labels that no text will name",
                     )
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                if text.strip():
-                    yield number, text
+                # Spreadsheets of old end lines with carriage returns alone.
+                for part in _CARRIAGE_RETURN.split(text) if "\r" in text else (text,):
+                    if part.strip():
+                        yield number, part
     except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error) from error
 

@@ -41,6 +41,8 @@ class Label:
         Line of its file, for messages.
     unread
         Keys or columns of its line that are not read.
+    notes
+        Sentences on its file for people, such as the number of comments before it.
     """
 
     label_id: str
@@ -49,6 +51,7 @@ class Label:
     gloss: str | None = None
     line: int = 0
     unread: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,8 @@ class Taxonomy:
         Definition of each label, or None.
     unread
         Number of labels with each key or column of the file that is not read.
+    notes
+        Sentences on the file: comments, headers and repeated names.
     """
 
     label_ids: tuple[str, ...]
@@ -76,6 +81,7 @@ class Taxonomy:
     parents: tuple[tuple[int, ...], ...]
     glosses: tuple[str | None, ...]
     unread: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.label_ids)
@@ -260,6 +266,7 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
         parents=tuple(parents),
         glosses=tuple(label.gloss for label in ordered),
         unread=dict(Counter(key for label in labels for key in label.unread)),
+        notes=tuple(note for label in labels for note in label.notes),
     )
 
 

@@ -77,7 +77,10 @@ def _name_facts(taxonomy: Taxonomy) -> dict[str, list[str]]:
         for key, n in sorted(taxonomy.unread.items())
     ]
     _print_first("keys of the taxonomy that are not read", "unread_keys", unread)
-    return {"odd_names": odd, "lost_names": lost, "unread_keys": unread}
+    notes = list(taxonomy.notes)
+    _print_first("notes on the taxonomy", "taxonomy_notes", notes)
+    names = {"odd_names": odd, "lost_names": lost}
+    return names | {"unread_keys": unread, "taxonomy_notes": notes}
 
 
 def print_odd_names(names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from labeling.errors import InputError
-from labeling.taxonomy.class_lists import ONE_COLUMN
+from labeling.taxonomy.class_lists import LISTED
 from labeling.taxonomy.published import TaxonomyFiles, read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy
 
@@ -42,8 +42,20 @@ def names_of(taxonomy: Taxonomy) -> dict[str, list[str]]:
         ("a.csv", "name;parent\ncat;pet\npet;\n", {"cat": ["cat"], "pet": ["pet"]}),
         ("a.csv", '"id";"Name"\r\nx;"a;b"\r\n', {"x": ["a", "b"]}),
         ("a.csv", "cat;puss\ndog\n", {"cat": ["cat", "puss"], "dog": ["dog"]}),
-        *(("a.csv", f"{head}\ncat\n", {"cat": ["cat"]}) for head in ONE_COLUMN),
+        *(("a.csv", f"{head}\ncat\n", {"cat": ["cat"]}) for head in LISTED),
         ("a.csv", "Labels\ncat\n", {"cat": ["cat"]}),
+        *(
+            ("a.txt", f"{head}\ncat\n", {"cat": ["cat"]})
+            for head in ("Labels", "classes", "title", "name", "class_name", "Class Name")
+        ),
+        ("a.txt", "id,name\nx,cat\n", {"x": ["cat"]}),
+        ("a.csv", "id,Class Name,n\nx,cat,1\n\n,,\n", {"x": ["cat"]}),
+        ("a.csv", "id,title\nx,cat\n", {"x": ["cat"]}),
+        ("a.txt", "name\n", {"name": ["name"]}),
+        ("a.txt", "cat\rdog\r", {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.csv", "name\rcat\rdog\r", {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.csv", "child,parent\npet,\n,\ncat, pet\n", {"cat": [], "pet": []}),
+        ("a.txt", "#tag\n# pets\n#\nC\n", {"tag-595817b8": ["#tag"], "c": ["C"]}),
         ("a.csv", "Category\ncat\n", {"cat": ["cat"]}),
         ("a.csv", "Child;Parent\npet;\ncat;pet\n", {"cat": [], "pet": []}),
         ("a.tsv", "child\tparent\npet\t\ncat\tpet\n", {"cat": [], "pet": []}),
@@ -78,6 +90,18 @@ def test_lists_of_classes_are_read(
     tmp_path: Path, file: str, content: Any, expected: dict[str, list[str]]
 ) -> None:
     assert labels(tmp_path / file, content) == expected
+
+
+def test_lines_that_are_no_label_and_repeated_names_have_notes(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("# mine\nLabels\ncat\n#\n# more\n")
+    (tmp_path / "a.json").write_text('["cat", "dog", "cat"]')
+    assert read_taxonomy(tmp_path / "a.txt").notes == (
+        "comments (lines of # and a space): 3",
+        "line 2: 'Labels' is a header and no label",
+    )
+    assert read_taxonomy(tmp_path / "a.json").notes == (
+        "class 3: 'cat' is another's name too, the id is cat-2",
+    )
 
 
 def test_supercategories_are_labels_without_names(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_wordnet_takes_hypernyms_and_instance_hypernyms(tmp_path: Path) -> None:
         ("t.csv", "child,parent\na,\na,\n", "lines: 2, 3"),
         ("t.csv", "child,parent\na/b,\n", "'a/b'"),
         ("t.csv", "child,parent\n../x,\n", "t.csv:2"),
-        ("t.csv", 'child,parent\n"a\n",\n', "characters"),
+        ("t.csv", 'child,parent\n"a\nb",\n', "characters"),
         ("t.csv", "child,parent\na\n", "has missing columns"),
         ("t.csv", "kind,of\na,b\n", "child, parent"),
         ("t.csv", 'child,parent\n"a,b\n', "not CSV"),

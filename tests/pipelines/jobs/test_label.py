@@ -241,6 +241,19 @@ def test_names_without_a_match_and_keys_that_are_not_read_are_printed(
     assert (len(stage.facts["lost_names"]), len(stage.facts["unread_keys"])) == (2, 1)
 
 
+def test_notes_on_the_taxonomy_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "texts.csv").write_text("image,text\nhttps://i.org/1.jpg,a cat\n")
+    (tmp_path / "labels.txt").write_text("# pets\nLabels\ncat\n")
+    (tmp_path / "run.toml").write_text(
+        '[taxonomy]\npath = "labels.txt"\n[[signals]]\npath = "texts.csv"\n'
+    )
+    stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
+    assert "2 notes on the taxonomy:\n  comments (lines of #" in capsys.readouterr().err
+    assert len(stage.facts["taxonomy_notes"]) == 2
+
+
 def test_a_sample_reads_the_first_rows_of_each_input_and_is_marked(tmp_path: Path) -> None:
     write_shop(tmp_path / "shop")
     config = read_config(tmp_path / "shop" / "run.toml", {"label.limit": 25})
