@@ -92,7 +92,7 @@ def test_lists_of_classes_are_read(
     assert labels(tmp_path / file, content) == expected
 
 
-def test_lines_that_are_no_label_and_repeated_names_have_notes(tmp_path: Path) -> None:
+def test_comments_headers_and_repeated_names_have_notes(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("# mine\nLabels\ncat\n#\n# more\n")
     (tmp_path / "a.json").write_text('["cat", "dog", "cat"]')
     assert read_taxonomy(tmp_path / "a.txt").notes == (
