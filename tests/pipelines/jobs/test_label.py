@@ -250,7 +250,7 @@ def test_notes_on_the_taxonomy_are_printed(
         '[taxonomy]\npath = "labels.txt"\n[[signals]]\npath = "texts.csv"\n'
     )
     stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
-    assert "2 notes on the taxonomy:\n  comments (lines of #" in capsys.readouterr().err
+    assert "notes on the taxonomy: 2\n  comments (lines of #" in capsys.readouterr().err
     assert len(stage.facts["taxonomy_notes"]) == 2
 
 
