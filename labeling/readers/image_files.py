@@ -94,7 +94,7 @@ class Locator:
         location = PurePosixPath(path)
         if location.is_relative_to(self.base):
             location = location.relative_to(self.base)
-        if location.is_absolute() or ".." in location.parts:
+        if location.is_absolute() or ".." in location.parts or not is_utf8(path):
             return None
         try:
             if not (self.base / location).is_file():
@@ -133,6 +133,11 @@ def site_paths(url: str) -> list[str]:
     host = host_of(url)
     hosts = [host, ada_url.idna_to_unicode(host)] if "xn--" in host else [host]
     return list(dict.fromkeys(f"{host}/{name}" for host in hosts for name in names))
+
+
+def is_utf8(name: str) -> bool:
+    """Return whether the name of a file is text, as all that is written into tables."""
+    return name.isascii() or name.encode("utf-8", "replace").decode() == name
 
 
 def named(base: Path, path: Path) -> str:

@@ -1,12 +1,15 @@
-"""Files of inputs by their paths, patterns and endings; and those that no reader takes."""
+"""Files of inputs by their paths, patterns and endings; and what no reader takes."""
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labeling.errors import InputError
+from labeling.readers.folders import entries, matches
+from labeling.readers.image_files import is_utf8, named
 
 COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
 """Endings of compressed text files, and that of others."""
@@ -30,8 +33,15 @@ HIDDEN = "hidden"
 """Ending of files whose name, or a folder above, begins with a dot, or is of ``__MACOSX``."""
 
 
+BROKEN, NO_FILE, REPEATED = "broken links", "pipes or devices", "repeated by links"
+UNREADABLE, ODD_NAME = "folders that cannot be read", "with a name that is not UTF-8"
+"""Kinds of what is in a folder and is not read."""
+
+
 def input_files(base: Path, paths: str | Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
     """Return the files with one of the endings at some paths and below, sorted.
+
+    A file that is reached twice, by links or by several paths, is returned once.
 
     Parameters
     ----------
@@ -47,26 +57,57 @@ def input_files(base: Path, paths: str | Sequence[str], suffixes: tuple[str, ...
     InputError
         If there are no such files at one of the paths.
     """
-    files: set[Path] = set()
-    for path in [paths] if isinstance(paths, str) else paths:
-        taken = [file for file in _files(base, path) if _is_taken(file, path, base, suffixes)]
-        if not taken:
-            raise no_input(base, path, suffixes)
-        files.update(taken)
-    return sorted(files)
+    return sorted(_once(_taken(base, paths, suffixes)))
 
 
 def skipped_files(
     base: Path, paths: str | Sequence[str], suffixes: tuple[str, ...]
 ) -> dict[Path, str]:
-    """Return the files at some paths that `input_files` leaves out, with their endings."""
+    """Return what is at some paths and `input_files` leaves out: endings, or other kinds."""
     skipped: dict[Path, str] = {}
+    taken: list[Path] = []
     for path in [paths] if isinstance(paths, str) else paths:
-        for file in _files(base, path):
-            if not _is_taken(file, path, base, suffixes):
-                hidden = _is_hidden(file, base / path)
-                skipped[file] = HIDDEN if hidden else file.suffix.lower() or "without ending"
-    return skipped
+        for file, kind in _listed(base, path, suffixes):
+            if kind:
+                skipped[file] = kind
+            else:
+                taken.append(file)
+    return skipped | dict.fromkeys({*taken} - {*_once(taken)}, REPEATED)
+
+
+def files_below(base: Path, path: str) -> list[Path]:
+    """Return all files of a folder that are not hidden, sorted, also those that are links.
+
+    Raises
+    ------
+    InputError
+        If there is no file.
+    """
+    return sorted(set(_taken(base, path, ("",))))
+
+
+def _taken(base: Path, paths: str | Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
+    files: list[Path] = []
+    for path in [paths] if isinstance(paths, str) else paths:
+        listed = list(_listed(base, path, suffixes))
+        taken = [file for file, kind in listed if not kind]
+        if not taken:
+            raise no_input(base, path, suffixes, Counter(kind for _, kind in listed))
+        files += taken
+    return files
+
+
+def _once(files: Iterable[Path]) -> list[Path]:
+    """Return files without those that are others by another path, of which links are left out."""
+    folders: dict[Path, str] = {}
+    once: dict[str, Path] = {}
+    ordered = sorted((file.is_symlink(), len(file.parts), file) for file in set(files))
+    for is_link, _, file in ordered:
+        if file.parent not in folders:
+            folders[file.parent] = os.path.realpath(file.parent)
+        real = os.path.realpath(file) if is_link else os.path.join(folders[file.parent], file.name)
+        once.setdefault(real, file)
+    return list(once.values())
 
 
 def skipped_sentence(skipped: Mapping[str, int]) -> str:
@@ -82,10 +123,12 @@ def skipped_sentence(skipped: Mapping[str, int]) -> str:
 
 def is_there(base: Path, path: str) -> bool:
     """Return whether a path exists, or something with its pattern does."""
-    return next(_matches(base, path), None) is not None
+    return next(matches(base, path), None) is not None
 
 
-def no_input(base: Path, path: str, suffixes: tuple[str, ...]) -> InputError:
+def no_input(
+    base: Path, path: str, suffixes: tuple[str, ...], skipped: Mapping[str, int] | None = None
+) -> InputError:
     """Return the error for an input that is missing, or has no file with one of the endings."""
     missing = not is_there(base, path)
     if "://" in path:
@@ -94,31 +137,35 @@ def no_input(base: Path, path: str, suffixes: tuple[str, ...]) -> InputError:
             facts={"path": path},
             help="copy or mount it, for example with `aws s3 sync` or `rclone mount`",
         )
+    facts = {"path": base / path} | ({} if missing else {"endings": ", ".join(suffixes)})
     return InputError(
         "an input is missing" if missing else "an input contains no file that is read",
-        facts={"path": base / path} | ({} if missing else {"endings": ", ".join(suffixes)}),
+        facts=facts | ({"found": skipped_sentence(skipped)} if skipped else {}),
         help="correct the path in the configuration; paths start from `base`",
     )
 
 
-def _matches(base: Path, path: str) -> Iterator[Path]:
-    """Yield the file or folder at a path; if it is missing, those with the path as a pattern."""
-    root = base / path
-    if root.exists():
-        yield root
-    elif glob.has_magic(path):
-        yield from map(Path, sorted(glob.glob(str(root), recursive=True)))
+def _listed(base: Path, path: str, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+    """Yield what is at a path, each with the kind by which it is skipped, empty if it is read."""
+    for file in entries(base, path):
+        is_hidden = file != base / path and _is_hidden(file, base / path)
+        yield file, HIDDEN if is_hidden else _kind(file, base) or _ending(file, suffixes)
 
 
-def _files(base: Path, path: str) -> Iterator[Path]:
-    for match in _matches(base, path):
-        files = [match] if match.is_file() else sorted(match.rglob("*"))
-        yield from (file for file in files if file.is_file())
+def _kind(file: Path, base: Path) -> str:
+    """Return the kind of what no reader takes; an empty text for a file."""
+    if not is_utf8(named(base, file)):
+        return ODD_NAME
+    if file.is_file():
+        return ""
+    if file.is_dir():
+        return REPEATED if file.is_symlink() else UNREADABLE
+    return NO_FILE if file.exists() else BROKEN
 
 
-def _is_taken(file: Path, path: str, base: Path, suffixes: tuple[str, ...]) -> bool:
-    is_named = file == base / path
-    return file.name.lower().endswith(suffixes) and (is_named or not _is_hidden(file, base / path))
+def _ending(file: Path, suffixes: tuple[str, ...]) -> str:
+    """Return the ending of a file, an empty text if it is one of some."""
+    return "" if file.name.lower().endswith(suffixes) else file.suffix.lower() or "without ending"
 
 
 def _is_hidden(file: Path, root: Path) -> bool:

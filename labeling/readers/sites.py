@@ -13,7 +13,7 @@ from labeling.html.page import MAX_PAGE_BYTES, Page, read_page
 from labeling.keys.urls import host_of, is_url, serialised
 from labeling.readers.guard import rejecting
 from labeling.readers.image_files import Locator, named
-from labeling.readers.listing import input_files, no_input
+from labeling.readers.listing import REPEATED, files_below, no_input, skipped_files
 from labeling.readers.media_types import N_SNIFFED, media_type
 from labeling.readers.page_rows import PageRows
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
@@ -59,11 +59,14 @@ def site_pages(base: Path, path: str) -> list[str]:
 def other_files(base: Path, path: str) -> dict[Path, str]:
     """Return the files of a site that are neither pages nor images, with their endings.
 
-    One without an ending may be either.
+    One without an ending may be either. With them are those that cannot be read, by their kind.
     """
     root = base / path
-    endings = {name: Path(name.partition("?")[0]).suffix.lower() for name in _names(base, path)}
-    return {
+    names = _names(base, path)
+    endings = {name: Path(name.partition("?")[0]).suffix.lower() for name in names}
+    skipped = {} if root.is_file() else skipped_files(base, path, ("",))
+    unread = {file: kind for file, kind in skipped.items() if kind != REPEATED or file.is_dir()}
+    return unread | {
         root / name: ending
         for name, ending in endings.items()
         if ending not in ("", *IMAGE_SUFFIXES) and not _is_page(root, name)
@@ -75,7 +78,7 @@ def _names(base: Path, path: str) -> list[str]:
     root = base / path
     if root.is_file() and path.lower().endswith(ZIP_SUFFIX):
         return zipped_names(root)
-    return [file.relative_to(root).as_posix() for file in input_files(base, path, ("",))]
+    return [file.relative_to(root).as_posix() for file in files_below(base, path)]
 
 
 def _is_page(root: Path, path: str) -> bool:

@@ -40,7 +40,8 @@ class SiteInput(Input):
         Images are read when they are taken in, and compared with their digests when they are
         written into shards; reading them for the fingerprint would double the work of a rerun.
         """
-        files = sorted(p for p in (base / self.path).rglob("*") if p.is_file())
+        is_zip = (base / self.path).is_file()
+        files = [] if is_zip else reader("listing:files_below")(base, self.path)
         return {f"{self.path}/**": str([(named(base, p), p.stat().st_size) for p in files])}
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:

@@ -1,0 +1,83 @@
+"""Everything below a folder, and what matches a pattern; links are followed, each folder once."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+_ANY_DEPTH = "**"
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """Yield what is below a folder and is not a folder: files, pipes, broken links.
+
+    Links to folders are followed, after the folders that are there themselves. One that leads to a
+    folder that was visited, or to one that holds `root`, is yielded itself, and so is a folder that
+    cannot be read.
+    """
+    home = Path(os.path.realpath(root))
+    seen: set[Path] = set()
+    waiting = deque([root])
+    while waiting:
+        start = waiting.popleft()
+        target = Path(os.path.realpath(start))
+        if target in seen or (start != root and home.is_relative_to(target)):
+            yield start
+            continue
+        errors: list[OSError] = []
+        for parent, folders, names in os.walk(start, onerror=errors.append):
+            here = Path(os.path.realpath(parent))
+            if here in seen:
+                folders.clear()
+                continue
+            seen.add(here)
+            folders.sort()
+            paths = [Path(parent, name) for name in folders]
+            waiting.extend(path for path in paths if path.is_symlink())
+            yield from (Path(parent, name) for name in sorted(names))
+        yield from (Path(error.filename) for error in errors)
+
+
+def entries(base: Path, path: str) -> Iterator[Path]:
+    """Yield what `walk` does, of a path below a folder or of all that match it as a pattern."""
+    for match in matches(base, path):
+        # A folder that `walk` yields is not to be visited.
+        is_walked = match == base / path or not _is_deep(path)
+        yield from walk(match) if is_walked and match.is_dir() else [match]
+
+
+def matches(base: Path, path: str) -> Iterator[Path]:
+    """Yield the file or folder at a path below a folder; if it is missing, those that it matches.
+
+    Of a path with ``**`` the files are yielded, also those below a folder that it matches.
+    """
+    if (base / path).exists():
+        yield base / path
+    elif _is_deep(path):
+        # `glob` would follow links in circles.
+        parts = Path(path).parts
+        n_plain = next(n for n, part in enumerate(parts) if glob.has_magic(part))
+        folder = base.joinpath(*parts[:n_plain])
+        yield from (f for f in walk(folder) if _fits(f.relative_to(folder).parts, parts[n_plain:]))
+    elif glob.has_magic(path):
+        yield from (base / match for match in sorted(glob.glob(path, root_dir=base)))
+
+
+def _is_deep(path: str) -> bool:
+    return _ANY_DEPTH in Path(path).parts
+
+
+def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Return whether a path, or a folder above it, has the names that the patterns ask for."""
+    if not patterns or not names:
+        return not patterns
+    name, pattern = names[0], patterns[0]
+    if pattern == _ANY_DEPTH:
+        is_hidden = name.startswith(".")
+        return _fits(names, patterns[1:]) or (not is_hidden and _fits(names[1:], patterns))
+    is_shown = not name.startswith(".") or pattern.startswith(".")
+    return is_shown and fnmatchcase(name, pattern) and _fits(names[1:], patterns[1:])
