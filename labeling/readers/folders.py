@@ -5,9 +5,12 @@ from __future__ import annotations
 import glob
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+HIDDEN = "hidden"
+"""Kind of files whose name, or a folder above, begins with a dot, or is of ``__MACOSX``."""
 
 _ANY_DEPTH = "**"
 
@@ -67,6 +70,11 @@ def matches(base: Path, path: str) -> Iterator[Path]:
         yield from (base / match for match in sorted(glob.glob(path, root_dir=base)))
 
 
+def is_hidden(parts: Iterable[str]) -> bool:
+    """Return whether a path is `HIDDEN`, by its parts."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
 def _is_deep(path: str) -> bool:
     return _ANY_DEPTH in Path(path).parts
 
@@ -77,7 +85,7 @@ def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
         return not patterns
     name, pattern = names[0], patterns[0]
     if pattern == _ANY_DEPTH:
-        is_hidden = name.startswith(".")
-        return _fits(names, patterns[1:]) or (not is_hidden and _fits(names[1:], patterns))
+        is_shown = not name.startswith(".")
+        return _fits(names, patterns[1:]) or (is_shown and _fits(names[1:], patterns))
     is_shown = not name.startswith(".") or pattern.startswith(".")
     return is_shown and fnmatchcase(name, pattern) and _fits(names[1:], patterns[1:])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labeling.errors import InputError
-from labeling.readers.folders import entries, matches
+from labeling.readers.folders import HIDDEN, entries, is_hidden, matches
 from labeling.readers.image_files import is_utf8, named
 
 COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
@@ -28,10 +28,6 @@ WACZ_SUFFIX = ".wacz"
 """Ending of a zip file of archives (https://specs.webrecorder.net/wacz/1.1.1)."""
 
 ARCHIVE_SUFFIXES = (*RECORD_SUFFIXES, WACZ_SUFFIX, *WAT_SUFFIXES)
-
-HIDDEN = "hidden"
-"""Ending of files whose name, or a folder above, begins with a dot, or is of ``__MACOSX``."""
-
 
 BROKEN, NO_FILE, REPEATED = "broken links", "pipes or devices", "repeated by links"
 UNREADABLE, ODD_NAME = "folders that cannot be read", "with a name that is not UTF-8"
@@ -148,8 +144,8 @@ def no_input(
 def _listed(base: Path, path: str, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
     """Yield what is at a path, each with the kind by which it is skipped, empty if it is read."""
     for file in entries(base, path):
-        is_hidden = file != base / path and _is_hidden(file, base / path)
-        yield file, HIDDEN if is_hidden else _kind(file, base) or _ending(file, suffixes)
+        hidden = file != base / path and _is_hidden(file, base / path)
+        yield file, HIDDEN if hidden else _kind(file, base) or _ending(file, suffixes)
 
 
 def _kind(file: Path, base: Path) -> str:
@@ -169,5 +165,4 @@ def _ending(file: Path, suffixes: tuple[str, ...]) -> str:
 
 
 def _is_hidden(file: Path, root: Path) -> bool:
-    parts = file.relative_to(root).parts if file.is_relative_to(root) else (file.name,)
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return is_hidden(file.relative_to(root).parts if file.is_relative_to(root) else [file.name])

@@ -16,7 +16,7 @@ from labeling.readers.image_files import Locator, named
 from labeling.readers.listing import REPEATED, files_below, no_input, skipped_files
 from labeling.readers.media_types import N_SNIFFED, media_type
 from labeling.readers.page_rows import PageRows
-from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
+from labeling.readers.zips import ZIP_SUFFIX, is_encrypted, passed_over, read_zipped, zipped_names
 
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml", ".xht", ".shtml")
 
@@ -56,27 +56,45 @@ def site_pages(base: Path, path: str) -> list[str]:
     return pages
 
 
-def other_files(base: Path, path: str) -> dict[Path, str]:
+def other_files(base: Path, path: str, pages: Sequence[str]) -> dict[Path, str]:
     """Return the files of a site that are neither pages nor images, with their endings.
 
-    One without an ending may be either. With them are those that cannot be read, by their kind.
+    Those without an ending may be either. With them are those that are hidden or cannot be read,
+    and in a zip file those with the name of another, by their kind.
+
+    Parameters
+    ----------
+    base, path, pages
+        The site, and its `site_pages`.
     """
     root = base / path
-    names = _names(base, path)
+    names = set(_names(base, path)).difference(pages)
     endings = {name: Path(name.partition("?")[0]).suffix.lower() for name in names}
-    skipped = {} if root.is_file() else skipped_files(base, path, ("",))
-    unread = {file: kind for file, kind in skipped.items() if kind != REPEATED or file.is_dir()}
-    return unread | {
+    return _unread(base, path) | {
         root / name: ending
         for name, ending in endings.items()
-        if ending not in ("", *IMAGE_SUFFIXES) and not _is_page(root, name)
+        if ending not in ("", *IMAGE_SUFFIXES)
     }
+
+
+def _unread(base: Path, path: str) -> dict[Path, str]:
+    """Return the files of a site that are hidden or cannot be read, with their kind."""
+    root = base / path
+    if _is_zipped(root):
+        members = enumerate(passed_over(root))
+        return {root / f"{name}#{number}": kind for number, (name, kind) in members}
+    skipped = skipped_files(base, path, ("",))
+    return {file: kind for file, kind in skipped.items() if kind != REPEATED or file.is_dir()}
+
+
+def _is_zipped(root: Path) -> bool:
+    return root.name.lower().endswith(ZIP_SUFFIX) and root.is_file()
 
 
 def _names(base: Path, path: str) -> list[str]:
     """Return the names of the files below the folder of a site, or in its zip file."""
     root = base / path
-    if root.is_file() and path.lower().endswith(ZIP_SUFFIX):
+    if _is_zipped(root):
         return zipped_names(root)
     return [file.relative_to(root).as_posix() for file in files_below(base, path)]
 
@@ -114,7 +132,8 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
     for path in pages:
         content = _read(root, path, MAX_PAGE_BYTES + 1)
         if content is None:
-            rows.reject(f"{root.name}#{path}", "bad_record", path)
+            locked = root.is_file() and is_encrypted(root, path)
+            rows.reject(f"{root.name}#{path}", "bad_record", "encrypted" if locked else path)
             continue
         url = page_url(path)
         if not is_url(url):

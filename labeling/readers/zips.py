@@ -8,11 +8,13 @@ import os
 import struct
 import tempfile
 import zipfile
+from collections import Counter
 from io import FileIO
 from pathlib import Path
 from typing import IO, cast
 
 from labeling.errors import InputError
+from labeling.readers.folders import HIDDEN, is_hidden
 from labeling.readers.guard import PARSING_ERRORS, cause
 
 ZIP_SUFFIX = ".zip"
@@ -20,7 +22,7 @@ ZIP_SUFFIX = ".zip"
 MAX_UNPACKED = 1 << 30
 """Bytes of a compressed member that are unpacked into a temporary file."""
 
-_UNKNOWN_METHOD, _UTF8_NAME = 99, 0x800
+_UNKNOWN_METHOD, _UTF8_NAME, _ENCRYPTED = 99, 0x800, 0x1
 _MAX_END_RECORDS = 76
 """Bytes of the records of zip64 between the directory of a file and the record of its end."""
 
@@ -29,11 +31,36 @@ _UNREADABLE = (OSError, RuntimeError, *PARSING_ERRORS)
 
 
 def zipped_names(path: Path) -> list[str]:
-    """Return the names of the files in a zip file, sorted, or raise `InputError`."""
+    """Return the names of the files in a zip file without hidden ones, sorted.
+
+    Raises
+    ------
+    InputError
+        If the zip file cannot be read.
+    """
+    return sorted({name for name in _names(path) if not is_hidden(name.split("/"))})
+
+
+def passed_over(path: Path) -> list[tuple[str, str]]:
+    """Return the files in a zip file that are not read, each with the reason.
+
+    They are hidden, such as ``__MACOSX/._x``, or have the name of another after them.
+    """
+    hidden = [(name, HIDDEN) for name in _names(path) if is_hidden(name.split("/"))]
+    counted = Counter(_names(path)) - Counter([*zipped_names(path), *(name for name, _ in hidden)])
+    return hidden + [(name, "duplicate name") for name in counted.elements()]
+
+
+def is_encrypted(path: Path, name: str) -> bool:
+    """Return whether a file in a zip file is encrypted."""
+    return bool(_open(path).getinfo(name).flag_bits & _ENCRYPTED)
+
+
+def _names(path: Path) -> list[str]:
     try:
         # `is_dir` of Python 3.11 fails for an empty name.
         infos = [info for info in _open(path).infolist() if info.filename]
-        return sorted({info.filename for info in infos if not info.is_dir()})
+        return [info.filename for info in infos if not info.is_dir()]
     except (OSError, *PARSING_ERRORS) as error:
         raise InputError(
             "a zip file cannot be read",

@@ -88,8 +88,8 @@ class Input(Section, ABC):
         paths = getattr(self, self.path_keys[0])
         return [named(base, path) for path in input_files(base, paths, self.suffixes)]
 
-    def skipped(self, base: Path) -> dict[Path, str]:
-        """Return the files in the folders of the input that are not read, with their endings."""
+    def skipped(self, base: Path, files: Sequence[str]) -> dict[Path, str]:
+        """Return the files beside `files` that are not read, with their endings."""
         return skipped_files(base, getattr(self, self.path_keys[0]), self.suffixes)
 
     def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:

@@ -24,9 +24,9 @@ class SiteInput(Input):
         pages: list[str] = reader("sites:site_pages")(base, self.path)
         return pages
 
-    def skipped(self, base: Path) -> dict[Path, str]:
+    def skipped(self, base: Path, files: Sequence[str]) -> dict[Path, str]:
         """Return the files that are neither pages nor images, with their endings."""
-        others: dict[Path, str] = reader("sites:other_files")(base, self.path)
+        others: dict[Path, str] = reader("sites:other_files")(base, self.path, files)
         return others
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:

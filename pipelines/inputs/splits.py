@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,11 +72,15 @@ def skipped_by_ending(config: Config, splits: Sequence[Split]) -> dict[str, int]
     A file that one input skips and another reads is not among them.
     """
     base = Path(config.base)
-    skipped: dict[Path, str] = {}
-    for entry in config.all_inputs():
-        skipped |= entry.skipped(base)
+    files: dict[tuple[str, int], list[str]] = defaultdict(list)
     for split in splits:
-        entry, files = input_of(config, split)
-        for path in entry.paths(base, files):
-            skipped.pop(path, None)
-    return dict(sorted(Counter(skipped.values()).items()))
+        number, some = split.arguments
+        files[split.kind, number] += some
+    skipped: dict[Path, str] = {}
+    read: set[Path] = set()
+    for (kind, number), names in files.items():
+        entry = getattr(config, kind)[number]
+        skipped |= entry.skipped(base, names)
+        read.update(entry.paths(base, names))
+    endings = (ending for path, ending in skipped.items() if path not in read)
+    return dict(sorted(Counter(endings).items()))

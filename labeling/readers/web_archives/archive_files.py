@@ -6,8 +6,9 @@ import io
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from fastwarc.stream_io import ZstdReader
@@ -15,7 +16,7 @@ from fastwarc.stream_io import ZstdReader
 from labeling.errors import InputError
 from labeling.readers.listing import RECORD_SUFFIXES, WACZ_SUFFIX
 from labeling.readers.web_archives.codings import GZIP, MAX_BYTES
-from labeling.readers.zips import open_member, zipped_names
+from labeling.readers.zips import open_member, passed_over, zipped_names
 
 _ZSTD, _DICTIONARY = b"\x28\xb5\x2f\xfd", b"\x5d\x2a\x4d\x18"
 _BLOCK = 64 * 1024
@@ -43,6 +44,19 @@ def archives_in(path: Path, name: str) -> tuple[list[tuple[Path, str]], str]:
         return [], str(error.facts["cause"])
     archives = [(Path(f"{path}#{m}"), f"{name}#{m}") for m in members]
     return archives, "" if archives else f"no member ends with {', '.join(RECORD_SUFFIXES)}"
+
+
+def other_members(path: Path) -> dict[str, int]:
+    """Return the numbers of files in a WACZ that are not read, by ending; empty for other files."""
+    if not path.name.lower().endswith(WACZ_SUFFIX):
+        return {}
+    try:
+        names = [name for name in zipped_names(path) if not name.lower().endswith(RECORD_SUFFIXES)]
+        reasons = [reason for _, reason in passed_over(path)]
+    except InputError:  # is a reject of its own
+        return {}
+    endings = [PurePosixPath(name).suffix.lower() or "without ending" for name in names]
+    return Counter(endings + reasons)
 
 
 def open_archive(path: Path) -> Window:

@@ -7,7 +7,7 @@ is in memory at a time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,13 +20,13 @@ from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.image_files import MAX_CACHED, Located
 from labeling.readers.listing import WAT_SUFFIXES
 from labeling.readers.page_rows import Locate, PageRows
-from labeling.readers.web_archives.archive_files import archives_in
+from labeling.readers.web_archives.archive_files import archives_in, other_members
 from labeling.readers.web_archives.http import Broken, Record, Unused
 from labeling.readers.web_archives.image_index import ROWS, ImageIndex
 from labeling.readers.web_archives.stored_images import index_of, read_stored_images
 from labeling.readers.web_archives.warc import read_records
 from labeling.readers.web_archives.wat import read_wat
-from labeling.schemas import SKIPS
+from labeling.schemas import SKIPS, table_of
 
 PAGES_PER_TABLE = 200
 
@@ -84,6 +84,10 @@ def read_archive(
         rows.reject(f"{name}#", "truncated", problem)
     for archive, its_name in archives:
         yield from _read_pages(archive, its_name, find, rows)
+    others: Counter[str] = Counter()
+    for ending, number in other_members(path).items():
+        others[_kept_kind(ending, others)] += number
+    yield _skips(name, others)
     yield from rows.tables()
 
 
@@ -108,8 +112,14 @@ def _read_pages(
                 yield from rows.tables()
     for (offset, reason), value in sorted(broken.items()):
         rows.reject(f"{name}#{offset}", reason, value)
-    numbers = [{"file": name, "kind": kind, "n_records": n} for kind, n in sorted(skipped.items())]
-    yield SKIPS.name, pa.Table.from_pylist(numbers, schema=SKIPS.arrow)
+    yield _skips(name, skipped)
+
+
+def _skips(name: str, numbers: Mapping[str, int]) -> tuple[str, pa.Table]:
+    """Return the table of the numbers of items in a file that are not used, by kind."""
+    return SKIPS.name, table_of(
+        [(name, *number) for number in sorted(numbers.items())], SKIPS.arrow
+    )
 
 
 def read_stored(path: Path, offset: int) -> bytes | None:

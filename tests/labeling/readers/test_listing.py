@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from labeling.errors import InputError
-from labeling.readers.listing import HIDDEN, input_files, is_there, skipped_files
+from labeling.readers.folders import HIDDEN
+from labeling.readers.listing import input_files, is_there, skipped_files
 
 SUFFIXES = (".csv", ".csv.gz")
 

@@ -33,6 +33,12 @@ def base(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def write_zip(path: Path, members: list[tuple[str, str]]) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in members:
+            file.writestr(name, content)
+
+
 def read(base: Path, site: str) -> dict[str, pa.Table]:
     pages = site_pages(base, site)
     return dict(read_site(base / site, pages, Locator(base, [site])))
@@ -158,17 +164,42 @@ def test_files_that_are_neither_pages_nor_images_are_listed(tmp_path: Path, is_z
         "a.org/notes.md": "# Fruit",
         "a.org/A.JPG": "",
         "a.org/logo": "",
+        "a.org/._index.html": "\0\5\x16\7",
+        "__MACOSX/a.org/._s.css": "\0\5\x16\7",
     }
     if is_zip:
-        with zipfile.ZipFile(tmp_path / "site.zip", "w") as file:
-            for name, content in contents.items():
-                file.writestr(name, content)
+        write_zip(tmp_path / "site.zip", list(contents.items()))
     else:
         for name, content in contents.items():
             (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "site" / name).write_text(content)
     site = "site.zip" if is_zip else "site"
-    assert other_files(tmp_path, site) == {
-        tmp_path / site / "a.org" / name: ending
-        for name, ending in (("y.php", ".php"), ("s.css?v=2", ".css"), ("notes.md", ".md"))
+    others = other_files(tmp_path, site, site_pages(tmp_path, site))
+    assert sorted(others.values()) == [".css", ".md", ".php", "hidden", "hidden"]
+    assert {tmp_path / site / "a.org" / name for name in ("y.php", "s.css?v=2", "notes.md")} < {
+        *others
     }
+
+
+def test_of_members_of_a_zip_file_with_one_name_the_last_is_read_and_the_others_counted(
+    tmp_path: Path,
+) -> None:
+    page = "a.org/index.html"
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        write_zip(
+            tmp_path / "site.zip",
+            [(page, "<img src=a.png alt=apple>"), (page, "<img src=b.png alt=pear>")] * 2,
+        )
+    texts = read(tmp_path, "site.zip")["signals"]["text"].to_pylist()
+    assert "pear" in texts and "apple" not in texts
+    assert [*other_files(tmp_path, "site.zip", [page]).values()] == ["duplicate name"] * 3
+
+
+def test_an_encrypted_member_of_a_zip_file_is_rejected(base: Path) -> None:
+    content = bytearray((base / "web.zip").read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.index(mark) + flags] |= 1
+    (base / "web.zip").write_bytes(content)
+    assert read(base, "web.zip")["rejects"].to_pylist() == [
+        {"where": "web.zip#a.org/index.html", "reason": "bad_record", "value": "encrypted"}
+    ]

@@ -168,6 +168,33 @@ def test_a_wacz_is_read_and_its_images_again(tmp_path: Path, method: int) -> Non
     assert read_stored(tmp_path / "x.wacz#archive/none.warc.gz", 0) is None
 
 
+def test_files_in_a_wacz_that_are_not_read_are_counted_by_ending(tmp_path: Path) -> None:
+    contents = {
+        "archive/a.warc": record(PAGE),
+        "archive/b.warc.bz2": b"",
+        "archive/__MACOSX/._a.warc": b"\0\5\x16\7",
+        "more.wacz": wacz({"archive/c.warc": record(IMAGE)}),
+        "indexes/LICENSE": b"",
+    }
+    path = tmp_path / "x.wacz"
+    path.write_bytes(wacz(contents))
+    tables = read_archive(path, path.name, lambda url: None)
+    rows = [row for name, rows in tables if name == "skips" for row in rows.to_pylist()]
+    counted = sorted((row["kind"], row["n_records"]) for row in rows if row["file"] == "x.wacz")
+    kinds = (".bz2", ".json", ".wacz", "hidden", "without ending")
+    assert counted == [(kind, 1) for kind in kinds]
+    assert rejects_of(path) == []
+
+
+def test_an_encrypted_archive_in_a_wacz_is_one_reject(tmp_path: Path) -> None:
+    content = bytearray(wacz({"archive/a.warc": record(PAGE)}))
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.rindex(mark) + flags] |= 1
+    path = tmp_path / "x.wacz"
+    path.write_bytes(content)
+    assert rejects_of(path) == [("x.wacz#archive/a.warc#0", "truncated")]
+
+
 def test_a_damaged_wacz_or_one_without_archives_is_one_reject(tmp_path: Path) -> None:
     path = tmp_path / "x.wacz"
     path.write_bytes(wacz({"archive/a.warc": record(PAGE)})[:-30])
