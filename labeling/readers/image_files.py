@@ -76,7 +76,7 @@ class Locator:
         for site, path in itertools.product(self._sites, paths):
             zipped = site.lower().endswith(ZIP_SUFFIX) and (self.base / site).is_file()
             located = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
-            if located is not None:
+            if located is not None and located.n_bytes:
                 return located
         return self._find_stored(url) or Located(ids.digest(url), url, 0)
 

@@ -27,7 +27,13 @@ class Damage(NamedTuple):
     value: str
 
 
-def tar_members(path: Path, file: BinaryIO) -> Iterator[tarfile.TarInfo | Damage]:
+class NextTar(NamedTuple):
+    """The beginning of a further tar in the same file."""
+
+    offset: int
+
+
+def tar_members(path: Path, file: BinaryIO) -> Iterator[tarfile.TarInfo | Damage | NextTar]:
     """Read the headers of a tar, and of others that follow it in the same file.
 
     `tarfile` stops at a damaged header, and at a cut between two members, as at the end of a file.
@@ -41,7 +47,7 @@ def tar_members(path: Path, file: BinaryIO) -> Iterator[tarfile.TarInfo | Damage
 
     Yields
     ------
-    TarInfo or Damage
+    TarInfo, Damage or NextTar
         Members with all their bytes, in the order of the file.
 
     Raises
@@ -57,6 +63,8 @@ def tar_members(path: Path, file: BinaryIO) -> Iterator[tarfile.TarInfo | Damage
         if not file.read(BLOCK).strip(b"\0"):
             at, is_ended = at + BLOCK, True
             continue
+        if is_ended:
+            yield NextTar(at)
         is_ended = False
         item, after = _read_header(tar, at, n_bytes)
         if isinstance(item, Damage):

@@ -7,6 +7,7 @@ import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -19,7 +20,8 @@ from labeling.keys.missing import is_null
 from labeling.keys.urls import host_of
 from labeling.readers.image_files import Located
 from labeling.readers.page_rows import PageRows
-from labeling.readers.tar_members import Damage, shown, tar_members
+from labeling.readers.skips import NO_TEXT, skipped_rows
+from labeling.readers.tar_members import Damage, NextTar, shown, tar_members
 
 IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif")
 MAX_IMAGE_BYTES = 32 << 20
@@ -30,6 +32,13 @@ _DEBRIS = re.compile(
     r"(.*/)?(\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini)|(.*/)?(__MACOSX|PaxHeaders?[^/]*)/.*"
 )
 """Members that operating systems and programs add."""
+
+
+class _Member(NamedTuple):
+    """A member, and the key of its sample, after the offset of its tar if it is not the first."""
+
+    key: str
+    info: tarfile.TarInfo
 
 
 class _Sample(NamedTuple):
@@ -63,14 +72,17 @@ def read_webdataset(
     Yields
     ------
     name, table
-        Tables of `labeling.schemas` by name, in batches: pages, images, signals, placements and
-        rejects.
+        Tables of `labeling.schemas` by name, in batches: pages, images, signals, placements,
+        rejects and skips.
         A sample without an image (``no_image``), without any of the texts that `columns` names
-        (``incomplete_sample``), with an image above the size limit (``too_large``) or without a
-        text that can be read is a reject, and so is each text that is too large or is not UTF-8 or
-        JSON (``bad_text``). A damaged header is a ``bad_member``, and a file that is cut is
-        ``truncated``. Links and sparse files, and members that macOS, Windows and pax add, are
-        ignored, and counted in one reject, ``ignored_members``.
+        (``incomplete_sample``), with an image that is empty (``empty_image``) or above the size
+        limit (``too_large``), with the key of an earlier one of its tar (``duplicate_key``) or
+        without a text that can be read is a reject, and so is each text that is too large or is not
+        UTF-8 or JSON (``bad_text``), and members with the name of others of their sample
+        (``duplicate_key``). Samples whose texts are empty are skips (``no_text``). A damaged header
+        is a ``bad_member``, and a file that is cut is ``truncated``. Links and sparse files, and
+        members that macOS, Windows and pax add, are ignored, and counted in one reject,
+        ``ignored_members``.
 
     Raises
     ------
@@ -81,29 +93,53 @@ def read_webdataset(
     try:
         with path.open("rb") as file:
             members = _members(path, name, file, rows)
-            for number, (key, group) in enumerate(groupby(members, _key_of), 1):
-                sample = _Sample(file, key, {_ending_of(member): member for member in group})
-                _add_sample(rows, sample, name, columns)
+            n_without_text = 0
+            for number, sample in enumerate(_samples(members, name, file, rows), 1):
+                n_without_text += not _add_sample(rows, sample, name, columns)
                 if number % SAMPLES_PER_BATCH == 0:
                     yield from rows.tables()
             yield from rows.tables()
+            yield from skipped_rows(name, NO_TEXT, n_without_text)
     except OSError as error:
         raise InputError(
             "a WebDataset tar cannot be read", facts={"file": path, "cause": error}
         ) from error
 
 
-def _members(path: Path, name: str, file: BinaryIO, rows: PageRows) -> Iterator[tarfile.TarInfo]:
-    n_ignored = 0
+def _samples(
+    members: Iterator[_Member], name: str, file: BinaryIO, rows: PageRows
+) -> Iterator[_Sample]:
+    """Yield adjacent members that share a key, with one of each ending; the others are rejects."""
+    seen: set[str] = set()
+    for key, group in groupby(members, attrgetter("key")):
+        sample: dict[str, tarfile.TarInfo] = {}
+        repeated: list[str] = []
+        for _, info in group:
+            ending = _ending_of(info)
+            if key in seen or ending in sample:
+                repeated.append(ending)
+            else:
+                sample[ending] = info
+        seen.add(key)
+        if repeated:
+            rows.reject(f"{name}#{key}"[:300], "duplicate_key", ", ".join(repeated))
+        if sample:
+            yield _Sample(file, key, sample)
+
+
+def _members(path: Path, name: str, file: BinaryIO, rows: PageRows) -> Iterator[_Member]:
+    n_ignored, start = 0, ""
     for member in tar_members(path, file):
-        if isinstance(member, Damage):
+        if isinstance(member, NextTar):
+            start = f"{member.offset}/"
+        elif isinstance(member, Damage):
             rows.reject(f"{name}#{member.offset}", member.reason, member.value)
         elif member.isdir():
             continue
         elif not member.isreg() or member.issparse() or _DEBRIS.fullmatch(member.name):
             n_ignored += 1
         else:
-            yield member
+            yield _Member(start + _key_of(member), member)
     if n_ignored:
         rows.reject(
             name, "ignored_members", f"{n_ignored:,}: links, sparse files, ._x, .DS_Store …"
@@ -119,8 +155,8 @@ def _ending_of(member: tarfile.TarInfo) -> str:
     return shown(member.name).rpartition("/")[2].partition(".")[2].lower()
 
 
-def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str, str]) -> None:
-    """Add the image of a sample and its texts, or a reject."""
+def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str, str]) -> bool:
+    """Add the image of a sample and its texts, or a reject; return whether there is one of them."""
     where = f"{name}#{sample.key}"
     image = next((sample.members[e] for e in IMAGE_ENDINGS if e in sample.members), None)
     try:
@@ -130,16 +166,19 @@ def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str
         if not texts.keys() - {"page", "lang"}:
             raise _Rejected(next(iter(bad.values()), "incomplete_sample"))
         content = _content(sample.file, image, MAX_IMAGE_BYTES)
+        if not content:
+            raise _Rejected("empty_image")
     except _Rejected as reason:
         rows.reject(where[:300], str(reason), ", ".join(sample.members))
-        return
+        return True
     for member, reason_of_text in bad.items():
         rows.reject(where[:300], reason_of_text, member)
     page, lang = (_key(texts.pop(name, "")) for name in ("page", "lang"))
     origin = rows.add_origin(page or where, name), host_of(page or where)
     located = Located(ids.digest(content), f"{name}#{image.offset_data}+{image.size}", image.size)
-    named = [Text(source, text) for source, text in texts.items() if text]
+    named = [Text(source, text) for source, text in texts.items() if text.strip()]
     rows.add_image(located, origin, named, lang)
+    return bool(named or bad)
 
 
 def _key(text: str) -> str | None:

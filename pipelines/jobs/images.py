@@ -39,18 +39,20 @@ def _of_tables(config: Config, images: pa.Table) -> pa.Table:
 
 
 def _restored(config: Config, rejects: pa.Table) -> Iterator[str]:
-    """Yield the images that were missing and can be read now.
+    """Yield the images that were missing or empty and can be read now.
 
     Where tables have several templates of paths, an image must be at each of them: a reject does
     not name its template, and one that stays missing must not make the signals again each time.
     """
-    missing = rejects.filter(pc.equal(rejects["reason"], "image_missing"))["value"]
+    reasons = pa.array(["image_missing", "empty_image"])
+    missing = rejects.filter(pc.is_in(rejects["reason"], reasons))["value"]
     templates = {entry.image_path for entry in config.signals}
     templates |= {entry.image_path for entry in config.feedback}
     locators = [Locator(Path(config.base), (), template=template) for template in templates]
     for reference in pc.unique(missing).to_pylist():
-        located = [each.locate(reference) is not None for each in locators]
-        if "://" not in reference and located and all(located):
+        located = [each.locate(reference) for each in locators]
+        is_there = located and all(image is not None and image.n_bytes for image in located)
+        if "://" not in reference and is_there:
             yield reference
 
 

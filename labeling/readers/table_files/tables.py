@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.checks import check
+from labeling.keys import ids
 from labeling.keys.arrays import Floats, Mask
 from labeling.keys.missing import is_missing, is_null
 from labeling.keys.runs import distinct_rows
 from labeling.keys.urls import host_of, url_id
 from labeling.readers.image_files import Located, Locator, named
+from labeling.readers.skips import NO_TEXT, skipped_rows
 from labeling.readers.table_files.cells import to_seconds
 from labeling.readers.table_files.csv_files import GUESSED, Format
 from labeling.readers.table_files.rows import refuse_bad
@@ -30,8 +32,6 @@ from labeling.schemas import (
     PLACEMENTS,
     REJECTS,
     SIGNALS,
-    SKIPS,
-    table_of,
 )
 
 MAX_SECONDS = 2**40
@@ -40,8 +40,8 @@ MAX_SECONDS = 2**40
 MAX_NUMBER = 2**31
 """Numbers as large as this are treated as infinite."""
 
-NO_TEXT = "no_text"
-"""Kind of skipped rows whose image and page are used."""
+EMPTY = ids.digest(b"")
+"""Id of every image of 0 bytes."""
 
 
 def read_signals(
@@ -68,9 +68,9 @@ def read_signals(
     name, table
         Tables of `labeling.schemas` by name: images, signals, placements, pages, rejects and skips.
         Rows without an image are rejects (``no_image``), those whose image is a path without a
-        file (``image_missing``), with a weight that is not a number in [0, 1] (``bad_weight``) or
-        that cannot be read (``bad_row``), and the end of a compressed file that is cut
-        (``truncated``). Rows without a text are skips (``no_text``).
+        file (``image_missing``) or with an empty one (``empty_image``), with a weight that is not a
+        number in [0, 1] (``bad_weight``) or that cannot be read (``bad_row``), and the end of a
+        compressed file that is cut (``truncated``). Rows without a text are skips (``no_text``).
 
     Raises
     ------
@@ -84,9 +84,7 @@ def read_signals(
 def _signals(batch: Batch, source: str, locator: Locator) -> Iterator[tuple[str, pa.Table]]:
     located = _located(batch.table, locator)
     weight = _weights(batch.table)
-    bad = {
-        "no_image": is_missing(_texts(batch.table, "image")),
-        "image_missing": np.array([image is None for image in located], bool),
+    bad = _bad_images(batch.table, located) | {
         "bad_weight": ~((weight >= 0) & (weight <= 1)),
     }
     yield "rejects", _rejects(batch, bad, {"bad_weight": ("weight",)})
@@ -210,9 +208,7 @@ def _feedback(
     label = _labels(table, known_label)
     seconds, position = to_seconds(_texts(table, "time")), _texts(table, "position")
     rank = pd.to_numeric(pd.Series(position, dtype=str), errors="coerce").to_numpy(np.float64)
-    bad = {
-        "no_image": is_missing(_texts(table, "image")),
-        "image_missing": np.array([image is None for image in images], bool),
+    bad = _bad_images(table, images) | {
         "unknown_kind": ~np.asarray(pc.is_in(table["kind"], pa.array(FEEDBACK_KINDS)), bool),
         "unknown_label": np.array([bool(x) and not known_label(x) for x in label], bool),
         "no_label": np.array([not x and not q for x, q in zip(label, query, strict=True)], bool),
@@ -288,10 +284,14 @@ def _located(table: pa.Table, locator: Locator) -> list[Located | None]:
     return [None if is_null(reference) else locator.locate(reference) for reference in references]
 
 
-def skipped_rows(file: str, kind: str, n_rows: int) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the number of rows of a file that are not used, as the table ``skips``, if any."""
-    if n_rows:
-        yield SKIPS.name, table_of([(file, kind, n_rows)], SKIPS.arrow)
+def _bad_images(table: pa.Table, located: Sequence[Located | None]) -> dict[str, Mask]:
+    """Return the rows without an image that can be used, by reason."""
+    is_empty = [image is not None and image.image_id == EMPTY for image in located]
+    return {
+        "no_image": is_missing(_texts(table, "image")),
+        "image_missing": np.array([image is None for image in located], bool),
+        "empty_image": np.array(is_empty, bool),
+    }
 
 
 def _mapped(function: Callable[[str], str], texts: list[str]) -> pa.Array:

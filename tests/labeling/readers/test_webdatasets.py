@@ -66,6 +66,7 @@ def test_a_sample_gives_its_texts_and_where_its_bytes_are(tmp_path: Path) -> Non
         ([WHOLE[0], ("00000.txt", b"\xff")], "bad_text"),
         ([WHOLE[0], ("00000.txt", b"x" * 1001)], "too_large"),
         ([("00000.jpg", b"x" * 2001), WHOLE[1]], "too_large"),
+        ([("00000.jpg", b""), WHOLE[1]], "empty_image"),
     ],
 )
 def test_incomplete_samples_are_rejected(
@@ -151,7 +152,40 @@ def test_several_tars_in_one_file_are_read(tmp_path: Path, padding: int) -> None
     (tmp_path / "0.tar").write_bytes(bytes(padding).join(parts))
     tables = read(tmp_path / "0.tar", {"alt": "txt"})
     assert len(tables["signals"]) == 5
+    assert len({row["page_id"] for row in tables["placements"]}) == 5
     assert tables["rejects"] == []
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_samples_that_meet_where_two_tars_do_are_two(tmp_path: Path, n: int) -> None:
+    parts = [write(tmp_path / name, samples(n)).read_bytes() for name in ("a", "b")]
+    (tmp_path / "0.tar").write_bytes(parts[0] + parts[1].replace(b"jpg 0", b"other"))
+    tables = read(tmp_path / "0.tar", {"alt": "txt"})
+    assert [row["text"] for row in tables["signals"]] == [f"txt {i}" for i in range(n)] * 2
+    assert tables["rejects"] == []
+
+
+@pytest.mark.parametrize("repeated", [("0.jpg", "0.txt"), ("0.TXT",), ("1.jpg", "1.txt")])
+def test_a_second_sample_with_a_key_is_a_reject(tmp_path: Path, repeated: tuple[str, ...]) -> None:
+    members = [("1.jpg", b"1"), ("1.txt", b"a dog"), ("0.jpg", b"0"), ("0.txt", b"a cat")]
+    members += [(name, b"z") for name in repeated]
+    tables = read(write(tmp_path / "0.tar", members), {"alt": "txt"})
+    assert [row["text"] for row in tables["signals"]] == ["a dog", "a cat"]
+    (reject,) = tables["rejects"]
+    endings = ", ".join(name[2:].lower() for name in repeated)
+    assert reject == {
+        "where": f"in/0.tar#{repeated[0][0]}", "reason": "duplicate_key", "value": endings
+    }  # fmt: skip
+
+
+def test_samples_without_a_text_are_counted(tmp_path: Path) -> None:
+    facts = b'{"title": NaN, "page": NaN, "lang": "N/A"}'
+    members = [("0.jpg", b"0"), ("0.txt", b" \n"), ("1.jpg", b"1"), ("1.json", facts)]
+    columns = {"alt": "txt", "title": "json.title", "page": "json.page", "lang": "json.lang"}
+    tables = read(write(tmp_path / "0.tar", [*members, *samples(3)[4:]]), columns)
+    assert [row["text"] for row in tables["signals"]] == ["txt 2"]
+    assert len({row["page_id"] for row in tables["placements"]}) == 3
+    assert tables["skips"] == [{"file": "in/0.tar", "kind": "no_text", "n_records": 2}]
 
 
 def test_members_that_systems_add_are_ignored_and_counted(tmp_path: Path) -> None:

@@ -240,6 +240,16 @@ def test_a_bad_weight_costs_its_row(folder: Path, weight: str) -> None:
     ]
 
 
+def test_empty_images_are_not_one_image(folder: Path) -> None:
+    (folder / "0.jpg").touch()
+    (folder / "site" / "h.org" / "0.jpg").touch()
+    tables = signals(folder, "file,words\n0.jpg,x\nhttps://h.org/0.jpg,y\n", BASIC)
+    assert tables["rejects"].to_pylist() == [
+        {"where": "table.csv:2", "reason": "empty_image", "value": "0.jpg"}
+    ]
+    assert tables["images"]["location"].to_pylist() == ["https://h.org/0.jpg"]
+
+
 def test_rows_without_a_text_are_counted(folder: Path) -> None:
     tables = signals(folder, 'file,words\na.jpg,\na.jpg," "\na.jpg,x\n', BASIC)
     assert tables["signals"]["text"].to_pylist() == ["x"]
