@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -49,7 +50,8 @@ def read_csv(path: Path, wanted: Sequence[str], form: Format, block_bytes: int) 
     """Yield some columns of a CSV file as text, in batches; one batch at least.
 
     A quoted value may have line breaks. One whose quote is not closed within `MAX_ROW_LINES`, or is
-    followed by anything but a delimiter, is a bad row of one line: the next is read again.
+    followed by anything but a delimiter, is a bad row of one line: the next is read again. A quote
+    within a value that does not begin with one is part of it.
 
     Raises
     ------
@@ -153,7 +155,20 @@ def _fast(block: Lines, header: _Header, wanted: Sequence[str]) -> Rows | None:
     # As many rows as lines: no line is empty, and no quote is open at its end; the last is checked.
     if len(table) != n_lines or _is_open(_last_line(block.content), header.delimiter):
         return None
+    if b'"' in block.content and _has_stray_quote(block.content, header.delimiter):
+        return None
     return Rows(pa.Table.from_arrays(table.columns, names=list(wanted)), positions)
+
+
+def _has_stray_quote(content: bytes, delimiter: str) -> bool:
+    """Return whether a quoted value of some lines may continue after its closing quote.
+
+    That is after a number of quotes which is odd within a value, even at its beginning; a value in
+    quotes may look so too.
+    """
+    d = re.escape(delimiter.encode())
+    inside, first = rb'(?<=[^\n"%b]")(?:"")*' % d, rb'(?<=[\n%b]")(?:"")*"' % d
+    return re.search(rb'"(?:%b|%b)[^"\r\n%b]' % (inside, first, d), b"\n" + content) is not None
 
 
 def _last_line(content: bytes) -> bytes:
@@ -165,13 +180,15 @@ def _is_open(line: bytes, delimiter: str) -> bool:
 
 
 def _fields_of_line(line: bytes, delimiter: str) -> list[str] | None:
-    """Return the fields of a line; None if a quote is open at its end."""
+    """Return the fields of a line, none if it is malformed; None if a quote is open at its end."""
     text = line.decode("utf-8", "surrogateescape")
     try:
         fields = next(csv.reader([text], delimiter=delimiter), [])
+        if fields and fields[-1].endswith("\n"):
+            return None
+        return next(csv.reader([text], delimiter=delimiter, strict=True), [])
     except csv.Error:
         return []
-    return None if fields and fields[-1].endswith("\n") else fields
 
 
 def _irregular(block: Lines, header: _Header, wanted: Sequence[str]) -> tuple[Rows, bytes]:

@@ -6,20 +6,16 @@ rejected alone.
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import itertools
-import lzma
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple, cast
-
-import pyarrow as pa
+from typing import NamedTuple
 
 from labeling.errors import InputError
 from labeling.readers.guard import PARSING_ERRORS, cause
+from labeling.readers.table_files.packed import is_packed, unpacked
 
 BLOCK_BYTES = 4 << 20
 """Bytes of a file that are in memory at a time, and of its longest line."""
@@ -41,14 +37,6 @@ _BOMS = {
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
-}
-
-
-_OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: cast(IO[bytes], gzip.GzipFile(path)),
-    ".bz2": lambda path: cast(IO[bytes], bz2.BZ2File(path)),
-    ".xz": lambda path: cast(IO[bytes], lzma.LZMAFile(path)),  # noqa: SIM115, the caller closes it
-    ".zst": lambda path: cast(IO[bytes], pa.input_stream(str(path), compression="zstd")),
 }
 
 
@@ -165,23 +153,21 @@ def is_utf8(content: bytes) -> bool:
 
 def _unpacked(path: Path, n_bytes: int) -> Iterator[bytes | CutFile]:
     """Yield pieces of a file, unpacked, and at its end the error of one that is cut."""
-    opener = _OPENERS.get(path.suffix.lower())
-    with path.open("rb") as plain:
-        if opener is None:
+    if not is_packed(path):
+        with path.open("rb") as plain:
             yield from iter(lambda: plain.read(n_bytes), b"")
-            return
+        return
     most, n_unpacked = max(FREE_BYTES, MAX_RATIO * path.stat().st_size), 0
     try:
-        with opener(path) as packed:
-            while piece := packed.read(n_bytes):
-                n_unpacked += len(piece)
-                if n_unpacked > most:
-                    raise InputError(
-                        f"an input file unpacks to more than {MAX_RATIO:,} times its size",
-                        facts={"file": path},
-                        help="do not trust the file; write it again from its source",
-                    )
-                yield piece
+        for piece in unpacked(path, n_bytes):
+            n_unpacked += len(piece)
+            if n_unpacked > most:
+                raise InputError(
+                    f"an input file unpacks to more than {MAX_RATIO:,} times its size",
+                    facts={"file": path},
+                    help="do not trust the file; write it again from its source",
+                )
+            yield piece
     except (OSError, *PARSING_ERRORS) as error:
         yield CutFile(cause(error))
 

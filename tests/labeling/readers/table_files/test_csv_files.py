@@ -66,6 +66,34 @@ def test_an_open_quote_does_not_swallow_what_follows(tmp_path: Path, n: int, col
     assert (rows, bad) == ([(f"a{i}", f"b{i}") for i in range(1, n)], [2])
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"red" apple',
+        '"red"apple',
+        '""red',
+        '"""red" apple',
+        '"a ""red"" b" c',
+        '"red" ',
+        '"a"" b" c"',
+    ],
+)
+@pytest.mark.parametrize("others", [b"e,f", b'"e","f"', b'e,"x, ""y"" z"', b'e,"x,""y"" z"'])
+@pytest.mark.parametrize("column", [0, 1])
+def test_a_value_that_continues_after_its_closing_quote_is_a_bad_row(
+    tmp_path: Path, value: str, others: bytes, column: int
+) -> None:
+    line = ",".join([value, "x"] if column == 0 else ["x", value]).encode()
+    rows, lines, bad = read(tmp_path, b"\n".join([b"file,words", line, others, b"h,i", b""]))
+    assert (len(rows), rows[-1], lines, bad) == (2, ("h", "i"), [3, 4], [2])
+
+
+@pytest.mark.parametrize("value", ['5" apple', 'apple 5"', 'the "red" apple', 'a""b', 'a "" b'])
+def test_a_quote_within_a_value_without_quotes_is_part_of_it(tmp_path: Path, value: str) -> None:
+    rows, _, bad = read(tmp_path, f"file,words\na,{value}\n{value},b\n".encode())
+    assert (rows, bad) == ([("a", value), (value, "b")], [])
+
+
 def test_an_open_quote_on_the_last_line_is_a_bad_row(tmp_path: Path) -> None:
     for end in (b"", b"\n"):
         assert read(tmp_path, b'file,words\na,b\nc,"d' + end) == ([("a", "b")], [2], [3])

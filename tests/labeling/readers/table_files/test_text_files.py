@@ -75,6 +75,38 @@ def test_a_packed_file_that_is_cut_is_reported_and_its_whole_lines_are_used(
     assert [row["where"] for row in rejects if row["reason"] == "truncated"] == ["x/t#"]
 
 
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("position", [0, 1, 3, -1])
+def test_damage_anywhere_in_a_second_packed_file_is_reported(
+    tmp_path: Path, ending: str, position: int
+) -> None:
+    second = bytearray(PACKERS[ending](b"d,e\n"))
+    second[position] ^= 0x55
+    path = tmp_path / f"t.csv{ending}"
+    path.write_bytes(PACKERS[ending](as_csv().encode()) + second)
+    rows, reasons = read(path)
+    assert (rows[:3], reasons) == (ROWS, ["truncated"])
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
+def test_zeros_may_follow_packed_files(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"t.csv{ending}"
+    parts = PACKERS[ending](as_csv().encode()), bytes(5000), PACKERS[ending](b"d,e\n"), bytes(8)
+    path.write_bytes(b"".join(parts))
+    assert read(path) == ([*ROWS, ("d", "e")], [])
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
+def test_the_lines_before_a_damage_are_read(tmp_path: Path, ending: str) -> None:
+    rows = [(f"image {n * n}", f"text {n * 7919 % 9973}") for n in range(9_000)]
+    path = tmp_path / f"t.csv{ending}"
+    path.write_bytes(PACKERS[ending](as_csv(rows).encode()) + b"no more")
+    assert read(path) == (rows, ["truncated"])
+    content = PACKERS[ending](as_csv(rows[:5_000]).encode())
+    path.write_bytes(content + PACKERS[ending](as_csv(rows[5_000:]).encode()[11:])[:-1])
+    assert read(path) == (rows, ["truncated"])
+
+
 @pytest.mark.parametrize("ending", PACKERS)
 def test_what_is_not_packed_is_cut(tmp_path: Path, ending: str) -> None:
     (tmp_path / f"t.csv{ending}").write_bytes(b"not packed at all" * 10)
