@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field, field_validator
 
+from labeling.hints import did_you_mean
 from labeling.readers.listing import TABLE_SUFFIXES
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
@@ -32,6 +33,11 @@ class TableInput(Input):
 
     suffixes = TABLE_SUFFIXES
 
+    known_columns: ClassVar[tuple[str, ...]]
+    """Our names of columns; those of `required_columns` are read from every file."""
+
+    required_columns: ClassVar[tuple[str, ...]]
+
     delimiter: str | None = Field(
         None,
         min_length=1,
@@ -49,6 +55,19 @@ class TableInput(Input):
         if encoding is not None and not _is_text_encoding(encoding):
             raise ValueError(f"Python has no encoding of text {encoding!r}")
         return encoding
+
+    @field_validator("columns", check_fields=False)
+    @classmethod
+    def _complete(cls, columns: dict[str, str]) -> dict[str, str]:
+        for name in columns:
+            if name not in cls.known_columns:
+                known = ", ".join(cls.known_columns)
+                hint = did_you_mean(name, cls.known_columns)
+                raise ValueError(f"{name!r} is not one of {known}{hint}")
+        missing = [name for name in cls.required_columns if name not in columns]
+        if missing:
+            raise ValueError(f"the file's column for {', '.join(missing)} is missing")
+        return columns
 
     def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:
         """Return the encoding and the delimiter that were guessed, unless they are the usual."""
@@ -72,6 +91,9 @@ def _is_text_encoding(name: str) -> bool:
 class SignalsInput(TableInput):
     """A table of texts about images."""
 
+    known_columns = ("image", "text", "page", "source", "weight", "lang")
+    required_columns = ("image", "text")
+
     path: Paths = _PATH
     source: str = Field("alt", description="labeling source of rows without a `source` column")
     columns: dict[str, str] = Field(
@@ -94,6 +116,8 @@ class LinksInput(TableInput):
     """A table of links between pages."""
 
     counted = "links"
+    known_columns = ("src", "dst", "anchor")
+    required_columns = ("src", "dst")
 
     path: Paths = _PATH
     columns: dict[str, str] = Field(
@@ -113,6 +137,8 @@ class FeedbackInput(TableInput):
 
     counted = "feedback"
     reads_labels = True
+    required_columns = ("image", "kind", "user", "time")
+    known_columns = (*required_columns, "event_id", "label", "query", "position")
 
     path: Paths = _PATH
     columns: dict[str, str] = Field(

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.errors import ConfigError, IntegrityError
+from labeling.hints import did_you_mean
 from labeling.schemas import PAGES
 from labeling.taxonomy.confusables import visible
 from pipelines.inspecting.formatting import size, write_table
@@ -34,7 +35,6 @@ from pipelines.inspecting.tables import (
     tables,
 )
 from pipelines.inspecting.where import Filter, read_filter
-from pipelines.run.hints import did_you_mean
 from pipelines.run.progress import notify
 from pipelines.run.spreadsheets import neutral
 

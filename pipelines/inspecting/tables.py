@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 
 from curation.runs.table_files import by_table
 from labeling.errors import InputError, IntegrityError
+from labeling.hints import did_you_mean
 from pipelines.inspecting.survey import StageState
 from pipelines.inspecting.where import Filter
-from pipelines.run.hints import did_you_mean
 
 BATCH_ROWS = 20_000
 

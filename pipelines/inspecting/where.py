@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.errors import ConfigError
+from labeling.hints import did_you_mean
 from labeling.taxonomy.confusables import visible
-from pipelines.run.hints import did_you_mean
 
 MAX_CONDITIONS = 100
 """More would nest an Arrow expression so deep that its evaluation can overflow the stack."""

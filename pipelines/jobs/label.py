@@ -8,6 +8,7 @@ from pathlib import Path
 
 from curation.runs.stage import Stage
 from labeling.errors import InputError
+from labeling.hints import did_you_mean
 from labeling.matching.surface_forms import lost_names
 from labeling.taxonomy.confusables import confusable_names
 from labeling.taxonomy.formats import READ_KEYS
@@ -16,7 +17,6 @@ from pipelines.jobs.candidates import make_candidates
 from pipelines.jobs.signals import make_signals
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, taxonomy_files
-from pipelines.run.hints import did_you_mean
 from pipelines.run.paths import absolute
 from pipelines.run.progress import notify
 from pipelines.shuffle.runners import ready

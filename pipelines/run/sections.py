@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labeling.errors import ConfigError
-from pipelines.run.hints import did_you_mean
+from labeling.hints import did_you_mean
 
 MAX_DEPTH = 16
 """Keys in one another in a file of settings, at most."""

@@ -19,7 +19,7 @@ import pyarrow.csv
 
 from labeling.errors import InputError
 from labeling.keys.arrays import Mask
-from labeling.readers.table_files.rows import BadRow, Rows, missing_column, unreadable
+from labeling.readers.table_files.rows import BadRow, MissingColumn, Rows, folded, unreadable
 from labeling.readers.table_files.text_files import BLOCK_BYTES, CutFile, Lines, is_utf8, text_lines
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -96,7 +96,8 @@ def guess_delimiter(start: bytes, wanted: Sequence[str]) -> str:
     >>> guess_delimiter(b"file;words, many\n", ["file"]), guess_delimiter(b"x\n", ["file"])
     (';', ',')
     """
-    return max(DELIMITERS, key=lambda d: len(set(wanted) & set(_header(start, d).names)))
+    ours = set(map(folded, wanted))
+    return max(DELIMITERS, key=lambda d: len(ours & set(map(folded, _header(start, d).names))))
 
 
 def _header(content: bytes, delimiter: str) -> _Header:
@@ -120,7 +121,7 @@ def _read_header(
         raise unreadable(path, "it has no header")
     for name in wanted:
         if name not in header.names:
-            raise missing_column(path, name, header.names)
+            raise MissingColumn(path, name, header.names)
         if header.names.count(name) > 1:
             raise InputError(
                 f"an input file has the column {name!r} more than once", facts={"file": path}

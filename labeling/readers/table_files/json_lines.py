@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from labeling.readers.table_files.rows import BadRow, Rows, missing_column
+from labeling.readers.table_files.rows import BadRow, MissingColumn, Rows
 from labeling.readers.table_files.text_files import Lines, text_lines
 
 
@@ -34,7 +34,7 @@ def read_json_lines(
         rows, keys = _rows(block, wanted)
         absent = [name for name in wanted if name not in keys]
         if block.first == 1 and absent and len(rows.table):
-            raise missing_column(path, absent[0], sorted(keys))
+            raise MissingColumn(path, absent[0], sorted(keys))
         yield rows
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 
 from labeling.errors import InputError, UnreadableFile
+from labeling.hints import did_you_mean
 from labeling.keys.arrays import Ints
 
 
@@ -39,6 +40,11 @@ class HasBad(Protocol):
         """The bad rows."""
 
 
+def folded(name: str) -> str:
+    """Return the name of a column without the case and the spaces in which files differ."""
+    return name.strip().casefold()
+
+
 def refuse_bad(path: Path, batches: Iterable[HasBad]) -> None:
     """Raise `InputError` for the first bad row of a file whose rows are all needed."""
     for batch in batches:
@@ -55,10 +61,13 @@ def unreadable(path: str | Path, cause: object) -> UnreadableFile:
     return UnreadableFile("an input file cannot be read", facts={"file": path, "cause": cause})
 
 
-def missing_column(path: str | Path, name: str, known: Sequence[str]) -> InputError:
-    """Return the error for a file without a column."""
-    return InputError(
-        f"an input file has no column {name!r}",
-        facts={"file": path, "columns": ", ".join(known)[:1000]},
-        help="correct `columns` in the configuration",
-    )
+class MissingColumn(InputError):
+    """A file lacks a column; ``known`` are those that it has."""
+
+    def __init__(self, path: str | Path, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"an input file has no column {name!r}{did_you_mean(name, known)}",
+            facts={"file": path, "columns": ", ".join(known)[:1000]},
+            help="correct `columns` in the configuration",
+        )
+        self.name, self.known = name, known

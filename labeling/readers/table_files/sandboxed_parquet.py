@@ -27,13 +27,16 @@ import pyarrow.parquet
 
 from labeling.errors import InputError, UnreadableFile
 from labeling.readers.guard import cause as cause_of
-from labeling.readers.table_files.rows import BadRow, Rows, missing_column, unreadable
+from labeling.readers.table_files.rows import BadRow, MissingColumn, Rows, unreadable
 
 MAX_MEMORY = 3 << 30
 """Bytes of address space of the child; libraries take about half a gigabyte of them."""
 
 MAX_COLUMNS = 10_000
 """Columns of a file, counted without nesting."""
+
+MAX_NAME = 1_000
+"""Characters of the name of a column in an error."""
 
 MAX_RATIO = 500
 """Bytes that a byte of the file may unpack to; columns of real tables give a tenth at most."""
@@ -130,6 +133,8 @@ def _error_of(path: Path, status: int, errors: IO[bytes]) -> InputError:
     errors.seek(0)
     try:
         answer = json.loads(errors.read())
+        if "known" in answer:
+            return MissingColumn(path, **answer)
         kind = UnreadableFile if answer.pop("is_unreadable") else InputError
         return kind(**answer)
     except ValueError:
@@ -160,6 +165,8 @@ def _serve() -> int:
             "help": error.help,
             "is_unreadable": isinstance(error, UnreadableFile),
         }
+        if isinstance(error, MissingColumn):
+            answer = {"name": error.name, "known": [name[:MAX_NAME] for name in error.known]}
         sys.stderr.write(json.dumps(answer))
         return 1
     return 0
@@ -296,7 +303,7 @@ def _check(file: pa.parquet.ParquetFile, columns: Sequence[str], path: str) -> N
     for name in dict.fromkeys(columns):
         indices = schema.get_all_field_indices(name)
         if not indices:
-            raise missing_column(path, name, schema.names)
+            raise MissingColumn(path, name, schema.names)
         types = " and ".join(str(schema.field(index).type)[:200] for index in indices)
         if len(indices) > 1 or not _is_plain(schema.field(indices[0])):
             wrong[f"column {name!r}"] = f"expected text, a number or a time, found {types}"

@@ -15,7 +15,7 @@ from labeling.keys.arrays import Ints
 from labeling.readers.listing import COMPRESSIONS, TABLE_SUFFIXES
 from labeling.readers.table_files.csv_files import GUESSED, Format, delimiter_of, read_csv
 from labeling.readers.table_files.json_lines import read_json_lines
-from labeling.readers.table_files.rows import BadRow, Rows, missing_column, unreadable
+from labeling.readers.table_files.rows import BadRow, MissingColumn, Rows, folded, unreadable
 from labeling.readers.table_files.sandboxed_parquet import read_parquet
 from labeling.readers.table_files.text_files import CutFile, encoding_of
 
@@ -50,6 +50,7 @@ def read_batches(
     """Yield the mapped columns of a file under our names, all of them text; one batch at least.
 
     The file may lack a column that is `optional`, if it is mapped to its own name, as by default.
+    The name in the file may differ in case, and have spaces around it, where one name does.
 
     Raises
     ------
@@ -78,18 +79,34 @@ def read_batches(
 def _open(
     path: Path, columns: Columns, optional: tuple[str, ...], form: Format
 ) -> tuple[Columns, Iterator[Rows]]:
-    """Return the columns that the file has, without optional ones that it lacks, and its rows."""
+    """Return the columns that the file has, by their names there, and its rows."""
     batches = _read_any(path, list(dict.fromkeys(columns.values())), form)
     try:
         # Two, since the first is empty where a file is read by another process, before its check.
         return columns, itertools.chain(list(itertools.islice(batches, 2)), batches)
-    except InputError as error:
-        for ours in optional:
-            theirs = columns.get(ours)
-            if theirs == ours and error.message == missing_column(path, theirs, ()).message:
-                present = {name: columns[name] for name in columns if name != ours}
-                return _open(path, present, optional, form)
-        raise
+    except MissingColumn as error:
+        others = _others(columns, error, optional)
+        if others is None:
+            raise
+        return _open(path, others, optional, form)
+
+
+def _others(
+    columns: Columns, error: MissingColumn, optional: tuple[str, ...]
+) -> dict[str, str] | None:
+    """Return the columns without one that the file lacks, or with its name in other letters.
+
+    None if there is no such name, or several, and the column is not optional.
+    """
+    alike = [name for name in error.known if folded(name) == folded(error.name)]
+    if len(alike) == 1:
+        return {n: alike[0] if name == error.name else name for n, name in columns.items()}
+    is_optional = error.name in optional and columns.get(error.name) == error.name
+    return None if alike or not is_optional else _without(columns, error.name)
+
+
+def _without(columns: Columns, absent: str) -> dict[str, str]:
+    return {name: columns[name] for name in columns if name != absent}
 
 
 def _read_any(path: Path, wanted: Sequence[str], form: Format) -> Iterator[Rows]:

@@ -50,6 +50,22 @@ def test_the_endings_are_of_kinds_that_the_reader_knows() -> None:
     assert kinds == {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet"}
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ('image = "i", text = "t", wieght = "w"', '(did you mean "weight"?)'),
+        ('image = "i"', "the file's column for text is missing"),
+        ('text = "t", image = 3', "string"),
+    ],
+)
+def test_keys_of_columns_are_checked(folder: Path, columns: str, expected: str) -> None:
+    config = write_config(folder, f'path = "texts"\ncolumns = {{ {columns} }}')
+    with pytest.raises(ConfigError) as caught:
+        read_config(config)
+    assert expected in str(caught.value)
+    assert "run.toml:5" in str(caught.value)
+
+
 def test_a_folder_of_many_kinds_is_read_and_the_rest_is_listed(folder: Path) -> None:
     texts = folder / "texts"
     (texts / "D.CSV.GZ").write_bytes(gzip.compress(ROWS.format("d").encode()))

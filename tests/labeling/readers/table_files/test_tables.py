@@ -290,6 +290,38 @@ def test_columns_that_are_optional_may_be_missing(folder: Path, kind: str) -> No
         dict(read(path, NAMES | {"time": "when"}))
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_names_of_columns_may_differ_in_case_and_spaces(folder: Path, kind: str) -> None:
+    path = folder / f"log.{kind}"
+    row = {"Image": "a.jpg", "QUERY": "cat", " kind ": "up", "User": "u", "TIME": "2024-01-01"}
+    table = pa.Table.from_pylist([row | {"Position": "3"}] * 2)
+    if kind == "csv":
+        path.write_text("Image;QUERY; kind ;User;TIME;Position\na.jpg;cat;up;u;2024-01-01;3\n")
+    elif kind == "parquet":
+        pq.write_table(table, path)
+    else:
+        path.write_text(json.dumps(row | {"Position": 3}) + "\n")
+    events = dict(read_feedback(path, NAMES, Locator(folder, []), str.isascii))["feedback"]
+    assert (events["query"][0].as_py(), events["position"][0].as_py()) == ("cat", 3)
+
+
+@pytest.mark.parametrize("header", ["Words,WORDS", "word,x", "worsd,x"])
+def test_a_column_of_several_names_or_another_is_refused_with_those_of_the_file(
+    folder: Path, header: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        signals(folder, f"file,{header}\na.jpg,x,y\n", BASIC)
+    assert "no column 'words' (did you mean" in caught.value.message
+    assert caught.value.facts["columns"] == f"file, {header.replace(',', ', ')}"
+
+
+def test_the_columns_of_a_parquet_file_are_those_of_the_error(folder: Path) -> None:
+    pq.write_table(pa.table({"file": ["a.jpg"], "wrods": ["x"]}), folder / "t.parquet")
+    with pytest.raises(InputError, match=r"no column 'words' \(did you mean \"wrods\"") as caught:
+        list(read_signals(folder / "t.parquet", BASIC, "alt", Locator(folder, [])))
+    assert caught.value.facts["columns"] == "file, wrods"
+
+
 def test_a_row_without_a_page_is_a_page_of_its_own(folder: Path) -> None:
     text = "file,words,page\na.jpg,x,\nhttps://h.org/y.jpg,x,null\n"
     pages = signals(folder, text, BASIC | {"page": "page"})["signals"]["page_id"].to_pylist()
