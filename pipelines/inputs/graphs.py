@@ -36,7 +36,11 @@ class GraphInput(Input):
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the links of some files of edges."""
+        first = self.files(context.base)[0]
         for file in files:
             yield from reader("table_files.graphs:read_graph")(
-                context.base / self.vertices, context.base / file, file
+                context.base / self.vertices,
+                context.base / file,
+                file,
+                self.vertices if file == first else None,
             )

@@ -37,6 +37,39 @@ def test_edges_become_links_between_home_pages(tmp_path: Path) -> None:
     assert (second["src_page"], second["src_host"]) == (ids.digest("https://a.org/x"), "a.org")
 
 
+def graph(folder: Path, vertices: str, edges: str) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Return the hosts that link, and the rejects."""
+    for file, text in (("v.txt", vertices), ("e.txt", edges)):
+        (folder / file).write_text(text)
+    hosts, rejects = [], []
+    for name, rows in read_graph(folder / "v.txt", folder / "e.txt", "x/e.txt", "x/v.txt"):
+        hosts += rows["src_host"].to_pylist() if name == "links" else []
+        rejects += [tuple(row.values()) for row in rows.to_pylist()] if name == "rejects" else []
+    return hosts, rejects
+
+
+@pytest.mark.parametrize("line_by_line", ["", "\n"])
+def test_a_graph_of_domains_and_one_with_spaces_are_read(tmp_path: Path, line_by_line: str) -> None:
+    domains = f"0\torg.a\t12\n1\torg.b \t1\n{line_by_line}"
+    assert graph(tmp_path, domains, "0\t1\n1\t0\n") == (["a.org", "b.org"], [])
+    spaces = f"0 org.a\n1 org.b\n{line_by_line}"
+    assert graph(tmp_path, spaces, f"0 1\n1 0\n{line_by_line}") == (["a.org", "b.org"], [])
+
+
+def test_every_vertex_that_is_not_used_is_a_reject(tmp_path: Path) -> None:
+    vertices = "id\tname\n0\torg.a\n1\torg.b\tx\n2\t\n3\tN/A\n0\torg.c\n4\torg.d\n0\torg.a\n"
+    hosts, rejects = graph(tmp_path, vertices, "0\t4\n4\t0\n")
+    assert hosts == ["a.org", "d.org"]
+    assert sorted(rejects) == [
+        ("x/v.txt:1", "bad_row", "id\tname"),
+        ("x/v.txt:3", "bad_row", "1\torg.b\tx"),
+        ("x/v.txt:4", "bad_row", "no name"),
+        ("x/v.txt:5", "bad_row", "no name"),
+        ("x/v.txt:6", "duplicate_vertex", "0"),
+        ("x/v.txt:8", "duplicate_vertex", "0"),
+    ]
+
+
 def test_the_size_of_blocks_does_not_change_the_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
