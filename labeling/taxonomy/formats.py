@@ -240,12 +240,13 @@ class Format(NamedTuple):
     """One format: a reader of its lines, and a test of the file's name and its first line.
 
     ``read`` takes the lines and the file's name for messages. If ``has_hierarchy``, it may also
-    take the text and the name of a second file.
+    take the text and the name of a second file. ``merge`` is the remedy for a repeated id.
     """
 
     read: Callable[..., Iterator[Label]]
     is_like: Callable[[str, str], bool]
     has_hierarchy: bool = False
+    merge: str = "remove all but one of the lines"
 
 
 def _is_json_lines(name: str, first: str) -> bool:
@@ -258,8 +259,12 @@ def _is_json_lines(name: str, first: str) -> bool:
     return isinstance(row, dict) and "id" in row
 
 
+_MERGE_CLASSES = "merge the classes: names and parents may be lists"
+
 FORMATS: Mapping[str, Format] = {
-    "jsonl": Format(read_jsonl, _is_json_lines),
+    "jsonl": Format(
+        read_jsonl, _is_json_lines, merge="merge the lines: names and parents are lists"
+    ),
     "openimages": Format(read_openimages, lambda _, first: bool(_OPEN_IMAGES.match(first)), True),
     "tencent": Format(read_tencent, lambda _, first: first.startswith("category_index\t")),
     "edges": Format(read_edges, lambda _, first: bool(_EDGES.match(first))),
@@ -268,10 +273,17 @@ FORMATS: Mapping[str, Format] = {
         lambda name, first: (
             name.endswith((".csv", ".tsv")) or (name.endswith(".txt") and is_table(first))
         ),
+        merge="merge the rows: `|` separates several names or parents in a cell",
     ),
-    "json": Format(read_json, lambda name, _: name.endswith(".json")),
-    "yaml": Format(read_yaml, lambda name, _: name.endswith((".yaml", ".yml"))),
-    "names": Format(read_names, lambda name, _: name.endswith((".txt", ".names"))),
+    "json": Format(read_json, lambda name, _: name.endswith(".json"), merge=_MERGE_CLASSES),
+    "yaml": Format(
+        read_yaml, lambda name, _: name.endswith((".yaml", ".yml")), merge=_MERGE_CLASSES
+    ),
+    "names": Format(
+        read_names,
+        lambda name, _: name.endswith((".txt", ".names")),
+        merge="remove one of the lines, or add the words that differ; commas separate names",
+    ),
     # After those with an ending: the names of Ultralytics' data sets are in data.yaml.
     "wordnet": Format(read_wordnet, lambda name, _: name.startswith("data.")),
 }

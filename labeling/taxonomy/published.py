@@ -14,7 +14,7 @@ from pathlib import Path
 from labeling.arguments import check_fields, checks_arguments
 from labeling.errors import InputError
 from labeling.taxonomy.formats import FORMATS
-from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
+from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy, refuse_repeated_ids
 
 MAX_BYTES = 1 << 30
 """Bytes of a taxonomy's file, unpacked; a larger one is refused, such as a gzip bomb."""
@@ -147,7 +147,8 @@ def _read(files: TaxonomyFiles) -> Taxonomy:
                 help="leave `taxonomy.hierarchy` out, or set `taxonomy.format`",
             )
         extra = "".join(text for _, text in _lines(hierarchy)), str(hierarchy)
-    labels = FORMATS[name].read(_lines(files.path), where, *extra)
+    labels = list(FORMATS[name].read(_lines(files.path), where, *extra))
+    refuse_repeated_ids(labels, where, FORMATS[name].merge)
     return build_taxonomy([_in_language(label, files.language) for label in labels], where)
 
 

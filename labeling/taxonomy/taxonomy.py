@@ -247,7 +247,7 @@ def build_taxonomy(labels: Sequence[Label], where: str = "labels") -> Taxonomy:
         )
     for label in labels:
         _refuse_bad_label(label, f"{where}:{label.line}")
-    _refuse_duplicates(labels, where)
+    refuse_repeated_ids(labels, where, "merge the labels: names and parents are lists")
     ordered = sorted(labels, key=lambda label: label.label_id)
     code_of = {label.label_id: code for code, label in enumerate(ordered)}
     for label in labels:
@@ -314,14 +314,15 @@ def _bad_field(label: Label, name: str, where: str, expected: str) -> InputError
     )
 
 
-def _refuse_duplicates(labels: Sequence[Label], where: str) -> None:
+def refuse_repeated_ids(labels: Sequence[Label], where: str, help: str) -> None:
+    """Raise `InputError` with the lines of the first id that occurs twice, and a remedy."""
     counts = Counter(label.label_id for label in labels)
     for repeated in (label_id for label_id, n in counts.items() if n > 1):
         lines = [str(label.line) for label in labels if label.label_id == repeated]
         raise InputError(
             f"label id {repeated} occurs more than once in the taxonomy",
             facts={"file": where, "lines": ", ".join(lines)},
-            help="merge the lines: names and parents are lists",
+            help=help,
         )
 
 

@@ -40,7 +40,7 @@ def show(source: Path, settings: tuple[str, ...]) -> None:
 def check(config: Path, settings: tuple[str, ...]) -> None:
     """Check the keys of CONFIG, find its inputs, read its taxonomy and truths; make nothing.
 
-    Every mistake is listed, with its line.
+    Headers of tables are read too. Every mistake is listed, with its line.
     """
     from labeling.secrets import masked
     from pipelines.inspecting.check import check_inputs

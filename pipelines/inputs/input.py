@@ -92,6 +92,9 @@ class Input(Section, ABC):
         """Return the files beside `files` that are not read, with their endings."""
         return skipped_files(base, getattr(self, self.path_keys[0]), self.suffixes)
 
+    def check(self, base: Path, files: Sequence[str]) -> None:
+        """Raise `InputError` if the beginnings of some of `files` show that they cannot be read."""
+
     def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:
         """Return what was guessed about some of `files`, by their names."""
         return {}

@@ -34,9 +34,11 @@ class TableInput(Input):
     suffixes = TABLE_SUFFIXES
 
     known_columns: ClassVar[tuple[str, ...]]
-    """Our names of columns; those of `required_columns` are read from every file."""
+    """Our names of columns. Those that are required have to be mapped; a file may lack optional
+    ones that are mapped to their own names."""
 
     required_columns: ClassVar[tuple[str, ...]]
+    optional_columns: ClassVar[tuple[str, ...]] = ()
 
     delimiter: str | None = Field(
         None,
@@ -69,9 +71,22 @@ class TableInput(Input):
             raise ValueError(f"the file's column for {', '.join(missing)} is missing")
         return columns
 
+    @property
+    def mapping(self) -> dict[str, str]:
+        """Our names of columns to the file's."""
+        columns: dict[str, str] = self.model_dump()["columns"]
+        return columns
+
+    def check(self, base: Path, files: Sequence[str]) -> None:
+        """Raise `InputError` for files that lack a column or whose beginning cannot be read."""
+        read_batches = reader("table_files.tabular:read_batches")
+        of_all = self.mapping, self.required_columns, self.optional_columns
+        for file in files:
+            next(read_batches(base / file, *of_all, self.form(file)))
+
     def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:
         """Return the encoding and the delimiter that were guessed, unless they are the usual."""
-        wanted = [*self.model_dump()["columns"].values()]
+        wanted = [*self.mapping.values()]
         guess = reader("table_files.tabular:guess")
         guesses = {file: guess(base / file, wanted, self.form(file)) for file in files}
         return {file: text for file, text in guesses.items() if text}
@@ -138,7 +153,8 @@ class FeedbackInput(TableInput):
     counted = "feedback"
     reads_labels = True
     required_columns = ("image", "kind", "user", "time")
-    known_columns = (*required_columns, "event_id", "label", "query", "position")
+    optional_columns = ("event_id", "label", "query", "position")
+    known_columns = required_columns + optional_columns
 
     path: Paths = _PATH
     columns: dict[str, str] = Field(

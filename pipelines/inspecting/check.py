@@ -13,9 +13,12 @@ from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
 from pipelines.workers.taxonomies import taxonomy_at
 
+MAX_OPENED = 10
+"""Files of an input of which the header is read."""
+
 
 def check_inputs(config: Config) -> list[tuple[str, int, str]]:
-    """Find the files of all inputs, and read the taxonomy and the truths.
+    """Find the files of all inputs, and read the taxonomy, the truths and headers of tables.
 
     Parameters
     ----------
@@ -63,7 +66,9 @@ def _n_labels(config: Config) -> int:
 
 
 def _n_files(entry: Input, base: Path) -> int:
-    return len(entry.files(base))
+    files = entry.files(base)
+    entry.check(base, files[:MAX_OPENED])
+    return len(files)
 
 
 def _n_pairs(config: Config, truth: Path) -> int:

@@ -10,6 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
@@ -192,6 +195,30 @@ def test_a_check_lists_the_mistakes_of_all_inputs(run_dir: Path) -> None:
     checked = winnow("config", "check", source, *options[2:])
     assert "[audit] an input file does not exist" in checked.stderr
     assert str(source.parent / "gone.csv") in checked.stderr
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_check_reads_the_headers_of_tables(tmp_path: Path, kind: str) -> None:
+    row = {"image": "a.jpg", "text": "a cat"}
+    table = pa.Table.from_pylist([row])
+    if kind == "csv":
+        pa.csv.write_csv(table, tmp_path / "t.csv")
+    elif kind == "parquet":
+        pq.write_table(table, tmp_path / "t.parquet")
+    else:
+        (tmp_path / "t.jsonl").write_text(json.dumps(row))
+    (tmp_path / "names.txt").write_text("cat\n")
+    config = tmp_path / "x.toml"
+    config.write_text(
+        f'[taxonomy]\npath = "names.txt"\n[[signals]]\npath = "t.{kind}"\n'
+        'columns = { image = "imgae", text = "TEXT" }\n'
+    )
+    checked = winnow("config", "check", config)
+    assert checked.exit_code == 3
+    assert "no column 'imgae' (did you mean \"image\"?)" in checked.stderr
+    assert "columns: image, text" in checked.stderr
+    config.write_text(config.read_text().replace("imgae", "Image"))
+    assert winnow("config", "check", config).exit_code == 0
 
 
 def test_a_relative_run_folder_is_shown_as_it_was_typed(

@@ -160,3 +160,25 @@ def test_other_files_are_refused(tmp_path: Path, file: str, content: Any) -> Non
     with pytest.raises(InputError) as caught:
         labels(tmp_path / file, content)
     assert file in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "remedy"),
+    [
+        ("labels.txt", "cat\ndog\ncat\n", "commas separate names"),
+        ("labels.csv", "id,name\na,cat\na,kitty\n", "merge the rows"),
+        ("labels.jsonl", '{"id": "a", "names": ["x"]}\n' * 2, "merge the lines: names and parents"),
+        (
+            "labels.json",
+            '[{"id": "a", "name": "x"}, {"id": "a", "name": "y"}]',
+            "merge the classes",
+        ),
+    ],
+)
+def test_the_remedy_for_repeated_ids_is_that_of_the_format(
+    tmp_path: Path, name: str, content: str, remedy: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match="more than once") as caught:
+        read_taxonomy(tmp_path / name)
+    assert remedy in caught.value.help
