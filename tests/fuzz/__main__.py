@@ -24,6 +24,7 @@ import threading
 import time
 import traceback
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +37,10 @@ CPU_SECONDS = 5
 MEMORY = 1 << 30
 STUCK_SECONDS = 90
 """Seconds without an answer after which a process is killed: a loop in C ignores signals."""
+
+
+FEWEST = 20
+"""Inputs of each target before time is shared: one of Parquet takes as long as a hundred others."""
 
 
 class Hang(BaseException):
@@ -78,41 +83,62 @@ def prepare_process() -> None:
     warnings.simplefilter("error")
 
 
-def serve(target: str, seed: int) -> None:
-    """Answer each number on stdin by a line: empty, or the traceback of a fault as JSON."""
+def serve(targets: Sequence[str], seed: int) -> None:
+    """Answer each target and number on stdin by a line: null, or the traceback of a fault.
+
+    The first line, null, is printed before any is read.
+    """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        prepare(folder)
-        read = reading(target, folder)
-        for form in TARGETS[target].forms:
-            read(form)  # a valid file, so that modules are loaded before memory is limited
+        reads = {}
+        for target in targets:
+            folder = Path(name, target)
+            folder.mkdir()
+            prepare(folder)
+            reads[target] = reading(target, folder)
+            for form in TARGETS[target].forms:
+                reads[target](form)  # loads modules before memory is limited
         prepare_process()
+        print("null", flush=True)  # is ready
         for line in sys.stdin:
-            print(json.dumps(try_one(read, input_of(target, seed, int(line)))), flush=True)
+            target, number = line.split()
+            fault = try_one(reads[target], input_of(target, seed, int(number)))
+            print(json.dumps(fault), flush=True)
 
 
-def fuzz(target: str, seed: int, seconds: float, first: int) -> tuple[int, dict[int, str]]:
-    """Try inputs for some seconds; return how many, and the faults by number."""
-    faults: dict[int, str] = {}
-    command = [sys.executable, "-m", "tests.fuzz", "--serve", target, "--seed", str(seed)]
-    until, number = time.monotonic() + seconds, first
+def fuzz(
+    targets: Sequence[str], seed: int, seconds: float, first: int
+) -> tuple[dict[str, int], dict[str, dict[int, str]]]:
+    """Try inputs for some seconds; return how many of each target, and the faults by number."""
+    tried, spent = dict.fromkeys(targets, 0), dict.fromkeys(targets, 0.0)
+    faults: dict[str, dict[int, str]] = {target: {} for target in targets}
+    command = [sys.executable, "-m", "tests.fuzz", "--seed", str(seed), "--serve", *targets]
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         with (
             tempfile.TemporaryFile("w+") as errors,
             subprocess.Popen(command, stdin=-1, stdout=-1, stderr=errors, text=True) as process,
         ):
             assert process.stdin is not None and process.stdout is not None
-            answer = "null"
+            if not (answer := _answer(process)):
+                raise RuntimeError(_last_words(process, errors))
             while answer and time.monotonic() < until:
-                process.stdin.write(f"{number}\n")
+                target = next_target(tried, spent)
+                number, start = first + tried[target], time.monotonic()
+                process.stdin.write(f"{target} {number}\n")
                 process.stdin.flush()
                 answer = _answer(process)
                 fault = json.loads(answer) if answer else _last_words(process, errors)
                 if fault:
-                    faults[number] = fault
-                number += 1
+                    faults[target][number] = fault
+                tried[target] += 1
+                spent[target] += time.monotonic() - start
             process.kill()
-    return number - first, faults
+    return tried, faults
+
+
+def next_target(tried: Mapping[str, int], spent: Mapping[str, float]) -> str:
+    """Return the target with the fewest inputs, up to `FEWEST`, then with the least time."""
+    return min(tried, key=lambda target: (min(tried[target], FEWEST), spent[target]))
 
 
 def _last_words(process: subprocess.Popen[str], errors: IO[str]) -> str:
@@ -155,25 +181,22 @@ def main() -> int:
     parser.add_argument("--targets", nargs="+", choices=[*TARGETS], default=[*TARGETS])
     parser.add_argument("--faults", type=Path, help="folder for the inputs that are faults")
     parser.add_argument("--replay", type=Path)
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--serve", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(options.serve, options.seed)
         return 0
     if options.replay:
         return replay(options.replay)
-    tried, failed = {}, {}
-    for target in options.targets:
-        share = options.seconds / len(options.targets)
-        n, faults = fuzz(target, options.seed, share, options.first)
-        tried[target], failed[target] = n, [*faults]
+    tried, failed = fuzz(options.targets, options.seed, options.seconds, options.first)
+    for target, faults in failed.items():
         for number, fault in faults.items():
             print(f"{target}, seed {options.seed}, number {number}:\n{fault}", file=sys.stderr)
             if options.faults:
                 options.faults.mkdir(parents=True, exist_ok=True)
                 content = input_of(target, options.seed, number)
                 (options.faults / f"{target}-{options.seed}-{number}").write_bytes(content)
-    print(json.dumps({"tried": tried, "faults": {k: v for k, v in failed.items() if v}}))
+    print(json.dumps({"tried": tried, "faults": {k: [*v] for k, v in failed.items() if v}}))
     return int(any(failed.values()))
 
 

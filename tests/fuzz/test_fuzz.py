@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.__main__ import input_of, try_one
+from tests.fuzz.__main__ import FEWEST, input_of, next_target, try_one
 from tests.fuzz.targets import TARGETS, prepare, reading
 
 # The modes of zlib and of pyarrow's readers leave files to the garbage collector on errors.
@@ -45,6 +45,19 @@ def test_another_error_is_a_fault() -> None:
     assert "KeyError" in (try_one(read, b"x") or "")
 
 
+def test_every_target_gets_some_inputs_and_then_the_same_time() -> None:
+    costs = {"slow": 100, "fast": 1, "medium": 10}
+    tried, spent = dict.fromkeys(costs, 0), dict.fromkeys(costs, 0.0)
+    for n_inputs in (30, 3 * FEWEST, 3 * FEWEST + 2000):
+        while sum(tried.values()) < n_inputs:
+            target = next_target(tried, spent)
+            tried[target] += 1
+            spent[target] += costs[target]
+        assert min(tried.values()) >= min(n_inputs // 3, FEWEST)
+    assert tried["slow"] == FEWEST
+    assert abs(spent["fast"] - spent["medium"]) <= 10
+
+
 @pytest.mark.slow
 def test_no_reader_fails_within_a_minute() -> None:
     command = [sys.executable, "-m", "tests.fuzz", "--seconds", "60"]
@@ -52,4 +65,5 @@ def test_no_reader_fails_within_a_minute() -> None:
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["faults"] == {}, done.stderr[-5000:]
     assert set(result["tried"]) == set(TARGETS)
+    assert min(result["tried"].values()) >= FEWEST
     assert sum(result["tried"].values()) > 500
