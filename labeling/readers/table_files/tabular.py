@@ -87,7 +87,8 @@ def _open(
     except MissingColumn as error:
         others = _others(columns, error, optional)
         if others is None:
-            raise
+            # Of a class of `labeling.errors`, as what a worker raises has to be.
+            raise InputError(error.message, facts=error.facts, help=error.help) from None
         return _open(path, others, optional, form)
 
 

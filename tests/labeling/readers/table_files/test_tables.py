@@ -312,6 +312,7 @@ def test_a_column_of_several_names_or_another_is_refused_with_those_of_the_file(
     with pytest.raises(InputError) as caught:
         signals(folder, f"file,{header}\na.jpg,x,y\n", BASIC)
     assert "no column 'words' (did you mean" in caught.value.message
+    assert type(caught.value) is InputError, "what a worker raises is of labeling.errors"
     assert caught.value.facts["columns"] == f"file, {header.replace(',', ', ')}"
 
 
