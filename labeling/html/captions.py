@@ -34,6 +34,11 @@ _SHAPE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+_NEARBY = 600
+"""Characters of a text in which `FAR` words are looked for first."""
+
+_TEXT = re.compile(r">\s*+[^\s<]")
+
 Steps = Iterator[tuple[str, str]]
 """Texts as written and the name of the tag after each, going away from an image."""
 
@@ -91,7 +96,7 @@ def _collect_before(steps: Steps, siblings: set[str], words: list[str]) -> list[
     is_silent = False
     for text, name in steps:
         if not is_silent and len(words) < FAR:
-            words += _words(text)[::-1][: FAR - len(words)]
+            words += _last_words(text)[::-1][: FAR - len(words)]
         if name in _ENDS:
             closed.append(_ENDS[name])
         elif name in closed:
@@ -114,7 +119,7 @@ def _collect_after(steps: Steps, around: list[str], words: list[str]) -> str:
     is_silent = False
     for text, name in steps:
         if not is_silent and len(words) < FAR:
-            words += _words(text)[: FAR - len(words)]
+            words += _first_words(text)[: FAR - len(words)]
         if name in _STARTS:
             if len(opened) == 1 and name in _ENDED_BY.get(block, ()):
                 return name
@@ -160,6 +165,23 @@ def _steps_on(page: str, start: int) -> Steps:
     yield page[start:high], ""
 
 
+def _first_words(written: str) -> Sequence[str]:
+    """Return the first words of a text, all or `FAR` at least."""
+    cut = written.find(" <", _NEARBY)  # where no word is cut, since both are outside of a tag
+    words = _words(written[:cut]) if cut >= 0 else ()
+    return words if len(words) >= FAR else _words(written)
+
+
+def _last_words(written: str) -> Sequence[str]:
+    """Return the last words of a text, all or `FAR` at least."""
+    cut = written.rfind(" <", 0, max(len(written) - _NEARBY, 0))
+    words = _words(written[cut:]) if cut >= 0 else ()
+    return words if len(words) >= FAR else _words(written)
+
+
 @functools.lru_cache(maxsize=1000)
 def _words(written: str) -> Sequence[str]:
+    # Of many images without a word between them each would take their tags out again.
+    if written.lstrip().startswith("<") and _TEXT.search(written) is None:
+        return ()
     return tuple(unescaped(without_tags(written)).split())

@@ -51,3 +51,22 @@ def test_words_are_counted_on_either_side() -> None:
     near_words, *far_words = [text.split() for text, _ in words_around(page, start, start + 5)]
     assert near_words == ["a"] * NEAR + ["b"] * NEAR
     assert far_words == [["a"] * (FAR - NEAR), ["b"] * (FAR - NEAR)]
+
+
+@pytest.mark.parametrize("word", ["w{n}", "<b>w{n}</b>", "<i>w</i>{n} ", "<b title='a b'>w{n}</b>"])
+def test_of_a_long_text_with_tags_the_nearest_words_are_taken(word: str) -> None:
+    before, after = (
+        " ".join(word.format(n=n) for n in numbers) for numbers in (range(200), range(200, 400))
+    )
+    page = f"<div>{before} <img> {after}</div>"
+    start = page.index("<img>")
+    texts = [text for text, _ in words_around(page, start, start + 5)]
+    near, *far = [[int(word[1:]) for word in text.split()] for text in texts]
+    assert near == [*range(200 - NEAR, 200 + NEAR)]
+    assert far == [[*range(200 - FAR, 200 - NEAR)], [*range(200 + NEAR, 200 + FAR)]]
+
+
+def test_images_without_a_word_between_them_have_no_words() -> None:
+    page = "<div>" + "\n<img src=a.png>" * 200 + "</div>"
+    start = page.index("<img", 1500)
+    assert list(words_around(page, start, page.index(">", start) + 1)) == []
