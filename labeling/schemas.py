@@ -22,6 +22,10 @@ LABEL_ID = r"^[A-Za-z0-9_:\-]{1,128}$"
 
 FEEDBACK_KINDS = ("impression", "click", "up", "down", "flag")
 VERDICTS = ("yes", "no", "unsure")
+"""What a person may answer."""
+
+SKIPPED = "skipped"
+"""In place of the verdict of a pair that was asked before an answered one and has no answer."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +252,12 @@ AUDITS = TableSchema(
     (
         _image(),
         _label(),
-        Field("verdict", pa.string(), "answer to: is the label right?", one_of=VERDICTS),
+        Field(
+            "verdict",
+            pa.string(),
+            "answer to: is the label right? skipped for a pair before the last answer without one",
+            one_of=(*VERDICTS, SKIPPED),
+        ),
         Field("auditor", pa.string(), "name of the person or program that judged"),
         Field("seq", pa.int64(), "order of the judgements; the last of a pair counts", low=0),
         Field("stratum", pa.string(), "stratum that the pair was drawn from"),

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from curation.pairs.pair_keys import find_pairs, pair_hash
 from labeling.checks import check
 from labeling.errors import InputError
-from labeling.keys.arrays import Floats, Ints
+from labeling.keys.arrays import Floats, Ints, Mask
 from labeling.keys.hashing import Hashes
 from labeling.keys.runs import rank_in_run, run_numbers
 from labeling.schemas import AUDITS, Batch
@@ -229,7 +229,24 @@ def answer(sampled: pa.Table, truth: Batch) -> pa.Table:
 
 
 def usable_audits(audits: pa.Table) -> pa.Table:
-    """Return the last verdict of each pair by ``seq``, unless it is unsure; sorted by ``seq``.
+    """Return the last verdict of each pair by ``seq``, if it is yes or no; sorted by ``seq``.
+
+    Raises
+    ------
+    InputError
+        For a table of another schema, or an inclusion probability of 0.
+    """
+    final = final_audits(audits)
+    return final.filter(pa.array(is_answer(final)))
+
+
+def is_answer(audits: pa.Table) -> Mask:
+    """Return whether each verdict is yes or no, ``bool[n]``: neither unsure nor skipped."""
+    return np.asarray(pc.is_in(audits["verdict"], value_set=pa.array(["yes", "no"])), bool)
+
+
+def final_audits(audits: pa.Table) -> pa.Table:
+    """Return the last verdict of each pair by ``seq``, sorted by ``seq``.
 
     Raises
     ------
@@ -243,8 +260,31 @@ def usable_audits(audits: pa.Table) -> pa.Table:
             help="give the probability with which the pair was drawn; 1 if all pairs were judged",
         )
     ordered, last, _ = _last_verdicts(audits)
-    final = ordered.take(pa.array(last))
-    return final.filter(pc.not_equal(final["verdict"], "unsure"))
+    return ordered.take(pa.array(last))
+
+
+def find_skipped(drawn: Batch, answered: Batch) -> Ints:
+    """Return the rows of a draw before the last answered pair that have no answer, sorted.
+
+    A person who stops before the end has judged a smaller draw. Pairs left out on the way were
+    chosen by the person, not by the draw: their verdicts may differ from those of the others.
+
+    Parameters
+    ----------
+    drawn
+        Pairs in the order in which they were asked.
+    answered
+        Pairs with an answer, in any order.
+
+    Examples
+    --------
+    >>> drawn = pa.table({"image_id": list("abcd"), "label_id": ["cat"] * 4})
+    >>> find_skipped(drawn, drawn.take([2, 0])).tolist()
+    [1]
+    """
+    is_answered = find_pairs(drawn, answered) >= 0
+    last = int(np.flatnonzero(is_answered).max(initial=-1))
+    return np.flatnonzero(~is_answered[: last + 1])
 
 
 def count_doubtful(audits: pa.Table) -> tuple[int, int]:
@@ -309,7 +349,7 @@ def agreement(audits: pa.Table) -> Agreement:
     auditor = ordered["auditor"].combine_chunks().dictionary_encode()
     last = _last_of_each(pair * len(auditor.dictionary) + np.asarray(auditor.indices, np.int64))
     verdict = np.asarray(ordered["verdict"])[last]
-    sure = verdict != "unsure"
+    sure = (verdict == "yes") | (verdict == "no")
     pair, right = pair[last[sure]], verdict[sure] == "yes"
     n = np.bincount(pair)
     n_right = np.bincount(pair, right)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import sample, usable_audits
+from curation.audits.audits import final_audits, is_answer, sample
 from curation.frames.candidates import candidates_of, scores_of
 from curation.intervals import precision
 from curation.intervals.precision import Interval
@@ -90,7 +90,8 @@ def precision_interval(
     Parameters
     ----------
     audits
-        Table of `labeling.schemas.AUDITS`; the last verdict of each pair counts unless unsure.
+        Table of `labeling.schemas.AUDITS`; the last verdict of each pair counts. Pairs that are
+        unsure or skipped count as wrong for the lower bound and as right for the upper one.
     pairs
         Table with ``image_id`` and ``label_id``: the set; by default all pairs that the audits
         were drawn from.
@@ -118,10 +119,12 @@ def precision_interval(
     >>> f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
     '0.900 (0.824 to 0.951)'
     """
-    judged = usable_audits(to_table(audits, AUDITS, "audits"))
+    judged = final_audits(to_table(audits, AUDITS, "audits"))
     if pairs is not None:
         inside = find_pairs(judged, to_table(pairs, TRUTH, "pairs")) >= 0
         judged = judged.filter(pa.array(inside))
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
-    p_inclusion = judged["p_inclusion"].to_numpy()
-    return precision.precision_interval(correct, p_inclusion, confidence=confidence)
+    p_inclusion, unknown = judged["p_inclusion"].to_numpy(), ~is_answer(judged)
+    return precision.precision_interval(
+        correct, p_inclusion, unknown=unknown, confidence=confidence
+    )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import tenths, usable_audits
+from curation.audits.audits import final_audits, is_answer, tenths
 from curation.intervals.precision import Interval, precision_interval
 from curation.pairs.pair_keys import find_pairs
 from labeling.keys.arrays import Floats, Ints, Mask
@@ -21,20 +21,22 @@ Verdicts = npt.NDArray[np.bool_ | np.floating]
 
 @dataclass(frozen=True, eq=False)
 class Judgements:
-    """Candidates with a verdict.
+    """Candidates that were asked about.
 
     Attributes
     ----------
     row
         ``int64[m]``: their rows among the candidates.
     correct
-        ``bool[m]``: whether each is right.
+        ``bool[m]``: whether each is right; false where it is not known.
     p_inclusion
         ``float64[m]`` in (0, 1]: probability of each to be drawn.
     stratum
         ``int8[n]``: stratum of every candidate, judged or not; None if unknown.
     mean_weight
         Mean of ``1 / p_inclusion`` over all judgements that these were taken from.
+    unknown
+        ``bool[m]``: whether the verdict is unsure or skipped; None if all are known.
     """
 
     row: Ints
@@ -42,6 +44,12 @@ class Judgements:
     p_inclusion: Floats
     stratum: npt.NDArray[np.int8] | None = None
     mean_weight: float = 1.0
+    unknown: Mask | None = None
+
+    @property
+    def known(self) -> Judgements:
+        """The judgements whose verdict is known."""
+        return self if self.unknown is None else replace(self.take(~self.unknown), unknown=None)
 
     @property
     def weight(self) -> Floats:
@@ -55,6 +63,7 @@ class Judgements:
             row=self.row[chosen],
             correct=self.correct[chosen],
             p_inclusion=self.p_inclusion[chosen],
+            unknown=None if self.unknown is None else self.unknown[chosen],
         )
 
     def at(self, row: Ints) -> Judgements:
@@ -67,7 +76,7 @@ Strata = Callable[[pa.Table, Ints], npt.NDArray[np.int8] | None]
 
 
 def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) -> Judgements:
-    """Return the candidates that have a usable verdict; audits of other pairs are left out.
+    """Return the candidates that were asked about; audits of other pairs are left out.
 
     If `strata` does not know the strata that the pairs were drawn by, tenths of the score replace
     them: a pair's score does not depend on its own verdict.
@@ -87,28 +96,39 @@ def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) 
     InputError
         For audits of another schema, or an inclusion probability of 0.
     """
-    usable = usable_audits(audits)
-    row = find_pairs(usable, pairs)
-    known, row = usable.filter(pa.array(row >= 0)), row[row >= 0]
-    p_inclusion = known["p_inclusion"].to_numpy()
+    final = final_audits(audits)
+    row = find_pairs(final, pairs)
+    asked, row = final.filter(pa.array(row >= 0)), row[row >= 0]
+    p_inclusion = asked["p_inclusion"].to_numpy()
+    unknown = ~is_answer(asked)
     stratum = None
     if strata is not None:
-        stratum = strata(known, row)
+        stratum = strata(asked, row)
         stratum = tenths(np.asarray(pairs["p_correct"])) if stratum is None else stratum
     return Judgements(
         row,
-        correct=np.asarray(pc.equal(known["verdict"], "yes"), bool),
+        correct=np.asarray(pc.equal(asked["verdict"], "yes"), bool),
         p_inclusion=p_inclusion,
         stratum=stratum,
         mean_weight=float(np.mean(1 / p_inclusion)) if len(row) else 1.0,
+        unknown=unknown if unknown.any() else None,
     )
 
 
 def precision_of(judged: Judgements, kept: Mask, confidence: float) -> Interval:
-    """Return the precision of a set of candidates, ``bool[n]``, with its interval."""
+    """Return the precision of a set of candidates, ``bool[n]``, with its interval.
+
+    Verdicts that are not known widen it: see `curation.intervals.precision.precision_interval`.
+    """
     inside, stratum = judged.take(kept[judged.row]), judged.stratum
     strata: dict[str, Ints] = {}
     if stratum is not None:
         n_kept = np.bincount(stratum[kept], minlength=int(stratum.max(initial=0)) + 1)
         strata = {"stratum": stratum[inside.row].astype(np.int64), "n_kept": n_kept}
-    return precision_interval(inside.correct, inside.p_inclusion, confidence=confidence, **strata)
+    return precision_interval(
+        inside.correct,
+        inside.p_inclusion,
+        unknown=inside.unknown,
+        confidence=confidence,
+        **strata,
+    )

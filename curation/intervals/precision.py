@@ -6,7 +6,7 @@ on whether the pair is kept, so the estimate is not biased.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +104,7 @@ def precision_interval(
     *,
     stratum: Ints | None = None,
     n_kept: Ints | None = None,
+    unknown: Mask | None = None,
     confidence: float = 0.95,
 ) -> Interval:
     """Estimate the share of right ones among the kept candidates.
@@ -120,6 +121,10 @@ def precision_interval(
     if all verdicts agree. With strata it has a finite-population correction. The interval holds for
     one set chosen in advance, not for the best of many.
 
+    Pairs that were asked and not answered are counted as wrong for the lower bound and as right for
+    the upper one, because people do not leave pairs out at random: the bounds hold whatever their
+    verdicts would be (Horowitz & Manski 1995). The estimate is of the others.
+
     Parameters
     ----------
     correct
@@ -130,6 +135,8 @@ def precision_interval(
         ``int[m]``: stratum of each, numbered from the lowest scores to the highest.
     n_kept
         ``int[n_strata]``: kept candidates in each stratum, audited or not; with `stratum`.
+    unknown
+        ``bool[m]``: whether the verdict is not known; None if all are.
     confidence
         Of the two-sided interval, in (0, 1).
 
@@ -141,6 +148,18 @@ def precision_interval(
     """
     if stratum is None or n_kept is None:
         stratum, n_kept = np.zeros(len(correct), np.int64), np.array([UNKNOWN_SIZE])
+    if unknown is None:
+        return _interval(correct, p_inclusion, stratum, n_kept, confidence)
+    known = ~unknown
+    answered = _interval(correct[known], p_inclusion[known], stratum[known], n_kept, confidence)
+    worst = _interval(correct & known, p_inclusion, stratum, n_kept, confidence)
+    best = _interval(correct | unknown, p_inclusion, stratum, n_kept, confidence)
+    return replace(answered, low=worst.low, high=best.high)
+
+
+def _interval(
+    correct: Mask, p_inclusion: Floats, stratum: Ints, n_kept: Ints, confidence: float
+) -> Interval:
     first_set = np.zeros(len(correct), np.int64)
     sums = audit_sums(correct, p_inclusion, first_set, stratum, (1, len(n_kept)))
     estimates = estimate(sums, n_kept[None])

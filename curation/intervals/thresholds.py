@@ -29,22 +29,27 @@ class Thresholds:
     n_kept
         ``int64[t]``: number of candidates in each.
     estimates
-        The precision of each.
+        The precision of each, with verdicts that are not known counted as wrong.
+    known
+        The precision of each by the known verdicts.
     """
 
     threshold: Floats
     n_kept: Ints
     estimates: Estimates
+    known: Estimates
 
     def table(self, n_candidates: int, confidence: float = 0.95) -> pa.Table:
         """Return the sets as rows of a table; each interval holds by itself, not all at once.
 
         Its columns are ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``, ``high`` and
         ``n_audits``. Shares are of `n_candidates`, which is more than the largest set if limits
-        exclude some. The precision of a set without audits is null.
+        exclude some. The precision of a set without audits is null; it is that of the known
+        verdicts, and ``low`` counts the others as wrong.
         """
-        low, high = self.estimates.interval(confidence)
-        precision = self.estimates.precision
+        low, _ = self.estimates.interval(confidence)
+        _, high = self.known.interval(confidence)
+        precision = self.known.precision
         return pa.table(
             {
                 "threshold": self.threshold,
@@ -53,7 +58,7 @@ class Thresholds:
                 "precision": pa.array(precision, mask=np.isnan(precision)),
                 "low": low,
                 "high": high,
-                "n_audits": self.estimates.n_audits,
+                "n_audits": self.known.n_audits,
             }
         )
 
@@ -97,5 +102,11 @@ def thresholds(
         stratum = judged.stratum[audited.row].astype(np.int64)
     n_kept = np.stack([len(part) - np.searchsorted(part, cut) for part in parts], axis=1)
     first_set = np.searchsorted(-cut, -score[audited.row].astype(np.float64))
-    sums = audit_sums(audited.correct, audited.p_inclusion, first_set, stratum, n_kept.shape)
-    return Thresholds(cut, n_kept.sum(axis=1), estimate(sums, n_kept))
+
+    def estimated(of: slice | Mask) -> Estimates:
+        columns = (audited.correct[of], audited.p_inclusion[of], first_set[of], stratum[of])
+        return estimate(audit_sums(*columns, n_kept.shape), n_kept)
+
+    all_asked = estimated(slice(None))
+    of_known = all_asked if audited.unknown is None else estimated(~audited.unknown)
+    return Thresholds(cut, n_kept.sum(axis=1), all_asked, of_known)

@@ -118,7 +118,19 @@ def _precision(facts: Facts) -> list[str]:
     in_brackets = f" ({within})" if within else ""
     precision = f"{percent(facts['precision'])}{in_brackets}"
     sentence = f"{basis}the precision of the kept labels is {precision}."
-    return [sentence[0].upper() + sentence[1:], *_guarantee(facts)]
+    return [sentence[0].upper() + sentence[1:], *_unknown(facts), *_guarantee(facts)]
+
+
+def _unknown(facts: Facts) -> list[str]:
+    n_unknown = facts.get("n_unknown_kept")
+    if not n_unknown:
+        return []
+    low, high = facts["precision_low_of_answered"], facts["precision_high_of_answered"]
+    return [
+        f"Of the pairs asked about {n_unknown:,} kept ones are unsure or skipped: the lower bound "
+        "counts them as wrong and the upper one as right; without them the interval is "
+        f"{100 * low:.1f} to {percent(high)}."
+    ]
 
 
 def _guarantee(facts: Facts) -> list[str]:

@@ -100,7 +100,7 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     InputError
         For fewer than `MIN_AUDITS` usable audits or `MIN_OF_EACH` of a verdict.
     """
-    judged = judgements(audits, table.pairs)
+    judged = judgements(audits, table.pairs).known
     _refuse_few(judged)
     with one_thread():
         choices, models, outputs = _fit(group_table(table), judged)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.audits.audits import agreement, answer, is_drawn_here, sample
 from curation.audits.two_phase import draw_again
@@ -19,7 +20,8 @@ from curation.runs.staging import StageWriter
 from curation.runs.table_files import write_table
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
-from labeling.schemas import AUDITS, IMAGES, VERDICTS
+from labeling.schemas import AUDITS, IMAGES, SKIPPED, VERDICTS
+from pipelines.auditing.drawn import read_drawn, write_drawn
 from pipelines.auditing.sheets import read_answers, write_sheet
 from pipelines.auditing.strata import cells_of, cut_cells, read_cells
 from pipelines.delivery.truth import read_truth
@@ -32,6 +34,9 @@ from pipelines.run.stages import contents, make_stage, taxonomy_of
 from pipelines.selecting.scores import pool_of
 
 SHEET = "audit-sheet.csv"
+
+MAX_UNSURE = 0.05
+"""Share of unsure verdicts up to which nothing is printed."""
 
 
 def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
@@ -64,16 +69,19 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
             facts={"run": run_dir},
             help="check the inputs and the taxonomy, and run `winnow label` again",
         )
-    asked = drawn.filter(pa.array(find_pairs(drawn, judged) < 0))
+    answered = judged.filter(pc.not_equal(judged["verdict"], SKIPPED))
+    asked = drawn.filter(pa.array(find_pairs(drawn, answered) < 0))
     if not len(asked):
-        n_judged = count_pairs(judged)
+        n_judged = count_pairs(answered)
         raise InputError(
             f"{n_judged:,} pairs have been judged, and audit.n asks for {len(drawn):,}",
             help=f"ask for more: winnow audit sample {typed(run_dir)} -o audit.n={2 * n_judged}",
         )
     signals = current(run_dir, "signals")
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)
-    write_sheet(path, judged, asked, images, taxonomy_of(candidates))
+    # Before the sheet: one that is there without it would be read in the order of its rows.
+    write_drawn(run_dir, candidates, answered.sort_by("seq"), asked)
+    write_sheet(path, answered, asked, images, taxonomy_of(candidates))
     return path, len(asked)
 
 
@@ -97,7 +105,8 @@ def import_answers(run_dir: Path, answers: Path) -> Stage:
     inputs["answers"] = file_digest(answers)
 
     def judge() -> pa.Table:
-        return read_answers(answers, pool_of(candidates), read_cells(run_dir, candidates))
+        cells, drawn = read_cells(run_dir, candidates), read_drawn(run_dir, candidates)
+        return read_answers(answers, pool_of(candidates), cells, drawn)
 
     return _commit(run_dir, judge, inputs, {"auditor": answers.stem}, seed=0)
 
@@ -127,12 +136,12 @@ def _commit(
         audits = judge()
         write_table(audits, work.dir, "audits")
         verdicts = audits["verdict"].to_pylist()
-        work.counts |= {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+        work.counts |= {verdict: verdicts.count(verdict) for verdict in (*VERDICTS, SKIPPED)}
         work.facts |= _agreement(audits)
 
     with stage_line("audits") as facts:
         stage = make_stage(run_dir, "audits", write, inputs=inputs, config=settings, seed=seed)
-        facts += [f"{stage.counts[verdict]:,} {verdict}" for verdict in VERDICTS]
+        facts += [f"{n:,} {verdict}" for verdict, n in n_of_verdict(stage).items()]
         measured = stage.facts
         if measured.get("n_judged_by_several"):
             kappa = f", kappa {measured['kappa']:.2f}" if "kappa" in measured else ""
@@ -140,7 +149,28 @@ def _commit(
             facts.append(
                 f"auditors agree in {measured['agreement']:.0%} of {n_pairs:,} pairs{kappa}"
             )
+    _note_unknown(stage, run_dir)
     return stage
+
+
+def n_of_verdict(audits: Stage) -> dict[str, int]:
+    """Return the number of judgements with each verdict, and of skipped pairs if there are any."""
+    n_skipped = audits.counts.get(SKIPPED, 0)  # not counted by earlier versions
+    skipped = {SKIPPED: n_skipped} if n_skipped else {}
+    return {verdict: audits.counts[verdict] for verdict in VERDICTS} | skipped
+
+
+def _note_unknown(audits: Stage, run_dir: Path) -> None:
+    n = n_of_verdict(audits)
+    n_skipped = n.get(SKIPPED, 0)
+    if not n_skipped and n["unsure"] <= MAX_UNSURE * sum(n.values()):
+        return
+    notify(
+        f"  {n_skipped:,} pairs before the last answer are skipped, {n['unsure']:,} are unsure:"
+        " bounds of the precision count them as wrong or right, whichever is worse"
+    )
+    if n_skipped:
+        notify(f"  `winnow audit sample {typed(run_dir)}` asks for the skipped ones again")
 
 
 def _draw(

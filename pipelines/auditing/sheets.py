@@ -13,7 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.audits.audits import BAND, CELL, bands, stratum_columns, usable_audits
+from curation.audits.audits import (
+    BAND,
+    CELL,
+    bands,
+    find_skipped,
+    stratum_columns,
+    usable_audits,
+)
 from curation.audits.two_phase import Cells
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import write_text
@@ -22,7 +29,7 @@ from labeling.errors import InputError
 from labeling.readers.table_files.rows import refuse_bad
 from labeling.readers.table_files.sandboxed_parquet import read_parquet
 from labeling.readers.table_files.tabular import BATCH_BYTES, BATCH_ROWS
-from labeling.schemas import AUDITS, TRUTH, VERDICTS
+from labeling.schemas import AUDITS, SKIPPED, TRUTH, VERDICTS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.run.progress import notify
 from pipelines.run.spreadsheets import neutral, restored
@@ -35,7 +42,7 @@ COLUMNS = (*REQUIRED, "auditor", "seq", "stratum", "p_inclusion")
 def write_sheet(
     path: Path, judged: pa.Table, asked: pa.Table, images: pa.Table, taxonomy: Taxonomy
 ) -> None:
-    """Write a sheet: the judgements so far, and below them the pairs to judge.
+    """Write a sheet: the answers so far, and below them the pairs to judge.
 
     No text of it is a formula for a spreadsheet (see `pipelines.run.spreadsheets`).
 
@@ -70,8 +77,13 @@ def write_sheet(
     write_text(path, pd.DataFrame(cells).to_csv(index=False, lineterminator="\n"))
 
 
-def read_answers(path: Path, pool: Pool, cells: Cells | None = None) -> pa.Table:
-    """Return judgements as `labeling.schemas.AUDITS`; rows without a verdict are left out.
+def read_answers(
+    path: Path, pool: Pool, cells: Cells | None = None, drawn: pa.Table | None = None
+) -> pa.Table:
+    """Return judgements as `labeling.schemas.AUDITS`.
+
+    A pair that was asked before an answered one and has no verdict is `SKIPPED`; those after the
+    last answer are left out.
 
     If the answers do not give the probability with which each pair was drawn, it is the share of
     its stratum that was answered: pairs are drawn in an order of which every beginning is spread
@@ -86,6 +98,8 @@ def read_answers(path: Path, pool: Pool, cells: Cells | None = None) -> pa.Table
         The candidates.
     cells
         Strata of a second draw, if there was one.
+    drawn
+        Pairs in the order in which they were asked, if it is known; else that of the file.
 
     Raises
     ------
@@ -101,21 +115,42 @@ def read_answers(path: Path, pool: Pool, cells: Cells | None = None) -> pa.Table
             facts={"file": path, "rows": f"{len(sheet):,}"},
             help="fill in the column `verdict`: yes, no or unsure",
         )
-    row = find_pairs(pa.table({n: _texts(given[n]) for n in ("image_id", "label_id")}), pool.pairs)
+    row = find_pairs(_pairs(given), pool.pairs)
     _refuse(
         given["image_id"] + " " + given["label_id"],
         row < 0,
         "an answer is about a pair that is not a candidate",
         "answer the sheet that `winnow audit sample` wrote for this run",
     )
-    columns = {name: _texts(given[name]) for name in REQUIRED}
-    columns["auditor"] = _texts(given["auditor"].replace("", path.stem))
+    skipped = _skipped(sheet, given, drawn)
+    of_skipped = find_pairs(_pairs(skipped), pool.pairs)
+    row = np.concatenate([row, of_skipped[of_skipped >= 0]])
+    asked = pd.concat([given, skipped[of_skipped >= 0]])
+    columns = {name: _texts(asked[name]) for name in REQUIRED}
+    columns["auditor"] = _texts(asked["auditor"].replace("", path.stem))
     has_seq = (given["seq"] != "").any()
-    columns["seq"] = _numbers(given["seq"]) if has_seq else pa.array(np.arange(len(given)))
-    columns |= _drawn(given, row, pool, cells)
+    columns["seq"] = _numbers(asked["seq"]) if has_seq else pa.array(np.arange(len(asked)))
+    columns |= _drawn(asked, row, pool, cells)
     audits = pa.table(columns).select(AUDITS.arrow.names).cast(AUDITS.arrow)
     usable_audits(audits)
     return audits
+
+
+def _skipped(sheet: pd.DataFrame, given: pd.DataFrame, drawn: pa.Table | None) -> pd.DataFrame:
+    """Return rows of the pairs that were asked before the last answer and have none."""
+    answered = _pairs(given)
+    has_p = (given["p_inclusion"] != "").any()
+    if has_p or drawn is None or (find_pairs(answered, drawn) < 0).any():
+        rows = sheet.iloc[find_skipped(_pairs(sheet), answered)]
+        rows = rows[rows["p_inclusion"] != ""] if has_p else rows
+    else:
+        pairs = drawn.take(find_skipped(drawn, answered)).to_pandas().astype(str)
+        rows = pd.DataFrame({name: pairs.get(name, "") for name in COLUMNS}, pairs.index)
+    return rows.assign(verdict=SKIPPED, seq=rows["seq"].replace("", "0"))
+
+
+def _pairs(rows: pd.DataFrame) -> pa.Table:
+    return pa.table({name: _texts(rows[name]) for name in ("image_id", "label_id")})
 
 
 def _drawn(
@@ -159,7 +194,7 @@ def _read_sheet(path: Path) -> pd.DataFrame:
     sheet.index = pd.Index([f"{path}:{line}" for line in sheet.index])
     sheet = pd.DataFrame({name: sheet.get(name, "") for name in COLUMNS}, index=sheet.index)
     sheet["verdict"] = sheet["verdict"].str.strip().str.lower()
-    unknown = ~sheet["verdict"].isin(["", *VERDICTS]).to_numpy(bool)
+    unknown = ~sheet["verdict"].isin(["", *VERDICTS, SKIPPED]).to_numpy(bool)
     if is_cut and unknown[-1:].any():
         _report_cut(path)
         sheet, unknown = sheet[:-1], unknown[:-1]

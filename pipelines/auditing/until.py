@@ -84,7 +84,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     look = Look(
         audits.content,
         number,
-        len(judged.row),
+        len(judged.known.row),
         now["precision"],
         now["precision_low"],
         now["precision_high"],

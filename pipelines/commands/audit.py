@@ -38,8 +38,10 @@ def audit() -> None:
 def audit_sample(run: Path, **options: Any) -> None:
     """Draw pairs to judge.
 
-    Writes RUN/audit-sheet.csv for a person to fill in; `winnow audit import` reads it. If the
-    configuration names audit.truth, the pairs are judged by it at once.
+    Writes RUN/audit-sheet.csv for a person to fill in from the top; `winnow audit import` reads it.
+    The pairs are in random order: you may stop anywhere, but a pair that is left out on the way
+    counts against the precision. If the configuration names audit.truth, the pairs are judged by it
+    at once.
 
     With --until-width, repeat the command after each import: it shows the precision of the share to
     be kept so far, with an interval that holds however often you look, and draws the next batch.
@@ -55,7 +57,7 @@ def audit_sample(run: Path, **options: Any) -> None:
         return
     print_values([("sheet", shown(sample.sheet)), ("pairs", sample.n_pairs)])
     command = f"winnow audit import {typed(run)} {typed(sample.sheet)}"
-    print_next(f"fill in the column `verdict`, then: {command}")
+    print_next(f"fill in the column `verdict` from the top (the order is random), then: {command}")
 
 
 _existing = AbsolutePath(exists=True)
@@ -85,4 +87,6 @@ def audit_import(run: Path, answers: Path, **options: Any) -> None:
 
 
 def _print_verdicts(audits: Stage) -> None:
-    print_values((name, audits.counts[name]) for name in ("yes", "no", "unsure"))
+    from pipelines.auditing.sample import n_of_verdict
+
+    print_values(n_of_verdict(audits).items())

@@ -30,7 +30,7 @@ NEEDS_IMAGES = {"signals", "shards", "model", "evaluation"}
 _COUNTS = {
     "signals": ("signals", "images", "links", "feedback", "rejects"),
     "candidates": ("candidates", "images", "labels"),
-    "audits": ("yes", "no", "unsure"),
+    "audits": ("yes", "no", "unsure", "skipped"),
     "scored": ("scored",),
     "selected": ("in", "out"),
     "shards": ("out", "train", "heldout", "shards"),

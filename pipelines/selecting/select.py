@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ def select(config: Config, run_dir: Path) -> Stage:
         _write(work, request, selection)
         kept = np.asarray(selection.table["kept"], bool)
         work.facts |= measure(request.judged, selection, confidence)
-        work.facts |= measure_recall(candidates, request.judged, kept, config.select.confidence)
+        work.facts |= measure_recall(
+            candidates, request.judged.known, kept, config.select.confidence
+        )
         work.facts |= {"confidence": config.select.confidence}
         if config.select.precision is not None:
             work.facts |= {"precision_held": config.select.precision}
@@ -79,7 +82,8 @@ def select(config: Config, run_dir: Path) -> Stage:
             config=settings_of("selected", config) | {"confidence_by_itself": confidence},
         )
         facts += _summary(stage, confidence)
-    for line in (*_group_lines(stage), *_floor_lines(stage, config.select.floor)):
+    lines = (_unknown_lines(stage), _group_lines(stage), _floor_lines(stage, config.select.floor))
+    for line in chain.from_iterable(lines):
         notify(line)
     return stage
 
@@ -143,13 +147,22 @@ def select_from(
 
 def measure(judged: Judgements, selection: Selection, confidence: float) -> dict[str, Any]:
     """Return the precision of a selection and its interval."""
-    interval = precision_of(judged, np.asarray(selection.table["kept"], bool), confidence)
-    return {
+    kept = np.asarray(selection.table["kept"], bool)
+    interval, known = precision_of(judged, kept, confidence), judged.known
+    facts = {
         "precision": interval.estimate,
         "precision_low": interval.low,
         "precision_high": interval.high,
-        "n_audits": len(judged.row),
+        "n_audits": len(known.row),
         "n_audits_kept": interval.n_audits,
+    }
+    if judged.unknown is None:
+        return facts
+    answered = precision_of(known, kept, confidence)
+    return facts | {
+        "n_unknown_kept": int(np.sum(judged.unknown & kept[judged.row])),
+        "precision_low_of_answered": answered.low,
+        "precision_high_of_answered": answered.high,
     }
 
 
@@ -193,6 +206,17 @@ def _summary(selected: Stage, confidence: float) -> list[str]:
         f"({measured['confidence']:.0%} interval{at_all_looks} {measured['precision_low']:.3f} to "
         f"{measured['precision_high']:.3f}, from {measured['n_audits_kept']:,} audits)",
     ]
+
+
+def _unknown_lines(selected: Stage) -> Iterator[str]:
+    facts = selected.facts
+    if facts.get("n_unknown_kept"):
+        low, high = (facts[f"precision_{end}_of_answered"] for end in ("low", "high"))
+        yield (
+            f"  {facts['n_unknown_kept']:,} audits of the kept are unsure or skipped: they count as"
+            " wrong for the lower bound and as right for the upper one;"
+            f" without them {low:.3f} to {high:.3f}"
+        )
 
 
 def _group_lines(selected: Stage) -> Iterator[str]:

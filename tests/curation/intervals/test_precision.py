@@ -189,3 +189,34 @@ def test_the_threshold_table_takes_strata():
     audited = rng.choice(1000, 200, replace=False)
     judged = Judgements(audited, rng.random(200) < p[audited], np.full(200, 0.2), stratum)
     assert thresholds(judged, p).table(1).num_rows == 1001
+
+
+@given(st.lists(st.sampled_from(["yes", "no", "unknown"]), min_size=1), st.randoms())
+def test_the_bounds_hold_whatever_the_missing_verdicts_are(verdicts, random):
+    correct = np.array([verdict == "yes" for verdict in verdicts])
+    unknown = np.array([verdict == "unknown" for verdict in verdicts])
+    p = np.full(len(verdicts), 0.01)
+    stated = precision_interval(correct, p, unknown=unknown)
+    completed = np.where(unknown, [random.random() < 0.5 for _ in verdicts], correct)
+    whole = precision_interval(completed, p)
+    assert stated.low <= whole.low + 1e-9
+    assert stated.high >= whole.high - 1e-9
+    known = precision_interval(correct[~unknown], p[~unknown])
+    assert stated.n_audits == known.n_audits
+    assert stated.estimate == known.estimate or not known.n_audits
+
+
+def test_the_threshold_table_counts_missing_verdicts_as_wrong_in_its_lower_bounds():
+    rng = np.random.default_rng(0)
+    p = rng.random(1000)
+    correct = rng.random(1000) < p
+    unknown = ~correct & (np.arange(1000) % 2 == 0)
+    row = np.arange(1000)
+    asked = Judgements(row, correct, np.full(1000, 0.5))
+    left_out = Judgements(row, correct, np.full(1000, 0.5), unknown=unknown)
+    whole, stated = thresholds(asked, p), thresholds(left_out, p)
+    assert np.array_equal(whole.estimates.precision, stated.estimates.precision, equal_nan=True)
+    rows = stated.table(1000).to_pylist()[-1], whole.table(1000).to_pylist()[-1]
+    assert rows[0]["low"] == rows[1]["low"]
+    assert rows[0]["precision"] > rows[1]["precision"]
+    assert rows[0]["n_audits"] == 1000 - unknown.sum()

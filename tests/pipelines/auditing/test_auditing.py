@@ -102,9 +102,50 @@ def test_a_sheet_answered_in_part_still_counts(shop: Path, labelled: Path) -> No
     rows.loc[100:, "verdict"] = ""
     rows.to_csv(sheet, index=False)
     audits = import_answers(labelled, sheet).table(AUDITS)
-    assert len(audits) == 100
+    assert len(audits) == 100, "a smaller draw, from which nothing was left out"
     n_candidates = open_stage(labelled, "candidates").counts["candidates"]
     assert (1 / audits["p_inclusion"].to_numpy()).sum() == pytest.approx(n_candidates)
+
+
+def answered(way: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a sheet as a person left it who did not judge every pair in its order."""
+    if way == "most wrong ones left blank":
+        wrong = np.flatnonzero(rows["verdict"] == "No ")
+        return rows.assign(verdict=rows["verdict"].where(~rows.index.isin(wrong[::4]), ""))
+    if way == "from the bottom":
+        return rows.assign(verdict=rows["verdict"].where(rows.index >= 50, ""))
+    if way == "rows deleted":
+        return rows.drop(index=range(0, 100, 2))
+    rows = rows.sort_values("label_id", ignore_index=True)
+    return rows.assign(verdict=rows["verdict"].where(rows.index < 100, ""))
+
+
+@pytest.mark.parametrize(
+    "way", ["most wrong ones left blank", "from the bottom", "rows deleted", "by label"]
+)
+def test_pairs_that_a_person_left_out_are_counted_and_asked_again(
+    shop: Path, labelled: Path, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    config = without_truth(shop)
+    sheet, _ = draw_audits(config, labelled)
+    rows = fill_in(sheet, shop, labelled)
+    left = answered(way, rows)
+    left.to_csv(sheet, index=False)
+    stage = import_answers(labelled, sheet)
+    asked = rows.merge(left[left["verdict"] != ""], "left", ["image_id", "label_id"])
+    is_answered = asked["verdict_y"].notna().to_numpy()
+    n_skipped = int((~is_answered[: np.flatnonzero(is_answered)[-1]]).sum())
+    assert stage.counts["skipped"] == n_skipped > 0
+    assert f"{n_skipped:,} pairs before the last answer are skipped" in capsys.readouterr().err
+    facts = select(config, labelled).facts
+    assert facts["n_audits"] == is_answered.sum()
+    is_lower = facts["precision_low"] < facts["precision_low_of_answered"]
+    assert is_lower == (facts["n_unknown_kept"] > 0) == ("without them" in capsys.readouterr().err)
+    _, n_asked = draw_audits(config, labelled)
+    again = pd.read_csv(sheet, dtype=str, keep_default_na=False)
+    assert n_asked == (again["verdict"] == "").sum() == len(rows) - is_answered.sum()
+    fill_in(sheet, shop, labelled)
+    assert import_answers(labelled, sheet).counts["skipped"] == 0
 
 
 def test_a_sheet_is_never_written_over(shop: Path, labelled: Path) -> None:
