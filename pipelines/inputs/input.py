@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,10 @@ class Input(Section, ABC):
     def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:
         """Return what was guessed about some of `files`, by their names."""
         return {}
+
+    def identities(self, base: Path, files: Sequence[str]) -> list[str]:
+        """Return for each of `files` a text that is the same for the same file in any section."""
+        return [os.path.realpath(base / file) for file in files]
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the paths of everything that is read for some of `files`."""

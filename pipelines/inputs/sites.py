@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +29,11 @@ class SiteInput(Input):
         """Return the files that are neither pages nor images, with their endings."""
         others: dict[Path, str] = reader("sites:other_files")(base, self.path, files)
         return others
+
+    def identities(self, base: Path, files: Sequence[str]) -> list[str]:
+        """Return the pages with the folder or zip file that holds them."""
+        root = os.path.realpath(base / self.path)
+        return [f"{root}#{file}" for file in files]
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the zip file, or the pages."""

@@ -17,6 +17,8 @@ from pipelines.shuffle.engine import Split
 def splits_of(config: Config) -> list[Split]:
     """Return the splits of all inputs; the kind of one is the section of its input.
 
+    A file that an earlier section of the same settings reads is not read again.
+
     Raises
     ------
     InputError
@@ -24,14 +26,26 @@ def splits_of(config: Config) -> list[Split]:
     """
     splits = []
     for kind, inputs in config.inputs().items():
+        read: set[tuple[str, str]] = set()
         for number, entry in enumerate(inputs):
             files = entry.files(Path(config.base))
+            if len(inputs) > 1:
+                files = _unread(entry, files, Path(config.base), read)
             # The rows of a sample are counted over all files, so one worker reads them.
             n_together = entry.files_per_split if config.label.limit is None else len(files)
             for start in range(0, len(files), n_together):
                 some = tuple(files[start : start + n_together])
                 splits.append(Split(f"{kind}{number}-{start:09d}", kind, (number, some)))
     return splits
+
+
+def _unread(entry: Input, files: list[str], base: Path, read: set[tuple[str, str]]) -> list[str]:
+    """Return the files that are not read by the same settings, and add them to those that are."""
+    settings = repr(entry.model_dump(exclude={entry.path_keys[0]}))
+    by_key = dict(zip(entry.identities(base, files), files, strict=True))
+    unread = [file for key, file in by_key.items() if (settings, key) not in read]
+    read.update((settings, key) for key in by_key)
+    return unread
 
 
 def input_of(config: Config, split: Split) -> tuple[Input, tuple[str, ...]]:

@@ -66,6 +66,16 @@ def test_keys_of_columns_are_checked(folder: Path, columns: str, expected: str) 
     assert "run.toml:5" in str(caught.value)
 
 
+@pytest.mark.parametrize("path", ["texts/a.csv", "texts/../texts", "texts/*.csv", "linked"])
+def test_a_file_in_two_sections_of_the_same_settings_is_read_once(folder: Path, path: str) -> None:
+    (folder / "linked").symlink_to(folder / "texts")
+    again = f'[[signals]]\npath = "{path}"\n'
+    assert signals_of(write_config(folder, settings=again)).counts["signals"] == 6
+    other = f'{again}source = "title"\n'
+    n_more = 2 if path.endswith("a.csv") else 6
+    assert signals_of(write_config(folder, settings=other)).counts["signals"] == 6 + n_more
+
+
 def test_a_folder_of_many_kinds_is_read_and_the_rest_is_listed(folder: Path) -> None:
     texts = folder / "texts"
     (texts / "D.CSV.GZ").write_bytes(gzip.compress(ROWS.format("d").encode()))
