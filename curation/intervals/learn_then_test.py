@@ -24,6 +24,9 @@ from labeling.keys.arrays import Mask
 STARTS = (0.02, 0.07, 0.2)
 """Shares of the audits inside the sets that a sequence starts from; fixed before any verdict."""
 
+NOT_BY_AUDITS = "ask for less: judging every candidate would not prove it"
+"""Remedy where no number of audits is enough."""
+
 MIN_OF_START = 1.3
 """Audits in the smallest set to start from, in multiples of those that prove the target if all are
 right: a set with fewer could only waste its part of the error."""
@@ -82,7 +85,7 @@ def unproved(cuts: Thresholds, target: float, confidence: float, error: float) -
     return QualityError(
         "the precision asked for cannot be proved",
         facts=unproved_facts(target, shown, confidence, n_audits, n_needed),
-        help="audit more pairs, or ask for less",
+        help="audit more pairs, or ask for less" if n_needed else NOT_BY_AUDITS,
     )
 
 

@@ -138,6 +138,8 @@ def _guarantee(facts: Facts) -> list[str]:
     if held is None:
         return []
     of_what = f"in each group by {facts['by']} " if facts.get("by") else ""
+    if any(not group["n_kept"] for group in facts.get("groups", ())):
+        of_what += "that keeps any "
     sure = facts.get("confidence")
     how = "" if sure is None else f", with {percent(sure, 0)} confidence"
     return [f"It was proved that {of_what}at least {percent(held)} of them are right{how}."]

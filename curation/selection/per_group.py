@@ -10,6 +10,7 @@ import numpy as np
 
 from curation.intervals.judgements import Judgements, precision_of
 from curation.intervals.learn_then_test import (
+    NOT_BY_AUDITS,
     audits_needed,
     best_provable,
     check_target,
@@ -156,7 +157,9 @@ def _unproved(
     return QualityError(
         "the precision asked for cannot be proved in any group",
         facts=unproved_facts(target, shown, at_once, n_audits, n_needed),
-        help="audit more pairs, ask for less, or select without groups",
+        help="audit more pairs, ask for less, or select without groups"
+        if n_needed
+        else f"{NOT_BY_AUDITS}; or select without groups",
     )
 
 

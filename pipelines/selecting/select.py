@@ -19,6 +19,7 @@ from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing
 from curation.runs.table_files import write_table
 from curation.selection.closure import flag_implied
+from curation.selection.groups import MIN_OF_GROUP
 from curation.selection.modes import choose, refuse_two_modes
 from curation.selection.selection import Request, Selection
 from labeling.errors import InputError
@@ -221,6 +222,8 @@ def _unknown_lines(selected: Stage) -> Iterator[str]:
 
 def _group_lines(selected: Stage) -> Iterator[str]:
     groups, is_held = read_groups(selected), "precision_held" in selected.facts
+    if [row["group"] for row in groups] == ["all"]:
+        yield f"  no group by {selected.facts['by']} has {MIN_OF_GROUP} audits: all are one group"
     for row in groups[:MAX_GROUPS]:
         text = f"{row['n_kept']:,} of {row['n_candidates']:,} kept, {row['n_audits']:,} audits"
         if row["precision"] is not None:

@@ -242,6 +242,8 @@ def test_the_headline_gives_the_proved_precision() -> None:
     )
     grouped = " ".join(headline(facts | {"precision_held": 0.9, "by": "level"}))
     assert "proved that in each group by level at least" in grouped
+    one_empty = {"precision_held": 0.9, "by": "level", "groups": [{"n_kept": 4}, {"n_kept": 0}]}
+    assert "by level that keeps any at least" in " ".join(headline(facts | one_empty))
     assert "proved" not in " ".join(headline(facts))
 
 
