@@ -2,8 +2,9 @@
 
 The form is the serialisation of the URL standard (https://url.spec.whatwg.org), as browsers write
 it: no tabs and newlines, ``/`` for a backslash, no dot segments and no default port, the host in
-lower case and in ASCII, other characters escaped. Beyond the standard the fragment is dropped, and
-escapes are normalised (RFC 3986, section 6.2.2): ``%c3`` is ``%C3``, and ``%7E`` is ``~``.
+lower case and in ASCII, other characters escaped. Beyond the standard the fragment is dropped,
+escapes are normalised (RFC 3986, section 6.2.2): ``%c3`` is ``%C3``, and ``%7E`` is ``~``. A folder
+and its page have one URL: ``/index.html`` is ``/``.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ _UNRESERVED = re.compile(
     r"(?<!%)(?<!%[0-9A-Fa-f])%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])"
 )
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_INDEX = re.compile(r"(?<=/)(?:index\.(?:html?|php)|default\.aspx?)\Z", re.IGNORECASE)
+"""The page that servers send for a folder."""
+
 _AUTHORITY = re.compile(r"https?:(//(?:[^/?]*+@)?)([^/?]*?)(?::(?:80|443))?(?=[/?])")
 
 
@@ -52,10 +56,10 @@ def serialised(url: str) -> str:
     --------
     >>> serialised(" HTTP://Bücher.example:80\\a/../b c.jpg#top")
     'http://xn--bcher-kva.example/b%20c.jpg'
-    >>> [serialised(text) for text in ("http://[a.org/", "mailto:a@b", "/x.jpg")]
-    ['', '', '']
+    >>> [serialised(text) for text in ("http://[a.org/", "mailto:a@b", "https://a.org/index.html")]
+    ['', '', 'https://a.org/']
     """
-    is_plain = len(url) <= MAX_URL and _PLAIN_URL.fullmatch(url)
+    is_plain = len(url) <= MAX_URL and _PLAIN_URL.fullmatch(url) and not _INDEX.search(url)
     return url if is_plain else _common_form(url, None)
 
 
@@ -109,6 +113,17 @@ def resource(url: str) -> str:
     return _AUTHORITY.sub(r"\1\2", known, count=1) if known else url
 
 
+def authority(url: str) -> str:
+    """Return the host of a URL in the common form, with its port unless that is a default one.
+
+    Examples
+    --------
+    >>> authority("http://a.org:80/x"), authority("https://b.org:8080/"), authority("x")
+    ('a.org', 'b.org:8080', '')
+    """
+    return resource(url)[2:].partition("/")[0].rpartition("@")[2] if serialised(url) else ""
+
+
 class Resolver:
     """Resolve the references of one page against its base, equal references once.
 
@@ -154,7 +169,7 @@ class Resolver:
             return ""
         plain = _PLAIN_PATH.fullmatch(reference) if len(reference) <= MAX_URL // 2 else None
         if plain is not None and self._origin:
-            return self._origin + plain[1]
+            return self._origin + _INDEX.sub("", plain[1])
         if not self._encoding.startswith("utf") and not reference.isascii():
             reference = _with_query_in(reference, self._encoding)
         return _common_form(reference, self._base)
@@ -169,7 +184,7 @@ def _common_form(reference: str, base: str | None) -> str:
             href = ada_url.join_url(base, reference)
     except ValueError:
         return ""
-    href = href.partition("#")[0]
+    href = _INDEX.sub("", href.partition("#")[0])
     if not href.startswith(_WEB) or len(href) > MAX_URL:
         return ""
     if "%" in href:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-import itertools
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
-import ada_url
-
+from labeling.errors import InputError
 from labeling.keys import ids
-from labeling.keys.urls import host_of, serialised
-from labeling.readers.zips import ZIP_SUFFIX, read_zipped
+from labeling.keys.urls import authority, serialised
+from labeling.readers.site_names import file_names, host_of_folder
+from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 
 MAX_CACHED = 50_000
 """Images that a `Locator` caches."""
@@ -57,6 +56,7 @@ class Locator:
         self._template = template
         self._sites = sites
         self._find_stored = find_stored
+        self._folders = functools.cache(self._host_folders)
         self.locate = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
 
     def _locate(self, reference: str) -> Located | None:
@@ -72,17 +72,38 @@ class Locator:
         if not url:
             is_web = reference.strip().lower().startswith("http")
             return None if is_web else Located(ids.digest(reference), reference, 0)
-        paths = site_paths(url) if self._sites else []
-        for site, path in itertools.product(self._sites, paths):
-            zipped = site.lower().endswith(ZIP_SUFFIX) and (self.base / site).is_file()
-            located = self._unpack(site, path) if zipped else self._read(f"{site}/{path}")
-            if located is not None and located.n_bytes:
-                return located
+        for site in self._sites:
+            for folder in self._folders(site).get(authority(url), ()):
+                for name in file_names(url):
+                    located = self._in_site(site, f"{folder}/{name}")
+                    if located is not None and located.n_bytes:
+                        return located
         return self._find_stored(url) or Located(ids.digest(url), url, 0)
 
     def with_template(self, template: str) -> Locator:
         """Return a finder of the same files, by another template."""
         return Locator(self.base, self._sites, self._find_stored, template)
+
+    def _host_folders(self, site: str) -> dict[str, list[str]]:
+        """Return the folders of a site by their host; there may be several of one, as of A.org."""
+        root = self.base / site
+        folders: dict[str, list[str]] = defaultdict(list)
+        try:
+            if self._is_zipped(site):
+                names = {name.partition("/")[0] for name in zipped_names(root)}
+            else:
+                names = {entry.name for entry in root.iterdir()}
+        except (InputError, OSError):
+            return {}
+        for name in sorted(names):
+            folders[host_of_folder(name)].append(name)
+        return folders
+
+    def _is_zipped(self, site: str) -> bool:
+        return site.lower().endswith(ZIP_SUFFIX) and (self.base / site).is_file()
+
+    def _in_site(self, site: str, path: str) -> Located | None:
+        return self._unpack(site, path) if self._is_zipped(site) else self._read(f"{site}/{path}")
 
     def _unpack(self, site: str, path: str) -> Located | None:
         content = read_zipped(self.base / site, path, MAX_ZIPPED_BYTES + 1)
@@ -103,36 +124,6 @@ class Locator:
                 return Located(ids.digest_file(file), str(location), file.tell())
         except (OSError, ValueError):
             return None
-
-
-def site_paths(url: str) -> list[str]:
-    """Return the paths that the file of a URL may have below a site folder, the likeliest first.
-
-    wget decodes escapes and keeps the query, after ``@`` for Windows; other tools keep escapes.
-    Last is the path without the query.
-
-    Parameters
-    ----------
-    url
-        In the form of `labeling.keys.urls`.
-
-    Examples
-    --------
-    >>> site_paths("https://a.org/red%20apple.jpg")
-    ['a.org/red apple.jpg', 'a.org/red%20apple.jpg']
-    >>> site_paths("https://a.org/img.php?id=3")
-    ['a.org/img.php?id=3', 'a.org/img.php%3Fid=3', 'a.org/img.php@id=3', 'a.org/img.php']
-    """
-    parts = urlsplit(url)
-    raw = parts.path.lstrip("/")
-    path = unquote(raw, errors="surrogateescape")
-    names = [path, raw]
-    if parts.query:
-        query = unquote(parts.query, errors="surrogateescape")
-        names = [f"{path}?{query}", f"{raw}%3F{parts.query}", f"{path}@{query}", path, raw]
-    host = host_of(url)
-    hosts = [host, ada_url.idna_to_unicode(host)] if "xn--" in host else [host]
-    return list(dict.fromkeys(f"{host}/{name}" for host in hosts for name in names))
 
 
 def is_utf8(name: str) -> bool:

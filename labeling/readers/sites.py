@@ -10,15 +10,21 @@ from pathlib import Path
 import pyarrow as pa
 
 from labeling.html.page import MAX_PAGE_BYTES, Page, read_page
-from labeling.keys.urls import host_of, is_url, serialised
+from labeling.keys.urls import host_of, is_url
 from labeling.readers.guard import rejecting
 from labeling.readers.image_files import Locator, named
 from labeling.readers.listing import REPEATED, files_below, no_input, skipped_files
 from labeling.readers.media_types import N_SNIFFED, media_type
 from labeling.readers.page_rows import PageRows
+from labeling.readers.site_names import (
+    PAGE_SUFFIXES,
+    SCRIPT_SUFFIXES,
+    linked_url,
+    page_url,
+    split_query,
+    without_number,
+)
 from labeling.readers.zips import ZIP_SUFFIX, is_encrypted, passed_over, read_zipped, zipped_names
-
-PAGE_SUFFIXES = (".html", ".htm", ".xhtml", ".xht", ".shtml")
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -35,8 +41,6 @@ IMAGE_SUFFIXES = (
 )
 """Endings of files that may be images of pages, which are not listed as skipped."""
 
-_SCRIPT_SUFFIXES = (".php", ".asp", ".aspx", ".jsp", ".cfm", ".cgi")
-
 
 def site_pages(base: Path, path: str) -> list[str]:
     """Return the paths of the pages of a site below its folder, or in its zip file, sorted.
@@ -52,7 +56,7 @@ def site_pages(base: Path, path: str) -> list[str]:
     root = base / path
     pages = [name for name in _names(base, path) if _is_page(root, name)]
     if not pages:
-        raise no_input(base, path, PAGE_SUFFIXES + _SCRIPT_SUFFIXES)
+        raise no_input(base, path, PAGE_SUFFIXES + SCRIPT_SUFFIXES)
     return pages
 
 
@@ -69,7 +73,7 @@ def other_files(base: Path, path: str, pages: Sequence[str]) -> dict[Path, str]:
     """
     root = base / path
     names = set(_names(base, path)).difference(pages)
-    endings = {name: Path(name.partition("?")[0]).suffix.lower() for name in names}
+    endings = {name: Path(split_query(name)[0]).suffix.lower() for name in names}
     return _unread(base, path) | {
         root / name: ending
         for name, ending in endings.items()
@@ -100,11 +104,11 @@ def _names(base: Path, path: str) -> list[str]:
 
 
 def _is_page(root: Path, path: str) -> bool:
-    whole = path.rpartition("/")[2].lower()
+    whole = without_number(path.rpartition("/")[2].lower())
+    name, query = split_query(whole)
     if whole.endswith(PAGE_SUFFIXES):
         return True
-    name, query, _ = whole.partition("?")
-    if not query and "." in name and not name.partition("@")[0].endswith(_SCRIPT_SUFFIXES):
+    if not query and "." in name and not name.endswith(SCRIPT_SUFFIXES):
         return False
     return media_type("", _read(root, path, N_SNIFFED) or b"") == "text/html"
 
@@ -126,7 +130,7 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
     name, table
         Tables of `labeling.schemas` by name: pages, signals, placements, links, images and rejects.
         A page that cannot be unpacked or parsed is a reject, ``bad_record``; one whose path makes
-        no URL is a ``bad_url``.
+        no URL, or that is in no folder of a host, is a ``bad_url``.
     """
     rows = PageRows()
     for path in pages:
@@ -137,41 +141,20 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
             continue
         url = page_url(path)
         if not is_url(url):
-            rows.reject(f"{root.name}#{path}", "bad_url", url)
+            rows.reject(f"{root.name}#{path}", "bad_url", url or path)
             continue
         site = named(locator.base, root)
         origin = (f"{site}#{path}" if root.is_file() else f"{site}/{path}", None)
         with rejecting(partial(rows.reject, f"{root.name}#{path}"), "bad_record"):
-            page = _with_queries(read_page(content, url))
+            page = _with_linked_pages(read_page(content, url))
             rows.add_page(page, host_of(url), locator.locate, origin, missing_is_reject=True)
     yield from rows.tables()
 
 
-def page_url(path: str) -> str:
-    """Return the URL of a page by its path below the folder of the site.
-
-    In a name, ``?`` begins the query as wget writes it, with ``.html`` after it for a server.
-
-    Examples
-    --------
-    >>> page_url("a.org/a b.html"), page_url("a.org/x.php?id=3.html")
-    ('https://a.org/a b.html', 'https://a.org/x.php?id=3')
-    """
-    name, mark, query = path.replace("#", "%23").replace("\\", "%5C").partition("?")
-    return f"https://{name}{mark}{query.removesuffix('.html')}"
-
-
-def _with_queries(page: Page) -> Page:
-    """Return a page with ``?`` in its links where wget escaped it, as part of a file's name."""
-    if not any("%3F" in link.url for link in page.links):
-        return page
-    links = (link._replace(url=_with_query(link.url)) for link in page.links)
+def _with_linked_pages(page: Page) -> Page:
+    """Return a page whose links lead to pages, where tools wrote the names of their files."""
+    links = (link._replace(url=linked_url(link.url)) for link in page.links)
     return replace(page, links=tuple(links))
-
-
-def _with_query(url: str) -> str:
-    name, escaped, query = url.partition("%3F")
-    return serialised(f"{name}?{query.removesuffix('.html')}") if escaped else url
 
 
 def _read(root: Path, path: str, n_bytes: int) -> bytes | None:

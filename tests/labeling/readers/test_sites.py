@@ -9,6 +9,7 @@ import pytest
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.readers.image_files import Locator
+from labeling.readers.site_names import SCRIPT_SUFFIXES
 from labeling.readers.sites import other_files, read_site, site_pages
 from labeling.readers.zips import read_zipped
 
@@ -72,6 +73,12 @@ def test_the_image_of_a_zip_file_is_found_again_by_its_location(base: Path) -> N
         ("/a%20b.jpg", "a%20b.jpg"),
         ("/a.jpg?v=2", "a.jpg"),
         ("https://xn--bcher-kva.de/a.jpg", "../bücher.de/a.jpg"),
+        ("https://b.org/a.jpg", "../B.ORG/a.jpg"),
+        ("https://b.org:8080/a.jpg", "../b.org:8080/a.jpg"),
+        ("https://b.org:8080/a.jpg", "../b.org+8080/a.jpg"),
+        ("http://b.org/a.jpg", "../b.org:80/a.jpg"),
+        ("/café.jpg", "cafe\u0301.jpg"),
+        ("/cafe\u0301.jpg", "café.jpg"),
     ],
 )
 def test_an_image_is_found_under_the_names_that_tools_give_it(
@@ -79,6 +86,7 @@ def test_an_image_is_found_under_the_names_that_tools_give_it(
 ) -> None:
     (tmp_path / "web/bücher.de").mkdir(parents=True)
     (tmp_path / "web/a.org").mkdir()
+    (tmp_path / "web/a.org" / name).parent.mkdir(exist_ok=True)
     (tmp_path / "web/a.org" / name).write_bytes(b"image")
     html = f'<meta charset=utf-8><img src="{reference}">'
     (tmp_path / "web/a.org/i.html").write_text(html, encoding="utf-8")
@@ -95,6 +103,9 @@ def test_pages_of_any_ending_are_known_by_their_beginning(tmp_path: Path) -> Non
         "a.org/utf-16.php": "\ufeff<html>".encode("utf-16-le"),
         "a.org/wide.php": b"\n" * 1100 + b"<!-- a --><p>x",
         "a.org/X.XHTML": b"x",
+        "a.org/x.html.1": b"x",
+        **dict.fromkeys((f"a.org/y{end}" for end in SCRIPT_SUFFIXES), b"<p>x"),
+        "a.org/y.PHTML": b"<p>x",
         "a.org/source.php": b"<?php echo 1;",
         "a.org/img.php?id=3": b"\xff\xd8\xff\xe0",
         "a.org/README": b"text",
@@ -104,12 +115,51 @@ def test_pages_of_any_ending_are_known_by_their_beginning(tmp_path: Path) -> Non
     for name, content in files.items():
         (tmp_path / "web" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "web" / name).write_bytes(content)
-    assert site_pages(tmp_path, "web") == sorted(list(files)[:8])
+    others = {"source.php", "img.php?id=3", "README", "feed.xml", ".git/x.html"}
+    others = {f"a.org/{name}" for name in others}
+    assert site_pages(tmp_path, "web") == sorted(set(files) - others)
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("a.org/index.html", "https://a.org/"),
+        ("A.org/x/index.html", "https://a.org/x/"),
+        ("a.org/index.html?p=2", "https://a.org/?p=2"),
+        ("a.org/x.html.1", "https://a.org/x.html"),
+        ("a.org/x.asp@id=3.html", "https://a.org/x.asp?id=3"),
+        ("a.org/@me.html", "https://a.org/@me.html"),
+        ("a.org+8080/x.html", "https://a.org:8080/x.html"),
+        ("a.org:80/x.html", "https://a.org:80/x.html"),
+        ("a.org/cafe\u0301.html", "https://a.org/caf%C3%A9.html"),
+    ],
+)
+def test_names_of_files_are_urls_of_pages(tmp_path: Path, path: str, url: str) -> None:
+    (tmp_path / "web" / path).parent.mkdir(parents=True)
+    (tmp_path / "web" / path).write_bytes(b"<p>x")
+    assert read(tmp_path, "web")["pages"]["url"].to_pylist() == [url]
+
+
+def test_the_page_of_a_folder_is_one_page_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "web/a.org").mkdir(parents=True)
+    html = b"<a href='/'>a</a><a href=index.html>b</a><a href='http://a.org/x/../index.html'>c</a>"
+    (tmp_path / "web/a.org/index.html").write_bytes(html)
+    tables = read(tmp_path, "web")
+    targets = tables["links"]["dst_page"].to_pylist()
+    assert targets[0] == targets[1] == tables["pages"]["page_id"][0].as_py()
+    assert targets[2] == ids.digest("http://a.org/")
+
+
+def test_a_page_in_no_folder_of_a_host_is_a_reject(base: Path) -> None:
+    (base / "web/lone.html").write_bytes(b"<img src=a.png>")
+    assert read(base, "web")["rejects"].to_pylist() == [
+        {"where": "web#lone.html", "reason": "bad_url", "value": "lone.html"}
+    ]
 
 
 def test_links_lead_to_pages_with_a_query_in_their_name(tmp_path: Path) -> None:
     (tmp_path / "web/a.org").mkdir(parents=True)
-    html = b"<a href='x.php%3Fid=3.html'>a</a><a href='x.php?id=3'>b</a>"
+    html = b"<a href='x.php%3Fid=3.html'>a</a><a href='x.php?id=3'>b</a><a href='x.php@id=3'>c</a>"
     for name in ("i.html", "x.php?id=3.html"):
         (tmp_path / "web/a.org" / name).write_bytes(html)
     tables = read(tmp_path, "web")

@@ -12,8 +12,9 @@ import pytest
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.keys.runs import distinct_rows
-from labeling.readers.image_files import Locator, site_paths
+from labeling.readers.image_files import Locator
 from labeling.readers.listing import input_files
+from labeling.readers.site_names import file_names
 from labeling.readers.table_files import tabular
 from labeling.readers.table_files.tables import read_feedback, read_links, read_signals
 
@@ -330,10 +331,7 @@ def test_a_row_without_a_page_is_a_page_of_its_own(folder: Path) -> None:
 
 
 def test_urls_map_to_files_of_a_site() -> None:
-    assert site_paths("https://a.org/x/b%20c.jpg?size=1")[-2:] == [
-        "a.org/x/b c.jpg",
-        "a.org/x/b%20c.jpg",
-    ]
+    assert file_names("https://a.org/x/b%20c.jpg?size=1")[-2:] == ["x/b c.jpg", "x/b%20c.jpg"]
 
 
 def test_missing_inputs_are_named(folder: Path) -> None:
