@@ -24,6 +24,7 @@ from tests.labeling.warcs import (
     Response,
     arc_head,
     arc_record,
+    in_other_case,
     members,
     record,
     wacz,
@@ -112,8 +113,12 @@ def _targets() -> dict[str, Target]:
     jsonl = _lines(*[{"image": "a.png", "text": "an apple"}, {"image": "b.png", "text": None}] * 3)
     archive = {"archive": ({"path": "x"},)}
     return {
-        "warc": Target("in.warc", (b"".join(records),), archive),
-        "warc.gz": Target("in.warc.gz", (members(records),), archive),
+        "warc": Target(
+            "in.warc", (b"".join(records), b"".join(map(in_other_case, records))), archive
+        ),
+        "warc.gz": Target(
+            "in.warc.gz", (members(records), members([*map(in_other_case, records)])), archive
+        ),
         "arc": Target("in.arc", (b"".join(arcs),), archive),
         "arc.gz": Target("in.arc.gz", (members(arcs),), archive),
         "warc.zst": Target("in.warc.zst", (zstd_warc(records, "compressed"),), archive),

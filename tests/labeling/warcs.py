@@ -44,6 +44,14 @@ def record(
     return head.encode() + block + b"\r\n\r\n"
 
 
+def in_other_case(stored: bytes) -> bytes:
+    """Return a WARC record with names of fields in lower case."""
+    head, end, block = stored.partition(b"\r\n\r\n")
+    for name in (b"WARC-Type", b"WARC-Target-URI", b"Content-Length", b"Content-Type"):
+        head = head.replace(name, name.lower())
+    return head + end + block
+
+
 def revisit(url: str, refers_to: str | None, payload: str | None) -> bytes:
     """Return a WARC record that repeats a response by its URL or by the digest of its payload."""
     fields = {"WARC-Refers-To-Target-URI": refers_to, "WARC-Payload-Digest": payload}

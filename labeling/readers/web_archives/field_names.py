@@ -56,13 +56,19 @@ def records_of_any_names(
             return
         end = head.end() + int(length[1])
         usual = _NAME.sub(lambda name: _USUAL[name[1].lower()], head[0])
-        whole = BytesIO(usual + content[head.end() : end])
-        yield offset, next(iter(ArchiveIterator(whole, parse_http=False)), None), content[end:]
+        yield offset, _first_record(usual + content[head.end() : end]), content[end:]
 
 
 def can_have_any_names(coding: Coding) -> bool:
     """Return whether `records_of_any_names` reads archives of a coding."""
     return coding.magic in (b"", GZIP)
+
+
+def _first_record(content: bytes) -> WarcRecord | None:
+    try:
+        return next(iter(ArchiveIterator(BytesIO(content), parse_http=False)), None)
+    except OSError:
+        return None
 
 
 def _entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:

@@ -18,7 +18,15 @@ from labeling.readers.web_archives.http import Broken, Record
 from labeling.readers.web_archives.stored_images import read_stored_images
 from labeling.readers.web_archives.warc import read_records
 from labeling.schemas import IMAGES, LINKS, PLACEMENTS, REJECTS, SIGNALS
-from tests.labeling.warcs import Response, arc_head, arc_record, members, record, revisit
+from tests.labeling.warcs import (
+    Response,
+    arc_head,
+    arc_record,
+    in_other_case,
+    members,
+    record,
+    revisit,
+)
 
 PIXEL = b"GIF89a" + bytes(20)
 OTHER = b"\x89PNG\r\n\x1a\n" + bytes(30)
@@ -367,13 +375,6 @@ def test_wat_counts_metadata_of_other_records_than_pages(tmp_path: Path) -> None
     }
 
 
-def in_other_case(stored: bytes) -> bytes:
-    head, end, block = stored.partition(b"\r\n\r\n")
-    for name in (b"WARC-Type", b"WARC-Target-URI", b"Content-Length", b"Content-Type"):
-        head = head.replace(name, name.lower())
-    return head + end + block
-
-
 @pytest.mark.parametrize("name", ["x.warc", "x.warc.gz"])
 def test_names_of_fields_may_have_any_case(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, name)
@@ -389,12 +390,21 @@ def test_names_of_fields_may_have_any_case(tmp_path: Path, name: str) -> None:
             assert ids.digest(body) == image["image_id"]
 
 
-def test_the_case_of_names_may_differ_in_one_file_and_damage_costs_a_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"WARC/1.0\r\nwarc-type: response\r\n\r\n",
+        b"WARC/3 x\r\nwarc-type: response\r\ncontent-length: 2\r\n\r\nxx",
+    ],
+)
+def test_the_case_of_names_may_differ_in_one_file_and_damage_costs_a_record(
+    tmp_path: Path, damaged: bytes
+) -> None:
     pages = [PAGE._replace(url=f"http://a.org/{n}.html") for n in range(5)]
     records = [record(page) for page in pages]
     for n in (1, 3):
         records[n] = in_other_case(records[n])
-    records[2] = b"WARC/1.0\r\nwarc-type: response\r\n\r\n"
+    records[2] = damaged
     for name, content in (("x.warc", b"".join(records)), ("x.warc.gz", members(records))):
         (tmp_path / name).write_bytes(content)
         items = list(read_records(tmp_path / name, lambda status, mime: True))
