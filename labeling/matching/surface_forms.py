@@ -16,7 +16,7 @@ from labeling.taxonomy.alternatives import MAX_LEVELS
 from labeling.taxonomy.taxonomy import Taxonomy
 from labeling.text.accents import without_accents
 from labeling.text.function_words import FUNCTION_WORDS
-from labeling.text.inflection import PLURAL_ONLY, inflections
+from labeling.text.inflection import PLURAL_ONLY, inflections, language_code
 from labeling.text.words import Words, split_words
 
 INFLECTED = 0.9
@@ -30,6 +30,9 @@ MODIFIER = 0.5
 
 PREPOSITIONS = frozenset({"at", "by", "for", "from", "in", "of", "on", "to", "with"})
 """English words before which a name has its head: "birds of prey", "mothers-in-law"."""
+
+_AGENTS = frozenset({"cleaner", "picker", "runner", "washer"})
+"""Words before "up" that are the head, which they are not in "cover-up"."""
 
 HEAD_FIRST = ("ast", "ca", "es", "fr", "gl", "it", "pt", "ro")
 """Languages in which a phrase begins with its head: "chaussures de sport"."""
@@ -153,13 +156,12 @@ def _inflected_phrases(names: Iterable[_Name]) -> list[_Name]:
     inflected = []
     for name in names:
         head = _head(name)
-        if (
-            name.language.startswith("en")
-            and len(name.phrase) == 1
-            and name.phrase[0] in PLURAL_ONLY
-        ):
+        word = name.phrase[head]
+        is_english, is_alone = language_code(name.language) == "en", len(name.phrase) == 1
+        if is_english and is_alone and word in PLURAL_ONLY:
             continue
-        for form in forms[name.language][name.phrase[head]]:
+        is_letter = is_english and not is_alone and len(word) == 1 and "a" <= word <= "z"
+        for form in {f"{word}s"} if is_letter else forms[name.language][word]:
             phrase = (*name.phrase[:head], form, *name.phrase[head + 1 :])
             inflected.append(name._replace(phrase=phrase))
     return inflected
@@ -167,7 +169,9 @@ def _inflected_phrases(names: Iterable[_Name]) -> list[_Name]:
 
 def _head(name: _Name) -> int:
     """Return the index of a name's head: its last word, or the one before a preposition."""
-    if name.language.startswith(HEAD_FIRST):
+    if language_code(name.language) in HEAD_FIRST:
+        return 0
+    if name.phrase[1:] == ("up",) and name.phrase[0] in _AGENTS:
         return 0
     prepositions = (i for i, word in enumerate(name.phrase[1:]) if word in PREPOSITIONS)
     return next(prepositions, len(name.phrase) - 1)

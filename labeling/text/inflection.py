@@ -12,6 +12,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 
+from labeling.text.accents import without_accents
 from labeling.text.function_words import FUNCTION_WORDS
 
 _PLURAL_ONLY = """
@@ -34,12 +35,16 @@ _OF_ADJECTIVES = frozenset({"briefs", "flats", "greens", "shorts", "slacks", "sw
 
 IRREGULAR = {
     "calves": "calf",
+    "cherubim": "cherub",
     "children": "child",
+    "corpora": "corpus",
     "data": "datum",
     "dice": "die",
     "elves": "elf",
     "feet": "foot",
     "geese": "goose",
+    "genera": "genus",
+    "graffiti": "graffito",
     "halves": "half",
     "hooves": "hoof",
     "knives": "knife",
@@ -51,10 +56,13 @@ IRREGULAR = {
     "men": "man",
     "mice": "mouse",
     "oxen": "ox",
+    "paparazzi": "paparazzo",
     "people": "person",
     "scarves": "scarf",
+    "schemata": "schema",
     "sheaves": "sheaf",
     "shelves": "shelf",
+    "stigmata": "stigma",
     "teeth": "tooth",
     "thieves": "thief",
     "wharves": "wharf",
@@ -72,8 +80,49 @@ _ENDINGS = (
 )
 """Endings of an English singular, each with one of its plural."""
 
-_LANGUAGES = {"no": "nb", "sr": "hbs", "hr": "hbs", "bs": "hbs", "iw": "he", "in": "id"}
-"""Codes of languages that the dictionaries have under another code."""
+_LANGUAGES = {"no": "nb", "sr": "hbs", "hr": "hbs", "bs": "hbs", "iw": "he", "in": "id"} | {
+    "eng": "en",
+    "deu": "de",
+    "ger": "de",
+    "fra": "fr",
+    "fre": "fr",
+    "spa": "es",
+    "ita": "it",
+    "por": "pt",
+    "nld": "nl",
+    "dut": "nl",
+    "rus": "ru",
+    "pol": "pl",
+    "swe": "sv",
+    "dan": "da",
+    "nor": "nb",
+    "nob": "nb",
+    "fin": "fi",
+    "ces": "cs",
+    "cze": "cs",
+    "ell": "el",
+    "gre": "el",
+    "tur": "tr",
+    "ukr": "uk",
+    "hun": "hu",
+    "ron": "ro",
+    "rum": "ro",
+    "cat": "ca",
+    "glg": "gl",
+}
+"""Codes of languages that the dictionaries have under another code (ISO 639)."""
+
+
+def language_code(tag: str) -> str:
+    """Return the code of the dictionary of a language.
+
+    Examples
+    --------
+    >>> [language_code(tag) for tag in ("en-US", "pt_BR", "DEU", "no")]
+    ['en', 'pt', 'de', 'nb']
+    """
+    code = tag.strip().lower().replace("_", "-").partition("-")[0]
+    return _LANGUAGES.get(code, code)
 
 
 @functools.lru_cache(8)
@@ -96,8 +145,8 @@ def inflections(words: frozenset[str], language: str) -> dict[str, set[str]]:
     >>> sorted(inflections(frozenset({"chaussure"}), "fr")["chaussure"])
     ['chaussures']
     """
-    code = language.lower().replace("_", "-").partition("-")[0]
-    lemmas = _lemmas(_LANGUAGES.get(code, code))
+    code = language_code(language)
+    lemmas = _lemmas(code)
     if code == "en":
         return {word: _english(word, lemmas) for word in words}
     return _of_dictionary(words, lemmas)
@@ -119,7 +168,7 @@ def _of_dictionary(words: Collection[str], lemmas: Mapping[str, str]) -> dict[st
 
 
 def _english(word: str, lemmas: Mapping[str, str]) -> set[str]:
-    is_word = word.isalpha() and word.isascii() and len(word) > 1
+    is_word = word.isalpha() and without_accents(word).isascii() and len(word) > 1
     if not is_word or (word in FUNCTION_WORDS and word.endswith("s")):
         return set()
     if word in PLURAL_ONLY:

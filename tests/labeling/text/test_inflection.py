@@ -99,3 +99,28 @@ def test_plural_only_nouns_are_not_named_by_their_singular() -> None:
         ("glass", "glasses"),
         ("track pants", "track pant"),
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "text"),
+    [
+        ("café", "en", "two cafés"),
+        ("café", "en", "two cafes"),
+        ("entrées", "en", "an entrée"),
+        ("M&M", "en", "M&Ms"),
+        ("runner-up", "en", "the runners-up"),
+        ("mother-in-law", "en", "mothers-in-law"),
+        ("corpus", "en", "corpora"),
+        ("criteria", "en", "a criterion"),
+        ("dog", "en-US", "dogs"),
+        ("dog", "en_GB", "dogs"),
+        ("dog", "eng", "dogs"),
+        ("chaussure de sport", "fra", "chaussures de sport"),
+    ],
+)
+def test_rare_plurals_and_tags_of_languages(name: str, language: str, text: str) -> None:
+    assert named({name}, {text}, language) == {(name, text)}
+
+
+def test_letters_and_verbs_with_up_have_no_odd_plurals() -> None:
+    assert named({"C++", "cover-up", "shorts"}, {"CS", "covers up", "short"}) == set()
