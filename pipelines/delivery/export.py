@@ -69,7 +69,8 @@ def label_set_of(run_dir: Path, name: str) -> LabelSet:
     card: dict[str, Any] = {}
     if name == "selected":
         n_kept, n = selected.counts["out"], selected.counts["in"]
-        card = {**selected.facts, "candidates": n, "kept": n_kept}
+        facts = {name: v for name, v in selected.facts.items() if not name.startswith("labels_")}
+        card = {**facts, "candidates": n, "kept": n_kept}
         card["kept_share"] = n_kept / max(n, 1)
     return LabelSet(name, (selected,), {}, partial(read_labels, selected, name), card)
 

@@ -33,6 +33,7 @@ from pipelines.run.dependencies import settings_of
 from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.stages import contents, make_stage, taxonomy_of
+from pipelines.selecting.labels import count_labels, label_lines
 from pipelines.selecting.recall import measure_recall
 from pipelines.selecting.scores import parts_of, score
 
@@ -71,6 +72,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             candidates, request.judged.known, kept, config.select.confidence
         )
         work.facts |= {"confidence": config.select.confidence}
+        work.facts |= count_labels(selection.table)
         if config.select.precision is not None:
             work.facts |= {"precision_held": config.select.precision}
 
@@ -83,7 +85,13 @@ def select(config: Config, run_dir: Path) -> Stage:
             config=settings_of("selected", config) | {"confidence_by_itself": confidence},
         )
         facts += _summary(stage, confidence)
-    lines = (_unknown_lines(stage), _group_lines(stage), _floor_lines(stage, config.select.floor))
+    floor = config.select.floor
+    lines = (
+        _unknown_lines(stage),
+        _group_lines(stage),
+        _floor_lines(stage, floor),
+        label_lines(stage, taxonomy_of(candidates), floor),
+    )
     for line in chain.from_iterable(lines):
         notify(line)
     return stage

@@ -135,3 +135,14 @@ def test_the_interval_that_audits_are_drawn_for_is_that_of_the_floor(run_dir: Pa
     assert winnow("select", run_dir, *floor).exit_code == 0
     facts = open_stage(run_dir, "selected").facts
     assert read_looks(run_dir)[-1].precision == facts["precision"]
+
+
+def test_a_selection_names_the_labels_that_it_loses_and_a_floor_keeps_them(run_dir: Path) -> None:
+    done = winnow("select", run_dir, "--keep", "0.01")
+    lost = open_stage(run_dir, "selected").facts["labels_lost"]
+    assert lost
+    assert f"nothing is kept of {len(lost)}: " in done.stderr
+    assert "`--floor 20` keeps the best 20 of each label" in done.stderr
+    done = winnow("select", run_dir, "--keep", "0.02", "--floor", "1")
+    assert open_stage(run_dir, "selected").facts["labels_lost"] == []
+    assert "nothing is kept of" not in done.stderr
