@@ -100,7 +100,7 @@ def sample(
         For a negative `n`.
     """
     if n < 0:
-        raise InputError("the number of audits is negative", facts={"n": n})
+        raise InputError("the number of audits is negative", facts={"n": n}, help="give 0 or more")
     band, draw = bands(pairs, cold), pair_hash(pairs, seed)
     if kind is None:
         kind = np.zeros(len(band), np.uint64)

@@ -55,7 +55,7 @@ class ThresholdTable:
         return frame
 
     def __repr__(self) -> str:
-        n_audits = int(self.thresholds.estimates.n_audits.max(initial=0))
+        n_audits = int(self.thresholds.known.n_audits.max(initial=0))
         return f"<ThresholdTable of {self.n_candidates:,} candidates and {n_audits:,} audits>"
 
     def _repr_html_(self) -> str:

@@ -24,7 +24,7 @@ from labeling.keys.arrays import Mask
 STARTS = (0.02, 0.07, 0.2)
 """Shares of the audits inside the sets that a sequence starts from; fixed before any verdict."""
 
-NOT_BY_AUDITS = "ask for less: judging every candidate would not prove it"
+NOT_BY_AUDITS = "ask for less: by these audits the best set is not so precise"
 """Remedy where no number of audits is enough."""
 
 MIN_OF_START = 1.3
@@ -57,7 +57,11 @@ def check_target(target: float, confidence: float) -> None:
     """Raise `ConfigError` for a target or confidence that is not in (0, 1)."""
     for name, value in (("precision", target), ("confidence", confidence)):
         if not 0 < value < 1:
-            raise ConfigError(f"the {name} to hold is not above 0 and below 1", facts={name: value})
+            raise ConfigError(
+                f"the {name} to hold is not above 0 and below 1",
+                facts={name: value},
+                help="give a share such as 0.9",
+            )
 
 
 def largest_proved(cuts: Thresholds, target: float, error: float) -> int | None:
@@ -85,7 +89,7 @@ def unproved(cuts: Thresholds, target: float, confidence: float, error: float) -
     return QualityError(
         "the precision asked for cannot be proved",
         facts=unproved_facts(target, shown, confidence, n_audits, n_needed),
-        help="audit more pairs, or ask for less" if n_needed else NOT_BY_AUDITS,
+        help="audit more pairs, or ask for less" if n_needed or not n_audits else NOT_BY_AUDITS,
     )
 
 
@@ -101,14 +105,15 @@ def unproved_facts(
     best
         The best precision that can be proved.
     n_audits, n_needed
-        Audits there are, and about how many are needed; None for more than there are candidates.
+        Audits there are, and about how many are needed; None if no number is enough.
     """
+    needed = f"about {n_needed:,}" if n_needed else "more than there are candidates"
     return {
         "asked": target,
         "best that can be proved": best,
         "confidence": confidence,
         "audits": n_audits,
-        "audits needed": f"about {n_needed:,}" if n_needed else "more than there are candidates",
+        "audits needed": needed if n_audits else "not known before the first",
     }
 
 
@@ -125,9 +130,10 @@ def best_provable(cuts: Thresholds, confidence: float = 0.95) -> float:
 
 
 def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> int | None:
-    """Return about how many audits would prove the target; None for more than there are candidates.
+    """Return about how many audits would prove the target; None if no number is enough.
 
-    Computed for the set with the best lower bound, as if its estimate were the truth.
+    Computed for the set with the best lower bound, as if its estimate were the truth: if that is
+    above the target, judging all candidates proves it.
     """
     level = (1 - confidence) / len(STARTS)
     estimates = cuts.estimates
@@ -135,14 +141,14 @@ def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> 
         return None
     best = int(np.argmax(estimates.interval(1 - 2 * level)[0]))
     precision = float(estimates.precision[best])
+    if precision <= target:
+        return None
     factor = 2.0 ** (np.arange(1, 160) / 8)
     n = estimates.n_effective[best] * factor
     low, _ = clopper_pearson(precision * n, n, 1 - 2 * level)
-    enough = np.flatnonzero(low >= target)
-    if not len(enough):
-        return None
-    needed = float(f"{estimates.n_audits.max() * factor[enough[0]]:.2g}")
-    return int(needed) if needed <= cuts.n_kept[-1] else None
+    enough = factor[low >= target].min(initial=np.inf)
+    needed = float(f"{estimates.n_audits.max() * enough:.2g}")
+    return int(min(needed, cuts.n_kept[-1]))
 
 
 def _rejected(cuts: Thresholds, target: float, error: float) -> Mask:

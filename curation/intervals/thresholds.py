@@ -32,12 +32,15 @@ class Thresholds:
         The precision of each, with verdicts that are not known counted as wrong.
     known
         The precision of each by the known verdicts.
+    best
+        The precision of each, with verdicts that are not known counted as right.
     """
 
     threshold: Floats
     n_kept: Ints
     estimates: Estimates
     known: Estimates
+    best: Estimates
 
     def table(self, n_candidates: int, confidence: float = 0.95) -> pa.Table:
         """Return the sets as rows of a table; each interval holds by itself, not all at once.
@@ -45,10 +48,10 @@ class Thresholds:
         Its columns are ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``, ``high`` and
         ``n_audits``. Shares are of `n_candidates`, which is more than the largest set if limits
         exclude some. The precision of a set without audits is null; it is that of the known
-        verdicts, and ``low`` counts the others as wrong.
+        verdicts; ``low`` counts the others as wrong and ``high`` as right.
         """
         low, _ = self.estimates.interval(confidence)
-        _, high = self.known.interval(confidence)
+        _, high = self.best.interval(confidence)
         precision = self.known.precision
         return pa.table(
             {
@@ -90,7 +93,11 @@ def thresholds(
     audited, ranked = judged.take(inside[judged.row]), np.sort(score[inside])
     n = len(ranked)
     if n and np.isnan(ranked[-1]):
-        raise InputError("a probability is NaN", facts={"rows": int(np.isnan(ranked).sum())})
+        raise InputError(
+            "a probability is NaN",
+            facts={"rows": int(np.isnan(ranked).sum())},
+            help="give each candidate a probability, or leave it out",
+        )
     n_least = np.ceil(np.arange(1, N_CUTS + 1) * n / N_CUTS).astype(np.int64)
     cut = ranked[n - n_least[n_least > 0]].astype(np.float64)
     # The first set is empty: its threshold is just above the largest score.
@@ -103,10 +110,12 @@ def thresholds(
     n_kept = np.stack([len(part) - np.searchsorted(part, cut) for part in parts], axis=1)
     first_set = np.searchsorted(-cut, -score[audited.row].astype(np.float64))
 
-    def estimated(of: slice | Mask) -> Estimates:
-        columns = (audited.correct[of], audited.p_inclusion[of], first_set[of], stratum[of])
+    def estimated(correct: Mask, of: slice | Mask = slice(None)) -> Estimates:
+        columns = (correct[of], audited.p_inclusion[of], first_set[of], stratum[of])
         return estimate(audit_sums(*columns, n_kept.shape), n_kept)
 
-    all_asked = estimated(slice(None))
-    of_known = all_asked if audited.unknown is None else estimated(~audited.unknown)
-    return Thresholds(cut, n_kept.sum(axis=1), all_asked, of_known)
+    worst = known = best = estimated(audited.correct)
+    if audited.unknown is not None:
+        known = estimated(audited.correct, ~audited.unknown)
+        best = estimated(audited.correct | audited.unknown)
+    return Thresholds(cut, n_kept.sum(axis=1), worst, known, best)

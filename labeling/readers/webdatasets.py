@@ -102,7 +102,9 @@ def read_webdataset(
             yield from skipped_rows(name, NO_TEXT, n_without_text)
     except OSError as error:
         raise InputError(
-            "a WebDataset tar cannot be read", facts={"file": path, "cause": error}
+            "a WebDataset tar cannot be read",
+            facts={"file": path, "cause": error},
+            help="check its path and its permissions",
         ) from error
 
 

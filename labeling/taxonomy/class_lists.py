@@ -182,7 +182,9 @@ def read_yaml(lines: Lines, where: str) -> Iterator[Label]:
         value = yaml.load(text, Loader)
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(
-            "the taxonomy is not YAML", facts={"where": where, "cause": error}
+            "the taxonomy is not YAML",
+            facts={"where": where, "cause": error},
+            help="correct the file, or set `taxonomy.format`",
         ) from error
     yield from _read_any(value, where)
 

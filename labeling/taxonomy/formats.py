@@ -91,6 +91,7 @@ def read_edges(lines: Lines, where: str) -> Iterator[Label]:
             raise InputError(
                 "a row occurs twice in an edge list",
                 facts={"file": where, "lines": f"{seen[tuple(row)]}, {number}", "row": row},
+                help="remove one of the lines",
             )
         seen[tuple(row)] = number
         first.setdefault(row[0], number)

@@ -13,6 +13,9 @@ from labeling.errors import InputError
 Lines = Iterable[tuple[int, str]]
 """Number from 1 and text of each line that is not blank."""
 
+CORRECT = "correct it, or set `taxonomy.format`; docs/how-to/taxonomies.md shows the formats"
+"""Remedy for what is not of the format."""
+
 
 def parse_json(text: str, where: str) -> Any:
     """Return the value of a JSON text."""
@@ -20,7 +23,9 @@ def parse_json(text: str, where: str) -> Any:
         return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            "a line of the taxonomy is not JSON", facts={"where": where, "cause": error}
+            "a line of the taxonomy is not JSON",
+            facts={"where": where, "cause": error},
+            help=CORRECT,
         ) from error
 
 
@@ -60,10 +65,13 @@ def csv_rows(lines: Lines, where: str, delimiter: str = ",") -> Iterator[tuple[i
             yield number, row
     except csv.Error as error:
         raise InputError(
-            "the taxonomy is not CSV", facts={"where": f"{where}:{number}", "cause": error}
+            "the taxonomy is not CSV",
+            facts={"where": f"{where}:{number}", "cause": error},
+            help=CORRECT,
         ) from error
 
 
 def bad_line(message: str, where: str, text: str) -> InputError:
     """Return the error for a line that is not of the format."""
-    return InputError(message, facts={"where": where, "found": text.strip()[:200]})
+    facts = {"where": where, "found": text.strip()[:200]}
+    return InputError(message, facts=facts, help=CORRECT)

@@ -69,10 +69,10 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
             facts={"run": run_dir},
             help="check the inputs and the taxonomy, and run `winnow label` again",
         )
-    answered = judged.filter(pc.not_equal(judged["verdict"], SKIPPED))
-    asked = drawn.filter(pa.array(find_pairs(drawn, answered) < 0))
+    answers = answered(judged)
+    asked = drawn.filter(pa.array(find_pairs(drawn, answers) < 0))
     if not len(asked):
-        n_judged = count_pairs(answered)
+        n_judged = count_pairs(answers)
         raise InputError(
             f"{n_judged:,} pairs have been judged, and audit.n asks for {len(drawn):,}",
             help=f"ask for more: winnow audit sample {typed(run_dir)} -o audit.n={2 * n_judged}",
@@ -80,9 +80,24 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     signals = current(run_dir, "signals")
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)
     # Before the sheet: one that is there without it would be read in the order of its rows.
-    write_drawn(run_dir, candidates, answered.sort_by("seq"), asked)
-    write_sheet(path, answered, asked, images, taxonomy_of(candidates))
+    write_drawn(run_dir, candidates, *_in_order(judged, asked))
+    write_sheet(path, answers, asked, images, taxonomy_of(candidates))
     return path, len(asked)
+
+
+def _in_order(judged: pa.Table, asked: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Return the pairs skipped so far, those answered, and new ones.
+
+    The first stay before every answer: a sheet that is imported again does not forget them.
+    """
+    skipped = judged.filter(pc.equal(judged["verdict"], SKIPPED))
+    new = asked.filter(pa.array(find_pairs(asked, judged) < 0))
+    return skipped, answered(judged).sort_by("seq"), new
+
+
+def answered(audits: pa.Table) -> pa.Table:
+    """Return the judgements of a person or a program, without pairs that were skipped."""
+    return audits.filter(pc.not_equal(audits["verdict"], SKIPPED))
 
 
 def current_audits(run_dir: Path, candidates: Stage) -> pa.Table:

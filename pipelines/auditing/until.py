@@ -10,7 +10,13 @@ from curation.runs.stage import open_stage
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.looks import Look, number_of, read_looks, write_looks
-from pipelines.auditing.sample import answer_by_truth, count_pairs, current_audits, draw_audits
+from pipelines.auditing.sample import (
+    answer_by_truth,
+    answered,
+    count_pairs,
+    current_audits,
+    draw_audits,
+)
 from pipelines.run.config import Config
 from pipelines.run.progress import notify
 from pipelines.selecting.scores import score
@@ -49,7 +55,8 @@ def audit_until(config: Config, run_dir: Path, width: float) -> tuple[Look | Non
         if by_truth:
             answer_by_truth(config, run_dir)
         look = look_at(config, run_dir, width)
-        if look.width <= width or look.n_audits >= candidates.counts["candidates"]:
+        n_answered = count_pairs(answered(current_audits(run_dir, candidates)))
+        if look.width <= width or n_answered >= candidates.counts["candidates"]:
             return look, 0
         config = _with_n(config, look.n_next)
         if not by_truth:

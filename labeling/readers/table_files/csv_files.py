@@ -124,7 +124,9 @@ def _read_header(
             raise MissingColumn(path, name, header.names)
         if header.names.count(name) > 1:
             raise InputError(
-                f"an input file has the column {name!r} more than once", facts={"file": path}
+                f"an input file has the column {name!r} more than once",
+                facts={"file": path},
+                help="rename or delete all but one of them",
             )
     return header
 

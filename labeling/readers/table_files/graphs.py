@@ -202,7 +202,9 @@ def _read(path: Path, types: Types, optional: Types = NO_TYPES) -> Iterator[Rows
             yield rows._replace(table=rows.table.select(list(types)))
     except OSError as error:
         raise InputError(
-            "a file of a graph cannot be read", facts={"file": path, "cause": error}
+            "a file of a graph cannot be read",
+            facts={"file": path, "cause": error},
+            help="check its path and its permissions",
         ) from error
 
 

@@ -58,7 +58,11 @@ def refuse_bad(path: Path, batches: Iterable[HasBad]) -> None:
 
 def unreadable(path: str | Path, cause: object) -> UnreadableFile:
     """Return the error for a file that cannot be read."""
-    return UnreadableFile("an input file cannot be read", facts={"file": path, "cause": cause})
+    return UnreadableFile(
+        "an input file cannot be read",
+        facts={"file": path, "cause": cause},
+        help="write it again from its source, or leave it out",
+    )
 
 
 class MissingColumn(InputError):

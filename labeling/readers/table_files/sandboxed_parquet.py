@@ -297,6 +297,7 @@ def _check(file: pa.parquet.ParquetFile, columns: Sequence[str], path: str) -> N
         raise InputError(
             "an input file has too many columns",
             facts={"file": path, "columns": file.metadata.num_columns, "most": MAX_COLUMNS},
+            help="write the file again with the columns that `columns` names",
         )
     schema = file.schema_arrow
     wrong = {}
@@ -308,8 +309,11 @@ def _check(file: pa.parquet.ParquetFile, columns: Sequence[str], path: str) -> N
         if len(indices) > 1 or not _is_plain(schema.field(indices[0])):
             wrong[f"column {name!r}"] = f"expected text, a number or a time, found {types}"
     if wrong:
-        message = "columns of an input file are not text, a number or a time"
-        raise InputError(message, facts={"file": path, **wrong})
+        raise InputError(
+            "columns of an input file are not text, a number or a time",
+            facts={"file": path, **wrong},
+            help="name other columns, or write the file again with plain ones",
+        )
 
 
 def _is_plain(field: pa.Field) -> bool:

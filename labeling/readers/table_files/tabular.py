@@ -68,6 +68,7 @@ def read_batches(
         raise InputError(
             "the kind of an input file is not known",
             facts={"file": path, "known": ", ".join(TABLE_SUFFIXES)},
+            help="give the file the ending of its format",
         )
     columns, batches = _open(path, columns, optional, form)
     for rows in batches:
@@ -120,7 +121,9 @@ def _read_any(path: Path, wanted: Sequence[str], form: Format) -> Iterator[Rows]
         empty = pa.table({name: pa.nulls(0, pa.string()) for name in wanted})
         yield Rows(empty, np.zeros(0, np.int64), [BadRow(last + 1, "truncated", str(error))])
     except FileNotFoundError:
-        raise InputError("an input file does not exist", facts={"file": path}) from None
+        raise InputError(
+            "an input file does not exist", facts={"file": path}, help="correct its path"
+        ) from None
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from error
 

@@ -121,7 +121,9 @@ def _runs(
         yield Broken(0, "truncated", cause(error))
     except OSError as error:
         raise InputError(
-            "an archive cannot be read", facts={"file": path, "cause": error}
+            "an archive cannot be read",
+            facts={"file": path, "cause": error},
+            help="check its path and its permissions",
         ) from error
 
 

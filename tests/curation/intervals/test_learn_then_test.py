@@ -36,7 +36,28 @@ def test_a_target_out_of_reach_names_the_best_within_reach():
     with pytest.raises(QualityError, match="cannot be proved") as caught:
         prove(audited(correct, 500, 0), 0.9)
     assert 0.3 < float(str(caught.value.facts["best that can be proved"])) < 0.6
+    assert caught.value.facts["audits needed"] == "more than there are candidates"
+    assert caught.value.help.startswith("ask for less")
     assert caught.value.exit_code == 4
+
+
+def test_a_target_below_the_estimate_needs_at_most_all_candidates():
+    p, correct = P[:1000], np.random.default_rng(3).random(1000) < 0.98
+    cuts = audited(correct, 300, 0, p)
+    target = cuts.estimates.precision[-1] - 0.005
+    with pytest.raises(QualityError) as caught:
+        prove(cuts, target)
+    assert caught.value.facts["audits needed"] == "about 1,000"
+    assert caught.value.help == "audit more pairs, or ask for less"
+    whole = audited(correct, 1000, 0, p)
+    assert whole.n_kept[prove(whole, correct.mean() - 0.005)] == 1000
+
+
+def test_without_an_audit_the_number_needed_is_not_known():
+    with pytest.raises(QualityError) as caught:
+        prove(audited(np.ones(1000, bool), 0, 0, P[:1000]), 0.7)
+    assert caught.value.facts["audits needed"] == "not known before the first"
+    assert caught.value.help == "audit more pairs, or ask for less"
 
 
 def test_all_right_audits_prove_all_but_not_certainty():

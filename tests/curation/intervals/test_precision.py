@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from curation.audits.audits import N_BANDS, bands, sample
-from curation.intervals.judgements import Judgements
+from curation.intervals.judgements import Judgements, precision_of
 from curation.intervals.precision import clopper_pearson, precision_interval
 from curation.intervals.thresholds import thresholds
 from curation.pairs.pair_keys import find_pairs
@@ -206,7 +207,7 @@ def test_the_bounds_hold_whatever_the_missing_verdicts_are(verdicts, random):
     assert stated.estimate == known.estimate or not known.n_audits
 
 
-def test_the_threshold_table_counts_missing_verdicts_as_wrong_in_its_lower_bounds():
+def test_the_threshold_table_has_the_bounds_of_missing_verdicts():
     rng = np.random.default_rng(0)
     p = rng.random(1000)
     correct = rng.random(1000) < p
@@ -217,6 +218,9 @@ def test_the_threshold_table_counts_missing_verdicts_as_wrong_in_its_lower_bound
     whole, stated = thresholds(asked, p), thresholds(left_out, p)
     assert np.array_equal(whole.estimates.precision, stated.estimates.precision, equal_nan=True)
     rows = stated.table(1000).to_pylist()[-1], whole.table(1000).to_pylist()[-1]
+    kept = np.ones(1000, bool)
+    interval = precision_of(replace(left_out, stratum=np.zeros(1000, np.int8)), kept, 0.95)
+    assert (rows[0]["low"], rows[0]["high"]) == pytest.approx((interval.low, interval.high))
     assert rows[0]["low"] == rows[1]["low"]
     assert rows[0]["precision"] > rows[1]["precision"]
     assert rows[0]["n_audits"] == 1000 - unknown.sum()

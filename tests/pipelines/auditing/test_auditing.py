@@ -144,6 +144,7 @@ def test_pairs_that_a_person_left_out_are_counted_and_asked_again(
     _, n_asked = draw_audits(config, labelled)
     again = pd.read_csv(sheet, dtype=str, keep_default_na=False)
     assert n_asked == (again["verdict"] == "").sum() == len(rows) - is_answered.sum()
+    assert import_answers(labelled, sheet).counts["skipped"] == n_skipped, "no new answer yet"
     fill_in(sheet, shop, labelled)
     assert import_answers(labelled, sheet).counts["skipped"] == 0
 
@@ -259,6 +260,21 @@ def test_a_person_audits_in_batches(shop: Path, labelled: Path) -> None:
         assert look is not None
         assert look.n_audits == n_judged
     assert look.width <= 0.06
+
+
+def test_an_audit_ends_when_every_pair_is_answered_though_one_is_unsure(
+    shop: Path, labelled: Path
+) -> None:
+    n = open_stage(labelled, "candidates").counts["candidates"]
+    config = with_overrides(without_truth(shop), [f"audit.n={n}"])
+    sheet, n_asked = draw_audits(config, labelled)
+    assert n_asked == n
+    rows = fill_in(sheet, shop, labelled)
+    rows.assign(verdict=rows["verdict"].where(rows.index > 0, "unsure")).to_csv(sheet, index=False)
+    import_answers(labelled, sheet)
+    look, n_pairs = audit_until(config, labelled, 1e-6)
+    assert look is not None
+    assert (look.n_audits, n_pairs) == (n - 1, 0)
 
 
 def test_looks_come_back_also_of_an_earlier_version_and_not_when_damaged(tmp_path: Path) -> None:
