@@ -322,7 +322,7 @@ SKIPS = TableSchema(
         Field(
             "kind",
             pa.string(),
-            "media type, status if not 200, or type of a record without response; a row's reason",
+            "media type, status if not 200, type of a record without response; no_text of rows",
         ),
         Field("n_records", pa.int64(), "number of records or rows", low=1),
     ),
@@ -330,10 +330,10 @@ SKIPS = TableSchema(
 
 REJECTS = TableSchema(
     "rejects",
-    "one input row that was rejected",
+    "one row, record or file of an input, or part of it, that is not used",
     (
         Field("where", pa.string(), "file, and row or record, of the input"),
-        Field("reason", pa.string(), "reason, one word of the documented list"),
+        Field("reason", pa.string(), "reason, see below: of inputs or of the export"),
         Field("value", pa.string(), "the offending value, cut to 200 characters"),
     ),
 )

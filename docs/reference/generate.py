@@ -12,13 +12,16 @@ import inspect
 import re
 import textwrap
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from curation.report.report import REASONS
+from curation.shards.images import BAD_IMAGE_REASONS
+from labeling.reasons import INPUT_REASONS
 from labeling.schemas import TABLES, Field
 from pipelines.cli import main
 from pipelines.run.config import Config
@@ -49,6 +52,14 @@ def _schemas() -> Iterator[str]:
         yield "\n| column | type | meaning | values |\n|---|---|---|---|"
         for field in table.fields:
             yield f"| `{field.name}` | {_type(field)} | {field.meaning} | {_values(field)} |"
+    yield from _reasons("`signals`, of inputs", INPUT_REASONS)
+    yield from _reasons("`shards`, of images", {name: REASONS[name] for name in BAD_IMAGE_REASONS})
+
+
+def _reasons(title: str, meanings: Mapping[str, str]) -> Iterator[str]:
+    yield f"\n### Reasons in the stage {title}\n\n| reason | meaning |\n|---|---|"
+    for reason, meaning in meanings.items():
+        yield f"| `{reason}` | {meaning} |"
 
 
 def _type(field: Field) -> str:
