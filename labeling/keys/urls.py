@@ -184,13 +184,13 @@ def _common_form(reference: str, base: str | None) -> str:
             href = ada_url.join_url(base, reference)
     except ValueError:
         return ""
-    href = _INDEX.sub("", href.partition("#")[0])
+    href = href.partition("#")[0]
     if not href.startswith(_WEB) or len(href) > MAX_URL:
         return ""
     if "%" in href:
         href = _ESCAPE.sub(lambda escape: escape[0].upper(), href)
         href = _UNRESERVED.sub(lambda escape: chr(int(escape[0][1:], 16)), href)
-    return href
+    return _INDEX.sub("", href)
 
 
 def _whole(text: str) -> str:

@@ -40,8 +40,10 @@ _OTHER_IMAGE = re.compile(rb"(?P<bmp>BM....\0\0\0\0)|(?P<icon>\0\0[\1\2]\0)", re
 
 _BEFORE_HTML = rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*)?"
 _TAGS = b"head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p|meta|link"
+# Atomic, because hundreds of comments could be divided into comments in 2**n ways.
+_COMMENTS = rb"(?>(?:<!--.*?-->\s*)*)"
 _WHOLE_PAGE = re.compile(
-    _BEFORE_HTML + rb"(?:<!--.*?-->\s*)*<(?:!doctype\s+)?html[\s>]", re.IGNORECASE | re.DOTALL
+    _BEFORE_HTML + _COMMENTS + rb"<(?:!doctype\s+)?html[\s>]", re.IGNORECASE | re.DOTALL
 )
 _PART_OF_PAGE = re.compile(_BEFORE_HTML + rb"<(?:!--|(?:%s)[\s>])" % _TAGS, re.IGNORECASE)
 

@@ -17,6 +17,9 @@ from labeling.schemas import IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS,
 Locate = Callable[[str], Located | None]
 """Returns the image that a URL refers to, or None if it is not an image."""
 
+MAX_PAGES, MAX_CHARACTERS = 200, 32 << 20
+"""Pages, and characters of their texts, of which the rows are to be written as tables."""
+
 _TABLES = (PAGES, LINKS, IMAGES, SIGNALS, PLACEMENTS, REJECTS)
 
 
@@ -63,6 +66,7 @@ class PageRows:
             nullable = [[text or None for text in column] for column in (texts, rels)]
             targets = [*map(self._digest, urls)]
             self._extend(LINKS, len(urls), page_id, targets, host, *nullable, navs)
+            self._n_characters += sum(map(len, texts))
         for reason, value in page.losses:
             self.reject(page.url, reason, value)
 
@@ -82,6 +86,11 @@ class PageRows:
         if texts:
             sources, contents, weights = zip(*texts, strict=True)
             self._extend(SIGNALS, len(contents), *key, sources, contents, weights, lang)
+            self._n_characters += sum(map(len, contents))
+
+    def is_full(self) -> bool:
+        """Return whether `tables` should be written before more rows are added."""
+        return self._n_characters > MAX_CHARACTERS or len(self._columns["pages"][0]) >= MAX_PAGES
 
     def reject(self, where: str, reason: str, value: str) -> None:
         """Add a reject."""
@@ -98,6 +107,7 @@ class PageRows:
 
     def _clear(self) -> None:
         self._columns = {table.name: [[] for _ in table.fields] for table in _TABLES}
+        self._n_characters = 0
 
     def _extend(self, table: TableSchema, n: int, *columns: object) -> None:
         """Add rows to a table; each column is one value, or a list or tuple of `n`."""

@@ -148,6 +148,8 @@ def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tu
         with rejecting(partial(rows.reject, f"{root.name}#{path}"), "bad_record"):
             page = _with_linked_pages(read_page(content, url))
             rows.add_page(page, host_of(url), locator.locate, origin, missing_is_reject=True)
+        if rows.is_full():
+            yield from rows.tables()
     yield from rows.tables()
 
 

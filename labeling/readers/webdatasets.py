@@ -26,7 +26,6 @@ from labeling.readers.tar_members import Damage, NextTar, shown, tar_members
 IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif")
 MAX_IMAGE_BYTES = 32 << 20
 MAX_TEXT_BYTES = 1 << 20
-SAMPLES_PER_BATCH = 2_000
 
 _DEBRIS = re.compile(
     r"(.*/)?(\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini)|(.*/)?(__MACOSX|PaxHeaders?[^/]*)/.*"
@@ -94,9 +93,9 @@ def read_webdataset(
         with path.open("rb") as file:
             members = _members(path, name, file, rows)
             n_without_text = 0
-            for number, sample in enumerate(_samples(members, name, file, rows), 1):
+            for sample in _samples(members, name, file, rows):
                 n_without_text += not _add_sample(rows, sample, name, columns)
-                if number % SAMPLES_PER_BATCH == 0:
+                if rows.is_full():
                     yield from rows.tables()
             yield from rows.tables()
             yield from skipped_rows(name, NO_TEXT, n_without_text)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from labeling.html.page import MAX_LINKS, MAX_PAGE_BYTES, read_page
+from labeling.readers.image_files import Located
+from labeling.readers.web_archives.archives import read_archive
 from labeling.readers.web_archives.http import Broken, Record
 from labeling.readers.web_archives.warc import read_records
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record
@@ -71,6 +73,36 @@ def test_a_file_that_is_not_an_archive_is_one_loss(tmp_path: Path) -> None:
         assert outcome(path) == ([], ["truncated"])
         path.write_bytes(b"")
         assert outcome(path) == ([], ["truncated"])
+
+
+def test_a_body_of_comments_ends_soon_and_is_no_page(tmp_path: Path) -> None:
+    path = tmp_path / "x.warc"
+    stored = [Response("http://a.org/", b"<!--a-->" * 170 + b"<p>", "text/plain")]
+    stored.append(Response("http://a.org/", b"<!--a-->" * 100 + b"<html>", "text/plain"))
+    path.write_bytes(b"".join(map(record, stored)))
+    begin = time.monotonic()
+    records = read_records(path, lambda status, mime: True)
+    assert [r.head.mime for r in records if isinstance(r, Record)] == ["text/plain", "text/html"]
+    assert time.monotonic() - begin < 1
+
+
+@pytest.mark.parametrize("name", ["x.warc", "x.arc"])
+def test_a_header_of_http_that_is_too_long_is_a_reject(tmp_path: Path, name: str) -> None:
+    cookies = (("Set-Cookie", "x" * 70_000),)
+    stored = [Response("http://a.org/", b"<img src=x.gif>", headers=cookies), PAGES[3]]
+    path = tmp_path / name
+    path.write_bytes(b"".join(map(arc_record if name == "x.arc" else record, stored)))
+    assert outcome(path) == (["3"], ["bad_record"])
+
+
+def test_long_texts_of_many_images_are_written_before_memory_is_full(tmp_path: Path) -> None:
+    text = b"word " * 2000
+    html = b"<title>%s</title><h1>%s</h1>%s" % (text, text, b"<img src=x.gif>" * 1000)
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(members([record(Response(f"http://a.org/{n}", html)) for n in range(6)]))
+    tables = [rows for name, rows in read_archive(path, "x", lambda url: Located("", url, 0))]
+    assert sum(rows.num_rows for rows in tables) > 6000
+    assert max(rows.nbytes for rows in tables) < 100 << 20
 
 
 def test_out_links_are_capped_alike_in_any_order() -> None:

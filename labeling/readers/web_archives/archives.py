@@ -28,8 +28,6 @@ from labeling.readers.web_archives.warc import read_records
 from labeling.readers.web_archives.wat import read_wat
 from labeling.schemas import SKIPS, table_of
 
-PAGES_PER_TABLE = 200
-
 MAX_KINDS, MAX_TYPE = 50, 60
 """Kinds of responses that are counted by their own names, and characters of a name."""
 
@@ -95,7 +93,7 @@ def _read_pages(
     path: Path, name: str, find: Locate, rows: PageRows
 ) -> Iterator[tuple[str, pa.Table]]:
     """Add the pages of an archive to the rows, and yield their tables when they are many."""
-    broken, n_pages = {}, 0
+    broken = {}
     skipped: Counter[str] = Counter()
     is_wat = path.name.lower().endswith(WAT_SUFFIXES)
     for item in read_wat(path) if is_wat else _pages(path):
@@ -107,8 +105,7 @@ def _read_pages(
             offset, page = item
             origin = (name, offset)
             rows.add_page(page, host_of(page.url), find, origin, missing_is_reject=False)
-            n_pages += 1
-            if n_pages % PAGES_PER_TABLE == 0:
+            if rows.is_full():
                 yield from rows.tables()
     for (offset, reason), value in sorted(broken.items()):
         rows.reject(f"{name}#{offset}", reason, value)

@@ -106,7 +106,9 @@ Wanted = Callable[[int, str], bool]
 
 
 def parse_head(block: bytes) -> tuple[Head, bytes] | None:
-    r"""Return the header and the body of a response; None if it begins with no status line.
+    r"""Return the header and the body of a response.
+
+    None if it begins with no status line, or its header is longer than `MAX_HEAD`.
 
     Examples
     --------
@@ -118,7 +120,9 @@ def parse_head(block: bytes) -> tuple[Head, bytes] | None:
     if status is None:
         return None
     end = _HEAD_END.search(block, 0, MAX_HEAD)
-    stop, start = end.span() if end else (MAX_HEAD, len(block))
+    if end is None and len(block) > MAX_HEAD:
+        return None
+    stop, start = end.span() if end else (len(block), len(block))
     fields = [(name.lower(), _text(value)) for name, value in _FIELD.findall(block, 0, stop)]
     codings = [value for coding in _CODINGS for name, value in fields if name == coding]
     first = dict(reversed(fields))

@@ -64,7 +64,12 @@ ADDRESSES = st.text(alphabet="/.?a=-_~%&:é \\@#[]49eEfF\t\ud800ß:", max_size=3
 
 @given(ADDRESSES | st.text(max_size=30))
 def test_the_common_form_of_a_common_form_is_itself(rest: str) -> None:
-    for text in (f"https://a.org/{rest}", f"http://{rest}", rest):
+    for text in (
+        f"https://a.org/{rest}",
+        f"http://{rest}",
+        rest,
+        f"https://a.org/%69ndex.htm{rest}",
+    ):
         once = serialised(text)
         assert serialised(once) == once
         assert once.isascii()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import InputError
 from labeling.keys import ids
-from labeling.readers import webdatasets
+from labeling.readers import page_rows, webdatasets
 from labeling.readers.webdatasets import read_webdataset
 
 
@@ -95,7 +95,7 @@ def test_batches_do_not_change_the_rows(tmp_path: Path, monkeypatch: pytest.Monk
     members = [(f"{n}.{e}", f"{e} {n}".encode()) for n in range(7) for e in ("jpg", "txt")]
     path = write(tmp_path / "0.tar", members)
     whole = read(path, {"alt": "txt"})
-    monkeypatch.setattr(webdatasets, "SAMPLES_PER_BATCH", 2)
+    monkeypatch.setattr(page_rows, "MAX_PAGES", 2)
     assert read(path, {"alt": "txt"}) == whole
     assert len(whole["signals"]) == 7
 
