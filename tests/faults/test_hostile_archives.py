@@ -75,7 +75,7 @@ def test_a_file_that_is_not_an_archive_is_one_loss(tmp_path: Path) -> None:
         assert outcome(path) == ([], ["truncated"])
 
 
-def test_a_body_of_comments_ends_soon_and_is_no_page(tmp_path: Path) -> None:
+def test_the_type_of_a_body_of_comments_is_recognised_soon(tmp_path: Path) -> None:
     path = tmp_path / "x.warc"
     stored = [Response("http://a.org/", b"<!--a-->" * 170 + b"<p>", "text/plain")]
     stored.append(Response("http://a.org/", b"<!--a-->" * 100 + b"<html>", "text/plain"))
