@@ -45,12 +45,16 @@ def walk(root: Path) -> Iterator[Path]:
         yield from (Path(error.filename) for error in errors)
 
 
-def entries(base: Path, path: str) -> Iterator[Path]:
-    """Yield what `walk` does, of a path below a folder or of all that match it as a pattern."""
+def entries(base: Path, path: str) -> Iterator[tuple[Path, bool]]:
+    """Yield what `walk` does, of a path below a folder or of all that match it as a pattern.
+
+    With each is whether it is `HIDDEN` below the folder that the path or the pattern names.
+    """
     for match in matches(base, path):
         # A folder that `walk` yields is not to be visited.
         is_walked = match == base / path or not _is_deep(path)
-        yield from walk(match) if is_walked and match.is_dir() else [match]
+        files = walk(match) if is_walked and match.is_dir() else [match]
+        yield from ((file, is_hidden(file.relative_to(match).parts)) for file in files)
 
 
 def matches(base: Path, path: str) -> Iterator[Path]:
@@ -85,7 +89,7 @@ def _fits(names: Sequence[str], patterns: Sequence[str]) -> bool:
         return not patterns
     name, pattern = names[0], patterns[0]
     if pattern == _ANY_DEPTH:
-        is_shown = not name.startswith(".")
+        is_shown = not is_hidden([name])
         return _fits(names, patterns[1:]) or (is_shown and _fits(names[1:], patterns))
     is_shown = not name.startswith(".") or pattern.startswith(".")
     return is_shown and fnmatchcase(name, pattern) and _fits(names[1:], patterns[1:])

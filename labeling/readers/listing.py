@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labeling.errors import InputError
-from labeling.readers.folders import HIDDEN, entries, is_hidden, matches
+from labeling.readers.folders import HIDDEN, entries, matches
 from labeling.readers.image_files import is_utf8, named
 
 COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".zst")
@@ -143,8 +143,7 @@ def no_input(
 
 def _listed(base: Path, path: str, suffixes: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
     """Yield what is at a path, each with the kind by which it is skipped, empty if it is read."""
-    for file in entries(base, path):
-        hidden = file != base / path and _is_hidden(file, base / path)
+    for file, hidden in entries(base, path):
         yield file, HIDDEN if hidden else _kind(file, base) or _ending(file, suffixes)
 
 
@@ -162,7 +161,3 @@ def _kind(file: Path, base: Path) -> str:
 def _ending(file: Path, suffixes: tuple[str, ...]) -> str:
     """Return the ending of a file, an empty text if it is one of some."""
     return "" if file.name.lower().endswith(suffixes) else file.suffix.lower() or "without ending"
-
-
-def _is_hidden(file: Path, root: Path) -> bool:
-    return is_hidden(file.relative_to(root).parts if file.is_relative_to(root) else [file.name])

@@ -88,7 +88,7 @@ class Unused:
 
 @dataclass(frozen=True)
 class Broken:
-    """A rejected record: ``truncated``, ``too_large``, ``bad_url`` or ``bad_record``.
+    """A rejected record, with a reason of `labeling.reasons`.
 
     ``shared_member`` means that records of a compressed file share a gzip member, so that those
     after the first cannot be read again by an offset. ``is_wanted`` where only a reader that wants

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labeling.errors import InputError
-from labeling.readers.folders import walk
+from labeling.readers.folders import HIDDEN, walk
 from labeling.readers.listing import (
     BROKEN,
     NO_FILE,
@@ -68,6 +68,18 @@ def test_a_file_that_is_reached_twice_is_read_once(folder: Path, paths: tuple[st
     assert names(folder, *paths) == ["x/a.csv", "x/deep/b.csv", "x/deep/c.csv"]
     assert kinds(folder, *paths)["x/0.csv"] == REPEATED
     assert len(files_below(folder, "x")) == 4  # of a site, where a path makes a URL
+
+
+def test_hidden_files_are_skipped_also_below_what_a_pattern_matches(folder: Path) -> None:
+    for name in ("x/.trash/e.csv", "x/__MACOSX/f.csv", "x/._g.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    for path in ("x", "[x]"):
+        assert names(folder, path) == ["x/a.csv", "x/deep/b.csv"]
+        hidden = ["x/._g.csv", "x/.trash/e.csv", "x/__MACOSX/f.csv"]
+        assert kinds(folder, path) == dict.fromkeys(hidden, HIDDEN)
+    assert names(folder, "[x]/**/*.csv") == ["x/a.csv", "x/deep/b.csv"]
+    assert names(folder, "x/.trash", "[x]/.trash") == ["x/.trash/e.csv"]
 
 
 def test_what_is_not_a_file_is_skipped(folder: Path) -> None:
