@@ -25,7 +25,7 @@ INPUT_REASONS: Mapping[str, str] = MappingProxyType(
         "duplicate_key": "a sample with the key, or a member with the name, of an earlier one",
         "bad_text": "a text of a sample that is not UTF-8 or JSON",
         "bad_member": "a member of a tar with a damaged header",
-        "ignored_members": "links and sparse files in a tar, and members that operating systems add",
+        "ignored_members": "links and sparse files of a tar, and what operating systems add",
         "bad_record": "a record or page that cannot be parsed or unpacked",
         "bad_body": "a body of a response that is cut, damaged or empty, or in an unknown coding",
         "shared_member": "records of an archive that was compressed as a whole",
