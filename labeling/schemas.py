@@ -21,6 +21,10 @@ HEX_ID = r"^[0-9a-f]{32}$"
 LABEL_ID = r"^[A-Za-z0-9_:\-]{1,128}$"
 
 FEEDBACK_KINDS = ("impression", "click", "up", "down", "flag")
+IGNORED = ("unnamed_query", "replayed", "repeated", "before_image")
+"""Reasons to ignore feedback: its query names no label, it is a copy of an event, the second of its
+user on a label of an image, or older than the image."""
+
 VERDICTS = ("yes", "no", "unsure")
 """What a person may answer."""
 

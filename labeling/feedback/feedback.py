@@ -90,6 +90,15 @@ def label_events(feedback: pa.Table, matcher: Matcher, taxonomy: Taxonomy) -> pa
     return events.select(EVENTS.names).cast(EVENTS)
 
 
+def unnamed_queries(feedback: pa.Table, events: pa.Table) -> pa.Array:
+    """Return the digests of the events that are not among those of `label_events`, once each.
+
+    Their query names no label.
+    """
+    digests = _digests(feedback["event_id"]).unique()
+    return digests.filter(pc.invert(pc.is_in(digests, value_set=events["event"].combine_chunks())))
+
+
 def deduplicate(events: pa.Table) -> pa.Table:
     """Return one copy of each event, the earliest, with all the labels that it names.
 

@@ -20,7 +20,7 @@ from pipelines.inspecting.survey import (
     survey,
 )
 from pipelines.inspecting.unfinished import Attempt, Holder, attempts, holder
-from pipelines.run.losses import reasons
+from pipelines.run.losses import ignored_feedback, reasons
 from pipelines.run.paths import typed
 
 REPORT = "report.html"
@@ -223,6 +223,8 @@ def _counts(stage: StageStatus) -> Iterator[str]:
             yield f"{stage.counts[name]:,} {_COUNT_NAMES.get((kind, name), name)}"
     if kind == "signals":
         yield from reasons(stage.counts)
+    if kind == "candidates":
+        yield from ignored_feedback(stage.counts)
 
 
 def _measures(measures: Mapping[str, float]) -> Iterator[str]:

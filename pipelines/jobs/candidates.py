@@ -25,6 +25,7 @@ from pipelines.passes.tables import sum_by_reason
 from pipelines.passes.votes import count_events, list_bursts
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
+from pipelines.run.losses import ignored_feedback
 from pipelines.run.progress import stage_line
 from pipelines.shuffle.engine import n_buckets_for
 from pipelines.shuffle.workspace import Workspace, workspace_for
@@ -165,4 +166,5 @@ def _facts(counts: Mapping[str, Any], n_labels: int) -> list[str]:
         f"{counts['candidates']:,} candidates: {counts['labels']:,} of {n_labels:,} labels on"
         f" {counts['images']:,} images",
         f"{counts['fixed_phrase']:,} fixed phrases and {counts['stop_name']:,} stop names",
+        *ignored_feedback(counts),
     ]

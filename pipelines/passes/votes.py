@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.runs.table_files import read_table, write_table
+from labeling import schemas
 from labeling.feedback import bursts, debias, feedback
 from labeling.keys import ids
 from labeling.keys.hashing import GOLDEN
@@ -34,9 +35,6 @@ from pipelines.workers.cached import Cache
 
 SAMPLE = 1_000_000
 """Events, about, in the sample of images from which positions and users are judged."""
-
-REASONS = ("replayed", "repeated", "before_image")
-"""Reasons to ignore an act: a copy of an event, a second one of its user, older than its image."""
 
 MOST_BURSTS = 50
 """Bursts that are listed."""
@@ -89,7 +87,7 @@ def count_events(directory: Path, ignored: Sequence[Path]) -> dict[str, int]:
         Files of the table ``ignored``, of all passes over feedback.
     """
     model = feedback_model_in(directory)
-    counts = sum_by_reason(ignored, "n_events", REASONS)
+    counts = sum_by_reason(ignored, "n_events", schemas.IGNORED)
     counts["before_image"] *= model.drops_early
     return {**counts, "bursts": len(model.bursts)}
 

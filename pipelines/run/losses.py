@@ -1,4 +1,4 @@
-"""Images without bytes, rejects by reason and skipped files by ending, in words."""
+"""Images without bytes, rejects, skipped files and ignored feedback by their reasons, in words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labeling.readers.listing import skipped_sentence
+from labeling.schemas import IGNORED
 
 
 def reasons(counts: Mapping[str, Any]) -> Iterator[str]:
@@ -28,3 +29,16 @@ def reasons(counts: Mapping[str, Any]) -> Iterator[str]:
         yield "rejects: " + ", ".join(f"{n:,} {reason}" for reason, n in rejects.items())
     if counts.get("skipped"):
         yield skipped_sentence(counts["skipped"])
+
+
+def ignored_feedback(counts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the number of ignored events by reason, from the counts of the stage ``candidates``.
+
+    Examples
+    --------
+    >>> [*ignored_feedback({"unnamed_query": 2, "replayed": 0, "repeated": 1})]
+    ['feedback ignored: 2 unnamed_query, 1 repeated']
+    """
+    numbers = [f"{counts[reason]:,} {reason}" for reason in IGNORED if counts.get(reason)]
+    if numbers:
+        yield f"feedback ignored: {', '.join(numbers)}"

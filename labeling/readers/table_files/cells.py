@@ -42,7 +42,8 @@ def to_seconds(texts: Sequence[str]) -> Floats:
     """
     trimmed = pd.Series(texts, dtype=str).str.strip().str.replace(r"\s*UTC$", "Z", regex=True)
     numbers = pd.to_numeric(trimmed, errors="coerce").to_numpy().astype(np.float64)
-    written = trimmed.where(np.isnan(numbers))
+    # Without a digit first, pandas would take "now" and "today" for times.
+    written = trimmed.where(np.isnan(numbers) & trimmed.str[:1].isin(list("0123456789")))
     parsed = pd.to_datetime(written, errors="coerce", utc=True, format="ISO8601")
     since = parsed.dt.as_unit("s") - pd.Timestamp(0, tz="UTC").as_unit("s")
     seconds = since.dt.total_seconds().to_numpy().astype(np.float64)

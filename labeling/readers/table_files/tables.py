@@ -21,7 +21,7 @@ from labeling.readers.image_files import Located, Locator, named
 from labeling.readers.skips import NO_TEXT, skipped_rows
 from labeling.readers.table_files.cells import to_seconds
 from labeling.readers.table_files.csv_files import GUESSED, Format
-from labeling.readers.table_files.rows import refuse_bad
+from labeling.readers.table_files.rows import folded, refuse_bad
 from labeling.readers.table_files.tabular import Batch, Columns, read_batches
 from labeling.schemas import (
     FEEDBACK,
@@ -185,8 +185,9 @@ def read_feedback(
     Yields
     ------
     name, table
-        ``feedback``, and ``rejects`` for rows with an image, a kind or a label that is unknown,
-        without a user, or with a time or a position that cannot be read.
+        ``feedback``; ``rejects`` for rows with an image, a kind or a label that is unknown, without
+        a user, or with a time or a position that cannot be read; and ``skips``: the rows of a file
+        without an optional column that has one of a near name.
 
     Raises
     ------
@@ -204,12 +205,13 @@ def _feedback(
 ) -> Iterator[tuple[str, pa.Table]]:
     table = batch.table
     images = _located(table, locator)
+    kind = pa.array(map(folded, _texts(table, "kind")), pa.string())
     user, query = _texts(table, "user"), _given(table, "query").to_pylist()
     label = _labels(table, known_label)
     seconds, position = to_seconds(_texts(table, "time")), _texts(table, "position")
     rank = pd.to_numeric(pd.Series(position, dtype=str), errors="coerce").to_numpy(np.float64)
     bad = _bad_images(table, images) | {
-        "unknown_kind": ~np.asarray(pc.is_in(table["kind"], pa.array(FEEDBACK_KINDS)), bool),
+        "unknown_kind": ~np.asarray(pc.is_in(kind, pa.array(FEEDBACK_KINDS)), bool),
         "unknown_label": np.array([bool(x) and not known_label(x) for x in label], bool),
         "no_label": np.array([not x and not q for x, q in zip(label, query, strict=True)], bool),
         "no_user": is_missing(user),
@@ -226,7 +228,7 @@ def _feedback(
         "image_id": pa.array([i.image_id if i else "0" * 32 for i in images], pa.string()),
         "label_id": pa.array([x or None for x in label], pa.string()),
         "query": pa.array(query, pa.string()),
-        "kind": table["kind"],
+        "kind": kind,
         "user_id": pa.array(user, pa.string()),
         "position": pa.array(np.nan_to_num(rank), mask=np.isnan(rank)),
         "time": pa.array(np.floor(np.nan_to_num(seconds)).astype(np.int64)),
@@ -235,6 +237,8 @@ def _feedback(
     feedback = pa.table(rows).filter(pa.array(good)).cast(FEEDBACK.arrow)
     check(feedback, FEEDBACK, str(batch.path))
     yield "feedback", feedback
+    for column in batch.left_out:
+        yield from skipped_rows(batch.name, column, len(table))
 
 
 def _labels(table: pa.Table, known_label: Callable[[str], bool]) -> list[str]:

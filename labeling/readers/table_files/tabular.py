@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from labeling.errors import InputError
+from labeling.hints import did_you_mean
 from labeling.keys.arrays import Ints
 from labeling.readers.listing import COMPRESSIONS, TABLE_SUFFIXES
 from labeling.readers.table_files.csv_files import GUESSED, Format, delimiter_of, read_csv
@@ -22,6 +23,9 @@ from labeling.readers.table_files.text_files import CutFile, encoding_of
 Columns = Mapping[str, str]
 """Names of columns in winnow, to their names in a file."""
 
+NEAR = 0.8
+"""Likeness of two names of which one may be the other, mistyped."""
+
 BATCH_ROWS = 50_000
 BATCH_BYTES = 4 << 20
 """Rows or bytes of a file that are in memory at a time."""
@@ -30,7 +34,8 @@ BATCH_BYTES = 4 << 20
 class Batch(NamedTuple):
     """Some rows of a file; the position of each, from 0: its line, or the row of a Parquet file.
 
-    ``bad`` are the rows between them that cannot be read.
+    ``bad`` are the rows between them that cannot be read. ``left_out`` are the optional columns
+    that the file lacks although it has one of a near name, with that.
     """
 
     path: Path
@@ -38,6 +43,15 @@ class Batch(NamedTuple):
     table: pa.Table
     rows: Ints
     bad: Sequence[BadRow] = ()
+    left_out: Sequence[str] = ()
+
+
+class _Opened(NamedTuple):
+    """The columns that a file has, by their names there; its rows; and `Batch.left_out`."""
+
+    columns: Columns
+    batches: Iterator[Rows]
+    left_out: tuple[str, ...]
 
 
 def read_batches(
@@ -70,27 +84,36 @@ def read_batches(
             facts={"file": path, "known": ", ".join(TABLE_SUFFIXES)},
             help="give the file the ending of its format",
         )
-    columns, batches = _open(path, columns, optional, form)
-    for rows in batches:
-        mapped = [rows.table[theirs] for theirs in columns.values()]
-        table = pa.Table.from_arrays(mapped, names=list(columns))
-        yield Batch(path, form.name or path.name, table, rows.positions, rows.bad)
+    opened = _open(path, columns, optional, form)
+    for rows in opened.batches:
+        mapped = [rows.table[theirs] for theirs in opened.columns.values()]
+        table = pa.Table.from_arrays(mapped, names=list(opened.columns))
+        name = form.name or path.name
+        yield Batch(path, name, table, rows.positions, rows.bad, opened.left_out)
 
 
 def _open(
-    path: Path, columns: Columns, optional: tuple[str, ...], form: Format
-) -> tuple[Columns, Iterator[Rows]]:
-    """Return the columns that the file has, by their names there, and its rows."""
+    path: Path,
+    columns: Columns,
+    optional: tuple[str, ...],
+    form: Format,
+    left_out: tuple[str, ...] = (),
+) -> _Opened:
     batches = _read_any(path, list(dict.fromkeys(columns.values())), form)
     try:
         # Two, since the first is empty where a file is read by another process, before its check.
-        return columns, itertools.chain(list(itertools.islice(batches, 2)), batches)
+        first = list(itertools.islice(batches, 2))
+        return _Opened(columns, itertools.chain(first, batches), left_out)
     except MissingColumn as error:
         others = _others(columns, error, optional)
         if others is None:
             # Of a class of `labeling.errors`, as what a worker raises has to be.
             raise InputError(error.message, facts=error.facts, help=error.help) from None
-        return _open(path, others, optional, form)
+        if len(others) < len(columns):
+            unused = [name for name in error.known if name not in columns.values()]
+            hint = did_you_mean(error.name, unused, NEAR)
+            left_out += (f"{error.name}{hint}",) if hint else ()
+        return _open(path, others, optional, form, left_out)
 
 
 def _others(

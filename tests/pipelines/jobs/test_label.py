@@ -225,6 +225,35 @@ def test_votes_without_event_ids_are_events_of_their_own(tmp_path: Path) -> None
     assert (stage.counts["candidates"], stage.counts["replayed"]) == (40, 0)
 
 
+def test_feedback_that_is_not_used_is_counted_by_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = [
+        "1,1,apple,u",
+        "2,1,pear,u",
+        "2,1,pear,u",
+        "3,1,a zebra,u",
+        "4,2,apple,v",
+        "4,2,apple,v",
+    ]
+    rows = (
+        f"{e},https://i.org/{i}.jpg,{q},Click,{u},2024-01-02,1"
+        for e, i, q, u in (event.split(",") for event in events)
+    )
+    (tmp_path / "log.csv").write_text(
+        "\n".join(["event_id,image,query,kind,user,time,postion", *rows])
+    )
+    (tmp_path / "labels.jsonl").write_text('{"id": "a", "names": ["apple"]}\n')
+    (tmp_path / "run.toml").write_text(
+        '[taxonomy]\npath = "labels.jsonl"\n[[feedback]]\npath = "log.csv"\n'
+    )
+    stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
+    assert (stage.counts["unnamed_query"], stage.counts["replayed"]) == (2, 1)
+    for text in (capsys.readouterr().err, str(status(tmp_path / "run"))):
+        assert "feedback ignored: 2 unnamed_query, 1 replayed" in text
+        assert 'skipped: 6 position (did you mean "postion"?)' in text
+
+
 def test_names_without_a_match_and_keys_that_are_not_read_are_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,7 +49,8 @@ def test_times_of_all_kinds_of_tools(text: str, expected: int) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "-5", "10001", "20241399", "19700101", "01/02/2024", "2024-02-30", "03:04"]
-    + ["yesterday", "nan", "inf", "1e300", "null", "1_704_164_645", "70123456"],
+    + ["yesterday", "nan", "inf", "1e300", "null", "1_704_164_645", "70123456"]
+    + ["now", "today", "NOW", " now "],
 )
 def test_a_text_that_is_not_a_time_never_becomes_1970(text: str) -> None:
     assert str(to_seconds([text, "2024-01-02"])[0]) == "nan"

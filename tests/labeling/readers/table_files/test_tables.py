@@ -4,6 +4,7 @@ import functools
 import json
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -201,6 +202,40 @@ def test_an_event_without_a_user_an_image_or_a_label_is_a_reject(folder: Path, n
     assert tables["rejects"]["reason"].to_pylist() == ["no_image", "no_label", "no_user"]
     (event,) = tables["feedback"].to_pylist()
     assert (event["label_id"], event["query"], event["position"]) == (None, "big cats", None)
+
+
+@pytest.mark.parametrize("kind", ["up", "UP", "Up", " up ", "up\t"])
+def test_kinds_of_feedback_may_differ_in_case_and_spaces(folder: Path, kind: str) -> None:
+    tables = feedback(folder, f"e1,a.jpg,cat,,{kind},u,,2024-01-01\n")
+    assert tables["feedback"]["kind"].to_pylist() == ["up"]
+
+
+@pytest.mark.parametrize(
+    ("column", "skipped"),
+    [
+        ("positon", 'position (did you mean "positon"?)'),
+        ("eventid", 'event_id (did you mean "eventid"?)'),
+        ("rank", None),
+        ("country", None),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_an_optional_column_of_a_near_name_is_reported(
+    folder: Path, column: str, skipped: str | None, ending: str
+) -> None:
+    row = {"image": "a.jpg", "label": "cat", "kind": "click", "user": "u", "time": "2024-01-01"}
+    rows = pd.DataFrame([row | {column: "3"}] * 2)
+    path = folder / f"log.{ending}"
+    if ending == "csv":
+        rows.to_csv(path, index=False)
+    elif ending == "jsonl":
+        rows.to_json(path, orient="records", lines=True)
+    else:
+        rows.to_parquet(path)
+    tables = list(read_feedback(path, NAMES, Locator(folder, []), {"cat"}.__contains__))
+    skips = [row for name, table in tables if name == "skips" for row in table.to_pylist()]
+    expected = {"file": path.name, "kind": skipped, "n_records": 2}
+    assert skips == ([expected] if skipped else [])
 
 
 def test_a_label_may_be_called_none(folder: Path) -> None:
