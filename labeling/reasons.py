@@ -31,6 +31,7 @@ INPUT_REASONS: Mapping[str, str] = MappingProxyType(
         "shared_member": "records of an archive that was compressed as a whole",
         "too_large": "a record, page, image or text above its size limit",
         "bad_url": "an invalid URL of a record, page, image or link",
+        "bad_entry": "a part of the metadata of a page in a WAT file, of a wrong type",
         "bad_json_ld": "a script of JSON-LD that is not JSON",
         "guessed_charset": "no loss: a page that is read in the charset that its bytes suggest",
         "too_many_links": "links of a page beyond the most",

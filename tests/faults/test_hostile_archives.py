@@ -58,6 +58,25 @@ def test_a_length_that_swallows_the_next_record_loses_one(tmp_path: Path) -> Non
     assert outcome(path) == (["0", "2", "3", "4"], ["truncated"])
 
 
+def test_a_length_of_arc_that_swallows_the_next_record_loses_one(tmp_path: Path) -> None:
+    records = [arc_record(page) for page in PAGES]
+    both = records[1] + records[2]
+    head, block = both.split(b"\n", 1)
+    longer = head.rpartition(b" ")[0] + b" %d\n" % (len(block) - 1)
+    path = tmp_path / "x.arc"
+    path.write_bytes(arc_head() + b"".join([records[0], longer + block, *records[3:]]))
+    assert outcome(path) == (["0", "2", "3", "4"], ["truncated"])
+
+
+@pytest.mark.parametrize("part", [b" 1 20080101", b" x 20080101 ;", b" ", b"a:"])
+def test_long_headers_of_arc_are_read_in_linear_time(tmp_path: Path, part: bytes) -> None:
+    path = tmp_path / "x.arc"
+    path.write_bytes((b"a:" + part * (16_000 // len(part)) + b"\n") * 60)
+    begin = time.monotonic()
+    assert outcome(path)[1][0] == "truncated"
+    assert time.monotonic() - begin < 2
+
+
 def test_a_damaged_arc_member_loses_one_record(tmp_path: Path) -> None:
     parts = [bytearray(members([member])) for member in (arc_head(), *map(arc_record, PAGES))]
     parts[2][-8] ^= 0xFF

@@ -17,14 +17,17 @@ from labeling.readers.web_archives.http import (
     read_response,
 )
 
-_HEADER = re.compile(rb"\n?([a-z]+:\S+) \S+ \d{8,17} (\S+) (?:\S+ \S+ \S+ \d+ \S+ )?(\d+)\r?\n")
+# A URL and the parameters of a type may hold spaces, and a type may be empty.
+_TYPE = rb"(?P<type>[^\s;]{0,256}+(?:;[ ]*+[^\s;]{0,64}+){0,9}+)"
+_FIELDS = rb"[ ]\S{1,64} \d{8,17} %s (?:\S+ \S+ \S+ \d+ \S+ )?" % _TYPE
+_HEADER = re.compile(rb"\s*(?P<url>[A-Za-z][\w+.-]*+:[^\r\n]+?)%s(?P<length>\d+)\r?\n" % _FIELDS)
 _MAX_DIGITS = 15
 """Digits of a length; no disk holds a record of more."""
 
-NEXT_HEADER = re.compile(
-    rb"\n[a-z]+:\S{1,4096} \S{1,64} \d{8,17} \S{1,256} (?:\S+ \S+ \S+ \d+ \S+ )?\d{1,15}\r?\n"
-)
+NEXT_HEADER = re.compile(rb"\n[A-Za-z][\w+.-]{0,20}+:[^\r\n]{1,4096}?%s\d{1,15}\r?\n" % _FIELDS)
 """The beginning of a record of a file without compression, after the end of a line."""
+
+_SWALLOWED = re.compile(NEXT_HEADER.pattern + rb"(?=HTTP/)")
 
 _HEADER_BYTES = 16 * 1024
 
@@ -40,15 +43,18 @@ def read_arc(
     read = gzip_members if compressed else _plain_entries
     entry = None
     for offset, entry in read(file, start):
-        header = _HEADER.match(entry or b"")
+        header = _HEADER.match((entry or b"")[:_HEADER_BYTES])
         if entry is None or header is None:
             yield Broken(offset, "truncated", "no ARC record")
             return offset
-        if len(header[3]) > _MAX_DIGITS:
-            yield Broken(offset, "bad_record", f"length {header[3][:50].decode()}")
+        if len(header["length"]) > _MAX_DIGITS:
+            yield Broken(offset, "bad_record", f"length {header['length'][:50].decode()}")
+            return offset
+        length, rest = int(header["length"]), len(entry) - header.end()
+        if not compressed and length <= MAX_BYTES and _SWALLOWED.search(entry, header.end()):
+            yield Broken(offset, "truncated", _url(header))
             return offset
         yield _read_entry(offset, entry, header, wanted)
-        length, rest = int(header[3]), len(entry) - header.end()
         if length > MAX_BYTES and not compressed and offset + header.end() + length <= file.n_bytes:
             continue
         if rest < length:
@@ -63,17 +69,21 @@ def read_arc(
 def _read_entry(
     offset: int, entry: bytes, header: re.Match[bytes], wanted: Wanted
 ) -> Record | Unused | Broken:
-    url, mime = header[1].decode("utf-8", "replace"), header[2].decode("ascii", "replace")
-    length = int(header[3])
+    url, mime = _url(header), content_type(header["type"].decode("ascii", "replace"))[0]
+    length = int(header["length"])
     stored = entry[header.end() : header.end() + length]
     if length > MAX_BYTES:
         return Broken(offset, "too_large", url)
     if len(stored) < length:
         return Broken(offset, "truncated", url)
-    if not url.startswith("http"):
+    if not url.lower().startswith("http"):
         is_head = url.startswith("filedesc:")
-        return Unused("filedesc record" if is_head else content_type(mime)[0])
-    return read_response(Origin(offset, url), stored, wanted, mime=content_type(mime)[0])
+        return Unused("filedesc record" if is_head else mime or "no type")
+    return read_response(Origin(offset, url), stored, wanted, mime=mime)
+
+
+def _url(header: re.Match[bytes]) -> str:
+    return header["url"].decode("utf-8", "replace")
 
 
 def _plain_entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:
@@ -92,7 +102,7 @@ def _plain_entries(file: Window, start: int) -> Iterator[tuple[int, bytes | None
         if header is None:
             yield offset, None
             return
-        length = int(header[3][:_MAX_DIGITS])
+        length = int(header["length"][:_MAX_DIGITS])
         yield offset, line + file.read_at(offset + len(line), min(length, MAX_BYTES))
         offset += len(line) + length
 

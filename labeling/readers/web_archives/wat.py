@@ -23,6 +23,11 @@ MAX_METADATA_BYTES = 8 << 20
 """Bytes of the metadata of a page; larger ones are not read, because parsed JSON is larger."""
 
 
+_MAX_VALUE = 150
+"""Characters of an odd value that are quoted."""
+
+_USED_STATUSES = ("200", "203")
+
 _IMAGE_PATH = re.compile(r"IMG@/(.+)|SOURCE@/(.*srcset)", re.IGNORECASE)
 """Path of a reference in an attribute for images. Common Crawl writes those in ``src`` alone."""
 
@@ -66,23 +71,39 @@ def _page(content: dict[str, Any]) -> Page | Unused:
     html = response.get("HTML-Metadata")
     if not url or not html:
         return Unused(_kind(header.get("WARC-Type"), response.get("Headers") or {}))
+    status = str((response.get("Response-Message") or {}).get("Status") or 200)
+    if status not in _USED_STATUSES:
+        return Unused(f"status {status[:20]}")
+    url = url.strip("<>")
     if not serialised(url):
         return Page(url, losses=(("bad_url", url),))
-    url = serialised(url)
-    head = html.get("Head") or {}
-    resolver = Resolver(Resolver(url)(head.get("Base")) or url)
-    listed = html.get("Links") or []
-    shared = [Text("title", _clean(head.get("Title")))]
-    metas = {m.get("name"): m.get("content") for m in head.get("Metas") or []}
-    shared.append(Text("description", _clean(metas.get("description"))))
+    return _read_html(serialised(url), html)
+
+
+def _read_html(url: str, html: dict[str, Any]) -> Page:
+    odd: list[object] = []
+    head = _object(html.get("Head"), odd)
+    resolver = Resolver(Resolver(url)(_text(head.get("Base"), odd)) or url)
+    listed = _objects(html.get("Links"), odd)
+    metas = _objects(head.get("Metas"), odd)
+    named = (m for m in metas if _text(m.get("name"), odd).lower() == "description")
+    shared = [Text("title", _words(head.get("Title"), odd))]
+    shared += [Text("description", _words(m.get("content"), odd)) for m in named][:1]
     losses: list[tuple[str, str]] = []
-    on_images = _first("too_many_images", _of_images(listed), MAX_IMAGES, losses)
-    images = [_image(item, references, resolver, shared) for item, references in on_images]
+    on_images = _first("too_many_images", _of_images(listed, odd), MAX_IMAGES, losses)
+    images = [_image(item, references, resolver, shared, odd) for item, references in on_images]
     on_links = [item for item in listed if item.get("path") == "A@/href"]
     links = [
-        Link(resolver(item.get("url")), _clean(item.get("text")), _clean(item.get("rel")))
+        Link(
+            resolver(_text(item.get("url"), odd)),
+            _words(item.get("text"), odd),
+            _words(item.get("rel"), odd),
+        )
         for item in _first("too_many_links", on_links, MAX_LINKS, losses)
     ]
+    if odd:
+        value = json.dumps(odd[0])[:_MAX_VALUE]
+        losses.append(("bad_entry", f"{value} and {len(odd) - 1} more" if odd[1:] else value))
     return Page(
         url,
         images=tuple(image for image in images if image is not None),
@@ -107,12 +128,15 @@ def _first(
     return items[:most]
 
 
-def _of_images(listed: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[str]]]:
+def _of_images(
+    listed: list[dict[str, Any]], odd: list[object]
+) -> list[tuple[dict[str, Any], list[str]]]:
     """Return the items about images, each with its references, the likeliest largest first."""
     on_images = []
     for item in listed:
-        path, value = _IMAGE_PATH.fullmatch(item.get("path") or ""), item.get("url")
-        if path is None or not isinstance(value, str):
+        path = _IMAGE_PATH.fullmatch(_text(item.get("path"), odd))
+        value = _text(item.get("url"), odd) if path is not None else ""
+        if path is None or not value:
             continue
         references = image_references({(path[1] or path[2]).lower(): value})
         if references:
@@ -121,15 +145,47 @@ def _of_images(listed: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[
 
 
 def _image(
-    item: dict[str, Any], references: list[str], resolver: Resolver, shared: list[Text]
+    item: dict[str, Any],
+    references: list[str],
+    resolver: Resolver,
+    shared: list[Text],
+    odd: list[object],
 ) -> PageImage | None:
     urls = [*filter(None, map(resolver, references))]
     if not urls:
         return None
-    texts = [Text("alt", _clean(item.get("alt"))), Text("tooltip", _clean(item.get("title")))]
+    texts = [Text("alt", _words(item.get("alt"), odd))]
+    texts.append(Text("tooltip", _words(item.get("title"), odd)))
     texts.append(Text("filename", filename_words(urls[0])))
     return PageImage(urls[0], tuple(t for t in texts + shared if t.text), tuple(urls[1:]))
 
 
-def _clean(text: object) -> str:
-    return " ".join(text.split()) if isinstance(text, str) else ""
+def _object(value: object, odd: list[object]) -> dict[str, Any]:
+    """Return an object of JSON; for any other value but null an empty one, and list it as odd."""
+    if isinstance(value, dict):
+        return value
+    if value is not None:
+        odd.append(value)
+    return {}
+
+
+def _objects(value: object, odd: list[object]) -> list[dict[str, Any]]:
+    """Return the objects in an array of JSON; its other items, or another value, are odd."""
+    if not isinstance(value, list):
+        odd += [] if value is None else [value]
+        return []
+    odd += [item for item in value if not isinstance(item, dict)]
+    return [item for item in value if isinstance(item, dict)]
+
+
+def _text(value: object, odd: list[object]) -> str:
+    """Return a text; for any other value but null an empty one, and list it as odd."""
+    if isinstance(value, str):
+        return value
+    if value is not None:
+        odd.append(value)
+    return ""
+
+
+def _words(value: object, odd: list[object]) -> str:
+    return " ".join(_text(value, odd).split())

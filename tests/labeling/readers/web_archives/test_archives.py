@@ -375,6 +375,71 @@ def test_wat_counts_metadata_of_other_records_than_pages(tmp_path: Path) -> None
     }
 
 
+IMAGE_OF_WAT = {"path": "IMG@/src", "url": "/0.png", "alt": "apple"}
+
+
+def metadata(html: dict[str, object], status: str = "200") -> bytes:
+    response = {"HTML-Metadata": html, "Response-Message": {"Status": status}}
+    header = {"WARC-Target-URI": "<http://a.org/>"}
+    payload = {"HTTP-Response-Metadata": response}
+    envelope = {"WARC-Header-Metadata": header, "Payload-Metadata": payload}
+    return record(PAGE, block=json.dumps({"Envelope": envelope}).encode(), kind="metadata")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"Links": ["x", IMAGE_OF_WAT]},
+        {"Links": [{"path": "A@/href", "url": ["x"]}, IMAGE_OF_WAT]},
+        {"Links": [{"path": "IMG@/src", "url": 5}, IMAGE_OF_WAT]},
+        {"Links": [{**IMAGE_OF_WAT, "title": {}}]},
+        {"Head": {"Metas": [None]}},
+        {"Head": {"Metas": {"name": "description"}}},
+        {"Head": {"Metas": [{"name": ["x"]}]}},
+        {"Head": {"Base": {}}},
+        {"Head": {"Title": ["x"]}},
+        {"Head": ["x"]},
+    ],
+)
+def test_an_odd_entry_of_wat_costs_that_entry(tmp_path: Path, odd: dict[str, object]) -> None:
+    (tmp_path / "x.wat").write_bytes(metadata({"Links": [IMAGE_OF_WAT]} | odd))
+    tables = tables_of(tmp_path / "x.wat")
+    assert "apple" in tables["signals"]["text"].to_pylist()
+    assert tables["rejects"]["reason"].to_pylist() == ["bad_entry"]
+
+
+def test_wat_is_read_as_the_archive_that_it_describes(tmp_path: Path) -> None:
+    metas = [{"name": "Description", "content": "Red"}, {"name": "description", "content": "Blue"}]
+    html: dict[str, object] = {"Head": {"Metas": metas}, "Links": [IMAGE_OF_WAT]}
+    (tmp_path / "x.wat").write_bytes(metadata(html) + metadata(html, "404"))
+    tables = tables_of(tmp_path / "x.wat")
+    assert tables["signals"]["text"].to_pylist() == ["apple", "Red"]
+    assert tables["pages"]["url"].to_pylist() == ["http://a.org/"]
+    assert skips_of(tmp_path / "x.wat") == {"status 404": 1}
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize(
+    ("url", "mime", "before"),
+    [
+        ("http://a.org/an apple.html", "text/html", b""),
+        ("HTTP://A.org/", "text/html", b""),
+        ("http://a.org/", "text/html; charset=utf-8", b""),
+        ("http://a.org/", "", b""),
+        ("http://a.org/", "text/html", b"\n\r\n"),
+    ],
+)
+def test_headers_of_arc_are_read_as_crawlers_write_them(
+    tmp_path: Path, url: str, mime: str, before: bytes, compressed: bool
+) -> None:
+    records = [arc_head(), before + arc_record(Response(url, PAGE.body, mime)), arc_record(PAGE)]
+    path = tmp_path / ("x.arc.gz" if compressed else "x.arc")
+    path.write_bytes(members(records) if compressed else b"".join(records))
+    tables = tables_of(path)
+    assert (tables["pages"].num_rows, tables["rejects"].num_rows) == (2, 0)
+    assert skips_of(path) == {"filedesc record": 1}
+
+
 @pytest.mark.parametrize("name", ["x.warc", "x.warc.gz"])
 def test_names_of_fields_may_have_any_case(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, name)
