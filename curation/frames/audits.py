@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import final_audits, is_answer, sample
+from curation.audits.audits import sample
+from curation.audits.verdicts import final_audits, is_answer
 from curation.frames.candidates import candidates_of, scores_of
 from curation.intervals import precision
 from curation.intervals.precision import Interval

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import final_audits, is_answer, tenths
+from curation.audits.audits import tenths
+from curation.audits.verdicts import final_audits, is_answer
 from curation.intervals.precision import Interval, precision_interval
 from curation.pairs.pair_keys import find_pairs
 from labeling.keys.arrays import Floats, Ints, Mask

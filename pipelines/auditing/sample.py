@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import agreement, answer, is_drawn_here, sample
+from curation.audits.audits import answer, is_drawn_here, sample
 from curation.audits.two_phase import draw_again
+from curation.audits.verdicts import agreement
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import file_digest
 from curation.runs.stage import Stage, current, open_stage

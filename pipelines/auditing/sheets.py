@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.audits.audits import (
-    BAND,
-    CELL,
-    bands,
-    find_skipped,
-    stratum_columns,
-    usable_audits,
-)
+from curation.audits.audits import BAND, CELL, bands, stratum_columns
 from curation.audits.two_phase import Cells
+from curation.audits.verdicts import find_skipped, usable_audits
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import write_text
 from curation.scoring.parts import Pool
@@ -213,27 +208,17 @@ def _read_parquet(path: Path) -> tuple[pd.DataFrame, bool]:
 
 def _read_csv(path: Path) -> tuple[pd.DataFrame, bool]:
     """Return a sheet with commas or semicolons, and whether its last line may be cut."""
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:  # saved by a spreadsheet on Windows; ids and verdicts are ASCII
-        text = content.decode("latin-1")
+    text = _decoded(path.read_bytes())
     header = text.partition("\n")[0]
     delimiter = ";" if ";" in header and "," not in header else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = [name.strip().lower() for name in next(reader, [])]
-    twice = [name for name in COLUMNS if names.count(name) > 1]
-    if twice:
-        raise InputError(
-            "a column of the answers occurs twice",
-            facts={"file": path, "column": twice[0]},
-            help="delete one of them",
-        )
+    _refuse_repeated(path, names)
     rows, start = {}, reader.line_num + 1
     for row in reader:  # a quoted text may hold line breaks, so that a row has many lines
-        rows[start] = row
+        if row:
+            rows[start] = row
         start = reader.line_num + 1
-    rows = {line: row for line, row in rows.items() if row}
     is_cut = not text.endswith("\n")
     odd = [line for line, row in rows.items() if len(row) != len(names)]
     if is_cut and odd and odd == [*rows][-1:]:
@@ -248,6 +233,23 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, bool]:
         )
     cells = [[restored(cell) for cell in row] for row in rows.values()]
     return pd.DataFrame(cells, [*rows], names, dtype=str), is_cut
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # saved by a spreadsheet on Windows; ids and verdicts are ASCII
+        return content.decode("latin-1")
+
+
+def _refuse_repeated(path: Path, names: Sequence[str]) -> None:
+    twice = [name for name in COLUMNS if names.count(name) > 1]
+    if twice:
+        raise InputError(
+            "a column of the answers occurs twice",
+            facts={"file": path, "column": twice[0]},
+            help="delete one of them",
+        )
 
 
 def _report_cut(path: Path) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from curation.audits.audits import is_drawn_here
 from curation.intervals.confidence_sequence import confidence_of_look, n_of_next_look
-from curation.runs.stage import open_stage
+from curation.intervals.judgements import Judgements
+from curation.runs.stage import Stage, open_stage
+from curation.selection.selection import Selection
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.looks import Look, number_of, read_looks, write_looks
@@ -67,20 +71,27 @@ def _with_n(config: Config, n: int) -> Config:
     return config.model_copy(update={"audit": config.audit.model_copy(update={"n": n})})
 
 
-def look_at(config: Config, run_dir: Path, width: float) -> Look:
-    """Return the precision by the current audits; the same audits again are not a new look."""
-    candidates, audits = open_stage(run_dir, "candidates"), open_stage(run_dir, "audits")
-    verdicts = audits.table(AUDITS)
+def _share(
+    config: Config, run_dir: Path, audits: Stage, verdicts: pa.Table
+) -> tuple[Judgements, Selection]:
+    """Return the judged candidates, and the share of the candidates that would be kept."""
     if not is_drawn_here(verdicts):
         raise InputError(
             "the judgements of this run were drawn elsewhere",
             help="draw the next batch there; `winnow select` measures the precision of the share",
         )
+    candidates = open_stage(run_dir, "candidates")
     scored = score(config, run_dir, candidates, audits).table(SCORED)
     judged = judge(run_dir, candidates, verdicts, scored)
     share = config.select.model_copy(update={"precision": None})
-    _, selection = select_from(share, candidates, scored, judged)
-    looks = read_looks(run_dir)
+    return judged, select_from(share, candidates, scored, judged)[1]
+
+
+def look_at(config: Config, run_dir: Path, width: float) -> Look:
+    """Return the precision by the current audits; the same audits again are not a new look."""
+    audits, looks = open_stage(run_dir, "audits"), read_looks(run_dir)
+    verdicts = audits.table(AUDITS)
+    judged, selection = _share(config, run_dir, audits, verdicts)
     number = number_of(looks, audits)
     now, next_time = (
         measure(judged, selection, confidence_of_look(k, config.select.confidence))

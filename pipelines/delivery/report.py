@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from curation.audits.audits import usable_audits
+from curation.audits.verdicts import usable_audits
 from curation.pairs.pair_keys import find_pairs
 from curation.report.report import write_report
 from curation.runs.stage import MADE_BY, Stage, current, open_stage, outdated_by

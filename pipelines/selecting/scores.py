@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.audits.audits import count_doubtful, usable_audits
+from curation.audits.verdicts import count_doubtful, usable_audits
 from curation.runs.stage import Stage
 from curation.runs.staging import StageWriter
 from curation.runs.table_files import write_table

@@ -42,7 +42,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from calibration_error import expected_calibration_error
 
-from curation.audits.audits import answer, bands, sample, usable_audits
+from curation.audits.audits import answer, bands, sample
+from curation.audits.verdicts import usable_audits
 from curation.intervals.precision import precision_interval
 from curation.pairs.pair_keys import find_pairs, image_hash, pair_hash
 from curation.scoring.features import FeatureTable, features

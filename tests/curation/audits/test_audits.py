@@ -6,15 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.audits.audits import (
-    N_BANDS,
-    QUESTIONS,
-    answer,
-    bands,
-    count_doubtful,
-    sample,
-    usable_audits,
-)
+from curation.audits.audits import N_BANDS, QUESTIONS, answer, bands, sample
 from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.ids import digest
@@ -32,20 +24,6 @@ COLD = np.random.default_rng(0).random(N)
 
 def keys(table):
     return list(zip(table["image_id"].to_pylist(), table["label_id"].to_pylist(), strict=True))
-
-
-def audits_of(*rows):
-    """Make audits of (image, verdict) in the order of their numbers."""
-    columns = {
-        "image_id": [digest(image) for image, _ in rows],
-        "label_id": ["cat"] * len(rows),
-        "verdict": [verdict for _, verdict in rows],
-        "auditor": ["anna"] * len(rows),
-        "seq": list(range(len(rows))),
-        "stratum": ["band-0"] * len(rows),
-        "p_inclusion": [0.5] * len(rows),
-    }
-    return pa.table(columns, schema=AUDITS.arrow)
 
 
 def test_bands_are_tenths_in_the_order_of_the_score():
@@ -122,33 +100,6 @@ def test_truth_answers_yes_where_it_holds_the_pair():
     expected = ["yes" if pair in right else "no" for pair in keys(audits)]
     assert audits["verdict"].to_pylist() == expected
     assert set(audits["auditor"].to_pylist()) == {"truth"}
-
-
-def test_the_last_verdict_counts():
-    audits = audits_of(("a", "yes"), ("b", "no"), ("a", "no"), ("c", "yes"))
-    shuffled = audits.take([2, 0, 3, 1])
-    usable = usable_audits(shuffled)
-    assert usable["verdict"].to_pylist() == ["no", "no", "yes"]
-    assert usable["seq"].to_pylist() == [1, 2, 3]
-    assert count_doubtful(shuffled) == (0, 1)
-
-
-def test_unsure_verdicts_are_dropped_and_counted():
-    audits = audits_of(("a", "yes"), ("a", "unsure"), ("b", "unsure"), ("b", "no"))
-    assert usable_audits(audits)["verdict"].to_pylist() == ["no"]
-    assert count_doubtful(audits) == (1, 0)
-
-
-def test_no_audits_are_usable_too():
-    assert usable_audits(AUDITS.empty()).num_rows == 0
-    assert count_doubtful(AUDITS.empty()) == (0, 0)
-
-
-def test_an_inclusion_probability_of_zero_is_refused():
-    audits = audits_of(("a", "yes"))
-    impossible = audits.set_column(6, AUDITS.arrow.field("p_inclusion"), pa.array([0.0]))
-    with pytest.raises(InputError, match="inclusion probability of 0"):
-        usable_audits(impossible)
 
 
 def test_any_beginning_is_spread_over_kinds_in_proportion():

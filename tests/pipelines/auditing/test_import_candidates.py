@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from curation.audits.audits import answer, count_doubtful, sample
+from curation.audits.audits import answer, sample
+from curation.audits.verdicts import count_doubtful
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import open_stage
 from curation.scoring.features import features
