@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -129,6 +129,21 @@ def fit_platt(p: Floats, correct: Verdicts, weight: Floats | None = None) -> Cal
     bounds = [(-3.0, 3.0), (-10.0, 10.0)]
     best = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=bounds).x
     return Calibration(float(np.exp(best[0])), float(best[1]))
+
+
+def shifted(fitted: Map, shift: float) -> Map:
+    """Return a map with `shift` added to the logit of what it gives.
+
+    Examples
+    --------
+    >>> shifted(Calibration(), 1.0)
+    Calibration(slope=1.0, intercept=1.0)
+    """
+    if isinstance(fitted, Calibration):
+        return replace(fitted, intercept=fitted.intercept + shift)
+    moved = fitted.value.copy()
+    moved[1:-1] = expit(_logit(moved[1:-1]) + shift)  # 0 and 1 stay
+    return replace(fitted, value=moved)
 
 
 def _logit(p: Floats) -> Floats:

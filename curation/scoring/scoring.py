@@ -7,13 +7,14 @@ labels (`curation.scoring.self_training`), joined by gradient boosting if that i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from curation.intervals.judgements import Judgements, judgements
 from curation.scoring.boosting import fit_boosting, predict_boosting
+from curation.scoring.centering import centered, common_rows
 from curation.scoring.features import N_FOLDS, FeatureTable
 from curation.scoring.learners import LEARNERS, Choice, choose_learners
 from curation.scoring.model import FoldModel, Scorer, make_model
@@ -74,8 +75,10 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
 
     The images are cut into `N_FOLDS` folds. The model of a fold learns from the audits of the other
     folds only, chooses its ridge and its learner and fits its calibration on predictions out of
-    fold *within* those, and scores the whole fold, audited or not. So the score of a pair does not
-    depend on its own verdict, and audits inside a selection measure its precision without optimism.
+    fold *within* those, and scores the whole fold, audited or not. All models are shifted to one
+    level (`curation.scoring.centering`), the only thing in the score of a pair that depends on its
+    own verdict, and the same for all. So audits inside a selection measure its precision without
+    optimism.
 
     A model is a logistic regression on the features and three reliability sums (the label's rate,
     and its change by the sources that vote and by those that are silent, all leave-one-out and
@@ -123,16 +126,25 @@ def _fit(
     trains = [judged.take(table.fold[judged.row] != k) for k in range(N_FOLDS)]
     ridges = [choose_ridge(grouped, train) for train in trains]
     choices = choose_learners(grouped, judged, ridges)
-    outputs, models = np.zeros((3, len(table)), np.float32), []
+    common = common_rows(len(table), judged.row)
+    models: list[FoldModel] = []
+    of_common, of_fold = [], []
     for k, (choice, train) in enumerate(zip(choices, trains, strict=True)):
         inside = np.flatnonzero(table.fold == k)
         trained = self_train(grouped, train, ridges[k])
-        boosting, p = None, trained.p[inside]
+        boosting, row = None, np.concatenate([common, inside])
+        p = trained.p[row]
         if choice.learner == "boosting":
             boosting = fit_boosting(table.values, trained.extra, train)
-            p = predict_boosting(boosting, table.values, trained.extra, inside, p)
+            p = predict_boosting(boosting, table.values, trained.extra, row, p)
+        of_common.append(p[: len(common)])
+        of_fold.append((inside, p[len(common) :]))
         models.append(make_model(trained.rounds, choice, table, boosting))
-        outputs[:, inside] = models[-1].outputs(p)
+    maps = centered([model.calibration for model in models], of_common)
+    models = [replace(model, calibration=m) for model, m in zip(models, maps, strict=True)]
+    outputs = np.zeros((3, len(table)), np.float32)
+    for model, (inside, p) in zip(models, of_fold, strict=True):
+        outputs[:, inside] = model.outputs(p)
     return choices, models, outputs
 
 
