@@ -1,7 +1,7 @@
 """One level for the models of all folds.
 
 A fold whose judged candidates are right more often than others leaves a training set that is right
-less often, so its model's probabilities are lower, and the reverse. Where the evidence says little,
+less often, so its model's probabilities are lower, and the reverse. Where evidence is scarce,
 a threshold over all folds would keep the folds with the worst verdicts, and the stated precision
 would be below the true one (.41 for .50 with one label, equal evidence and 400 audits).
 """
@@ -26,7 +26,7 @@ MAX_SHIFT = 5.0
 def common_rows(n: int, judged: Ints) -> Ints:
     """Return rows to compare models on, ``int64[c]``, spread over all `n` candidates.
 
-    Judged ones are left out where there are others: what a model says of them depends on their
+    Judged ones are left out where there are others: the output of a model for them depends on their
     verdicts.
     """
     free = np.setdiff1d(np.arange(n), judged)

@@ -15,8 +15,8 @@ def test_all_models_get_the_mean_of_their_means():
     level = np.mean([m.apply(x).mean() for m, x in zip(maps, p, strict=True)])
     means = [m.apply(x).mean() for m, x in zip(centered(maps, p), p, strict=True)]
     assert means == pytest.approx([level] * 3)
-    one = [Calibration(intercept=-20.0), Calibration(intercept=20.0)]
-    assert centered(one, p[:2]) == one, "no common level"
+    far_apart = [Calibration(intercept=-20.0), Calibration(intercept=20.0)]
+    assert centered(far_apart, p[:2]) == far_apart, "no common level"
 
 
 def test_a_shift_keeps_the_order_and_the_ends():
