@@ -6,6 +6,7 @@ import io
 import os
 import re
 import tarfile
+from collections.abc import Iterable
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -63,10 +64,14 @@ def by_url(url: str) -> Located:
 
 
 def tables_of(path: Path) -> dict[str, pa.Table]:
-    records: dict[str, list[pa.Table]] = {}
-    for name, rows in read_archive(path, path.name, by_url):
-        records.setdefault(name, []).append(rows)
-    return {name: pa.concat_tables(tables) for name, tables in records.items()}
+    return joined(read_archive(path, path.name, by_url))
+
+
+def joined(tables: Iterable[tuple[str, pa.Table]]) -> dict[str, pa.Table]:
+    parts: dict[str, list[pa.Table]] = {}
+    for name, rows in tables:
+        parts.setdefault(name, []).append(rows)
+    return {name: pa.concat_tables(rows) for name, rows in parts.items()}
 
 
 def test_a_crawl_of_2008_is_read_to_the_last_unit(archives: Path) -> None:
@@ -77,7 +82,8 @@ def test_a_crawl_of_2008_is_read_to_the_last_unit(archives: Path) -> None:
     more, without words: it takes links that overlap other elements apart. 32 lead out of the web
     (20 mailto, 11 ftp, 1 javascript), so 37,782 are links. 9,782 have the exact URL of a page; with
     their fragments left out, as a link to a place within a page is a link to it, 18,091 links lead
-    to pages inside, and one more with its URL in the form that browsers write.
+    to pages inside, one more with its URL in the form that browsers write, and 53 to the page of
+    a folder by its name, as ``/index.html``.
     """
     path = archives / "example.warc.gz"
     records = list(read_records(path, lambda status, mime: True))
@@ -89,7 +95,7 @@ def test_a_crawl_of_2008_is_read_to_the_last_unit(archives: Path) -> None:
     links = [link.url for page in pages for link in page.links]
     assert len(links) == 37_814 - 20 - 11 - 1
     inside = {urldefrag(page.url).url for page in pages}
-    assert sum(url in inside for url in links) == 18_092
+    assert sum(url in inside for url in links) == 18_145
     tables = tables_of(path)
     sources = tables["signals"]["source"].to_pylist()
     assert sources.count("alt") == 596
@@ -166,7 +172,7 @@ def test_a_site_gives_the_same_from_folders_and_from_an_archive(tmp_path: Path) 
     path = tmp_path / "site.warc.gz"
     path.write_bytes(members([record(response) for response in responses]))
     locator = Locator(tmp_path, ["site"])
-    folders = dict(read_site(tmp_path / "site", [host + name for name in files], locator))
+    folders = joined(read_site(tmp_path / "site", [host + name for name in files], locator))
     archive = tables_of(path)
     assert folders["signals"].num_rows > 700
     for name in ("signals", "placements", "links"):

@@ -104,6 +104,47 @@ def gzip_members(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]
         waiting = file.read(_BLOCK)
 
 
+def frames(file: Window, start: int, coding: Coding) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the offset and the content of each Zstandard frame; None if it is damaged.
+
+    Of a frame larger than a record the first `_MEMBER_BYTES` are the last that is yielded.
+    """
+    offset = max(start, coding.start)
+    while offset < file.n_bytes:
+        end = _frame_end(file, offset)
+        if end is None:
+            yield offset, None
+            return
+        frame = io.BytesIO(file.read_at(offset, min(end - offset, _MEMBER_BYTES)))
+        try:
+            content = ZstdReader(frame, dictionary=coding.dictionary).read(_MEMBER_BYTES + 1)
+        except OSError:
+            yield offset, None
+            return
+        yield offset, content
+        if len(content) > _MEMBER_BYTES:
+            return
+        offset = end
+
+
+def _frame_end(file: Window, offset: int) -> int | None:
+    """Return where a frame ends (RFC 8878, section 3.1.1); None if it is cut or missing."""
+    head = file.read_at(offset, 6)
+    if not head.startswith(_ZSTD) or len(head) < 6:
+        return None
+    flags = head[4]
+    is_single = flags >> 5 & 1
+    n_content = (is_single, 2, 4, 8)[flags >> 6]
+    offset += 5 + (1 - is_single) + (0, 1, 2, 4)[flags & 3] + n_content
+    is_last = 0
+    while not is_last and offset < file.n_bytes:
+        block = int.from_bytes(file.read_at(offset, 3), "little")
+        is_last, is_repeated = block & 1, block >> 1 & 3 == 1
+        offset += 3 + (1 if is_repeated else block >> 3)
+    offset += 4 * (flags >> 2 & 1)
+    return offset if is_last and offset <= file.n_bytes else None
+
+
 class BadDictionary(ValueError):
     """A dictionary of Zstandard frames that is too large or damaged, so that none can be read."""
 

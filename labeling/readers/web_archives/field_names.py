@@ -12,7 +12,7 @@ from io import BytesIO
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
-from labeling.readers.web_archives.archive_files import Coding, Window, gzip_members
+from labeling.readers.web_archives.archive_files import Coding, Window, frames, gzip_members
 from labeling.readers.web_archives.codings import GZIP, MAX_BYTES
 from labeling.readers.web_archives.http import MAX_HEAD
 
@@ -38,7 +38,7 @@ def records_of_any_names(
     Parameters
     ----------
     file, coding
-        An archive without compression, or of gzip members.
+        An archive, and how it is compressed.
     start
         Offset of the first record.
 
@@ -46,9 +46,9 @@ def records_of_any_names(
     ------
     offset, record, rest
         None for the record, after which reading ends, if it cannot be read. A record of more than
-        `MAX_BYTES` is cut there. There is a rest only within a gzip member.
+        `MAX_BYTES` is cut there. There is a rest only within a member or frame.
     """
-    for offset, content in (gzip_members if coding.magic else _entries)(file, start):
+    for offset, content in _members(file, start, coding):
         head = _HEAD.match(content or b"")
         length = _LENGTH.search(head[0]) if head else None
         if content is None or head is None or length is None:
@@ -59,9 +59,10 @@ def records_of_any_names(
         yield offset, _first_record(usual + content[head.end() : end]), content[end:]
 
 
-def can_have_any_names(coding: Coding) -> bool:
-    """Return whether `records_of_any_names` reads archives of a coding."""
-    return coding.magic in (b"", GZIP)
+def _members(file: Window, start: int, coding: Coding) -> Iterator[tuple[int, bytes | None]]:
+    if not coding.magic:
+        return _entries(file, start)
+    return gzip_members(file, start) if coding.magic == GZIP else frames(file, start, coding)
 
 
 def _first_record(content: bytes) -> WarcRecord | None:

@@ -33,7 +33,6 @@ from labeling.readers.web_archives.archive_files import (
 )
 from labeling.readers.web_archives.codings import MAX_BYTES
 from labeling.readers.web_archives.field_names import (
-    can_have_any_names,
     has_other_names,
     records_of_any_names,
 )
@@ -151,7 +150,7 @@ def _warc_run(
     try:
         for record in _iterator(file, start, coding):
             offset = record.stream_pos
-            if has_other_names(record) and can_have_any_names(coding):
+            if has_other_names(record):
                 return (yield from _run_of_any_names(file, offset, coding, read))
             if magic and n_read and not shared and not _begins_member(file, offset, last, magic):
                 shared = True

@@ -26,6 +26,7 @@ from tests.labeling.warcs import (
     members,
     record,
     revisit,
+    zstd_warc,
 )
 
 PIXEL = b"GIF89a" + bytes(20)
@@ -375,6 +376,13 @@ def test_wat_counts_metadata_of_other_records_than_pages(tmp_path: Path) -> None
     }
 
 
+def packed(records: list[bytes], coding: str) -> bytes:
+    """Return records as a file: plain, in gzip, or in Zstandard with a dictionary of some kind."""
+    if coding in ("", "gzip"):
+        return members(records) if coding else b"".join(records)
+    return zstd_warc(records, coding)
+
+
 IMAGE_OF_WAT = {"path": "IMG@/src", "url": "/0.png", "alt": "apple"}
 
 
@@ -440,12 +448,13 @@ def test_headers_of_arc_are_read_as_crawlers_write_them(
     assert skips_of(path) == {"filedesc record": 1}
 
 
-@pytest.mark.parametrize("name", ["x.warc", "x.warc.gz"])
-def test_names_of_fields_may_have_any_case(tmp_path: Path, name: str) -> None:
-    path = written(tmp_path, name)
+@pytest.mark.parametrize("coding", ["", "gzip", "none", "plain", "compressed"])
+def test_names_of_fields_may_have_any_case(tmp_path: Path, coding: str) -> None:
+    path = tmp_path / "x.warc"
+    records = [record(response) for response in RESPONSES]
+    path.write_bytes(packed(records, coding))
     usual = tables_of(path)
-    records = [in_other_case(record(response)) for response in RESPONSES]
-    path.write_bytes(members(records) if name.endswith(".gz") else b"".join(records))
+    path.write_bytes(packed([*map(in_other_case, records)], coding))
     tables = tables_of(path)
     for table in ("signals", "placements", "links", "skips", "rejects"):
         assert tables[table].equals(usual[table])
@@ -470,9 +479,9 @@ def test_the_case_of_names_may_differ_in_one_file_and_damage_costs_a_record(
     for n in (1, 3):
         records[n] = in_other_case(records[n])
     records[2] = damaged
-    for name, content in (("x.warc", b"".join(records)), ("x.warc.gz", members(records))):
-        (tmp_path / name).write_bytes(content)
-        items = list(read_records(tmp_path / name, lambda status, mime: True))
+    for coding in ("", "gzip", "none", "plain"):
+        (tmp_path / "x.warc").write_bytes(packed(records, coding))
+        items = list(read_records(tmp_path / "x.warc", lambda status, mime: True))
         assert [item.url[-6] for item in items if isinstance(item, Record)] == ["0", "1", "3", "4"]
         assert [item.reason for item in items if isinstance(item, Broken)] == ["truncated"]
 
