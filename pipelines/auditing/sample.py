@@ -195,7 +195,7 @@ def _draw(
     """Draw by scores once a model was trained on the judgements, else by cold scores."""
     n, seed = config.audit.n, config.audit.seed
     cells = read_cells(run_dir, candidates)
-    if cells is None and len(judged) < n:
+    if cells is None and count_pairs(judged) < n:
         cells = cut_cells(config, run_dir, candidates, pool, judged)
     if cells is None:
         return sample(pool.pairs, pool.cold, n, seed, keep=config.select.keep, kind=pool.kind)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pytest
 
 from curation.pairs.pair_keys import find_pairs
-from curation.runs.stage import open_stage
+from curation.runs.stage import current, open_stage
 from labeling.errors import InputError, IntegrityError
 from labeling.schemas import AUDITS, INTERVALS, SCORED, SELECTED
 from pipelines.auditing.looks import Look, read_looks, write_looks
@@ -227,6 +227,19 @@ def test_a_scored_run_is_audited_where_the_threshold_falls(shop: Path, labelled:
     facts = select(config, labelled).facts
     assert facts["n_audits_kept"] - before["n_audits_kept"] >= 30
     assert facts["precision_low"] > before["precision_low"]
+
+
+def test_pairs_and_not_judgements_decide_whether_to_draw_again(shop: Path, labelled: Path) -> None:
+    config = with_overrides(without_truth(shop), ["audit.n=100"])
+    sheet, _ = draw_audits(config, labelled)
+    rows = fill_in(sheet, shop, labelled)
+    pd.concat([rows, rows.assign(auditor="ben")]).to_csv(sheet, index=False)
+    assert len(import_answers(labelled, sheet).table(AUDITS)) == 200
+    select(config, labelled)
+    assert current(labelled, "audits-cells") is None
+    _, n_asked = draw_audits(with_overrides(config, ["audit.n=160"]), labelled)
+    assert n_asked == 60
+    assert current(labelled, "audits-cells") is not None
 
 
 def test_audits_are_drawn_until_the_interval_is_narrow(shop: Path, labelled: Path) -> None:
