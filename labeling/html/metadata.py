@@ -10,6 +10,9 @@ from typing import Any
 MAX_ITEMS = 10_000
 """Items of a page's JSON-LD that are read."""
 
+_MAX_VALUES = 100
+"""Values of a property that are read."""
+
 _DECODER = json.JSONDecoder(strict=False)
 _NOISE = re.compile(
     r"""(?P<text>"(?:[^"\\]++|\\.)*+"?+) | ,(?=\s*+[}\]]) | <!\[CDATA\[ | \]\]> | <!-- | -->
@@ -99,22 +102,31 @@ def _items(content: Any) -> Iterator[dict[str, Any]]:
 
 
 def _of_item(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    kind = item.get("@type")
-    if kind == "ImageObject" or (isinstance(kind, list) and "ImageObject" in kind):
-        references = [item[key] for key in _IMAGE_URL if isinstance(item.get(key), str)][:1]
+    kinds = [kind.rpartition("/")[2].rpartition(":")[2] for kind in _texts(item.get("@type"))]
+    if "ImageObject" in kinds:
+        references = [text for key in _IMAGE_URL for text in _texts(item.get(key))][:1]
         keys = _IMAGE_TEXTS
     else:
-        images = item.get("image")
-        listed = images if isinstance(images, list) else [images]
-        references = [r for r in map(_reference, listed[:100]) if r]
+        references = [r for r in map(_reference, _listed(item.get("image"))) if r]
         keys = _THING_TEXTS
-    texts = [" ".join(item[key].split()) for key in keys if isinstance(item.get(key), str)]
+    texts = [" ".join(text.split()) for key in keys for text in _texts(item.get(key))]
     for reference in references:
         for text in dict.fromkeys(filter(None, texts)):
             yield reference, text
 
 
+def _listed(value: Any) -> list[Any]:
+    """Return a value, or those of an array, as a list."""
+    return value[:_MAX_VALUES] if isinstance(value, list) else [value]
+
+
+def _texts(value: Any) -> list[str]:
+    """Return the texts of a value, which may be an array, or objects with a language."""
+    values = [v.get("@value") if isinstance(v, dict) else v for v in _listed(value)]
+    return [text for text in values if isinstance(text, str)]
+
+
 def _reference(image: Any) -> str:
     if isinstance(image, dict):
-        image = next((image[key] for key in _IMAGE_URL if key in image), "")
-    return image if isinstance(image, str) else ""
+        image = next((image[key] for key in (*_IMAGE_URL, "@id") if key in image), "")
+    return next(iter(_texts(image)), "")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -134,6 +135,23 @@ def test_linked_data_is_read_as_people_write_it(script: str) -> None:
     (image,) = page.images
     assert (image.url, page.losses) == ("https://a.org/a.jpg", ())
     assert "Blue cup !" in [text.text for text in image.texts if text.source == "json_ld"]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"name": ["Blue cup", 7], "image": "/a.jpg"},
+        {"name": {"@value": "Blue cup", "@language": "en"}, "image": [{"url": ["/a.jpg"]}]},
+        {"name": [{"@value": "Blue cup"}], "image": {"@id": "/a.jpg"}},
+        {"@type": "https://schema.org/ImageObject", "name": "Blue cup", "contentUrl": "/a.jpg"},
+        {"@type": ["schema:ImageObject"], "name": "Blue cup", "url": ["/a.jpg", "/b.jpg"]},
+    ],
+)
+def test_values_of_linked_data_may_be_arrays_and_objects(item: dict[str, object]) -> None:
+    script = f'<script type="application/ld+json">{json.dumps(item)}</script>'
+    (image,) = read_page(script.encode(), "https://a.org/").images
+    assert image.url == "https://a.org/a.jpg"
+    assert texts_of(image)["json_ld"] == "Blue cup"
 
 
 def test_linked_data_that_cannot_be_read_is_counted() -> None:
