@@ -17,7 +17,7 @@ ANCHOR = re.compile(
 """The tag of a link: its attributes, a plain ``href`` if that is the first of them, the others, the
 text after the tag, and the end of the link if it is next."""
 
-_HEADINGS = ("h1", "h2", "h3", "h4")
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 NAVIGATION = ("nav", "header", "footer", "aside")
 _OTHERS = "h[1-6] (?:amp-)?img fig(?:ure|caption) picture source base html meta title"
 _NAMES = "|".join((*_OTHERS.split(), *NAVIGATION))
@@ -99,8 +99,8 @@ class Outline:
         return next(iter(self._flat(("title",), "/title")), None)
 
     def headings(self) -> list[Element]:
-        """Return headings of the first four levels."""
-        return self._flat(_HEADINGS, "/h1", "/h2", "/h3", "/h4", "/h5", "/h6")
+        """Return headings of all levels: those of cards are often of the last ones."""
+        return self._flat(_HEADINGS, *(f"/{name}" for name in _HEADINGS))
 
     def captions(self) -> list[Element]:
         """Return captions of figures."""

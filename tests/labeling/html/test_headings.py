@@ -38,6 +38,8 @@ OWN = {name: (name, 1.0) for name in FRUITS}
         "<article><a><img src=NAME.jpg></a><h3>NAME</h3><p>fresh</p></article>",
         "<article><h3>NAME</h3><a><img src=NAME.jpg></a></article>",
         "<div class=card><div class=pic><img src=NAME.jpg></div><div><h4>NAME</h4></div></div>",
+        "<div class=card><img src=NAME.jpg><div><h5>NAME</h5><h6>fresh</h6></div></div>",
+        "<li><h6>NAME</h6><img src=NAME.jpg></li>",
         "<a href=/NAME><img src=NAME.jpg><h3>NAME</h3></a>",
         "<a href=/NAME><picture><source srcset=NAME.jpg><img></picture><h2>NAME</h2></a>",
         "<figure><img src=NAME.jpg><figcaption><h3>NAME</h3></figcaption></figure>",
