@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import math
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
 from labeling.errors import UnreadableFile
 from labeling.readers.guard import PARSING_ERRORS, cause
@@ -15,6 +17,16 @@ BLOCK = 512
 MAX_BREAKS = 1000
 """Times that reading resumes in one file."""
 
+MAX_EXTENDED = 1 << 20
+"""Bytes of a header of pax or of a long name of GNU tar, which is read whole."""
+
+MAX_START = 64 << 20
+"""Bytes in which a file with a damaged beginning has a header, if it is a tar."""
+
+_EXTENDED = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _MAGIC = slice(257, 262)
 _READ_BLOCKS = 2048
 
@@ -25,6 +37,17 @@ class Damage(NamedTuple):
     offset: int
     reason: str
     value: str
+
+
+class _Header(tarfile.TarInfo):
+    """A header; one of pax or GNU tar that would fill the memory is invalid."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _EXTENDED and header.size > MAX_EXTENDED:
+            raise tarfile.HeaderError(f"a header of {header.size:,} bytes")
+        return header
 
 
 class NextTar(NamedTuple):
@@ -53,10 +76,10 @@ def tar_members(path: Path, file: BinaryIO) -> Iterator[tarfile.TarInfo | Damage
     Raises
     ------
     UnreadableFile
-        If the file does not begin as a tar does.
+        If the file neither begins as a tar does nor has a header in its first `MAX_START` bytes.
     """
     n_bytes = file.seek(0, 2)
-    tar = _opened(path, file)
+    tar = _opened(path, file, n_bytes)
     at, is_ended, n_breaks = 0, False, 0
     while at < n_bytes and n_breaks < MAX_BREAKS:
         file.seek(at)
@@ -80,16 +103,26 @@ def tar_members(path: Path, file: BinaryIO) -> Iterator[tarfile.TarInfo | Damage
         yield Damage(n_bytes, "truncated", "no block of zeros at the end")
 
 
-def _opened(path: Path, file: BinaryIO) -> tarfile.TarFile:
+def _opened(path: Path, file: BinaryIO, n_bytes: int) -> tarfile.TarFile:
+    # Of a file, `TarFile` would refuse one whose first header is damaged.
+    tar = tarfile.TarFile(fileobj=io.BytesIO(bytes(2 * BLOCK)), encoding="utf-8")
+    tar.fileobj = file
     file.seek(0)
+    start = file.read(BLOCK)
+    if len(start) == BLOCK and not start.strip(b"\0"):
+        return tar
     try:
-        return tarfile.TarFile(fileobj=file, mode="r", encoding="utf-8")
+        tar.offset = file.seek(0)
+        _Header.fromtarfile(tar)
     except PARSING_ERRORS as error:
+        if _next_header(file, BLOCK, MAX_START) < min(n_bytes, MAX_START):
+            return tar
         raise UnreadableFile(
             "a WebDataset tar is damaged, compressed or empty",
             facts={"file": path, "cause": cause(error)},
             help="create the tar again, or remove it from the folder",
         ) from error
+    return tar
 
 
 def _read_header(
@@ -100,7 +133,7 @@ def _read_header(
     tar.fileobj.seek(at)
     tar.offset = at
     try:
-        member = tarfile.TarInfo.fromtarfile(tar)
+        member = _Header.fromtarfile(tar)
     except PARSING_ERRORS as error:
         reason = "truncated" if at + BLOCK > n_bytes else "bad_member"
         return Damage(at, reason, cause(error)), at
@@ -112,10 +145,10 @@ def _read_header(
     return member, tar.offset
 
 
-def _next_header(file: BinaryIO, start: int) -> int:
+def _next_header(file: BinaryIO, start: int, end: float = math.inf) -> int:
     """Return the offset of the next valid header at a distance of whole blocks, or of the end."""
     file.seek(start)
-    while blocks := file.read(_READ_BLOCKS * BLOCK):
+    while start < end and (blocks := file.read(_READ_BLOCKS * BLOCK)):
         for n in range(0, len(blocks), BLOCK):
             block = blocks[n : n + BLOCK]
             if block[_MAGIC] == b"ustar" and _is_header(block):

@@ -24,6 +24,9 @@ from labeling.readers.skips import NO_TEXT, skipped_rows
 from labeling.readers.tar_members import Damage, NextTar, shown, tar_members
 
 IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif")
+FURTHER_IMAGE = "further_image"
+"""Kind of the images of a sample after its first, in the order of `IMAGE_ENDINGS`."""
+
 MAX_IMAGE_BYTES = 32 << 20
 MAX_TEXT_BYTES = 1 << 20
 
@@ -78,7 +81,8 @@ def read_webdataset(
         limit (``too_large``), with the key of an earlier one of its tar (``duplicate_key``) or
         without a text that can be read is a reject, and so is each text that is too large or is not
         UTF-8 or JSON (``bad_text``), and members with the name of others of their sample
-        (``duplicate_key``). Samples whose texts are empty are skips (``no_text``). A damaged header
+        (``duplicate_key``). Samples whose texts are empty are skips (``no_text``), and so
+        are all images of a sample but one (``further_image``). A damaged header
         is a ``bad_member``, and a file that is cut is ``truncated``. Links and sparse files, and
         members that macOS, Windows and pax add, are ignored, and counted in one reject,
         ``ignored_members``.
@@ -86,19 +90,21 @@ def read_webdataset(
     Raises
     ------
     InputError
-        If the file cannot be opened, or does not begin as a tar does.
+        If the file cannot be opened, or is not a tar.
     """
     rows = PageRows()
     try:
         with path.open("rb") as file:
             members = _members(path, name, file, rows)
-            n_without_text = 0
+            n_without_text, n_further = 0, 0
             for sample in _samples(members, name, file, rows):
                 n_without_text += not _add_sample(rows, sample, name, columns)
+                n_further += max(0, len(sample.members.keys() & {*IMAGE_ENDINGS}) - 1)
                 if rows.is_full():
                     yield from rows.tables()
             yield from rows.tables()
             yield from skipped_rows(name, NO_TEXT, n_without_text)
+            yield from skipped_rows(name, FURTHER_IMAGE, n_further)
     except OSError as error:
         raise InputError(
             "a WebDataset tar cannot be read",
@@ -192,7 +198,7 @@ def _texts(sample: _Sample, columns: Mapping[str, str]) -> tuple[dict[str, str],
     texts, bad = {}, {}
     for source, key in columns.items():
         ending, _, json_key = key.partition(".")
-        member = sample.members.get(ending)
+        member = sample.members.get(ending.lower())
         if member is None:
             continue
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import Field
 
-from labeling.readers.listing import input_files
+from labeling.readers.listing import COMPRESSIONS, input_files
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
 
@@ -17,11 +17,11 @@ class GraphInput(Input):
 
     path_keys = ("edges", "vertices")
     counted = "links"
-    suffixes = (".txt", ".tsv", ".gz")
+    suffixes = (".txt", ".tsv", *COMPRESSIONS[1:])
 
-    vertices: str = Field(description="text file of id, tab, reversed host or URL; also with .gz")
+    vertices: str = Field(description="text file of id, tab, reversed host or URL; also packed")
     edges: Paths = Field(
-        description="text file of two ids with a tab between; also with .gz, a folder, a pattern,"
+        description="text file of two ids with a tab between; also packed, a folder, a pattern,"
         " or a list"
     )
 

@@ -98,9 +98,13 @@ class TableInput(Input):
 
 def _is_text_encoding(name: str) -> bool:
     try:
-        return codecs.lookup(name)._is_text_encoding
+        if not codecs.lookup(name)._is_text_encoding:
+            return False
+        # Of some, as of idna, the decoder would refuse to mark bad bytes.
+        codecs.getincrementaldecoder(name)("backslashreplace").decode(b"", True)
     except (LookupError, ValueError):
         return False
+    return True
 
 
 class SignalsInput(TableInput):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
@@ -21,6 +21,14 @@ class WebdatasetInput(Input):
         default={"alt": "txt"},
         description="labeling source = ending of a member, or `json.KEY`; also `page` and `lang`",
     )
+
+    @field_validator("columns")
+    @classmethod
+    def _complete(cls, columns: dict[str, str]) -> dict[str, str]:
+        for key in columns.values():
+            if not all(key.split(".", 1)):
+                raise ValueError(f"{key!r} is neither an ending such as `txt` nor `json.KEY`")
+        return columns
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of some tars."""

@@ -25,6 +25,8 @@ from labeling.readers.table_files.text_files import BLOCK_BYTES, CutFile, Lines,
 DELIMITERS = (",", ";", "\t", "|")
 """Delimiters that are tried, in this order, where none is set."""
 
+_CONTROL = re.compile("[\0-\x08\x0e-\x1f]")
+
 MAX_ROW_LINES = 100
 """Lines of a row; a quote that is open for longer costs only the line on which it opens."""
 
@@ -121,6 +123,8 @@ def _read_header(
         raise unreadable(path, "it has no header")
     for name in wanted:
         if name not in header.names:
+            if _CONTROL.search("".join(header.names)):
+                raise unreadable(path, "its first line is not text: it may be packed")
             raise MissingColumn(path, name, header.names)
         if header.names.count(name) > 1:
             raise InputError(

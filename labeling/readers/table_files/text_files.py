@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.table_files.packed import is_packed, unpacked
 
@@ -73,14 +73,15 @@ def text_lines(path: Path, encoding: str | None, block_bytes: int) -> Iterator[L
     Raises
     ------
     InputError
-        If the file unpacks to more than `MAX_RATIO` times its size.
+        If the file unpacks to more than `MAX_RATIO` times its size, or lacks the mark of its
+        encoding.
     CutFile
         After the last whole line, if a compressed file is cut or damaged.
     """
     pieces = _unpacked(path, min(block_bytes, _PIECE_BYTES))
     beginning = _beginning(pieces)
     start = b"".join(piece for piece in beginning if isinstance(piece, bytes))
-    decode = _decoder(encoding or guess_encoding(start))
+    decode = _decoder(path, encoding or guess_encoding(start))
     old_mac = b"\n" not in start and b"\r" in start
     pending, first, is_skipping = bytearray(), 1, False
     for piece in itertools.chain(beginning, pieces, [None]):
@@ -182,15 +183,24 @@ def _beginning(pieces: Iterator[bytes | CutFile]) -> list[bytes | CutFile]:
     return beginning
 
 
-def _decoder(encoding: str) -> Callable[[bytes, bool], bytes]:
+def _decoder(path: Path, encoding: str) -> Callable[[bytes, bool], bytes]:
     """Return a function of pieces in an encoding, and whether one is the last, to UTF-8."""
     if codecs.lookup(encoding).name in ("utf-8", "ascii"):
         return _WithoutMark()
     decoder = codecs.getincrementaldecoder(encoding)(_BAD_BYTES)
     mark = _WithoutMark()
-    return lambda piece, is_end: mark(
-        decoder.decode(piece, is_end).encode("utf-8", "surrogatepass"), is_end
-    )
+
+    def decode(piece: bytes, is_end: bool) -> bytes:
+        try:
+            return mark(decoder.decode(piece, is_end).encode("utf-8", "surrogatepass"), is_end)
+        except UnicodeError as error:
+            raise UnreadableFile(
+                "an input file is not of its encoding",
+                facts={"file": path, "encoding": encoding, "cause": error},
+                help="correct `encoding`; UTF-16 without a mark is utf-16-le or utf-16-be",
+            ) from error
+
+    return decode
 
 
 class _WithoutMark:

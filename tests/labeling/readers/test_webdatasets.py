@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labeling.errors import InputError
 from labeling.keys import ids
-from labeling.readers import page_rows, webdatasets
+from labeling.readers import page_rows, tar_members, webdatasets
 from labeling.readers.webdatasets import read_webdataset
 
 
@@ -288,6 +288,36 @@ def test_a_damaged_header_costs_its_member(
     assert "bad_member" in [row["reason"] for row in tables["rejects"]]
     # After the header of pax, which has fields of the member's own, the own header is read.
     assert set(texts) <= {"txt 0", "txt 1", "txt 2"}
+
+
+def test_a_damaged_first_header_costs_its_member(tmp_path: Path) -> None:
+    path = write(tmp_path / "0.tar", samples(3))
+    path.write_bytes(b"\xff" + path.read_bytes()[1:])
+    tables = read(path, {"alt": "txt"})
+    assert [row["text"] for row in tables["signals"]] == ["txt 1", "txt 2"]
+    assert [row["reason"] for row in tables["rejects"]] == ["bad_member", "no_image"]
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_header_that_would_fill_the_memory_is_a_bad_member(
+    tmp_path: Path, kind: bytes, is_first: bool
+) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, tar_members.MAX_EXTENDED + 1
+    tar = write(tmp_path / "0.tar", samples(1)).read_bytes()
+    large = header.tobuf(tarfile.USTAR_FORMAT) + bytes(tar_members.MAX_EXTENDED + 512)
+    (tmp_path / "0.tar").write_bytes(large + tar if is_first else tar + large + tar)
+    tables = read(tmp_path / "0.tar", {"alt": "txt"})
+    assert {row["text"] for row in tables["signals"]} == {"txt 0"}
+    assert "bad_member" in [row["reason"] for row in tables["rejects"]]
+
+
+def test_further_images_of_a_sample_are_counted(tmp_path: Path) -> None:
+    members = [*samples(2), ("1.png", b"other"), ("1.webp", b"another"), ("1.seg.png", b"mask")]
+    tables = read(write(tmp_path / "0.tar", members), {"alt": "TXT"})
+    assert (len(tables["images"]), len(tables["signals"])) == (2, 2)
+    assert tables["skips"] == [{"file": "in/0.tar", "kind": "further_image", "n_records": 2}]
 
 
 def test_a_name_that_is_not_utf8_is_shown_with_its_bytes(tmp_path: Path) -> None:

@@ -1,16 +1,42 @@
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from curation.runs.stage import open_stage
 from labeling.errors import InputError
 from labeling.keys import ids
+from labeling.readers.image_files import Locator
 from labeling.schemas import LINKS
+from pipelines.inputs.graphs import GraphInput
+from pipelines.inputs.input import ReadContext
 from pipelines.jobs.label import label
 from pipelines.run.config import read_config
+
+
+def zstd(content: bytes) -> bytes:
+    return bytes(pa.compress(content, codec="zstd"))
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"),
+    [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress), ("zst", zstd)],
+)
+def test_a_graph_may_be_packed_in_any_way(
+    tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / f"v.{ending}").write_bytes(pack(b"0\torg.a\n1\torg.b\n"))
+    (tmp_path / f"e.{ending}").write_bytes(pack(b"0\t1\n"))
+    entry = GraphInput(vertices=f"v.{ending}", edges=f"e.{ending}")
+    files = entry.files(tmp_path)
+    context = ReadContext(tmp_path, Locator(tmp_path, []), None, tuple)
+    assert sum(len(rows) for name, rows in entry.read(files, context) if name == "links") == 1
 
 
 def test_a_host_graph_becomes_links(tmp_path: Path) -> None:

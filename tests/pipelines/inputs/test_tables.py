@@ -186,6 +186,8 @@ def test_images_by_a_template_and_by_absolute_paths(folder: Path) -> None:
         'encoding = "utf-99"',
         'encoding = "rot13"',
         'encoding = "base64"',
+        'encoding = "idna"',
+        'encoding = "undefined"',
     ],
 )
 def test_bad_keys_are_errors_of_the_configuration(folder: Path, keys: str) -> None:

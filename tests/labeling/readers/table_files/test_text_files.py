@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.readers.image_files import Locator
 from labeling.readers.table_files import text_files
 from labeling.readers.table_files.csv_files import GUESSED, Format
@@ -186,3 +186,26 @@ def test_blocks_are_whole_lines_with_the_number_of_the_first(tmp_path: Path) -> 
     for block in blocks:
         assert block.content.split(b"\n")[0] in (b"%d" % (block.first - 1), b"end", b"")
     assert b"".join(block.content for block in blocks).endswith(b"999\nend\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_file_without_the_mark_of_its_encoding_is_unreadable(
+    tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "t").write_bytes(as_csv().encode())
+    with pytest.raises(UnreadableFile, match="not of its encoding"):
+        list(text_lines(tmp_path / "t", encoding, 100))
+    (tmp_path / "t").write_text(as_csv(), encoding)
+    assert (
+        b"".join(lines.content for lines in text_lines(tmp_path / "t", encoding, 100)).decode()
+        == as_csv()
+    )
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_packed_table_without_the_ending_is_unreadable(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    (tmp_path / "t.csv").write_bytes(pack(as_csv().encode()))
+    with pytest.raises(UnreadableFile, match="cannot be read"):
+        read(tmp_path / "t.csv")
