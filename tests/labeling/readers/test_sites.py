@@ -132,6 +132,8 @@ def test_pages_of_any_ending_are_known_by_their_beginning(tmp_path: Path) -> Non
         ("a.org+8080/x.html", "https://a.org:8080/x.html"),
         ("a.org:80/x.html", "https://a.org:80/x.html"),
         ("a.org/cafe\u0301.html", "https://a.org/caf%C3%A9.html"),
+        ("a.org/a\nb\t#.html", "https://a.org/a%0Ab%09%23.html"),
+        ("a.org/x ", "https://a.org/x%20"),
     ],
 )
 def test_names_of_files_are_urls_of_pages(tmp_path: Path, path: str, url: str) -> None:
