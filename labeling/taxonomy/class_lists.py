@@ -43,6 +43,9 @@ LISTED = ("labels", "label_names", "classes", "class_names", "categories", "titl
 LISTS = ("categories", "id2label", "names", "classes", "labels", "label2id")
 """Keys of files whose value is the list of classes, of COCO, Hugging Face and Ultralytics."""
 
+MAX_HEADER = 10_000
+"""Characters of a header; a longer first line is a name."""
+
 MAX_YAML = 4 << 20
 """Characters of a YAML file; its reader is slow."""
 
@@ -109,7 +112,8 @@ def _without_indices(texts: Sequence[str]) -> Sequence[str]:
 def read_table(lines: Lines, where: str) -> Iterator[Label]:
     """Read a table with a column of names and others of `KEYS`, or with one column and no header.
 
-    Commas, tabs or semicolons separate columns, ``|`` or ``;`` several names or parents in a cell.
+    Commas, tabs, semicolons or bars separate columns, ``|`` or ``;`` several names or parents in a
+    cell.
     """
     texts = list(lines)
     delimiter = delimiter_of(texts[0][1], _is_header) if texts else ","
@@ -123,6 +127,8 @@ def read_table(lines: Lines, where: str) -> Iterator[Label]:
     if "name" not in map(_ours, header):
         header = ["name" if _key(column) in LISTED else column for column in header]
     header = [column.strip() for column in header]
+    if again := [column for column in header if _ours(column) and header.count(column) > 1]:
+        raise bad_line(f"a table has the column {again[0]!r} twice", f"{where}:1", texts[0][1])
     table = []
     for number, row in rows[1:]:
         if len(row) != len(header):
@@ -149,7 +155,9 @@ def is_table(first: str) -> bool:
     def is_header(columns: list[str]) -> bool:
         return len(columns) > 1 and all(map(_ours, columns)) and _is_header(columns)
 
-    return any(is_header(next(csv.reader([first], delimiter=sign), [])) for sign in ",\t;")
+    if len(first) > MAX_HEADER:
+        return False
+    return any(is_header(next(csv.reader([first], delimiter=sign), [])) for sign in ",\t;|")
 
 
 def read_json(lines: Lines, where: str) -> Iterator[Label]:
@@ -164,7 +172,7 @@ def read_yaml(lines: Lines, where: str) -> Iterator[Label]:
     """Read the names of a data set of Ultralytics, or what `read_json` reads, from YAML."""
     import yaml  # type: ignore[import-untyped]  # here: few taxonomies are in YAML
 
-    # The base loader leaves all values texts: a class may be called "no".
+    # The base loader leaves all values texts but nulls: a class may be called "no".
     class Loader(yaml.BaseLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
             value: dict[str, Any] = super().construct_mapping(node, deep)
@@ -175,6 +183,8 @@ def read_yaml(lines: Lines, where: str) -> Iterator[Label]:
                 )
             return value
 
+    Loader.add_implicit_resolver("null", re.compile(r"(~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
+    Loader.add_constructor("null", lambda loader, node: None)
     text = "".join(line for _, line in lines)
     try:
         if len(text) > MAX_YAML:

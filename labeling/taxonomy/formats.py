@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from labeling.errors import InputError
+from labeling.keys.missing import is_null
 from labeling.taxonomy.class_lists import (
     KEYS,
     is_table,
@@ -83,7 +84,7 @@ def read_edges(lines: Lines, where: str) -> Iterator[Label]:
         row = [cell.strip() for cell in written]
         if not any(row):
             continue
-        if len(row) != len(header) or not row[0]:
+        if len(row) != len(header) or is_null(row[0]):
             raise bad_line(
                 "a row of an edge list has missing columns", f"{where}:{number}", str(row)
             )
@@ -95,8 +96,8 @@ def read_edges(lines: Lines, where: str) -> Iterator[Label]:
             )
         seen[tuple(row)] = number
         first.setdefault(row[0], number)
-        parents[row[0]] |= dict.fromkeys(filter(None, row[1:2]))
-        names[row[0]] |= dict.fromkeys(filter(None, row[2:]))
+        parents[row[0]] |= dict.fromkeys(parent for parent in row[1:2] if not is_null(parent))
+        names[row[0]] |= dict.fromkeys(name for name in row[2:] if not is_null(name))
     for child, number in first.items():
         yield Label(
             child, tuple((n, "") for n in names[child]), tuple(parents[child]), None, number

@@ -45,9 +45,9 @@ def repeated(keys: Iterable[Any]) -> Any:
 def delimiter_of(line: str, is_header: Callable[[list[str]], bool]) -> str:
     """Return the sign that splits a line into the columns of a header; a comma if none does.
 
-    It is a comma, a tab, or the semicolon of spreadsheets whose decimals have commas.
+    It is a comma, a tab, the semicolon of spreadsheets whose decimals have commas, or a bar.
     """
-    columns = {sign: [name.strip(' "') for name in line.strip().split(sign)] for sign in ",\t;"}
+    columns = {sign: [name.strip(' "') for name in line.strip().split(sign)] for sign in ",\t;|"}
     return next((sign for sign, names in columns.items() if is_header(names)), ",")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import lzma
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from pathlib import Path
@@ -23,6 +25,12 @@ MAX_LINE_BYTES = 64 << 20
 """Bytes of a line; the hierarchy of Open Images may be a single one."""
 
 
+_OPENERS: Mapping[str, Callable[[Path], BufferedIOBase]] = {
+    ".gz": gzip.GzipFile,
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+}
+
 _CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")
 
 
@@ -33,7 +41,7 @@ class TaxonomyFiles:
     Parameters
     ----------
     path
-        The file of labels, packed with gzip if its name ends in ``.gz``.
+        The file of labels, packed if its name ends in ``.gz``, ``.bz2`` or ``.xz``.
     format
         A key of `labeling.taxonomy.formats.FORMATS`; ``auto`` decides by the name and the first
         line.
@@ -132,7 +140,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     return InputError(
         "the taxonomy cannot be read",
         facts={"file": path, "cause": error},
-        help="save it as UTF-8" if isinstance(error, UnicodeDecodeError) else remedy,
+        help="save it as UTF-8, unpacked" if isinstance(error, UnicodeDecodeError) else remedy,
     )
 
 
@@ -175,7 +183,8 @@ def format_of(files: TaxonomyFiles) -> str:
             facts={"file": files.path, "format": files.format},
             help=f"formats are auto, {', '.join(FORMATS)}",
         )
-    name = files.path.name.lower().removesuffix(".gz")
+    whole = files.path.name.lower()
+    name = next((whole.removesuffix(e) for e in _OPENERS if whole.endswith(e)), whole)
     first = next((text for _, text in _lines(files.path)), "")
     for known, of in FORMATS.items():
         if of.is_like(name, first) or (of.has_hierarchy and files.hierarchy is not None):
@@ -206,9 +215,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 for part in _CARRIAGE_RETURN.split(text) if "\r" in text else (text,):
                     if part.strip():
                         yield number, part
-    except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise _unreadable(path, error) from error
 
 
 def _open(path: Path) -> BufferedIOBase:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+    opener = _OPENERS.get(path.suffix.lower())
+    return path.open("rb") if opener is None else opener(path)

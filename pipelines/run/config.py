@@ -25,7 +25,7 @@ SUPPORT_ONLY = ("linked", "page")
 class TaxonomyInput(Section):
     """The labels."""
 
-    path: str = Field(description="file of labels, also with .gz")
+    path: str = Field(description="file of labels, also packed (.gz, .bz2, .xz)")
     format: Literal[
         "auto",
         "jsonl",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,28 @@ def test_the_remedy_for_repeated_ids_is_that_of_the_format(
     with pytest.raises(InputError, match="more than once") as caught:
         read_taxonomy(tmp_path / name)
     assert remedy in caught.value.help
+
+
+def test_a_table_with_bars_between_columns_is_read(tmp_path: Path) -> None:
+    text = "id|name|parent\ncat|cat;kitty|pet\npet|pet|\n"
+    assert labels(tmp_path / "a.csv", text) == {"cat": ["cat", "kitty"], "pet": ["pet"]}
+    assert labels(tmp_path / "a.txt", text) == {"cat": ["cat", "kitty"], "pet": ["pet"]}
+
+
+def test_a_column_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'name' twice"):
+        labels(tmp_path / "a.csv", "id,name,name\ncat,cat,kitty\n")
+    assert labels(tmp_path / "a.csv", "id,name,,\ncat,cat,,\n") == {"cat": ["cat"]}
+
+
+@pytest.mark.parametrize("null", ["~", "null", "Null", "NULL", ""])
+def test_a_null_in_yaml_is_not_a_class(tmp_path: Path, null: str) -> None:
+    with pytest.raises(InputError, match="has no name"):
+        labels(tmp_path / "a.yaml", f"names:\n  0: cat\n  1: {null}\n")
+    assert labels(tmp_path / "a.yaml", "names: ['null', no]\n") == {"null": ["null"], "no": ["no"]}
+
+
+@pytest.mark.parametrize("ending", ["txt", "csv", "names"])
+def test_a_line_of_any_length_is_a_name_or_refused(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(InputError) if ending == "csv" else nullcontext():
+        labels(tmp_path / f"a.{ending}", "x" * 200_000 + "\ncat\n")

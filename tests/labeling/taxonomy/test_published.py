@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import json
+import lzma
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -207,3 +210,28 @@ def test_any_bytes_are_read_or_refused(
     path.write_bytes(content)
     with contextlib.suppress(InputError):
         assert len(read_taxonomy(path))
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("XZ", lzma.compress)]
+)
+def test_a_taxonomy_may_be_packed(
+    tmp_path: Path, ending: str, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / f"a.csv.{ending}"
+    packed = pack(b"id,name\n" + b"".join(b"%d,name %d\n" % (n, n) for n in range(500)))
+    path.write_bytes(packed)
+    assert len(read_taxonomy(path)) == 500
+    path.write_bytes(packed[:-20])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_taxonomy(path)
+
+
+def test_null_in_a_list_of_edges_is_not_a_label(tmp_path: Path) -> None:
+    path = tmp_path / "edges.csv"
+    path.write_text("child,parent,name\ncat,pet,N/A\npet,null,pet\n")
+    taxonomy = read_taxonomy(path)
+    assert (taxonomy.names, taxonomy.parents) == (((), (("pet", ""),)), ((1,), ()))
+    path.write_text("child,parent\nnull,pet\npet,\n")
+    with pytest.raises(InputError, match="missing columns"):
+        read_taxonomy(path)
