@@ -30,7 +30,7 @@ from tests.labeling.warcs import (
 )
 
 
-def packed(content: bytes) -> bytes:
+def gzipped(content: bytes) -> bytes:
     """Return gzip without a time, which would differ between the processes of a test run."""
     return gzip.compress(content, mtime=0)
 
@@ -141,8 +141,8 @@ def test_a_wrong_offset_gives_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
-        (packed(PAGE.body), (("Content-Encoding", "gzip"),)),
-        (packed(packed(PAGE.body)), (("Content-Encoding", "gzip, gzip"),)),
+        (gzipped(PAGE.body), (("Content-Encoding", "gzip"),)),
+        (gzipped(gzipped(PAGE.body)), (("Content-Encoding", "gzip, gzip"),)),
         (PAGE.body, (("Content-Encoding", "gzip"),)),
         (PAGE.body, (("Transfer-Encoding", "chunked"),)),
         (CHUNKED, (("Transfer-Encoding", "chunked"),)),
@@ -198,7 +198,7 @@ def test_damage_to_one_record_leaves_the_others(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     pages = [PAGE._replace(url=f"http://a.org/{i}.html") for i in range(8)]
-    parts = [packed(record(page)) for page in pages]
+    parts = [gzipped(record(page)) for page in pages]
     hurt = data.draw(st.integers(0, 7))
     offset = data.draw(st.integers(12, len(parts[hurt]) - 1))
     bad = bytearray(parts[hurt])
@@ -264,7 +264,7 @@ def test_a_response_is_read_whatever_type_its_record_has(tmp_path: Path, fields:
 
 
 @pytest.mark.parametrize("name", ["x.warc", "x.warc.gz", "x.arc", "x.arc.gz", "x.wat"])
-@pytest.mark.parametrize("content", [b"", b"\r\n\r\n", packed(b"")])
+@pytest.mark.parametrize("content", [b"", b"\r\n\r\n", gzipped(b"")])
 def test_an_archive_without_records_is_one_reject(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
@@ -274,7 +274,7 @@ def test_an_archive_without_records_is_one_reject(
 
 
 CUT = [
-    PAGE._replace(body=packed(PAGE.body)[:-9], headers=(("Content-Encoding", "gzip"),)),
+    PAGE._replace(body=gzipped(PAGE.body)[:-9], headers=(("Content-Encoding", "gzip"),)),
     PAGE._replace(body=CHUNKED[:-20], headers=(("Transfer-Encoding", "chunked"),)),
     PAGE._replace(headers=(("Content-Length", "5000"),)),
 ]
@@ -493,7 +493,7 @@ def test_the_case_of_names_may_differ_in_one_file_and_damage_costs_a_record(
 
 
 def test_records_of_other_names_in_one_member_are_one_reject(tmp_path: Path) -> None:
-    content = packed(b"".join(in_other_case(record(page)) for page in (PAGE, PAGE)))
+    content = gzipped(b"".join(in_other_case(record(page)) for page in (PAGE, PAGE)))
     (tmp_path / "x.warc.gz").write_bytes(content)
     items = list(read_records(tmp_path / "x.warc.gz", lambda status, mime: True))
     assert isinstance(items[0], Record) and isinstance(items[1], Broken)

@@ -10,7 +10,7 @@ from labeling.readers.web_archives import codings
 from labeling.readers.web_archives.codings import MAX_BYTES, Decoded, undone
 
 
-def packed(content: bytes) -> bytes:
+def gzipped(content: bytes) -> bytes:
     """Return gzip without a time, which would differ between the processes of a test run."""
     return gzip.compress(content, mtime=0)
 
@@ -37,15 +37,15 @@ def test_chunks_are_joined_as_servers_write_them(chunks: bytes) -> None:
 @pytest.mark.parametrize(
     ("names", "stored"),
     [
-        (["gzip"], packed(PAGE)),
-        (["x-gzip"], packed(PAGE[:99]) + packed(PAGE[99:])),
-        (["gzip"], packed(PAGE) + b"padding"),
-        (["gzip"], packed(packed(PAGE))),
-        ([""], packed(PAGE)),
+        (["gzip"], gzipped(PAGE)),
+        (["x-gzip"], gzipped(PAGE[:99]) + gzipped(PAGE[99:])),
+        (["gzip"], gzipped(PAGE) + b"padding"),
+        (["gzip"], gzipped(gzipped(PAGE))),
+        ([""], gzipped(PAGE)),
         (["deflate"], zlib.compress(PAGE)),
         (["deflate"], RAW),
         (["zstd"], zstandard.compress(PAGE)),
-        (["gzip", "chunked"], b"%x\n%s\n0\n\n" % (len(packed(PAGE)), packed(PAGE))),
+        (["gzip", "chunked"], b"%x\n%s\n0\n\n" % (len(gzipped(PAGE)), gzipped(PAGE))),
     ],
 )
 def test_a_whole_body_is_decoded_without_damage(names: list[str], stored: bytes) -> None:
@@ -67,9 +67,9 @@ def test_a_body_that_is_stored_decoded_stays(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "stored"),
     [
-        ("gzip", packed(PAGE)[:-1]),
-        ("gzip", packed(PAGE)[:3000]),
-        ("gzip", packed(PAGE)[:-5] + b"\xff" * 5),
+        ("gzip", gzipped(PAGE)[:-1]),
+        ("gzip", gzipped(PAGE)[:3000]),
+        ("gzip", gzipped(PAGE)[:-5] + b"\xff" * 5),
         ("deflate", zlib.compress(PAGE)[:-2]),
         ("deflate", RAW[:-2]),
         ("zstd", zstandard.compress(PAGE)[:-1]),
@@ -92,5 +92,5 @@ def test_a_coding_that_is_not_known_leaves_nothing() -> None:
 def test_codings_and_members_without_end_are_not_undone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert undone(PAGE, ["gzip"] * 4, MAX_BYTES) is None
     monkeypatch.setattr(codings, "MAX_MEMBERS", 3)
-    decoded = undone(packed(b"a") * 5, ["gzip"], MAX_BYTES)
+    decoded = undone(gzipped(b"a") * 5, ["gzip"], MAX_BYTES)
     assert decoded == Decoded(b"aaa", "gzip: more than 3 members")
