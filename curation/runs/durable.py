@@ -100,7 +100,17 @@ def reporting_write_errors(
     try:
         yield
     except OSError as error:
+        if (interrupt := _interrupt_before(error)) is not None:
+            raise interrupt from error
         raise write_error(name, directory, error, bytes_needed()) from error
+
+
+def _interrupt_before(error: BaseException) -> KeyboardInterrupt | None:
+    """Return the interrupt in whose clean-up an error arose, such as a file closed twice."""
+    before = error.__context__
+    if before is None or isinstance(before, KeyboardInterrupt):
+        return before
+    return _interrupt_before(before)
 
 
 def write_error(name: str, path: Path, error: OSError, n_needed: int = 0) -> InputError:

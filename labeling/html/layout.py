@@ -24,7 +24,7 @@ _LEFT_OUT = (
 )
 # An element that holds only text is passed over in one step.
 _TAG = re.compile(
-    rf"<(?:([a-z][a-z0-9]*+)(?=[\s>])[^<>]*+>[^<]*+</\1>"
+    rf"<(?=[/a-z])(?:([a-z][a-z0-9]*+)(?=[\s>])[^<>]*+>[^<]*+</\1>"
     rf"|(/?(?!(?:{_LEFT_OUT})[\s/>])[a-z][^\s/<>]*+)[^<>]*+>)",
     re.ASCII | re.IGNORECASE,
 )

@@ -27,7 +27,7 @@ _APART = re.compile(r"[A-Za-z](?:%C[CD]%[89AB][0-9A-F])+")
 """A letter and its accents after it, U+0300 to U+036F."""
 
 _OF_FILE = re.compile(rf"%3F|@|\.\d{{1,4}}\Z|{_APART.pattern}")
-_NOT_IN_URLS = re.compile(r"[\0-\x1f#\\]| (?= *\Z)")
+_NOT_IN_URLS = re.compile(r"[\0-\x1f#\\]")
 """Characters of names that a parser of URLs would drop or read otherwise."""
 
 _PORT = re.compile(r"\+(?=\d+\Z)")
@@ -76,6 +76,8 @@ def page_url(path: str) -> str:
         name = name.removesuffix("index.html")
     escaped = f"{name}?{query}" if query else name
     escaped = _NOT_IN_URLS.sub(lambda character: f"%{ord(character[0]):02X}", escaped)
+    trimmed = escaped.rstrip(" ")
+    escaped = trimmed + "%20" * (len(escaped) - len(trimmed))
     return f"https://{_PORT.sub(':', host)}/{escaped}"
 
 
