@@ -123,7 +123,8 @@ def precision_interval(
 
     Pairs that were asked and not answered are counted as wrong for the lower bound and as right for
     the upper one, because people do not leave pairs out at random: the bounds hold whatever their
-    verdicts would be (Horowitz & Manski 1995). The estimate is of the others.
+    verdicts would be (Horowitz & Manski 1995), nearly so where the effective number of audits
+    depends on the verdicts. The estimate is of the others, whose interval is never wider.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def precision_interval(
     answered = _interval(correct[known], p_inclusion[known], stratum[known], n_kept, confidence)
     worst = _interval(correct & known, p_inclusion, stratum, n_kept, confidence)
     best = _interval(correct | unknown, p_inclusion, stratum, n_kept, confidence)
-    return replace(answered, low=worst.low, high=best.high)
+    return replace(answered, low=min(answered.low, worst.low), high=max(answered.high, best.high))
 
 
 def _interval(

@@ -203,6 +203,8 @@ def test_the_bounds_hold_whatever_the_missing_verdicts_are(verdicts, random):
     assert stated.low <= whole.low + 1e-9
     assert stated.high >= whole.high - 1e-9
     known = precision_interval(correct[~unknown], p[~unknown])
+    assert stated.low <= known.low
+    assert stated.high >= known.high
     assert stated.n_audits == known.n_audits
     assert stated.estimate == known.estimate or not known.n_audits
 
