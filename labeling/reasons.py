@@ -9,7 +9,7 @@ INPUT_REASONS: Mapping[str, str] = MappingProxyType(
     {
         "truncated": "a file or record that is cut or damaged: what precedes it is used",
         "bad_file": "a file that cannot be read at all",
-        "bad_row": "a row or line that cannot be read, or with a malformed value",
+        "bad_row": "a row or line that cannot be read, with a malformed value or a key twice",
         "no_image": "a row or sample without an image",
         "image_missing": "an image by a path or on a page of a site, without a file",
         "empty_image": "an image of no bytes",
@@ -23,7 +23,7 @@ INPUT_REASONS: Mapping[str, str] = MappingProxyType(
         "unknown_vertex": "an edge of which a vertex is not among the vertices",
         "incomplete_sample": "a sample of a WebDataset without any of the texts",
         "duplicate_key": "a sample with the key, or a member with the name, of an earlier one",
-        "bad_text": "a text of a sample that is not UTF-8 or JSON",
+        "bad_text": "a text of a sample that is not UTF-8 or JSON, or is twice in it",
         "bad_member": "a member of a tar with a damaged header",
         "ignored_members": "links and sparse files of a tar, and what operating systems add",
         "bad_record": "a record or page that cannot be parsed or unpacked",

@@ -7,13 +7,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from labeling.json_objects import with_repeated
+
 MAX_ITEMS = 10_000
 """Items of a page's JSON-LD that are read."""
 
 _MAX_VALUES = 100
 """Values of a property that are read."""
 
-_DECODER = json.JSONDecoder(strict=False)
+_DECODER = json.JSONDecoder(strict=False, object_pairs_hook=with_repeated)
 _NOISE = re.compile(
     r"""(?P<text>"(?:[^"\\]++|\\.)*+"?+) | ,(?=\s*+[}\]]) | <!\[CDATA\[ | \]\]> | <!-- | -->
     | /\*.*?(?:\*/|\Z) | //[^\r\n<]*+ """,
@@ -74,7 +76,7 @@ def described_images(
 def _parsed(script: str) -> Any:
     """Return the content of a script, or a list of the contents of several in it."""
     try:
-        return json.loads(script, strict=False)
+        return json.loads(script, strict=False, object_pairs_hook=with_repeated)
     except ValueError:
         script = _NOISE.sub(lambda part: part["text"] or "", script).strip("\ufeff; \t\r\n")
         script = script.replace("\\'", "'")

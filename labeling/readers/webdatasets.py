@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from labeling.errors import InputError
 from labeling.html.page import Text
+from labeling.json_objects import with_repeated
 from labeling.keys import ids
 from labeling.keys.missing import is_null
 from labeling.keys.urls import host_of
@@ -80,9 +81,9 @@ def read_webdataset(
         (``incomplete_sample``), with an image that is empty (``empty_image``) or above the size
         limit (``too_large``), with the key of an earlier one of its tar (``duplicate_key``) or
         without a text that can be read is a reject, and so is each text that is too large or is not
-        UTF-8 or JSON (``bad_text``), and members with the name of others of their sample
-        (``duplicate_key``). Samples whose texts are empty are skips (``no_text``), and so
-        are all images of a sample but one (``further_image``). A damaged header
+        UTF-8 or JSON, or occurs twice in it (``bad_text``), and members with the name of others of
+        their sample (``duplicate_key``). Samples whose texts are empty are skips (``no_text``), and
+        so are all images of a sample but one (``further_image``). A damaged header
         is a ``bad_member``, and a file that is cut is ``truncated``. Links and sparse files, and
         members that macOS, Windows and pax add, are ignored, and counted in one reject,
         ``ignored_members``.
@@ -166,6 +167,7 @@ def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str
     """Add the image of a sample and its texts, or a reject; return whether there is one of them."""
     where = f"{name}#{sample.key}"
     image = next((sample.members[e] for e in IMAGE_ENDINGS if e in sample.members), None)
+    bad: Mapping[str, str] = {}
     try:
         if image is None:
             raise _Rejected("no_image")
@@ -176,7 +178,7 @@ def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str
         if not content:
             raise _Rejected("empty_image")
     except _Rejected as reason:
-        rows.reject(where[:300], str(reason), ", ".join(sample.members))
+        rows.reject(where[:300], str(reason), ", ".join(bad or sample.members))
         return True
     for member, reason_of_text in bad.items():
         rows.reject(where[:300], reason_of_text, member)
@@ -215,7 +217,7 @@ def _texts(sample: _Sample, columns: Mapping[str, str]) -> tuple[dict[str, str],
 def _decoded(content: bytes, is_json: bool) -> Any:
     try:
         text = content.decode("utf-8-sig")
-        decoded = json.loads(text) if is_json else text
+        decoded = json.loads(text, object_pairs_hook=with_repeated) if is_json else text
     except (ValueError, RecursionError):
         raise _Rejected("bad_text") from None
     if is_json and not isinstance(decoded, dict):

@@ -8,12 +8,13 @@ are kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from labeling.json_objects import Repeated, with_repeated
 from labeling.readers.table_files.rows import BadRow, MissingColumn, Rows
 from labeling.readers.table_files.text_files import Lines, text_lines
 
@@ -47,9 +48,11 @@ def _rows(block: Lines, wanted: Sequence[str]) -> tuple[Rows, set[str]]:
     for position, line in enumerate(block.content.split(b"\n"), block.first - 1):
         if not line.strip():
             continue
-        row = _row(line, wanted)
-        if row is None:
-            bad.append(BadRow(position, "bad_row", line.decode("utf-8", "backslashreplace")))
+        row = _row(line)
+        problem = "" if row is None else _problem(row, wanted)
+        if row is None or problem:
+            text = line.decode("utf-8", "backslashreplace")
+            bad.append(BadRow(position, "bad_row", problem + text))
             continue
         keys.update(row.keys() & values.keys() if positions else row)
         positions.append(position)
@@ -60,20 +63,32 @@ def _rows(block: Lines, wanted: Sequence[str]) -> tuple[Rows, set[str]]:
     return Rows(table, np.array(positions, np.int64), bad), keys
 
 
-def _row(line: bytes, wanted: Sequence[str]) -> dict[str, object] | None:
-    """Return the object of a line; None for anything else, or if a wanted value is not plain."""
+def _row(line: bytes) -> dict[str, object] | None:
+    """Return the object of a line; None for anything else."""
     try:
-        row = json.loads(line, parse_constant=_constant)
+        row = _DECODER.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(row, dict):
-        return None
-    return None if any(isinstance(row.get(name), dict | list) for name in wanted) else row
+    return row if isinstance(row, dict) else None
+
+
+def _problem(row: Mapping[str, object], wanted: Sequence[str]) -> str:
+    """Return what is wrong with the wanted values of a row, an empty text if all are plain."""
+    for name in wanted:
+        value = row.get(name)
+        if isinstance(value, dict | list):
+            kind = "occurs twice" if isinstance(value, Repeated) else "is nested"
+            return f"{name!r} {kind}: "
+    return ""
 
 
 def _constant(name: str) -> str | None:
     """Return a number of JSON that is not finite as text; NaN is a missing value."""
     return None if name == "NaN" else name
+
+
+_DECODER = json.JSONDecoder(parse_constant=_constant, object_pairs_hook=with_repeated)
+"""Made once: `json.loads` with options makes one for each line, which takes as long as a line."""
 
 
 def _column(values: list[object]) -> pa.Array:

@@ -13,6 +13,7 @@ from fastwarc.warc import WarcRecord, WarcRecordType
 from labeling.html.image_tags import MAX_IMAGES
 from labeling.html.page import MAX_LINKS, Link, Page, PageImage, Text, filename_words
 from labeling.html.references import image_references
+from labeling.json_objects import with_repeated
 from labeling.keys.urls import Resolver, serialised
 from labeling.readers.web_archives.http import Broken, Unused, content_type
 from labeling.readers.web_archives.warc import read_warc
@@ -55,7 +56,7 @@ def _read(record: WarcRecord, offset: int) -> tuple[int, Page] | Unused | Broken
     if record.record_type != WarcRecordType.metadata:
         return Unused(f"{record.record_type} record")
     try:
-        page = _page(json.loads(content))
+        page = _page(json.loads(content, object_pairs_hook=with_repeated))
     except (ValueError, RecursionError, AttributeError, TypeError) as error:
         return Broken(offset, "bad_record", str(error))
     if isinstance(page, Unused):
@@ -116,7 +117,8 @@ def _kind(record_type: str | None, headers: dict[str, Any]) -> str:
     """Return the kind of another record than a page: its media type, or its own type."""
     if record_type not in (None, "response"):
         return f"{record_type} record"
-    return content_type(headers.get("Content-Type"))[0] or "no type"
+    media_type = headers.get("Content-Type")
+    return content_type(media_type if isinstance(media_type, str) else None)[0] or "no type"
 
 
 def _first(

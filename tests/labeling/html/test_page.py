@@ -154,6 +154,16 @@ def test_values_of_linked_data_may_be_arrays_and_objects(item: dict[str, object]
     assert texts_of(image)["json_ld"] == "Blue cup"
 
 
+def test_all_values_of_a_key_that_occurs_twice_in_linked_data_are_read() -> None:
+    item = '{"image": ["/a.jpg"], "name": "Blue cup", "image": "/b.jpg", "name": "Mug"}'
+    script = f'<script type="application/ld+json">{item}</script>'
+    images = read_page(script.encode(), "https://a.org/").images
+    assert [image.url for image in images] == ["https://a.org/a.jpg", "https://a.org/b.jpg"]
+    for image in images:
+        texts = [text.text for text in image.texts if text.source == "json_ld"]
+        assert texts == ["Blue cup", "Mug"]
+
+
 def test_linked_data_that_cannot_be_read_is_counted() -> None:
     page = read_page(b"<script type=application/ld+json> {a </script>", "https://a.org/")
     assert page.losses == (("bad_json_ld", "{a"),)

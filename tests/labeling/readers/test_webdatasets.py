@@ -335,3 +335,16 @@ def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, content
     path.write_bytes(b"\x01" + content)
     with pytest.raises(InputError):
         read(path, {"alt": "txt"})
+
+
+def test_a_key_that_occurs_twice_in_a_json_member_costs_its_text(tmp_path: Path) -> None:
+    twice = b'{"title": "a cat", "title": "a dog", "n": 1, "n": 2}'
+    members = [*WHOLE[:2], ("00000.json", twice), ("1.jpg", b"x"), ("1.json", twice)]
+    path = write(tmp_path / "0.tar", members)
+    tables = read(path, {"alt": "txt", "title": "json.title", "caption": "json.caption"})
+    assert [row["text"] for row in tables["signals"]] == ["a cat \u00e9"]
+    rejects = [(row["where"], row["reason"], row["value"]) for row in tables["rejects"]]
+    assert rejects == [
+        ("in/0.tar#00000", "bad_text", "json.title"),
+        ("in/0.tar#1", "bad_text", "json.title"),
+    ]

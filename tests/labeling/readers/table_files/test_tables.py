@@ -434,3 +434,20 @@ def test_kinds_of_values_and_keys_may_change_within_json_lines(
     ]
     path.write_text("\n".join(lines))
     assert everything(path, BASIC)["signals"]["text"].to_pylist() == ["1", "b"]
+
+
+def test_a_key_that_occurs_twice_in_a_json_line_costs_the_row_where_it_is_read(
+    folder: Path,
+) -> None:
+    path = folder / "twice.jsonl"
+    lines = [
+        '{"file": "a.jpg", "words": "a cat", "n": 1, "n": 2}',
+        '{"file": "a.jpg", "words": "a cat", "words": null}',
+        '{"file": "a.jpg", "words": "a dog", "more": {"words": 1, "words": 2}}',
+    ]
+    path.write_text("\n".join(lines))
+    tables = everything(path, BASIC)
+    assert tables["signals"]["text"].to_pylist() == ["a cat", "a dog"]
+    (reject,) = tables["rejects"].to_pylist()
+    assert (reject["where"], reject["reason"]) == ("twice.jsonl:2", "bad_row")
+    assert reject["value"] == "'words' occurs twice: " + lines[1]

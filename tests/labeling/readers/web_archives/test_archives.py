@@ -422,6 +422,16 @@ def test_an_odd_entry_of_wat_costs_that_entry(tmp_path: Path, odd: dict[str, obj
     assert tables["rejects"]["reason"].to_pylist() == ["bad_entry"]
 
 
+def test_a_text_that_occurs_twice_in_wat_is_an_odd_entry(tmp_path: Path) -> None:
+    written = metadata({"Links": [IMAGE_OF_WAT | {"alb": "pear"}]})
+    (tmp_path / "x.wat").write_bytes(written.replace(b'"alb"', b'"alt"'))
+    tables = tables_of(tmp_path / "x.wat")
+    assert tables["placements"].num_rows == 1
+    assert tables["signals"].num_rows == 0
+    (reject,) = tables["rejects"].to_pylist()
+    assert (reject["reason"], reject["value"]) == ("bad_entry", '["apple", "pear"]')
+
+
 def test_wat_is_read_as_the_archive_that_it_describes(tmp_path: Path) -> None:
     metas = [{"name": "Description", "content": "Red"}, {"name": "description", "content": "Blue"}]
     html: dict[str, object] = {"Head": {"Metas": metas}, "Links": [IMAGE_OF_WAT]}
