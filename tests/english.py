@@ -102,16 +102,16 @@ def texts_of(path: Path) -> list[Text]:
     source = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         return [Text(path, 1, "page", source)]
-    tree = ast.parse(source)
-    strings = _strings(path, tree)
+    nodes = list(ast.walk(ast.parse(source)))
+    strings = _strings(path, nodes)
     if path.is_relative_to(ROOT / TESTS):
         strings = (text for text in strings if text.kind != "message")
-    return [*strings, *_names(path, tree), *_comments(path, source)]
+    return [*strings, *_names(path, nodes), *_comments(path, source)]
 
 
-def _names(path: Path, tree: ast.Module) -> Iterator[Text]:
+def _names(path: Path, nodes: list[ast.AST]) -> Iterator[Text]:
     """Yield the names that a file gives to functions, arguments and variables, as words."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.FunctionDef(name=name) | ast.arg(arg=name):
                 yield Text(path, node.lineno, "name", name.replace("_", " ").strip())
@@ -119,15 +119,15 @@ def _names(path: Path, tree: ast.Module) -> Iterator[Text]:
                 yield Text(path, node.lineno, "name", name.replace("_", " ").strip())
 
 
-def _strings(path: Path, tree: ast.Module) -> Iterator[Text]:
+def _strings(path: Path, nodes: list[ast.AST]) -> Iterator[Text]:
     docstrings = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 docstrings.add(first.value)
     parts = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.JoinedStr):
             parts.update(node.values)
             text = "".join(v.value if isinstance(v, ast.Constant) else "_" for v in node.values)

@@ -140,8 +140,9 @@ def _members(node: ast.ClassDef) -> set[str] | None:
 
 
 def _words(tree: ast.Module) -> Iterator[str]:
-    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from () if node in docstrings else NAME.findall(node.value)
         for attribute in ("id", "attr", "arg", "name", "asname", "module"):

@@ -17,8 +17,8 @@ they were read. Other splits of the same input give another order; a kernel whos
 depend on it sorts.
 
 A finished split and a finished bucket are never done again (see `pipelines.shuffle.markers`). The
-pipeline has only what every runner does right: Create, Reshuffle, ParDo and GroupByKey, with one
-terminal branch. Errors are written as files by the step that meets them.
+pipeline has only what every runner does right: Create, ParDo and GroupByKey, with one terminal
+branch. Errors are written as files by the step that meets them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def united(splits: Sequence[Split]) -> Split:
 class Shuffle(beam.PTransform):
     """Read splits, shuffle their tables by key, reduce each bucket to files.
 
-    In: `Split`. Out: the number of each bucket written.
+    In: (number, `Split`), with numbers that differ. Out: the number of each bucket written.
 
     Parameters
     ----------
@@ -128,9 +128,11 @@ class Shuffle(beam.PTransform):
 
     def expand(self, splits: beam.PCollection) -> beam.PCollection:
         """Apply the shuffle."""
+        # Groups of distinct keys spread the splits over the workers as Reshuffle does, with a third
+        # of its transforms, which take longer than the work of a small pass.
         return (
             splits
-            | "Spread" >> beam.Reshuffle()
+            | "Spread" >> beam.GroupByKey()
             | "Map" >> beam.ParDo(_Map(self))
             | "Group" >> beam.GroupByKey()
             | "Reduce" >> beam.ParDo(_Reduce(self))
@@ -189,7 +191,8 @@ def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Seque
     pipeline = runners.pipeline(beam_options, min(len(splits), shuffle.n_buckets))
     try:
         with runners.interruptible(), pipeline:
-            _ = pipeline | beam.Create(list(splits)) | shuffle
+            numbered = pipeline | beam.Create(list(enumerate(splits)), reshuffle=False)
+            _ = numbered | shuffle
     except Exception as error:
         failures.raise_first(shuffle.work_dir)
         known = failures.from_engine(error, shuffle.work_dir)
@@ -235,8 +238,12 @@ class _Map(beam.DoFn):
     def __init__(self, shuffle: Shuffle) -> None:
         self._shuffle = shuffle
 
-    def process(self, split: Split) -> Iterator[tuple[int, Any]]:
-        split = Split(*split)
+    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[int, Any]]:
+        _, splits = element
+        for split in splits:
+            yield from self._pointers(Split(*split))
+
+    def _pointers(self, split: Split) -> Iterator[tuple[int, Any]]:
         groups = list(enumerate(self._shuffle.groups))
         try:
             if self._shuffle.carrier == "files":
