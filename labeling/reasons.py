@@ -13,6 +13,7 @@ INPUT_REASONS: Mapping[str, str] = MappingProxyType(
         "no_image": "a row or sample without an image",
         "image_missing": "an image by a path or on a page of a site, without a file",
         "empty_image": "an image of no bytes",
+        "lfs_pointer": "an image that is a pointer of Git LFS or git-annex to its content",
         "bad_weight": "a weight that is not a number from 0 to 1",
         "no_page": "a link without one of its pages",
         "unknown_kind": "an event of an unknown kind",

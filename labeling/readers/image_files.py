@@ -13,9 +13,16 @@ from labeling.keys import ids
 from labeling.keys.urls import authority, serialised
 from labeling.readers.site_names import file_names, host_of_folder
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
+from labeling.substitutes import N_START, is_pointer
 
 MAX_CACHED = 50_000
 """Images that a `Locator` caches."""
+
+LFS_POINTER = "lfs_pointer"
+"""Reason of a reject."""
+
+POINTER = ids.digest("pointer")
+"""Id of all files of images that are pointers of Git LFS or git-annex; they have no content."""
 
 MAX_ZIPPED_BYTES = 64 * 1024 * 1024
 """Bytes of an image in a zip file; a larger one is skipped."""
@@ -72,13 +79,16 @@ class Locator:
         if not url:
             is_web = reference.strip().lower().startswith("http")
             return None if is_web else Located(ids.digest(reference), reference, 0)
+        pointer = None
         for site in self._sites:
             for folder in self._folders(site).get(authority(url), ()):
                 for name in file_names(url):
                     located = self._in_site(site, f"{folder}/{name}")
                     if located is not None and located.n_bytes:
                         return located
-        return self._find_stored(url) or Located(ids.digest(url), url, 0)
+                    if located is not None and located.image_id == POINTER:
+                        pointer = located
+        return self._find_stored(url) or pointer or Located(ids.digest(url), url, 0)
 
     def with_template(self, template: str) -> Locator:
         """Return a finder of the same files, by another template."""
@@ -109,6 +119,8 @@ class Locator:
         content = read_zipped(self.base / site, path, MAX_ZIPPED_BYTES + 1)
         if content is None or len(content) > MAX_ZIPPED_BYTES:
             return None
+        if is_pointer(content[:N_START]):
+            return Located(POINTER, f"{site}#{path}", 0)
         return Located(ids.digest(content), f"{site}#{path}", len(content))
 
     def _read(self, path: str) -> Located | None:
@@ -121,6 +133,9 @@ class Locator:
             if not (self.base / location).is_file():
                 return None
             with (self.base / location).open("rb") as file:
+                if is_pointer(file.read(N_START)):
+                    return Located(POINTER, str(location), 0)
+                file.seek(0)
                 return Located(ids.digest_file(file), str(location), file.tell())
         except (OSError, ValueError):
             return None

@@ -11,7 +11,7 @@ import pyarrow as pa
 from labeling.html.page import Page, PageImage, Text
 from labeling.keys import ids
 from labeling.keys.urls import url_id
-from labeling.readers.image_files import Located
+from labeling.readers.image_files import LFS_POINTER, POINTER, Located
 from labeling.schemas import IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS, TableSchema
 
 Locate = Callable[[str], Located | None]
@@ -57,6 +57,9 @@ class PageRows:
         for image in page.images:
             located = _first_file(image, locate)
             if located is None:
+                continue
+            if located.image_id == POINTER:
+                self.reject(page.url, LFS_POINTER, image.url)
                 continue
             if located.n_bytes == 0 and missing_is_reject:
                 self.reject(page.url, "image_missing", image.url)

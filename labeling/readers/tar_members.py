@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple, Self
 
 from labeling.errors import UnreadableFile
 from labeling.readers.guard import PARSING_ERRORS, cause
+from labeling.substitutes import substitute
 
 BLOCK = 512
 
@@ -117,10 +118,11 @@ def _opened(path: Path, file: BinaryIO, n_bytes: int) -> tarfile.TarFile:
     except PARSING_ERRORS as error:
         if _next_header(file, BLOCK, MAX_START) < min(n_bytes, MAX_START):
             return tar
+        instead = substitute(start)
         raise UnreadableFile(
             "a WebDataset tar is damaged, compressed or empty",
-            facts={"file": path, "cause": cause(error)},
-            help="create the tar again, or remove it from the folder",
+            facts={"file": path, "cause": f"it is {instead.kind}" if instead else cause(error)},
+            help=instead.remedy if instead else "create it again, or remove it from the folder",
         ) from error
     return tar
 

@@ -19,10 +19,11 @@ from labeling.json_objects import with_repeated
 from labeling.keys import ids
 from labeling.keys.missing import is_null
 from labeling.keys.urls import host_of
-from labeling.readers.image_files import Located
+from labeling.readers.image_files import LFS_POINTER, Located
 from labeling.readers.page_rows import PageRows
 from labeling.readers.skips import NO_TEXT, skipped_rows
 from labeling.readers.tar_members import Damage, NextTar, shown, tar_members
+from labeling.substitutes import N_START, is_pointer
 
 IMAGE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif")
 FURTHER_IMAGE = "further_image"
@@ -78,15 +79,15 @@ def read_webdataset(
         Tables of `labeling.schemas` by name, in batches: pages, images, signals, placements,
         rejects and skips.
         A sample without an image (``no_image``), without any of the texts that `columns` names
-        (``incomplete_sample``), with an image that is empty (``empty_image``) or above the size
-        limit (``too_large``), with the key of an earlier one of its tar (``duplicate_key``) or
-        without a text that can be read is a reject, and so is each text that is too large or is not
-        UTF-8 or JSON, or occurs twice in it (``bad_text``), and members with the name of others of
-        their sample (``duplicate_key``). Samples whose texts are empty are skips (``no_text``), and
-        so are all images of a sample but one (``further_image``). A damaged header
-        is a ``bad_member``, and a file that is cut is ``truncated``. Links and sparse files, and
-        members that macOS, Windows and pax add, are ignored, and counted in one reject,
-        ``ignored_members``.
+        (``incomplete_sample``), with an image that is empty (``empty_image``), a pointer of Git LFS
+        (``lfs_pointer``) or above the size limit (``too_large``), with the key of an earlier one of
+        its tar (``duplicate_key``) or without a text that can be read is a reject, and so is each
+        text that is too large or is not UTF-8 or JSON, or occurs twice in it (``bad_text``), and
+        members with the name of others of their sample (``duplicate_key``). Samples whose texts are
+        empty are skips (``no_text``), and so are all images of a sample but one
+        (``further_image``). A damaged header is a ``bad_member``, and a file that is cut is
+        ``truncated``. Links and sparse files, and members that macOS, Windows and pax add, are
+        ignored, and counted in one reject, ``ignored_members``.
 
     Raises
     ------
@@ -177,6 +178,8 @@ def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str
         content = _content(sample.file, image, MAX_IMAGE_BYTES)
         if not content:
             raise _Rejected("empty_image")
+        if is_pointer(content[:N_START]):
+            raise _Rejected(LFS_POINTER)
     except _Rejected as reason:
         rows.reject(where[:300], str(reason), ", ".join(bad or sample.members))
         return True

@@ -16,6 +16,7 @@ from typing import IO, cast
 from labeling.errors import InputError
 from labeling.readers.folders import HIDDEN, is_hidden
 from labeling.readers.guard import PARSING_ERRORS, cause
+from labeling.substitutes import substitute_at
 
 ZIP_SUFFIX = ".zip"
 
@@ -62,10 +63,12 @@ def _names(path: Path) -> list[str]:
         infos = [info for info in _open(path).infolist() if info.filename]
         return [info.filename for info in infos if not info.is_dir()]
     except (OSError, *PARSING_ERRORS) as error:
+        instead = substitute_at(path)
+        remedy = "create it again, or name the folder that it was made from"
         raise InputError(
             "a zip file cannot be read",
-            facts={"file": path, "cause": error},
-            help="create it again, or name the folder that it was made from",
+            facts={"file": path, "cause": f"it is {instead.kind}" if instead else error},
+            help=instead.remedy if instead else remedy,
         ) from error
 
 

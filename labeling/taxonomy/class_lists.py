@@ -10,20 +10,16 @@ import csv
 import hashlib
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from labeling.errors import InputError
 from labeling.keys.missing import is_null
 from labeling.taxonomy.parsing import (
     Lines,
     bad_line,
     csv_rows,
     delimiter_of,
-    parse_json,
-    repeated,
 )
 from labeling.taxonomy.taxonomy import Label
 
@@ -40,19 +36,14 @@ KEYS = {
 LISTED = ("labels", "label_names", "classes", "class_names", "categories", "title", "titles")
 """Headers of names in tables that have none of those in `KEYS`."""
 
-LISTS = ("categories", "id2label", "names", "classes", "labels", "label2id")
-"""Keys of files whose value is the list of classes, of COCO, Hugging Face and Ultralytics."""
-
 MAX_HEADER = 10_000
 """Characters of a header; a longer first line is a name."""
-
-MAX_YAML = 4 << 20
-"""Characters of a YAML file; its reader is slow."""
 
 _OURS = {theirs: ours for ours, all_theirs in KEYS.items() for theirs in all_theirs}
 _SEVERAL = ("name", "synonyms", "parent")
 _INDEX = re.compile(r"(\d+)(?:\s*[:.,)]|\s+-(?=\s)|(?=\s))\s*(?=\S)", re.ASCII)
 _COMMENT = re.compile(r"#(?:\s|\Z)")
+_BRACKETS = re.compile(r"\{.*\}|\[.*\]")
 _SYNSET = re.compile(r"(n\d{8})[\s,:]+(.+)")
 
 Row = Mapping[str, Any]
@@ -87,14 +78,17 @@ def read_names(lines: Lines, where: str) -> Iterator[Label]:
     stripped = [(number, line.strip()) for number, line in lines]
     texts = [(number, text) for number, text in stripped if not _COMMENT.match(text)]
     n_comments = len(stripped) - len(texts)
+    if texts and _BRACKETS.fullmatch(texts[0][1] + texts[-1][1]):
+        message = "a list of names is an object or an array, as of JSON, YAML or Python"
+        raise bad_line(message, f"{where}:{texts[0][0]}", texts[0][1])
     notes = [f"comments (lines of # and a space): {n_comments:,}"] if n_comments else []
     if len(texts) > 1 and _is_header([texts[0][1]]):
         notes.append(f"line {texts[0][0]}: {texts[0][1]!r} is a header and no label")
         del texts[0]
     for (number, _), text in zip(texts, _without_indices([t for _, t in texts]), strict=True):
         synset = _SYNSET.fullmatch(text)
-        names = _split(synset[2] if synset else text, ",")
-        label = _label(synset[1] if synset else "", names, number, where)
+        names = split(synset[2] if synset else text, ",")
+        label = label_of(synset[1] if synset else "", names, number, where)
         yield replace(label, notes=tuple(notes))
         notes = []
 
@@ -134,9 +128,9 @@ def read_table(lines: Lines, where: str) -> Iterator[Label]:
         if len(row) != len(header):
             raise bad_line("a row lacks columns of the header", f"{where}:{number}", str(row))
         cells = dict(zip(header, row, strict=True))
-        many = {k: _split(v, "|;") for k, v in cells.items() if _ours(k) in _SEVERAL}
+        many = {k: split(v, "|;") for k, v in cells.items() if _ours(k) in _SEVERAL}
         table.append((number, cells | many))
-    yield from _labels(table, where)
+    yield from labels_of_rows(table, where)
 
 
 def _is_header(columns: Sequence[str]) -> bool:
@@ -160,80 +154,7 @@ def is_table(first: str) -> bool:
     return any(is_header(next(csv.reader([first], delimiter=sign), [])) for sign in ",\t;|")
 
 
-def read_json(lines: Lines, where: str) -> Iterator[Label]:
-    """Read COCO's categories, ImageNet's class index, or a list or an object of names.
-
-    The list may be the value of one of the keys `LISTS`.
-    """
-    yield from _read_any(parse_json("".join(text for _, text in lines), where), where)
-
-
-def read_yaml(lines: Lines, where: str) -> Iterator[Label]:
-    """Read the names of a data set of Ultralytics, or what `read_json` reads, from YAML."""
-    import yaml  # type: ignore[import-untyped]  # here: few taxonomies are in YAML
-
-    # The base loader leaves all values texts but nulls: a class may be called "no".
-    class Loader(yaml.BaseLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[str, Any]:
-            value: dict[str, Any] = super().construct_mapping(node, deep)
-            if len(value) < len(node.value):
-                key = repeated(getattr(key, "value", None) for key, _ in node.value)
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key!r} occurs twice", problem_mark=node.start_mark
-                )
-            return value
-
-    Loader.add_implicit_resolver("null", re.compile(r"(~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
-    Loader.add_constructor("null", lambda loader, node: None)
-    text = "".join(line for _, line in lines)
-    try:
-        if len(text) > MAX_YAML:
-            raise yaml.YAMLError(f"more than {MAX_YAML:,} characters")
-        value = yaml.load(text, Loader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(
-            "the taxonomy is not YAML",
-            facts={"where": where, "cause": error},
-            help="correct the file, or set `taxonomy.format`",
-        ) from error
-    yield from _read_any(value, where)
-
-
-def _read_any(value: Any, where: str) -> Iterator[Label]:
-    if isinstance(value, dict):
-        for key in LISTS:
-            if isinstance(value.get(key), list | dict):
-                return _read_any(value[key], where)
-        if value and all(isinstance(v, int) and not isinstance(v, bool) for v in value.values()):
-            return _of_names(sorted(value, key=value.__getitem__), where)
-        return _read_any(list(value.values()), where)
-    if not isinstance(value, list):
-        raise bad_line("the taxonomy has no list of classes", where, repr(value))
-    if all(isinstance(item, dict) for item in value):
-        return _labels(list(enumerate(value, 1)), where)
-    if all(isinstance(item, list) and len(item) == 2 for item in value):
-        rows = [{"id": item[0], "name": str(item[1]).replace("_", " ")} for item in value]
-        return _labels(list(enumerate(rows, 1)), where)
-    return _of_names(value, where)
-
-
-def _of_names(names: Iterable[Any], where: str) -> Iterator[Label]:
-    """Yield a label for each class of a list; later ones of the same name are numbered."""
-    seen: Counter[str] = Counter()
-    for number, name in enumerate(names, 1):
-        if not isinstance(name, str) or not name.strip():
-            raise bad_line("a class of the taxonomy has no name", f"{where}:{number}", repr(name))
-        label = _label("", _split(name, ","), number, where)
-        seen[label.label_id] += 1
-        n_seen = seen[label.label_id]
-        if n_seen > 1:
-            label_id = f"{label.label_id}-{n_seen}"
-            note = f"class {number:,}: {name!r} is another's name too, the id is {label_id}"
-            label = replace(label, label_id=label_id, notes=(note,))
-        yield label
-
-
-def _labels(rows: Sequence[tuple[int, Row]], where: str) -> Iterator[Label]:
+def labels_of_rows(rows: Sequence[tuple[int, Row]], where: str) -> Iterator[Label]:
     """Yield the labels of numbered rows; parents are ids or names, supercategories also new."""
     labels: list[Label] = []
     above: dict[str, int] = {}
@@ -247,7 +168,7 @@ def _labels(rows: Sequence[tuple[int, Row]], where: str) -> Iterator[Label]:
         label_id = next((label_id for label_id in ids if not is_null(label_id)), "")
         names = texts["name"] + texts["synonyms"]
         unread = tuple(str(key) for key in row if not _ours(key))
-        label = _label(label_id, names, number, where)
+        label = label_of(label_id, names, number, where)
         parents = [p for p in texts["parent"] if not is_null(p) and p not in names]
         gloss = next(iter(texts["gloss"]), None)
         labels.append(replace(label, parents=tuple(parents), gloss=gloss, unread=unread))
@@ -262,7 +183,8 @@ def _labels(rows: Sequence[tuple[int, Row]], where: str) -> Iterator[Label]:
             yield Label(label_id, (), line=number)
 
 
-def _label(label_id: str, names: Sequence[str], number: int, where: str) -> Label:
+def label_of(label_id: str, names: Sequence[str], number: int, where: str) -> Label:
+    """Return a label; without an id, one of its first name."""
     if any(unicodedata.category(c) == "Cc" for name in names for c in name):
         raise bad_line("a name holds a control character", f"{where}:{number}", repr(names))
     if not label_id and not names:
@@ -280,7 +202,8 @@ def _texts(value: Any, key: str, where: str) -> list[str]:
     return [text.strip() for text in texts if text.strip()]
 
 
-def _split(text: str, signs: str) -> list[str]:
+def split(text: str, signs: str) -> list[str]:
+    """Return the parts of a text between any of some signs, without spaces around them."""
     parts = re.split(f"[{signs}]", text)
     return [part.strip() for part in parts if part.strip()]
 

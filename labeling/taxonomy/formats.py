@@ -16,11 +16,10 @@ from labeling.keys.missing import is_null
 from labeling.taxonomy.class_lists import (
     KEYS,
     is_table,
-    read_json,
     read_names,
     read_table,
-    read_yaml,
 )
+from labeling.taxonomy.class_objects import read_json, read_yaml
 from labeling.taxonomy.parsing import Lines, bad_line, csv_rows, delimiter_of, parse_json
 from labeling.taxonomy.taxonomy import Label
 

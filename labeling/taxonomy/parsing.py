@@ -13,6 +13,9 @@ from labeling.errors import InputError
 Lines = Iterable[tuple[int, str]]
 """Number from 1 and text of each line that is not blank."""
 
+MAX_FIELD = 1 << 17
+"""Characters of a cell."""
+
 CORRECT = "correct it, or set `taxonomy.format`; docs/how-to/taxonomies.md shows the formats"
 """Remedy for what is not of the format."""
 
@@ -54,6 +57,7 @@ def delimiter_of(line: str, is_header: Callable[[list[str]], bool]) -> str:
 def csv_rows(lines: Lines, where: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """Yield each row with the number of its last line; a field may hold line breaks."""
     number = 0
+    csv.field_size_limit(MAX_FIELD)  # the reader of tables sets another one for the process
 
     def texts() -> Iterator[str]:
         nonlocal number

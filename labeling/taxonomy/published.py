@@ -15,6 +15,7 @@ from pathlib import Path
 
 from labeling.arguments import check_fields, checks_arguments
 from labeling.errors import InputError
+from labeling.substitutes import N_START, substitute, substitute_at
 from labeling.taxonomy.formats import FORMATS
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy, refuse_repeated_ids
 
@@ -31,6 +32,7 @@ _OPENERS: Mapping[str, Callable[[Path], BufferedIOBase]] = {
     ".xz": lzma.LZMAFile,
 }
 
+_SEPARATOR = re.compile(r'"?sep=([ -~\t])"?[\r\n]*', re.IGNORECASE)
 _CARRIAGE_RETURN = re.compile(r"(?<=\r)(?!\n)")
 
 
@@ -201,6 +203,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     n_bytes = 0
     try:
         with _open(path) as file:
+            _refuse_substitute(path, file.read(N_START))
+            file.seek(0)
             for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), 1):
                 n_bytes += len(line)
                 if n_bytes >= MAX_BYTES or len(line) == MAX_LINE_BYTES:
@@ -212,11 +216,36 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     )
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 # Spreadsheets of old end lines with carriage returns alone.
-                for part in _CARRIAGE_RETURN.split(text) if "\r" in text else (text,):
-                    if part.strip():
-                        yield number, part
+                parts = _CARRIAGE_RETURN.split(text) if "\r" in text else [text]
+                if number == 1:
+                    parts[:1] = _without_separator(parts[0], path)
+                yield from ((number, part) for part in parts if part.strip())
     except (UnicodeDecodeError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        _refuse_substitute(path)
         raise _unreadable(path, error) from error
+
+
+def _without_separator(first: str, path: Path) -> list[str]:
+    """Return the first line, unless it is that of Excel which names the sign between columns."""
+    mark = _SEPARATOR.fullmatch(first)
+    if mark is None:
+        return [first]
+    if mark[1] not in ",;\t|":
+        raise InputError(
+            "a taxonomy has an unknown sign between columns",
+            facts={"where": f"{path}:1", "found": first.strip()},
+            help="separate them with commas, semicolons, tabs or bars",
+        )
+    return []
+
+
+def _refuse_substitute(path: Path, start: bytes | None = None) -> None:
+    """Raise `InputError` for a file, packed or not, that is in the place of a taxonomy."""
+    instead = substitute_at(path) if start is None else substitute(start)
+    if instead is not None:
+        raise InputError(
+            f"the taxonomy is {instead.kind}", facts={"file": path}, help=instead.remedy
+        )
 
 
 def _open(path: Path) -> BufferedIOBase:

@@ -177,6 +177,6 @@ class FeedbackInput(TableInput):
         is_label = context.label_ids().__contains__
         for file in files:
             path = context.base / file
-            yield from reader("table_files.tables:read_feedback")(
+            yield from reader("table_files.feedback_tables:read_feedback")(
                 path, self.columns, locator, is_label, self.form(file)
             )

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.keys.arrays import Mask
 from labeling.readers.table_files.rows import BadRow, MissingColumn, Rows, folded, unreadable
 from labeling.readers.table_files.text_files import BLOCK_BYTES, CutFile, Lines, is_utf8, text_lines
@@ -26,6 +26,9 @@ DELIMITERS = (",", ";", "\t", "|")
 """Delimiters that are tried, in this order, where none is set."""
 
 _CONTROL = re.compile("[\0-\x08\x0e-\x1f]")
+
+_SEPARATOR = re.compile(rb'"?sep=([ -~\t])"?\r?\n', re.IGNORECASE)
+"""First line of Excel, which names the delimiter."""
 
 MAX_ROW_LINES = 100
 """Lines of a row; a quote that is open for longer costs only the line on which it opens."""
@@ -83,7 +86,7 @@ def delimiter_of(path: Path, wanted: Sequence[str], encoding: str) -> str:
     """Return the delimiter that `read_csv` guesses for a file in an encoding."""
     try:
         first = next(text_lines(path, encoding, BLOCK_BYTES), None)
-    except CutFile:
+    except (CutFile, UnreadableFile):
         first = None
     return guess_delimiter(b"" if first is None else first.content, wanted)
 
@@ -91,19 +94,22 @@ def delimiter_of(path: Path, wanted: Sequence[str], encoding: str) -> str:
 def guess_delimiter(start: bytes, wanted: Sequence[str]) -> str:
     r"""Return the delimiter with which the header has most of the wanted columns, else a comma.
 
-    `start` holds whole lines.
+    `start` holds whole lines. One of Excel, such as ``sep=;``, may name the delimiter before them.
 
     Examples
     --------
     >>> guess_delimiter(b"file;words, many\n", ["file"]), guess_delimiter(b"x\n", ["file"])
     (';', ',')
     """
+    if mark := _SEPARATOR.match(start):
+        return mark[1].decode()
     ours = set(map(folded, wanted))
     return max(DELIMITERS, key=lambda d: len(ours & set(map(folded, _header(start, d).names))))
 
 
 def _header(content: bytes, delimiter: str) -> _Header:
-    begun = content.lstrip(b"\r\n")
+    mark = _SEPARATOR.match(content)
+    begun = content[mark.end() if mark else 0 :].lstrip(b"\r\n")
     n_empty = content.count(b"\n", 0, len(content) - len(begun))
     lines = begun.split(b"\n", MAX_ROW_LINES)[:-1]
     texts = (line.decode("utf-8", "replace") + "\n" for line in lines)

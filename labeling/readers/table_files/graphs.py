@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.keys.arrays import Ints, Mask
 from labeling.keys.missing import is_missing
 from labeling.keys.urls import host_of, url_id
@@ -114,10 +114,12 @@ def _known(vertices: Path, name: str) -> tuple[_Vertices, list[Reject]]:
             positions.append(rows.positions[good])
             nameless = [BadRow(at, "bad_row", "no name") for at in rows.positions[~good].tolist()]
             unused += _rejects([*rows.bad, *nameless], name)
-    except CutFile as error:
+    except (CutFile, UnreadableFile) as error:
+        # As it is, the second would be a reject of each file of edges.
+        cause = error.facts["cause"] if isinstance(error, UnreadableFile) else error
         raise InputError(
             "the vertices of a graph cannot be read",
-            facts={"file": vertices, "cause": error},
+            facts={"file": vertices, "cause": cause},
             help="download the file again",
         ) from error
     known = pa.concat_tables(pages).combine_chunks()

@@ -11,6 +11,7 @@ import pyarrow as pa
 from labeling.errors import InputError, UnreadableFile
 from labeling.hints import did_you_mean
 from labeling.keys.arrays import Ints
+from labeling.substitutes import Substitute, substitute_at
 
 
 class BadRow(NamedTuple):
@@ -56,12 +57,15 @@ def refuse_bad(path: Path, batches: Iterable[HasBad]) -> None:
             )
 
 
-def unreadable(path: str | Path, cause: object) -> UnreadableFile:
-    """Return the error for a file that cannot be read."""
+def unreadable(
+    path: str | Path, cause: object, instead: Substitute | None = None
+) -> UnreadableFile:
+    """Return the error for a file that cannot be read, or that is in the place of another."""
+    instead = instead or substitute_at(Path(path))
     return UnreadableFile(
         "an input file cannot be read",
-        facts={"file": path, "cause": cause},
-        help="write it again from its source, or leave it out",
+        facts={"file": path, "cause": cause if instead is None else f"it is {instead.kind}"},
+        help=instead.remedy if instead else "write it again from its source, or leave it out",
     )
 
 

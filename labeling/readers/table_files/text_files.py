@@ -16,6 +16,8 @@ from typing import NamedTuple
 from labeling.errors import InputError, UnreadableFile
 from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.readers.table_files.packed import is_packed, unpacked
+from labeling.readers.table_files.rows import unreadable
+from labeling.substitutes import N_START, substitute, substitute_at
 
 BLOCK_BYTES = 4 << 20
 """Bytes of a file that are in memory at a time, and of its longest line."""
@@ -73,14 +75,16 @@ def text_lines(path: Path, encoding: str | None, block_bytes: int) -> Iterator[L
     Raises
     ------
     InputError
-        If the file unpacks to more than `MAX_RATIO` times its size, or lacks the mark of its
-        encoding.
+        If the file unpacks to more than `MAX_RATIO` times its size.
+    UnreadableFile
+        If it lacks the mark of its encoding, or is a page or a pointer in the place of a table.
     CutFile
         After the last whole line, if a compressed file is cut or damaged.
     """
     pieces = _unpacked(path, min(block_bytes, _PIECE_BYTES))
     beginning = _beginning(pieces)
     start = b"".join(piece for piece in beginning if isinstance(piece, bytes))
+    _refuse_substitute(path, start)
     decode = _decoder(path, encoding or guess_encoding(start))
     old_mac = b"\n" not in start and b"\r" in start
     pending, first, is_skipping = bytearray(), 1, False
@@ -107,6 +111,13 @@ def text_lines(path: Path, encoding: str | None, block_bytes: int) -> Iterator[L
             del pending[:end]
         if isinstance(piece, CutFile):
             raise piece
+
+
+def _refuse_substitute(path: Path, start: bytes) -> None:
+    """Raise `UnreadableFile` for a file in the place of another, packed or not."""
+    instead = substitute(start[:N_START]) or (substitute_at(path) if is_packed(path) else None)
+    if instead is not None:
+        raise unreadable(path, "", instead)
 
 
 def guess_encoding(start: bytes) -> str:

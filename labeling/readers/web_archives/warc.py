@@ -49,6 +49,7 @@ from labeling.readers.web_archives.http import (
     parse_head,
     read_response,
 )
+from labeling.substitutes import N_START, substitute
 
 MAX_BREAKS = 1000
 """Times that reading resumes in one file."""
@@ -107,6 +108,10 @@ def _runs(
     """Read up to a break, and again from the next byte that may be the beginning of a record."""
     try:
         with open_archive(path) as file:
+            instead = substitute(file.read_at(0, N_START)) if start == 0 else None
+            if instead is not None:
+                yield Broken(0, "truncated", f"it is {instead.kind}")
+                return
             coding = coding_of(file)
             marker = re.compile(re.escape(coding.magic)) if coding.magic else beginning
             for _ in range(MAX_BREAKS):

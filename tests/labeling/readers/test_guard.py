@@ -19,8 +19,9 @@ from labeling.readers import sites
 from labeling.readers.guard import cause
 from labeling.readers.image_files import Located, Locator
 from labeling.readers.sites import read_site, site_pages
+from labeling.readers.table_files.feedback_tables import read_feedback
 from labeling.readers.table_files.graphs import read_graph
-from labeling.readers.table_files.tables import read_feedback, read_links, read_signals
+from labeling.readers.table_files.tables import read_links, read_signals
 from labeling.readers.web_archives import archives
 from labeling.readers.web_archives.archives import read_archive
 from labeling.readers.webdatasets import read_webdataset

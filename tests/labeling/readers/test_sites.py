@@ -255,3 +255,26 @@ def test_an_encrypted_member_of_a_zip_file_is_rejected(base: Path) -> None:
     assert read(base, "web.zip")["rejects"].to_pylist() == [
         {"where": "web.zip#a.org/index.html", "reason": "bad_record", "value": "encrypted"}
     ]
+
+
+@pytest.mark.parametrize("site", ["web", "web.zip"])
+def test_an_image_of_a_site_that_is_a_pointer_is_a_reject(base: Path, site: str) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
+    page = FILES["a.org/index.html"] + b'<img src="/x.jpg" srcset="/p.jpg 2x" alt="x">'
+    files = {"a.org/index.html": page, "a.org/x.jpg": b"x", "a.org/p.jpg": pointer}
+    files["a.org/img/Red apple.jpg"] = pointer
+    with zipfile.ZipFile(base / "web.zip", "w") as zipped:
+        for name, content in files.items():
+            (base / "web" / name).write_bytes(content)
+            zipped.writestr(name, content)
+    tables = read(base, site)
+    rejects = [(row["reason"], row["value"]) for row in tables["rejects"].to_pylist()]
+    assert rejects == [("lfs_pointer", "https://a.org/img/Red%20apple.jpg")]
+    assert ids.digest(b"x") in tables["images"]["image_id"].to_pylist()
+
+
+def test_a_pointer_in_the_place_of_a_zip_file_is_named(base: Path) -> None:
+    (base / "web.zip").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(InputError, match="a zip file cannot be read") as caught:
+        site_pages(base, "web.zip")
+    assert caught.value.facts["cause"] == "it is a pointer of Git LFS"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.keys import ids
 from labeling.readers import page_rows, tar_members, webdatasets
 from labeling.readers.webdatasets import read_webdataset
@@ -34,6 +34,7 @@ def read(path: Path, columns: dict[str, str]) -> dict[str, list[dict[str, object
 
 
 FACTS = {"title": "Two cats", "url": "https://P.org/x.jpg", "page": "https://P.org/1", "n": None}
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
 WHOLE = [
     ("00000.jpg", b"first"),
     ("00000.txt", "a cat \u00e9".encode()),
@@ -67,6 +68,7 @@ def test_a_sample_gives_its_texts_and_where_its_bytes_are(tmp_path: Path) -> Non
         ([WHOLE[0], ("00000.txt", b"x" * 1001)], "too_large"),
         ([("00000.jpg", b"x" * 2001), WHOLE[1]], "too_large"),
         ([("00000.jpg", b""), WHOLE[1]], "empty_image"),
+        ([("00000.jpg", POINTER), WHOLE[1]], "lfs_pointer"),
     ],
 )
 def test_incomplete_samples_are_rejected(
@@ -348,3 +350,11 @@ def test_a_key_that_occurs_twice_in_a_json_member_costs_its_text(tmp_path: Path)
         ("in/0.tar#00000", "bad_text", "json.title"),
         ("in/0.tar#1", "bad_text", "json.title"),
     ]
+
+
+def test_a_pointer_in_the_place_of_a_tar_is_named(tmp_path: Path) -> None:
+    (tmp_path / "0.tar").write_bytes(POINTER)
+    with pytest.raises(UnreadableFile) as caught:
+        read(tmp_path / "0.tar", {"alt": "txt"})
+    assert caught.value.facts["cause"] == "it is a pointer of Git LFS"
+    assert "git lfs pull" in caught.value.help

@@ -84,6 +84,14 @@ def names_of(taxonomy: Taxonomy) -> dict[str, list[str]]:
         ("a.txt", "7 up\n8 ball\n", {"7_up": ["7 up"], "8_ball": ["8 ball"]}),
         ("a.txt", "1st\n2nd\n", {"1st": ["1st"], "2nd": ["2nd"]}),
         ("a.yml", "names: [a b, c]\n", {"a_b": ["a b"], "c": ["c"]}),
+        ("a.yml", "dog: 1\ncat: 0\n", {"cat": ["cat"], "dog": ["dog"]}),
+        ("a.yml", "1: dog\n0: 7\n", {"7": ["7"], "dog": ["dog"]}),
+        ("a.json", {"n01440764": "tench, Tinca"}, {"n01440764": ["tench", "Tinca"]}),
+        ("a.json", {"n01440764": ["n01440764", "tench"]}, {"n01440764": ["tench"]}),
+        ("a.csv", "sep=;\nname;parent\ncat;pet\npet;\n", {"cat": ["cat"], "pet": ["pet"]}),
+        ("a.csv", '"sep=,"\r\nid,name\r\nx,cat\r\n', {"x": ["cat"]}),
+        ("a.csv", "SEP=\t\nchild\tparent\npet\t\n", {"pet": []}),
+        ("a.txt", "sep=|\rcat\r", {"cat": ["cat"]}),
         ("a.json", '{"names": ["x"], "id": "a"}\n{"id": "b"}\n', {"a": ["x"], "b": []}),
     ],
 )
@@ -155,6 +163,15 @@ def test_names_without_a_language_are_of_the_given_one(tmp_path: Path) -> None:
         ("a.csv", "name,parent\ncat\n"),
         ("a.txt", "cat\ncat\n"),
         ("a.txt", ", ,\n"),
+        ("a.csv", "sep=:\nname:parent\ncat:pet\n"),
+        ("a.txt", "{0: 'tench, Tinca tinca',\n 1: 'goldfish'}\n"),
+        ("a.txt", '[\n"cat",\n"dog"\n]\n'),
+        ("a.yaml", "version: 3\nauthor: me\n"),
+        ("a.json", {"title": "Animals", "0": "cat"}),
+        ("a.json", {"pets": ["cat", "dog"]}),
+        ("a.json", {"cat": "Katze"}),
+        ("a.yaml", "names: [cat]\nclasses: [dog]\n"),
+        ("a.json", {"names": {"train": ["cat"]}}),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, file: str, content: Any) -> None:
@@ -208,3 +225,23 @@ def test_a_null_in_yaml_is_not_a_class(tmp_path: Path, null: str) -> None:
 def test_a_line_of_any_length_is_a_name_or_refused(tmp_path: Path, ending: str) -> None:
     with pytest.raises(InputError) if ending == "csv" else nullcontext():
         labels(tmp_path / f"a.{ending}", "x" * 200_000 + "\ncat\n")
+
+
+def test_lists_of_the_same_classes_are_read_once_and_keys_beside_them_have_a_note(
+    tmp_path: Path,
+) -> None:
+    config = {
+        "model": "x",
+        "id2label": {"0": "crane", "1": "crane", "2": "cat"},
+        "label2id": {"crane": 1, "cat": 2},
+        "parents": {"cat": "pet"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    taxonomy = read_taxonomy(tmp_path / "config.json")
+    assert taxonomy.label_ids == ("cat", "crane", "crane-2")
+    assert "keys beside 'id2label' that are not read: model, parents" in taxonomy.notes
+
+
+def test_a_key_like_that_of_a_list_is_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='did you mean "categories"'):
+        labels(tmp_path / "a.json", {"categorys": [{"id": 1, "name": "cat"}]})

@@ -235,3 +235,27 @@ def test_null_in_a_list_of_edges_is_not_a_label(tmp_path: Path) -> None:
     path.write_text("child,parent\nnull,pet\npet,\n")
     with pytest.raises(InputError, match="missing columns"):
         read_taxonomy(path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.json", "a.jsonl", "a.yaml", "data.noun"])
+@pytest.mark.parametrize(
+    ("content", "kind", "remedy"),
+    [
+        ("\n<!-- saved -->\n<!DOCTYPE html>\n<p>Log in\n", "an HTML page", "download"),
+        ("\ufeff<html><body>cat\n", "an HTML page", "download"),
+        ('<?xml version="1.0"?>\n<Error>\n', "an XML document", "download"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS", "git lfs pull"),
+        ("/annex/objects/SHA256E-s5--0.csv\n", "git-annex", "git annex get"),
+        ("{\\rtf1\\ansi cat}\n", "RTF", "plain text"),
+    ],
+)
+def test_a_file_in_the_place_of_a_taxonomy_is_refused(
+    tmp_path: Path, name: str, content: str, kind: str, remedy: str
+) -> None:
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content.encode()))
+    (tmp_path / f"{name}.xz").write_text(content)
+    for path in (write(tmp_path / name, content), tmp_path / f"{name}.gz", tmp_path / f"{name}.xz"):
+        with pytest.raises(InputError, match=f"the taxonomy is .*{kind}") as caught:
+            read_taxonomy(path)
+        assert caught.value.facts["file"] == path
+        assert remedy in caught.value.help

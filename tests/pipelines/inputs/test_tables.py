@@ -117,11 +117,18 @@ def test_too_many_bad_rows_fail_the_run(folder: Path) -> None:
         signals_of(write_config(folder))
 
 
-@pytest.mark.parametrize("name", ["d.parquet", "d#1.parquet"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("d.parquet", b"PAR1 not parquet"),
+        ("d#1.parquet", b"PAR1 not parquet"),
+        ("d.csv", b"<!DOCTYPE html>\n<p>Log in</p>\n"),
+    ],
+)
 def test_a_file_that_cannot_be_read_is_rejected_where_there_are_others(
-    folder: Path, name: str
+    folder: Path, name: str, content: bytes
 ) -> None:
-    (folder / "texts" / name).write_bytes(b"PAR1 not parquet")
+    (folder / "texts" / name).write_bytes(content)
     with pytest.raises(QualityError, match="1 of 4 input files are cut or damaged") as caught:
         signals_of(write_config(folder))
     settings = "[label]\nmax_cut_share = 0.5\nmax_reject_share = 0.5\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.keys import ids
 from labeling.readers.table_files import graphs
 from labeling.readers.table_files.graphs import read_graph
@@ -140,3 +140,15 @@ def test_vertices_that_are_cut_are_refused(tmp_path: Path) -> None:
     (tmp_path / "e.txt").write_text("0\t1\n")
     with pytest.raises(InputError, match="vertices of a graph cannot be read"):
         list(read_graph(tmp_path / "v.txt.gz", tmp_path / "e.txt"))
+
+
+def test_a_page_in_the_place_of_edges_is_a_bad_file_and_one_of_vertices_is_refused(
+    tmp_path: Path,
+) -> None:
+    page = "<!doctype html>\n<p>moved\n"
+    with pytest.raises(UnreadableFile, match="it is an HTML page"):
+        read(tmp_path, VERTICES, page)
+    with pytest.raises(InputError, match="the vertices of a graph") as caught:
+        read(tmp_path, page, "0\t1\n")
+    assert not isinstance(caught.value, UnreadableFile)
+    assert caught.value.facts["cause"] == "it is an HTML page"

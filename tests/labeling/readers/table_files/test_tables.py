@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import json
 from pathlib import Path
 
@@ -10,14 +11,16 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from labeling.errors import InputError
+from labeling.errors import InputError, UnreadableFile
 from labeling.keys import ids
 from labeling.keys.runs import distinct_rows
 from labeling.readers.image_files import Locator
 from labeling.readers.listing import input_files
 from labeling.readers.site_names import file_names
 from labeling.readers.table_files import tabular
-from labeling.readers.table_files.tables import read_feedback, read_links, read_signals
+from labeling.readers.table_files.csv_files import Format
+from labeling.readers.table_files.feedback_tables import read_feedback
+from labeling.readers.table_files.tables import read_links, read_signals
 
 
 @pytest.fixture
@@ -451,3 +454,65 @@ def test_a_key_that_occurs_twice_in_a_json_line_costs_the_row_where_it_is_read(
     (reject,) = tables["rejects"].to_pylist()
     assert (reject["where"], reject["reason"]) == ("twice.jsonl:2", "bad_row")
     assert reject["value"] == "'words' occurs twice: " + lines[1]
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
+
+
+@pytest.mark.parametrize(
+    "ending", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.bz2", "csv.xz", "tsv.zst"]
+)
+@pytest.mark.parametrize(
+    ("content", "kind"), [(POINTER, "a pointer of Git LFS"), (b"<!doctype html>\n", "an HTML page")]
+)
+def test_a_file_in_the_place_of_a_table_is_a_bad_file_of_its_kind(
+    folder: Path, ending: str, content: bytes, kind: str
+) -> None:
+    path = folder / f"table.{ending}"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile) as caught:
+        everything(path, BASIC)
+    assert (str(caught.value.facts["file"]), caught.value.facts["cause"]) == (
+        str(path),
+        f"it is {kind}",
+    )
+
+
+def test_a_packed_page_in_the_place_of_a_table_is_a_bad_file(folder: Path) -> None:
+    (folder / "t.csv.gz").write_bytes(gzip.compress(b"<html>\n<p>file,words"))
+    with pytest.raises(UnreadableFile, match="HTML page"):
+        everything(folder / "t.csv.gz", BASIC)
+
+
+def test_images_that_are_pointers_are_rejected_by_that_reason(folder: Path) -> None:
+    (folder / "p.jpg").write_bytes(POINTER)
+    (folder / "site" / "h.org" / "p.jpg").write_bytes(POINTER)
+    text = "file,words\np.jpg,a cat\nhttps://h.org/p.jpg,a cat\na.jpg,a dog\n"
+    tables = signals(folder, text, BASIC)
+    assert tables["signals"]["text"].to_pylist() == ["a dog"]
+    assert [(r["reason"], r["value"]) for r in tables["rejects"].to_pylist()] == [
+        ("lfs_pointer", "p.jpg"),
+        ("lfs_pointer", "https://h.org/p.jpg"),
+    ]
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', "\ufeffsep=;\r\n\r\n"])
+def test_a_first_line_of_excel_names_the_delimiter(folder: Path, first: str) -> None:
+    lines = ["file;words", "a.jpg;a cat", "a.jpg", 'a.jpg;"a\ndog"']
+    tables = signals(folder, first + "\n".join(lines), BASIC)
+    assert tables["signals"]["text"].to_pylist() == ["a cat", "a\ndog"]
+    line = first.count("\n") + 3
+    assert [r["where"] for r in tables["rejects"].to_pylist()] == [f"table.csv:{line}"]
+    assert tables["pages"]["record"].to_pylist() == [line - 1]
+
+
+def test_a_first_line_of_excel_may_name_any_delimiter_and_a_setting_comes_before_it(
+    folder: Path,
+) -> None:
+    text = "sep=#\nfile#words\na.jpg#a cat\n"
+    assert signals(folder, text, BASIC)["signals"]["text"].to_pylist() == ["a cat"]
+    (folder / "set.csv").write_text("sep=#\nfile;words\na.jpg;a cat\n")
+    rows = read_signals(
+        folder / "set.csv", BASIC, "alt", Locator(folder, []), Format(delimiter=";")
+    )
+    assert dict(rows)["signals"]["text"].to_pylist() == ["a cat"]

@@ -508,3 +508,11 @@ def test_records_of_other_names_in_one_member_are_one_reject(tmp_path: Path) -> 
     items = list(read_records(tmp_path / "x.warc.gz", lambda status, mime: True))
     assert isinstance(items[0], Record) and isinstance(items[1], Broken)
     assert items[1].reason == "shared_member" and len(items) == 2
+
+
+@pytest.mark.parametrize("ending", ["warc", "warc.gz", "warc.zst", "arc", "arc.gz", "wat", "wacz"])
+def test_a_pointer_in_the_place_of_an_archive_is_named(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"x.{ending}"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    rejects = {(row["reason"], row["value"]) for row in tables_of(path)["rejects"].to_pylist()}
+    assert rejects == {("truncated", "it is a pointer of Git LFS")}
