@@ -42,6 +42,7 @@ def is_unicode(text: str) -> bool:
 
 Share = Annotated[float, Rule("a number above 0 and at most 1", lambda x: 0 < x <= 1)]
 Probability = Annotated[float, Rule("a number above 0 and below 1", lambda x: 0 < x < 1)]
+ErrorRate = Annotated[float, Rule("a number from 0 to less than 0.5", lambda x: 0 <= x < 0.5)]
 Natural = Annotated[int, Rule("a whole number, 0 or more", lambda n: n >= 0)]
 Positive = Annotated[int, Rule("a whole number, 1 or more", lambda n: n >= 1)]
 Text = Annotated[str, Rule("a text of Unicode characters", is_unicode)]

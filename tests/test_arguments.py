@@ -105,6 +105,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(("texts", "pairs"), NO_TABLE),
     "taxonomy": NO_TAXONOMY,
     "keep": NO_SHARE,
+    "error_rate": (0.5, -0.1, math.nan, "a", True),
     **dict.fromkeys(("precision", "confidence"), (1, *NO_SHARE)),
     "pipelines.select.keep": ("a", True, math.nan),
     "pipelines.select.precision": ("a", True, math.nan),

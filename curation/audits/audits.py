@@ -21,6 +21,9 @@ WANTED_SHARE = 2.0
 BAND, CELL = "band", "cell"
 """Names of the strata of a first and of a second draw, followed by ``-`` and a number."""
 
+BY_TRUTH = "truth"
+"""Name of the auditor of verdicts by a known truth."""
+
 QUESTIONS = tuple(name for name in AUDITS.arrow.names if name not in ("verdict", "auditor"))
 """Columns of a sample: those of an audit without its answer."""
 
@@ -220,6 +223,6 @@ def answer(sampled: pa.Table, truth: Batch) -> pa.Table:
     columns = {
         **{name: sampled.column(name) for name in QUESTIONS},
         "verdict": pc.if_else(right, "yes", "no"),
-        "auditor": pa.array(["truth"] * sampled.num_rows, pa.string()),
+        "auditor": pa.array([BY_TRUTH] * sampled.num_rows, pa.string()),
     }
     return pa.table(columns).select(AUDITS.arrow.names).cast(AUDITS.arrow)

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.audits.auditor_errors import error_rates
 from curation.audits.audits import sample
 from curation.audits.verdicts import final_audits, is_answer
 from curation.frames.candidates import candidates_of, scores_of
@@ -13,7 +14,7 @@ from curation.intervals import precision
 from curation.intervals.precision import Interval
 from curation.pairs.pair_keys import find_pairs
 from curation.scoring.parts import parts_of_table, pool_of_parts
-from labeling.arguments import Natural, Probability, Share, checks_arguments
+from labeling.arguments import ErrorRate, Natural, Probability, Share, checks_arguments
 from labeling.frames.frames import Frame, like, to_table
 from labeling.schemas import AUDITS, TRUTH
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -80,7 +81,11 @@ def draw_audits(
 
 @checks_arguments
 def precision_interval(
-    audits: object, pairs: object | None = None, *, confidence: Probability = 0.95
+    audits: object,
+    pairs: object | None = None,
+    *,
+    confidence: Probability = 0.95,
+    error_rate: ErrorRate | None = None,
 ) -> Interval:
     """Estimate the share of right pairs in a set, with its confidence interval.
 
@@ -98,6 +103,9 @@ def precision_interval(
         were drawn from.
     confidence
         Confidence of the two-sided interval, in (0, 1).
+    error_rate
+        Share of wrong pairs that auditors call right, and of right ones that they call wrong, at
+        most; by default estimated from pairs judged twice, if there are enough.
 
     Returns
     -------
@@ -120,12 +128,13 @@ def precision_interval(
     >>> f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})"
     '0.900 (0.824 to 0.951)'
     """
-    judged = final_audits(to_table(audits, AUDITS, "audits"))
+    verdicts = to_table(audits, AUDITS, "audits")
+    judged, errors = final_audits(verdicts), error_rates(verdicts, confidence, error_rate)
     if pairs is not None:
         inside = find_pairs(judged, to_table(pairs, TRUTH, "pairs")) >= 0
         judged = judged.filter(pa.array(inside))
     correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
     p_inclusion, unknown = judged["p_inclusion"].to_numpy(), ~is_answer(judged)
     return precision.precision_interval(
-        correct, p_inclusion, unknown=unknown, confidence=confidence
+        correct, p_inclusion, unknown=unknown, errors=errors, confidence=confidence
     )

@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from curation.frames.candidates import candidates_of, scores_of
 from curation.frames.thresholds import ThresholdTable, judge
+from curation.intervals.error_rates import NO_ERRORS, ErrorRates
 from curation.intervals.judgements import precision_of
 from curation.intervals.precision import Interval
 from curation.selection.closure import flag_implied
 from curation.selection.modes import choose
 from curation.selection.selection import Request
-from labeling.arguments import Positive, Probability, Share, checks_arguments
+from labeling.arguments import ErrorRate, Positive, Probability, Share, checks_arguments
 from labeling.errors import InputError
 from labeling.frames.frames import Frame, like
 from labeling.frames.notebook import html_table
@@ -41,6 +42,8 @@ class Kept(Generic[Frame]):
         The precision of the kept candidates, estimated from the audits.
     threshold_table
         The precision at other thresholds, without floors and groups.
+    errors
+        How often auditors err, as far as precision and interval allow for it.
     groups
         With `by`, a row for each group: see `curation.selection.per_group.describe_groups`.
     """
@@ -50,6 +53,7 @@ class Kept(Generic[Frame]):
     threshold: float | None
     interval: Interval
     threshold_table: ThresholdTable
+    errors: ErrorRates = NO_ERRORS
     groups: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -73,6 +77,8 @@ class Kept(Generic[Frame]):
             ("precision", interval.estimate),
             (f"{interval.confidence:.0%} interval", f"{interval.low:.3f} to {interval.high:.3f}"),
             ("audits among the kept", interval.n_audits),
+            ("wrong pairs called right, at most", f"{self.errors.of_wrong:.3f}"),
+            ("right pairs called wrong, at most", f"{self.errors.of_right:.3f}"),
         ]
         return html_table("selection", ("", "value"), rows)
 
@@ -85,6 +91,7 @@ def select(
     keep: Share = 1 / 3,
     precision: Probability | None = None,
     confidence: Probability = 0.95,
+    error_rate: ErrorRate | None = None,
     by: By | None = None,
     floor: Positive | None = None,
     per_image: Positive | None = None,
@@ -112,6 +119,9 @@ def select(
         Precision to hold, in (0, 1), in place of a share.
     confidence
         Confidence of the precision, in (0, 1).
+    error_rate
+        Share of wrong pairs that auditors call right, and of right ones that they call wrong, at
+        most; by default estimated from pairs judged twice, if there are enough.
     by
         Kind of groups, each with its own threshold: ``level`` or ``label`` (with `taxonomy`), or
         ``source-pattern`` (with `candidates`). Groups with few audits are pooled.
@@ -153,7 +163,7 @@ def select(
     """
     rows = scores_of(scores, "scores")
     given = None if candidates is None else candidates_of(candidates)
-    judged = judge(rows, audits, given, taxonomy)
+    judged = judge(rows, audits, given, taxonomy, confidence, error_rate)
 
     def given_taxonomy() -> Taxonomy:
         if taxonomy is None:
@@ -185,5 +195,6 @@ def select(
         chosen.threshold,
         precision_of(judged, np.asarray(chosen.table["kept"], bool), confidence),
         ThresholdTable(request.cuts, len(rows), confidence),
+        judged.errors,
         chosen.groups,
     )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from curation.audits.auditor_errors import error_rates
 from curation.audits.audits import BAND, are_strata_of, bands, is_drawn_here
 from curation.frames.candidates import candidates_of, scores_of
 from curation.intervals.judgements import Judgements, judgements
 from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.pair_keys import PAIR
 from curation.scoring.parts import parts_of_table, pool_of_parts
-from labeling.arguments import Probability, checks_arguments
+from labeling.arguments import ErrorRate, Probability, checks_arguments
 from labeling.errors import InputError
 from labeling.frames.frames import to_table
 from labeling.frames.notebook import MAX_ROWS, html_table
@@ -72,6 +73,7 @@ def threshold_table(
     audits: object,
     *,
     confidence: Probability = 0.95,
+    error_rate: ErrorRate | None = None,
     candidates: object | None = None,
     taxonomy: Taxonomy | None = None,
 ) -> ThresholdTable:
@@ -90,6 +92,10 @@ def threshold_table(
         Table of `labeling.schemas.AUDITS`; audits of other pairs are ignored.
     confidence
         Confidence of each two-sided interval, in (0, 1).
+    error_rate
+        Share of wrong pairs that auditors call right, and of right ones that they call wrong, at
+        most; by default estimated from pairs judged twice, if there are enough: see
+        `curation.audits.auditor_errors.error_rates`.
     candidates, taxonomy
         The table that was scored and its labels, if `draw_audits` drew from it: they give the
         strata of the draw. Without them tenths of the score are used.
@@ -119,18 +125,23 @@ def threshold_table(
     """
     rows = scores_of(scores, "scores")
     given = None if candidates is None else candidates_of(candidates)
-    judged = judge(rows, audits, given, taxonomy)
+    judged = judge(rows, audits, given, taxonomy, confidence, error_rate)
     cuts = thresholds(judged, np.asarray(rows["p_correct"]))
     return ThresholdTable(cuts, len(rows), confidence)
 
 
 def judge(
-    scored: pa.Table, audits: object, candidates: pa.Table | None, taxonomy: Taxonomy | None
+    scored: pa.Table,
+    audits: object,
+    candidates: pa.Table | None,
+    taxonomy: Taxonomy | None,
+    confidence: float,
+    error_rate: float | None,
 ) -> Judgements:
     """Return the judged candidates among the scored ones, with the strata of their draw.
 
     The bands of `draw_audits` are the strata if they can be computed again from the candidates or
-    the scores.
+    the scores. Errors of auditors are those given, or estimated for a confidence.
     """
     if candidates is not None and taxonomy is None:
         raise InputError(
@@ -148,7 +159,9 @@ def judge(
         stratum = bands(scored, score)
         return stratum if are_strata_of(judged, BAND, stratum, row) else None
 
-    return judgements(to_table(audits, AUDITS, "audits"), scored, strata)
+    verdicts = to_table(audits, AUDITS, "audits")
+    errors = error_rates(verdicts, confidence, error_rate)
+    return replace(judgements(verdicts, scored, strata), errors=errors)
 
 
 def _refuse_others(candidates: pa.Table, scored: pa.Table) -> None:

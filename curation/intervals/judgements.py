@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from curation.audits.audits import tenths
 from curation.audits.verdicts import final_audits, is_answer
+from curation.intervals.error_rates import NO_ERRORS, ErrorRates
 from curation.intervals.precision import Interval, precision_interval
 from curation.pairs.pair_keys import find_pairs
 from labeling.keys.arrays import Floats, Ints, Mask
@@ -38,6 +39,8 @@ class Judgements:
         Mean of ``1 / p_inclusion`` over all judgements that these were taken from.
     unknown
         ``bool[m]``: whether the verdict is unsure or skipped; None if all are known.
+    errors
+        How often auditors err.
     """
 
     row: Ints
@@ -46,6 +49,7 @@ class Judgements:
     stratum: npt.NDArray[np.int8] | None = None
     mean_weight: float = 1.0
     unknown: Mask | None = None
+    errors: ErrorRates = NO_ERRORS
 
     @property
     def known(self) -> Judgements:
@@ -130,6 +134,7 @@ def precision_of(judged: Judgements, kept: Mask, confidence: float) -> Interval:
         inside.correct,
         inside.p_inclusion,
         unknown=inside.unknown,
+        errors=judged.errors,
         confidence=confidence,
         **strata,
     )

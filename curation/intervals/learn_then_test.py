@@ -135,12 +135,13 @@ def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> 
     Computed for the set with the best lower bound, as if its estimate were the truth: if that is
     above the target, judging all candidates proves it.
     """
-    level = (1 - confidence) / len(STARTS)
     estimates = cuts.estimates
+    level = (1 - confidence) * (1 - estimates.errors.spent) / len(STARTS)
     if not estimates.n_audits.any():
         return None
-    best = int(np.argmax(estimates.interval(1 - 2 * level)[0]))
+    best = int(np.argmax(estimates.called_right(1 - 2 * level)[0]))
     precision = float(estimates.precision[best])
+    target = estimates.errors.called_right(target)
     if precision <= target:
         return None
     factor = 2.0 ** (np.arange(1, 160) / 8)
@@ -148,6 +149,8 @@ def audits_needed(cuts: Thresholds, target: float, confidence: float = 0.95) -> 
     low, _ = clopper_pearson(precision * n, n, 1 - 2 * level)
     enough = factor[low >= target].min(initial=np.inf)
     needed = float(f"{estimates.n_audits.max() * enough:.2g}")
+    if estimates.errors.is_any and needed > cuts.n_kept[-1]:
+        return None  # judging all candidates proves what is right only if auditors never err
     return int(min(needed, cuts.n_kept[-1]))
 
 
@@ -159,9 +162,10 @@ def _rejected(cuts: Thresholds, target: float, error: float) -> Mask:
     n_audits = cuts.estimates.n_audits
     if not n_audits.any():
         return np.zeros(len(n_audits), bool)
-    level = error / len(STARTS)
+    errors = cuts.estimates.errors
+    level = error * (1 - errors.spent) / len(STARTS)
     p_value = cuts.estimates.p_values(target, level)
-    fewest = MIN_OF_START * np.log(level) / np.log(target)
+    fewest = MIN_OF_START * np.log(level) / np.log(errors.called_right(target))
     wanted = np.maximum(np.array(STARTS) * n_audits[-1], fewest)
     starts = np.minimum(np.searchsorted(n_audits, wanted), len(n_audits) - 1)
     added = np.bincount(starts, minlength=len(n_audits)) * level

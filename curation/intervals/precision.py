@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betainc, betaincinv, stdtrit
 
+from curation.intervals.error_rates import NO_ERRORS, ErrorRates
 from labeling.keys.arrays import Floats, Ints, Mask
 
 UNKNOWN_SIZE = 2**40
@@ -61,31 +62,41 @@ class Estimates:
         with the same variance.
     n_groups
         ``int64[t]``: merged strata that the estimate is made of.
+    errors
+        How often auditors err; the precision is the share that they called right.
     """
 
     precision: Floats
     n_audits: Ints
     n_effective: Floats
     n_groups: Ints
+    errors: ErrorRates = NO_ERRORS
 
     def interval(self, confidence: float) -> tuple[Floats, Floats]:
         """Return the bounds of each two-sided interval, ``float64[t]`` and ``float64[t]``."""
-        tail = (1 - confidence) / 2
-        n = self._adjusted(tail)
+        left = 1 - 2 * self.errors.spent
+        return self.errors.widened(*self.called_right(1 - (1 - confidence) * left))
+
+    def called_right(self, confidence: float) -> tuple[Floats, Floats]:
+        """Return the bounds of the share that auditors would call right."""
+        n = self._adjusted((1 - confidence) / 2)
         right = np.nan_to_num(self.precision) * n
         return clopper_pearson(right, n, confidence)
 
     def p_values(self, target: float, level: float) -> Floats:
         """Return the p-value of "the precision is at most `target`" for each set, ``float64[t]``.
 
-        The exact binomial test on the effective number of audits. `level` is the smallest level
+        The exact binomial test on the effective number of audits, of the share that may at most be
+        called right at that precision. `level` is the smallest level
         that the p-value will be compared with; Student's correction is made for it.
         """
         n = self._adjusted(level)
         right = np.nan_to_num(self.precision) * n
         some = right > 0
         p_value = np.ones(len(n))
-        p_value[some] = betainc(right[some], (n - right)[some] + 1, target)
+        p_value[some] = betainc(
+            right[some], (n - right)[some] + 1, self.errors.called_right(target)
+        )
         return p_value
 
     def _adjusted(self, tail: float) -> Floats:
@@ -105,6 +116,7 @@ def precision_interval(
     stratum: Ints | None = None,
     n_kept: Ints | None = None,
     unknown: Mask | None = None,
+    errors: ErrorRates = NO_ERRORS,
     confidence: float = 0.95,
 ) -> Interval:
     """Estimate the share of right ones among the kept candidates.
@@ -126,6 +138,11 @@ def precision_interval(
     verdicts would be (Horowitz & Manski 1995), nearly so where the effective number of audits
     depends on the verdicts. The estimate is of the others, whose interval is never wider.
 
+    If auditors err, the interval is that of the share called right, with both bounds moved to the
+    worst case (see `curation.intervals.error_rates`), and there is no finite-population correction:
+    a second auditor might judge otherwise. The estimate stays the share called right, which lies
+    between the worst cases: a correction would need to know in which direction auditors err.
+
     Parameters
     ----------
     correct
@@ -138,6 +155,8 @@ def precision_interval(
         ``int[n_strata]``: kept candidates in each stratum, audited or not; with `stratum`.
     unknown
         ``bool[m]``: whether the verdict is not known; None if all are.
+    errors
+        How often auditors err; by default verdicts are taken as the truth.
     confidence
         Of the two-sided interval, in (0, 1).
 
@@ -149,21 +168,29 @@ def precision_interval(
     """
     if stratum is None or n_kept is None:
         stratum, n_kept = np.zeros(len(correct), np.int64), np.array([UNKNOWN_SIZE])
+
+    def interval(correct: Mask, of: slice | Mask = slice(None)) -> Interval:
+        columns = (correct[of], p_inclusion[of], stratum[of])
+        return _interval(*columns, n_kept, errors, confidence)
+
     if unknown is None:
-        return _interval(correct, p_inclusion, stratum, n_kept, confidence)
-    known = ~unknown
-    answered = _interval(correct[known], p_inclusion[known], stratum[known], n_kept, confidence)
-    worst = _interval(correct & known, p_inclusion, stratum, n_kept, confidence)
-    best = _interval(correct | unknown, p_inclusion, stratum, n_kept, confidence)
+        return interval(correct)
+    answered = interval(correct, ~unknown)
+    worst, best = interval(correct & ~unknown), interval(correct | unknown)
     return replace(answered, low=min(answered.low, worst.low), high=max(answered.high, best.high))
 
 
 def _interval(
-    correct: Mask, p_inclusion: Floats, stratum: Ints, n_kept: Ints, confidence: float
+    correct: Mask,
+    p_inclusion: Floats,
+    stratum: Ints,
+    n_kept: Ints,
+    errors: ErrorRates,
+    confidence: float,
 ) -> Interval:
     first_set = np.zeros(len(correct), np.int64)
     sums = audit_sums(correct, p_inclusion, first_set, stratum, (1, len(n_kept)))
-    estimates = estimate(sums, n_kept[None])
+    estimates = estimate(sums, n_kept[None], errors)
     (low,), (high,) = estimates.interval(confidence)
     return Interval(
         float(estimates.precision[0]),
@@ -233,7 +260,7 @@ def audit_sums(
     return cumulative
 
 
-def estimate(sums: Floats, n_kept: Ints) -> Estimates:
+def estimate(sums: Floats, n_kept: Ints, errors: ErrorRates = NO_ERRORS) -> Estimates:
     """Estimate the precision of each set, with the method of `precision_interval`.
 
     Parameters
@@ -242,6 +269,8 @@ def estimate(sums: Floats, n_kept: Ints) -> Estimates:
         ``float64[t, n_strata, 6]`` of `audit_sums`.
     n_kept
         ``int[t, n_strata]``: candidates of each set in each stratum.
+    errors
+        How often auditors err.
     """
     group = _merge(sums[:, :, 0], n_kept)
     cell = (np.arange(len(sums))[:, None], group)
@@ -260,13 +289,14 @@ def estimate(sums: Floats, n_kept: Ints) -> Estimates:
     likely = (mean * kish + 0.5) / (kish + 1)
     binomial = likely * (1 - likely) / np.maximum(kish, 1)
     drawn = np.minimum(n / np.maximum(size, 1), square_drawn / np.where(square > 0, square, 1))
+    if errors.is_any:  # the verdict of a pair is a draw too, even if all pairs are judged
+        drawn = np.zeros_like(drawn)
     variance = (share**2 * (1 - drawn) * np.maximum(linear, binomial)).sum(axis=1)
     expected = (share * likely).sum(axis=1)
     n_effective = expected * (1 - expected) / np.maximum(variance, MIN_VARIANCE)
     precision = np.where(n_audits > 0, precision, np.nan)
-    return Estimates(
-        precision, n_audits, np.where(n_audits > 0, n_effective, 0.0), group.max(axis=1) + 1
-    )
+    n_effective = np.where(n_audits > 0, n_effective, 0.0)
+    return Estimates(precision, n_audits, n_effective, group.max(axis=1) + 1, errors)
 
 
 def _merge(n_audits: Floats, n_kept: Ints) -> Ints:

@@ -112,7 +112,7 @@ def thresholds(
 
     def estimated(correct: Mask, of: slice | Mask = slice(None)) -> Estimates:
         columns = (correct[of], audited.p_inclusion[of], first_set[of], stratum[of])
-        return estimate(audit_sums(*columns, n_kept.shape), n_kept)
+        return estimate(audit_sums(*columns, n_kept.shape), n_kept, judged.errors)
 
     worst = known = best = estimated(audited.correct)
     if audited.unknown is not None:

@@ -16,6 +16,13 @@ MAP_NAMES = {
 }
 """Facts with the mean average precision of three label sets, and names of the sets."""
 
+RATES_BY = {
+    "given": ", as the settings state",
+    "repeats": ", as {:,} pairs judged twice show; mistakes made both times are not seen",
+    "known": ", as {:,} pairs whose truth is known show",
+}
+"""Origin of the error rates of auditors, in words."""
+
 
 def rounded(value: Any) -> Any:
     """Return facts for JSON: floats with six significant digits, or None if not finite.
@@ -118,7 +125,12 @@ def _precision(facts: Facts) -> list[str]:
     in_brackets = f" ({within})" if within else ""
     precision = f"{percent(facts['precision'])}{in_brackets}"
     sentence = f"{basis}the precision of the kept labels is {precision}."
-    return [sentence[0].upper() + sentence[1:], *_unknown(facts), *_guarantee(facts)]
+    return [
+        sentence[0].upper() + sentence[1:],
+        *_unknown(facts),
+        *_guarantee(facts),
+        *auditor_errors(facts),
+    ]
 
 
 def _unknown(facts: Facts) -> list[str]:
@@ -130,6 +142,28 @@ def _unknown(facts: Facts) -> list[str]:
         f"Of the pairs asked about {n_unknown:,} kept ones are unsure or skipped: the lower bound "
         "counts them as wrong and the upper one as right; without them the interval is "
         f"{100 * low:.1f} to {percent(high)}."
+    ]
+
+
+def auditor_errors(facts: Facts) -> list[str]:
+    """Return a sentence on the errors of auditors that a precision allows for, if they may err.
+
+    Examples
+    --------
+    >>> auditor_errors({"error_rates_by": "none", "n_error_pairs": 0})
+    ['Verdicts are taken as the truth.']
+    """
+    basis, of_wrong = facts.get("error_rates_by"), facts.get("error_rate_of_wrong")
+    if basis is None:
+        return []
+    n_pairs = facts.get("n_error_pairs", 0)
+    if of_wrong is None:
+        why = f": {n_pairs:,} pairs judged twice are too few to estimate how often auditors err"
+        return [f"Verdicts are taken as the truth{why if n_pairs else ''}."]
+    return [
+        "The bounds of the precision hold if auditors call at most "
+        f"{percent(of_wrong)} of wrong pairs right and {percent(facts['error_rate_of_right'])} of "
+        f"right ones wrong{RATES_BY[basis].format(n_pairs)}."
     ]
 
 

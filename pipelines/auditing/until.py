@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
+from curation.audits.auditor_errors import error_rates
 from curation.audits.audits import is_drawn_here
 from curation.intervals.confidence_sequence import confidence_of_look, n_of_next_look
+from curation.intervals.error_rates import ErrorRates
 from curation.intervals.judgements import Judgements
+from curation.report.facts import auditor_errors
 from curation.runs.stage import Stage, open_stage
 from curation.selection.selection import Selection
-from labeling.errors import InputError
+from labeling.errors import InputError, QualityError
 from labeling.schemas import AUDITS, SCORED
+from pipelines.auditing.auditor_errors import facts_of_errors
 from pipelines.auditing.looks import Look, number_of, read_looks, write_looks
 from pipelines.auditing.sample import (
     answer_by_truth,
@@ -47,6 +53,8 @@ def audit_until(config: Config, run_dir: Path, width: float) -> tuple[Look | Non
     ------
     InputError
         If the judgements of the run were drawn elsewhere.
+    QualityError
+        If auditors err so often that no number of audits gives the width.
     """
     candidates = open_stage(run_dir, "candidates")
     by_truth = config.audit.truth is not None
@@ -93,10 +101,13 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     verdicts = audits.table(AUDITS)
     judged, selection = _share(config, run_dir, audits, verdicts)
     number = number_of(looks, audits)
+    confidences = [confidence_of_look(k, config.select.confidence) for k in (number, number + 1)]
+    rates = [error_rates(verdicts, c, config.audit.error_rate) for c in confidences]
     now, next_time = (
-        measure(judged, selection, confidence_of_look(k, config.select.confidence))
-        for k in (number, number + 1)
+        measure(replace(judged, errors=errors), selection, confidence)
+        for errors, confidence in zip(rates, confidences, strict=True)
     )
+    narrowest = _narrowest(now["precision"], rates[1], width)
     n_pairs = count_pairs(verdicts)
     width_next_time = next_time["precision_high"] - next_time["precision_low"]
     look = Look(
@@ -106,7 +117,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
         now["precision"],
         now["precision_low"],
         now["precision_high"],
-        n_of_next_look(n_pairs, width_next_time, width),
+        n_of_next_look(n_pairs, width_next_time - narrowest, width - narrowest),
     )
     others = [other for other in looks if other.audits != audits.content]
     write_looks(run_dir, sorted([*others, look], key=lambda each: each.number))
@@ -114,4 +125,19 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
         f"look {look.number}: precision {look.precision:.3f} ({look.low:.3f} to {look.high:.3f}, "
         f"{look.width:.3f} wide) from {look.n_audits:,} audits"
     )
+    for sentence in auditor_errors(facts_of_errors(rates[0], verdicts)):
+        notify(f"  {sentence}")
     return look
+
+
+def _narrowest(precision: float, errors: ErrorRates, width: float) -> float:
+    """Return the width that no number of audits can go below, for auditors may err."""
+    share = np.nan_to_num([precision])  # not a number without audits of the kept
+    (low,), (high,) = errors.widened(share, share)
+    if high - low >= width:
+        raise QualityError(
+            "no number of audits gives an interval of this width, for auditors err",
+            facts={"width": width, "narrowest": f"{high - low:.3f}"},
+            help="ask for a wider interval, or lower audit.error_rate if they err less",
+        )
+    return float(high - low)

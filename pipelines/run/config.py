@@ -80,6 +80,13 @@ class AuditSettings(Section):
     truth: str | None = Field(
         None, description="table of image_id, label_id that answers the audit in a person's place"
     )
+    error_rate: float | None = Field(
+        None,
+        ge=0,
+        lt=0.5,
+        description="share of the wrong pairs that auditors call right, and of the right ones that"
+        " they call wrong, at most; where it is not set, estimated from pairs judged twice",
+    )
 
 
 class SelectSettings(Section):

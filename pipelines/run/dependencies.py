@@ -45,7 +45,7 @@ NEEDS = {
     "audits": Needs(("audit.n", "audit.seed", "select.keep"), ("audit.truth",)),
     "audits-cells": Needs(("select.keep", "select.precision")),
     "scored": Needs(("select.venn_abers",)),
-    "selected": Needs(("select",)),
+    "selected": Needs(("select", "audit.error_rate")),
     "shards": Needs(("export",)),
     "model": Needs(("train",)),
     "evaluation": Needs((), ("evaluate.truth",)),

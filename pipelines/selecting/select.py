@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.audits.auditor_errors import error_rates
+from curation.intervals.error_rates import ErrorRates
 from curation.intervals.judgements import Judgements, judgements, precision_of
-from curation.report.facts import rounded
+from curation.report.facts import auditor_errors, rounded
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing
 from curation.runs.table_files import write_table
@@ -25,6 +28,7 @@ from curation.selection.selection import Request, Selection
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
 from labeling.schemas import AUDITS, SCORED
+from pipelines.auditing.auditor_errors import facts_of_errors
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.sample import answer_by_truth, current_audits
 from pipelines.auditing.strata import cells_of, strata_of
@@ -64,10 +68,15 @@ def select(config: Config, run_dir: Path) -> Stage:
 
     def write(work: StageWriter) -> None:
         settings = config.select.model_copy(update={"confidence": confidence})
-        request, selection = judge_and_choose(run_dir, settings, candidates, audits, scored)
+        verdicts = audits.table(AUDITS)
+        errors = error_rates(verdicts, confidence, config.audit.error_rate)
+        request, selection = judge_and_choose(
+            run_dir, settings, candidates, verdicts, scored, errors
+        )
         _write(work, request, selection)
         kept = np.asarray(selection.table["kept"], bool)
         work.facts |= measure(request.judged, selection, confidence)
+        work.facts |= facts_of_errors(errors, verdicts)
         work.facts |= measure_recall(
             candidates, request.judged.known, kept, config.select.confidence
         )
@@ -88,6 +97,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     floor = config.select.floor
     lines = (
         _unknown_lines(stage),
+        (f"  {sentence}" for sentence in auditor_errors(stage.facts)),
         _group_lines(stage),
         _floor_lines(stage, floor),
         label_lines(stage, taxonomy_of(candidates), floor),
@@ -112,9 +122,21 @@ def _audits(config: Config, run_dir: Path, candidates: Stage) -> Stage:
 
 
 def judge_and_choose(
-    run_dir: Path, settings: SelectSettings, candidates: Stage, audits: Stage, scored: Stage
+    run_dir: Path,
+    settings: SelectSettings,
+    candidates: Stage,
+    audits: pa.Table,
+    scored: Stage,
+    errors: ErrorRates,
 ) -> tuple[Request, Selection]:
     """Return the request that the settings make, and the selection; write nothing.
+
+    Parameters
+    ----------
+    audits
+        Table of `labeling.schemas.AUDITS`.
+    errors
+        How often the auditors err.
 
     Raises
     ------
@@ -122,7 +144,7 @@ def judge_and_choose(
         If the precision asked for cannot be proved.
     """
     rows = scored.table(SCORED)
-    judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
+    judged = replace(judge(run_dir, candidates, audits, rows), errors=errors)
     request, selection = select_from(settings, candidates, rows, judged)
     return request, flag_implied(selection, taxonomy_of(candidates))
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from curation.audits.auditor_errors import error_rates
 from curation.runs.code import fingerprint
 from curation.runs.stage import Stage, current, open_stage, verify
+from labeling.schemas import AUDITS
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.strata import cells_of
 from pipelines.delivery.export import (
@@ -60,13 +62,15 @@ def _kept_at(config: Config, run_dir: Path, name: str, precision: float) -> Labe
     settings: SelectSettings = config.select.model_copy(update=changed)
 
     def pairs() -> pa.Table:
-        _, selection = judge_and_choose(run_dir, settings, candidates, audits, scored)
+        verdicts = audits.table(AUDITS)
+        errors = error_rates(verdicts, confidence, config.audit.error_rate)
+        _, selection = judge_and_choose(run_dir, settings, candidates, verdicts, scored, errors)
         return selection.table
 
     return LabelSet(
         name,
         (audits, scored, *cells_of(run_dir, candidates)),
-        settings.model_dump(mode="json"),
+        settings.model_dump(mode="json") | {"error_rate": config.audit.error_rate},
         pairs,
         {"precision_held": precision, "confidence": confidence},
     )

@@ -36,6 +36,7 @@ STAGES = {
     "label.support_only": {"candidates"},
     "label.limit": {"signals", "candidates"},
     "audit": {"audits"},
+    "audit.error_rate": {"selected"},
     "select": {"selected"},
     "select.keep": {"audits", "audits-cells", "selected"},
     "select.precision": {"audits-cells", "selected"},
@@ -149,7 +150,7 @@ def another(key: str, value: object) -> object:
         return value / 2 or 0.5
     if isinstance(value, dict):
         return {**value, next(iter(value)): "changed"}
-    return {"label.work_dir": "work"}.get(key, 20)
+    return {"label.work_dir": "work", "audit.error_rate": 0.1}.get(key, 20)
 
 
 def expected(key: str) -> set[str]:

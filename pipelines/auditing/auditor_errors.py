@@ -1,0 +1,32 @@
+"""Error rates of the auditors of a run, as facts of a selection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.audits.audits import BY_TRUTH
+from curation.intervals.error_rates import ErrorRates
+from curation.report.facts import rounded
+
+
+def facts_of_errors(rates: ErrorRates, audits: pa.Table) -> dict[str, Any]:
+    """Return the facts that `curation.report.facts.auditor_errors` puts into words.
+
+    Parameters
+    ----------
+    rates
+        The rates that the precision of the selection allows for.
+    audits
+        Table of `labeling.schemas.AUDITS`. If a known truth gave all verdicts, there are no facts.
+    """
+    by_truth = pc.all(pc.equal(audits["auditor"], BY_TRUTH), min_count=0).as_py()
+    if by_truth and not rates.is_any:
+        return {}
+    facts: dict[str, Any] = {"error_rates_by": rates.basis, "n_error_pairs": rates.n_pairs}
+    if rates.is_any:
+        bounds = {"error_rate_of_wrong": rates.of_wrong, "error_rate_of_right": rates.of_right}
+        facts |= rounded(bounds)
+    return facts
