@@ -10,12 +10,15 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from labeling.html.outline import Element, Outline, Tag, innermost
-from labeling.html.references import Attributes, image_references, is_placeholder
+from labeling.html.references import Attributes, image_references, is_inlined, is_placeholder
 from labeling.html.scanner import attributes_of
 from labeling.keys.urls import Resolver
 
 MAX_IMAGES = 5_000
 """Images of a page that are read, in the order of the page."""
+
+INLINED_IMAGE = "inlined_image"
+"""Loss of an image whose bytes are in the page; it has no URL by which it could be read again."""
 
 _MAX_SOURCES = 10
 _MAX_GAP = 2000
@@ -51,7 +54,7 @@ def image_tags(
     links
         Elements of links that may hold images, in order.
     losses
-        Gets ``too_many_images`` if there are more than `MAX_IMAGES`.
+        Gets ``too_many_images`` if there are more than `MAX_IMAGES`, and `INLINED_IMAGE`.
     """
     images: list[ImageTag] = []
     groups = list(_with_copies(page, outline.images()))
@@ -61,7 +64,10 @@ def image_tags(
             losses.append(("too_many_images", f"{len(groups) - n_before} more"))
             break
         others = _sources_of(tag, pictures, sources) if pictures else []
-        urls = tuple(filter(None, map(resolver, image_references(image, [*others, *copies]))))
+        references = image_references(image, [*others, *copies])
+        urls = tuple(filter(None, map(resolver, references)))
+        if not urls and is_inlined(references):
+            losses.append((INLINED_IMAGE, references[0][:50]))
         if urls:
             written = {name: value for copy in copies for name, value in copy.items()}
             written |= {name: value for name, value in image.items() if value}
@@ -75,11 +81,11 @@ def _with_copies(
     """Yield each image and its attributes, and those of its copy in a ``<noscript>`` beside it."""
     row = 0
     while row < len(tags):
-        tag, image = tags[row], attributes_of(tags[row].attributes)
+        tag, image = tags[row], _attributes(tags[row])
         row += 1
         gap = page[tag.stop : tags[row].start] if row < len(tags) else ""
         if "<" in gap and len(gap) <= _MAX_GAP and _GAP.fullmatch(gap):
-            other = attributes_of(tags[row].attributes)
+            other = _attributes(tags[row])
             if _OPENS.search(gap) and not _CLOSES.search(gap) and _is_copy(other, image):
                 row += 1
                 yield tag, image, [other]
@@ -89,6 +95,14 @@ def _with_copies(
                 yield tags[row - 1], other, [image]
                 continue
         yield tag, image, []
+
+
+def _attributes(tag: Tag) -> Attributes:
+    """Return the attributes of an image; one in a drawing (SVG) has ``href`` for ``src``."""
+    attributes = attributes_of(tag.attributes)
+    if tag.name == "image" and "src" not in attributes:
+        attributes["src"] = attributes.get("href") or attributes.get("xlink:href", "")
+    return attributes
 
 
 def _is_copy(copy: Attributes, image: Attributes) -> bool:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 from labeling.json_objects import with_repeated
 
 MAX_ITEMS = 10_000
 """Items of a page's JSON-LD that are read."""
+
+MAX_SHARED = 20
+"""Images of OpenGraph of a page that are read."""
+
+_Texts: TypeAlias = list[tuple[str, str]]
 
 _MAX_VALUES = 100
 """Values of a property that are read."""
@@ -22,30 +27,59 @@ _NOISE = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _BETWEEN = re.compile(r"[;\s]*+")
-_GRAPH = {"og:title": "og_title", "og:description": "og_description", "og:image:alt": "og_alt"}
+_GRAPH = {"og:title": "og_title", "og:description": "og_description"}
+_GRAPH_IMAGE = ("og:image", "og:image:url", "og:image:secure_url")
+_GRAPH_ALT = "og:image:alt"
 _IMAGE_URL = ("contentUrl", "url")
 _IMAGE_TEXTS = ("name", "caption", "description")
 _THING_TEXTS = ("name", "headline", "description")
 
 
 def open_graph(
-    properties: Iterable[tuple[str | None, str | None]],
-) -> tuple[str | None, list[tuple[str, str]]]:
-    """Return the first ``og:image``, and (source, text) for each text about it.
+    metas: Iterable[Mapping[str, str]], losses: list[tuple[str, str]]
+) -> tuple[list[tuple[tuple[str, ...], _Texts]], _Texts]:
+    """Return the images of OpenGraph, and the texts about all images of a page without one.
+
+    An image has references, as ``og:image:secure_url`` may follow ``og:image``, and (source, text)
+    for each text about it. Images beyond `MAX_SHARED` are a loss, ``too_many_images``.
+
+    Parameters
+    ----------
+    metas
+        Attributes of each ``<meta>``: ``property``, or ``name`` as many write, and ``content``.
+    losses
+        (reason, value) of what is left out.
 
     Examples
     --------
-    >>> open_graph([("og:title", "Red apple"), ("og:image", "/a.jpg"), (None, "x")])
-    ('/a.jpg', [('og_title', 'Red apple')])
+    >>> metas = [{"property": "og:title", "content": "Red apple"}]
+    >>> open_graph([*metas, {"name": "og:image", "content": "/a.jpg"}], [])
+    ([(('/a.jpg',), [('og_title', 'Red apple')])], [])
+    >>> open_graph(metas, [])
+    ([], [('og_title', 'Red apple')])
     """
-    image = None
+    written: list[dict[str, str]] = [{}]
     texts: dict[str, str] = {}
-    for name, content in properties:
-        if name in ("og:image", "og:image:url") and content and image is None:
-            image = content
-        elif name in _GRAPH and content:
-            texts.setdefault(_GRAPH[name], content)
-    return image, list(texts.items())
+    for meta in metas:
+        content = meta.get("content", "")
+        for name in f"{meta.get('property', '')} {meta.get('name', '')}".lower().split():
+            if not content:
+                continue
+            if name in _GRAPH_IMAGE and name in written[-1]:
+                written.append({})
+            if name in (*_GRAPH_IMAGE, _GRAPH_ALT):
+                written[-1].setdefault(name, content)
+            elif name in _GRAPH:
+                texts.setdefault(_GRAPH[name], content)
+    images: dict[tuple[str, ...], _Texts] = {}
+    for image in written:
+        alt = [("og_alt", image.pop(_GRAPH_ALT))] if _GRAPH_ALT in image else []
+        if not image and len(written) == 1:
+            return [], [*texts.items(), *alt]
+        images.setdefault(tuple(dict.fromkeys(image.values())), [*texts.items(), *alt])
+    if len(images) > MAX_SHARED:
+        losses.append(("too_many_images", f"{len(images) - MAX_SHARED} more of OpenGraph"))
+    return list(images.items())[:MAX_SHARED], []
 
 
 def described_images(

@@ -19,7 +19,7 @@ text after the tag, and the end of the link if it is next."""
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 NAVIGATION = ("nav", "header", "footer", "aside")
-_OTHERS = "h[1-6] (?:amp-)?img fig(?:ure|caption) picture source base html meta title"
+_OTHERS = "h[1-6] (?:amp-)?img image fig(?:ure|caption) picture source base html meta title"
 _NAMES = "|".join((*_OTHERS.split(), *NAVIGATION))
 _TAG = r"(/?(?:{}))(?=[\s/>])([^>]*+)>"
 # Two letters exclude most of the frequent tags.
@@ -30,8 +30,17 @@ _ANCHOR_EDGE = re.compile(r"</?a(?=[\s/>])", re.ASCII | re.IGNORECASE)
 _BLOCK_END = re.compile(
     r"</(?:p|li|t[dhr]|table|[uod]l|div|section|article|body)(?=[\s/>])", re.ASCII | re.IGNORECASE
 )
-_WITH_ROLE = re.compile(r"<([a-z][a-z0-9]*+)(\s[^<>]*?navigation[^<>]*+)", re.ASCII | re.IGNORECASE)
-_ROLE = re.compile(r"=\s*+[\"']?+navigation[\"'\s/>]", re.ASCII)
+_FLAGS = re.ASCII | re.IGNORECASE
+_ROLES = {
+    role: (
+        re.compile(rf"=\s*+[\"']?+{role}[\"'\s/>]", _FLAGS),
+        re.compile(rf"<([a-z][a-z0-9]*+)(\s[^<>]*?{role}[^<>]*+)>", _FLAGS),
+    )
+    for role in ("navigation", "heading")
+}
+"""Values of the attribute ``role``: a search for one, and for the tags that have it."""
+
+_SVG = re.compile(r"<(/?svg)(?=[\s/>])([^>]*+)>", _FLAGS)
 _MAX_NESTED = 100
 _MAX_NAMES = 10
 
@@ -91,16 +100,46 @@ class Outline:
         return sorted(named, key=lambda tag: tag.start) if len(names) > 1 else named
 
     def images(self) -> list[Tag]:
-        """Return images, also those of AMP pages."""
-        return self.tags("img", "amp-img") if "amp-img" in self._tags else self.tags("img")
+        """Return images, also those of AMP pages, and ``<image>``, which HTML reads as one."""
+        return self.tags(*("img", *(name for name in ("amp-img", "image") if name in self._tags)))
 
     def title(self) -> Element | None:
-        """Return the title of the page."""
-        return next(iter(self._flat(("title",), "/title")), None)
+        """Return the title of the page, and not one of the drawings in it."""
+        titles = self._flat(("title",), "/title")
+        drawings = _tags(_SVG, self._page[: titles[-1].start]) if titles else []
+        n_open, n_before = 0, 0
+        for title in titles:
+            while n_before < len(drawings) and drawings[n_before].start < title.start:
+                tag = drawings[n_before]
+                n_open += -bool(n_open) if tag.name[0] == "/" else not tag.attributes.endswith("/")
+                n_before += 1
+            if not n_open:
+                return title
+        return None
 
     def headings(self) -> list[Element]:
-        """Return headings of all levels: those of cards are often of the last ones."""
-        return self._flat(_HEADINGS, *(f"/{name}" for name in _HEADINGS))
+        """Return headings of all levels, those of cards are often of the last ones; or by role."""
+        headings = self._flat(_HEADINGS, *(f"/{name}" for name in _HEADINGS))
+        return sorted([*headings, *self._headings_by_role(headings)])
+
+    def _headings_by_role(self, headings: Sequence[Element]) -> list[Element]:
+        """Return elements of that role that neither hold one of the headings nor are in one."""
+        tags = self._with_role("heading")
+        known = list(dict.fromkeys(tag.name for tag in tags))[:_MAX_NAMES]
+        names = "|".join(known)
+        ends: dict[str, list[int]] = defaultdict(list)
+        for end in _tags(re.compile(f"<{_TAG.format(names)}", _FLAGS), self._page) if tags else ():
+            ends[end.name].append(end.start)
+        others: list[Element] = []
+        for tag in (tag for tag in tags if tag.name in known):
+            closing = ends[f"/{tag.name}"]
+            row = bisect_left(closing, tag.stop)
+            element = _element(tag, closing[row] if row < len(closing) else len(self._page))
+            around = innermost(headings, tag.start) or (others and tag.start < others[-1].stop)
+            row = bisect_left(headings, (tag.start,))
+            if not around and not (row < len(headings) and headings[row].start < element.stop):
+                others.append(element)
+        return others
 
     def captions(self) -> list[Element]:
         """Return captions of figures."""
@@ -122,11 +161,10 @@ class Outline:
 
     def navigation(self) -> list[Element]:
         """Return the outermost elements that are navigation, by their names or their role."""
-        by_role = self._with_role()
+        by_role = self._with_role("navigation")
         names = list(dict.fromkeys(tag.name for tag in by_role if tag.name not in NAVIGATION))
         pattern = "<" + _TAG.format("|".join(names[:_MAX_NAMES]))
-        flags = re.ASCII | re.IGNORECASE
-        others = _tags(re.compile(pattern, flags), self._page) if names else []
+        others = _tags(re.compile(pattern, _FLAGS), self._page) if names else []
         starts = {tag.start for tag in by_role}
         opened: dict[str, list[bool]] = defaultdict(list)
         elements, outermost, n_around = [], None, 0
@@ -145,10 +183,11 @@ class Outline:
             elements.append(_element(outermost, len(self._page)))
         return elements
 
-    def _with_role(self) -> list[Tag]:
-        """Return the tags whose role is navigation."""
-        tags = _tags(_WITH_ROLE, self._page) if _ROLE.search(self._page) else []
-        return [tag for tag in tags if attributes_of(tag.attributes).get("role") == "navigation"]
+    def _with_role(self, role: str) -> list[Tag]:
+        """Return the tags with a role."""
+        has_role, with_role = _ROLES[role]
+        tags = _tags(with_role, self._page) if has_role.search(self._page) else []
+        return [tag for tag in tags if attributes_of(tag.attributes).get("role") == role]
 
     def _flat(self, opening: tuple[str, ...], *closing: str) -> list[Element]:
         """Return elements that do not nest: each ends at an end tag, or when the next begins."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from labeling.arguments import checks_arguments
 from labeling.html.charsets import decode_page
 from labeling.html.image_tags import image_tags
 from labeling.html.metadata import described_images, open_graph
 from labeling.html.outline import ANCHOR, Element, Outline, anchor_element, innermost
+from labeling.html.page_images import Images, PageImage, Text, filename_words
 from labeling.html.scanner import MAX_TEXT, Markup, attributes_of, clean, read_markup, without_tags
 from labeling.html.texts import Surroundings
 from labeling.keys import ids
@@ -24,17 +23,6 @@ MAX_PAGE_BYTES = 8 * 1024 * 1024
 MAX_LINKS = 20_000
 """Links of a page that are read; of more, those whose URLs have the lowest digests."""
 
-_HASH = re.compile(r"^(?=.*\d)[0-9a-f]{8,}$", re.IGNORECASE)
-_CAMERA = re.compile(r"^(img|dsc|dscn|dscf|pict|p|image|photo|mvi|screenshot)?\d+$", re.IGNORECASE)
-
-
-class Text(NamedTuple):
-    """A text about an image: its labeling source, and its weight by nearness, in [0, 1]."""
-
-    source: str
-    text: str
-    weight: float = 1.0
-
 
 class Link(NamedTuple):
     """A link: absolute URL without fragment, text, ``rel``, and whether it is navigation."""
@@ -43,15 +31,6 @@ class Link(NamedTuple):
     text: str
     rel: str = ""
     nav: bool = False
-
-
-@dataclass(frozen=True)
-class PageImage:
-    """An image: its absolute URL, each text about it, and URLs of other sizes of it."""
-
-    url: str
-    texts: tuple[Text, ...]
-    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,25 +107,9 @@ def read_page(content: bytes, url: str, charset: str | None = None) -> Page:
     around_images, links = _links(markup, outline.navigation(), resolver, losses)
     images = _images(markup, outline, around_images, resolver, losses)
     for reference, text in described_images(markup.linked_data, losses):
-        images.add(resolver(reference), [Text("json_ld", text[:MAX_TEXT])])
+        images.add(filter(None, [resolver(reference)]), [Text("json_ld", text[:MAX_TEXT])])
     losses += resolver.losses()
     return Page(url, _first(outline, "html", "lang") or None, images.freeze(), links, tuple(losses))
-
-
-def filename_words(url: str) -> str:
-    """Return the words of a URL's file name; hashes and camera names have none.
-
-    Examples
-    --------
-    >>> [filename_words(f"https://a.org/x/{name}") for name in
-    ...  ("ripe_banana-2.jpg", "IMG_2041.jpg", "9f86d081884c7d65.png", "DSC00012.JPG")]
-    ['ripe banana', '', '', '']
-    """
-    stem = unquote(urlsplit(url).path).rsplit("/", 1)[-1].rsplit(".", 1)[0]
-    if _CAMERA.match(re.sub(r"[\W_]", "", stem)):
-        return ""
-    words = re.split(r"[\W_]+", stem)
-    return " ".join(w for w in words if w and not w.isdigit() and not _HASH.match(w))
 
 
 def _first(outline: Outline, name: str, attribute: str) -> str:
@@ -184,59 +147,38 @@ def _links(
     return wide, tuple(links[i] for i in sorted(rank[:MAX_LINKS]))
 
 
-@dataclass
-class _Images:
-    """The images of a page: URLs in order, their texts, and URLs of other sizes."""
-
-    entries: list[tuple[str, list[Text], tuple[str, ...]]] = field(default_factory=list)
-    index_of: dict[str, int] = field(default_factory=dict)
-
-    def append(self, urls: tuple[str, ...], texts: list[Text]) -> None:
-        for url in urls:
-            self.index_of.setdefault(url, len(self.entries))
-        self.entries.append((urls[0], texts, urls[1:]))
-
-    def add(self, url: str, texts: list[Text]) -> None:
-        """Add texts to the first image with a URL, of any size, or add an image with it."""
-        if url and url not in self.index_of:
-            name = filename_words(url)
-            self.append((url,), [Text("filename", name)] if name else [])
-        if url:
-            self.entries[self.index_of[url]][1].extend(texts)
-
-    def freeze(self) -> tuple[PageImage, ...]:
-        return tuple(PageImage(url, tuple(texts), others) for url, texts, others in self.entries)
-
-
 def _images(
     markup: Markup,
     outline: Outline,
     links: Sequence[Element],
     resolver: Resolver,
     losses: list[tuple[str, str]],
-) -> _Images:
-    of_page, described, shared = _page_texts(markup, outline)
+) -> Images:
+    of_page, shared = _page_texts(markup, outline, losses)
     tags = image_tags(markup.page, outline, resolver, links, losses)
     surroundings = Surroundings(markup, outline, links, [image.tag for image in tags])
-    images = _Images()
+    images = Images()
     for image in tags:
         texts = [Text("alt", clean(image.attributes.get("alt", "")))]
         texts.append(Text("tooltip", clean(image.attributes.get("title", ""))))
         texts.append(Text("filename", filename_words(image.urls[0])))
         texts += [Text(*text) for text in surroundings.texts(image.tag)] + of_page
         images.append(image.urls, [text for text in texts if text.text])
-    if shared:
-        images.add(resolver(shared), described)
+    for references, graph in shared:
+        images.add(filter(None, map(resolver, references)), graph)
     return images
 
 
-def _page_texts(markup: Markup, outline: Outline) -> tuple[list[Text], list[Text], str | None]:
-    """Return texts about all images, texts about the OpenGraph image, and its reference."""
+def _page_texts(
+    markup: Markup, outline: Outline, losses: list[tuple[str, str]]
+) -> tuple[list[Text], list[tuple[Sequence[str], list[Text]]]]:
+    """Return texts about all images, and the references and texts of each OpenGraph image."""
     metas = [attributes_of(tag.attributes) for tag in outline.tags("meta")]
     title = outline.title()
     of_page = [Text("title", markup.text(title.inner, title.stop))] if title is not None else []
     named = (meta for meta in metas if meta.get("name", "").lower() == "description")
     of_page += [Text("description", clean(meta.get("content", ""))) for meta in named][:1]
-    shared, graph = open_graph((meta.get("property"), meta.get("content")) for meta in metas)
-    texts = [Text(source, clean(text)) for source, text in graph]
-    return (of_page, texts, shared) if shared else (of_page + texts, [], None)
+    shared, graph = open_graph(metas, losses)
+    of_page += [Text(source, clean(text)) for source, text in graph]
+    described = ((image, [Text(kind, clean(text)) for kind, text in of]) for image, of in shared)
+    return of_page, list(described)

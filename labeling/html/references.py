@@ -18,6 +18,9 @@ from labeling.html.srcset import MAX_VALUE, is_srcset, srcset_references
 MAX_REFERENCES = 20
 """References of one image that are returned."""
 
+MAX_BLANK = 300
+"""Characters of a ``data:`` URL with an image of one pixel, a blank one or one of few colours."""
+
 Attributes = dict[str, str]
 
 
@@ -117,6 +120,18 @@ def is_placeholder(reference: str) -> bool:
         return True
     name = _END_OF_PATH.split(reference.rstrip(), maxsplit=1)[0].rpartition("/")[2]
     return len(name) <= _MAX_NAME and _PLACEHOLDER.search(name) is not None
+
+
+def is_inlined(references: Iterable[str]) -> bool:
+    """Return whether references are of an image whose bytes are in the page, not of a placeholder.
+
+    Examples
+    --------
+    >>> [is_inlined(["data:image/gif;base64," + "A" * n_letters]) for n_letters in (1000, 40)]
+    [True, False]
+    """
+    inlined = (r for r in references if r[:11].lower() == "data:image/")
+    return any(len(reference) > MAX_BLANK for reference in inlined)
 
 
 def _has_ending(value: str) -> bool:

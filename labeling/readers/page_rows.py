@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 
 import pyarrow as pa
 
-from labeling.html.page import Page, PageImage, Text
+from labeling.html.image_tags import INLINED_IMAGE
+from labeling.html.page import Page
+from labeling.html.page_images import PageImage, Text
 from labeling.keys import ids
 from labeling.keys.urls import url_id
 from labeling.readers.image_files import LFS_POINTER, POINTER, Located
+from labeling.readers.skips import skipped_rows
 from labeling.schemas import IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS, TableSchema
 
 Locate = Callable[[str], Located | None]
@@ -71,7 +75,10 @@ class PageRows:
             self._extend(LINKS, len(urls), page_id, targets, host, *nullable, navs)
             self._n_characters += sum(map(len, texts))
         for reason, value in page.losses:
-            self.reject(page.url, reason, value)
+            if reason == INLINED_IMAGE:
+                self._skipped[origin[0], reason] += 1
+            else:
+                self.reject(page.url, reason, value)
 
     def add_origin(self, url: str, file: str, record: int | None = None) -> str:
         """Add the input of a page, by its URL or name, and return its id."""
@@ -101,16 +108,19 @@ class PageRows:
 
     def tables(self) -> Iterator[tuple[str, pa.Table]]:
         """Yield the rows as tables of `labeling.schemas` by name, and forget them."""
-        columns = self._columns
+        columns, skipped = self._columns, self._skipped
         self._clear()
         for table in _TABLES:
             fields = zip(columns[table.name], table.fields, strict=True)
             arrays = [_array(values, field.type) for values, field in fields]
             yield table.name, pa.Table.from_arrays(arrays, schema=table.arrow)
+        for (file, kind), number in skipped.items():
+            yield from skipped_rows(file, kind, number)
 
     def _clear(self) -> None:
         self._columns = {table.name: [[] for _ in table.fields] for table in _TABLES}
         self._n_characters = 0
+        self._skipped: Counter[tuple[str, str]] = Counter()
 
     def _extend(self, table: TableSchema, n: int, *columns: object) -> None:
         """Add rows to a table; each column is one value, or a list or tuple of `n`."""

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 
 from labeling.errors import InputError
-from labeling.html.page import Text
+from labeling.html.page_images import Text
 from labeling.json_objects import with_repeated
 from labeling.keys import ids
 from labeling.keys.missing import is_null

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
-from labeling.html.page import filename_words
+from labeling.html.page_images import filename_words
 from labeling.keys import ids
 from labeling.readers.image_files import Located
 from labeling.readers.web_archives.archives import read_archive

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from labeling.html.image_tags import MAX_IMAGES
-from labeling.html.page import MAX_LINKS, Link, Page, PageImage, Text, filename_words
-from labeling.html.references import image_references
+from labeling.html.image_tags import INLINED_IMAGE, MAX_IMAGES
+from labeling.html.metadata import open_graph
+from labeling.html.page import MAX_LINKS, Link, Page
+from labeling.html.page_images import Images, Text, filename_words
+from labeling.html.references import image_references, is_inlined
 from labeling.json_objects import with_repeated
 from labeling.keys.urls import Resolver, serialised
 from labeling.readers.web_archives.http import Broken, Unused, content_type
@@ -86,13 +88,8 @@ def _read_html(url: str, html: dict[str, Any]) -> Page:
     head = _object(html.get("Head"), odd)
     resolver = Resolver(Resolver(url)(_text(head.get("Base"), odd)) or url)
     listed = _objects(html.get("Links"), odd)
-    metas = _objects(head.get("Metas"), odd)
-    named = (m for m in metas if _text(m.get("name"), odd).lower() == "description")
-    shared = [Text("title", _words(head.get("Title"), odd))]
-    shared += [Text("description", _words(m.get("content"), odd)) for m in named][:1]
     losses: list[tuple[str, str]] = []
-    on_images = _first("too_many_images", _of_images(listed, odd), MAX_IMAGES, losses)
-    images = [_image(item, references, resolver, shared, odd) for item, references in on_images]
+    images = _images(head, listed, resolver, odd, losses)
     on_links = [item for item in listed if item.get("path") == "A@/href"]
     links = [
         Link(
@@ -107,10 +104,38 @@ def _read_html(url: str, html: dict[str, Any]) -> Page:
         losses.append(("bad_entry", f"{value} and {len(odd) - 1} more" if odd[1:] else value))
     return Page(
         url,
-        images=tuple(image for image in images if image is not None),
+        images=images.freeze(),
         links=tuple(link for link in links if link.url),
         losses=(*resolver.losses(), *losses),
     )
+
+
+def _images(
+    head: dict[str, Any],
+    listed: list[dict[str, Any]],
+    resolver: Resolver,
+    odd: list[object],
+    losses: list[tuple[str, str]],
+) -> Images:
+    metas = [_meta(meta, odd) for meta in _objects(head.get("Metas"), odd)]
+    described, graph = open_graph(metas, losses)
+    of_page = [Text("title", _words(head.get("Title"), odd))]
+    named = (meta for meta in metas if meta["name"].lower() == "description")
+    of_page += [Text("description", _in_one_line(meta["content"])) for meta in named][:1]
+    of_page += [Text(source, _in_one_line(text)) for source, text in graph]
+    images = Images()
+    on_images = _first("too_many_images", _of_images(listed, odd), MAX_IMAGES, losses)
+    for item, references in on_images:
+        urls = tuple(filter(None, map(resolver, references)))
+        if urls:
+            texts = [*_texts_of(item, urls[0], odd), *of_page]
+            images.append(urls, [text for text in texts if text.text])
+        elif is_inlined(references):
+            losses.append((INLINED_IMAGE, references[0][:50]))
+    for graph_references, about in described:
+        texts = [Text(source, _in_one_line(text)) for source, text in about]
+        images.add(filter(None, map(resolver, graph_references)), texts)
+    return images
 
 
 def _kind(record_type: str | None, headers: dict[str, Any]) -> str:
@@ -146,20 +171,18 @@ def _of_images(
     return on_images
 
 
-def _image(
-    item: dict[str, Any],
-    references: list[str],
-    resolver: Resolver,
-    shared: list[Text],
-    odd: list[object],
-) -> PageImage | None:
-    urls = [*filter(None, map(resolver, references))]
-    if not urls:
-        return None
-    texts = [Text("alt", _words(item.get("alt"), odd))]
-    texts.append(Text("tooltip", _words(item.get("title"), odd)))
-    texts.append(Text("filename", filename_words(urls[0])))
-    return PageImage(urls[0], tuple(t for t in texts + shared if t.text), tuple(urls[1:]))
+def _texts_of(item: dict[str, Any], url: str, odd: list[object]) -> Iterator[Text]:
+    yield Text("alt", _words(item.get("alt"), odd))
+    yield Text("tooltip", _words(item.get("title"), odd))
+    yield Text("filename", filename_words(url))
+
+
+def _meta(meta: dict[str, Any], odd: list[object]) -> dict[str, str]:
+    """Return the attributes of a ``<meta>`` that are read, the content only of one that is used."""
+    names = {key: _text(meta.get(key), odd) for key in ("property", "name")}
+    both = " ".join(names.values()).lower()
+    is_used = "og:" in both or "description" in both
+    return names | {"content": _text(meta.get("content"), odd) if is_used else ""}
 
 
 def _object(value: object, odd: list[object]) -> dict[str, Any]:
@@ -190,4 +213,8 @@ def _text(value: object, odd: list[object]) -> str:
 
 
 def _words(value: object, odd: list[object]) -> str:
-    return " ".join(_text(value, odd).split())
+    return _in_one_line(_text(value, odd))
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())

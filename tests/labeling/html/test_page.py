@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from labeling.html.page import MAX_LINKS, Link, PageImage, filename_words, read_page
+from labeling.html.page import MAX_LINKS, Link, read_page
+from labeling.html.page_images import PageImage, filename_words
 
 PAGE = """<!doctype html><html lang="en"><head><title> All about
  fruit </title><base href="/pics/"></head><body>
@@ -272,3 +273,84 @@ def test_hostile_parts_are_read_in_seconds(part: str) -> None:
     began = time.process_time()
     read_page(html, "https://a.org/")
     assert time.process_time() - began < 5
+
+
+def og(html: str) -> list[tuple[str, tuple[str, ...], dict[str, str]]]:
+    page = read_page(html.encode(), "https://a.org/")
+    assert page.losses == ()
+    return [
+        (image.url.removeprefix("https://a.org/"), image.others, texts_of(image))
+        for image in page.images
+    ]
+
+
+@pytest.mark.parametrize("attribute", ["property", "name", "Property", "itemprop='x' NAME"])
+@pytest.mark.parametrize("kind", ["og:image", "og:image:url", "og:image:secure_url", "OG:Image"])
+def test_the_image_of_opengraph_may_be_given_in_several_ways(attribute: str, kind: str) -> None:
+    ((url, others, texts),) = og(
+        f"<meta {attribute}='{kind}' content='/a.jpg'><meta {attribute}=og:title content=Mug>"
+    )
+    assert (url, others, texts) == ("a.jpg", (), {"filename": "a", "og_title": "Mug"})
+
+
+def test_all_images_of_opengraph_are_read_each_with_its_own_text() -> None:
+    metas = (
+        ("og:title", "Mugs"),
+        ("og:image", "/red.jpg"),
+        ("og:image:secure_url", "/red-large.jpg"),
+        ("og:image:alt", "a red mug"),
+        ("og:image", "/blue.jpg"),
+        ("og:image:alt", "a blue mug"),
+        ("og:image", "/red.jpg"),
+        ("og:image:secure_url", "/red-large.jpg"),
+    )
+    html = "".join(f"<meta property={name} content='{content}'>" for name, content in metas)
+    red, blue = og(html + "<img src=/blue.jpg alt=B>")[::-1]
+    assert red[:2] == ("red.jpg", ("https://a.org/red-large.jpg",))
+    assert (red[2]["og_title"], red[2]["og_alt"]) == ("Mugs", "a red mug")
+    assert blue[0] == "blue.jpg"
+    assert (blue[2]["alt"], blue[2]["og_alt"]) == ("B", "a blue mug")
+
+
+def test_images_of_opengraph_beyond_the_most_are_a_loss() -> None:
+    html = "".join(f"<meta property=og:image content=/{n}.jpg>" for n in range(23))
+    page = read_page(html.encode(), "https://a.org/")
+    assert len(page.images) == 20
+    assert page.losses == (("too_many_images", "3 more of OpenGraph"),)
+
+
+def test_an_image_in_the_page_itself_is_a_loss_and_a_placeholder_is_not() -> None:
+    whole = "data:image/png;base64," + "A" * 400
+    html = (
+        f"<img src='{whole}' alt='a cat'><img src='data:image/gif;base64,R0lGOD' alt=dot>"
+        f"<img src='{whole}' data-src=/b.jpg>"
+    )
+    page = read_page(html.encode(), "https://a.org/")
+    assert [image.url for image in page.images] == ["https://a.org/b.jpg"]
+    assert page.losses == (("inlined_image", whole[:50]),)
+
+
+def test_the_element_image_is_an_image() -> None:
+    html = (
+        "<image src=/a.jpg alt=A><svg><image xlink:href=/b.jpg></image><image href=/c.jpg /></svg>"
+    )
+    page = read_page(html.encode(), "https://a.org/")
+    assert [image.url for image in page.images] == [
+        f"https://a.org/{name}.jpg" for name in ("a", "b", "c")
+    ]
+    assert texts_of(page.images[0])["alt"] == "A"
+
+
+@pytest.mark.parametrize(
+    ("html", "title"),
+    [
+        ("<svg><title>icon</title></svg><title>Shop</title>", "Shop"),
+        ("<svg><g/><title>icon</title></svg>", None),
+        ("<svg><svg></svg><title>icon</title></svg><title>Shop</title>", "Shop"),
+        ("<SVG viewBox='0 0 1 1'/><title>Shop</title>", "Shop"),
+        ("</svg><title>Shop</title><svg><title>icon</title></svg>", "Shop"),
+    ],
+)
+def test_the_title_of_a_drawing_is_not_that_of_the_page(html: str, title: str | None) -> None:
+    (image,) = read_page(f"{html}<img src=/a.jpg>".encode(), "https://a.org/").images
+    assert texts_of(image).get("title") == title

@@ -422,6 +422,30 @@ def test_an_odd_entry_of_wat_costs_that_entry(tmp_path: Path, odd: dict[str, obj
     assert tables["rejects"]["reason"].to_pylist() == ["bad_entry"]
 
 
+def test_images_of_opengraph_are_read_from_wat(tmp_path: Path) -> None:
+    metas = [
+        {"property": "og:title", "content": "Fruit"},
+        {"name": "og:image", "content": "/pear.jpg"},
+        {"property": "og:image:alt", "content": "a pear"},
+        {"property": "og:image", "content": IMAGE_OF_WAT["url"]},
+        {"name": "x", "content": "y"},
+    ]
+    inlined = {"path": "IMG@/src", "url": "data:image/png;base64," + "A" * 400}
+    html = {"Head": {"Metas": metas}, "Links": [IMAGE_OF_WAT, inlined, inlined]}
+    (tmp_path / "x.wat").write_bytes(metadata(html))
+    tables = tables_of(tmp_path / "x.wat")
+    rows = tables["signals"].to_pylist()
+    by_image: dict[str, set[tuple[str, str]]] = {row["image_id"]: set() for row in rows}
+    for row in rows:
+        by_image[row["image_id"]].add((row["source"], row["text"]))
+    apple, pear = sorted(by_image.values(), key=min)
+    assert {("alt", "apple"), ("og_title", "Fruit")} <= apple
+    assert pear == {("filename", "pear"), ("og_title", "Fruit"), ("og_alt", "a pear")}
+    assert len(tables["rejects"]) == 0
+    (skip,) = tables["skips"].to_pylist()
+    assert skip == {"file": "web/x.wat", "kind": "inlined_image", "n_records": 2}
+
+
 def test_a_text_that_occurs_twice_in_wat_is_an_odd_entry(tmp_path: Path) -> None:
     written = metadata({"Links": [IMAGE_OF_WAT | {"alb": "pear"}]})
     (tmp_path / "x.wat").write_bytes(written.replace(b'"alb"', b'"alt"'))
