@@ -127,13 +127,13 @@ def _links(
     """Return the elements that may hold images, and the links, both in the order of the page."""
     wide, links = [], []
     for anchor in ANCHOR.finditer(markup.page):
-        written, href, others, text, end = anchor.groups()
+        href, others, text, end = anchor.group(2, 3, 4, 5)
         if end is None:
             wide.append(anchor_element(markup.page, anchor))
             text = without_tags(markup.page[wide[-1].inner : wide[-1].stop][: 4 * MAX_TEXT])
         rel = ""
-        if href is None or others:
-            attributes = attributes_of(written)
+        if href is None or (others and "rel" in others.lower()):
+            attributes = attributes_of(anchor[1])
             href, rel = attributes.get("href"), attributes.get("rel", "")
         url = resolver(href)
         if url:

@@ -147,6 +147,8 @@ def _character(reference: re.Match[str]) -> str:
 
 def clean(text: str) -> str:
     """Return the words of a text, with character references resolved and cut to `MAX_TEXT`."""
+    if len(text) <= MAX_TEXT and "&" not in text:  # as most are
+        return " ".join(text.split())
     return " ".join(unescaped(text[: 4 * MAX_TEXT]).split())[:MAX_TEXT]
 
 

@@ -42,8 +42,8 @@ _UNRESERVED = re.compile(
     r"(?<!%)(?<!%[0-9A-Fa-f])%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])"
 )
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_INDEX = re.compile(r"(?<=/)(?:index\.(?:html?|php)|default\.aspx?)\Z", re.IGNORECASE)
-"""The page that servers send for a folder."""
+_INDEXES = ("index.html", "index.htm", "index.php", "default.asp", "default.aspx")
+"""Pages that servers send for a folder."""
 
 _AUTHORITY = re.compile(r"https?:(//(?:[^/?]*+@)?)([^/?]*?)(?::(?:80|443))?(?=[/?])")
 
@@ -59,8 +59,8 @@ def serialised(url: str) -> str:
     >>> [serialised(text) for text in ("http://[a.org/", "mailto:a@b", "https://a.org/index.html")]
     ['', '', 'https://a.org/']
     """
-    is_plain = len(url) <= MAX_URL and _PLAIN_URL.fullmatch(url) and not _INDEX.search(url)
-    return url if is_plain else _common_form(url, None)
+    is_plain = len(url) <= MAX_URL and _PLAIN_URL.fullmatch(url)
+    return _without_index(url) if is_plain else _common_form(url, None)
 
 
 def is_url(text: str) -> bool:
@@ -169,7 +169,7 @@ class Resolver:
             return ""
         plain = _PLAIN_PATH.fullmatch(reference) if len(reference) <= MAX_URL // 2 else None
         if plain is not None and self._origin:
-            return self._origin + _INDEX.sub("", plain[1])
+            return self._origin + _without_index(plain[1])
         if not self._encoding.startswith("utf") and not reference.isascii():
             reference = _with_query_in(reference, self._encoding)
         return _common_form(reference, self._base)
@@ -190,7 +190,13 @@ def _common_form(reference: str, base: str | None) -> str:
     if "%" in href:
         href = _ESCAPE.sub(lambda escape: escape[0].upper(), href)
         href = _UNRESERVED.sub(lambda escape: chr(int(escape[0][1:], 16)), href)
-    return _INDEX.sub("", href)
+    return _without_index(href)
+
+
+def _without_index(url: str) -> str:
+    """Return the URL of the folder of an index page, any other URL as it is."""
+    start = url.rfind("/") + 1
+    return url[:start] if url[start:].lower() in _INDEXES else url
 
 
 def _whole(text: str) -> str:

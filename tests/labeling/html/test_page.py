@@ -4,9 +4,12 @@ import json
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labeling.html.page import MAX_LINKS, Link, read_page
 from labeling.html.page_images import PageImage, filename_words
+from labeling.html.scanner import attributes_of
 
 PAGE = """<!doctype html><html lang="en"><head><title> All about
  fruit </title><base href="/pics/"></head><body>
@@ -238,6 +241,28 @@ def test_links_end_where_they_should() -> None:
         ("/6", "j", False),
     ]
     assert page.links[1].rel == "next"
+
+
+PARTS = [
+    "rel=a",
+    "REL='b c'",
+    " Rel",
+    "class=rel",
+    'title="x rel=d"',
+    "data-rel=e",
+    "href=/z",
+    "b/",
+]
+
+
+@given(
+    st.lists(st.sampled_from(PARTS)).map(" ".join), st.sampled_from(['href="/y"', "href=/y", ""])
+)
+def test_rel_is_read_wherever_it_is(others: str, href: str) -> None:
+    page = read_page(f"<a {href} {others}>x</a>".encode(), "https://a.org/")
+    written = attributes_of(f"{href} {others}")
+    expected = (f"https://a.org{written.get('href')}", written.get("rel", ""))
+    assert [(link.url, link.rel) for link in page.links] == [expected] * ("href" in written)
 
 
 def test_figures_and_headings_may_be_nested_or_left_open() -> None:

@@ -89,3 +89,8 @@ def test_words_are_cut_and_kept_whole() -> None:
     assert without_tags("<p>a</p><b>b</b>c<!>d<br>e").split() == ["a", "bcd", "e"]
     assert clean("&#" + "9" * 5000 + ";").startswith("&#99")
     assert len(clean("word " * MAX_TEXT)) <= MAX_TEXT
+
+
+@given(st.text(alphabet="ab \n\xa0;#", max_size=40).map(lambda text: text * 500))
+def test_words_without_references_are_read_as_those_with_some(text: str) -> None:
+    assert clean("x" + text) == clean("&#120;" + text)

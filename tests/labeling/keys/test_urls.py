@@ -59,6 +59,18 @@ def test_invalid_urls_are_empty_and_names_keep_their_id(text: str) -> None:
     assert resource(text) == text
 
 
+INDEXES = ["index.html", "INDEX.htm", "Index.PHP", "default.asp", "Default.aspx"]
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_a_folder_and_its_page_have_one_url(name: str) -> None:
+    resolve = Resolver("https://a.org/x/")
+    assert serialised(f"https://a.org/x/{name}") == resolve(name) == "https://a.org/x/"
+    assert resolve(f"/x/{name}") == resolve(f"/x/./{name}#top") == "https://a.org/x/"
+    for other in (f"/x/{name}y", f"/x/a{name}", f"/{name}/", f"/x?{name}"):
+        assert resolve(other) == serialised(f"https://a.org{other}") == f"https://a.org{other}"
+
+
 ADDRESSES = st.text(alphabet="/.?a=-_~%&:é \\@#[]49eEfF\t\ud800ß:", max_size=30)
 
 
@@ -77,7 +89,9 @@ def test_the_common_form_of_a_common_form_is_itself(rest: str) -> None:
         assert Resolver("https://b.org/x")(once) == once
 
 
-@given(ADDRESSES | st.text(max_size=30))
+@given(
+    ADDRESSES | st.text(max_size=30) | st.builds(str.__add__, ADDRESSES, st.sampled_from(INDEXES))
+)
 def test_a_plain_reference_is_resolved_as_the_parser_does(rest: str) -> None:
     long = f"https://A.org/{rest}"  # the host in capitals is never plain
     assert Resolver("https://a.org/x/y")(f"/{rest}") in (serialised(long), *_beside_root(rest))
