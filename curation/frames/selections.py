@@ -14,6 +14,7 @@ from curation.intervals.error_rates import NO_ERRORS, ErrorRates
 from curation.intervals.judgements import precision_of
 from curation.intervals.precision import Interval
 from curation.selection.closure import flag_implied
+from curation.selection.composition import PARTS, compare, partitions_of
 from curation.selection.modes import choose
 from curation.selection.selection import Request
 from labeling.arguments import ErrorRate, Positive, Probability, Share, checks_arguments
@@ -44,6 +45,11 @@ class Kept(Generic[Frame]):
         The precision at other thresholds, without floors and groups.
     errors
         How often auditors err, as far as precision and interval allow for it.
+    n_other_audits
+        Number of judged pairs that are not among the scores: they are not used.
+    composition
+        Labels, and with `candidates` and `taxonomy` sources and levels, of which the audits are too
+        many or too few to represent the scores: see `curation.selection.composition.compare`.
     groups
         With `by`, a row for each group: see `curation.selection.per_group.describe_groups`.
     """
@@ -54,6 +60,8 @@ class Kept(Generic[Frame]):
     interval: Interval
     threshold_table: ThresholdTable
     errors: ErrorRates = NO_ERRORS
+    n_other_audits: int = 0
+    composition: dict[str, Any] = field(default_factory=dict)
     groups: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -62,10 +70,12 @@ class Kept(Generic[Frame]):
         return self.interval.estimate
 
     def __repr__(self) -> str:
-        interval = self.interval
+        interval, n_other = self.interval, self.n_other_audits
+        others = f"; {n_other:,} audits are of other pairs" if n_other else ""
+        others += "; the audits do not represent the scores" if self.composition else ""
         return (
             f"<Kept {self.n_kept:,} of {self.threshold_table.n_candidates:,} candidates: precision "
-            f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f})>"
+            f"{interval.estimate:.3f} ({interval.low:.3f} to {interval.high:.3f}){others}>"
         )
 
     def _repr_html_(self) -> str:
@@ -77,6 +87,8 @@ class Kept(Generic[Frame]):
             ("precision", interval.estimate),
             (f"{interval.confidence:.0%} interval", f"{interval.low:.3f} to {interval.high:.3f}"),
             ("audits among the kept", interval.n_audits),
+            ("audits of other pairs", self.n_other_audits),
+            ("parts that audits do not represent", len(self.composition.get(PARTS, ()))),
             ("wrong pairs called right, at most", f"{self.errors.of_wrong:.3f}"),
             ("right pairs called wrong, at most", f"{self.errors.of_right:.3f}"),
         ]
@@ -148,7 +160,8 @@ def select(
     ConfigError
         For groups together with a floor.
     QualityError
-        If the precision cannot be proved; it names the best that can be, and the audits needed.
+        If the precision cannot be proved; it names the best that can be, and the audits needed. If
+        most of the kept are of labels, levels or sources that no audit is of.
 
     Examples
     --------
@@ -186,15 +199,19 @@ def select(
         taxonomy=given_taxonomy,
         evidence=given_evidence,
     )
+    evidence = None if given is None else [given["evidence"]]
     chosen = choose(request, {"by": by, "floor": floor})
     if taxonomy is not None:
         chosen = flag_implied(chosen, taxonomy)
+    kept = np.asarray(chosen.table["kept"], bool)
     return Kept(
         like(chosen.table, scores),
         chosen.n_kept,
         chosen.threshold,
-        precision_of(judged, np.asarray(chosen.table["kept"], bool), confidence),
+        precision_of(judged, kept, confidence),
         ThresholdTable(request.cuts, len(rows), confidence),
         judged.errors,
+        judged.n_other,
+        compare(partitions_of(rows, taxonomy, evidence), judged, kept),
         chosen.groups,
     )

@@ -41,6 +41,8 @@ class Judgements:
         ``bool[m]``: whether the verdict is unsure or skipped; None if all are known.
     errors
         How often auditors err.
+    n_other
+        Number of judged pairs that are not candidates.
     """
 
     row: Ints
@@ -50,6 +52,7 @@ class Judgements:
     mean_weight: float = 1.0
     unknown: Mask | None = None
     errors: ErrorRates = NO_ERRORS
+    n_other: int = 0
 
     @property
     def known(self) -> Judgements:
@@ -81,7 +84,7 @@ Strata = Callable[[pa.Table, Ints], npt.NDArray[np.int8] | None]
 
 
 def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) -> Judgements:
-    """Return the candidates that were asked about; audits of other pairs are left out.
+    """Return the candidates that were asked about; audits of other pairs are counted.
 
     If `strata` does not know the strata that the pairs were drawn by, tenths of the score replace
     them: a pair's score does not depend on its own verdict.
@@ -103,6 +106,7 @@ def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) 
     """
     final = final_audits(audits)
     row = find_pairs(final, pairs)
+    n_other = int(np.sum(row < 0))
     asked, row = final.filter(pa.array(row >= 0)), row[row >= 0]
     p_inclusion = asked["p_inclusion"].to_numpy()
     unknown = ~is_answer(asked)
@@ -117,6 +121,7 @@ def judgements(audits: pa.Table, pairs: pa.Table, strata: Strata | None = None) 
         stratum=stratum,
         mean_weight=float(np.mean(1 / p_inclusion)) if len(row) else 1.0,
         unknown=unknown if unknown.any() else None,
+        n_other=n_other,
     )
 
 

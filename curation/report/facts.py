@@ -16,6 +16,9 @@ MAP_NAMES = {
 }
 """Facts with the mean average precision of three label sets, and names of the sets."""
 
+MAX_PARTS = 3
+"""Parts of the candidates that a sentence names."""
+
 RATES_BY = {
     "given": ", as the settings state",
     "repeats": ", as {:,} pairs judged twice show; mistakes made both times are not seen",
@@ -130,6 +133,7 @@ def _precision(facts: Facts) -> list[str]:
         *_unknown(facts),
         *_guarantee(facts),
         *auditor_errors(facts),
+        *composition(facts),
     ]
 
 
@@ -165,6 +169,35 @@ def auditor_errors(facts: Facts) -> list[str]:
         f"{percent(of_wrong)} of wrong pairs right and {percent(facts['error_rate_of_right'])} of "
         f"right ones wrong{RATES_BY[basis].format(n_pairs)}."
     ]
+
+
+def composition(facts: Facts) -> list[str]:
+    """Return sentences on the candidates that audits do not represent, if there are any.
+
+    Examples
+    --------
+    >>> part = {"by": "label", "part": "dog", "of_candidates": 0.2, "of_audits": 0.01}
+    >>> composition({"parts_that_differ": [part]})[0].replace("\N{NO-BREAK SPACE}", "")[-56:]
+    'label dog (20.0% of the candidates, 1.0% of the audits).'
+    """
+    sentences = []
+    rows, n = facts.get("parts_that_differ", ()), facts.get("n_represented")
+    if rows:
+        parts = "; ".join(
+            f"{row['by']} {row['part']} ({percent(row['of_candidates'])} of the candidates, "
+            f"{percent(row['of_audits'])} of the audits)"
+            for row in rows[:MAX_PARTS]
+        )
+        more = f" and {len(rows) - MAX_PARTS:,} more parts" if len(rows) > MAX_PARTS else ""
+        differ = "The audits are not like the candidates, so the precision may be another"
+        sentences.append(f"{differ}: {parts}{more}.")
+    if facts.get("kept_unseen"):
+        sentences.append(
+            f"Of the kept {percent(facts['kept_unseen'])} are in parts without any audit."
+        )
+    if n is not None:
+        sentences.append(f"By `p_inclusion` the audits were drawn from about {n:,.0f} candidates.")
+    return sentences
 
 
 def _guarantee(facts: Facts) -> list[str]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from curation.audits.auditor_errors import error_rates
 from curation.intervals.error_rates import ErrorRates
 from curation.intervals.judgements import Judgements, judgements, precision_of
-from curation.report.facts import auditor_errors, rounded
+from curation.report.facts import auditor_errors, composition, rounded
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing
 from curation.runs.table_files import write_table
@@ -37,6 +37,7 @@ from pipelines.run.dependencies import settings_of
 from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.stages import contents, make_stage, taxonomy_of
+from pipelines.selecting.composition import measure_composition
 from pipelines.selecting.labels import count_labels, label_lines
 from pipelines.selecting.recall import measure_recall
 from pipelines.selecting.scores import parts_of, score
@@ -77,6 +78,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         kept = np.asarray(selection.table["kept"], bool)
         work.facts |= measure(request.judged, selection, confidence)
         work.facts |= facts_of_errors(errors, verdicts)
+        work.facts |= measure_composition(request, selection)
         work.facts |= measure_recall(
             candidates, request.judged.known, kept, config.select.confidence
         )
@@ -97,7 +99,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     floor = config.select.floor
     lines = (
         _unknown_lines(stage),
-        (f"  {sentence}" for sentence in auditor_errors(stage.facts)),
+        (f"  {text}" for text in (*auditor_errors(stage.facts), *composition(stage.facts))),
         _group_lines(stage),
         _floor_lines(stage, floor),
         label_lines(stage, taxonomy_of(candidates), floor),

@@ -1,6 +1,6 @@
 """Rates of broken promises of precision, of kept candidates, and of intervals with the truth.
 
-    python tests/benchmarks/guarantee.py [--draws N --seed S] [--by]
+    python tests/benchmarks/guarantee.py [--draws N --seed S] [--by] [--auditor-error]
 
 A world of 60,000 scored candidates whose truth is known is audited again and again, as
 `winnow audit sample` draws: 500 by cold scores, the rest by scores, where the threshold will fall.
@@ -12,6 +12,11 @@ Coverage is that of the 95 % interval of the best third. The last line is JSON.
 With --by the candidates are in six groups, of which some are less right than their scores claim,
 and each group is held to the promise (`curation.selection.per_group.prove_groups`). Then violations
 count the draws in which any group is less precise, and the oracle keeps of each group what it can.
+
+With --auditor-error auditors call wrong pairs right at the rates `ERROR_RATES`, and right ones
+wrong at the same rate or never. The rate is given, estimated from the audits that are judged twice
+(`TWICE` of them), or verdicts are taken as the truth. Outside counts the draws in which the
+interval of the best third does not contain its precision.
 """
 
 from __future__ import annotations
@@ -25,9 +30,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import expit
 
+from curation.audits.auditor_errors import rates_by_repeats
 from curation.audits.audits import bands, sample
 from curation.audits.two_phase import draw_again, make_cells, share_above
-from curation.intervals.judgements import Judgements
+from curation.intervals.error_rates import NO_ERRORS, ErrorRates
+from curation.intervals.judgements import Judgements, precision_of
 from curation.intervals.learn_then_test import prove
 from curation.intervals.precision import precision_interval
 from curation.intervals.thresholds import thresholds
@@ -42,6 +49,8 @@ N_CANDIDATES = 60_000
 TARGETS = (0.7, 0.8, 0.9)
 N_AUDITS = (300, 2000)
 N_FIRST = 500
+ERROR_RATES = (0.02, 0.05, 0.1)
+TWICE = 0.2
 GROUP_SHARES = (0.4, 0.25, 0.15, 0.1, 0.06, 0.04)
 GROUP_IS_HARD = (0.0, 1.0, 0.0, 2.0, 0.5, 0.0)
 """What is taken off the log-odds of each group's candidates to be right."""
@@ -69,7 +78,11 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--by", action="store_true")
+    parser.add_argument("--auditor-error", action="store_true")
     arguments = parser.parse_args()
+    if arguments.auditor_error:
+        hold_although_auditors_err(arguments.draws, arguments.seed)
+        return
     if arguments.by:
         hold_groups(arguments.draws, arguments.seed)
         return
@@ -134,6 +147,64 @@ def measure_groups(world: Scored, n: int, target: float, n_draws: int) -> dict[s
         "unproved": n_silent / n_groups,
         "kept_vs_oracle": float(np.mean(shares)),
     }
+
+
+def hold_although_auditors_err(n_draws: int, seed: int) -> None:
+    """Print how often promises are broken if auditors err, for each knowledge of the rate."""
+    world, n, target = make_scored(seed), N_AUDITS[-1], 0.8
+    kept: dict[str, list[int]] = {}
+    outside: dict[str, int] = {}
+    for draw in range(n_draws):
+        audits = audit(world, n, draw, target)
+        for rate in ERROR_RATES:
+            for of_right in (0.0, rate):
+                called = call_twice(world.correct[audits.row], rate, of_right, draw)
+                twice = called[np.random.default_rng(draw).random(n) < TWICE]
+                for errors in (
+                    ErrorRates(rate, rate, "given"),
+                    rates_by_repeats(twice, 0.95) or NO_ERRORS,
+                    NO_ERRORS,
+                ):
+                    name = f"{rate} {'both ways' if of_right else 'one way'}, {errors.basis}"
+                    n_kept, is_outside = hold(world, audits, called[:, 0], errors, target)
+                    kept.setdefault(name, []).append(n_kept)
+                    outside[name] = outside.get(name, 0) + is_outside
+    cells = {
+        name: {**measure(world, target, sizes), "outside": outside[name] / n_draws}
+        for name, sizes in kept.items()
+    }
+    for name, cell in cells.items():
+        print(f"{name:24}", *(f"{key} {value:.3f}" for key, value in cell.items()))
+    print(json.dumps(cells))
+
+
+def call_twice(
+    right: npt.NDArray[np.bool_], of_wrong: float, of_right: float, seed: int
+) -> npt.NDArray[np.bool_]:
+    """Return whether each pair is called right, by two independent auditors who err."""
+    draw = np.random.default_rng((seed, 2)).random((len(right), 2))
+    called: npt.NDArray[np.bool_] = np.where(right[:, None], draw >= of_right, draw < of_wrong)
+    return called
+
+
+def hold(
+    world: Scored,
+    audits: Audits,
+    called: npt.NDArray[np.bool_],
+    errors: ErrorRates,
+    target: float,
+) -> tuple[int, bool]:
+    """Return how many candidates are kept, and whether the interval of a third is wrong."""
+    stratum = audits.stratum.astype(np.int8)
+    judged = Judgements(audits.row, called, audits.p_inclusion, stratum, errors=errors)
+    cuts = thresholds(judged, world.p_correct)
+    third = np.arange(N_CANDIDATES) < N_CANDIDATES // 3
+    interval = precision_of(judged, third, 0.95)
+    is_outside = not interval.low <= world.correct[third].mean() <= interval.high
+    try:
+        return int(cuts.n_kept[prove(cuts, target)]), is_outside
+    except QualityError:
+        return 0, is_outside
 
 
 def make_scored(seed: int, hard: tuple[float, ...] = (0.0,)) -> Scored:

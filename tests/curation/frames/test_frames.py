@@ -67,6 +67,23 @@ def test_a_precision_is_held_or_refused(audits: pa.Table, scores: pa.Table) -> N
         select(scores, audits, precision=0.999)
 
 
+def test_audits_of_other_pairs_are_counted_and_a_label_without_audits_is_named(
+    audits: pa.Table, scores: pa.Table
+) -> None:
+    kept = select(scores, audits)
+    assert (kept.n_other_audits, kept.composition) == (0, {})
+    labels = scores["label_id"].to_pandas()
+    frequent = labels.value_counts().index[0]
+    others = audits.filter(pa.array(audits["label_id"].to_pandas() != frequent))
+    kept = select(scores, others, keep=0.9)
+    assert kept.composition["parts_that_differ"][0]["part"] == frequent
+    assert 0 < kept.composition["kept_unseen"] < 0.5
+    assert "the audits do not represent the scores" in repr(kept)
+    fewer = select(scores.filter(pa.array(labels != frequent)), audits)
+    assert fewer.n_other_audits == len(audits) - len(others) > 0
+    assert f"{fewer.n_other_audits} audits are of other pairs" in repr(fewer)
+
+
 def test_groups_and_floors_need_their_tables(audits: pa.Table, scores: pa.Table) -> None:
     kept = select(scores, audits, by="level", taxonomy=WORLD.taxonomy)
     assert [row["group"] for row in kept.groups][-1].startswith("level")
