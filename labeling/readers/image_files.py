@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -23,6 +25,9 @@ LFS_POINTER = "lfs_pointer"
 
 POINTER = ids.digest("pointer")
 """Id of all files of images that are pointers of Git LFS or git-annex; they have no content."""
+
+_ODD_PART = re.compile(r"(?:\A|/)\.{0,2}(?:/|\Z)")
+"""Empty at the beginning of an absolute path; else empty or dots, which have a meaning."""
 
 MAX_ZIPPED_BYTES = 64 * 1024 * 1024
 """Bytes of an image in a zip file; a larger one is skipped."""
@@ -60,6 +65,7 @@ class Locator:
         template: str = "{image}",
     ) -> None:
         self.base = base
+        self._root = os.fspath(base)
         self._template = template
         self._sites = sites
         self._find_stored = find_stored
@@ -124,21 +130,32 @@ class Locator:
         return Located(ids.digest(content), f"{site}#{path}", len(content))
 
     def _read(self, path: str) -> Located | None:
+        location = self._below_base(path)
+        if location is None:
+            return None
+        file_path = os.path.join(self._root, location)
+        try:
+            if not os.path.isfile(file_path):
+                return None
+            with open(file_path, "rb") as file:
+                if is_pointer(file.read(N_START)):
+                    return Located(POINTER, location, 0)
+                file.seek(0)
+                return Located(ids.digest_file(file), location, file.tell())
+        except (OSError, ValueError):
+            return None
+
+    def _below_base(self, path: str) -> str | None:
+        """Return a path from `base` in its normal form; None if it leads elsewhere."""
+        if not is_utf8(path):
+            return None
+        # Objects of paths take longer than the file system, for each row of a table.
+        if self._root[:1] == "/" and not _ODD_PART.search(path):
+            return path
         location = PurePosixPath(path)
         if location.is_relative_to(self.base):
             location = location.relative_to(self.base)
-        if location.is_absolute() or ".." in location.parts or not is_utf8(path):
-            return None
-        try:
-            if not (self.base / location).is_file():
-                return None
-            with (self.base / location).open("rb") as file:
-                if is_pointer(file.read(N_START)):
-                    return Located(POINTER, str(location), 0)
-                file.seek(0)
-                return Located(ids.digest_file(file), str(location), file.tell())
-        except (OSError, ValueError):
-            return None
+        return None if location.is_absolute() or ".." in location.parts else str(location)
 
 
 def is_utf8(name: str) -> bool:
