@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.runs.stage import open_stage
+from curation.runs.stage import Stage, open_stage
 from curation.runs.staging import write_stage
 from curation.runs.table_files import write_parquet
 from labeling.schemas import CANDIDATES, REJECTS, SELECTED, SIGNALS, TAXONOMY, TableSchema
+from pipelines.jobs.signals import make_signals
+from pipelines.run.config import Config
+from pipelines.run.dependencies import taxonomy_files
 
 IMAGE_IDS = tuple(f"{number:032x}" for number in range(4))
 TEXT = 'a red\x1b[2J shirt\u202e, "new"\nnow'
@@ -31,6 +34,11 @@ def write_run(run_dir: Path, text: str = TEXT) -> Path:
         work.facts |= {"precision": 0.9, "precision_low": 0.8, "precision_high": 0.95}
         _write(work.dir, SELECTED, [_selected(number) for number in range(4)])
     return run_dir
+
+
+def only_signals(config: Config, run_dir: Path) -> Stage:
+    """Read the inputs of a run as `winnow label` does, without the passes to candidates."""
+    return make_signals(config, taxonomy_files(config), run_dir, ())
 
 
 def write_signals(run_dir: Path, text: str) -> None:

@@ -38,14 +38,13 @@ def fill_in(sheet: Path, shop: Path, run_dir: Path) -> pd.DataFrame:
     return rows
 
 
-def test_a_share_is_kept_with_its_precision(shop: Path, labelled: Path) -> None:
-    config = read_config(shop)
-    stage = select(config, labelled)
-    selected = stage.table(SELECTED)
-    kept = np.asarray(selected["kept"])
-    assert kept.sum() == stage.counts["out"] == round(len(selected) / 3)
-    truth = read_truth(shop.parent / "truth.csv", taxonomy_of(open_stage(labelled, "candidates")))
-    right = find_pairs(selected, truth) >= 0
+def test_a_share_is_kept_with_its_precision(shop: Path, selected: Path) -> None:
+    stage = open_stage(selected, "selected")
+    rows = stage.table(SELECTED)
+    kept = np.asarray(rows["kept"])
+    assert kept.sum() == stage.counts["out"] == round(len(rows) / 3)
+    truth = read_truth(shop.parent / "truth.csv", taxonomy_of(open_stage(selected, "candidates")))
+    right = find_pairs(rows, truth) >= 0
     facts = stage.facts
     assert facts["precision_low"] <= facts["precision"] <= facts["precision_high"]
     assert right[kept].mean() > right.mean() + 0.2
@@ -55,13 +54,11 @@ def test_a_share_is_kept_with_its_precision(shop: Path, labelled: Path) -> None:
     assert right.sum() / len(truth) <= facts["pool_recall_at_most"] < 1
 
 
-def test_selecting_again_with_another_share_keeps_the_scores(shop: Path, labelled: Path) -> None:
-    config = read_config(shop)
-    select(config, labelled)
-    scored = open_stage(labelled, "scored")
-    stage = select(with_overrides(config, ["select.keep=0.1"]), labelled)
+def test_selecting_again_with_another_share_keeps_the_scores(shop: Path, selected: Path) -> None:
+    scored = open_stage(selected, "scored")
+    stage = select(with_overrides(read_config(shop), ["select.keep=0.1"]), selected)
     assert stage.counts["out"] == round(0.1 * stage.counts["in"])
-    assert open_stage(labelled, "scored").manifest == scored.manifest
+    assert open_stage(selected, "scored").manifest == scored.manifest
     assert len(scored.table(SCORED)) == stage.counts["in"]
 
 

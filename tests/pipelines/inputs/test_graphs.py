@@ -9,15 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from curation.runs.stage import open_stage
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.readers.image_files import Locator
 from labeling.schemas import LINKS
 from pipelines.inputs.graphs import GraphInput
 from pipelines.inputs.input import ReadContext
-from pipelines.jobs.label import label
 from pipelines.run.config import read_config
+from tests.pipelines.runfolders import only_signals
 
 
 def zstd(content: bytes) -> bytes:
@@ -49,10 +48,9 @@ def test_a_host_graph_becomes_links(tmp_path: Path) -> None:
         '[taxonomy]\npath = "t.jsonl"\n[[signals]]\npath = "t.csv"\n'
         '[[graph]]\nvertices = "vertices.txt.gz"\nedges = "edges.txt.gz"\n'
     )
-    label(read_config(config), tmp_path / "run")
-    (link,) = open_stage(tmp_path / "run", "signals").table(LINKS).to_pylist()
+    (link,) = only_signals(read_config(config), tmp_path / "run").table(LINKS).to_pylist()
     assert link["dst_page"] == ids.digest("https://b.org/")
     assert link["src_host"] == "a.org"
     (tmp_path / "vertices.txt.gz").unlink()
     with pytest.raises(InputError, match="missing"):
-        label(read_config(config), tmp_path / "run")
+        only_signals(read_config(config), tmp_path / "run")

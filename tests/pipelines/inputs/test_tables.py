@@ -15,8 +15,8 @@ from labeling.readers.table_files.tabular import kind_of
 from labeling.schemas import IMAGES, REJECTS, SIGNALS
 from pipelines.cli import main
 from pipelines.inputs.tables import TableInput
-from pipelines.jobs.label import label
 from pipelines.run.config import read_config
+from tests.pipelines.runfolders import only_signals
 
 ROWS = "image,text\nhttps://a.org/{0}1.jpg,an apple\nhttps://a.org/{0}2.jpg,an apple\n"
 
@@ -37,8 +37,7 @@ def write_config(folder: Path, keys: str = 'path = "texts"', settings: str = "")
 
 
 def signals_of(config: Path) -> Stage:
-    label(read_config(config), config.parent / "run")
-    return open_stage(config.parent / "run", "signals")
+    return only_signals(read_config(config), config.parent / "run")
 
 
 def command(*arguments: object) -> Result:

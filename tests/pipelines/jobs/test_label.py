@@ -19,6 +19,7 @@ from pipelines.passes import propagation
 from pipelines.passes.inputs import sample_of
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.shuffle import engine
+from tests.pipelines.runfolders import only_signals
 from tests.pipelines.shops import write_shop
 
 
@@ -30,8 +31,8 @@ def rows_of(stage: Stage) -> dict[tuple[str, str], dict[str, object]]:
     return {(r["image_id"], r["label_id"]): r for r in stage.table(CANDIDATES).to_pylist()}
 
 
-def test_every_kind_of_input_becomes_evidence(shop: Path, tmp_path: Path) -> None:
-    stage = label(read_config(shop), tmp_path / "run")
+def test_every_kind_of_input_becomes_evidence(labelled: Path) -> None:
+    stage = open_stage(labelled, "candidates")
     rows = rows_of(stage)
     assert stage.counts["candidates"] == len(rows)
     sources = {e["source"] for row in rows.values() for e in row["evidence"]}  # type: ignore[attr-defined]
@@ -41,36 +42,33 @@ def test_every_kind_of_input_becomes_evidence(shop: Path, tmp_path: Path) -> Non
     assert any("caption" in row["silent"] for row in shirts)  # type: ignore[operator]
 
 
-def test_the_same_command_again_redoes_nothing(shop: Path, tmp_path: Path) -> None:
-    config = read_config(shop)
-    first = label(config, tmp_path / "run")
-    again = label(config, tmp_path / "run")
+def test_the_same_command_again_redoes_nothing(shop: Path, labelled: Path) -> None:
+    first = open_stage(labelled, "candidates")
+    again = label(read_config(shop), labelled)
     assert again.manifest["run"] == first.manifest["run"]
 
 
-def test_another_run_has_equal_bytes(shop: Path, tmp_path: Path) -> None:
-    config = read_config(shop)
-    first = label(config, tmp_path / "one")
-    threads = ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
-    second = label(config, tmp_path / "two", threads)
+def test_another_run_has_equal_bytes(shop: Path, labelled: Path, tmp_path: Path) -> None:
+    first = open_stage(labelled, "candidates")
+    threads = ["--direct_num_workers=3", "--direct_running_mode=multi_threading"]
+    second = label(read_config(shop), tmp_path / "two", threads)
     assert files_of(first) == files_of(second)
     assert first.fingerprint == second.fingerprint
 
 
 def test_neither_buckets_nor_link_rounds_apart_change_the_candidates(
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Path, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = read_config(shop)
-    first = label(config, tmp_path / "one")
+    first = open_stage(labelled, "candidates")
     monkeypatch.setattr(engine, "ROWS_PER_BUCKET", 50)
     monkeypatch.setattr(propagation, "MAX_EDGES", 0)
-    second = label(config, tmp_path / "two")
+    second = label(read_config(shop), tmp_path / "two")
     assert len(second.paths(".parquet", "candidates-")) > 1
     assert second.table(CANDIDATES).equals(first.table(CANDIDATES))
 
 
-def test_inputs_may_lie_outside_the_data_folder(shop: Path, tmp_path: Path) -> None:
-    first = label(read_config(shop), tmp_path / "one")
+def test_inputs_may_lie_outside_the_data_folder(shop: Path, labelled: Path, tmp_path: Path) -> None:
+    first = open_stage(labelled, "candidates")
     text = shop.read_text(encoding="utf-8")
     for name in ("taxonomy.jsonl", "captions.jsonl", "links.csv", "feedback.csv"):
         elsewhere = tmp_path / f"elsewhere-{name}"
@@ -81,11 +79,11 @@ def test_inputs_may_lie_outside_the_data_folder(shop: Path, tmp_path: Path) -> N
     assert second.table(CANDIDATES).equals(first.table(CANDIDATES))
 
 
-def test_a_changed_input_is_noticed(shop: Path, tmp_path: Path) -> None:
-    first = label(read_config(shop), tmp_path / "run")
+def test_a_changed_input_is_noticed(shop: Path, labelled: Path) -> None:
+    first = open_stage(labelled, "candidates")
     path = shop.parent / "products.csv"
     path.write_text(path.read_text() + "images/0.jpg,a yellow thing,https://x.example/\n")
-    second = label(read_config(shop), tmp_path / "run")
+    second = label(read_config(shop), labelled)
     assert second.counts["candidates"] >= first.counts["candidates"]
     assert second.fingerprint != first.fingerprint
     assert first.dir.is_dir()
@@ -98,14 +96,13 @@ def test_too_many_rejects_fail_and_nothing_is_committed(shop: Path, tmp_path: Pa
     assert "image_missing" in str(caught.value)
     assert current(tmp_path / "run", "signals") is None
     config = with_overrides(read_config(shop), ["label.max_reject_share=1.0"])
-    label(config, tmp_path / "run")
+    only_signals(config, tmp_path / "run")
     assert list((tmp_path / "run" / ".staging").iterdir()) == []
 
 
 def test_a_few_rejects_are_counted_and_listed(shop: Path, tmp_path: Path) -> None:
     (shop.parent / "images" / "7.jpg").unlink()
-    label(read_config(shop), tmp_path / "run")
-    signals = open_stage(tmp_path / "run", "signals")
+    signals = only_signals(read_config(shop), tmp_path / "run")
     rejects = signals.table(REJECTS)
     assert signals.counts["rejects_by_reason"] == {"image_missing": len(rejects)}
     assert set(rejects["value"].to_pylist()) == {"images/7.jpg"}
@@ -207,8 +204,7 @@ def test_a_run_folder_in_a_folder_of_inputs_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_are_one_image(tmp_path: Path) -> None:
-    label(write_site(tmp_path / "web"), tmp_path / "run")
-    table: pa.Table = open_stage(tmp_path / "run", "signals").table(IMAGES)
+    table: pa.Table = only_signals(write_site(tmp_path / "web"), tmp_path / "run").table(IMAGES)
     here = [row for row in table.to_pylist() if row["n_bytes"]]
     assert [row["location"] for row in here] == ["site/a.org/cat.jpg"]
 

@@ -163,7 +163,7 @@ def test_what_the_csv_module_writes_is_read(
         assert outcome(path)[0] == expected
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.binary(max_size=200), st.integers(1, 60))
 def test_any_bytes_are_rows_or_bad_rows(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, block_bytes: int
