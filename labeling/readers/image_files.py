@@ -13,7 +13,7 @@ from typing import NamedTuple
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.keys.urls import authority, serialised
-from labeling.readers.site_names import file_names, host_of_folder
+from labeling.readers.site_names import PROTOCOLS, file_names, host_folder, host_of_folder
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 from labeling.substitutes import N_START, is_pointer
 
@@ -106,9 +106,11 @@ class Locator:
         folders: dict[str, list[str]] = defaultdict(list)
         try:
             if self._is_zipped(site):
-                names = {name.partition("/")[0] for name in zipped_names(root)}
+                names = {host_folder(name) for name in zipped_names(root)}
             else:
                 names = {entry.name for entry in root.iterdir()}
+                for name in names.intersection(PROTOCOLS):
+                    names |= {f"{name}/{entry.name}" for entry in (root / name).iterdir()}
         except (InputError, OSError):
             return {}
         for name in sorted(names):

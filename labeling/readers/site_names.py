@@ -12,6 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from labeling.keys.urls import authority, serialised
 
+PROTOCOLS = ("http", "https")
+"""Folders of ``wget --protocol-directories``, which hold those of hosts."""
+
 PAGE_SUFFIXES = (".html", ".htm", ".xhtml", ".xht", ".shtml")
 
 SCRIPT_SUFFIXES = (
@@ -61,16 +64,23 @@ def split_query(name: str) -> tuple[str, str]:
 def page_url(path: str) -> str:
     """Return the URL of a page by its path below the folder of the site.
 
+    Its scheme is https, unless a folder of ``wget --protocol-directories`` names one.
+
     Examples
     --------
+    >>> page_url("http/a.org/x.html"), page_url("http/no-host.html")
+    ('http://a.org/x.html', '')
     >>> page_url("a.org/a b.html"), page_url("localhost+80/x.php?id=3.html")
     ('https://a.org/a b.html', 'https://localhost:80/x.php?id=3')
     >>> page_url("a.org/index.html@id=3"), page_url("no-host.html")
     ('https://a.org/?id=3', '')
     """
-    host, slash, name = unicodedata.normalize("NFC", path).partition("/")
-    if not slash:
+    path = unicodedata.normalize("NFC", path)
+    folder = host_folder(path)
+    protocol, _, host = folder.rpartition("/")
+    if len(path) == len(folder):
         return ""
+    name = path[len(folder) + 1 :]
     name, query = split_query(without_number(name))
     if query and f"/{name}".endswith("/index.html"):
         name = name.removesuffix("index.html")
@@ -78,7 +88,21 @@ def page_url(path: str) -> str:
     escaped = _NOT_IN_URLS.sub(lambda character: f"%{ord(character[0]):02X}", escaped)
     trimmed = escaped.rstrip(" ")
     escaped = trimmed + "%20" * (len(escaped) - len(trimmed))
-    return f"https://{_PORT.sub(':', host)}/{escaped}"
+    return f"{protocol or 'https'}://{_PORT.sub(':', host)}/{escaped}"
+
+
+def host_folder(path: str) -> str:
+    """Return the folder of a host in a path below that of the site.
+
+    It is the first, or the second if wget made one of the protocol above it.
+
+    Examples
+    --------
+    >>> host_folder("a.org/x/y.html"), host_folder("http/a.org/x.html"), host_folder("https")
+    ('a.org', 'http/a.org', 'https')
+    """
+    first, _, rest = path.partition("/")
+    return f"{first}/{rest.partition('/')[0]}" if first in PROTOCOLS and rest else first
 
 
 def linked_url(url: str) -> str:

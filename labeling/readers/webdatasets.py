@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 
 from labeling.errors import InputError
+from labeling.hints import did_you_mean
 from labeling.html.page_images import Text
 from labeling.json_objects import with_repeated
 from labeling.keys import ids
@@ -22,6 +24,7 @@ from labeling.keys.urls import host_of
 from labeling.readers.image_files import LFS_POINTER, Located
 from labeling.readers.page_rows import PageRows
 from labeling.readers.skips import NO_TEXT, skipped_rows
+from labeling.readers.table_files.tabular import NEAR
 from labeling.readers.tar_members import Damage, NextTar, shown, tar_members
 from labeling.substitutes import N_START, is_pointer
 
@@ -30,6 +33,9 @@ FURTHER_IMAGE = "further_image"
 """Kind of the images of a sample after its first, in the order of `IMAGE_ENDINGS`."""
 
 MAX_IMAGE_BYTES = 32 << 20
+MAX_NAMES = 1000
+"""Names of members and keys that are kept, for columns that no sample has."""
+
 MAX_TEXT_BYTES = 1 << 20
 
 _DEBRIS = re.compile(
@@ -51,6 +57,27 @@ class _Sample(NamedTuple):
     file: BinaryIO
     key: str
     members: Mapping[str, tarfile.TarInfo]
+
+
+class _Columns:
+    """Columns to read; those that no sample has had, of so many, and the names of what they had."""
+
+    def __init__(self, columns: Mapping[str, str]) -> None:
+        self.by_source = columns
+        self.absent = set(columns.values())
+        self.n_samples = 0
+        self._names: set[str] = set()
+
+    def add(self, names: Iterable[str]) -> None:
+        """Add names of members or keys of a sample, until all columns were there."""
+        if self.absent and len(self._names) < MAX_NAMES:
+            self._names.update(itertools.islice(names, MAX_NAMES))
+
+    def skips(self, file: str) -> Iterator[tuple[str, pa.Table]]:
+        """Yield each column that is in no sample, with a name that may have been meant."""
+        for key in sorted(self.absent):
+            kind = key + did_you_mean(key, sorted(self._names), NEAR)
+            yield from skipped_rows(file, kind, self.n_samples)
 
 
 class _Rejected(Exception):
@@ -85,28 +112,30 @@ def read_webdataset(
         text that is too large or is not UTF-8 or JSON, or occurs twice in it (``bad_text``), and
         members with the name of others of their sample (``duplicate_key``). Samples whose texts are
         empty are skips (``no_text``), and so are all images of a sample but one
-        (``further_image``). A damaged header is a ``bad_member``, and a file that is cut is
-        ``truncated``. Links and sparse files, and members that macOS, Windows and pax add, are
-        ignored, and counted in one reject, ``ignored_members``.
+        (``further_image``), and all samples for a column that none of them has. A damaged header is
+        a ``bad_member``, and a file that is cut is ``truncated``. Links and sparse files, and
+        members that macOS, Windows and pax add, are ignored, and counted in one reject,
+        ``ignored_members``.
 
     Raises
     ------
     InputError
         If the file cannot be opened, or is not a tar.
     """
-    rows = PageRows()
+    rows, wanted = PageRows(), _Columns(columns)
     try:
         with path.open("rb") as file:
             members = _members(path, name, file, rows)
             n_without_text, n_further = 0, 0
             for sample in _samples(members, name, file, rows):
-                n_without_text += not _add_sample(rows, sample, name, columns)
+                n_without_text += not _add_sample(rows, sample, name, wanted)
                 n_further += max(0, len(sample.members.keys() & {*IMAGE_ENDINGS}) - 1)
                 if rows.is_full():
                     yield from rows.tables()
             yield from rows.tables()
             yield from skipped_rows(name, NO_TEXT, n_without_text)
             yield from skipped_rows(name, FURTHER_IMAGE, n_further)
+            yield from wanted.skips(name)
     except OSError as error:
         raise InputError(
             "a WebDataset tar cannot be read",
@@ -164,7 +193,7 @@ def _ending_of(member: tarfile.TarInfo) -> str:
     return shown(member.name).rpartition("/")[2].partition(".")[2].lower()
 
 
-def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: Mapping[str, str]) -> bool:
+def _add_sample(rows: PageRows, sample: _Sample, name: str, columns: _Columns) -> bool:
     """Add the image of a sample and its texts, or a reject; return whether there is one of them."""
     where = f"{name}#{sample.key}"
     image = next((sample.members[e] for e in IMAGE_ENDINGS if e in sample.members), None)
@@ -197,11 +226,13 @@ def _key(text: str) -> str | None:
     return None if is_null(text) else text
 
 
-def _texts(sample: _Sample, columns: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def _texts(sample: _Sample, columns: _Columns) -> tuple[dict[str, str], dict[str, str]]:
     """Return the text of each source that the sample has, and the reasons of those that are bad."""
     contents: dict[tuple[str, bool], Any] = {}
     texts, bad = {}, {}
-    for source, key in columns.items():
+    columns.n_samples += 1
+    columns.add(sample.members)
+    for source, key in columns.by_source.items():
         ending, _, json_key = key.partition(".")
         member = sample.members.get(ending.lower())
         if member is None:
@@ -211,6 +242,9 @@ def _texts(sample: _Sample, columns: Mapping[str, str]) -> tuple[dict[str, str],
             if kind not in contents:
                 content = _content(sample.file, member, MAX_TEXT_BYTES)
                 contents[kind] = _decoded(content, bool(json_key))
+                columns.add(f"{ending}.{name}" for name in contents[kind] if json_key)
+            if not json_key or json_key in contents[kind]:
+                columns.absent.discard(key)
             texts[source] = _text(contents[kind].get(json_key) if json_key else contents[kind])
         except _Rejected as reason:
             bad[key] = str(reason)

@@ -24,6 +24,7 @@ MAX_UNPACKED = 1 << 30
 """Bytes of a compressed member that are unpacked into a temporary file."""
 
 _UNKNOWN_METHOD, _UTF8_NAME, _ENCRYPTED = 99, 0x800, 0x1
+_WINDOWS = (0, 10)  # MS-DOS and NTFS
 _MAX_END_RECORDS = 76
 """Bytes of the records of zip64 between the directory of a file and the record of its end."""
 
@@ -138,9 +139,15 @@ def _open(path: Path) -> zipfile.ZipFile:
 @functools.lru_cache(maxsize=4)
 def _opened(path: Path, version: tuple[int, int, int], process: int) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        file = zipfile.ZipFile(path)
     except (NotImplementedError, UnicodeDecodeError):
-        return zipfile.ZipFile(cast(IO[bytes], _without_refused_members(path)))
+        file = zipfile.ZipFile(cast(IO[bytes], _without_refused_members(path)))
+    for info in file.infolist():
+        # Programs for Windows write backslashes, against the standard (section 4.4.17.1).
+        if info.create_system in _WINDOWS and "\\" in info.filename:
+            info.filename = info.filename.replace("\\", "/")
+            file.NameToInfo[info.filename] = info
+    return file
 
 
 class _Mapped(mmap.mmap):

@@ -27,6 +27,7 @@ _WORDNET_HEAD = re.compile(r"(\d{8}) \d\d ([nvasr]) ([0-9a-f]{2}) (.+)")
 _MARKER = re.compile(r"\((?:a|p|ip)\)$")
 _OPEN_IMAGES = re.compile(r"LabelName,|/[a-z]+/[^,]+,")
 _EDGES = re.compile(r"\ufeff?\"?child\"?\s*[,;\t]\s*\"?parent\b", re.IGNORECASE)
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"')
 _EDGE_COLUMNS = ["child", "parent", "name"]
 
 JSONL_KEYS = ("id", "names", "parents", "gloss")
@@ -134,10 +135,19 @@ def read_openimages(
         described.add(row[0])
         above = tuple(map(label_id_of_mid, parents.get(row[0], ())))
         yield Label(label_id_of_mid(row[0]), ((row[1], "en"),), above, None, number)
+    line_of = _lines_of_texts(hierarchy) if parents.keys() - described else {}
     for mid in sorted(parents.keys() - described):
         above = tuple(map(label_id_of_mid, parents[mid]))
-        line = hierarchy[: hierarchy.find(json.dumps(mid))].count("\n") + 1
-        yield Label(label_id_of_mid(mid), (), above, None, line)
+        yield Label(label_id_of_mid(mid), (), above, None, line_of[mid])
+
+
+def _lines_of_texts(text: str) -> dict[str, int]:
+    """Return the number of the first line with each text of a JSON file."""
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        for written in _JSON_TEXT.findall(line):
+            lines.setdefault(json.loads(written), number)
+    return lines
 
 
 def label_id_of_mid(mid: str) -> str:

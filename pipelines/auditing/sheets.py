@@ -119,8 +119,13 @@ def read_answers(
     )
     skipped = _skipped(sheet, given, drawn)
     of_skipped = find_pairs(_pairs(skipped), pool.pairs)
-    row = np.concatenate([row, of_skipped[of_skipped >= 0]])
-    asked = pd.concat([given, skipped[of_skipped >= 0]])
+    has_p = (given["p_inclusion"] != "").any()
+    lacks_p = (skipped["p_inclusion"] == "").to_numpy(bool) & has_p
+    is_used = (of_skipped >= 0) & ~lacks_p
+    _report_left_out("are not candidates", int(np.sum(of_skipped < 0)))
+    _report_left_out("have no p_inclusion", int(np.sum(lacks_p[of_skipped >= 0])))
+    row = np.concatenate([row, of_skipped[is_used]])
+    asked = pd.concat([given, skipped[is_used]])
     columns = {name: _texts(asked[name]) for name in REQUIRED}
     columns["auditor"] = _texts(asked["auditor"].replace("", path.stem))
     has_seq = (given["seq"] != "").any()
@@ -137,7 +142,6 @@ def _skipped(sheet: pd.DataFrame, given: pd.DataFrame, drawn: pa.Table | None) -
     has_p = (given["p_inclusion"] != "").any()
     if has_p or drawn is None or (find_pairs(answered, drawn) < 0).any():
         rows = sheet.iloc[find_skipped(_pairs(sheet), answered)]
-        rows = rows[rows["p_inclusion"] != ""] if has_p else rows
     else:
         pairs = drawn.take(find_skipped(drawn, answered)).to_pandas().astype(str)
         rows = pd.DataFrame({name: pairs.get(name, "") for name in COLUMNS}, pairs.index)
@@ -249,6 +253,14 @@ def _refuse_repeated(path: Path, names: Sequence[str]) -> None:
             "a column of the answers occurs twice",
             facts={"file": path, "column": twice[0]},
             help="delete one of them",
+        )
+
+
+def _report_left_out(reason: str, n_pairs: int) -> None:
+    if n_pairs:
+        notify(
+            f"{n_pairs:,} pairs without a verdict before the last answer {reason}: they are left"
+            " out, and bounds of the precision do not count them as unknown"
         )
 
 

@@ -36,11 +36,10 @@ class GraphInput(Input):
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the links of some files of edges."""
-        first = self.files(context.base)[0]
-        for file in files:
+        for number, file in enumerate(files):
             yield from reader("table_files.graphs:read_graph")(
                 context.base / self.vertices,
                 context.base / file,
                 file,
-                self.vertices if file == first else None,
+                self.vertices if context.is_first and number == 0 else None,
             )

@@ -34,12 +34,16 @@ Paths = str | tuple[str, ...]
 
 @dataclass(frozen=True)
 class ReadContext:
-    """The data folder, finders of image files and of images in archives, and the known labels."""
+    """The data folder, finders of image files and of images in archives, and the known labels.
+
+    ``is_first`` is True for the first files of an input, of which one reader at a time reads some.
+    """
 
     base: Path
     locator: Locator
     index: ImageIndex | None
     label_ids: Callable[[], Container[str]]
+    is_first: bool = True
 
 
 class Input(Section, ABC):

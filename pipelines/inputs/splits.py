@@ -13,6 +13,8 @@ from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, sizes_beside
 from pipelines.shuffle.engine import Split
 
+_SEPARATOR = "-"
+
 
 def splits_of(config: Config) -> list[Split]:
     """Return the splits of all inputs; the kind of one is the section of its input.
@@ -29,14 +31,21 @@ def splits_of(config: Config) -> list[Split]:
         read: set[tuple[str, str]] = set()
         for number, entry in enumerate(inputs):
             files = entry.files(Path(config.base))
+            number_of = {file: n for n, file in enumerate(files)}
             if len(inputs) > 1:
                 files = _unread(entry, files, Path(config.base), read)
             # The rows of a sample are counted over all files, so one worker reads them.
             n_together = entry.files_per_split if config.label.limit is None else len(files)
             for start in range(0, len(files), n_together):
                 some = tuple(files[start : start + n_together])
-                splits.append(Split(f"{kind}{number}-{start:09d}", kind, (number, some)))
+                split_id = f"{kind}{number}{_SEPARATOR}{number_of[some[0]]:09d}"
+                splits.append(Split(split_id, kind, (number, some)))
     return splits
+
+
+def has_first_file(split: Split) -> bool:
+    """Return whether a split has the first file of its input, read by this section or not."""
+    return int(split.split_id.rpartition(_SEPARATOR)[2]) == 0
 
 
 def _unread(entry: Input, files: list[str], base: Path, read: set[tuple[str, str]]) -> list[str]:

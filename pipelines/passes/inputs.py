@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +23,7 @@ from labeling.readers.image_files import Locator
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS, SKIPS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.input import Input, ReadContext
-from pipelines.inputs.splits import input_of
+from pipelines.inputs.splits import has_first_file, input_of
 from pipelines.passes.labeling_pass import Pass
 from pipelines.passes.stored import image_index
 from pipelines.run.config import Config
@@ -118,7 +118,8 @@ class ReadInputs:
         locator = Locator(base, sites) if index is None else Locator(base, sites, index.find)
         label_ids = functools.partial(_label_ids, self.labels)
         entry, files = input_of(self.config, split)
-        tables = _tables(entry, files, ReadContext(base, locator, index, label_ids))
+        context = ReadContext(base, locator, index, label_ids, has_first_file(split))
+        tables = _tables(entry, files, context)
         limit = self.config.label.limit
         yield from tables if limit is None else sample_of(tables, entry.counted, limit)
 
@@ -130,7 +131,8 @@ def _tables(
     for start in range(0, len(files), entry.files_per_split):
         some = files[start : start + entry.files_per_split]
         try:
-            yield from entry.read(some, context)
+            is_first = context.is_first and start == 0
+            yield from entry.read(some, replace(context, is_first=is_first))
         except UnreadableFile as error:
             # Inputs that raise it are read one file at a time.
             reject = {"where": f"{some[0]}#", "reason": BAD_FILE, "value": one_line(error)[:200]}
@@ -148,7 +150,8 @@ def sample_of(
 ) -> Iterator[tuple[str, pa.Table]]:
     """Yield tables until `limit` rows of one of them, or of rejects, are read.
 
-    Texts that are left out take their images along, so that every image has a text.
+    Texts that are left out take their images along, so that every image has a text. Rows that the
+    last batch skips are not counted: they may come after the sample.
     """
     read: dict[str, list[pa.Table]] = defaultdict(list)
     n_rows = {counted: 0, "rejects": 0}
@@ -156,6 +159,8 @@ def sample_of(
     for name, rows in tables:
         if name in since:  # the batch that filled the sample is read to its end
             break
+        if name == SKIPS.name and max(n_rows.values()) == limit:
+            continue
         if name in n_rows:
             rows = rows.slice(0, limit - n_rows[name])
             n_rows[name] += len(rows)

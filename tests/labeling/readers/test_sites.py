@@ -278,3 +278,44 @@ def test_a_pointer_in_the_place_of_a_zip_file_is_named(base: Path) -> None:
     with pytest.raises(InputError, match="a zip file cannot be read") as caught:
         site_pages(base, "web.zip")
     assert caught.value.facts["cause"] == "it is a pointer of Git LFS"
+
+
+def test_a_folder_of_the_protocol_names_the_scheme(base: Path) -> None:
+    files = {
+        "http/a.org/index.html": b'<img src="/x.jpg" alt="x"><img src="https://b.org/y.jpg">',
+        "http/a.org/x.jpg": b"x",
+        "https/b.org/y.jpg": b"y",
+    }
+    with zipfile.ZipFile(base / "wget.zip", "w") as zipped:
+        for name, content in files.items():
+            (base / "wget" / name).parent.mkdir(parents=True, exist_ok=True)
+            (base / "wget" / name).write_bytes(content)
+            zipped.writestr(name, content)
+    for site in ("wget", "wget.zip"):
+        tables = read(base, site)
+        assert tables["pages"]["url"].to_pylist() == ["http://a.org/"]
+        assert tables["images"]["image_id"].to_pylist() == [ids.digest(b"x"), ids.digest(b"y")]
+        assert set(tables["placements"]["host"].to_pylist()) == {"a.org"}
+        assert len(tables["rejects"]) == 0
+
+
+def test_backslashes_of_windows_in_a_zip_file_separate_folders(base: Path) -> None:
+    with zipfile.ZipFile(base / "web.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        for name, content in {**FILES, "empty/": b""}.items():
+            info = zipfile.ZipInfo("x")
+            info.filename, info.create_system = name.replace("/", "\\"), 0
+            info.orig_filename = info.filename
+            zipped.writestr(info, content)
+        unix = zipfile.ZipInfo("x")
+        unix.filename, unix.create_system = "a.org/back\\slash.html", 3
+        zipped.writestr(unix, b"<img src=/x.png alt=b>")
+    assert site_pages(base, "web.zip") == [
+        "a.org/back\\slash.html",
+        "a.org/index.html",
+        "a.org/more/pear.htm",
+    ]
+    folder, zipped_rows = read(base, "web"), read(base, "web.zip")
+    seen = set(zipped_rows["signals"]["text"].to_pylist())
+    assert set(folder["signals"]["text"].to_pylist()) <= seen
+    assert ids.digest(b"pear") in zipped_rows["images"]["image_id"].to_pylist()
+    assert read_zipped(base / "web.zip", "a.org/img/Red apple.jpg", 100) == b"apple"

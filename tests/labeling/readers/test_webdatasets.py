@@ -358,3 +358,26 @@ def test_a_pointer_in_the_place_of_a_tar_is_named(tmp_path: Path) -> None:
         read(tmp_path / "0.tar", {"alt": "txt"})
     assert caught.value.facts["cause"] == "it is a pointer of Git LFS"
     assert "git lfs pull" in caught.value.help
+
+
+FILES = {
+    "jpg": b"x",
+    "txt": b"a cat",
+    "json": b'{"title": "Two cats", "page": null}',
+    "caption": b"",
+}
+
+
+def test_a_column_that_no_sample_has_is_reported_with_what_may_have_been_meant(
+    tmp_path: Path,
+) -> None:
+    members = [(f"{n}.{e}", FILES[e]) for n in range(3) for e in FILES]
+    path = write(tmp_path / "0.tar", members)
+    columns = {"alt": "txt", "title": "json.titel", "page": "json.page", "caption": "captoin"}
+    tables = read(path, columns | {"lang": "json.qqq"})
+    assert [row["text"] for row in tables["signals"]] == ["a cat"] * 3
+    assert [(row["kind"], row["n_records"]) for row in tables["skips"]] == [
+        ('captoin (did you mean "caption"?)', 3),
+        ("json.qqq", 3),
+        ('json.titel (did you mean "json.title"?)', 3),
+    ]

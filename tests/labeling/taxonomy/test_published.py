@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import json
 import lzma
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from labeling.errors import InputError
 from labeling.matching.matcher import compile_matcher, find
 from labeling.taxonomy import published
+from labeling.taxonomy.formats import read_openimages
 from labeling.taxonomy.published import TaxonomyFiles, read_taxonomy
 from labeling.taxonomy.taxonomy import Taxonomy
 
@@ -259,3 +261,22 @@ def test_a_file_in_the_place_of_a_taxonomy_is_refused(
             read_taxonomy(path)
         assert caught.value.facts["file"] == path
         assert remedy in caught.value.help
+
+
+def test_labels_of_the_hierarchy_alone_have_its_lines_and_many_take_no_time(
+    tmp_path: Path,
+) -> None:
+    below = [{"LabelName": f"/m/x{number}"} for number in range(30_000)]
+    hierarchy = {"LabelName": "/m/root", "Subcategory": [*below, {"LabelName": "/m/0"}]}
+    text = json.dumps(hierarchy, indent=1)
+    (tmp_path / "h.json").write_text(text.replace('/m/x7"', '\\/m/x7"'))
+    path = write(tmp_path / "d.csv", "/m/0,Thing\n")
+    start = time.process_time()
+    labels = [*read_openimages([(1, "/m/0,Thing\n")], "d.csv", (tmp_path / "h.json").read_text())]
+    assert time.process_time() - start < 5
+    lines = {label.label_id: label.line for label in labels}
+    assert [lines[f"m:{mid}"] for mid in ("0", "root", "x0", "x7", "x29999")] == [
+        *(1, 2, 5),
+        *(5 + 3 * 7, 5 + 3 * 29_999),
+    ]
+    assert len(read_taxonomy(TaxonomyFiles(path, hierarchy=tmp_path / "h.json"))) == 30_002

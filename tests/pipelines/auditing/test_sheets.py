@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from curation.scoring.parts import parts_of_table, pool_of_parts
 from labeling.keys.ids import digest
@@ -54,3 +55,29 @@ def test_a_sheet_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
     answers = read_answers(path, pool)
     for name in ("image_id", "label_id", "verdict", "auditor"):
         assert answers[name].to_pylist() == audits[name].to_pylist()
+
+
+def test_skipped_pairs_that_cannot_count_as_unknown_are_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taxonomy = build_taxonomy([Label("cat", (("cat", "en"),), (), None, 1)], "test")
+    ids = [digest(str(number)) for number in range(6)]
+    item = {"source": "alt", "strength": 1.0, "n_pages": 1, "n_hosts": 1}
+    rows = [
+        {"image_id": i, "label_id": "cat", "evidence": [item], "silent": [], "ambiguity": 1}
+        for i in ids[:5]
+    ]
+    candidates = pa.Table.from_pylist(rows, schema=CANDIDATES.arrow)
+    pool = pool_of_parts(parts_of_table(candidates), taxonomy)
+    verdicts = ["", "", "", "yes", "no", ""]
+    sheet = zip([ids[5], *ids[:5]], verdicts, ["", "", "0.5", "0.5", "0.5", ""], strict=True)
+    path = tmp_path / "mine.csv"
+    lines = [f"{image},cat,{verdict},{p}" for image, verdict, p in sheet]
+    path.write_text("\n".join(["image_id,label_id,verdict,p_inclusion", *lines, ""]))
+    answers = read_answers(path, pool)
+    assert answers["image_id"].to_pylist() == [ids[2], ids[3], ids[1]]
+    assert answers["verdict"].to_pylist() == ["yes", "no", "skipped"]
+    printed = capsys.readouterr().err
+    before = "1 pairs without a verdict before the last answer"
+    assert f"{before} are not candidates" in printed
+    assert f"{before} have no p_inclusion" in printed

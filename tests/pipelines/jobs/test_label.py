@@ -324,3 +324,14 @@ def test_the_rows_of_a_sample_are_the_first_ones_with_their_images(
     expected = [image for batch in batches for image in batch][:limit]
     for name in ("images", "signals", "placements"):
         assert first[name]["image_id"].to_pylist() == expected
+
+
+def test_rows_that_are_skipped_after_a_sample_are_not_counted() -> None:
+    def tables() -> Iterator[tuple[str, pa.Table]]:
+        for batch in range(3):
+            for name in ("signals", "images", "skips"):
+                yield name, pa.table({"image_id": [f"{name}{batch}{row}" for row in range(4)]})
+
+    sample = dict(sample_of(tables(), "signals", 6))
+    assert len(sample["signals"]) == 6
+    assert sample["skips"]["image_id"].to_pylist() == [f"skips0{row}" for row in range(4)]
