@@ -126,7 +126,11 @@ def label(
 
 @step
 def audit_sample(
-    run: Path | str, *, until_width: float | None = None, settings: Overrides = ()
+    run: Path | str,
+    *,
+    until_width: float | None = None,
+    precision: float | None = None,
+    settings: Overrides = (),
 ) -> AuditSample:
     """Draw pairs to judge: ``winnow audit sample``.
 
@@ -139,6 +143,9 @@ def audit_sample(
     until_width
         Width of the interval of the precision, in (0, 1], that ends the audit: call the function
         again after each import, until the result has no sheet.
+    precision
+        Precision to prove, in (0, 1): pairs are drawn for ``select(run, precision=…)``, at first
+        150, after their import where the threshold will fall.
     {settings}
 
     Returns
@@ -148,6 +155,8 @@ def audit_sample(
 
     Raises
     ------
+    ConfigError
+        If a width and a precision are given.
     {run_errors}
     InputError
         If there is a sheet whose answers were not imported, or all pairs are judged.
@@ -155,7 +164,15 @@ def audit_sample(
     from pipelines.auditing.sample import SHEET, answer_by_truth, draw_audits
     from pipelines.auditing.until import audit_until
 
+    if until_width is not None and precision is not None:
+        raise ConfigError(
+            "a width and a precision cannot be asked for together",
+            facts={"until_width": until_width, "precision": precision},
+            help="give `until_width=` for the interval of a share, or `precision=` for a proof",
+        )
     with _locked(run, settings) as (config, run_dir):
+        if precision is not None:
+            config = with_overrides(config, {"select.precision": precision})
         if until_width is not None:
             look, n_pairs = audit_until(config, run_dir, until_width)
             return AuditSample(run_dir / SHEET if n_pairs else None, n_pairs, look=look)

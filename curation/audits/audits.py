@@ -116,7 +116,12 @@ def _weights(keep: float) -> Floats:
 
 
 def draw_order(
-    band: npt.NDArray[np.int8], weight: Floats, kind: Hashes, draw: Hashes, seed: int
+    band: npt.NDArray[np.int8],
+    weight: Floats,
+    kind: Hashes,
+    draw: Hashes,
+    seed: int,
+    n_asked: Ints | None = None,
 ) -> Ints:
     """Return ``int64[n]``: pairs in the order in which to ask, see `sample`.
 
@@ -132,10 +137,14 @@ def draw_order(
         ``uint64[n]``: a random number for each pair.
     seed
         Seed of where each kind begins.
+    n_asked
+        ``int64[n_bands]``: pairs of each band that were drawn before; by default none.
     """
     in_band = np.lexsort((draw, _spread(band, kind, draw, seed), band))
     rank = np.empty(len(band), np.int64)
     rank[in_band] = rank_in_run(band[in_band])
+    if n_asked is not None:
+        rank += n_asked[band]
     return np.lexsort((draw, (rank + 0.5) / weight[band]))
 
 

@@ -22,6 +22,7 @@ from curation.runs.table_files import write_table
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, SKIPPED, VERDICTS
+from pipelines.auditing.advice import plan_lines
 from pipelines.auditing.drawn import read_drawn, write_drawn
 from pipelines.auditing.sheets import read_answers, write_sheet
 from pipelines.auditing.strata import cells_of, cut_cells, read_cells
@@ -32,9 +33,15 @@ from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import contents, make_stage, taxonomy_of
-from pipelines.selecting.scores import pool_of
+from pipelines.selecting.scores import pool_of, score
 
 SHEET = "audit-sheet.csv"
+
+N_FIRST = 150
+"""Pairs of the first sheet where a precision is to be proved; others follow by the scores."""
+
+MIN_SCORED = 75
+"""Judgements that the scores need before pairs are drawn by them."""
 
 MAX_UNSURE = 0.05
 """Share of unsure verdicts up to which nothing is printed."""
@@ -63,7 +70,9 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     if not is_drawn_here(judged):
         notify("the judgements of this run were drawn elsewhere: this sheet will replace them")
         judged = AUDITS.empty()
-    drawn = _draw(config, run_dir, candidates, pool_of(candidates), judged)
+    _score_first(config, run_dir, candidates, judged)
+    n = _n_of_batch(config, judged)
+    drawn = _draw(config, run_dir, candidates, pool_of(candidates), judged, n)
     if not len(drawn):
         raise InputError(
             "the run has no candidates to audit",
@@ -83,6 +92,8 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     # Before the sheet: one that is there without it would be read in the order of its rows.
     write_drawn(run_dir, candidates, *_in_order(judged, asked))
     write_sheet(path, answers, asked, images, taxonomy_of(candidates))
+    for line in plan_lines(config, run_dir, candidates, len(drawn)):
+        notify(line)
     return path, len(asked)
 
 
@@ -117,14 +128,15 @@ def count_pairs(audits: pa.Table) -> int:
 def import_answers(run_dir: Path, answers: Path) -> Stage:
     """Commit the judgements of a filled-in sheet, or of a table made elsewhere."""
     candidates = open_stage(run_dir, "candidates")
-    inputs = contents(candidates, *cells_of(run_dir, candidates))
-    inputs["answers"] = file_digest(answers)
+    inputs = contents(candidates) | {"answers": file_digest(answers)}
+    # Not an input: judgements stay valid when the strata of the next draw replace theirs.
+    settings = {"auditor": answers.stem, **contents(*cells_of(run_dir, candidates))}
 
     def judge() -> pa.Table:
         cells, drawn = read_cells(run_dir, candidates), read_drawn(run_dir, candidates)
         return read_answers(answers, pool_of(candidates), cells, drawn)
 
-    return _commit(run_dir, judge, inputs, {"auditor": answers.stem}, seed=0)
+    return _commit(run_dir, judge, inputs, settings, seed=0)
 
 
 def answer_by_truth(config: Config, run_dir: Path) -> Stage:
@@ -132,13 +144,20 @@ def answer_by_truth(config: Config, run_dir: Path) -> Stage:
     candidates = open_stage(run_dir, "candidates")
     path = find_input(config, str(config.audit.truth))
     inputs = contents(candidates) | digests_of("audits", config)
+    truth = read_truth(path, taxonomy_of(candidates))
+    while True:
+        earlier = current_audits(run_dir, candidates)
+        _score_first(config, run_dir, candidates, earlier)
+        n = _n_of_batch(config, earlier)
 
-    def judge() -> pa.Table:
-        truth = read_truth(path, taxonomy_of(candidates))
-        judged = current_audits(run_dir, candidates)
-        return answer(_draw(config, run_dir, candidates, pool_of(candidates), judged), truth)
+        def judge(earlier: pa.Table = earlier, n: int = n) -> pa.Table:
+            drawn = _draw(config, run_dir, candidates, pool_of(candidates), earlier, n)
+            return answer(drawn, truth)
 
-    return _commit(run_dir, judge, inputs, settings_of("audits", config), config.audit.seed)
+        settings = settings_of("audits", config) | {"n": n}
+        stage = _commit(run_dir, judge, inputs, settings, config.audit.seed)
+        if n >= min(config.audit.n, candidates.counts["candidates"]):
+            return stage
 
 
 def _commit(
@@ -189,13 +208,33 @@ def _note_unknown(audits: Stage, run_dir: Path) -> None:
         notify(f"  `winnow audit sample {typed(run_dir)}` asks for the skipped ones again")
 
 
+def _score_first(config: Config, run_dir: Path, candidates: Stage, judged: pa.Table) -> None:
+    """Score by the judgements, if the next pairs are to be drawn by the scores."""
+    n_judged = count_pairs(judged)
+    if config.select.precision is not None and MIN_SCORED <= n_judged < config.audit.n:
+        score(config, run_dir, candidates, open_stage(run_dir, "audits"))
+
+
+def _n_of_batch(config: Config, judged: pa.Table) -> int:
+    """Return the number of pairs after the next batch.
+
+    For a precision each batch doubles the judgements: where the threshold will fall is known better
+    after each.
+    """
+    if config.select.precision is None:
+        return config.audit.n
+    n_judged = count_pairs(judged)
+    n = 2 * n_judged if n_judged >= MIN_SCORED else 0
+    return min(config.audit.n, max(n, N_FIRST))
+
+
 def _draw(
-    config: Config, run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table
+    config: Config, run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table, n: int
 ) -> pa.Table:
     """Draw by scores once a model was trained on the judgements, else by cold scores."""
-    n, seed = config.audit.n, config.audit.seed
+    seed = config.audit.seed
     cells = read_cells(run_dir, candidates)
-    if cells is None and count_pairs(judged) < n:
+    if count_pairs(judged) < n:
         cells = cut_cells(config, run_dir, candidates, pool, judged)
     if cells is None:
         return sample(pool.pairs, pool.cold, n, seed, keep=config.select.keep, kind=pool.kind)

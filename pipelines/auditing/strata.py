@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from curation.audits.audits import BAND, CELL, are_strata_of, bands, is_drawn_here
-from curation.audits.two_phase import Cells, make_cells, share_above
+from curation.audits.two_phase import FOR_PRECISION, FOR_SHARE, Cells, make_cells, share_above
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import write_stage
@@ -23,13 +25,20 @@ from pipelines.selecting.scores import pool_of
 
 STAGE = "audits-cells"
 
+DESIGNS = {"share": FOR_SHARE, "precision": FOR_PRECISION}
+"""Designs of a second draw, by the fact ``drawn_for`` of its stage."""
+
 
 def read_cells(run_dir: Path, candidates: Stage) -> Cells | None:
-    """Return the strata of the second draw of these candidates, if there has been one."""
+    """Return the strata of the last draw of these candidates by scores, if there has been one."""
     if not cells_of(run_dir, candidates):
         return None
-    table = read_table(open_stage(run_dir, STAGE).dir, "cells")
-    return Cells(table["cell"].to_numpy(), table["asked"].to_numpy())
+    stage = open_stage(run_dir, STAGE)
+    table = read_table(stage.dir, "cells")
+    # Stages of earlier versions lack the facts.
+    design = DESIGNS[stage.facts.get("drawn_for", "share")]
+    n_classes = stage.facts.get("n_classes", 2)
+    return Cells(table["cell"].to_numpy(), table["asked"].to_numpy(), design, n_classes)
 
 
 def cells_of(run_dir: Path, candidates: Stage) -> tuple[Stage, ...]:
@@ -43,28 +52,42 @@ def cells_of(run_dir: Path, candidates: Stage) -> tuple[Stage, ...]:
 def cut_cells(
     config: Config, run_dir: Path, candidates: Stage, pool: Pool, judged: pa.Table
 ) -> Cells | None:
-    """Commit the strata of a second draw; None until the candidates are scored by the judgements.
+    """Commit the strata of a draw by scores; None until candidates are scored by the judgements.
 
-    All further draws of these candidates use the same strata, whatever is judged and scored later:
-    inclusion probabilities depend on them.
+    For a share all further draws use the same strata. For a precision each draw has its own,
+    because better scores keep other pairs, and more: they divide the strata of the one before, so
+    that all pairs of a stratum are equally likely in all draws.
     """
     scored, audits = current(run_dir, "scored"), current(run_dir, "audits")
-    if scored is None or audits is None or not len(judged) or not is_drawn_here(judged, BAND):
-        return None
-    if scored.manifest["inputs"] != contents(candidates, audits):
-        return None
-    p_correct = open_stage(run_dir, "scored").table(SCORED)["p_correct"].to_numpy()
-    share = config.select.keep
-    if config.select.precision is not None:
-        share = share_above(p_correct, config.select.precision)
-    asked = find_pairs(pool.pairs, judged) >= 0
-    cells = make_cells(pool.pairs, p_correct, share, bands(pool.pairs, pool.cold), asked)
+    if scored is None or audits is None or not len(judged):
+        return read_cells(run_dir, candidates)
+    precision = config.select.precision
     settings = settings_of(STAGE, config) | {"audits": audits.content}
+    earlier = cells_of(run_dir, candidates)
+    if earlier and _is_drawn_for(earlier[0], settings):
+        return read_cells(run_dir, candidates)
+    row = find_pairs(judged, pool.pairs)
+    first = strata_of(run_dir, candidates, judged, row)
+    if first is None or scored.manifest["inputs"] != contents(candidates, audits):
+        return read_cells(run_dir, candidates)
+    p_correct = open_stage(run_dir, "scored").table(SCORED)["p_correct"].to_numpy()
+    share = config.select.keep if precision is None else share_above(p_correct, precision)
+    drawn_for = "share" if precision is None else "precision"
+    asked = find_pairs(pool.pairs, judged) >= 0
+    cells = make_cells(pool.pairs, p_correct, share, first, asked, DESIGNS[drawn_for])
     with write_stage(run_dir, STAGE, inputs=contents(candidates), config=settings) as work:
-        rows = pa.table({"cell": cells.cell, "asked": cells.asked})
+        rows = pa.table({"cell": cells.cell, "asked": cells.asked, "before": first})
         write_table(rows, work.dir, "cells")
         work.counts |= {"cells": len(rows), "asked": int(asked.sum())}
+        work.facts |= {"drawn_for": drawn_for, "n_classes": cells.n_classes}
     return cells
+
+
+def _is_drawn_for(cells: Stage, settings: Mapping[str, Any]) -> bool:
+    """Return whether a draw with some settings uses these strata."""
+    if settings["precision"] is None:
+        return bool(cells.facts.get("drawn_for", "share") == "share")
+    return bool(cells.manifest["config"] == settings)
 
 
 def strata_of(
@@ -79,14 +102,17 @@ def strata_of(
     row
         ``int64[m]``: the candidate of each judgement.
     """
-    if is_drawn_here(judged, CELL):
-        cells = read_cells(run_dir, candidates)
-        if cells is None:
-            return None
-        name, stratum = CELL, cells.cell
-    elif is_drawn_here(judged, BAND):
+    if is_drawn_here(judged, BAND):
         pool = pool_of(candidates)
-        name, stratum = BAND, bands(pool.pairs, pool.cold)
+        name, known = BAND, [bands(pool.pairs, pool.cold)]
+    elif is_drawn_here(judged, CELL) and cells_of(run_dir, candidates):
+        # Judgements have the strata of the draw before until those of the last draw are imported.
+        table = read_table(open_stage(run_dir, STAGE).dir, "cells")
+        known = [
+            table[name].to_numpy() for name in ("cell", "before") if name in table.column_names
+        ]
+        name = CELL
     else:
         return None
-    return stratum if are_strata_of(judged, name, stratum, row) else None
+    fitting = (stratum for stratum in known if are_strata_of(judged, name, stratum, row))
+    return next(fitting, None)

@@ -57,6 +57,7 @@ def audit_until(config: Config, run_dir: Path, width: float) -> tuple[Look | Non
         If auditors err so often that no number of audits gives the width.
     """
     candidates = open_stage(run_dir, "candidates")
+    config = _for_share(config)
     by_truth = config.audit.truth is not None
     n_judged = count_pairs(current_audits(run_dir, candidates))
     if not by_truth and not n_judged:
@@ -75,6 +76,11 @@ def audit_until(config: Config, run_dir: Path, width: float) -> tuple[Look | Non
             return look, draw_audits(config, run_dir)[1]
 
 
+def _for_share(config: Config) -> Config:
+    share = config.select.model_copy(update={"precision": None})
+    return config.model_copy(update={"select": share})
+
+
 def _with_n(config: Config, n: int) -> Config:
     return config.model_copy(update={"audit": config.audit.model_copy(update={"n": n})})
 
@@ -91,8 +97,7 @@ def _share(
     candidates = open_stage(run_dir, "candidates")
     scored = score(config, run_dir, candidates, audits).table(SCORED)
     judged = judge(run_dir, candidates, verdicts, scored)
-    share = config.select.model_copy(update={"precision": None})
-    return judged, select_from(share, candidates, scored, judged)[1]
+    return judged, select_from(config.select, candidates, scored, judged)[1]
 
 
 def look_at(config: Config, run_dir: Path, width: float) -> Look:

@@ -10,6 +10,7 @@ import click
 import pipelines
 from pipelines.commands.options import (
     AbsolutePath,
+    open_share,
     print_next,
     print_values,
     run_argument,
@@ -35,6 +36,12 @@ def audit() -> None:
     metavar="W",
     help="Draw batch after batch until the interval of the precision is as narrow as this.",
 )
+@click.option(
+    "--precision",
+    type=open_share,
+    metavar="P",
+    help="Draw for a proof of this precision, by `winnow select --precision P`.",
+)
 def audit_sample(run: Path, **options: Any) -> None:
     """Draw pairs to judge.
 
@@ -42,6 +49,10 @@ def audit_sample(run: Path, **options: Any) -> None:
     The pairs are in random order: you may stop anywhere, but a pair that is left out on the way
     counts against the precision. If the configuration names audit.truth, the pairs are judged by it
     at once.
+
+    With --precision the first sheet has 150 pairs. After its import the same command draws the
+    others where the threshold will fall, all with the same probability, and shows which share may
+    be proved with so many and with more.
 
     With --until-width, repeat the command after each import: it shows the precision of the share to
     be kept so far, with an interval that holds however often you look, and draws the next batch.

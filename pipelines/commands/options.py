@@ -36,8 +36,10 @@ set_option = click.option(
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Set a key of the configuration, such as select.keep=0.25 (repeatable).",
+    help="Set a key of the configuration, such as select.keep=0.25; a key without a value is unset"
+    " (repeatable).",
 )
+open_share = click.FloatRange(0, 1, min_open=True, max_open=True)
 format_option = click.option(
     "--format",
     "form",

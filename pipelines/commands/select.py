@@ -8,10 +8,14 @@ from typing import Any
 import click
 
 import pipelines
-from pipelines.commands.options import print_next, print_values, run_argument, set_option
+from pipelines.commands.options import (
+    open_share,
+    print_next,
+    print_values,
+    run_argument,
+    set_option,
+)
 from pipelines.run.paths import typed
-
-_open_share = click.FloatRange(0, 1, min_open=True, max_open=True)
 
 
 @click.command()
@@ -25,13 +29,13 @@ _open_share = click.FloatRange(0, 1, min_open=True, max_open=True)
 )
 @click.option(
     "--precision",
-    type=_open_share,
+    type=open_share,
     metavar="P",
     help="Keep as many as are proved to be this precise.",
 )
 @click.option(
     "--confidence",
-    type=_open_share,
+    type=open_share,
     metavar="C",
     help="Confidence of the precision; 0.95 by default.",
 )

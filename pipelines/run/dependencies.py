@@ -42,7 +42,7 @@ TAXONOMY = Needs(("taxonomy.format", "taxonomy.language"), ("taxonomy.path", "ta
 NEEDS = {
     "signals": Needs(),
     "candidates": Needs(("label", *TAXONOMY.settings), TAXONOMY.files),
-    "audits": Needs(("audit.n", "audit.seed", "select.keep"), ("audit.truth",)),
+    "audits": Needs(("audit.n", "audit.seed", "select.keep", "select.precision"), ("audit.truth",)),
     "audits-cells": Needs(("select.keep", "select.precision")),
     "scored": Needs(("select.venn_abers",)),
     "selected": Needs(("select", "audit.error_rate")),

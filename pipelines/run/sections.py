@@ -179,6 +179,8 @@ def override(content: Mapping[str, Any], overrides: Overrides) -> dict[str, Any]
 def values_of(overrides: Overrides) -> Mapping[str, Any]:
     """Return the value of each key that is overridden; the last text of a key counts.
 
+    A text without a value, such as ``audit.truth=``, unsets its key.
+
     Raises
     ------
     ConfigError
@@ -195,7 +197,7 @@ def values_of(overrides: Overrides) -> Mapping[str, Any]:
                 facts={"override": text},
                 help='for example: `settings={"select.keep": 0.25}`',
             )
-        values[key] = _parse_value(written)
+        values[key] = _parse_value(written) if written else None
     return values
 
 

@@ -31,7 +31,7 @@ from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.auditor_errors import facts_of_errors
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.sample import answer_by_truth, current_audits
-from pipelines.auditing.strata import cells_of, strata_of
+from pipelines.auditing.strata import strata_of
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.dependencies import settings_of
 from pipelines.run.paths import typed
@@ -92,7 +92,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             run_dir,
             "selected",
             write,
-            inputs=contents(candidates, audits, scored, *cells_of(run_dir, candidates)),
+            inputs=contents(candidates, audits, scored),
             config=settings_of("selected", config) | {"confidence_by_itself": confidence},
         )
         facts += _summary(stage, confidence)

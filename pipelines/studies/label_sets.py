@@ -12,7 +12,6 @@ from curation.runs.code import fingerprint
 from curation.runs.stage import Stage, current, open_stage, verify
 from labeling.schemas import AUDITS
 from pipelines.auditing.looks import confidence_now
-from pipelines.auditing.strata import cells_of
 from pipelines.delivery.export import (
     LabelSet,
     export_labels,
@@ -69,7 +68,7 @@ def _kept_at(config: Config, run_dir: Path, name: str, precision: float) -> Labe
 
     return LabelSet(
         name,
-        (audits, scored, *cells_of(run_dir, candidates)),
+        (audits, scored),
         settings.model_dump(mode="json") | {"error_rate": config.audit.error_rate},
         pairs,
         {"precision_held": precision, "confidence": confidence},

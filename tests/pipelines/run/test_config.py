@@ -181,3 +181,11 @@ def test_the_same_values_of_an_override_are_errors(tmp_path: Path, key: str, val
     with pytest.raises(ConfigError) as error:
         read_config(path, [f"{key}={value}"])
     assert len(str(error.value)) < 1000
+
+
+def test_an_override_without_a_value_unsets_its_key(tmp_path: Path) -> None:
+    path = tmp_path / "winnow.toml"
+    path.write_text('[taxonomy]\npath = "labels.jsonl"\n[audit]\ntruth = "truth.csv"\n')
+    assert read_config(path, ["audit.truth="]).audit.truth is None
+    with pytest.raises(ConfigError, match=r"audit\.n"):
+        read_config(path, ["audit.n="])

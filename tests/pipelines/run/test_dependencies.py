@@ -39,7 +39,7 @@ STAGES = {
     "audit.error_rate": {"selected"},
     "select": {"selected"},
     "select.keep": {"audits", "audits-cells", "selected"},
-    "select.precision": {"audits-cells", "selected"},
+    "select.precision": {"audits", "audits-cells", "selected"},
     "select.venn_abers": {"scored", "selected"},
     "export": {"shards"},
     "train": {"model"},

@@ -1,0 +1,74 @@
+"""Batches of pairs that are drawn for the proof of a precision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import Stage, current, open_stage
+from labeling.schemas import AUDITS
+from pipelines.auditing.sample import answer_by_truth, draw_audits, import_answers
+from pipelines.auditing.strata import strata_of
+from pipelines.run.config import read_config, with_overrides
+from pipelines.selecting.scores import pool_of
+from pipelines.selecting.select import select
+from tests.pipelines.auditing.test_auditing import fill_in, without_truth
+
+
+def test_a_person_proves_a_precision_in_batches(
+    shop: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = with_overrides(without_truth(shop), ["audit.n=400", "select.precision=0.8"])
+    for n_asked, n_judged, line in (
+        (150, 0, "these 150 of 400 show where the threshold will fall"),
+        (150, 150, "shares of which 0.8 may be proved"),
+        (100, 300, "shares of which 0.8 may be proved"),
+    ):
+        sheet, n = draw_audits(config, labelled)
+        assert n == n_asked
+        assert line in capsys.readouterr().err
+        if n_judged:
+            _assert_strata_are_known(labelled)  # also of the judgements before the new ones
+        fill_in(sheet, shop, labelled)
+        audits = import_answers(labelled, sheet)
+        assert audits.counts["yes"] + audits.counts["no"] == n_judged + n_asked
+    _assert_strata_are_known(labelled)
+    facts = select(config, labelled).facts
+    assert facts["precision"] > 0.8
+    by_truth = with_overrides(read_config(shop), ["audit.n=400", "select.precision=0.8"])
+    assert _by_pair(answer_by_truth(by_truth, labelled)).equals(_by_pair(audits))
+
+
+def _by_pair(audits: Stage) -> pa.Table:
+    order = [("image_id", "ascending"), ("label_id", "ascending")]
+    return audits.table(AUDITS).drop(["auditor", "seq"]).sort_by(order)
+
+
+def _assert_strata_are_known(run_dir: Path) -> None:
+    candidates, audits = (open_stage(run_dir, name) for name in ("candidates", "audits"))
+    judged = audits.table(AUDITS)
+    row = find_pairs(judged, pool_of(candidates).pairs)
+    stratum = strata_of(run_dir, candidates, judged, row)
+    names = pd.Series(judged["stratum"].to_pylist()).str.partition("-")[2]
+    assert stratum is not None
+    assert stratum[row].tolist() == names.astype(int).tolist()
+
+
+def test_a_truth_answers_all_batches_at_once(shop: Path, labelled: Path) -> None:
+    config = with_overrides(read_config(shop), ["audit.n=350", "select.precision=0.8"])
+    audits = answer_by_truth(config, labelled)
+    assert sum(audits.counts.values()) == 350
+    cells = current(labelled, "audits-cells")
+    assert cells is not None
+    assert cells.counts["asked"] == 300
+    share = with_overrides(config, ["select.precision=", "audit.n=400"])
+    assert sum(answer_by_truth(share, labelled).counts.values()) == 400
+    rows = open_stage(labelled, "audits").table(AUDITS)
+    p = rows["p_inclusion"].to_numpy()
+    n_candidates = open_stage(labelled, "candidates").counts["candidates"]
+    assert np.sum(1 / p) == pytest.approx(n_candidates, rel=0.1)
