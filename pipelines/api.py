@@ -261,7 +261,8 @@ def select(
     by
         ``level``, ``label`` or ``source-pattern``: select in each group by itself.
     floor
-        Best candidates of each label to keep, as many as the share or the precision allows.
+        Best candidates of each label to keep, as many as the share or the precision allows; 20 by
+        default, 0 for none.
     {settings}
 
     Returns
@@ -272,7 +273,7 @@ def select(
     Raises
     ------
     ConfigError
-        If a share and a precision are given, or groups and a floor.
+        If a share and a precision are given.
     {run_errors}
     InputError
         If the run has no audits.

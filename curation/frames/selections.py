@@ -13,11 +13,11 @@ from curation.frames.thresholds import ThresholdTable, judge
 from curation.intervals.error_rates import NO_ERRORS, ErrorRates
 from curation.intervals.judgements import precision_of
 from curation.intervals.precision import Interval
+from curation.selection.choose import choose
 from curation.selection.closure import flag_implied
 from curation.selection.composition import PARTS, compare, partitions_of
-from curation.selection.modes import choose
 from curation.selection.selection import Request
-from labeling.arguments import ErrorRate, Positive, Probability, Share, checks_arguments
+from labeling.arguments import ErrorRate, Natural, Positive, Probability, Share, checks_arguments
 from labeling.errors import InputError
 from labeling.frames.frames import Frame, like
 from labeling.frames.notebook import html_table
@@ -105,7 +105,7 @@ def select(
     confidence: Probability = 0.95,
     error_rate: ErrorRate | None = None,
     by: By | None = None,
-    floor: Positive | None = None,
+    floor: Natural = 20,
     per_image: Positive | None = None,
     per_label: Positive | None = None,
     candidates: object | None = None,
@@ -138,7 +138,8 @@ def select(
         Kind of groups, each with its own threshold: ``level`` or ``label`` (with `taxonomy`), or
         ``source-pattern`` (with `candidates`). Groups with few audits are pooled.
     floor
-        Candidates of each label to keep if the share or the precision allows it; not with `by`.
+        Best candidates of each label to keep, as many as the share or the precision allows; 0 for
+        none.
     per_image, per_label
         Most labels of an image and most images of a label to keep.
     candidates
@@ -157,8 +158,6 @@ def select(
     InputError
         If a table lacks a column or holds a refused value or a pair twice, another argument is out
         of range, or a table that the groups need is missing.
-    ConfigError
-        For groups together with a floor.
     QualityError
         If the precision cannot be proved; it names the best that can be, and the audits needed. If
         most of the kept are of labels, levels or sources that no audit is of.
@@ -194,13 +193,15 @@ def select(
         keep=keep,
         precision=precision,
         confidence=confidence,
+        by=by,
+        floor=floor,
         per_image=per_image,
         per_label=per_label,
         taxonomy=given_taxonomy,
         evidence=given_evidence,
     )
     evidence = None if given is None else [given["evidence"]]
-    chosen = choose(request, {"by": by, "floor": floor})
+    chosen = choose(request)
     if taxonomy is not None:
         chosen = flag_implied(chosen, taxonomy)
     kept = np.asarray(chosen.table["kept"], bool)

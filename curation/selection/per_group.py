@@ -1,9 +1,8 @@
-"""A threshold for each group: the same share of each, or each with the precision asked for."""
+"""Quotas, proofs and measures of groups."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,78 +14,22 @@ from curation.intervals.learn_then_test import (
     best_provable,
     check_target,
     largest_proved,
+    prove,
     unproved_facts,
 )
 from curation.intervals.thresholds import Thresholds, thresholds
-from curation.pairs.pair_keys import pair_hash
-from curation.selection.groups import Partition, by_label, by_level, by_sources, find_groups
-from curation.selection.selection import Request, Selection, keep_rows, n_to_keep
-from labeling.checks import check
+from curation.selection.groups import Partition
+from curation.selection.selection import Request
 from labeling.errors import QualityError
-from labeling.keys.arrays import Ints
-from labeling.keys.runs import rank_in_run
-from labeling.schemas import SCORED, SELECT_REASONS
+from labeling.keys.arrays import Floats, Ints, Mask
 
 
-def select_by_group(request: Request, by: str) -> Selection:
-    """Keep a share of each group, or hold the precision in all groups at once.
-
-    Parameters
-    ----------
-    request
-        The candidates, and the share or precision.
-    by
-        ``level``, ``label`` or ``source-pattern``; groups with few audits are pooled
-        (`curation.selection.groups.find_groups`).
-
-    Raises
-    ------
-    ConfigError, InputError, QualityError
-        As `share_of_groups` and `proved_of_groups`.
-    """
-    groups = find_groups(_partitions(request, by), request.judged.row)
-    if request.precision is None:
-        selection = share_of_groups(request, groups)
-    else:
-        selection = proved_of_groups(request, groups, request.precision)
-    rows = describe_groups(selection, groups, request.judged, request.confidence)
-    return replace(selection, facts={"by": by}, groups=rows)
-
-
-def _partitions(request: Request, by: str) -> list[Partition]:
-    if by == "source-pattern":
-        return by_sources(request.evidence())
-    taxonomy = request.taxonomy()
-    label = taxonomy.codes(request.scored["label_id"])
-    return by_level(label, taxonomy) if by == "level" else by_label(label, taxonomy)
-
-
-def share_of_groups(request: Request, groups: Partition) -> Selection:
-    """Keep the most probable candidates of each group, and as many in all as `select_share`.
-
-    Each group keeps the same share of the candidates that the limits leave it, rounded so that the
-    total is exact (largest remainders).
-
-    Raises
-    ------
-    InputError
-        As `curation.selection.selection.select_share`.
-    """
-    n_kept = n_to_keep(request.scored, request.keep)
-    order = np.lexsort((pair_hash(request.scored), -request.p, groups.code))
-    order = order[request.excluded[order] == 0]
-    size = np.bincount(groups.code[order], minlength=len(groups.names))
-    quota = _apportion(size, min(n_kept, len(order)))
-    code = groups.code[order]
-    return keep_rows(request.scored, order[rank_in_run(code) < quota[code]], request.excluded)
-
-
-def _apportion(size: Ints, n: int) -> Ints:
+def apportion(size: Ints, n: int) -> Ints:
     """Apportion `n`, at most the sum of the sizes, in proportion to them (largest remainders).
 
     Examples
     --------
-    >>> _apportion(np.array([10, 10, 1]), 7).tolist()
+    >>> apportion(np.array([10, 10, 1]), 7).tolist()
     [4, 3, 0]
     """
     whole, left = np.divmod(size * n, max(int(size.sum()), 1))
@@ -114,35 +57,27 @@ def prove_groups(
     return [largest_proved(each, target, error) for each in cuts]
 
 
-def proved_of_groups(request: Request, groups: Partition, target: float) -> Selection:
-    """Keep of each group as many as can be proved to be precise, in all groups at once.
-
-    A group of which nothing can be proved keeps nothing.
+def prove_in_groups(request: Request, groups: Partition, score: Floats, target: float) -> Floats:
+    """Return the smallest score that each group keeps; infinite where nothing can be proved.
 
     Raises
     ------
     ConfigError
-        For a precision or confidence that is not in (0, 1).
-    InputError
-        For a table of another schema (also for a probability of NaN).
+        As `prove_groups`.
     QualityError
         If nothing can be proved of any group.
     """
-    check(request.scored, SCORED, where="scored")
-    confidence = request.confidence
     allowed = request.excluded == 0
     members = [allowed & (groups.code == i) for i in range(len(groups.names))]
-    cuts = [thresholds(request.judged, request.p, inside) for inside in members]
-    rows = prove_groups(cuts, target, confidence)
+    cuts = [thresholds(request.judged, score, inside) for inside in members]
+    if len(cuts) == 1:
+        return cuts[0].threshold[[prove(cuts[0], target, request.confidence)]]
+    rows = prove_groups(cuts, target, request.confidence)
     if all(row is None for row in rows):
-        raise _unproved(cuts, groups, len(request.judged.row), target, confidence)
-    threshold = np.array(
+        raise _unproved(cuts, groups, len(request.judged.row), target, request.confidence)
+    return np.array(
         [np.inf if i is None else each.threshold[i] for each, i in zip(cuts, rows, strict=True)]
     )
-    kept = np.flatnonzero(allowed & (request.p >= threshold[groups.code]))
-    unproved = allowed & np.isinf(threshold)[groups.code]
-    reason = np.where(unproved, np.int8(SELECT_REASONS.index("unproved_group")), request.excluded)
-    return keep_rows(request.scored, kept, reason)
 
 
 def _unproved(
@@ -177,14 +112,18 @@ def _audits_needed(
 
 
 def describe_groups(
-    selection: Selection, groups: Partition, judged: Judgements, confidence: float
+    kept: Mask, threshold: Floats, groups: Partition, judged: Judgements, confidence: float
 ) -> list[dict[str, Any]]:
     """Return for each group the number kept, and its precision.
 
     Parameters
     ----------
-    selection, groups
-        The selection, and the group of each candidate.
+    kept
+        ``bool[n]``: the candidates that are kept.
+    threshold
+        As `curation.selection.selection.Selection` of each group; infinite if missing.
+    groups
+        The group of each candidate.
     judged, confidence
         Judgements to estimate from, and the confidence of each interval by itself.
 
@@ -192,25 +131,22 @@ def describe_groups(
     -------
     list
         Of ``group``, ``n_candidates``, ``n_audits``, ``n_kept``, ``precision``, ``low``, ``high``
-        and ``threshold``, the smallest probability kept. Precision and threshold may be None.
+        and ``threshold``. Precision and threshold may be None.
     """
-    kept = np.asarray(selection.table["kept"], bool)
-    p = np.asarray(selection.table["p_correct"])
     rows = []
     for i, name in enumerate(groups.names):
         inside = groups.code == i
-        kept_inside = kept & inside
-        interval = precision_of(judged, kept_inside, confidence)
+        interval = precision_of(judged, kept & inside, confidence)
         rows.append(
             {
                 "group": name,
                 "n_candidates": int(inside.sum()),
                 "n_audits": int(inside[judged.row].sum()),
-                "n_kept": int(kept_inside.sum()),
+                "n_kept": int(np.sum(kept & inside)),
                 "precision": interval.estimate if interval.n_audits else None,
                 "low": interval.low,
                 "high": interval.high,
-                "threshold": float(p[kept_inside].min()) if kept_inside.any() else None,
+                "threshold": float(threshold[i]) if np.isfinite(threshold[i]) else None,
             }
         )
     return rows

@@ -1,4 +1,4 @@
-"""The candidates to keep: the most probable share, or a random share to compare with."""
+"""A selection: what is asked for, the limits, and the table of what is kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curation.intervals.judgements import Judgements
-from curation.intervals.learn_then_test import prove
 from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.pair_keys import codes_of, pair_hash
 from labeling.checks import check
@@ -37,10 +36,11 @@ class Selection:
     n_kept
         Number of candidates kept.
     threshold
-        The smallest probability kept; None if nothing is kept, if the choice was random, and if
-        groups have thresholds of their own.
+        The smallest probability down to which nothing is dropped but what the limits exclude: what
+        is kept below it owes that to the floor. None if nothing is kept, if the choice was random,
+        and if groups have thresholds of their own.
     facts
-        Facts for the manifest, by the mode of selection.
+        Facts for the manifest: see `curation.selection.choose.choose`.
     groups
         See `curation.selection.per_group.describe_groups`; empty without groups.
     """
@@ -68,10 +68,15 @@ class Request:
         Precision to hold, in (0, 1); if set, `keep` is not used.
     confidence
         Confidence of the precision, in (0, 1).
+    by
+        ``level``, ``label`` or ``source-pattern``: groups that keep by themselves
+        (`curation.selection.groups.find_groups`); None for one group of all.
+    floor
+        Number of the best of each label to keep if possible; see `curation.selection.floors`.
     per_image, per_label
-        Labels of an image and images of a label to keep, at most.
+        Labels of an image and images of a label to keep, at most; they come before the floor.
     taxonomy
-        Returns the labels; called only by a mode that needs them.
+        Returns the labels; called only for groups that need them.
     evidence
         Returns the column ``evidence`` of `labeling.schemas.CANDIDATES` in parts; called likewise.
     """
@@ -81,6 +86,8 @@ class Request:
     keep: float
     precision: float | None
     confidence: float
+    by: str | None
+    floor: int
     per_image: int | None
     per_label: int | None
     taxonomy: Callable[[], Taxonomy]
@@ -97,25 +104,14 @@ class Request:
         return over_limits(self.scored, self.per_image, self.per_label)
 
     @cached_property
+    def rank_in_label(self) -> Ints:
+        """Rank of each candidate in its label: see `rank_within`."""
+        return rank_within(self.scored, "label_id", self.excluded)
+
+    @cached_property
     def cuts(self) -> Thresholds:
-        """The sets of candidates above each threshold, within the limits."""
+        """The sets of candidates above each threshold, within the limits and without floor."""
         return thresholds(self.judged, self.p, self.excluded == 0)
-
-
-def select_above_one_threshold(request: Request) -> Selection:
-    """Keep the most probable candidates: the share, or as many as hold the precision.
-
-    Raises
-    ------
-    ConfigError, QualityError
-        As `curation.intervals.learn_then_test.prove`.
-    InputError
-        As `select_share`.
-    """
-    if request.precision is None:
-        return select_share(request.scored, request.keep, request.excluded)
-    row = prove(request.cuts, request.precision, request.confidence)
-    return select_above(request.scored, float(request.cuts.threshold[row]), request.excluded)
 
 
 def over_limits(
@@ -156,55 +152,21 @@ def rank_within(scored: pa.Table, column: str, excluded: Excluded) -> Ints:
     return rank
 
 
-def select_share(
-    scored: pa.Table, share: float = 1 / 3, excluded: Excluded | None = None
-) -> Selection:
-    """Keep the most probable candidates: exactly ``round(share * n)``, halves to even.
-
-    Fewer are kept only if `excluded` leaves fewer. Ties at the threshold go to the smaller hash of
-    the pair, so the order of the rows does not matter.
-
-    Parameters
-    ----------
-    scored
-        Table of `labeling.schemas.SCORED`.
-    share
-        In (0, 1].
-    excluded
-        Candidates that may not be kept.
-
-    Raises
-    ------
-    InputError
-        For a share out of range, or a table of another schema (also for a probability of NaN).
-    """
-    n_kept = n_to_keep(scored, share)
-    p = np.asarray(scored["p_correct"])
-    order = np.lexsort((pair_hash(scored), -p))
-    if excluded is not None:
-        order = order[excluded[order] == 0]
-        n_kept = min(n_kept, len(order))
-    threshold = float(p[order[n_kept - 1]]) if n_kept else None
-    return keep_rows(scored, order[:n_kept], excluded, threshold)
-
-
-def select_above(scored: pa.Table, threshold: float, excluded: Excluded | None = None) -> Selection:
-    """Keep the candidates that are at least as probable as the threshold, ties together."""
-    check(scored, SCORED, where="scored")
-    above = np.asarray(scored["p_correct"]) >= threshold
-    rows = np.flatnonzero(above if excluded is None else above & (excluded == 0))
-    return keep_rows(scored, rows, excluded, threshold if len(rows) else None)
-
-
 def random_share(scored: pa.Table, share: float, seed: int) -> Selection:
-    """Keep as many candidates as `select_share`, chosen by a hash of the pair and the seed."""
+    """Keep exactly ``round(share * n)`` candidates, chosen by a hash of the pair and the seed."""
     n_kept = n_to_keep(scored, share)
     order = np.argsort(pair_hash(scored, seed), kind="stable")
     return keep_rows(scored, order[:n_kept])
 
 
 def n_to_keep(scored: pa.Table, share: float) -> int:
-    """Return ``round(share * n)``; raises as `select_share` does."""
+    """Return ``round(share * n)``, halves to even.
+
+    Raises
+    ------
+    InputError
+        For a share out of range, or a table of another schema (also for a probability of NaN).
+    """
     check(scored, SCORED, where="scored")
     if not 0 < share <= 1:
         raise InputError(
@@ -212,7 +174,8 @@ def n_to_keep(scored: pa.Table, share: float) -> int:
             facts={"share": share},
             help="a third is 0.333",
         )
-    return round(share * len(scored["p_correct"]))
+    n: int = scored.num_rows
+    return round(share * n)
 
 
 def keep_rows(

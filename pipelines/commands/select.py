@@ -46,9 +46,10 @@ from pipelines.run.paths import typed
 )
 @click.option(
     "--floor",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     metavar="N",
-    help="Keep the N best of each label, or as many as the share or the precision allows.",
+    help="Keep the N best of each label, or as many as the share or the precision allows; 20 by"
+    " default, 0 for none.",
 )
 def select(run: Path, **options: Any) -> None:
     """Score the candidates, keep the best, and measure their precision with its interval."""

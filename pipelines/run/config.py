@@ -103,8 +103,10 @@ class SelectSettings(Section):
         None,
         description="keep of each group by a threshold of its own; groups with few audits pool",
     )
-    floor: int | None = Field(
-        None, ge=1, description="best of each label to keep, as many as share or precision allow"
+    floor: int = Field(
+        20,
+        ge=0,
+        description="best of each label to keep, as many as share or precision allow; 0 for none",
     )
     venn_abers: bool = Field(
         False, description="write bounds of every probability too (Venn-Abers): table `intervals`"

@@ -44,7 +44,7 @@ def count_labels(selected: pa.Table) -> dict[str, Any]:
     }
 
 
-def label_lines(selected: Stage, taxonomy: Taxonomy, floor: int | None) -> Iterator[str]:
+def label_lines(selected: Stage, taxonomy: Taxonomy, floor: int) -> Iterator[str]:
     """Yield lines about the labels that a selection leaves without images, or with few."""
     facts = selected.facts
     lost, few = facts["labels_lost"], facts["labels_few"]
@@ -55,7 +55,7 @@ def label_lines(selected: Stage, taxonomy: Taxonomy, floor: int | None) -> Itera
     for title, ids in (("nothing is kept of", lost), (f"fewer than {FEW} images of", few)):
         if ids:
             yield f"  {title} {len(ids):,}: {_names(ids, taxonomy)}"
-    if floor is None:
+    if not floor:
         yield f"  `--floor {FEW}` keeps the best {FEW} of each label"
 
 

@@ -21,9 +21,9 @@ from curation.report.facts import auditor_errors, composition, rounded
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing
 from curation.runs.table_files import write_table
+from curation.selection.choose import choose
 from curation.selection.closure import flag_implied
 from curation.selection.groups import MIN_OF_GROUP
-from curation.selection.modes import choose, refuse_two_modes
 from curation.selection.selection import Request, Selection
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
@@ -54,14 +54,11 @@ def select(config: Config, run_dir: Path) -> Stage:
 
     Raises
     ------
-    ConfigError
-        If the settings ask for groups and a floor.
     QualityError
         If the precision cannot be proved; nothing is written then.
     InputError
         If there are no audits, so that the precision is unknown; or if nothing would be kept.
     """
-    refuse_two_modes(config.select.model_dump())
     candidates = open_stage(run_dir, "candidates")
     audits = _audits(config, run_dir, candidates)
     scored = score(config, run_dir, candidates, audits)
@@ -163,19 +160,21 @@ def judge(run_dir: Path, candidates: Stage, audits: pa.Table, scored: pa.Table) 
 def select_from(
     settings: SelectSettings, candidates: Stage, scored: pa.Table, judged: Judgements
 ) -> tuple[Request, Selection]:
-    """Keep the candidates that the settings ask for: see `curation.selection.modes.choose`."""
+    """Keep the candidates that the settings ask for: see `curation.selection.choose.choose`."""
     request = Request(
         scored,
         judged,
         keep=settings.keep,
         precision=settings.precision,
         confidence=settings.confidence,
+        by=settings.by,
+        floor=settings.floor,
         per_image=settings.per_image,
         per_label=settings.per_label,
         taxonomy=lambda: taxonomy_of(candidates),
         evidence=lambda: (part["evidence"] for part in parts_of(candidates)(["evidence"])),
     )
-    return request, choose(request, settings.model_dump())
+    return request, choose(request)
 
 
 def measure(judged: Judgements, selection: Selection, confidence: float) -> dict[str, Any]:
@@ -267,8 +266,8 @@ def _group_lines(selected: Stage) -> Iterator[str]:
         yield f"  and {len(groups) - MAX_GROUPS:,} more groups: winnow report lists them"
 
 
-def _floor_lines(selected: Stage, asked: int | None) -> Iterator[str]:
-    if asked is None:
+def _floor_lines(selected: Stage, asked: int) -> Iterator[str]:
+    if not asked:
         return
     facts = selected.facts
     held = facts["floor_held"]

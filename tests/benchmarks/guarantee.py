@@ -1,6 +1,6 @@
 """Rates of broken promises of precision, of kept candidates, and of intervals with the truth.
 
-    python tests/benchmarks/guarantee.py [--draws N --seed S] [--by] [--auditor-error]
+    python tests/benchmarks/guarantee.py [--draws N --seed S] [--by | --floor | --auditor-error]
 
 A world of 60,000 scored candidates whose truth is known is audited again and again, as
 `winnow audit sample` draws: 500 by cold scores, the rest by scores, where the threshold will fall.
@@ -17,13 +17,17 @@ With --auditor-error auditors call wrong pairs right at the rates `ERROR_RATES`,
 wrong at the same rate or never. The rate is given, estimated from the audits that are judged twice
 (`TWICE` of them), or verdicts are taken as the truth. Outside counts the draws in which the
 interval of the best third does not contain its precision.
+
+With --floor the candidates have a thousand labels, most of them rare and less right, and the best
+20 of each are kept if that can be proved. Kept candidates are compared with those without a floor;
+``labels`` is the share of labels of which anything is kept, with it and without.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,10 +44,13 @@ from curation.intervals.precision import precision_interval
 from curation.intervals.thresholds import thresholds
 from curation.pairs.pair_keys import find_pairs
 from curation.scoring.calibration import fit_calibration
+from curation.selection.choose import choose
 from curation.selection.groups import Partition, find_groups
 from curation.selection.per_group import prove_groups
 from labeling.errors import QualityError
 from labeling.keys.ids import digest
+from labeling.schemas import SCORED
+from tests.curation.selection.requests import request_of
 
 N_CANDIDATES = 60_000
 TARGETS = (0.7, 0.8, 0.9)
@@ -51,6 +58,7 @@ N_AUDITS = (300, 2000)
 N_FIRST = 500
 ERROR_RATES = (0.02, 0.05, 0.1)
 TWICE = 0.2
+N_LABELS, FLOOR = 1000, 20
 GROUP_SHARES = (0.4, 0.25, 0.15, 0.1, 0.06, 0.04)
 GROUP_IS_HARD = (0.0, 1.0, 0.0, 2.0, 0.5, 0.0)
 """What is taken off the log-odds of each group's candidates to be right."""
@@ -79,7 +87,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--by", action="store_true")
     parser.add_argument("--auditor-error", action="store_true")
+    parser.add_argument("--floor", action="store_true")
     arguments = parser.parse_args()
+    if arguments.floor:
+        hold_floors(arguments.draws, arguments.seed)
+        return
     if arguments.auditor_error:
         hold_although_auditors_err(arguments.draws, arguments.seed)
         return
@@ -112,13 +124,58 @@ def main() -> None:
 
 def hold_groups(n_draws: int, seed: int) -> None:
     """Hold the promise of each group, and print how often any is broken."""
-    world = make_scored(seed, GROUP_IS_HARD)
+    world = make_scored(seed, GROUP_IS_HARD, GROUP_SHARES)
     cells = {}
     for n in N_AUDITS:
         for target in TARGETS:
             cells[f"{target}/{n}"] = cell = measure_groups(world, n, target, n_draws)
             print(f"{target}/{n:<6}", *(f"{key} {value:.3f}" for key, value in cell.items()))
     print(json.dumps({"violations": max(c["violations"] for c in cells.values()), "cells": cells}))
+
+
+def hold_floors(n_draws: int, seed: int) -> None:
+    """Hold the promise with a floor, and print what it costs and keeps."""
+    size = 1 / np.arange(1, N_LABELS + 1) ** 1.2
+    hard = tuple(np.linspace(0, 2, N_LABELS))
+    world = make_scored(seed, hard, tuple(size / size.sum()))
+    calibrated = fit_calibration(
+        world.p_correct.astype(np.float64), world.correct.astype(np.float64), np.ones(N_CANDIDATES)
+    )
+    p = calibrated.apply(world.p_correct.astype(np.float64)).astype(np.float32)
+    scored = world.pairs.set_column(1, "label_id", pa.array([f"l{x}" for x in world.group]))
+    scored = scored.append_column("p_correct", pa.array(p)).cast(SCORED.arrow)
+    cells = {}
+    for n in N_AUDITS:
+        for target in TARGETS:
+            cells[f"{target}/{n}"] = cell = measure_floor(world, scored, n, target, n_draws)
+            print(f"{target}/{n:<6}", *(f"{key} {value:.3f}" for key, value in cell.items()))
+    print(json.dumps({"violations": max(c["violations"] for c in cells.values()), "cells": cells}))
+
+
+def measure_floor(
+    world: Scored, scored: pa.Table, n: int, target: float, n_draws: int
+) -> dict[str, float]:
+    n_broken, n_kept, labels = 0, np.zeros(2), np.zeros(2)
+    for draw in range(n_draws):
+        audits = audit(world, n, draw, target)
+        stratum = audits.stratum.astype(np.int8)
+        verdicts = world.correct[audits.row]
+        judged = Judgements(audits.row, verdicts, audits.p_inclusion, stratum)
+        plain = request_of(scored, judged, precision=target)
+        for i, request in enumerate((plain, replace(plain, floor=FLOOR))):
+            try:
+                kept = np.asarray(choose(request).table["kept"], bool)
+            except QualityError:
+                continue
+            n_kept[i] += kept.sum()
+            labels[i] += len(np.unique(world.group[kept]))
+            n_broken += i == 1 and world.correct[kept].mean() < target
+    return {
+        "violations": n_broken / n_draws,
+        "kept_vs_no_floor": n_kept[1] / max(n_kept[0], 1),
+        "labels": labels[1] / n_draws / N_LABELS,
+        "labels_without": labels[0] / n_draws / N_LABELS,
+    }
 
 
 def measure_groups(world: Scored, n: int, target: float, n_draws: int) -> dict[str, float]:
@@ -207,11 +264,13 @@ def hold(
         return 0, is_outside
 
 
-def make_scored(seed: int, hard: tuple[float, ...] = (0.0,)) -> Scored:
+def make_scored(
+    seed: int, hard: tuple[float, ...] = (0.0,), shares: tuple[float, ...] = (1.0,)
+) -> Scored:
     """Make candidates whose scores, and more so their cold scores, are off by chance."""
     group = np.zeros(N_CANDIDATES, np.int64)
     if len(hard) > 1:
-        drawn = np.random.default_rng((seed, 1)).choice(len(hard), N_CANDIDATES, p=GROUP_SHARES)
+        drawn = np.random.default_rng((seed, 1)).choice(len(hard), N_CANDIDATES, p=shares)
         group = drawn.astype(np.int64)
     rng = np.random.default_rng(seed)
     z = rng.normal(-0.2, 1.6, N_CANDIDATES)

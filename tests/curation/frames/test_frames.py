@@ -10,7 +10,7 @@ from curation.frames.audits import draw_audits, precision_interval
 from curation.frames.scores import score
 from curation.frames.selections import select
 from curation.frames.thresholds import threshold_table
-from labeling.errors import ConfigError, InputError, QualityError
+from labeling.errors import InputError, QualityError
 from labeling.schemas import SCORED, SELECTED
 from tests.curation.worlds import make_world
 
@@ -88,6 +88,8 @@ def test_groups_and_floors_need_their_tables(audits: pa.Table, scores: pa.Table)
     kept = select(scores, audits, by="level", taxonomy=WORLD.taxonomy)
     assert [row["group"] for row in kept.groups][-1].startswith("level")
     assert select(scores, audits, floor=1).n_kept == kept.n_kept
+    both = select(scores, audits, by="level", floor=0, taxonomy=WORLD.taxonomy)
+    assert both.n_kept == kept.n_kept
     with pytest.raises(InputError, match="need the taxonomy"):
         select(scores, audits, by="label")
     with pytest.raises(InputError, match="source-pattern need the candidates"):
@@ -97,8 +99,6 @@ def test_groups_and_floors_need_their_tables(audits: pa.Table, scores: pa.Table)
     with pytest.raises(InputError, match="not those of the scores"):
         some = WORLD.candidates.slice(0, 3)
         select(scores, audits, candidates=some, taxonomy=WORLD.taxonomy)
-    with pytest.raises(ConfigError, match="cannot be combined"):
-        select(scores, audits, by="level", floor=1, taxonomy=WORLD.taxonomy)
 
 
 def test_scores_of_ones_own_are_audited_and_measured_by_their_own_bands() -> None:

@@ -17,14 +17,14 @@ NOTHING_JUDGED = Judgements(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0
 
 def request_of(scored: pa.Table, judged: Judgements = NOTHING_JUDGED, **settings: Any) -> Request:
     defaults = {"keep": 1 / 3, "precision": None, "confidence": 0.95}
-    limits = {"per_image": None, "per_label": None}
-    given = {**defaults, **limits, **settings}
+    others = {"by": None, "floor": 0, "per_image": None, "per_label": None}
+    given = {**defaults, **others, **settings}
     return Request(scored, judged, taxonomy=_no_taxonomy, evidence=_no_evidence, **given)
 
 
 def _no_taxonomy() -> Taxonomy:
-    raise AssertionError("the mode needs no taxonomy")
+    raise AssertionError("no taxonomy is needed")
 
 
 def _no_evidence() -> Iterable[pa.ChunkedArray]:
-    raise AssertionError("the mode needs no evidence")
+    raise AssertionError("no evidence is needed")

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.selection import closure
+from curation.selection.choose import choose
 from curation.selection.closure import flag_implied
-from curation.selection.selection import over_limits, select_share
 from labeling.checks import check
 from labeling.keys.ids import digest
 from labeling.schemas import SCORED, SELECTED
+from tests.curation.selection.requests import request_of
 from tests.curation.worlds import make_taxonomy
 
 TAXONOMY = make_taxonomy(n_roots=2, n_middle=1, n_leaves=2)
@@ -38,7 +39,7 @@ def is_above(upper, lower):
 @given(PAIRS, st.floats(0.1, 1), st.integers(1, 8))
 def test_what_a_kept_label_implies_is_flagged_and_nothing_else(pairs, share, n_at_once):
     scored = scored_of(pairs)
-    chosen = select_share(scored, share, over_limits(scored, per_image=2))
+    chosen = choose(request_of(scored, keep=share, per_image=2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(closure, "N_AT_ONCE", n_at_once)
         flagged = flag_implied(chosen, TAXONOMY)
@@ -58,7 +59,7 @@ def test_what_a_kept_label_implies_is_flagged_and_nothing_else(pairs, share, n_a
 
 def test_an_image_of_another_page_implies_nothing():
     pairs = [(0, "r0_0_0", 0.9), (0, "r0", 0.1), (1, "r0", 0.1), (0, "r1", 0.1), (0, "r0_0", 0.8)]
-    reasons = flag_implied(select_share(scored_of(pairs), 0.2), TAXONOMY).table["reason"]
+    reasons = flag_implied(choose(request_of(scored_of(pairs), keep=0.2)), TAXONOMY).table["reason"]
     assert reasons.to_pylist() == [
         "kept",
         "implied",

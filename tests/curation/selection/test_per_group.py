@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.intervals.judgements import Judgements
+from curation.selection.choose import choose, choose_in_groups
 from curation.selection.groups import Partition
-from curation.selection.per_group import describe_groups, proved_of_groups, share_of_groups
-from curation.selection.selection import over_limits, select_share
+from curation.selection.selection import over_limits
 from labeling.checks import check
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys.ids import digest
@@ -32,6 +34,14 @@ def scored_of(p, label=None):
 
 def groups_of(code, n_groups=4):
     return Partition(np.asarray(code, np.int64), tuple(f"group {i}" for i in range(n_groups)))
+
+
+def share_of_groups(request, groups):
+    return choose_in_groups(replace(request, by="label"), groups)
+
+
+def proved_of_groups(request, groups, target):
+    return choose_in_groups(replace(request, by="label", precision=target), groups)
 
 
 GROUPED = st.lists(
@@ -64,7 +74,7 @@ def test_the_share_is_exact_and_each_group_keeps_its_own(rows, share, per_label)
 def test_one_group_is_as_no_group():
     scored = scored_of(np.random.default_rng(0).choice([0.2, 0.4, 0.9], 500))
     chosen = share_of_groups(request_of(scored, keep=0.4), groups_of(np.zeros(500), 1))
-    assert chosen.table.equals(select_share(scored, 0.4).table)
+    assert chosen.table.equals(choose(request_of(scored, keep=0.4)).table)
 
 
 class World:
@@ -104,7 +114,7 @@ def test_a_group_of_which_nothing_can_be_proved_keeps_nothing_and_is_listed():
     stratum = (World.p * 4).astype(np.int8)
     judged = judgements(World.correct, 1500, 0, stratum)
     chosen = proved_of_groups(request_of(World.scored, judged), World.groups, 0.75)
-    rows = describe_groups(chosen, World.groups, judged, 0.95)
+    rows = chosen.groups
     assert [row["group"] for row in rows] == list(World.groups.names)
     assert sum(row["n_kept"] for row in rows) == chosen.n_kept
     assert sum(row["n_candidates"] for row in rows) == N
@@ -182,7 +192,7 @@ def test_without_candidates_or_audits_nothing_is_proved(n, n_audits):
         proved_of_groups(request_of(scored, judged), groups, 0.8)
     chosen = share_of_groups(request_of(scored, keep=0.5), groups)
     assert chosen.n_kept == n // 2
-    assert describe_groups(chosen, groups, judged, 0.95)[0]["n_kept"] == n // 2
+    assert chosen.groups[0]["n_kept"] == n // 2
 
 
 def test_a_probability_that_is_not_a_number_is_refused():
@@ -192,4 +202,4 @@ def test_a_probability_that_is_not_a_number_is_refused():
     with pytest.raises(InputError, match="not finite"):
         share_of_groups(request_of(scored, keep=0.5), single_group)
     with pytest.raises(InputError, match="not finite"):
-        proved_of_groups(request_of(scored, judged), single_group, 0.5)
+        choose(request_of(scored, judged, precision=0.5))

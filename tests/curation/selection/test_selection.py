@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.selection.selection import over_limits, random_share, select_above, select_share
+from curation.selection.choose import choose
+from curation.selection.selection import keep_rows, over_limits, random_share
 from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.schemas import SCORED, SELECTED
+from tests.curation.selection.requests import request_of
 
 # Few distinct values, so that ties at the threshold are the rule.
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), max_size=60)
@@ -24,6 +26,10 @@ def scored_of(p):
         "p_correct": p,
     }
     return pa.table(columns, schema=SCORED.arrow)
+
+
+def select_share(scored, share=1 / 3, **limits):
+    return choose(request_of(scored, keep=share, **limits))
 
 
 def kept_images(selection):
@@ -131,7 +137,8 @@ def most_in_a_group(table, column):
 def test_no_image_and_no_label_is_kept_beyond_its_limit(pairs, per_image, per_label, threshold):
     scored = grid_of(pairs)
     excluded = over_limits(scored, per_image, per_label)
-    kept = select_above(scored, threshold, excluded).table
+    above = np.asarray(scored["p_correct"]) >= threshold
+    kept = keep_rows(scored, np.flatnonzero(above & (excluded == 0)), excluded).table
     check(kept, SELECTED)
     assert most_in_a_group(kept, "image_id") <= per_image
     assert most_in_a_group(kept, "label_id") <= per_label
@@ -140,7 +147,7 @@ def test_no_image_and_no_label_is_kept_beyond_its_limit(pairs, per_image, per_la
 @given(PAIRS, st.integers(1, 3))
 def test_a_limit_takes_the_least_probable_of_an_image(pairs, per_image):
     scored = grid_of(pairs)
-    selection = select_share(scored, 1.0, over_limits(scored, per_image))
+    selection = select_share(scored, 1.0, per_image=per_image)
     rows = selection.table.to_pylist()
     for dropped in (row for row in rows if not row["kept"]):
         same = [r for r in rows if r["kept"] and r["image_id"] == dropped["image_id"]]

@@ -105,24 +105,19 @@ def test_a_floor_is_kept_and_reported(run_dir: Path) -> None:
     assert min(Counter(kept["label_id"].to_pylist()).values()) >= 10
 
 
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ("--keep 0.2 --floor 1000", ", for the best 1,000 cannot fit into the share;"),
-        ("--precision 0.8 --floor 1000", ", for the best 1,000 cannot be proved;"),
-    ],
-)
-def test_a_floor_that_is_too_high_is_lowered(run_dir: Path, mode: str, expected: str) -> None:
-    done = winnow("select", run_dir, *mode.split())
+def test_a_floor_that_is_too_high_is_lowered(run_dir: Path) -> None:
+    done = winnow("select", run_dir, "--keep", "0.2", "--floor", "1000")
     assert done.exit_code == 0, done.stderr
-    assert expected in done.stderr
+    assert ", for the best 1,000 cannot fit into the share;" in done.stderr
     assert open_stage(run_dir, "selected").facts["floor_held"] < 1000
 
 
-def test_groups_with_a_floor_are_refused_before_anything_is_done(run_dir: Path) -> None:
-    done = winnow("select", run_dir, "--by", "label", "--floor", "2")
-    assert done.exit_code == 2
-    assert done.stderr.splitlines()[0] == "error: select.by and select.floor cannot be combined"
+@pytest.mark.usefixtures("small_groups")
+def test_groups_have_a_floor_too(run_dir: Path) -> None:
+    done = winnow("select", run_dir, "--keep", "0.2", "--by", "label", "--floor", "5")
+    assert done.exit_code == 0, done.stderr
+    assert "  floor: the best 5 of each label; kept by it alone: " in done.stderr
+    assert open_stage(run_dir, "selected").facts["floor_held"] == 5
 
 
 def test_the_interval_that_audits_are_drawn_for_is_that_of_the_floor(run_dir: Path) -> None:
@@ -134,7 +129,7 @@ def test_the_interval_that_audits_are_drawn_for_is_that_of_the_floor(run_dir: Pa
 
 
 def test_a_selection_names_the_labels_that_it_loses_and_a_floor_keeps_them(run_dir: Path) -> None:
-    done = winnow("select", run_dir, "--keep", "0.01")
+    done = winnow("select", run_dir, "--keep", "0.01", "--floor", "0")
     lost = open_stage(run_dir, "selected").facts["labels_lost"]
     assert lost
     assert f"nothing is kept of {len(lost)}: " in done.stderr

@@ -1,0 +1,125 @@
+"""The choice of candidates: groups, then the order in which each group keeps them, then how many.
+
+Without groups all candidates are one. Every group keeps the same share, or each as many as are
+proved to be precise. The order is that of the probability, with the best of each label brought
+forward by `curation.selection.floors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from curation.pairs.pair_keys import pair_hash
+from curation.selection.floors import floor_held, order_of_keeping
+from curation.selection.groups import Partition, by_label, by_level, by_sources, find_groups
+from curation.selection.per_group import apportion, describe_groups, prove_in_groups
+from curation.selection.selection import Excluded, Request, Selection, keep_rows, n_to_keep
+from labeling.checks import check
+from labeling.keys.arrays import Floats, Mask
+from labeling.keys.runs import rank_in_run
+from labeling.schemas import SCORED, SELECT_REASONS
+
+
+def choose(request: Request) -> Selection:
+    """Keep a share of the candidates, or as many as are proved to be precise.
+
+    Returns
+    -------
+    Selection
+        Facts: with groups ``by``; with a floor ``floor_held``, the number of the best of each label
+        that are all kept, and ``n_by_floor``, the number of candidates kept although a more
+        probable one of the group is not.
+
+    Raises
+    ------
+    ConfigError
+        For a precision or confidence that is not in (0, 1).
+    InputError
+        For a share out of range, or a table of another schema (also for a probability of NaN).
+    QualityError
+        If the precision cannot be proved in any group.
+    """
+    check(request.scored, SCORED, where="scored")
+    return choose_in_groups(request, _groups(request))
+
+
+def choose_in_groups(request: Request, groups: Partition) -> Selection:
+    """Keep candidates as `choose`, in groups that are given."""
+    score = order_of_keeping(request, groups)
+    if request.precision is None:
+        kept, excluded = _share(request, groups, score), request.excluded
+    else:
+        kept, excluded = _proved(request, groups, score, request.precision)
+    dropped = ~kept & (excluded == 0)
+    threshold = _thresholds(request, groups, kept, dropped)
+    facts: dict[str, Any] = {}
+    if request.floor:
+        n_by_floor = int(np.sum(kept & (request.p < threshold[groups.code])))
+        facts = {"floor_held": floor_held(request, dropped), "n_by_floor": n_by_floor}
+    rows = np.flatnonzero(kept)
+    if request.by is None:
+        only = float(threshold[0]) if np.isfinite(threshold[0]) else None
+        return replace(keep_rows(request.scored, rows, excluded, only), facts=facts)
+    selection = keep_rows(request.scored, rows, excluded)
+    described = describe_groups(kept, threshold, groups, request.judged, request.confidence)
+    return replace(selection, facts=facts | {"by": request.by}, groups=described)
+
+
+def _groups(request: Request) -> Partition:
+    if request.by is None:
+        return Partition(np.zeros(len(request.p), np.int64), ("all",))
+    return find_groups(_partitions(request, request.by), request.judged.row)
+
+
+def _partitions(request: Request, by: str) -> list[Partition]:
+    if by == "source-pattern":
+        return by_sources(request.evidence())
+    taxonomy = request.taxonomy()
+    label = taxonomy.codes(request.scored["label_id"])
+    return by_level(label, taxonomy) if by == "level" else by_label(label, taxonomy)
+
+
+def _share(request: Request, groups: Partition, score: Floats) -> Mask:
+    """Keep the same share of what the limits leave of each group, and exactly the share in all.
+
+    Ties go to the smaller hash of the pair, so the order of the rows does not matter.
+    """
+    n_kept = n_to_keep(request.scored, request.keep)
+    order = np.lexsort((pair_hash(request.scored), -score, groups.code))
+    order = order[request.excluded[order] == 0]
+    code = groups.code[order]
+    size = np.bincount(code, minlength=len(groups.names))
+    quota = apportion(size, min(n_kept, len(order)))
+    kept = np.zeros(len(score), bool)
+    kept[order[rank_in_run(code) < quota[code]]] = True
+    return kept
+
+
+def _proved(
+    request: Request, groups: Partition, score: Floats, target: float
+) -> tuple[Mask, Excluded]:
+    """Keep of each group as many as are proved, ties together, in all groups at once.
+
+    A group of which nothing can be proved keeps nothing.
+    """
+    allowed = request.excluded == 0
+    least = prove_in_groups(request, groups, score, target)[groups.code]
+    unproved = allowed & np.isinf(least)
+    reason = np.int8(SELECT_REASONS.index("unproved_group"))
+    return allowed & (score >= least), np.where(unproved, reason, request.excluded)
+
+
+def _thresholds(request: Request, groups: Partition, kept: Mask, dropped: Mask) -> Floats:
+    """Return the smallest probability of each group down to which nothing is dropped.
+
+    It is infinite where nothing is kept. What is kept below it owes that to the floor.
+    """
+    best_dropped = np.full(len(groups.names), -np.inf)
+    np.maximum.at(best_dropped, groups.code[dropped], request.p[dropped])
+    above = kept & (request.p >= best_dropped[groups.code])
+    threshold = np.full(len(groups.names), np.inf)
+    np.minimum.at(threshold, groups.code[above], request.p[above])
+    return threshold
