@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,17 @@ def winnow(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
+@pytest.fixture(scope="module")
+def selected_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Import and select, between two `winnow status`; return the run and what each prints."""
+    folder = tmp_path_factory.mktemp("imported")
+    run, path = folder / "run", folder / "candidates.parquet"
+    pq.write_table(WORLD.candidates, path)
+    audits = write_audits(folder / "audits.parquet", 300)
+    winnow("audit", "import", run, audits, "--candidates", path)
+    return run, [winnow(command, run).stderr for command in ("status", "select", "status")]
+
+
 def nobody(tmp_path: Path) -> Path:
     """Write judgements of nothing."""
     path = tmp_path / "none.csv"
@@ -79,11 +91,8 @@ def test_a_run_of_imported_candidates_is_selected_and_reported(tmp_path, shuffle
     assert "report.html" in {path.name for path in run.iterdir()}
 
 
-def test_a_precision_that_cannot_be_proved_leaves_what_was_selected(tmp_path, shuffled):
-    run = tmp_path / "run"
-    audits = write_audits(tmp_path / "audits.parquet", 300)
-    winnow("audit", "import", run, audits, "--candidates", shuffled)
-    winnow("select", run)
+def test_a_precision_that_cannot_be_proved_leaves_what_was_selected(tmp_path, selected_once):
+    run = shutil.copytree(selected_once[0], tmp_path / "run")
     before = open_stage(run, "selected").manifest
     refused = winnow("select", run, "--precision", 0.999)
     assert refused.exit_code == 4
@@ -206,13 +215,11 @@ def test_a_run_without_judgements_asks_for_some(tmp_path, shuffled):
     assert first.split(",")[2] == ""
 
 
-def test_the_next_command_of_an_imported_run_is_suggested(tmp_path, shuffled):
-    run = tmp_path / "run"
-    audits = write_audits(tmp_path / "audits.parquet", 300)
-    winnow("audit", "import", run, audits, "--candidates", shuffled)
-    assert winnow("status", run).stderr == f"next: winnow select {run}\n"
-    assert winnow("select", run).stderr.splitlines()[-1] == f"next: winnow report {run}"
-    assert winnow("status", run).stderr == f"next: winnow report {run}\n"
+def test_the_next_command_of_an_imported_run_is_suggested(selected_once):
+    run, (before, selecting, after) = selected_once
+    assert before == f"next: winnow select {run}\n"
+    assert selecting.splitlines()[-1] == f"next: winnow report {run}"
+    assert after == f"next: winnow report {run}\n"
 
 
 @pytest.mark.parametrize("column", ["image_id", "evidence", "silent"])
