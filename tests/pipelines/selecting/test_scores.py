@@ -39,7 +39,7 @@ def scores_of(stage: Stage, audits: pa.Table, intervals: bool = False) -> tuple:
 
 
 def test_few_candidates_are_all_fitted_on(tmp_path):
-    audits = audits_of(400)
+    audits = audits_of(150)
     p, _, n_fitted = scores_of(stage_of(tmp_path, [WORLD.candidates]), audits)
     expected = score(features(WORLD.candidates, WORLD.taxonomy), audits).p_correct
     np.testing.assert_array_equal(p, expected)
@@ -62,7 +62,7 @@ def test_of_many_some_are_fitted_on_and_the_rest_is_scored_in_parts(tmp_path, mo
 
 
 def test_audits_that_are_not_learned_from_are_counted_by_reason(tmp_path):
-    audits = audits_of(400)
+    audits = audits_of(150)
     first = audits.slice(0, 3).to_pylist()
     seq = audits["seq"].to_numpy().max()
     more = [
@@ -78,7 +78,7 @@ def test_audits_that_are_not_learned_from_are_counted_by_reason(tmp_path):
     settings = Config(taxonomy=TaxonomyInput(path="taxonomy.jsonl"))
     facts = scores.score(settings, tmp_path, candidates, open_stage(tmp_path, "audits")).facts
     names = ("n_audits", "n_unsure", "n_contradictory", "n_unknown")
-    assert [facts[name] for name in names] == [399, 1, 1, 1]
+    assert [facts[name] for name in names] == [149, 1, 1, 1]
 
 
 def test_candidates_of_an_image_that_do_not_lie_together_are_refused(tmp_path):
