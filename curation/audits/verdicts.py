@@ -59,7 +59,8 @@ def find_skipped(drawn: Batch, answered: Batch) -> Ints:
     Parameters
     ----------
     drawn
-        Pairs in the order in which they were asked.
+        Pairs in the order in which they were asked; of a pair that was asked twice the first row
+        counts.
     answered
         Pairs with an answer, in any order.
 
@@ -69,9 +70,11 @@ def find_skipped(drawn: Batch, answered: Batch) -> Ints:
     >>> find_skipped(drawn, drawn.take([2, 0])).tolist()
     [1]
     """
-    is_answered = find_pairs(drawn, answered) >= 0
+    _, first = np.unique(find_pairs(drawn, drawn), return_index=True)
+    first = np.sort(first)
+    is_answered = (find_pairs(drawn, answered) >= 0)[first]
     last = int(np.flatnonzero(is_answered).max(initial=-1))
-    return np.flatnonzero(~is_answered[: last + 1])
+    return first[np.flatnonzero(~is_answered[: last + 1])]
 
 
 def count_doubtful(audits: pa.Table) -> tuple[int, int]:

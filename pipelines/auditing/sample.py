@@ -24,6 +24,7 @@ from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, SKIPPED, VERDICTS
 from pipelines.auditing.advice import plan_lines
 from pipelines.auditing.drawn import read_drawn, write_drawn
+from pipelines.auditing.repeats import with_repeats
 from pipelines.auditing.sheets import read_answers, write_sheet
 from pipelines.auditing.strata import cells_of, cut_cells, read_cells
 from pipelines.delivery.truth import read_truth
@@ -51,7 +52,8 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     """Draw pairs and write them as a sheet for a person to fill in.
 
     If some pairs of the draw have been judged, the sheet begins with their judgements, so that its
-    answers replace the earlier ones without a loss.
+    answers replace the earlier ones without a loss. Some pairs are asked twice if the settings ask
+    for repeats.
 
     Returns
     -------
@@ -81,7 +83,8 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
         )
     answers = answered(judged)
     asked = drawn.filter(pa.array(find_pairs(drawn, answers) < 0))
-    if not len(asked):
+    rows = with_repeats(asked, answers, config.audit.repeats, config.audit.seed)
+    if not len(rows):
         n_judged = count_pairs(answers)
         raise InputError(
             f"{n_judged:,} pairs have been judged, and audit.n asks for {len(drawn):,}",
@@ -91,10 +94,10 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)
     # Before the sheet: one that is there without it would be read in the order of its rows.
     write_drawn(run_dir, candidates, *_in_order(judged, asked))
-    write_sheet(path, answers, asked, images, taxonomy_of(candidates))
+    write_sheet(path, answers, rows, images, taxonomy_of(candidates))
     for line in plan_lines(config, run_dir, candidates, len(drawn)):
         notify(line)
-    return path, len(asked)
+    return path, len(rows)
 
 
 def _in_order(judged: pa.Table, asked: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:

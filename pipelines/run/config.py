@@ -77,6 +77,9 @@ class AuditSettings(Section):
 
     n: int = Field(500, ge=1, description="pairs to audit")
     seed: int = Field(0, ge=0, description="seed of the draw")
+    repeats: int = Field(
+        0, ge=0, description="pairs of the sheet to ask twice, to learn how often auditors err"
+    )
     truth: str | None = Field(
         None, description="table of image_id, label_id that answers the audit in a person's place"
     )

@@ -23,6 +23,7 @@ IRRELEVANT = {
     "label.work_dir": "a folder for tables between the passes; the output has equal bytes",
     "label.max_reject_share": "decides only whether a run fails",
     "label.max_cut_share": "decides only whether a run fails",
+    "audit.repeats": "adds rows to a sheet; its answers count, however they were asked for",
     "train.checkpoint_minutes": "a training that continues from a state gives equal weights",
     "train.tensorboard": "events are written beside the model, from the same training",
 }

@@ -3,7 +3,13 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from curation.audits.verdicts import count_doubtful, final_audits, is_answer, usable_audits
+from curation.audits.verdicts import (
+    count_doubtful,
+    final_audits,
+    find_skipped,
+    is_answer,
+    usable_audits,
+)
 from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.schemas import AUDITS
@@ -55,3 +61,11 @@ def test_a_skipped_pair_is_final_but_not_usable():
     audits = audits_of(*rows)
     assert is_answer(final_audits(audits)).tolist() == [True, False, False, True]
     assert usable_audits(audits)["verdict"].to_pylist() == ["yes", "no"]
+
+
+@pytest.mark.parametrize(("answered", "skipped"), [("a", []), ("ac", [1]), ("c", [0, 1]), ("", [])])
+def test_of_a_pair_that_was_asked_twice_the_first_row_counts(answered, skipped):
+    asked = audits_of(*((image, "yes") for image in "abcabd"))
+    assert (
+        find_skipped(asked, audits_of(*((image, "no") for image in answered))).tolist() == skipped
+    )

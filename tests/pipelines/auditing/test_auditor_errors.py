@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from curation.runs.stage import Stage, open_stage
 from labeling.errors import QualityError
 from labeling.schemas import AUDITS
-from pipelines.auditing.sample import import_answers
+from pipelines.auditing.sample import draw_audits, import_answers
 from pipelines.auditing.until import audit_until
 from pipelines.delivery.report import report
 from pipelines.run.config import Config, read_config, with_overrides
@@ -80,6 +82,46 @@ def test_a_rate_is_estimated_from_pairs_judged_twice(
     if n_twice == 150:
         assert 0.05 < facts["error_rate_of_wrong"] < 0.4
     assert expected in report(config, selected).read_text("utf-8")
+
+
+def other(run_dir: Path) -> Path:
+    """Return a copy of a run folder without its sheet."""
+    copy = Path(shutil.copytree(run_dir, run_dir.with_name("other")))
+    (copy / "audit-sheet.csv").unlink()
+    return copy
+
+
+def without_truth(config: Config) -> Config:
+    return config.model_copy(update={"audit": config.audit.model_copy(update={"truth": None})})
+
+
+def read_sheet(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def test_pairs_are_asked_twice_on_demand(config: Config, labelled: Path) -> None:
+    config = with_overrides(without_truth(config), ["audit.repeats=40"])
+    sheet, n_rows = draw_audits(config, labelled)
+    rows = read_sheet(sheet)
+    is_second = rows.duplicated(["image_id", "label_id"])
+    assert (n_rows, len(rows), is_second.sum()) == (190, 190, 40)
+    positions = np.flatnonzero(is_second)
+    assert positions.min() < 100
+    assert positions.max() > 160
+    alone = draw_audits(without_truth(read_config(Path(config.base) / "run.toml")), other(labelled))
+    assert rows[~is_second].equals(read_sheet(alone[0]).set_axis(rows.index[~is_second]))
+
+    rows.loc[:99, "verdict"] = "yes"
+    rows.to_csv(sheet, index=False)
+    stage = import_answers(labelled, sheet)
+    n_twice = int(is_second[:100].sum())
+    assert stage.counts["skipped"] == 0, "a pair answered once is not skipped where it comes again"
+    assert len(stage.table(AUDITS)) == 100
+    sheet, n_rows = draw_audits(config, labelled)
+    again = read_sheet(sheet)
+    assert (again["verdict"] == "").sum() == n_rows == 90
+    assert again.duplicated(["image_id", "label_id"]).sum() == 40
+    assert again[:100].duplicated(["image_id", "label_id"]).sum() == n_twice
 
 
 def test_no_number_of_audits_gives_a_width_below_the_errors(config: Config, selected: Path) -> None:
