@@ -1,4 +1,4 @@
-"""Workers, order of rows and files, locale, time zone and hash seed change no byte: row 30."""
+"""Workers, order of rows and files, locale, time zone and hash seed change no byte."""
 
 from __future__ import annotations
 

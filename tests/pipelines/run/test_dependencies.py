@@ -1,4 +1,4 @@
-"""A stage is made again when a setting or a file changes that it can depend on: row 53."""
+"""A stage is made again when a setting or a file changes that it can depend on."""
 
 from __future__ import annotations
 
