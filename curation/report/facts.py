@@ -110,8 +110,8 @@ def _floor(facts: Facts) -> list[str]:
     if not floor or alone is None:
         return []
     return [
-        f"The {floor:,} most probable of each label are kept before others if they are as probably "
-        f"right as wrong, {alone:,} of them for no other reason."
+        f"The {floor:,} most probable of each label are kept before others, "
+        f"{alone:,} of them for no other reason."
     ]
 
 

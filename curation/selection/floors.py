@@ -1,6 +1,6 @@
 """Floors: the best of each label are kept, so that rare labels are not lost to frequent ones.
 
-Only candidates that are at least as probably right as wrong count.
+Only candidates of at least the probability `LEAST` count.
 
 A floor changes the order in which candidates are kept, and nothing else. The sets to choose from
 stay nested and depend on no verdict, so the same estimates and proofs hold for them.
@@ -15,9 +15,9 @@ from curation.selection.groups import Partition
 from curation.selection.selection import Request
 from labeling.keys.arrays import Floats, Mask
 
-LEAST = 0.5
-"""Probability that a floor asks for. On photos of a shop wrong pairs of rare labels cost more than
-their few right ones brought: mAP .509 without it, .525 with it (`docs/results/worth.md`)."""
+LEAST = 0.2
+"""Probability that a floor asks for: less probable pairs cost precision, and a network trained on
+them was no better (`docs/results/worth.md`)."""
 
 FIRST = 0.9
 """Part of the candidates expected to hold a precision that comes before any floor.

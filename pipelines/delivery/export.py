@@ -22,9 +22,10 @@ from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
-from pipelines.run.progress import Progress, stage_line
+from pipelines.run.progress import Progress, notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import contents, make_stage, stage_name, taxonomy_of
+from pipelines.selecting.labels import count_exported, label_lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,8 @@ def label_set_of(run_dir: Path, name: str) -> LabelSet:
     card: dict[str, Any] = {}
     if name == "selected":
         n_kept, n = selected.counts["out"], selected.counts["in"]
-        facts = {name: v for name, v in selected.facts.items() if not name.startswith("labels_")}
+        others = ("labels_", "trade_")
+        facts = {name: v for name, v in selected.facts.items() if not name.startswith(others)}
         card = {**facts, "candidates": n, "kept": n_kept}
         card["kept_share"] = n_kept / max(n, 1)
     return LabelSet(name, (selected,), {}, partial(read_labels, selected, name), card)
@@ -99,6 +101,11 @@ def export_labels(config: Config, run_dir: Path, out_dir: Path, labels: LabelSet
             f"{counts['heldout']:,} held out, {counts['shards']} shards"
         )
         facts += [f"{n:,} dropped: {why}" for why, n in bad_images(stage).items()]
+    candidates = open_stage(run_dir, "candidates")
+    for line in label_lines(
+        count_exported(stage, candidates), taxonomy_of(candidates), "to train on"
+    ):
+        notify(line)
     return stage
 
 

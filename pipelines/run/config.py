@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.inputs.archives import ArchiveInput
 from pipelines.inputs.graphs import GraphInput
@@ -116,6 +116,12 @@ class SelectSettings(Section):
     )
     per_image: int | None = Field(None, ge=1, description="labels of an image to keep, at most")
     per_label: int | None = Field(None, ge=1, description="images of a label to keep, at most")
+
+    @field_validator("floor", mode="before")
+    @classmethod
+    def _floor_of_earlier_runs(cls, floor: object) -> object:
+        """Replace what earlier versions wrote if no floor was asked for by the default."""
+        return cls.model_fields["floor"].default if floor is None else floor
 
 
 class ExportSettings(Section):

@@ -41,6 +41,7 @@ from pipelines.selecting.composition import measure_composition
 from pipelines.selecting.labels import count_labels, label_lines
 from pipelines.selecting.recall import measure_recall
 from pipelines.selecting.scores import parts_of, score
+from pipelines.selecting.trade import measure_trade, trade_lines
 
 MAX_GROUPS = 12
 """Groups that are printed; the report lists all."""
@@ -81,6 +82,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         )
         work.facts |= {"confidence": config.select.confidence}
         work.facts |= count_labels(selection.table)
+        work.facts |= rounded(measure_trade(request, selection))
         if config.select.precision is not None:
             work.facts |= {"precision_held": config.select.precision}
 
@@ -99,7 +101,8 @@ def select(config: Config, run_dir: Path) -> Stage:
         (f"  {text}" for text in (*auditor_errors(stage.facts), *composition(stage.facts))),
         _group_lines(stage),
         _floor_lines(stage, floor),
-        label_lines(stage, taxonomy_of(candidates), floor),
+        trade_lines(stage),
+        label_lines(stage.facts, taxonomy_of(candidates), "is kept", floor),
     )
     for line in chain.from_iterable(lines):
         notify(line)

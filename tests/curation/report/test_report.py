@@ -201,8 +201,8 @@ def test_the_headline_gives_the_kept_labels_and_their_precision() -> None:
         ({"precision": 0.5}, "The precision of the kept labels is 50.0 %."),
         (
             {"floor_held": 2, "n_by_floor": 1234},
-            "The 2 most probable of each label are kept before others if they are as probably "
-            "right as wrong, 1,234 of them for no other reason.",
+            "The 2 most probable of each label are kept before others, 1,234 of them for no other "
+            "reason.",
         ),
         ({"true_precision": 0.5}, "The truth is known here: the precision is 50.0 %."),
         (

@@ -6,6 +6,7 @@ import pytest
 
 from curation.intervals.judgements import Judgements
 from curation.selection.choose import choose, choose_in_groups
+from curation.selection.floors import LEAST
 from curation.selection.groups import Partition
 from labeling.keys.ids import digest
 from labeling.schemas import SCORED
@@ -38,7 +39,7 @@ class World:
 
 def kept_of_labels(selection):
     """Return the number kept, and of candidates that a floor may keep, of each label."""
-    size = np.bincount(World.label[World.p >= 0.5], minlength=World.label.max() + 1)
+    size = np.bincount(World.label[World.p >= LEAST], minlength=World.label.max() + 1)
     kept = np.asarray(selection.table["kept"], bool)
     return np.bincount(World.label[kept], minlength=len(size)), size
 

@@ -46,7 +46,7 @@ ROWS = st.lists(
 
 def most_with_floor(p, label, allowed, floor):
     """Return how many candidates a floor keeps, counted plainly."""
-    likely = allowed & (p >= 0.5)
+    likely = allowed & (p >= LEAST)
     return sum(min(int(np.sum((label == x) & likely)), floor) for x in np.unique(label))
 
 
@@ -66,7 +66,9 @@ def test_the_share_is_exact_and_the_largest_floor_that_fits_is_held(rows, share,
         assert most_with_floor(p, label, allowed, selection.facts["floor_held"] + 1) > n_kept
     for x in np.unique(label):
         mine = (label == x) & allowed
-        assert (kept & mine).sum() >= min(selection.facts["floor_held"], (mine & (p >= 0.5)).sum())
+        assert (kept & mine).sum() >= min(
+            selection.facts["floor_held"], (mine & (p >= LEAST)).sum()
+        )
         if (kept & mine).any():
             assert p[mine & ~kept].max(initial=0) <= p[kept & mine].min()
     best_dropped = p[allowed & ~kept].max(initial=-1)
@@ -125,7 +127,7 @@ def test_every_label_keeps_its_best_and_the_threshold_decides_the_rest():
     selection = select_with_floor(request_of(World.scored, judged, precision=0.88), 8)
     kept, threshold = kept_of(selection), selection.threshold
     assert selection.facts["floor_held"] == 8
-    size = np.bincount(World.label[World.p >= 0.5], minlength=World.label.max() + 1)
+    size = np.bincount(World.label[World.p >= LEAST], minlength=World.label.max() + 1)
     assert np.all(np.bincount(World.label[kept], minlength=len(size)) >= np.minimum(size, 8))
     assert selection.facts["n_by_floor"] == np.sum(kept & (World.p < threshold)) > 50
     assert kept[World.p >= threshold].all()

@@ -68,7 +68,7 @@ def test_the_card_states_size_selection_and_precision(tmp_path: Path) -> None:
     [
         (
             {"floor_held": 1000},
-            "of 0.7123 or more, and the 1,000 most probable of each label, down to 0.5.",
+            "of 0.7123 or more, and the 1,000 most probable of each label, down to 0.2.",
         ),
         ({"floor_held": 0}, "of 0.7123 or more."),
         ({"threshold": None, "by": "level"}, "(by level) has a threshold of its own."),

@@ -45,7 +45,9 @@ def test_settings_that_were_edited_name_the_way_to_change_them(
 
 
 def test_settings_of_an_earlier_version_are_read(config: Config, tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(json.dumps(config.model_dump(mode="json")))
+    content = config.model_dump(mode="json")
+    content["select"]["floor"] = None
+    (tmp_path / FILE).write_text(json.dumps(content))
     assert load_config(tmp_path) == config
 
 

@@ -101,6 +101,8 @@ def test_a_floor_is_kept_and_reported(run_dir: Path) -> None:
     assert facts["floor_held"] == 10
     alone = f"  floor: the best 10 of each label; kept by it alone: {facts['n_by_floor']}"
     assert alone in done.stderr.splitlines()
+    assert facts["trade_precision_without_floor"] >= facts["precision"]
+    assert "; without the floor " in done.stderr
     kept = stage.table(SELECTED).filter(stage.table(SELECTED)["kept"])
     assert min(Counter(kept["label_id"].to_pylist()).values()) >= 10
 
@@ -134,6 +136,8 @@ def test_a_selection_names_the_labels_that_it_loses_and_a_floor_keeps_them(run_d
     assert lost
     assert f"nothing is kept of {len(lost)}: " in done.stderr
     assert "`--floor 20` keeps the best 20 of each label" in done.stderr
+    assert "  instead: precision 0.9 at " in done.stderr
+    assert f"nothing to train on of {len(lost)}: " in winnow("export", run_dir).stderr
     done = winnow("select", run_dir, "--keep", "0.02", "--floor", "1")
     assert open_stage(run_dir, "selected").facts["labels_lost"] == []
     assert "nothing is kept of" not in done.stderr

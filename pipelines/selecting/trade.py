@@ -1,0 +1,70 @@
+"""The trade between the number kept, their precision and the labels: what else could be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.runs.stage import Stage
+from curation.selection.selection import Request, Selection
+
+PRECISION, SHARE = 0.9, 1 / 3
+"""The precision that a share is compared with, and the share that a precision is."""
+
+
+def measure_trade(request: Request, selection: Selection) -> dict[str, Any]:
+    """Return what another choice would give, from the table of thresholds: no proof.
+
+    Returns
+    -------
+    dict
+        ``trade_share``, the largest share whose precision is estimated at `PRECISION` or more, if a
+        share is kept; ``trade_precision``, that of the best `SHARE`, if a precision is held. If a
+        floor keeps candidates below the threshold of all: ``trade_precision_without_floor``, with
+        as many kept, and ``trade_labels``, the number of labels that only the floor keeps.
+    """
+    cuts, n = request.cuts, len(request.p)
+    precision = cuts.known.precision
+    if not cuts.known.n_audits.any():
+        return {}
+    facts: dict[str, Any] = {}
+    if request.precision is None:
+        n_kept = cuts.n_kept[precision >= PRECISION].max(initial=0)
+        facts["trade_share"] = float(n_kept) / n
+    else:
+        row = int(np.searchsorted(cuts.n_kept[:-1], round(SHARE * n)))
+        facts["trade_precision"] = float(precision[row])
+    if selection.facts.get("n_by_floor") and request.by is None:
+        row = int(np.searchsorted(cuts.n_kept, selection.n_kept))
+        facts["trade_precision_without_floor"] = float(precision[row])
+        above = (request.p >= cuts.threshold[row]) & (request.excluded == 0)
+        facts["trade_labels"] = _n_only_in(selection.table, above)
+    return facts
+
+
+def _n_only_in(selected: pa.Table, others: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
+    """Return the number of labels of kept candidates that no other candidate has."""
+    kept = pc.unique(selected["label_id"].filter(selected["kept"]))
+    without = pc.unique(selected["label_id"].filter(pa.array(others)))
+    return int(pc.sum(pc.invert(pc.is_in(kept, value_set=without))).as_py() or 0)
+
+
+def trade_lines(selected: Stage) -> Iterator[str]:
+    """Yield a line about what else could be chosen."""
+    facts, parts = selected.facts, []
+    if facts.get("trade_share") is not None:
+        parts.append(f"precision {PRECISION} at {facts['trade_share']:.0%} kept")
+    if facts.get("trade_precision") is not None:
+        parts.append(f"precision {facts['trade_precision']:.3f} at {SHARE:.0%} kept")
+    if facts.get("trade_precision_without_floor") is not None:
+        n_labels = facts["trade_labels"]
+        parts.append(
+            f"without the floor {facts['trade_precision_without_floor']:.3f} of as many,"
+            f" and {n_labels:,} label{'s' * (n_labels != 1)} fewer"
+        )
+    if parts:
+        yield f"  instead: {'; '.join(parts)}"
