@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,9 +26,13 @@ from labeling.readers.table_files.rows import refuse_bad
 from labeling.readers.table_files.sandboxed_parquet import read_parquet
 from labeling.readers.table_files.tabular import BATCH_BYTES, BATCH_ROWS
 from labeling.schemas import AUDITS, SKIPPED, TRUTH, VERDICTS
+from labeling.substitutes import substitute_at
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.run.progress import notify
 from pipelines.run.spreadsheets import neutral, restored
+
+_SEPARATOR = re.compile(r'\A"?sep=[,;]"?\r?\n', re.IGNORECASE)
+"""First line of Excel, which names the delimiter."""
 
 REQUIRED = ("image_id", "label_id", "verdict")
 COLUMNS = (*REQUIRED, "auditor", "seq", "stratum", "p_inclusion")
@@ -175,6 +180,13 @@ def _drawn(
 
 def _read_sheet(path: Path) -> pd.DataFrame:
     """Return `COLUMNS` of a file as texts, each row by the file and its line or number."""
+    instead = substitute_at(path)
+    if instead is not None:
+        raise InputError(
+            "the answers cannot be read",
+            facts={"file": path, "cause": f"it is {instead.kind}"},
+            help=instead.remedy,
+        )
     try:
         sheet, is_cut = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (OSError, ValueError, pa.ArrowException, csv.Error) as error:
@@ -212,17 +224,19 @@ def _read_parquet(path: Path) -> tuple[pd.DataFrame, bool]:
 
 def _read_csv(path: Path) -> tuple[pd.DataFrame, bool]:
     """Return a sheet with commas or semicolons, and whether its last line may be cut."""
-    text = _decoded(path.read_bytes())
+    written = _decoded(path.read_bytes())
+    text = _SEPARATOR.sub("", written)
+    n_before = written != text
     header = text.partition("\n")[0]
     delimiter = ";" if ";" in header and "," not in header else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = [name.strip().lower() for name in next(reader, [])]
     _refuse_repeated(path, names)
-    rows, start = {}, reader.line_num + 1
+    rows, start = {}, n_before + reader.line_num + 1
     for row in reader:  # a quoted text may hold line breaks, so that a row has many lines
         if row:
             rows[start] = row
-        start = reader.line_num + 1
+        start = n_before + reader.line_num + 1
     is_cut = not text.endswith("\n")
     odd = [line for line, row in rows.items() if len(row) != len(names)]
     if is_cut and odd and odd == [*rows][-1:]:

@@ -82,13 +82,14 @@ def read_csv(path: Path, wanted: Sequence[str], form: Format, block_bytes: int) 
         yield rows
 
 
-def delimiter_of(path: Path, wanted: Sequence[str], encoding: str) -> str:
-    """Return the delimiter that `read_csv` guesses for a file in an encoding."""
+def delimiter_of(path: Path, wanted: Sequence[str], encoding: str) -> str | None:
+    """Return the delimiter that `read_csv` guesses for a file; None where its first line has it."""
     try:
         first = next(text_lines(path, encoding, BLOCK_BYTES), None)
     except (CutFile, UnreadableFile):
         first = None
-    return guess_delimiter(b"" if first is None else first.content, wanted)
+    start = b"" if first is None else first.content
+    return None if _SEPARATOR.match(start) else guess_delimiter(start, wanted)
 
 
 def guess_delimiter(start: bytes, wanted: Sequence[str]) -> str:

@@ -173,7 +173,7 @@ def guess(path: Path, wanted: Sequence[str], form: Format) -> str:
     guesses = [] if encoding == (form.encoding or "utf-8") else [f"in {encoding}"]
     if kind == ".csv" and form.delimiter is None:
         delimiter = delimiter_of(path, wanted, encoding)
-        guesses += [] if delimiter == "," else [f"with {delimiter!r} between columns"]
+        guesses += [] if delimiter in (",", None) else [f"with {delimiter!r} between columns"]
     return f"read as text {' '.join(guesses)} (guessed)" if guesses else ""
 
 

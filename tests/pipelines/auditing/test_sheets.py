@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curation.scoring.parts import parts_of_table, pool_of_parts
+from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES
 from labeling.taxonomy.taxonomy import Label, build_taxonomy
@@ -78,6 +79,16 @@ def test_skipped_pairs_that_cannot_count_as_unknown_are_reported(
     assert answers["image_id"].to_pylist() == [ids[2], ids[3], ids[1]]
     assert answers["verdict"].to_pylist() == ["yes", "no", "skipped"]
     printed = capsys.readouterr().err
+    excel = path.read_text().replace(",", ";")
+    path.write_text(f"sep=;\n{excel}")
+    assert read_answers(path, pool).equals(answers)
+    path.write_text("sep=;\n" + excel.replace(";yes", ";yess"))
+    with pytest.raises(InputError, match="a verdict is not one of") as caught:
+        read_answers(path, pool)
+    assert caught.value.facts["where"] == f"{path}:6"
+    path.write_text("<!doctype html>\n")
+    with pytest.raises(InputError, match="it is an HTML page"):
+        read_answers(path, pool)
     before = "1 pairs without a verdict before the last answer"
     assert f"{before} are not candidates" in printed
     assert f"{before} have no p_inclusion" in printed

@@ -18,7 +18,7 @@ from labeling.readers.image_files import Locator
 from labeling.readers.listing import input_files
 from labeling.readers.site_names import file_names
 from labeling.readers.table_files import tabular
-from labeling.readers.table_files.csv_files import Format
+from labeling.readers.table_files.csv_files import GUESSED, Format
 from labeling.readers.table_files.feedback_tables import read_feedback
 from labeling.readers.table_files.tables import read_links, read_signals
 
@@ -504,6 +504,7 @@ def test_a_first_line_of_excel_names_the_delimiter(folder: Path, first: str) -> 
     line = first.count("\n") + 3
     assert [r["where"] for r in tables["rejects"].to_pylist()] == [f"table.csv:{line}"]
     assert tables["pages"]["record"].to_pylist() == [line - 1]
+    assert tabular.guess(folder / "table.csv", ["file", "words"], GUESSED) == ""
 
 
 def test_a_first_line_of_excel_may_name_any_delimiter_and_a_setting_comes_before_it(
