@@ -1,13 +1,17 @@
 """Rates of broken promises of precision, of kept candidates, and of intervals with the truth.
 
-    python tests/benchmarks/guarantee.py [--draws N --seed S] [--by | --floor | --auditor-error]
+    python tests/benchmarks/guarantee.py [--draws N --seed S]
+        [--scores usual|none|little|much | --by | --floor | --auditor-error]
 
 A world of 60,000 scored candidates whose truth is known is audited again and again, as
-`winnow audit sample` draws: 500 by cold scores, the rest by scores, where the threshold will fall.
+`winnow audit sample --precision` draws: 150 by cold scores, then batches that double the audits, by
+the scores. For the interval of the third 500 are drawn by cold scores, the rest by scores.
 Violations count the draws in which the kept candidates are less
 precise than was promised; draws that can prove nothing keep nothing. The oracle knows all verdicts
 and keeps the most candidates, in the order of the same scores, that are as precise as asked.
 Coverage is that of the 95 % interval of the best third. The last line is JSON.
+
+With --scores they hold no information on what is right, little or much.
 
 With --by the candidates are in six groups, of which some are less right than their scores claim,
 and each group is held to the promise (`curation.selection.per_group.prove_groups`). Then violations
@@ -36,7 +40,7 @@ from scipy.special import expit
 
 from curation.audits.auditor_errors import rates_by_repeats
 from curation.audits.audits import bands, sample
-from curation.audits.two_phase import draw_again, make_cells, share_above
+from curation.audits.two_phase import FOR_PRECISION, FOR_SHARE, draw_again, make_cells, share_above
 from curation.intervals.error_rates import NO_ERRORS, ErrorRates
 from curation.intervals.judgements import Judgements, precision_of
 from curation.intervals.learn_then_test import prove
@@ -50,12 +54,17 @@ from curation.selection.per_group import prove_groups
 from labeling.errors import QualityError
 from labeling.keys.ids import digest
 from labeling.schemas import SCORED
+from pipelines.auditing.sample import N_FIRST as N_OF_SHEET
 from tests.curation.selection.requests import request_of
 
 N_CANDIDATES = 60_000
 TARGETS = (0.7, 0.8, 0.9)
 N_AUDITS = (300, 2000)
+MORE_AUDITS = (300, 500, 1000, 2000)
 N_FIRST = 500
+SCORES = {"usual": (2.2, 1.5), "none": (0.0, 1.5), "little": (0.8, 1.5), "much": (2.2, 0.5)}
+"""Slope of the scores' log-odds over those of being right, and the deviation of their errors."""
+
 ERROR_RATES = (0.02, 0.05, 0.1)
 TWICE = 0.2
 N_LABELS, FLOOR = 1000, 20
@@ -85,6 +94,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Hold promises against simulated audits.")
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scores", choices=[*SCORES], default="usual")
     parser.add_argument("--by", action="store_true")
     parser.add_argument("--auditor-error", action="store_true")
     parser.add_argument("--floor", action="store_true")
@@ -98,10 +108,10 @@ def main() -> None:
     if arguments.by:
         hold_groups(arguments.draws, arguments.seed)
         return
-    world = make_scored(arguments.seed)
+    world = make_scored(arguments.seed, scores=arguments.scores)
     cells: dict[str, dict[str, float]] = {}
     coverage = {}
-    for n in N_AUDITS:
+    for n in MORE_AUDITS:
         shares, covered = simulate(world, n, arguments.draws)
         coverage[n] = covered
         for target in TARGETS:
@@ -265,7 +275,10 @@ def hold(
 
 
 def make_scored(
-    seed: int, hard: tuple[float, ...] = (0.0,), shares: tuple[float, ...] = (1.0,)
+    seed: int,
+    hard: tuple[float, ...] = (0.0,),
+    shares: tuple[float, ...] = (1.0,),
+    scores: str = "usual",
 ) -> Scored:
     """Make candidates whose scores, and more so their cold scores, are off by chance."""
     group = np.zeros(N_CANDIDATES, np.int64)
@@ -275,7 +288,9 @@ def make_scored(
     rng = np.random.default_rng(seed)
     z = rng.normal(-0.2, 1.6, N_CANDIDATES)
     correct = rng.random(N_CANDIDATES) < expit(2.2 * z - np.array(hard)[group])
-    p_correct = expit(2.2 * z + rng.normal(0, 1.5, N_CANDIDATES)).astype(np.float32)
+    slope, deviation = SCORES[scores]
+    noise = rng.normal(0, 1.5, N_CANDIDATES) * (deviation / 1.5)
+    p_correct = expit(slope * z + noise).astype(np.float32)
     cold = z + rng.normal(0, 2, N_CANDIDATES)
     order = np.argsort(-p_correct, kind="stable")
     images = pa.array([digest(f"{seed}/{i}") for i in range(N_CANDIDATES)])
@@ -325,25 +340,29 @@ class Audits:
 
 
 def audit(world: Scored, n: int, seed: int, target: float | None) -> Audits:
-    """Draw by cold scores, and what is more than `N_FIRST` by scores that the first calibrate."""
-    drawn = sample(world.pairs, world.cold, min(n, N_FIRST), seed)
-    row, p_inclusion = find_pairs(drawn, world.pairs), drawn["p_inclusion"].to_numpy()
-    if n <= N_FIRST:
-        return Audits(row, p_inclusion, world.band)
-    p, right = world.p_correct.astype(np.float64), world.correct[row].astype(np.float64)
-    p = fit_calibration(p[row], right, 1 / p_inclusion).apply(p)
-    share = 1 / 3 if target is None else share_above(p, target)
-    asked = np.zeros(N_CANDIDATES, bool)
-    asked[row] = True
-    cells = make_cells(world.pairs, p, share, world.band.astype(np.int8), asked)
-    kind = np.zeros(N_CANDIDATES, np.uint64)
-    drawn = draw_again(world.pairs, cells, n, seed, kind=kind)
-    row = find_pairs(drawn, world.pairs)
-    return Audits(row, drawn["p_inclusion"].to_numpy(), cells.cell.astype(np.int64))
+    """Draw by cold scores, and further pairs by scores that the earlier ones calibrate."""
+    first = min(n, N_FIRST if target is None else N_OF_SHEET)
+    drawn = sample(world.pairs, world.cold, first, seed)
+    stratum, kind = world.band.astype(np.int8), np.zeros(N_CANDIDATES, np.uint64)
+    while True:
+        row, p_inclusion = find_pairs(drawn, world.pairs), drawn["p_inclusion"].to_numpy()
+        if len(row) >= n:
+            return Audits(row, p_inclusion, stratum.astype(np.int64))
+        p, right = world.p_correct.astype(np.float64), world.correct[row].astype(np.float64)
+        p = fit_calibration(p[row], right, 1 / p_inclusion).apply(p)
+        share, design = (1 / 3, FOR_SHARE)
+        if target is not None:
+            share, design = share_above(p, target), FOR_PRECISION
+        asked = np.zeros(N_CANDIDATES, bool)
+        asked[row] = True
+        cells = make_cells(world.pairs, p, share, stratum, asked, design)
+        stratum = cells.cell
+        n_next = n if target is None else min(n, 2 * len(row))
+        drawn = draw_again(world.pairs, cells, n_next, seed, kind=kind)
 
 
 def measure(world: Scored, target: float, kept: list[int]) -> dict[str, float]:
-    oracle = int(np.flatnonzero(world.precision >= target)[-1]) + 1
+    oracle = int(np.flatnonzero(world.precision >= target).max(initial=0)) + 1
     n_kept = np.array(kept)
     some = n_kept > 0
     return {
