@@ -13,7 +13,8 @@ from curation.audits.verdicts import is_answer
 from curation.intervals.error_rates import NO_ERRORS, SPENT, ErrorRates
 from curation.intervals.precision import clopper_pearson
 from curation.pairs.pair_keys import find_pairs
-from labeling.keys.arrays import Mask
+from labeling.errors import InputError
+from labeling.keys.arrays import Ints, Mask
 from labeling.keys.runs import rank_in_run
 
 MIN_REPEATS = 30
@@ -26,11 +27,17 @@ MAX_RATE = 0.999
 Calls = npt.NDArray[np.bool_]
 
 
-def error_rates(audits: pa.Table, confidence: float, given: float | None = None) -> ErrorRates:
-    """Return how often auditors err: as given, or by the first two sure verdicts of each pair.
+def error_rates(
+    audits: pa.Table,
+    confidence: float,
+    given: float | None = None,
+    known: pa.Table | None = None,
+) -> ErrorRates:
+    """Return how often auditors err: as given, by known pairs, or by pairs judged twice.
 
-    A third verdict may settle a contradiction, which the first two show. Where few pairs are judged
-    twice, verdicts are taken as the truth; the number of these pairs is returned all the same.
+    Of a pair judged twice the first two sure verdicts are compared; a third may settle a
+    contradiction. Where such pairs are few, verdicts are taken as the truth; their number is
+    returned all the same.
 
     Parameters
     ----------
@@ -41,9 +48,18 @@ def error_rates(audits: pa.Table, confidence: float, given: float | None = None)
     given
         In [0, 0.5): the largest share of wrong pairs that are called right, and of right pairs that
         are called wrong; None to estimate them.
+    known
+        Table with ``image_id``, ``label_id`` and the true ``verdict``, yes or no, of some pairs.
+
+    Raises
+    ------
+    InputError
+        If few of the known pairs were judged.
     """
     if given is not None:
         return ErrorRates(given, given, "given")
+    if known is not None:
+        return rates_by_known(*known_calls(audits, known), confidence)
     called = repeated_calls(audits)
     return rates_by_repeats(called, confidence) or replace(NO_ERRORS, n_pairs=len(called))
 
@@ -57,14 +73,30 @@ def repeated_calls(audits: pa.Table) -> Calls:
     >>> repeated_calls(pa.table({"image_id": ["0" * 32] * 4, "label_id": ["cat"] * 4, **verdicts}))
     array([[False,  True]])
     """
+    sure, rank = _by_pair(audits)
+    called, second = _is_yes(sure), np.flatnonzero(rank == 1)
+    calls: Calls = np.stack([called[second - 1], called[second]], axis=1)
+    return calls
+
+
+def known_calls(audits: pa.Table, known: pa.Table) -> tuple[Mask, Mask]:
+    """Return whether known pairs were called right at first, and whether they are, ``bool[m]``."""
+    sure, rank = _by_pair(audits)
+    first = sure.filter(pa.array(rank == 0))
+    row = find_pairs(first, known)
+    return _is_yes(first)[row >= 0], _is_yes(known)[row[row >= 0]]
+
+
+def _by_pair(audits: pa.Table) -> tuple[pa.Table, Ints]:
+    """Return the sure verdicts by pair and time, and the number of each within its pair."""
     sure = audits.filter(pa.array(is_answer(audits))).sort_by("seq")
     pair = find_pairs(sure, sure)
     order = np.argsort(pair, kind="stable")
-    rank = rank_in_run(pair[order])
-    called = np.asarray(pc.equal(sure["verdict"], "yes"), bool)[order]
-    second = np.flatnonzero(rank == 1)
-    calls: Calls = np.stack([called[second - 1], called[second]], axis=1)
-    return calls
+    return sure.take(pa.array(order)), rank_in_run(pair[order])
+
+
+def _is_yes(verdicts: pa.Table) -> Mask:
+    return np.asarray(pc.equal(verdicts["verdict"], "yes"), bool)
 
 
 def rates_by_repeats(called: Calls, confidence: float) -> ErrorRates | None:
@@ -104,8 +136,8 @@ def rates_by_repeats(called: Calls, confidence: float) -> ErrorRates | None:
     return ErrorRates(highest(of_wrong), highest(of_right), "repeats", len(called), SPENT)
 
 
-def rates_by_known(called: Mask, is_right: Mask, confidence: float) -> ErrorRates | None:
-    """Estimate how often auditors err from pairs whose truth is known; None if these are few.
+def rates_by_known(called: Mask, is_right: Mask, confidence: float) -> ErrorRates:
+    """Estimate how often auditors err from pairs whose truth is known.
 
     Mistakes that all auditors make are seen too.
 
@@ -115,10 +147,19 @@ def rates_by_known(called: Mask, is_right: Mask, confidence: float) -> ErrorRate
         ``bool[m]``: whether each pair was called right, and whether it is.
     confidence
         Of the statement that the rates are for, in (0, 1).
+
+    Raises
+    ------
+    InputError
+        If few of the pairs are right, or wrong.
     """
     of_wrong, of_right = called[~is_right], ~called[is_right]
     if min(len(of_wrong), len(of_right)) < MIN_REPEATS:
-        return None
+        raise InputError(
+            "too few of the pairs whose truth is known were judged",
+            facts={"right": len(of_right), "wrong": len(of_wrong)},
+            help=f"give {MIN_REPEATS} or more judged pairs of each verdict, or leave them out",
+        )
     error = (1 - confidence) * SPENT
     return ErrorRates(
         _at_most(of_wrong, error), _at_most(of_right, error), "known", len(called), SPENT

@@ -7,9 +7,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.audits.auditor_errors import error_rates
 from curation.audits.audits import BY_TRUTH
 from curation.intervals.error_rates import ErrorRates
 from curation.report.facts import rounded
+from pipelines.auditing.sheets import read_known
+from pipelines.run.config import Config
+from pipelines.run.saved_config import find_input
+
+
+def rates_of(config: Config, audits: pa.Table, confidence: float) -> ErrorRates:
+    """Return the error rates of the auditors of a run, as the settings ask for them.
+
+    Raises
+    ------
+    InputError
+        If the file of known pairs is missing or cannot be read, or few of them were judged.
+    """
+    path = config.audit.known
+    known = None if path is None else read_known(find_input(config, path))
+    return error_rates(audits, confidence, config.audit.error_rate, known)
 
 
 def facts_of_errors(rates: ErrorRates, audits: pa.Table) -> dict[str, Any]:

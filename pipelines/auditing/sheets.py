@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from curation.audits.audits import BAND, CELL, bands, stratum_columns
 from curation.audits.two_phase import Cells
-from curation.audits.verdicts import find_skipped, usable_audits
+from curation.audits.verdicts import find_skipped, is_answer, usable_audits
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.durable import write_text
 from curation.scoring.parts import Pool
@@ -139,6 +139,13 @@ def read_answers(
     audits = pa.table(columns).select(AUDITS.arrow.names).cast(AUDITS.arrow)
     usable_audits(audits)
     return audits
+
+
+def read_known(path: Path) -> pa.Table:
+    """Return pairs whose truth is known, with the columns `REQUIRED` and the verdict yes or no."""
+    sheet = _read_sheet(path)
+    known = pa.table({name: _texts(sheet[name]) for name in REQUIRED})
+    return known.filter(pa.array(is_answer(known)))
 
 
 def _skipped(sheet: pd.DataFrame, given: pd.DataFrame, drawn: pa.Table | None) -> pd.DataFrame:

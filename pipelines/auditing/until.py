@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from curation.audits.auditor_errors import error_rates
 from curation.audits.audits import is_drawn_here
 from curation.intervals.confidence_sequence import confidence_of_look, n_of_next_look
 from curation.intervals.error_rates import ErrorRates
@@ -18,7 +17,7 @@ from curation.runs.stage import Stage, open_stage
 from curation.selection.selection import Selection
 from labeling.errors import InputError, QualityError
 from labeling.schemas import AUDITS, SCORED
-from pipelines.auditing.auditor_errors import facts_of_errors
+from pipelines.auditing.auditor_errors import facts_of_errors, rates_of
 from pipelines.auditing.looks import Look, number_of, read_looks, write_looks
 from pipelines.auditing.sample import (
     answer_by_truth,
@@ -107,7 +106,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     judged, selection = _share(config, run_dir, audits, verdicts)
     number = number_of(looks, audits)
     confidences = [confidence_of_look(k, config.select.confidence) for k in (number, number + 1)]
-    rates = [error_rates(verdicts, c, config.audit.error_rate) for c in confidences]
+    rates = [rates_of(config, verdicts, c) for c in confidences]
     now, next_time = (
         measure(replace(judged, errors=errors), selection, confidence)
         for errors, confidence in zip(rates, confidences, strict=True)

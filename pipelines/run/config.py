@@ -90,6 +90,11 @@ class AuditSettings(Section):
         description="share of the wrong pairs that auditors call right, and of the right ones that"
         " they call wrong, at most; where it is not set, estimated from pairs judged twice",
     )
+    known: str | None = Field(
+        None,
+        description="table of image_id, label_id, verdict with the truth of some judged pairs, from"
+        " which the error rates of auditors are estimated",
+    )
 
 
 class SelectSettings(Section):

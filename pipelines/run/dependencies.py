@@ -46,7 +46,7 @@ NEEDS = {
     "audits": Needs(("audit.n", "audit.seed", "select.keep", "select.precision"), ("audit.truth",)),
     "audits-cells": Needs(("select.keep", "select.precision")),
     "scored": Needs(("select.venn_abers",)),
-    "selected": Needs(("select", "audit.error_rate")),
+    "selected": Needs(("select", "audit.error_rate"), ("audit.known",)),
     "shards": Needs(("export",)),
     "model": Needs(("train",)),
     "evaluation": Needs((), ("evaluate.truth",)),

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.auditor_errors import error_rates
 from curation.intervals.error_rates import ErrorRates
 from curation.intervals.judgements import Judgements, judgements, precision_of
 from curation.report.facts import auditor_errors, composition, rounded
@@ -28,12 +27,12 @@ from curation.selection.selection import Request, Selection
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
 from labeling.schemas import AUDITS, SCORED
-from pipelines.auditing.auditor_errors import facts_of_errors
+from pipelines.auditing.auditor_errors import facts_of_errors, rates_of
 from pipelines.auditing.looks import confidence_now
 from pipelines.auditing.sample import answer_by_truth, current_audits
 from pipelines.auditing.strata import strata_of
 from pipelines.run.config import Config, SelectSettings
-from pipelines.run.dependencies import settings_of
+from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.stages import contents, make_stage, taxonomy_of
@@ -68,7 +67,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     def write(work: StageWriter) -> None:
         settings = config.select.model_copy(update={"confidence": confidence})
         verdicts = audits.table(AUDITS)
-        errors = error_rates(verdicts, confidence, config.audit.error_rate)
+        errors = rates_of(config, verdicts, confidence)
         request, selection = judge_and_choose(
             run_dir, settings, candidates, verdicts, scored, errors
         )
@@ -91,7 +90,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             run_dir,
             "selected",
             write,
-            inputs=contents(candidates, audits, scored),
+            inputs=contents(candidates, audits, scored) | digests_of("selected", config),
             config=settings_of("selected", config) | {"confidence_by_itself": confidence},
         )
         facts += _summary(stage, confidence)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from curation.audits.auditor_errors import error_rates
 from curation.runs.code import fingerprint
 from curation.runs.stage import Stage, current, open_stage, verify
 from labeling.schemas import AUDITS
+from pipelines.auditing.auditor_errors import rates_of
 from pipelines.auditing.looks import confidence_now
 from pipelines.delivery.export import (
     LabelSet,
@@ -20,6 +20,7 @@ from pipelines.delivery.export import (
     shards_made_from,
 )
 from pipelines.run.config import Config, SelectSettings
+from pipelines.run.dependencies import digests_of
 from pipelines.run.stages import stage_name
 from pipelines.selecting.select import judge_and_choose
 from pipelines.studies.settings import held_precision
@@ -62,14 +63,15 @@ def _kept_at(config: Config, run_dir: Path, name: str, precision: float) -> Labe
 
     def pairs() -> pa.Table:
         verdicts = audits.table(AUDITS)
-        errors = error_rates(verdicts, confidence, config.audit.error_rate)
+        errors = rates_of(config, verdicts, confidence)
         _, selection = judge_and_choose(run_dir, settings, candidates, verdicts, scored, errors)
         return selection.table
 
     return LabelSet(
         name,
         (audits, scored),
-        settings.model_dump(mode="json") | {"error_rate": config.audit.error_rate},
+        settings.model_dump(mode="json")
+        | {"error_rate": config.audit.error_rate, **digests_of("selected", config)},
         pairs,
         {"precision_held": precision, "confidence": confidence},
     )

@@ -7,11 +7,13 @@ import pytest
 from curation.audits.auditor_errors import (
     MIN_REPEATS,
     error_rates,
+    known_calls,
     rates_by_known,
     rates_by_repeats,
     repeated_calls,
 )
 from curation.intervals.error_rates import NO_ERRORS
+from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.schemas import AUDITS
 
@@ -78,10 +80,22 @@ def test_known_pairs_show_mistakes_that_all_auditors_make():
     right = np.arange(200) < 100
     called = right | (np.arange(200) >= 170)
     rates = rates_by_known(called, right, 0.95)
-    assert rates is not None
     assert 0.3 < rates.of_wrong < 0.5
     assert 0 < rates.of_right < 0.1
-    assert rates_by_known(called[80:], right[80:], 0.95) is None
+    with pytest.raises(InputError, match="too few") as caught:
+        rates_by_known(called[80:], right[80:], 0.95)
+    assert caught.value.facts == {"right": 20, "wrong": 100}
+
+
+def test_the_first_sure_verdict_of_a_known_pair_is_compared():
+    table = audits("unsure no yes", "yes", "no yes", "no", "yes")
+    known = table.take([1, 3, 4]).set_column(2, "verdict", pa.array(["yes", "yes", "no"]))
+    called, is_right = known_calls(table, known)
+    assert sorted(zip(called.tolist(), is_right.tolist(), strict=True)) == [
+        (False, False),
+        (False, True),
+        (True, True),
+    ]
 
 
 def test_verdicts_that_all_contradict_each_other_leave_nothing_to_prove():

@@ -13,6 +13,7 @@ import pytest
 from curation.runs.stage import Stage, open_stage
 from labeling.errors import QualityError
 from labeling.schemas import AUDITS
+from pipelines.auditing.auditor_errors import rates_of
 from pipelines.auditing.sample import draw_audits, import_answers
 from pipelines.auditing.until import audit_until
 from pipelines.delivery.report import report
@@ -82,6 +83,24 @@ def test_a_rate_is_estimated_from_pairs_judged_twice(
     if n_twice == 150:
         assert 0.05 < facts["error_rate_of_wrong"] < 0.4
     assert expected in report(config, selected).read_text("utf-8")
+
+
+def test_pairs_whose_truth_is_known_give_the_rates(
+    config: Config, shop: Path, selected: Path
+) -> None:
+    known = open_stage(selected, "audits").table(AUDITS).to_pandas()[:120]
+    known[["image_id", "label_id", "verdict"]].to_csv(shop.parent / "known.csv", index=False)
+    rows = known.assign(verdict="yes", auditor="ann")
+    rows.to_csv(shop.parent / "answers.csv", index=False)
+    import_answers(selected, shop.parent / "answers.csv")
+    rates = rates_of(
+        with_overrides(config, ["audit.known='known.csv'"]),
+        open_stage(selected, "audits").table(AUDITS),
+        0.95,
+    )
+    assert (rates.basis, rates.n_pairs) == ("known", 120)
+    assert rates.of_wrong > 0.9, "all wrong pairs are called right"
+    assert rates.of_right < 0.1
 
 
 def other(run_dir: Path) -> Path:

@@ -37,6 +37,7 @@ STAGES = {
     "label.limit": {"signals", "candidates"},
     "audit": {"audits"},
     "audit.error_rate": {"selected"},
+    "audit.known": {"selected"},
     "select": {"selected"},
     "select.keep": {"audits", "audits-cells", "selected"},
     "select.precision": {"audits", "audits-cells", "selected"},
@@ -60,6 +61,7 @@ FILES = {
     "taxonomy.path": "labels.csv",
     "taxonomy.hierarchy": "hierarchy.json",
     "audit.truth": "truth.csv",
+    "audit.known": "known.csv",
     "evaluate.truth": "truth-heldout.csv",
     **{f"{name}.{key}": path for name, keys in INPUTS.items() for key, path in keys.items()},
 }
