@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from curation.runs.lock import locked
-from curation.runs.stage import Stage
+from curation.runs.stage import Stage, current
 from labeling.errors import ConfigError
 from pipelines.auditing.looks import Look
 from pipelines.run.config import Config, read_config, with_overrides
@@ -130,6 +130,7 @@ def audit_sample(
     *,
     until_width: float | None = None,
     precision: float | None = None,
+    anytime: bool = False,
     settings: Overrides = (),
 ) -> AuditSample:
     """Draw pairs to judge: ``winnow audit sample``.
@@ -146,6 +147,9 @@ def audit_sample(
     precision
         Precision to prove, in (0, 1): pairs are drawn for ``select(run, precision=…)``, at first
         150, after their import where the threshold will fall.
+    anytime
+        If true, every selection of the run from now on is a look that is counted, so that intervals
+        and proofs hold however often you look and whenever you stop. Given with the first sheet.
     {settings}
 
     Returns
@@ -159,8 +163,10 @@ def audit_sample(
         If a width and a precision are given.
     {run_errors}
     InputError
-        If there is a sheet whose answers were not imported, or all pairs are judged.
+        If there is a sheet whose answers were not imported, all pairs are judged, or ``anytime``
+        begins after judgements.
     """
+    from pipelines.auditing.looks import begin_anytime
     from pipelines.auditing.sample import SHEET, answer_by_truth, draw_audits
     from pipelines.auditing.until import audit_until
 
@@ -171,6 +177,8 @@ def audit_sample(
             help="give `until_width=` for the interval of a share, or `precision=` for a proof",
         )
     with _locked(run, settings) as (config, run_dir):
+        if anytime:
+            begin_anytime(run_dir, current(run_dir, "audits") is not None)
         if precision is not None:
             config = with_overrides(config, {"select.precision": precision})
         if until_width is not None:

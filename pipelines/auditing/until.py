@@ -104,7 +104,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     audits, looks = open_stage(run_dir, "audits"), read_looks(run_dir)
     verdicts = audits.table(AUDITS)
     judged, selection = _share(config, run_dir, audits, verdicts)
-    number = number_of(looks, audits)
+    number = number_of(run_dir, audits)
     confidences = [confidence_of_look(k, config.select.confidence) for k in (number, number + 1)]
     rates = [rates_of(config, verdicts, c) for c in confidences]
     now, next_time = (

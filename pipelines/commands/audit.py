@@ -42,6 +42,11 @@ def audit() -> None:
     metavar="P",
     help="Draw for a proof of this precision, by `winnow select --precision P`.",
 )
+@click.option(
+    "--anytime",
+    is_flag=True,
+    help="Count every selection of this run as a look, so that you may stop whenever you like.",
+)
 def audit_sample(run: Path, **options: Any) -> None:
     """Draw pairs to judge.
 
@@ -53,6 +58,9 @@ def audit_sample(run: Path, **options: Any) -> None:
     With --precision the first sheet has 150 pairs. After its import the same command draws the
     others where the threshold will fall, all with the same probability, and shows which share may
     be proved with so many and with more.
+
+    With --anytime on the first sheet, `winnow select` may be run after each import, and the last
+    result is valid: all looks together have the confidence asked for.
 
     With --until-width, repeat the command after each import: it shows the precision of the share to
     be kept so far, with an interval that holds however often you look, and draws the next batch.

@@ -28,7 +28,7 @@ from labeling.errors import InputError
 from labeling.keys.arrays import Ints
 from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.auditor_errors import facts_of_errors, rates_of
-from pipelines.auditing.looks import confidence_now
+from pipelines.auditing.looks import confidence_now, count_look
 from pipelines.auditing.sample import answer_by_truth, current_audits
 from pipelines.auditing.strata import strata_of
 from pipelines.run.config import Config, SelectSettings
@@ -62,6 +62,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     candidates = open_stage(run_dir, "candidates")
     audits = _audits(config, run_dir, candidates)
     scored = score(config, run_dir, candidates, audits)
+    count_look(run_dir, audits)
     confidence = confidence_now(run_dir, audits, config.select.confidence)
 
     def write(work: StageWriter) -> None:

@@ -9,9 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from curation.intervals.confidence_sequence import confidence_of_look
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import Stage, current, open_stage
+from labeling.errors import InputError, IntegrityError, QualityError
 from labeling.schemas import AUDITS
+from pipelines.auditing.looks import begin_anytime, confidence_now
 from pipelines.auditing.sample import answer_by_truth, draw_audits, import_answers
 from pipelines.auditing.strata import strata_of
 from pipelines.run.config import read_config, with_overrides
@@ -72,3 +75,42 @@ def test_a_truth_answers_all_batches_at_once(shop: Path, labelled: Path) -> None
     p = rows["p_inclusion"].to_numpy()
     n_candidates = open_stage(labelled, "candidates").counts["candidates"]
     assert np.sum(1 / p) == pytest.approx(n_candidates, rel=0.1)
+
+
+def test_every_selection_of_a_run_that_may_stop_anytime_is_a_look(
+    shop: Path, labelled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = with_overrides(read_config(shop), ["audit.n=100"])
+    begin_anytime(labelled, has_audits=False)
+    begin_anytime(labelled, has_audits=True)  # it has begun already
+    answer_by_truth(config, labelled)
+    first = select(config, labelled)
+    assert "at all looks" in capsys.readouterr().err
+    again = select(with_overrides(config, ["select.keep=0.3"]), labelled)
+    answer_by_truth(with_overrides(config, ["audit.n=140"]), labelled)
+    second = select(config, labelled)
+    used = [stage.manifest["config"]["confidence_by_itself"] for stage in (first, again, second)]
+    assert used == [confidence_of_look(look, 0.95) for look in (1, 1, 2)]
+    width = first.facts["precision_high"] - first.facts["precision_low"]
+    (labelled / "audit-anytime.json").unlink()
+    answer_by_truth(config, labelled)
+    alone = select(config, labelled)
+    assert alone.manifest["config"]["confidence_by_itself"] == 0.95
+    assert alone.facts["precision_high"] - alone.facts["precision_low"] < width
+    with pytest.raises(InputError, match="may have been looked at already"):
+        begin_anytime(labelled, has_audits=True)
+
+
+def test_a_look_counts_though_nothing_can_be_proved_and_its_record_is_sealed(
+    shop: Path, labelled: Path
+) -> None:
+    config = with_overrides(read_config(shop), ["audit.n=80", "select.precision=0.99"])
+    begin_anytime(labelled, has_audits=False)
+    audits = answer_by_truth(config, labelled)
+    with pytest.raises(QualityError, match="cannot be proved"):
+        select(config, labelled)
+    assert confidence_now(labelled, audits, 0.95) == confidence_of_look(1, 0.95)
+    path = labelled / "audit-anytime.json"
+    path.write_text(path.read_text().replace(": 1", ": 0"))
+    with pytest.raises(IntegrityError, match="looks at the audits cannot be read"):
+        select(config, labelled)
