@@ -38,6 +38,7 @@ from pipelines.run.progress import notify, stage_line
 from pipelines.run.stages import contents, make_stage, taxonomy_of
 from pipelines.selecting.composition import measure_composition
 from pipelines.selecting.labels import count_labels, label_lines
+from pipelines.selecting.next_audits import measure_next, next_lines
 from pipelines.selecting.recall import measure_recall
 from pipelines.selecting.scores import parts_of, score
 from pipelines.selecting.trade import measure_trade, trade_lines
@@ -83,6 +84,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         work.facts |= {"confidence": config.select.confidence}
         work.facts |= count_labels(selection.table)
         work.facts |= rounded(measure_trade(request, selection))
+        work.facts |= rounded(measure_next(request, selection, work.facts))
         if config.select.precision is not None:
             work.facts |= {"precision_held": config.select.precision}
 
@@ -95,14 +97,15 @@ def select(config: Config, run_dir: Path) -> Stage:
             config=settings_of("selected", config) | {"confidence_by_itself": confidence},
         )
         facts += _summary(stage, confidence)
-    floor = config.select.floor
+    floor, taxonomy = config.select.floor, taxonomy_of(candidates)
     lines = (
         _unknown_lines(stage),
         (f"  {text}" for text in (*auditor_errors(stage.facts), *composition(stage.facts))),
         _group_lines(stage),
         _floor_lines(stage, floor),
         trade_lines(stage),
-        label_lines(stage.facts, taxonomy_of(candidates), "is kept", floor),
+        next_lines(stage, taxonomy),
+        label_lines(stage.facts, taxonomy, "is kept", floor),
     )
     for line in chain.from_iterable(lines):
         notify(line)
