@@ -253,6 +253,7 @@ def select(
     confidence: float | None = None,
     by: str | None = None,
     floor: int | None = None,
+    per_label: int | None = None,
     settings: Overrides = (),
 ) -> Stage:
     """Score the candidates, keep the best and measure their precision: ``winnow select``.
@@ -271,6 +272,8 @@ def select(
     floor
         Best candidates of each label to keep, as many as the share or the precision allows; 20 by
         default, 0 for none.
+    per_label
+        Images of a label to keep, about: drawn at random if there are more, but the floor stays.
     {settings}
 
     Returns
@@ -297,6 +300,7 @@ def select(
             help="give `keep=` or `precision=`, not both",
         )
     options: dict[str, Any] = {"keep": keep, "confidence": confidence, "by": by, "floor": floor}
+    options |= {"per_label": per_label}
     given = {f"select.{name}": value for name, value in options.items() if value is not None}
     if keep is not None or precision is not None:
         given["select.precision"] = precision  # a share asked for replaces a configured precision

@@ -111,6 +111,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "pipelines.select.precision": ("a", True, math.nan),
     "pipelines.select.confidence": ("a", True, math.nan),
     "pipelines.select.floor": ("a", True, 1.5),
+    "pipelines.select.per_label": ("a", True, 1.5),
     "pipelines.select.by": NO_TEXT,
     "until_width": ("a", True, math.nan),
     **dict.fromkeys(("per_image", "per_label"), NOT_ABOVE_0),

@@ -140,8 +140,10 @@ def select(
     floor
         Best candidates of each label to keep, as many as the share or the precision allows; 0 for
         none.
-    per_image, per_label
-        Most labels of an image and most images of a label to keep.
+    per_image
+        Most labels of an image to keep.
+    per_label
+        Images of a label to keep, about: drawn at random if there are more, but the floor stays.
     candidates
         The table that was scored: with `taxonomy` it gives the strata of `draw_audits`. Without it
         tenths of the score are the strata.

@@ -31,7 +31,7 @@ REASONS = {
     "below_threshold": "the probability to be right is below the threshold",
     "unproved_group": "no part of its group could be proved to be as precise as asked",
     "over_per_image": "more probable labels use up the limit of the image",
-    "over_per_label": "more probable images use up the limit of the label",
+    "over_per_label": "not drawn from the label's images, of which there are more than the limit",
     "implied": "a kept label of the image implies it; shards hold it as implied",
     "no_kept_label": "no label of the image was kept",
     "not_local": "the location is a URL, or outside the data folder",
@@ -62,7 +62,8 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         ``map_all``, ``map_random``, ``map_selected``;
         ``threshold_table`` (rows of ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``,
         ``high``); ``groups`` (rows of `curation.selection.per_group.describe_groups`); ``labels``
-        (``label_id``, ``name``, ``n_candidates``, ``n_kept``); ``sources``
+        (``label_id``, ``name``, ``n_candidates``, ``n_kept``, and
+        ``n_before_limit`` where a limit of each label applies); ``sources``
         (``source``, ``n_candidates``, perhaps ``n_audits`` and ``precision``); ``bursts``
         (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``); ``rejects`` (number by
         reason); ``thumbnails`` (``kept_lowest`` and ``dropped_highest``, each of ``data_uri``,
@@ -98,6 +99,7 @@ def render_report(facts: Facts) -> str:
         truth=_truth(facts),
         recall_of_pool=facts.get("true_recall_of_pool"),
         labels=labels[:MAX_LABELS],
+        limited=any(row.get("n_before_limit", 0) > row["n_kept"] for row in labels),
         n_labels=len(labels),
         sources=facts.get("sources") or (),
         studies=[

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from curation.pairs.pair_keys import pair_hash
-from curation.selection.floors import floor_held, order_of_keeping
+from curation.selection.floors import expected_best, floor_held, order_of_keeping
 from curation.selection.groups import Partition, by_label, by_level, by_sources, find_groups
 from curation.selection.per_group import apportion, describe_groups, prove_in_groups
 from curation.selection.selection import Excluded, Request, Selection, keep_rows, n_to_keep
+from curation.selection.thinning import thinned
 from labeling.checks import check
 from labeling.keys.arrays import Floats, Mask
 from labeling.keys.runs import rank_in_run
@@ -49,10 +50,7 @@ def choose(request: Request) -> Selection:
 def choose_in_groups(request: Request, groups: Partition) -> Selection:
     """Keep candidates as `choose`, in groups that are given."""
     score = order_of_keeping(request, groups)
-    if request.precision is None:
-        kept, excluded = _share(request, groups, score), request.excluded
-    else:
-        kept, excluded = _proved(request, groups, score, request.precision)
+    kept, excluded = _kept(request, groups, score)
     dropped = ~kept & (excluded == 0)
     threshold = _thresholds(request, groups, kept, dropped)
     facts: dict[str, Any] = {}
@@ -82,6 +80,23 @@ def _partitions(request: Request, by: str) -> list[Partition]:
     return by_level(label, taxonomy) if by == "level" else by_label(label, taxonomy)
 
 
+def _kept(request: Request, groups: Partition, score: Floats) -> tuple[Mask, Excluded]:
+    """Return the candidates to keep, and why others may not be."""
+    target, left_out = request.precision, np.zeros(len(score), bool)
+    kept = expected = (
+        _share(request, groups, score)
+        if target is None
+        else expected_best(request, groups, score, target)
+    )
+    if request.per_label is not None:
+        left_out = thinned(request, expected, request.per_label)
+    excluded = request.excluded
+    if target is not None:
+        kept, excluded = _proved(request, groups, score, target, left_out)
+    over = np.int8(SELECT_REASONS.index("over_per_label"))
+    return kept & ~left_out, np.where(kept & left_out, over, excluded)
+
+
 def _share(request: Request, groups: Partition, score: Floats) -> Mask:
     """Keep the same share of what the limits leave of each group, and exactly the share in all.
 
@@ -99,14 +114,16 @@ def _share(request: Request, groups: Partition, score: Floats) -> Mask:
 
 
 def _proved(
-    request: Request, groups: Partition, score: Floats, target: float
+    request: Request, groups: Partition, score: Floats, target: float, left_out: Mask
 ) -> tuple[Mask, Excluded]:
     """Keep of each group as many as are proved, ties together, in all groups at once.
 
-    A group of which nothing can be proved keeps nothing.
+    Those left out are not among the proved ones, but returned where these reach down to them. A
+    group of which nothing can be proved keeps nothing.
     """
     allowed = request.excluded == 0
-    least = prove_in_groups(request, groups, score, target)[groups.code]
+    inside = allowed & ~left_out
+    least = prove_in_groups(request, groups, score, inside, target)[groups.code]
     unproved = allowed & np.isinf(least)
     reason = np.int8(SELECT_REASONS.index("unproved_group"))
     return allowed & (score >= least), np.where(unproved, reason, request.excluded)

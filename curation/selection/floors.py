@@ -39,24 +39,43 @@ def order_of_keeping(request: Request, groups: Partition) -> Floats:
     p = request.p.astype(np.float64)
     if not request.floor:
         return p
-    rank, first = request.rank_in_label, _first(request, groups, p)
-    by_floor = (rank >= 0) & (rank < request.floor) & (p >= LEAST) & ~first
-    layer = 3 - (rank + 1 - p) / request.floor
-    score: Floats = np.select([first, by_floor], [3 + p, layer], p)
+    first = np.zeros(len(p), bool)
+    if request.precision is not None:
+        first = expected_best(request, groups, p, request.precision, FIRST)
+    layer = 3 - (request.rank_in_label + 1 - p) / request.floor
+    score: Floats = np.select([first, in_floor(request)], [3 + p, layer], p)
     return score
 
 
-def _first(request: Request, groups: Partition, p: Floats) -> Mask:
-    """Return the candidates that come before any floor."""
+def in_floor(request: Request) -> Mask:
+    """Return the best of each label, down to the floor and to `LEAST`."""
+    rank = request.rank_in_label
+    best: Mask = (rank >= 0) & (rank < request.floor) & (request.p >= LEAST)
+    return best
+
+
+def expected_best(
+    request: Request, groups: Partition, score: Floats, target: float, part: float = 1
+) -> Mask:
+    """Return the best of each group that would have a precision if probabilities were exact.
+
+    Parameters
+    ----------
+    score
+        ``float64[n]``: the order in which candidates are kept.
+    target
+        Precision, in (0, 1).
+    part
+        Part of their number to return, the best first; ties with the last are not broken.
+    """
     least = np.full(len(groups.names), np.inf)
-    if request.precision is not None:
-        for i in range(len(least)):
-            inside = p[(request.excluded == 0) & (groups.code == i)]
-            n_first = int(FIRST * round(share_above(inside, request.precision) * len(inside)))
-            # Without any candidate to come first no floor can be paid for.
-            least[i] = np.sort(inside)[-n_first] if n_first else 0
-    first: Mask = p >= least[groups.code]
-    return first
+    for i in range(len(least)):
+        inside = (request.excluded == 0) & (groups.code == i)
+        n_best = int(part * round(share_above(request.p[inside], target) * inside.sum()))
+        # If no candidate is expected to be precise enough, none has to come after another.
+        least[i] = np.sort(score[inside])[-n_best] if n_best else -np.inf
+    best: Mask = (request.excluded == 0) & (score >= least[groups.code])
+    return best
 
 
 def floor_held(request: Request, dropped: Mask) -> int:

@@ -57,8 +57,19 @@ def prove_groups(
     return [largest_proved(each, target, error) for each in cuts]
 
 
-def prove_in_groups(request: Request, groups: Partition, score: Floats, target: float) -> Floats:
+def prove_in_groups(
+    request: Request, groups: Partition, score: Floats, inside: Mask, target: float
+) -> Floats:
     """Return the smallest score that each group keeps; infinite where nothing can be proved.
+
+    Parameters
+    ----------
+    score
+        ``float64[n]``: the order in which candidates are kept.
+    inside
+        ``bool[n]``: candidates that may be kept.
+    target
+        Precision to hold.
 
     Raises
     ------
@@ -67,9 +78,8 @@ def prove_in_groups(request: Request, groups: Partition, score: Floats, target: 
     QualityError
         If nothing can be proved of any group.
     """
-    allowed = request.excluded == 0
-    members = [allowed & (groups.code == i) for i in range(len(groups.names))]
-    cuts = [thresholds(request.judged, score, inside) for inside in members]
+    members = [inside & (groups.code == i) for i in range(len(groups.names))]
+    cuts = [thresholds(request.judged, score, member) for member in members]
     if len(cuts) == 1:
         return cuts[0].threshold[[prove(cuts[0], target, request.confidence)]]
     rows = prove_groups(cuts, target, request.confidence)

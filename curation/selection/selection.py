@@ -73,8 +73,10 @@ class Request:
         (`curation.selection.groups.find_groups`); None for one group of all.
     floor
         Number of the best of each label to keep if possible; see `curation.selection.floors`.
-    per_image, per_label
-        Labels of an image and images of a label to keep, at most; they come before the floor.
+    per_image
+        Labels of an image to keep, at most; before the floor.
+    per_label
+        Images of a label to keep, about: see `curation.selection.thinning`.
     taxonomy
         Returns the labels; called only for groups that need them.
     evidence
@@ -100,8 +102,8 @@ class Request:
 
     @cached_property
     def excluded(self) -> Excluded:
-        """Candidates that the limits exclude: see `over_limits`."""
-        return over_limits(self.scored, self.per_image, self.per_label)
+        """Candidates that the limit of an image excludes: see `over_limits`."""
+        return over_limits(self.scored, self.per_image)
 
     @cached_property
     def rank_in_label(self) -> Ints:
@@ -110,26 +112,19 @@ class Request:
 
     @cached_property
     def cuts(self) -> Thresholds:
-        """The sets of candidates above each threshold, within the limits and without floor."""
+        """The sets of candidates above each threshold, without floor and limit of a label."""
         return thresholds(self.judged, self.p, self.excluded == 0)
 
 
-def over_limits(
-    scored: pa.Table, per_image: int | None = None, per_label: int | None = None
-) -> Excluded:
-    """Return which candidates the limits exclude, and why.
+def over_limits(scored: pa.Table, per_image: int | None = None) -> Excluded:
+    """Return the candidates that are not the `per_image` most probable of their image, and why.
 
-    The `per_image` most probable candidates of each image may be kept, and of these the
-    `per_label` most probable of each label; ties go to the smaller hash of the pair.
+    Ties go to the smaller hash of the pair.
     """
     excluded = np.zeros(scored.num_rows, np.int8)
-    for limit, column, reason in (
-        (per_image, "image_id", "over_per_image"),
-        (per_label, "label_id", "over_per_label"),
-    ):
-        if limit is not None:
-            over = rank_within(scored, column, excluded) >= limit
-            excluded[over] = SELECT_REASONS.index(reason)
+    if per_image is not None:
+        over = rank_within(scored, "image_id", excluded) >= per_image
+        excluded[over] = SELECT_REASONS.index("over_per_image")
     return excluded
 
 

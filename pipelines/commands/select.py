@@ -51,6 +51,12 @@ from pipelines.run.paths import typed
     help="Keep the N best of each label, or as many as the share or the precision allows; 20 by"
     " default, 0 for none.",
 )
+@click.option(
+    "--per-label",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep about N images of a label, drawn at random if there are more; the floor stays.",
+)
 def select(run: Path, **options: Any) -> None:
     """Score the candidates, keep the best, and measure their precision with its interval."""
     from curation.runs.stage import current

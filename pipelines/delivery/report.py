@@ -114,12 +114,15 @@ def _labels(selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> list[Facts]:
     code = taxonomy.codes(selected["label_id"])
     n_candidates = np.bincount(code, minlength=len(taxonomy))
     n_kept = np.bincount(code[kept], minlength=len(taxonomy))
+    over = np.asarray(pc.equal(selected["reason"], "over_per_label"), bool)
+    n_over = np.bincount(code[over], minlength=len(taxonomy))
     return [
         {
             "label_id": taxonomy.label_ids[c],
             "name": taxonomy.display_name(int(c)),
             "n_candidates": n_candidates[c],
             "n_kept": n_kept[c],
+            "n_before_limit": n_kept[c] + n_over[c],
         }
         for c in np.flatnonzero(n_candidates)
     ]

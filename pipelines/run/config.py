@@ -120,7 +120,12 @@ class SelectSettings(Section):
         False, description="write bounds of every probability too (Venn-Abers): table `intervals`"
     )
     per_image: int | None = Field(None, ge=1, description="labels of an image to keep, at most")
-    per_label: int | None = Field(None, ge=1, description="images of a label to keep, at most")
+    per_label: int | None = Field(
+        None,
+        ge=1,
+        description="images of a label to keep, about: drawn at random from more, but never the"
+        " best ones of the floor",
+    )
 
     @field_validator("floor", mode="before")
     @classmethod

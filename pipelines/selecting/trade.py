@@ -19,6 +19,8 @@ PRECISION, SHARE = 0.9, 1 / 3
 def measure_trade(request: Request, selection: Selection) -> dict[str, Any]:
     """Return what another choice would give, from the table of thresholds: no proof.
 
+    It is empty if a limit of each label leaves candidates out, which the table does not know.
+
     Returns
     -------
     dict
@@ -29,7 +31,7 @@ def measure_trade(request: Request, selection: Selection) -> dict[str, Any]:
     """
     cuts, n = request.cuts, len(request.p)
     precision = cuts.known.precision
-    if not cuts.known.n_audits.any():
+    if not cuts.known.n_audits.any() or request.per_label is not None:
         return {}
     facts: dict[str, Any] = {}
     if request.precision is None:

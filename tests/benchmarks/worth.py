@@ -69,7 +69,8 @@ def main() -> None:
 def run(data: Path, work: Path) -> dict[str, list[float]]:
     """Print each measure as it comes, and the means; return the values of all seeds."""
     unpack(data, work)
-    config = read_config(RECIPES / "fashion.toml", ["train.threads=1"])
+    settings = ["train.threads=1", "select.floor=0", "train.sampling=uniform"]
+    config = read_config(RECIPES / "fashion.toml", settings)
     config = config.model_copy(update={"base": str((work / "fashion").resolve())})
     run_dir = work / "run"
     label(config, run_dir)

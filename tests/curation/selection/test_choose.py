@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from curation.intervals.judgements import Judgements
-from curation.selection.choose import choose, choose_in_groups
+from curation.selection.choose import choose_in_groups
 from curation.selection.floors import LEAST
 from curation.selection.groups import Partition
 from labeling.keys.ids import digest
@@ -77,9 +77,3 @@ def test_the_precision_is_held_in_all_groups_with_the_floor():
         kept = np.asarray(choose_in_groups(request, World.groups).table["kept"], bool)
         n_broken += min(World.correct[kept & (World.code == i)].mean() for i in range(2)) < 0.8
     assert n_broken <= 5
-
-
-def test_a_floor_comes_after_the_limits():
-    request = request_of(World.scored, keep=0.9, per_label=3, floor=20)
-    kept, _ = kept_of_labels(choose(request))
-    assert np.array_equal(kept, np.minimum(np.bincount(World.label), 3))

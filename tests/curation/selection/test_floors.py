@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from curation.intervals.judgements import Judgements
 from curation.selection.choose import choose
 from curation.selection.floors import LEAST
-from curation.selection.selection import over_limits
 from labeling.checks import check
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys.ids import digest
@@ -50,13 +49,13 @@ def most_with_floor(p, label, allowed, floor):
     return sum(min(int(np.sum((label == x) & likely)), floor) for x in np.unique(label))
 
 
-@given(ROWS, st.floats(0.001, 1), st.integers(1, 12), st.none() | st.integers(1, 4))
-def test_the_share_is_exact_and_the_largest_floor_that_fits_is_held(rows, share, floor, per_label):
+@given(ROWS, st.floats(0.001, 1), st.integers(1, 12))
+def test_the_share_is_exact_and_the_largest_floor_that_fits_is_held(rows, share, floor):
     p, label = np.array([p for p, _ in rows]), np.array([x for _, x in rows], int)
     scored = scored_of(p, label)
-    selection = select_with_floor(request_of(scored, keep=share, per_label=per_label), floor)
+    selection = select_with_floor(request_of(scored, keep=share), floor)
     check(selection.table, SELECTED)
-    kept, allowed = kept_of(selection), over_limits(scored, per_label=per_label) == 0
+    kept, allowed = kept_of(selection), np.ones(len(rows), bool)
     n_kept = min(round(share * len(rows)), int(allowed.sum()))
     assert kept.sum() == selection.n_kept == n_kept
     assert not kept[~allowed].any()

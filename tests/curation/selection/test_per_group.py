@@ -50,11 +50,15 @@ GROUPED = st.lists(
 
 
 @given(GROUPED, st.floats(0.001, 1), st.none() | st.integers(1, 3))
-def test_the_share_is_exact_and_each_group_keeps_its_own(rows, share, per_label):
+def test_the_share_is_exact_and_each_group_keeps_its_own(rows, share, per_image):
     code = [group for group, _, _ in rows]
-    scored = scored_of([p for _, p, _ in rows], [f"l{label}" for _, _, label in rows])
-    request = request_of(scored, keep=share, per_label=per_label)
-    excluded = over_limits(scored, per_label=per_label)
+    scored = scored_of([p for _, p, _ in rows])
+    images = pa.array([digest(f"i{image}") for _, _, image in rows], pa.string())
+    labels = pa.array([f"l{i}" for i in range(len(rows))], pa.string())
+    scored = scored.set_column(0, "image_id", images).set_column(1, "label_id", labels)
+    scored = scored.cast(SCORED.arrow)
+    request = request_of(scored, keep=share, per_image=per_image)
+    excluded = over_limits(scored, per_image)
     chosen = share_of_groups(request, groups_of(code))
     check(chosen.table, SELECTED)
     kept = np.asarray(chosen.table["kept"], bool)

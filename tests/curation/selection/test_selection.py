@@ -133,15 +133,14 @@ def most_in_a_group(table, column):
     return max(counts, default=0)
 
 
-@given(PAIRS, st.integers(1, 3), st.integers(1, 3), st.floats(0, 1))
-def test_no_image_and_no_label_is_kept_beyond_its_limit(pairs, per_image, per_label, threshold):
+@given(PAIRS, st.integers(1, 3), st.floats(0, 1))
+def test_no_image_is_kept_beyond_its_limit(pairs, per_image, threshold):
     scored = grid_of(pairs)
-    excluded = over_limits(scored, per_image, per_label)
+    excluded = over_limits(scored, per_image)
     above = np.asarray(scored["p_correct"]) >= threshold
     kept = keep_rows(scored, np.flatnonzero(above & (excluded == 0)), excluded).table
     check(kept, SELECTED)
     assert most_in_a_group(kept, "image_id") <= per_image
-    assert most_in_a_group(kept, "label_id") <= per_label
 
 
 @given(PAIRS, st.integers(1, 3))

@@ -56,7 +56,7 @@ def test_groups_keep_the_share_and_are_listed(shop: Path, selected: Path, by: st
 @pytest.mark.usefixtures("small_groups")
 @pytest.mark.parametrize("mode", ["--keep 0.5", "--precision 0.6 --by label"])
 def test_every_candidate_is_counted_once(run_dir: Path, mode: str) -> None:
-    limits = "-o select.per_image=1 -o select.per_label=60"
+    limits = "-o select.per_image=1 --per-label 30"
     done = winnow("select", run_dir, *mode.split(), *limits.split())
     assert done.exit_code == 0, done.stderr
     stage = open_stage(run_dir, "selected")
@@ -64,6 +64,7 @@ def test_every_candidate_is_counted_once(run_dir: Path, mode: str) -> None:
     assert reasons == Counter(kept=stage.counts["out"], **stage.counts["dropped"])
     assert reasons.total() == stage.counts["in"]
     assert reasons["over_per_image"] > 0
+    assert reasons["over_per_label"] > 0
 
 
 @pytest.mark.usefixtures("small_groups")
