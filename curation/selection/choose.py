@@ -84,9 +84,7 @@ def _kept(request: Request, groups: Partition, score: Floats) -> tuple[Mask, Exc
     """Return the candidates to keep, and why others may not be."""
     target, left_out = request.precision, np.zeros(len(score), bool)
     kept = expected = (
-        _share(request, groups, score)
-        if target is None
-        else expected_best(request, groups, score, target)
+        _share(request, groups, score) if target is None else expected_best(request, groups, score)
     )
     if request.per_label is not None:
         left_out = thinned(request, expected, request.per_label)

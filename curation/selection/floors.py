@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from curation.audits.two_phase import share_above
+from curation.pairs.pair_keys import pair_hash
 from curation.selection.groups import Partition
-from curation.selection.selection import Request
+from curation.selection.selection import Request, n_to_keep
 from labeling.keys.arrays import Floats, Mask
 
 LEAST = 0.2
@@ -20,28 +21,27 @@ LEAST = 0.2
 them was no better (`docs/results/worth.md`)."""
 
 FIRST = 0.9
-"""Part of the candidates expected to hold a precision that comes before any floor.
+"""Part of the candidates to keep, or expected to hold a precision, that comes before any floor.
 
-The remaining part pays for the floor. Where the floor came first, a few wrong pairs of rare labels
-ended the proof at once, and several tries shared the error: 7 to 25 % less was kept in simulations,
-now at most 3 % (`tests/benchmarks/guarantee.py --floor`).
+The rest pays for the floor. Where labels are many and candidates few, a floor would else be the
+whole selection. Where the floor came before a proof, a few wrong pairs of rare labels ended it at
+once, and several tries shared the error: 7 to 25 % less was kept in simulations, now at most 3 %
+(`tests/benchmarks/guarantee.py --floor`).
 """
 
 
 def order_of_keeping(request: Request, groups: Partition) -> Floats:
     """Return a score, ``float64[n]``: the higher it is, the earlier a candidate is kept.
 
-    If a share is kept, the best of each label come first, then the second best of each and so on
-    down to the floor, then all others by their probability. If a precision is held, the most
-    probable of each group come before these: nine tenths of as many as would have the precision if
-    the probabilities were exact.
+    The most probable of each group come first: nine tenths of the share to keep or, if a precision
+    is held, of as many as would have it if the probabilities were exact. Then come the best of each
+    label, the second best of each and so on down to the floor, then all others by their
+    probability.
     """
     p = request.p.astype(np.float64)
     if not request.floor:
         return p
-    first = np.zeros(len(p), bool)
-    if request.precision is not None:
-        first = expected_best(request, groups, p, request.precision, FIRST)
+    first = expected_best(request, groups, p, FIRST)
     layer = 3 - (request.rank_in_label + 1 - p) / request.floor
     score: Floats = np.select([first, in_floor(request)], [3 + p, layer], p)
     return score
@@ -54,27 +54,30 @@ def in_floor(request: Request) -> Mask:
     return best
 
 
-def expected_best(
-    request: Request, groups: Partition, score: Floats, target: float, part: float = 1
-) -> Mask:
-    """Return the best of each group that would have a precision if probabilities were exact.
+def expected_best(request: Request, groups: Partition, score: Floats, part: float = 1) -> Mask:
+    """Return the candidates of each group that are expected to be kept.
+
+    These are the share to keep or, if a precision is held, as many as would have it if the
+    probabilities were exact.
 
     Parameters
     ----------
     score
-        ``float64[n]``: the order in which candidates are kept.
-    target
-        Precision, in (0, 1).
+        ``float64[n]``: the order in which candidates are kept; ties go to the smaller hash.
     part
-        Part of their number to return, the best first; ties with the last are not broken.
+        Part of their number to return, the best first.
     """
-    least = np.full(len(groups.names), np.inf)
-    for i in range(len(least)):
-        inside = (request.excluded == 0) & (groups.code == i)
-        n_best = int(part * round(share_above(request.p[inside], target) * inside.sum()))
-        # If no candidate is expected to be precise enough, none has to come after another.
-        least[i] = np.sort(score[inside])[-n_best] if n_best else -np.inf
-    best: Mask = (request.excluded == 0) & (score >= least[groups.code])
+    allowed = request.excluded == 0
+    share = min(n_to_keep(request.scored, request.keep) / max(int(allowed.sum()), 1), 1.0)
+    best = np.zeros(len(score), bool)
+    for i in range(len(groups.names)):
+        inside = np.flatnonzero(allowed & (groups.code == i))
+        if request.precision is not None:
+            share = share_above(request.p[inside], request.precision)
+            # `share_above` returns one candidate if none is precise enough: then no floor is paid.
+            share = share if round(share * len(inside)) > 1 else 1
+        order = np.lexsort((pair_hash(request.scored)[inside], -score[inside]))
+        best[inside[order[: int(part * round(share * len(inside)))]]] = True
     return best
 
 

@@ -279,6 +279,7 @@ def _floor_lines(selected: Stage, asked: int) -> Iterator[str]:
     held = facts["floor_held"]
     text = "none" if not held else f"the best {held:,} of each label"
     if held < asked:
-        obstacle = "be proved" if "precision_held" in facts else "fit into the share"
-        text += f", for the best {asked:,} cannot {obstacle}"
+        is_proved = "precision_held" in facts
+        obstacle = "cannot be proved" if is_proved else "are more than a tenth of the kept"
+        text += f", for the best {asked:,} {obstacle}"
     yield f"  floor: {text}; kept by it alone: {facts['n_by_floor']:,}"

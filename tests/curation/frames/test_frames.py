@@ -55,6 +55,7 @@ def test_a_selection_keeps_a_share_and_measures_it(audits: pa.Table, scores: pa.
     assert kept.precision == kept.interval.estimate
     best = select(scores, audits, per_image=1, taxonomy=WORLD.taxonomy)
     assert "implied" in best.table["reason"].to_pylist()
+    kept = select(scores, audits, floor=0)
     table = kept.threshold_table.to_pandas()
     at = table[table["n_kept"] >= kept.n_kept].iloc[0]
     assert at["threshold"] == pytest.approx(kept.threshold, abs=0.01)

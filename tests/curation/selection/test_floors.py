@@ -43,35 +43,22 @@ ROWS = st.lists(
 )
 
 
-def most_with_floor(p, label, allowed, floor):
-    """Return how many candidates a floor keeps, counted plainly."""
-    likely = allowed & (p >= LEAST)
-    return sum(min(int(np.sum((label == x) & likely)), floor) for x in np.unique(label))
-
-
 @given(ROWS, st.floats(0.001, 1), st.integers(1, 12))
-def test_the_share_is_exact_and_the_largest_floor_that_fits_is_held(rows, share, floor):
+def test_the_share_is_exact_and_a_floor_takes_a_tenth_of_it_at_most(rows, share, floor):
     p, label = np.array([p for p, _ in rows]), np.array([x for _, x in rows], int)
     scored = scored_of(p, label)
     selection = select_with_floor(request_of(scored, keep=share), floor)
     check(selection.table, SELECTED)
-    kept, allowed = kept_of(selection), np.ones(len(rows), bool)
-    n_kept = min(round(share * len(rows)), int(allowed.sum()))
+    kept, n_kept = kept_of(selection), round(share * len(rows))
     assert kept.sum() == selection.n_kept == n_kept
-    assert not kept[~allowed].any()
-
-    assert most_with_floor(p, label, allowed, selection.facts["floor_held"]) <= n_kept
-    if selection.facts["floor_held"] < floor:
-        assert most_with_floor(p, label, allowed, selection.facts["floor_held"] + 1) > n_kept
+    held, n_first = selection.facts["floor_held"], int(0.9 * n_kept)
     for x in np.unique(label):
-        mine = (label == x) & allowed
-        assert (kept & mine).sum() >= min(
-            selection.facts["floor_held"], (mine & (p >= LEAST)).sum()
-        )
+        mine = label == x
+        assert (kept & mine).sum() >= min(held, np.sum(mine & (p >= LEAST)))
         if (kept & mine).any():
             assert p[mine & ~kept].max(initial=0) <= p[kept & mine].min()
-    best_dropped = p[allowed & ~kept].max(initial=-1)
-    assert selection.facts["n_by_floor"] == np.sum(p[kept] < best_dropped)
+    best_dropped = p[~kept].max(initial=-1)
+    assert selection.facts["n_by_floor"] == np.sum(p[kept] < best_dropped) <= n_kept - n_first
     assert selection.threshold == min(p[kept & (p >= best_dropped)], default=None)
 
 
@@ -204,8 +191,8 @@ def test_equal_probabilities_are_kept_or_dropped_together_beside_the_floor(right
     else:
         with pytest.raises(QualityError):
             select_with_floor(request_of(scored, judged, precision=0.9), 5)
-    selection = select_with_floor(request_of(scored, keep=50 / len(p)), 5)
-    assert np.bincount(label[kept_of(selection)]).tolist() == [5] * 10
+    selection = select_with_floor(request_of(scored, keep=500 / len(p)), 5)
+    assert np.bincount(label[kept_of(selection)]).min() >= 5
 
 
 def test_all_right_audits_hold_any_floor():
