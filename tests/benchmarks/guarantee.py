@@ -279,22 +279,23 @@ def make_scored(
     hard: tuple[float, ...] = (0.0,),
     shares: tuple[float, ...] = (1.0,),
     scores: str = "usual",
+    n: int = N_CANDIDATES,
 ) -> Scored:
     """Make candidates whose scores, and more so their cold scores, are off by chance."""
-    group = np.zeros(N_CANDIDATES, np.int64)
+    group = np.zeros(n, np.int64)
     if len(hard) > 1:
-        drawn = np.random.default_rng((seed, 1)).choice(len(hard), N_CANDIDATES, p=shares)
+        drawn = np.random.default_rng((seed, 1)).choice(len(hard), n, p=shares)
         group = drawn.astype(np.int64)
     rng = np.random.default_rng(seed)
-    z = rng.normal(-0.2, 1.6, N_CANDIDATES)
-    correct = rng.random(N_CANDIDATES) < expit(2.2 * z - np.array(hard)[group])
+    z = rng.normal(-0.2, 1.6, n)
+    correct = rng.random(n) < expit(2.2 * z - np.array(hard)[group])
     slope, deviation = SCORES[scores]
-    noise = rng.normal(0, 1.5, N_CANDIDATES) * (deviation / 1.5)
+    noise = rng.normal(0, 1.5, n) * (deviation / 1.5)
     p_correct = expit(slope * z + noise).astype(np.float32)
-    cold = z + rng.normal(0, 2, N_CANDIDATES)
+    cold = z + rng.normal(0, 2, n)
     order = np.argsort(-p_correct, kind="stable")
-    images = pa.array([digest(f"{seed}/{i}") for i in range(N_CANDIDATES)])
-    pairs = pa.table({"image_id": images, "label_id": ["thing"] * N_CANDIDATES})
+    images = pa.array([digest(f"{seed}/{i}") for i in range(n)])
+    pairs = pa.table({"image_id": images, "label_id": ["thing"] * n})
     band = bands(pairs, cold[order]).astype(np.int64)
     return Scored(pairs, correct[order], p_correct[order], cold[order], band, group[order])
 
@@ -341,9 +342,10 @@ class Audits:
 
 def audit(world: Scored, n: int, seed: int, target: float | None) -> Audits:
     """Draw by cold scores, and further pairs by scores that the earlier ones calibrate."""
+    n_candidates = len(world.correct)
     first = min(n, N_FIRST if target is None else N_OF_SHEET)
     drawn = sample(world.pairs, world.cold, first, seed)
-    stratum, kind = world.band.astype(np.int8), np.zeros(N_CANDIDATES, np.uint64)
+    stratum, kind = world.band.astype(np.int8), np.zeros(n_candidates, np.uint64)
     while True:
         row, p_inclusion = find_pairs(drawn, world.pairs), drawn["p_inclusion"].to_numpy()
         if len(row) >= n:
@@ -353,7 +355,7 @@ def audit(world: Scored, n: int, seed: int, target: float | None) -> Audits:
         share, design = (1 / 3, FOR_SHARE)
         if target is not None:
             share, design = share_above(p, target), FOR_PRECISION
-        asked = np.zeros(N_CANDIDATES, bool)
+        asked = np.zeros(n_candidates, bool)
         asked[row] = True
         cells = make_cells(world.pairs, p, share, stratum, asked, design)
         stratum = cells.cell
