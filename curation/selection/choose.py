@@ -14,7 +14,14 @@ import numpy as np
 
 from curation.pairs.pair_keys import pair_hash
 from curation.selection.floors import expected_best, floor_held, order_of_keeping
-from curation.selection.groups import Partition, by_label, by_level, by_sources, find_groups
+from curation.selection.groups import (
+    Partition,
+    by_label,
+    by_level,
+    by_sources,
+    find_groups,
+    one_group,
+)
 from curation.selection.per_group import apportion, describe_groups, prove_in_groups
 from curation.selection.selection import Excluded, Request, Selection, keep_rows, n_to_keep
 from curation.selection.thinning import thinned
@@ -68,7 +75,7 @@ def choose_in_groups(request: Request, groups: Partition) -> Selection:
 
 def _groups(request: Request) -> Partition:
     if request.by is None:
-        return Partition(np.zeros(len(request.p), np.int64), ("all",))
+        return one_group(len(request.p))
     return find_groups(_partitions(request, request.by), request.judged.row)
 
 

@@ -37,6 +37,11 @@ class Partition:
     names: tuple[str, ...]
 
 
+def one_group(n: int) -> Partition:
+    """Return the partition of `n` candidates that has one part."""
+    return Partition(np.zeros(n, np.int64), ("all",))
+
+
 def by_level(label: Codes, taxonomy: Taxonomy) -> list[Partition]:
     """Return the chain of the level of the label: see `find_groups`."""
     names = tuple(f"level {i}" for i in range(int(taxonomy.level.max()) + 1))
@@ -122,7 +127,7 @@ def find_groups(chain: Sequence[Partition], audited: Ints) -> Partition:
 def _with_rest(group: Ints, names: list[str], audited: Ints) -> Partition:
     rest = group < 0
     if not names:
-        return Partition(np.zeros(len(group), np.int64), ("all",))
+        return one_group(len(group))
     if not rest.any():
         return Partition(group, tuple(names))
     joined = len(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,18 @@ import pyarrow as pa
 
 from curation.audits.audits import BAND, CELL, are_strata_of, bands, is_drawn_here
 from curation.audits.two_phase import FOR_PRECISION, FOR_SHARE, Cells, make_cells, share_above
+from curation.intervals.judgements import Judgements
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import write_stage
 from curation.runs.table_files import read_table, write_table
 from curation.scoring.parts import Pool
+from curation.selection.floors import order_of_keeping
+from curation.selection.groups import one_group
+from curation.selection.selection import Request
+from labeling.keys.arrays import Floats
 from labeling.schemas import SCORED
-from pipelines.run.config import Config
+from pipelines.run.config import Config, SelectSettings
 from pipelines.run.dependencies import settings_of
 from pipelines.run.stages import contents
 from pipelines.selecting.scores import pool_of
@@ -70,17 +75,44 @@ def cut_cells(
     first = strata_of(run_dir, candidates, judged, row)
     if first is None or scored.manifest["inputs"] != contents(candidates, audits):
         return read_cells(run_dir, candidates)
-    p_correct = open_stage(run_dir, "scored").table(SCORED)["p_correct"].to_numpy()
-    share = config.select.keep if precision is None else share_above(p_correct, precision)
-    drawn_for = "share" if precision is None else "precision"
-    asked = find_pairs(pool.pairs, judged) >= 0
-    cells = make_cells(pool.pairs, p_correct, share, first, asked, DESIGNS[drawn_for])
+    table = open_stage(run_dir, "scored").table(SCORED)
+    share, drawn_for = config.select.keep, "share"
+    if precision is not None:
+        share, drawn_for = share_above(table["p_correct"].to_numpy(), precision), "precision"
+    asked, order = find_pairs(pool.pairs, judged) >= 0, _order_of_keeping(config.select, table)
+    cells = make_cells(pool.pairs, order, share, first, asked, DESIGNS[drawn_for])
     with write_stage(run_dir, STAGE, inputs=contents(candidates), config=settings) as work:
         rows = pa.table({"cell": cells.cell, "asked": cells.asked, "before": first})
         write_table(rows, work.dir, "cells")
         work.counts |= {"cells": len(rows), "asked": int(asked.sum())}
         work.facts |= {"drawn_for": drawn_for, "n_classes": cells.n_classes}
     return cells
+
+
+def _order_of_keeping(settings: SelectSettings, scored: pa.Table) -> Floats:
+    """Return the order in which candidates will be kept, with the best of each label in it.
+
+    They are drawn as often as others that may be kept, so that the interval of the whole is narrow.
+    """
+    request = Request(
+        scored,
+        Judgements(np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0)),
+        keep=settings.keep,
+        precision=settings.precision,
+        floor=settings.floor,
+        per_image=settings.per_image,
+        # What follows has no influence on the order.
+        confidence=0.95,
+        by=None,
+        per_label=None,
+        taxonomy=_not_needed,
+        evidence=_not_needed,
+    )
+    return order_of_keeping(request, one_group(len(scored)))
+
+
+def _not_needed() -> NoReturn:
+    raise AssertionError("one group of all needs neither labels nor evidence")
 
 
 def _is_drawn_for(cells: Stage, settings: Mapping[str, Any]) -> bool:

@@ -44,7 +44,7 @@ NEEDS = {
     "signals": Needs(),
     "candidates": Needs(("label", *TAXONOMY.settings), TAXONOMY.files),
     "audits": Needs(("audit.n", "audit.seed", "select.keep", "select.precision"), ("audit.truth",)),
-    "audits-cells": Needs(("select.keep", "select.precision")),
+    "audits-cells": Needs(("select.keep", "select.precision", "select.floor", "select.per_image")),
     "scored": Needs(("select.venn_abers",)),
     "selected": Needs(("select", "audit.error_rate"), ("audit.known",)),
     "shards": Needs(("export",)),
@@ -53,7 +53,7 @@ NEEDS = {
 }
 """By stage. Signals depend on the inputs too; `pipelines.inputs.splits` digests their files.
 
-Answers of a sheet depend on no setting. Cells are cut once: audits follow them.
+Answers of a sheet depend on no setting. Cells are cut with a draw: audits follow them.
 """
 
 

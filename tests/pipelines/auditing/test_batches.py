@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from curation.intervals.confidence_sequence import confidence_of_look
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import Stage, current, open_stage
 from labeling.errors import InputError, IntegrityError, QualityError
-from labeling.schemas import AUDITS
+from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.looks import begin_anytime, confidence_now
 from pipelines.auditing.sample import answer_by_truth, draw_audits, import_answers
-from pipelines.auditing.strata import strata_of
+from pipelines.auditing.strata import cut_cells, strata_of
 from pipelines.run.config import read_config, with_overrides
 from pipelines.selecting.scores import pool_of
 from pipelines.selecting.select import select
@@ -114,3 +115,24 @@ def test_a_look_counts_though_nothing_can_be_proved_and_its_record_is_sealed(
     path.write_text(path.read_text().replace(": 1", ": 0"))
     with pytest.raises(IntegrityError, match="looks at the audits cannot be read"):
         select(config, labelled)
+
+
+def test_the_best_of_each_label_are_drawn_like_others_that_may_be_kept(
+    shop: Path, labelled: Path
+) -> None:
+    config = with_overrides(read_config(shop), ["audit.n=100", "select.keep=0.2"])
+    answer_by_truth(config, labelled)
+    candidates = open_stage(labelled, "candidates")
+    select(config, labelled)
+    judged = open_stage(labelled, "audits").table(AUDITS)
+    pool, bands = pool_of(candidates), []
+    for floor in (20, 0):
+        of_floor = with_overrides(config, [f"select.floor={floor}", "audit.n=200"])
+        cells = cut_cells(of_floor, labelled, candidates, pool, judged)
+        assert cells is not None
+        bands.append(cells.band)
+        shutil.rmtree(labelled / "audits-cells")
+    moved_up = pa.array(bands[0] > bands[1])
+    rows = open_stage(labelled, "scored").table(SCORED).filter(moved_up)
+    assert 0 < len(rows) < len(pool.pairs) / 4
+    assert min(rows["p_correct"].to_pylist()) >= 0.2

@@ -41,6 +41,8 @@ STAGES = {
     "select": {"selected"},
     "select.keep": {"audits", "audits-cells", "selected"},
     "select.precision": {"audits", "audits-cells", "selected"},
+    "select.floor": {"audits-cells", "selected"},
+    "select.per_image": {"audits-cells", "selected"},
     "select.venn_abers": {"scored", "selected"},
     "export": {"shards"},
     "train": {"model"},
