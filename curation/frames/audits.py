@@ -38,9 +38,9 @@ def draw_audits(
     Parameters
     ----------
     pairs
-        Candidates (`labeling.schemas.CANDIDATES`, with `taxonomy`): their score is a noisy-or of
-        the evidence times the label model's probability given the votes. Or pairs with a score of
-        your own in ``p_correct`` (`labeling.schemas.SCORED`), not fitted on these audits.
+        Candidates (`labeling.schemas.CANDIDATES`, with `taxonomy`): their score is the amount
+        of evidence times the label model's score of the votes. Or pairs with a score of your own in
+        ``p_correct`` (`labeling.schemas.SCORED`), not fitted on these audits.
     n
         Number of pairs; all if there are fewer. A larger number keeps the pairs of a smaller one.
     seed

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from curation.agreement.label_model import count_patterns, merge_patterns, vote_scores
 from curation.pairs.pair_keys import PAIR, image_hash
+from curation.scoring.amount import evidence_amount
 from curation.scoring.features import FeatureTable, features, sources_of
 from curation.scoring.model import Scorer, apply_scorer
 from curation.scoring.scoring import Scores, score
@@ -127,24 +128,24 @@ def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
     """Return the candidates with their scores without any audit.
 
     They are read in parts. The patterns of votes, and of each candidate its pattern, kind and
-    noisy-or stay in memory until the label model is fitted on all patterns.
+    amount of evidence stay in memory until the label model is fitted on all patterns.
     """
     named = [sources_of(part) for part in parts(["evidence", "silent"])]
     sources = sorted({source for part in named for source in part})
     pairs = pa.concat_tables([CANDIDATES.empty().select(PAIR), *parts(PAIR)])
-    patterns, of_row, noisy_or, kind, n_patterns = [], [], [], [], 0
+    patterns, of_row, amount, kind, n_patterns = [], [], [], [], 0
     for part in parts(CANDIDATES.arrow.names):
         table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
         of_part, pattern = count_patterns(table.voted, table.silent)
         patterns.append(of_part)
         of_row.append(pattern + n_patterns)
-        noisy_or.append(table.column("noisy_or").astype(np.float64))
+        amount.append(evidence_amount(table))
         kind.append(_kinds(table))
         n_patterns += len(of_part.count)
     if len(pairs) == 0:
         return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
     merged, number = merge_patterns(patterns)
-    cold = np.concatenate(noisy_or) * vote_scores(merged)[number][np.concatenate(of_row)]
+    cold = np.concatenate(amount) * vote_scores(merged)[number][np.concatenate(of_row)]
     return Pool(pairs, cold, np.concatenate(kind))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.agreement.label_model import count_patterns, vote_scores
+from curation.scoring.amount import evidence_amount
 from curation.scoring.features import FeatureTable
 from labeling.keys.ids import digest
 from labeling.schemas import CANDIDATES, TRUTH
@@ -86,7 +87,7 @@ def make_world(n_images: int = 6000, seed: int = 0) -> World:
 def cold_scores(table: FeatureTable) -> np.ndarray:
     """Return the scores without audits of all candidates together: see `Pool.cold`."""
     patterns, pattern = count_patterns(table.voted, table.silent)
-    return table.column("noisy_or").astype(np.float64) * vote_scores(patterns)[pattern]
+    return evidence_amount(table) * vote_scores(patterns)[pattern]
 
 
 def _draw_images(taxonomy, n_images, rng):

@@ -12,6 +12,7 @@ from curation.agreement.label_model import (
     count_patterns,
     fit_label_model,
     merge_patterns,
+    rarity,
     vote_scores,
 )
 from curation.agreement.source_dependence import log_odds_ratios, partitions
@@ -79,11 +80,33 @@ def test_cold_scores_rank_better_than_strengths_times_vote_share(seed):
 
 
 def test_two_sources_count_as_votes():
-    voted = np.array([[True, True], [True, False], [False, True], [True, False]])
-    silent = np.array([[False, False], [False, True], [True, False], [False, False]])
+    voted = np.array([[True, True], [True, False], [False, True], [True, False], [False, True]])
+    silent = np.array([[False, False], [False, True], [True, False], [False] * 2, [False] * 2])
     patterns, pattern = count_patterns(voted, silent)
     believed = vote_scores(patterns)[pattern]
-    np.testing.assert_allclose(believed, [3 / 4, 1 / 2, 1 / 2, 2 / 3])
+    np.testing.assert_allclose(believed, [3 / 4, 1 / 2, 1 / 2, 2 / 3, 2 / 3])
+
+
+def test_a_vote_of_a_source_that_names_nearly_everything_counts_less():
+    voted, silent, right = draw(n_on_page=0, n_alone=2)
+    everywhere = np.random.default_rng(1).random(len(right)) < 0.97
+    voted, silent = np.column_stack([voted, everywhere]), np.column_stack([silent, ~everywhere])
+    patterns, pattern = count_patterns(voted, silent)
+    weight = rarity(patterns)
+    assert weight.mean() == pytest.approx(1)
+    assert 0 < weight[2] < weight[:2].min() / 2
+    score, of_rest = vote_scores(patterns)[pattern], voted[:, 1] & silent[:, [0, 2]].any(axis=1)
+    rare, common = (of_rest & voted[:, s] & silent[:, 2 - s] for s in (0, 2))
+    assert score[rare].min() > score[common].max()
+
+
+def test_a_rare_source_that_votes_at_random_does_not_outweigh_the_others():
+    voted, silent, right = draw(n_on_page=0, n_alone=6)
+    stray = np.random.default_rng(1).random(len(right)) < 0.02
+    voted, silent = np.column_stack([voted, stray]), np.column_stack([silent, ~stray])
+    patterns, pattern = count_patterns(voted, silent)
+    by_share = at_a_third(vote_share(voted, silent), right)
+    assert at_a_third(vote_scores(patterns)[pattern], right) > by_share
 
 
 votes = st.lists(

@@ -68,6 +68,7 @@ def test_the_cold_start_is_no_worse_than_votes_if_strengths_are_noise(seed):
     strength = np.where(table.voted, np.random.default_rng(seed).random(table.voted.shape), 0)
     values = table.values.copy()
     values[:, table.names.index("noisy_or")] = 1 - np.prod(1 - strength, axis=1)
+    values[:, [table.names.index(f"{source}.strength") for source in table.sources]] = strength
     noisy = dataclasses.replace(table, values=values)
     votes = precision_at_a_third(world, table, table.column("n_votes"))
     assert precision_at_a_third(world, table, cold_scores(noisy)) > votes - 0.01
