@@ -141,7 +141,7 @@ def make_cells(
     >>> pairs = pa.table({"image_id": ["0" * 32] * 20, "label_id": [f"l{i}" for i in range(20)]})
     >>> p = np.arange(20) / 20
     >>> cells = make_cells(pairs, p, 1 / 2, np.zeros(20, np.int8), p > 0.9)
-    >>> (cells.cell // 2).tolist()
+    >>> cells.band.tolist()
     [0, 1, 2, 2, 3, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9]
     """
     n = len(p_correct)

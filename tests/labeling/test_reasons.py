@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("labeling/readers", "labeling/html", "labeling/keys", "pipelines/passes")
 
 NODES = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return, ast.Raise, ast.withitem)
-OF_REJECTS = re.compile(r"(?i)reject|Broken\(|BadRow\(|Damage\(|BAD_FILE|losses|reason|_bad|bad\b")
+OF_REJECTS = re.compile(
+    r"(?i)reject|Broken\(|BadRow\(|Damage\(|BAD_FILE|losses|reason|_bad|bad\b|pointer"
+)
 REASON = re.compile(r"[a-z]+(_[a-z]+)+|truncated")
 
 OTHERS = frozenset(("before_image", "n_events", "user_key"))
