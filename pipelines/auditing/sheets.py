@@ -97,7 +97,7 @@ def read_answers(
     pool
         The candidates.
     cells
-        Strata of a second draw, if there was one.
+        Strata of the last draw by scores, if there was one.
     drawn
         Pairs in the order in which they were asked, if it is known; else that of the file.
 
@@ -180,7 +180,7 @@ def _drawn(
         has_strata = (given["stratum"] != "").any()
         strata = given["stratum"] if has_strata else given["stratum"].replace("", "given")
         return {"stratum": _texts(strata), "p_inclusion": p_inclusion}
-    if cells is not None and not cells.asked[row].all():
+    if cells is not None:  # also for pairs of earlier draws alone: cells divide their strata
         return stratum_columns(CELL, cells.cell, row)
     return stratum_columns(BAND, bands(pool.pairs, pool.cold), row)
 

@@ -70,7 +70,7 @@ def label_set_of(run_dir: Path, name: str) -> LabelSet:
     card: dict[str, Any] = {}
     if name == "selected":
         n_kept, n = selected.counts["out"], selected.counts["in"]
-        others = ("labels_", "trade_")
+        others = ("labels_", "trade_", "next_")
         facts = {name: v for name, v in selected.facts.items() if not name.startswith(others)}
         card = {**facts, "candidates": n, "kept": n_kept}
         card["kept_share"] = n_kept / max(n, 1)

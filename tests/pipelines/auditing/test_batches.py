@@ -48,6 +48,23 @@ def test_a_person_proves_a_precision_in_batches(
     assert _by_pair(answer_by_truth(by_truth, labelled)).equals(_by_pair(audits))
 
 
+def test_answers_of_earlier_batches_keep_their_probabilities_when_they_are_imported_again(
+    shop: Path, labelled: Path
+) -> None:
+    config = with_overrides(without_truth(shop), ["audit.n=300", "select.precision=0.8"])
+    for n in (150, 300):
+        sheet, _ = draw_audits(with_overrides(config, [f"audit.n={n}"]), labelled)
+        fill_in(sheet, shop, labelled)
+        audits = import_answers(labelled, sheet)
+    before = audits.table(AUDITS)
+    draw_audits(with_overrides(config, ["audit.n=400"]), labelled)
+    again = import_answers(labelled, sheet).table(AUDITS)  # the next pairs have no verdict yet
+    _assert_strata_are_known(labelled)
+    assert find_pairs(again, before).tolist() == list(range(300))
+    ratio = again["p_inclusion"].to_numpy() / before["p_inclusion"].to_numpy()
+    assert 0.7 < ratio.min() <= ratio.max() < 1.4
+
+
 def _by_pair(audits: Stage) -> pa.Table:
     order = [("image_id", "ascending"), ("label_id", "ascending")]
     return audits.table(AUDITS).drop(["auditor", "seq"]).sort_by(order)
