@@ -27,6 +27,9 @@ STARTS = (0.02, 0.07, 0.2)
 NOT_BY_AUDITS = "ask for less: by these audits the best set is not so precise"
 """Remedy where no number of audits is enough."""
 
+WITHOUT_FLOOR = "audit more pairs, ask for less, or select without a floor"
+"""Remedy where the most probable alone are precise enough, and those that a floor adds are not."""
+
 MIN_OF_START = 1.3
 """Audits in the smallest set to start from, in multiples of those that prove the target if all are
 right: a set with fewer could only waste its part of the error."""
@@ -50,7 +53,7 @@ def prove(cuts: Thresholds, target: float, confidence: float = 0.95) -> int:
     row = largest_proved(cuts, target, 1 - confidence)
     if row is not None:
         return row
-    raise unproved(cuts, target, confidence, 1 - confidence)
+    raise unproved(cuts, target, confidence)
 
 
 def check_target(target: float, confidence: float) -> None:
@@ -70,26 +73,17 @@ def largest_proved(cuts: Thresholds, target: float, error: float) -> int | None:
     return int(proved[-1]) if len(proved) else None
 
 
-def unproved(cuts: Thresholds, target: float, confidence: float, error: float) -> QualityError:
-    """Return the error for sets of which none is proved; it gives the best that can be.
-
-    Parameters
-    ----------
-    cuts
-        The sets.
-    target, confidence
-        Precision and confidence asked for.
-    error
-        Allowed error of these sets: all that the confidence leaves, or a part of it.
-    """
-    best = best_provable(cuts, 1 - error)
+def unproved(cuts: Thresholds, target: float, confidence: float) -> QualityError:
+    """Return the error for a precision that is not proved; it gives the best that sets can have."""
+    best = best_provable(cuts, confidence)
     shown = f"{best:.3f}" if best else "none"
     n_audits = int(cuts.estimates.n_audits.max(initial=0))
-    n_needed = audits_needed(cuts, target, 1 - error)
+    n_needed = audits_needed(cuts, target, confidence)
+    remedy = "audit more pairs, or ask for less" if n_needed or not n_audits else NOT_BY_AUDITS
     return QualityError(
         "the precision asked for cannot be proved",
         facts=unproved_facts(target, shown, confidence, n_audits, n_needed),
-        help="audit more pairs, or ask for less" if n_needed or not n_audits else NOT_BY_AUDITS,
+        help=WITHOUT_FLOOR if best >= target else remedy,
     )
 
 

@@ -14,7 +14,7 @@ from curation.intervals.learn_then_test import (
     best_provable,
     check_target,
     largest_proved,
-    prove,
+    unproved,
     unproved_facts,
 )
 from curation.intervals.thresholds import Thresholds, thresholds
@@ -80,10 +80,12 @@ def prove_in_groups(
     """
     members = [inside & (groups.code == i) for i in range(len(groups.names))]
     cuts = [thresholds(request.judged, score, member) for member in members]
-    if len(cuts) == 1:
-        return cuts[0].threshold[[prove(cuts[0], target, request.confidence)]]
     rows = prove_groups(cuts, target, request.confidence)
     if all(row is None for row in rows):
+        # Of the most probable: the order for another target has the floor at another place.
+        cuts = [thresholds(request.judged, request.p, member) for member in members]
+        if len(cuts) == 1:
+            raise unproved(cuts[0], target, request.confidence)
         raise _unproved(cuts, groups, len(request.judged.row), target, request.confidence)
     return np.array(
         [np.inf if i is None else each.threshold[i] for each, i in zip(cuts, rows, strict=True)]

@@ -85,10 +85,11 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     asked = drawn.filter(pa.array(find_pairs(drawn, answers) < 0))
     rows = with_repeats(asked, answers, config.audit.repeats, config.audit.seed)
     if not len(rows):
-        n_judged = count_pairs(answers)
+        n_judged, precision = count_pairs(answers), config.select.precision
+        command = f"winnow audit sample {typed(run_dir)} -o audit.n={2 * n_judged}"
         raise InputError(
             f"{n_judged:,} pairs have been judged, and audit.n asks for {len(drawn):,}",
-            help=f"ask for more: winnow audit sample {typed(run_dir)} -o audit.n={2 * n_judged}",
+            help=f"ask for more: {command}{f' --precision {precision}' if precision else ''}",
         )
     signals = current(run_dir, "signals")
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)

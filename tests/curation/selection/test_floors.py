@@ -218,3 +218,18 @@ def test_a_probability_that_is_not_a_number_is_refused_even_where_a_floor_would_
         select_with_floor(request_of(scored, keep=0.5), 1)
     with pytest.raises(InputError, match="not finite"):
         select_with_floor(request_of(scored, judged, precision=0.5), 1)
+
+
+def test_the_best_that_can_be_proved_is_that_of_the_most_probable_whatever_is_asked():
+    rng = np.random.default_rng(0)
+    p = np.sort(rng.random(3000))[::-1]
+    label = rng.integers(0, 60, 3000)
+    row = np.sort(rng.choice(3000, 400, replace=False))
+    judged = Judgements(row, rng.random(400) < p[row], np.full(400, 400 / 3000))
+    best = set()
+    for floor, target in ((0, 0.99), (0, 0.999), (20, 0.99), (20, 0.999)):
+        request = request_of(scored_of(p, label), judged, precision=target)
+        with pytest.raises(QualityError) as error:
+            select_with_floor(request, floor)
+        best.add(error.value.facts["best that can be proved"])
+    assert len(best) == 1

@@ -41,6 +41,8 @@ def test_a_person_proves_a_precision_in_batches(
         fill_in(sheet, shop, labelled)
         audits = import_answers(labelled, sheet)
         assert audits.counts["yes"] + audits.counts["no"] == n_judged + n_asked
+    with pytest.raises(InputError, match=r"-o audit\.n=800 --precision 0\.8"):
+        draw_audits(config, labelled)
     _assert_strata_are_known(labelled)
     facts = select(config, labelled).facts
     assert facts["precision"] > 0.8
