@@ -133,10 +133,10 @@ def vote_scores(patterns: Patterns) -> Floats:
     """Score each pattern of votes: a third by the label model, two thirds by the share of votes.
 
     The share is that of the covering sources that vote, weighed by `rarity` and shrunk to 1/2. The
-    model's log-odds are
-    shrunk by the fourth power of their correlation with those of the share: a model that has found
-    another cause than the truth disagrees with the votes, and gets less weight. With fewer than
-    `MIN_VIEWS` sources there is no agreement to learn from, and the share is the score.
+    model's log-odds are shrunk by the fourth power of their correlation with those of the share: a
+    model that has found another cause than the truth disagrees with the votes, and gets less
+    weight. With fewer than `MIN_VIEWS` sources there is no agreement to learn from, and the share
+    is the score.
 
     Returns
     -------
