@@ -85,7 +85,10 @@ class Kept(Generic[Frame]):
             ("candidates", self.threshold_table.n_candidates),
             ("threshold", self.threshold),
             ("precision", interval.estimate),
-            (f"{interval.confidence:.0%} interval", f"{interval.low:.3f} to {interval.high:.3f}"),
+            (
+                f"{100 * interval.confidence:.4g}% interval",
+                f"{interval.low:.3f} to {interval.high:.3f}",
+            ),
             ("audits among the kept", interval.n_audits),
             ("audits of other pairs", self.n_other_audits),
             ("parts that audits do not represent", len(self.composition.get(PARTS, ()))),

@@ -62,7 +62,7 @@ class ThresholdTable:
     def _repr_html_(self) -> str:
         rows = self.to_arrow()
         shown = np.unique(np.linspace(0, max(len(rows) - 1, 0), MAX_ROWS).astype(np.int64))
-        title = f"{repr(self)[1:-1]}; {self.confidence:.0%} intervals"
+        title = f"{repr(self)[1:-1]}; {100 * self.confidence:.4g}% intervals"
         some = rows.take(pa.array(shown[: len(rows)])).to_pylist()
         return html_table(title, rows.column_names, [list(row.values()) for row in some])
 

@@ -79,13 +79,24 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
+def setting_percent(share: float) -> str:
+    """Return a share that a person has set as percent, with the digits that were set.
+
+    Examples
+    --------
+    >>> [setting_percent(share).replace("\N{NO-BREAK SPACE}", " ") for share in (0.95, 0.999)]
+    ['95 %', '99.9 %']
+    """
+    return f"{100 * share:.6g}\N{NO-BREAK SPACE}%"
+
+
 def interval(facts: Facts) -> str | None:
     """Return the interval of the precision as text, or None if it is unknown."""
     low, high = facts.get("precision_low"), facts.get("precision_high")
     if low is None or high is None:
         return None
     confidence = facts.get("confidence")
-    name = "interval" if confidence is None else f"{percent(confidence, 0)} interval"
+    name = "interval" if confidence is None else f"{setting_percent(confidence)} interval"
     return f"{name} {100 * low:.1f} to {percent(high)}"
 
 
@@ -208,8 +219,8 @@ def _guarantee(facts: Facts) -> list[str]:
     if any(not group["n_kept"] for group in facts.get("groups", ())):
         of_what += "that keeps any "
     sure = facts.get("confidence")
-    how = "" if sure is None else f", with {percent(sure, 0)} confidence"
-    return [f"It was proved that {of_what}at least {percent(held)} of them are right{how}."]
+    how = "" if sure is None else f", with {setting_percent(sure)} confidence"
+    return [f"It was proved that {of_what}at least {setting_percent(held)} of them are right{how}."]
 
 
 def _truth(facts: Facts) -> list[str]:

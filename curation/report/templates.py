@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from curation.report.facts import percent
+from curation.report.facts import percent, setting_percent
 
 
 def templates_in(directory: Path, *, is_html: bool) -> Environment:
@@ -19,5 +19,6 @@ def templates_in(directory: Path, *, is_html: bool) -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["percent"] = percent
+    templates.filters["setting_percent"] = setting_percent
     templates.filters["count"] = "{:,}".format
     return templates

@@ -155,7 +155,7 @@ def _print_results(out: Path, page: Path) -> dict[str, Any]:
     console.print(table)
     console.print(
         f"\n{facts['n_audits']:,} audited pairs put the precision of the selected third at "
-        f"{facts['precision']:.1%} ({facts['confidence']:.0%} interval "
+        f"{facts['precision']:.1%} ({100 * facts['confidence']:.4g}% interval "
         f"{facts['precision_low']:.1%} to {facts['precision_high']:.1%}); "
         f"in truth {facts['true_precision']:.1%} of its labels are right.",
         markup=False,

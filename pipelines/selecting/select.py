@@ -238,10 +238,10 @@ def read_groups(selected: Stage) -> list[dict[str, Any]]:
 def _summary(selected: Stage, confidence: float) -> list[str]:
     measured, counts = selected.facts, selected.counts
     at_all_looks = " at all looks" if confidence != measured["confidence"] else ""
+    interval = f"{100 * measured['confidence']:.4g}% interval{at_all_looks}"
     return [
         f"{counts['out']:,} of {counts['in']:,} kept",
-        f"precision {measured['precision']:.3f} "
-        f"({measured['confidence']:.0%} interval{at_all_looks} {measured['precision_low']:.3f} to "
+        f"precision {measured['precision']:.3f} ({interval} {measured['precision_low']:.3f} to "
         f"{measured['precision_high']:.3f}, from {measured['n_audits_kept']:,} audits)",
     ]
 

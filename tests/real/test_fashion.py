@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.intervals.precision import clopper_pearson
 from curation.runs.stage import open_stage
 from pipelines.delivery.export import export
 from pipelines.jobs.label import label
@@ -65,11 +66,21 @@ def test_the_selected_third_beats_the_naive_ranking_of_the_same_rows(
     assert measures["recall_winnow_third"] > measures["recall_naive_third"]
 
 
-def test_the_interval_holds_the_true_precision(run_dir: Path, measures: dict[str, float]) -> None:
-    facts = open_stage(run_dir, "selected").facts
+def test_the_interval_holds_the_true_precision_and_is_narrower_than_of_a_uniform_draw(
+    run_dir: Path, measures: dict[str, float]
+) -> None:
+    selected = open_stage(run_dir, "selected")
+    facts, kept = selected.facts, selected.counts["out"] / selected.counts["in"]
     true = measures["precision_winnow_third"]
     assert facts["precision_low"] <= true <= facts["precision_high"]
-    assert facts["precision_high"] - facts["precision_low"] < 0.03
+    assert facts["precision_high"] - facts["precision_low"] < clopper_pearson_width(
+        facts["precision"], kept * facts["n_audits"]
+    )
+
+
+def clopper_pearson_width(share: float, n: float) -> float:
+    low, high = clopper_pearson(share * n, n, CONFIDENCE)
+    return float(high - low)
 
 
 def test_every_photo_is_accounted_for(run_dir: Path) -> None:

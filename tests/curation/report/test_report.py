@@ -237,9 +237,9 @@ def test_the_headline_gives_the_proved_precision() -> None:
     sentences = " ".join(headline(facts | {"precision_held": 0.9})).replace(
         "\N{NO-BREAK SPACE}", " "
     )
-    assert (
-        "It was proved that at least 90.0 % of them are right, with 95 % confidence." in sentences
-    )
+    assert "It was proved that at least 90 % of them are right, with 95 % confidence." in sentences
+    strict = " ".join(headline(facts | {"precision_held": 0.995, "confidence": 0.999}))
+    assert "at least 99.5" in strict and "with 99.9" in strict
     grouped = " ".join(headline(facts | {"precision_held": 0.9, "by": "level"}))
     assert "proved that in each group by level at least" in grouped
     one_empty = {"precision_held": 0.9, "by": "level", "groups": [{"n_kept": 4}, {"n_kept": 0}]}
