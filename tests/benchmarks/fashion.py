@@ -47,8 +47,15 @@ def main() -> None:
         ),
         "winnow": np.lexsort((pair_hash(candidates), -selected["p_correct"].to_numpy())),
     }
-    result: dict[str, float] = {"candidates": len(right), "precision_of_all": right.mean()}
+    kept = np.asarray(selected["kept"], bool)
+    result: dict[str, float] = {
+        "candidates": len(right),
+        "precision_of_all": right.mean(),
+        "precision_kept": right[kept].mean(),
+        "recall_kept": right[kept].sum() / len(truth),
+    }
     print(f"{len(right):,} candidates, {right.mean():.3f} right, {len(truth):,} true pairs")
+    print(f"{kept.sum():,} kept, {right[kept].mean():.4f} right")
     for name, counted in (("", np.ones(len(right), bool)), ("_unaudited", ~audited)):
         for part, share in (("third", 1 / 3), ("tenth", 0.1)):
             for method, ranked in order.items():

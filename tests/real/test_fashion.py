@@ -71,7 +71,7 @@ def test_the_interval_holds_the_true_precision_and_is_narrower_than_of_a_uniform
 ) -> None:
     selected = open_stage(run_dir, "selected")
     facts, kept = selected.facts, selected.counts["out"] / selected.counts["in"]
-    true = measures["precision_winnow_third"]
+    true = measures["precision_kept"]
     assert facts["precision_low"] <= true <= facts["precision_high"]
     assert facts["precision_high"] - facts["precision_low"] < clopper_pearson_width(
         facts["precision"], kept * facts["n_audits"]
