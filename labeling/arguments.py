@@ -22,6 +22,7 @@ from typing import get_origin as origin_of
 import numpy as np
 
 from labeling.errors import InputError
+from labeling.objects.paths import path_of
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -144,7 +145,7 @@ def _accepted_plain(value: Any, kind: type) -> Any:
 def _accepted_path(value: Any) -> Path:
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else b""
     _require(isinstance(path, str) and path != "" and b"\0" not in os.fsencode(path))
-    return Path(value)
+    return path_of(value)
 
 
 def _accepted_rule(value: Any, parts: tuple[Any, Rule]) -> Any:

@@ -6,6 +6,7 @@ The tree, with the exit code of the command line::
     ├── ConfigError      2   the configuration or the command line is wrong
     ├── InputError       3   an input is missing, malformed or has a refused value
     │   └── UnreadableFile   a file of an input is damaged as a whole; others may be read
+    ├── StoreError       3   an object store fails, or cannot be reached
     ├── IntegrityError   3   a file differs from its manifest
     ├── BusyError        3   another run is using the same folder
     └── QualityError     4   the result is below the required limit
@@ -62,6 +63,10 @@ class InputError(WinnowError):
 
 class UnreadableFile(InputError):
     """A file of an input is damaged as a whole: where there are others, it is rejected."""
+
+
+class StoreError(WinnowError):
+    """An object store fails or cannot be reached: the command ends, and no item is rejected."""
 
 
 class IntegrityError(WinnowError):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from curation.runs.lock import locked
 from curation.runs.stage import Stage, current
 from labeling.errors import ConfigError
+from labeling.objects.paths import path_of
 from pipelines.auditing.looks import Look
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.run.paths import absolute, existing
@@ -577,7 +578,7 @@ def status(run: Path | str) -> Status:
 def _read(config: Config | Path | str, settings: Overrides) -> Config:
     if not isinstance(config, Config):
         return read_config(absolute(Path(config)), settings)
-    base = str(absolute(Path(config.base)))
+    base = str(absolute(path_of(config.base)))
     return with_overrides(config.model_copy(update={"base": base}), settings)
 
 

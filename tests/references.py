@@ -47,8 +47,8 @@ FOREIGN = frozenset(
     re.findall(
         r"\S+",
         """
-        AWS_ACCESS_KEY_ID AWS_ENDPOINT_URL Dockerfile WINNOW_DATA WINNOW_SPARK_JOB_ENDPOINT crash
-        fashion finetune_accuracy_low finish_bundle gcsfuse n00001740 n_box_outside_the_image
+        AWS_PROFILE AWS_SESSION_TOKEN Dockerfile WINNOW_DATA WINNOW_SPARK_JOB_ENDPOINT crash
+        fashion finetune_accuracy_low finish_bundle n00001740 n_box_outside_the_image
         n_image_missing o_j org.example.www precision_at_1 precision_at_5 real torchrun train2017
         tshirt
         """,

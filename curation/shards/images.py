@@ -22,6 +22,8 @@ from PIL import Image
 from curation.shards.metadata import read_despite_texts, without_metadata
 from labeling.errors import InputError
 from labeling.keys.ids import digest
+from labeling.objects.client import is_address
+from labeling.objects.paths import join, read_part
 from labeling.readers.listing import RECORD_SUFFIXES
 from labeling.readers.web_archives.archives import read_stored
 from labeling.readers.zips import read_zipped
@@ -185,7 +187,8 @@ def read_image(
         reason of `read_jpeg`.
     """
     path = PurePosixPath(location)
-    if _SCHEME.match(location) or path.is_absolute() or ".." in path.parts or "\0" in location:
+    is_web = _SCHEME.match(location) and not is_address(location)
+    if is_web or path.is_absolute() or ".." in path.parts or "\0" in location:
         raise BadImage("not_local")
     data = _read_bytes(location, data_dir, limits.max_bytes + 1)
     if data is None:
@@ -202,24 +205,15 @@ def _read_bytes(location: str, data_dir: Path, most: int) -> bytes | None:
     archived, in_tar, zipped = (p.fullmatch(location) for p in (_ARCHIVED, _IN_TAR, _ZIPPED))
     try:
         if archived:
-            return read_stored(data_dir / archived[1], int(archived[2]))
+            return read_stored(join(data_dir, archived[1]), int(archived[2]))
         if in_tar:
             offset, length = int(in_tar[2]), int(in_tar[3])
-            return _read_range(data_dir / in_tar[1], offset, min(length, most))
-        if zipped and (data_dir / zipped[1]).is_file():
-            return read_zipped(data_dir / zipped[1], zipped[2], most)
-        return _read_range(data_dir / location, 0, most)
+            return read_part(join(data_dir, in_tar[1]), offset, min(length, most))
+        if zipped and join(data_dir, zipped[1]).is_file():
+            return read_zipped(join(data_dir, zipped[1]), zipped[2], most)
+        return read_part(join(data_dir, location), 0, most)
     except (OSError, InputError):
         return None
-
-
-def _read_range(path: Path, offset: int, most: int) -> bytes | None:
-    # Not a folder, and not a pipe, which would block.
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(most)
 
 
 @contextmanager

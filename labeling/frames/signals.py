@@ -15,6 +15,7 @@ from labeling.frames.frames import Frame, first_refused, like, pandas_or_arrow
 from labeling.keys import ids
 from labeling.keys.missing import is_missing
 from labeling.keys.urls import host_of, url_id
+from labeling.objects.paths import path_of
 from labeling.readers.image_files import Located
 from labeling.readers.web_archives.archives import read_archive
 from labeling.schemas import SIGNALS, Batch
@@ -138,7 +139,7 @@ def signals_from_warc(path: Path | str) -> pa.Table:
     InputError
         If the file cannot be read.
     """
-    file = Path(path)
+    file = path_of(path)
 
     def locate(url: str) -> Located:
         return Located(ids.digest(url), url, 0)

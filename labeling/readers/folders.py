@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from labeling.objects.paths import ObjectPath, join
+
 HIDDEN = "hidden"
 """Kind of files whose name, or a folder above, begins with a dot, or is of ``__MACOSX``."""
 
@@ -50,9 +52,13 @@ def entries(base: Path, path: str) -> Iterator[tuple[Path, bool]]:
 
     With each is whether it is `HIDDEN` below the folder that the path or the pattern names.
     """
+    target = join(base, path)
+    if isinstance(target, ObjectPath):
+        yield from _object_entries(target)
+        return
     for match in matches(base, path):
         # A folder that `walk` yields is not to be visited.
-        is_walked = match == base / path or not _is_deep(path)
+        is_walked = match == target or not _is_deep(path)
         files = walk(match) if is_walked and match.is_dir() else [match]
         yield from ((file, is_hidden(file.relative_to(match).parts)) for file in files)
 
@@ -62,8 +68,11 @@ def matches(base: Path, path: str) -> Iterator[Path]:
 
     Of a path with ``**`` the files are yielded, also those below a folder that it matches.
     """
-    if (base / path).exists():
-        yield base / path
+    target = join(base, path)
+    if target.exists():
+        yield target
+    elif isinstance(target, ObjectPath):
+        yield from (file for file, _ in _object_entries(target))
     elif _is_deep(path):
         # `glob` would follow links in circles.
         parts = Path(path).parts
@@ -72,6 +81,20 @@ def matches(base: Path, path: str) -> Iterator[Path]:
         yield from (f for f in walk(folder) if _fits(f.relative_to(folder).parts, parts[n_plain:]))
     elif glob.has_magic(path):
         yield from (base / match for match in sorted(glob.glob(path, root_dir=base)))
+
+
+def _object_entries(target: ObjectPath) -> Iterator[tuple[Path, bool]]:
+    """Yield an object, all below a folder of objects, or those that match a pattern."""
+    if target.is_file():
+        yield target, False
+        return
+    n_plain = next((n for n, part in enumerate(target.parts) if glob.has_magic(part)), None)
+    folder = target if n_plain is None else ObjectPath(*target.parts[:n_plain])
+    patterns = target.parts[len(folder.parts) :]
+    for file in folder.walk_objects():
+        names = file.relative_to(folder).parts
+        if _fits(names, patterns):
+            yield file, _ANY_DEPTH not in patterns and is_hidden(names[len(patterns) :])
 
 
 def is_hidden(parts: Iterable[str]) -> bool:

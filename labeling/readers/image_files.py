@@ -7,12 +7,15 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.keys.urls import authority, serialised
+from labeling.objects.client import is_address
+from labeling.objects.paths import ObjectPath, join, path_of
 from labeling.readers.site_names import PROTOCOLS, file_names, host_folder, host_of_folder
 from labeling.readers.zips import ZIP_SUFFIX, read_zipped, zipped_names
 from labeling.substitutes import N_START, is_pointer
@@ -69,6 +72,8 @@ class Locator:
         self._template = template
         self._sites = sites
         self._find_stored = find_stored
+        folders = (f"{self._root}/", template.partition("{image}")[0])
+        self._object_folders = tuple(filter(is_address, folders))
         self._folders = functools.cache(self._host_folders)
         self.locate = functools.lru_cache(maxsize=MAX_CACHED)(self._locate)
 
@@ -79,7 +84,7 @@ class Locator:
         """
         if "://" not in reference:
             reference = self._template.replace("{image}", reference)
-        if "://" not in reference:
+        if "://" not in reference or reference.startswith(self._object_folders):
             return self._read(reference)
         url = serialised(reference)
         if not url:
@@ -96,13 +101,18 @@ class Locator:
                         pointer = located
         return self._find_stored(url) or pointer or Located(ids.digest(url), url, 0)
 
+    @property
+    def reads_objects(self) -> bool:
+        """True where files of images are objects of a store, with a request for each."""
+        return bool(self._object_folders)
+
     def with_template(self, template: str) -> Locator:
         """Return a finder of the same files, by another template."""
         return Locator(self.base, self._sites, self._find_stored, template)
 
     def _host_folders(self, site: str) -> dict[str, list[str]]:
         """Return the folders of a site by their host; there may be several of one, as of A.org."""
-        root = self.base / site
+        root = join(self.base, site)
         folders: dict[str, list[str]] = defaultdict(list)
         try:
             if self._is_zipped(site):
@@ -118,13 +128,13 @@ class Locator:
         return folders
 
     def _is_zipped(self, site: str) -> bool:
-        return site.lower().endswith(ZIP_SUFFIX) and (self.base / site).is_file()
+        return site.lower().endswith(ZIP_SUFFIX) and join(self.base, site).is_file()
 
     def _in_site(self, site: str, path: str) -> Located | None:
         return self._unpack(site, path) if self._is_zipped(site) else self._read(f"{site}/{path}")
 
     def _unpack(self, site: str, path: str) -> Located | None:
-        content = read_zipped(self.base / site, path, MAX_ZIPPED_BYTES + 1)
+        content = read_zipped(join(self.base, site), path, MAX_ZIPPED_BYTES + 1)
         if content is None or len(content) > MAX_ZIPPED_BYTES:
             return None
         if is_pointer(content[:N_START]):
@@ -135,11 +145,8 @@ class Locator:
         location = self._below_base(path)
         if location is None:
             return None
-        file_path = os.path.join(self._root, location)
         try:
-            if not os.path.isfile(file_path):
-                return None
-            with open(file_path, "rb") as file:
+            with self._open(location) as file:
                 if is_pointer(file.read(N_START)):
                     return Located(POINTER, location, 0)
                 file.seek(0)
@@ -147,14 +154,25 @@ class Locator:
         except (OSError, ValueError):
             return None
 
+    def _open(self, location: str) -> BufferedReader:
+        if isinstance(self.base, ObjectPath) or is_address(location):
+            return join(self.base, location).open("rb")
+        path = os.path.join(self._root, location)
+        if not os.path.isfile(path):  # a pipe would block
+            raise FileNotFoundError(path)
+        return open(path, "rb")
+
     def _below_base(self, path: str) -> str | None:
-        """Return a path from `base` in its normal form; None if it leads elsewhere."""
+        """Return a path from `base` in its normal form, or an address; None if it leads elsewhere.
+
+        Addresses elsewhere are those of `template` and of sites, which the configuration names.
+        """
         if not is_utf8(path):
             return None
         # Objects of paths take longer than the file system, for each row of a table.
         if self._root[:1] == "/" and not _ODD_PART.search(path):
             return path
-        location = PurePosixPath(path)
+        location = path_of(path) if is_address(path) else PurePosixPath(path)
         if location.is_relative_to(self.base):
             location = location.relative_to(self.base)
         return None if location.is_absolute() or ".." in location.parts else str(location)

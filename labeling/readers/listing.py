@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labeling.errors import InputError
+from labeling.objects.client import is_address
+from labeling.objects.paths import ObjectPath, identity, join
 from labeling.readers.folders import HIDDEN, entries, matches
 from labeling.readers.image_files import is_utf8, named
 
@@ -100,8 +102,8 @@ def _once(files: Iterable[Path]) -> list[Path]:
     ordered = sorted((file.is_symlink(), len(file.parts), file) for file in set(files))
     for is_link, _, file in ordered:
         if file.parent not in folders:
-            folders[file.parent] = os.path.realpath(file.parent)
-        real = os.path.realpath(file) if is_link else os.path.join(folders[file.parent], file.name)
+            folders[file.parent] = identity(file.parent)
+        real = identity(file) if is_link else os.path.join(folders[file.parent], file.name)
         once.setdefault(real, file)
     return list(once.values())
 
@@ -126,14 +128,14 @@ def no_input(
     base: Path, path: str, suffixes: tuple[str, ...], skipped: Mapping[str, int] | None = None
 ) -> InputError:
     """Return the error for an input that is missing, or has no file with one of the endings."""
-    missing = not is_there(base, path)
-    if "://" in path:
+    if "://" in path and not is_address(path):
         return InputError(
-            "inputs are read from folders that this machine sees, not from object stores",
+            "inputs are read from folders, and from s3://, gs:// and az://",
             facts={"path": path},
-            help="copy or mount it, for example with `aws s3 sync` or `rclone mount`",
+            help="copy or mount it, for example with `wget -r` or `rclone mount`",
         )
-    facts = {"path": base / path} | ({} if missing else {"endings": ", ".join(suffixes)})
+    missing = not is_there(base, path)
+    facts = {"path": join(base, path)} | ({} if missing else {"endings": ", ".join(suffixes)})
     return InputError(
         "an input is missing" if missing else "an input contains no file that is read",
         facts=facts | ({"found": skipped_sentence(skipped)} if skipped else {}),
@@ -151,7 +153,7 @@ def _kind(file: Path, base: Path) -> str:
     """Return the kind of what no reader takes; an empty text for a file."""
     if not is_utf8(named(base, file)):
         return ODD_NAME
-    if file.is_file():
+    if isinstance(file, ObjectPath) or file.is_file():  # lists of objects hold no folders
         return ""
     if file.is_dir():
         return REPEATED if file.is_symlink() else UNREADABLE

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from labeling.html.page import MAX_PAGE_BYTES, Page, read_page
 from labeling.keys.urls import host_of, is_url
+from labeling.objects.paths import join
 from labeling.readers.guard import rejecting
 from labeling.readers.image_files import Locator, named
 from labeling.readers.listing import REPEATED, files_below, no_input, skipped_files
@@ -53,7 +54,7 @@ def site_pages(base: Path, path: str) -> list[str]:
     InputError
         If there are no pages, or the zip file cannot be read.
     """
-    root = base / path
+    root = join(base, path)
     pages = [name for name in _names(base, path) if _is_page(root, name)]
     if not pages:
         raise no_input(base, path, PAGE_SUFFIXES + SCRIPT_SUFFIXES)
@@ -71,7 +72,7 @@ def other_files(base: Path, path: str, pages: Sequence[str]) -> dict[Path, str]:
     base, path, pages
         The site, and its `site_pages`.
     """
-    root = base / path
+    root = join(base, path)
     names = set(_names(base, path)).difference(pages)
     endings = {name: Path(split_query(name)[0]).suffix.lower() for name in names}
     return _unread(base, path) | {
@@ -83,7 +84,7 @@ def other_files(base: Path, path: str, pages: Sequence[str]) -> dict[Path, str]:
 
 def _unread(base: Path, path: str) -> dict[Path, str]:
     """Return the files of a site that are hidden or cannot be read, with their kind."""
-    root = base / path
+    root = join(base, path)
     if _is_zipped(root):
         members = enumerate(passed_over(root))
         return {root / f"{name}#{number}": kind for number, (name, kind) in members}
@@ -97,7 +98,7 @@ def _is_zipped(root: Path) -> bool:
 
 def _names(base: Path, path: str) -> list[str]:
     """Return the names of the files below the folder of a site, or in its zip file."""
-    root = base / path
+    root = join(base, path)
     if _is_zipped(root):
         return zipped_names(root)
     return [file.relative_to(root).as_posix() for file in files_below(base, path)]

@@ -11,9 +11,12 @@ import zipfile
 from collections import Counter
 from io import FileIO
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, TypeAlias, cast
 
 from labeling.errors import InputError
+from labeling.objects.client import Facts
+from labeling.objects.object_file import ObjectFile
+from labeling.objects.paths import ObjectPath, open_raw
 from labeling.readers.folders import HIDDEN, is_hidden
 from labeling.readers.guard import PARSING_ERRORS, cause
 from labeling.substitutes import substitute_at
@@ -85,7 +88,7 @@ def read_zipped(path: Path, name: str, n_bytes: int) -> bytes | None:
         return None
 
 
-def open_member(path: Path, name: str) -> tuple[FileIO, int, int]:
+def open_member(path: Path, name: str) -> tuple[FileIO | ObjectFile, int, int]:
     """Return an open file with the content of a member, where it begins in it, and its size.
 
     That is the zip file itself, or for a compressed member a temporary file, of which the last two
@@ -106,14 +109,14 @@ def open_member(path: Path, name: str) -> tuple[FileIO, int, int]:
         unpacked = _unpacked(path, name, _version(path), os.getpid())
         n_bytes = os.fstat(unpacked.fileno()).st_size
         return FileIO(os.dup(unpacked.fileno())), 0, n_bytes
-    file = FileIO(path)
+    file = open_raw(path)
     file.seek(info.header_offset + 26)
     n_name, n_extra = struct.unpack("<HH", file.read(4))
     return file, info.header_offset + 30 + n_name + n_extra, info.file_size
 
 
 @functools.lru_cache(maxsize=2)
-def _unpacked(path: Path, name: str, version: tuple[int, int, int], process: int) -> IO[bytes]:
+def _unpacked(path: Path, name: str, version: _Version, process: int) -> IO[bytes]:
     unpacked = cast(IO[bytes], tempfile.TemporaryFile(prefix="winnow-"))  # noqa: SIM115 (is kept)
     try:
         with _open(path).open(name) as file:
@@ -125,7 +128,12 @@ def _unpacked(path: Path, name: str, version: tuple[int, int, int], process: int
     return unpacked
 
 
-def _version(path: Path) -> tuple[int, int, int]:
+_Version: TypeAlias = tuple[int, int, int] | Facts
+
+
+def _version(path: Path) -> _Version:
+    if isinstance(path, ObjectPath):
+        return path.facts
     state = path.stat()
     # Tools can set the time of the last change of a file's content, but not that of its state.
     return state.st_ino, state.st_size, state.st_ctime_ns
@@ -137,9 +145,11 @@ def _open(path: Path) -> zipfile.ZipFile:
 
 
 @functools.lru_cache(maxsize=4)
-def _opened(path: Path, version: tuple[int, int, int], process: int) -> zipfile.ZipFile:
+def _opened(path: Path, version: _Version, process: int) -> zipfile.ZipFile:
     try:
-        file = zipfile.ZipFile(path)
+        # `zipfile` closes only what it opens itself, as what is not an object should be.
+        source = open_raw(path) if isinstance(path, ObjectPath) else path
+        file = zipfile.ZipFile(cast(IO[bytes], source))
     except (NotImplementedError, UnicodeDecodeError):
         file = zipfile.ZipFile(cast(IO[bytes], _without_refused_members(path)))
     for info in file.infolist():
@@ -164,7 +174,11 @@ def _without_refused_members(path: Path) -> _Mapped:
     itself cannot be read; a name that is not UTF-8 is read as code page 437.
     """
     with path.open("rb") as file:
-        content = _Mapped(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        if isinstance(path, ObjectPath):
+            content = _Mapped(-1, path.facts.n_bytes)
+            content[:] = file.read()
+        else:
+            content = _Mapped(file.fileno(), 0, access=mmap.ACCESS_COPY)
     end = content.rfind(b"PK\x05\x06")
     size, _ = struct.unpack_from("<LL", content, end + 12)
     at = content.find(b"PK\x01\x02", max(0, end - size - _MAX_END_RECORDS))

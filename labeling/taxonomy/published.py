@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Any
 
 from labeling.arguments import check_fields, checks_arguments
 from labeling.errors import InputError
+from labeling.objects.paths import ObjectPath, path_of
 from labeling.substitutes import N_START, substitute, substitute_at
 from labeling.taxonomy.formats import FORMATS
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy, refuse_repeated_ids
@@ -26,10 +28,10 @@ MAX_LINE_BYTES = 64 << 20
 """Bytes of a line; the hierarchy of Open Images may be a single one."""
 
 
-_OPENERS: Mapping[str, Callable[[Path], BufferedIOBase]] = {
-    ".gz": gzip.GzipFile,
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
+_OPENERS: Mapping[str, Callable[[Any], BufferedIOBase]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
 }
 
 _SEPARATOR = re.compile(r'"?sep=([ -~\t])"?[\r\n]*', re.IGNORECASE)
@@ -92,7 +94,7 @@ def read_taxonomy(files: TaxonomyFiles | Path | str) -> Taxonomy:
         invalid or duplicate id, an unknown parent, or a cycle (with all its lines); and for a file
         whose digest differs from the one in `files`.
     """
-    files = files if isinstance(files, TaxonomyFiles) else TaxonomyFiles(Path(files))
+    files = files if isinstance(files, TaxonomyFiles) else TaxonomyFiles(path_of(files))
     try:
         return _read(files)
     finally:
@@ -250,4 +252,6 @@ def _refuse_substitute(path: Path, start: bytes | None = None) -> None:
 
 def _open(path: Path) -> BufferedIOBase:
     opener = _OPENERS.get(path.suffix.lower())
-    return path.open("rb") if opener is None else opener(path)
+    if opener is None:
+        return path.open("rb")
+    return opener(path.open("rb") if isinstance(path, ObjectPath) else path)

@@ -20,6 +20,7 @@ from curation.report.report import write_report
 from curation.runs.stage import MADE_BY, Stage, current, open_stage, outdated_by
 from curation.selection.selection import random_share
 from curation.shards.images import BadImage, read_image
+from labeling.objects.paths import path_of
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.label_sets import LABEL_SETS
@@ -188,7 +189,7 @@ def _pictures(config: Config, rows: pa.Table, images: pa.Table, taxonomy: Taxono
         if row["image_id"] in pictures or len(pictures) == THUMBNAILS:
             continue
         try:
-            image = read_image(row["image_id"], location, Path(config.base))
+            image = read_image(row["image_id"], location, path_of(config.base))
         except BadImage as error:
             missing += [location] if error.reason == "image_missing" else []
             continue

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pydantic import Field
 
+from labeling.objects.paths import join
 from labeling.readers.listing import ARCHIVE_SUFFIXES
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
@@ -27,5 +28,5 @@ class ArchiveInput(Input):
         read_archive = reader("web_archives.archives:read_archive")
         for file in files:
             yield from read_archive(
-                context.base / file, file, context.locator.locate, context.index
+                join(context.base, file), file, context.locator.locate, context.index
             )

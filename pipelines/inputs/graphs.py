@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import Field
 
+from labeling.objects.paths import join
 from labeling.readers.listing import COMPRESSIONS, input_files
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
@@ -32,14 +33,14 @@ class GraphInput(Input):
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the file of vertices, and those of edges."""
-        return [base / self.vertices, *super().paths(base, files)]
+        return [join(base, self.vertices), *super().paths(base, files)]
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the links of some files of edges."""
         for number, file in enumerate(files):
             yield from reader("table_files.graphs:read_graph")(
-                context.base / self.vertices,
-                context.base / file,
+                join(context.base, self.vertices),
+                join(context.base, file),
                 file,
                 self.vertices if context.is_first and number == 0 else None,
             )

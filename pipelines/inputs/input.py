@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from labeling.objects.paths import identity, join
 from labeling.readers.image_files import Locator, named
 from labeling.readers.listing import input_files, skipped_files
 from labeling.readers.web_archives.image_index import ImageIndex
@@ -106,11 +106,11 @@ class Input(Section, ABC):
 
     def identities(self, base: Path, files: Sequence[str]) -> list[str]:
         """Return for each of `files` a text that is the same for the same file in any section."""
-        return [os.path.realpath(base / file) for file in files]
+        return [identity(join(base, file)) for file in files]
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the paths of everything that is read for some of `files`."""
-        return [base / file for file in files]
+        return [join(base, file) for file in files]
 
     def sizes_beside(self, base: Path) -> dict[str, str]:
         """Return names and sizes of further files, which take too long to digest."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import Field
 
+from labeling.objects.paths import identity, join
 from labeling.readers.image_files import named
 from pipelines.inputs.input import Input, ReadContext, reader
 
@@ -32,12 +32,12 @@ class SiteInput(Input):
 
     def identities(self, base: Path, files: Sequence[str]) -> list[str]:
         """Return the pages with the folder or zip file that holds them."""
-        root = os.path.realpath(base / self.path)
+        root = identity(join(base, self.path))
         return [f"{root}#{file}" for file in files]
 
     def paths(self, base: Path, files: Sequence[str]) -> list[Path]:
         """Return the zip file, or the pages."""
-        root = base / self.path
+        root = join(base, self.path)
         return [root] if root.is_file() else [root / page for page in files]
 
     def sizes_beside(self, base: Path) -> dict[str, str]:
@@ -46,10 +46,10 @@ class SiteInput(Input):
         Images are read when they are taken in, and compared with their digests when they are
         written into shards; reading them for the fingerprint would double the work of a rerun.
         """
-        is_zip = (base / self.path).is_file()
+        is_zip = join(base, self.path).is_file()
         files = [] if is_zip else reader("listing:files_below")(base, self.path)
         return {f"{self.path}/**": str([(named(base, p), p.stat().st_size) for p in files])}
 
     def read(self, files: Sequence[str], context: ReadContext) -> Iterator[tuple[str, pa.Table]]:
         """Yield the tables of some pages."""
-        yield from reader("sites:read_site")(context.base / self.path, files, context.locator)
+        yield from reader("sites:read_site")(join(context.base, self.path), files, context.locator)

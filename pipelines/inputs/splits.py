@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from curation.runs.durable import file_digest
+from labeling.objects.paths import path_of
 from labeling.readers.image_files import named
 from pipelines.inputs.input import Input
 from pipelines.run.config import Config
-from pipelines.run.dependencies import digests_of, sizes_beside
+from pipelines.run.dependencies import content_of, digests_of, sizes_beside
 from pipelines.shuffle.engine import Split
 
 _SEPARATOR = "-"
@@ -30,10 +30,10 @@ def splits_of(config: Config) -> list[Split]:
     for kind, inputs in config.inputs().items():
         read: set[tuple[str, str]] = set()
         for number, entry in enumerate(inputs):
-            files = entry.files(Path(config.base))
+            files = entry.files(path_of(config.base))
             number_of = {file: n for n, file in enumerate(files)}
             if len(inputs) > 1:
-                files = _unread(entry, files, Path(config.base), read)
+                files = _unread(entry, files, path_of(config.base), read)
             # The rows of a sample are counted over all files, so one worker reads them.
             n_together = entry.files_per_split if config.label.limit is None else len(files)
             for start in range(0, len(files), n_together):
@@ -69,7 +69,7 @@ def input_paths(config: Config, splits: Sequence[Split]) -> dict[Path, int]:
     rows = {}
     for split in splits:
         entry, files = input_of(config, split)
-        for path in entry.paths(Path(config.base), files):
+        for path in entry.paths(path_of(config.base), files):
             if path not in rows:
                 rows[path] = path.stat().st_size // entry.bytes_per_row
     return rows
@@ -80,10 +80,10 @@ def input_digests(config: Config, splits: Sequence[Split]) -> dict[str, str]:
 
     For a sample the sizes have to do: most of a file is not read.
     """
-    base = Path(config.base)
+    base = path_of(config.base)
     is_sample = config.label.limit is not None
     digests = {
-        named(base, path): str(path.stat().st_size) if is_sample else file_digest(path)
+        named(base, path): str(path.stat().st_size) if is_sample else content_of(path)
         for path in input_paths(config, splits)
     }
     return digests | sizes_beside(config) | digests_of("signals", config)
@@ -94,7 +94,7 @@ def skipped_by_ending(config: Config, splits: Sequence[Split]) -> dict[str, int]
 
     A file that one input skips and another reads is not among them.
     """
-    base = Path(config.base)
+    base = path_of(config.base)
     files: dict[tuple[str, int], list[str]] = defaultdict(list)
     for split in splits:
         number, some = split.arguments

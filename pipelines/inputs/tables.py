@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from labeling.hints import did_you_mean
+from labeling.objects.paths import join
 from labeling.readers.listing import TABLE_SUFFIXES
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
@@ -82,13 +83,13 @@ class TableInput(Input):
         read_batches = reader("table_files.tabular:read_batches")
         of_all = self.mapping, self.required_columns, self.optional_columns
         for file in files:
-            next(read_batches(base / file, *of_all, self.form(file)))
+            next(read_batches(join(base, file), *of_all, self.form(file)))
 
     def notes(self, base: Path, files: Sequence[str]) -> dict[str, str]:
         """Return the encoding and the delimiter that were guessed, unless they are the usual."""
         wanted = [*self.mapping.values()]
         guess = reader("table_files.tabular:guess")
-        guesses = {file: guess(base / file, wanted, self.form(file)) for file in files}
+        guesses = {file: guess(join(base, file), wanted, self.form(file)) for file in files}
         return {file: text for file, text in guesses.items() if text}
 
     def form(self, file: str) -> Any:
@@ -125,7 +126,7 @@ class SignalsInput(TableInput):
         """Yield the texts of some files, and their images."""
         locator = context.locator.with_template(self.image_path)
         for file in files:
-            path = context.base / file
+            path = join(context.base, file)
             yield from reader("table_files.tables:read_signals")(
                 path, self.columns, self.source, locator, self.form(file)
             )
@@ -147,7 +148,7 @@ class LinksInput(TableInput):
         """Yield the links of some files."""
         for file in files:
             yield from reader("table_files.tables:read_links")(
-                context.base / file, self.columns, self.form(file)
+                join(context.base, file), self.columns, self.form(file)
             )
 
 
@@ -176,7 +177,7 @@ class FeedbackInput(TableInput):
         locator = context.locator.with_template(self.image_path)
         is_label = context.label_ids().__contains__
         for file in files:
-            path = context.base / file
+            path = join(context.base, file)
             yield from reader("table_files.feedback_tables:read_feedback")(
                 path, self.columns, locator, is_label, self.form(file)
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pydantic import Field, field_validator
 
+from labeling.objects.paths import join
 from pipelines.inputs.input import Input, Paths, ReadContext, reader
 
 
@@ -34,5 +35,5 @@ class WebdatasetInput(Input):
         """Yield the tables of some tars."""
         for file in files:
             yield from reader("webdatasets:read_webdataset")(
-                context.base / file, file, self.columns
+                join(context.base, file), file, self.columns
             )

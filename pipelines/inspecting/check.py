@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from labeling.errors import InputError, WinnowError
+from labeling.errors import InputError, StoreError, WinnowError
+from labeling.objects.paths import join, path_of
 from pipelines.delivery.truth import read_truth
 from pipelines.inputs.input import Input
 from pipelines.run.config import Config
@@ -39,6 +40,8 @@ def check_inputs(config: Config) -> list[tuple[str, int, str]]:
     for section, path, count, unit in _inputs(config):
         try:
             counts.append((path, count(), unit))
+        except StoreError:  # as all other inputs there would, after some seconds each
+            raise
         except WinnowError as error:
             facts = [f"  {name}: {value}" for name, value in error.facts.items()]
             problems.append("\n".join([f"[{section}] {error.message}", *facts]))
@@ -51,14 +54,14 @@ def check_inputs(config: Config) -> list[tuple[str, int, str]]:
 
 def _inputs(config: Config) -> Iterator[tuple[str, str, Callable[[], int], str]]:
     """Yield the section and path of each input, a function that counts, and the unit."""
-    base = Path(config.base)
+    base = path_of(config.base)
     yield "taxonomy", config.taxonomy.path, partial(_n_labels, config), "labels"
     for section, entries in config.inputs().items():
         for entry in entries:
             yield section, entry.shown_path, partial(_n_files, entry, base), "files"
     for section, truth in (("audit", config.audit.truth), ("evaluate", config.evaluate.truth)):
         if truth is not None and taxonomy_files(config).path.is_file():
-            yield section, truth, partial(_n_pairs, config, base / truth), "pairs"
+            yield section, truth, partial(_n_pairs, config, join(base, truth)), "pairs"
 
 
 def _n_labels(config: Config) -> int:

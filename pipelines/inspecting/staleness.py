@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from curation.runs.code import code_version
-from curation.runs.durable import file_digest
 from curation.runs.sealed import unseal
 from curation.runs.stage import Stage
-from labeling.errors import InputError
+from labeling.errors import InputError, StoreError
+from labeling.objects.paths import ObjectPath
 from pipelines.jobs.images import changed_images
 from pipelines.run.config import Config
 from pipelines.run.dependencies import (
     NEEDS,
+    content_of,
     digests_of,
     missing_files,
     read_files,
@@ -66,7 +67,7 @@ def why_stale(config: Config, stage: Stage) -> list[str]:
             return [*_reasons(stage.manifest, now), *_named("images", images)]
         digests = digests_of(name, config)
         return list(_changed(made_from, {n: d for n, d in digests.items() if n in made_from}))
-    except (InputError, OSError, pa.ArrowException) as error:
+    except (InputError, StoreError, OSError, pa.ArrowException) as error:
         return [" ".join(str(error).split())]
 
 
@@ -101,11 +102,12 @@ def _reasons(manifest: Mapping[str, Any], now: _Now) -> Iterator[str]:
     yield from _settings_reasons(manifest, now.settings)
     yield from _other_names(manifest["inputs"], {*now.paths, *now.known})
     newer = _newer(manifest, now.paths)
-    n_bytes = sum(now.paths[name].stat().st_size for name in newer)
+    files = (now.paths[name] for name in newer)
+    n_bytes = sum(file.stat().st_size for file in files if not isinstance(file, ObjectPath))
     if n_bytes > MAX_DIGESTED:
         yield "an input is newer" if len(newer) == 1 else f"{len(newer):,} inputs are newer"
         newer = []
-    read = {name: file_digest(now.paths[name]) for name in newer}
+    read = {name: content_of(now.paths[name]) for name in newer}
     yield from _changed(manifest["inputs"], {**now.known, **read})
 
 

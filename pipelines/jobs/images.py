@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.runs.stage import Stage
+from labeling.objects.paths import join, path_of
 from labeling.readers.image_files import Locator
 from labeling.schemas import IMAGES, REJECTS
 from pipelines.run.config import Config
@@ -21,10 +22,10 @@ def changed_images(config: Config, signals: Stage) -> list[str]:
     signals does not hold them. Images in archives, tars and sites are not compared: those files
     are in it.
     """
-    base = Path(config.base)
+    base = path_of(config.base)
     images = _of_tables(config, signals.table(IMAGES))
     sizes = zip(images["location"].to_pylist(), images["n_bytes"].to_pylist(), strict=True)
-    changed = [location for location, n_bytes in sizes if _size(base / location) != n_bytes]
+    changed = [location for location, n_bytes in sizes if _size(join(base, location)) != n_bytes]
     return changed + list(_restored(config, signals.table(REJECTS)))
 
 
@@ -48,7 +49,7 @@ def _restored(config: Config, rejects: pa.Table) -> Iterator[str]:
     missing = rejects.filter(pc.is_in(rejects["reason"], reasons))["value"]
     templates = {entry.image_path for entry in config.signals}
     templates |= {entry.image_path for entry in config.feedback}
-    locators = [Locator(Path(config.base), (), template=template) for template in templates]
+    locators = [Locator(path_of(config.base), (), template=template) for template in templates]
     for reference in pc.unique(missing).to_pylist():
         located = [each.locate(reference) for each in locators]
         is_there = located and all(image is not None and image.n_bytes for image in located)

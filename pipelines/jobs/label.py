@@ -10,6 +10,7 @@ from curation.runs.stage import Stage
 from labeling.errors import InputError
 from labeling.hints import did_you_mean
 from labeling.matching.surface_forms import lost_names
+from labeling.objects.paths import join, path_of
 from labeling.taxonomy.confusables import confusable_names
 from labeling.taxonomy.formats import READ_KEYS
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -43,7 +44,7 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
     Stage
         The candidates, with the taxonomy that they refer to.
     """
-    config = config.model_copy(update={"base": str(absolute(Path(config.base)))})
+    config = config.model_copy(update={"base": str(absolute(path_of(config.base)))})
     run_dir = absolute(run_dir)
     _refuse_inside_input(config, run_dir)
     digests = digests_of("candidates", config)
@@ -57,9 +58,9 @@ def label(config: Config, run_dir: Path, beam_options: Sequence[str] = ()) -> St
 def _refuse_inside_input(config: Config, run_dir: Path) -> None:
     """Raise `InputError` for a run folder below an input folder, which would read its files."""
     for entry in config.all_inputs():
-        folders = (Path(config.base, path) for path in entry.path_names)
+        folders = (join(path_of(config.base), path) for path in entry.path_names)
         for folder in folders:
-            if folder.is_dir() and run_dir.is_relative_to(absolute(folder)):
+            if run_dir.is_relative_to(absolute(folder)) and folder.is_dir():
                 raise InputError(
                     "the run folder lies in a folder of inputs, and its files would be read",
                     facts={"run": run_dir, "input": folder},

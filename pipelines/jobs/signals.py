@@ -15,6 +15,7 @@ from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
+from labeling.objects.paths import path_of
 from labeling.schemas import REJECTS, SKIPS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.splits import (
@@ -125,7 +126,7 @@ def _notify_guesses(config: Config, splits: Sequence[Split]) -> dict[str, str]:
     guesses: dict[str, str] = {}
     for split in splits:
         entry, files = input_of(config, split)
-        guesses |= entry.notes(Path(config.base), files)
+        guesses |= entry.notes(path_of(config.base), files)
     for file, guess in [*guesses.items()][:MAX_PRINTED]:
         notify(f"{file}: {guess}")
     if len(guesses) > MAX_PRINTED:

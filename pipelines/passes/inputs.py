@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from labeling.errors import UnreadableFile, WinnowError
 from labeling.keys import ids
 from labeling.keys.runs import distinct_rows
+from labeling.objects.paths import path_of
 from labeling.readers.image_files import Locator
 from labeling.schemas import FEEDBACK, IMAGES, LINKS, PAGES, PLACEMENTS, REJECTS, SIGNALS, SKIPS
 from labeling.taxonomy.published import TaxonomyFiles
@@ -112,7 +113,7 @@ class ReadInputs:
         if split.kind == REJECTS.name:
             yield split.kind, pq.read_table(*split.arguments)
             return
-        base = Path(self.config.base)
+        base = path_of(self.config.base)
         index = None if self.stored is None else image_index(self.stored)
         sites = [site.path for site in self.config.site]
         locator = Locator(base, sites) if index is None else Locator(base, sites, index.find)

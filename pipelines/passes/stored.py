@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from curation.runs.table_files import read_table, write_table
 from labeling.keys import ids
+from labeling.objects.paths import join, path_of
 from labeling.readers.web_archives.image_index import ROWS, ImageIndex, entries_of
 from labeling.readers.web_archives.stored_images import first_rows, referred_to
 from labeling.schemas import REJECTS
@@ -66,7 +67,7 @@ def _read(config: Config, split: Split) -> Iterator[tuple[str, pa.Table]]:
     _, files = input_of(config, split)
     read = reader("web_archives.stored_images:read_stored_images")
     for file in files:
-        for name, rows in read(Path(config.base) / file, file):
+        for name, rows in read(join(path_of(config.base), file), file):
             if name == "rejects":
                 rows = rows.append_column("key", ids.digests(rows["where"]))
             yield name, rows

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator
 
+from labeling.errors import ConfigError
+from labeling.objects.client import is_address
+from labeling.objects.paths import ObjectPath, join
 from pipelines.inputs.archives import ArchiveInput
 from pipelines.inputs.graphs import GraphInput
 from pipelines.inputs.input import Input
@@ -175,7 +178,11 @@ class EvaluateSettings(Section):
 class Config(Section):
     """All of a run's settings; paths start from `base`."""
 
-    base: str = Field(".", description="data folder; itself relative to the configuration file")
+    base: str = Field(
+        ".",
+        description="data folder, itself relative to the configuration file, or the address of one"
+        " in an object store, such as `s3://bucket/crawl`",
+    )
     taxonomy: TaxonomyInput
     site: tuple[SiteInput, ...] = Field((), description="folders and zip files of HTML pages")
     archive: tuple[ArchiveInput, ...] = Field((), description="web archives")
@@ -227,7 +234,19 @@ def read_config(path: Path, overrides: Overrides = ()) -> Config:
     config = check_config(changed, str(path), text)
     # A folder that an override names starts from the working folder, as other paths typed there.
     start = path.parent if changed.get("base") == content.get("base") else Path.cwd()
-    return config.model_copy(update={"base": str((start / config.base).resolve())})
+    return config.model_copy(update={"base": _whole_base(start, config.base)})
+
+
+def _whole_base(start: Path, base: str) -> str:
+    """Return the absolute path of a data folder, or its address in an object store."""
+    if "://" in base and not is_address(base):
+        raise ConfigError(
+            "inputs are read from folders, and from s3://, gs:// and az://",
+            facts={"base": base},
+            help="copy or mount the folder, for example with `rclone mount`",
+        )
+    folder = join(start, base)
+    return str(folder if isinstance(folder, ObjectPath) else folder.resolve())
 
 
 def check_config(content: Mapping[str, Any], where: str, text: str = "") -> Config:

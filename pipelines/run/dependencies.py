@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.runs.durable import file_digest
+from labeling.objects.paths import ObjectPath, join, path_of
 from labeling.readers.image_files import named
 from labeling.readers.listing import is_there
 from labeling.secrets import masked_values
@@ -97,10 +98,17 @@ def digests_of(stage: str, config: Config) -> dict[str, str]:
     for section, key in _file_keys(stage, config):
         path = getattr(getattr(config, section), key)
         if path is not None:
-            file = Path(config.base) / path
+            file = join(path_of(config.base), path)
             name = f"{section}.{key}".removesuffix(".path")
             digests[name] = file_digest(file) if file.is_file() else ""
     return digests
+
+
+def content_of(path: Path) -> str:
+    """Return the digest of a file; of an object its size and its version, which need no reading."""
+    if isinstance(path, ObjectPath):
+        return f"{path.facts.n_bytes} {path.facts.version}"
+    return file_digest(path)
 
 
 def _file_keys(stage: str, config: Config) -> list[tuple[str, str]]:
@@ -117,7 +125,7 @@ def read_files(config: Config) -> dict[str, Path]:
     InputError
         If an input is missing.
     """
-    base = Path(config.base)
+    base = path_of(config.base)
     inputs = config.all_inputs()
     paths = (path for entry in inputs for path in entry.paths(base, entry.files(base)))
     return {named(base, path): path for path in paths}
@@ -125,7 +133,7 @@ def read_files(config: Config) -> dict[str, Path]:
 
 def sizes_beside(config: Config) -> dict[str, str]:
     """Return names and sizes of the files that are not digested, for all inputs."""
-    base = Path(config.base)
+    base = path_of(config.base)
     sizes: dict[str, str] = {}
     for entry in config.all_inputs():
         sizes |= entry.sizes_beside(base)
@@ -137,14 +145,14 @@ def missing_files(stage: str, config: Config) -> list[str]:
     needed = [getattr(getattr(config, section), key) for section, key in _file_keys(stage, config)]
     if stage == "signals":
         needed += [path for entry in config.all_inputs() for path in entry.path_names]
-    base = Path(config.base)
+    base = path_of(config.base)
     return [path for path in needed if path is not None and not is_there(base, path)]
 
 
 def taxonomy_files(config: Config) -> TaxonomyFiles:
     """Return the files of the taxonomy of a configuration."""
     named = config.taxonomy
-    base = Path(config.base)
-    hierarchy = None if named.hierarchy is None else base / named.hierarchy
+    base = path_of(config.base)
+    hierarchy = None if named.hierarchy is None else join(base, named.hierarchy)
     language = "" if named.language == "en" else named.language  # names without one are English
-    return TaxonomyFiles(base / named.path, named.format, hierarchy, language=language)
+    return TaxonomyFiles(join(base, named.path), named.format, hierarchy, language=language)

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 
-from labeling.errors import InputError
+from labeling.errors import ConfigError, InputError
+from labeling.objects.paths import ObjectPath
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 
 def absolute(path: Path) -> Path:
-    """Return the absolute path, symbolic links kept: workers may have another working folder."""
+    """Return the absolute path, symbolic links kept: workers may have another working folder.
+
+    Raises
+    ------
+    ConfigError
+        If it was made from an address, of which `pathlib` leaves one slash.
+    """
+    if isinstance(path, ObjectPath):
+        return path
+    if _ADDRESS.match(str(path)):
+        raise ConfigError(
+            "runs, configurations and answers are files of this machine, not objects of a store",
+            facts={"path": str(path).replace(":/", "://", 1)},
+            help="name a local path: files of a run are locked, renamed and mapped into memory,"
+            " which object stores cannot do; copy a finished run, as with `aws s3 sync`",
+        )
     return Path(os.path.abspath(path))
 
 

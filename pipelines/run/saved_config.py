@@ -10,6 +10,7 @@ from curation.runs.durable import write_text
 from curation.runs.sealed import seal, unseal
 from curation.runs.stage import no_run
 from labeling.errors import InputError, IntegrityError
+from labeling.objects.paths import join, path_of
 from labeling.readers.listing import is_there
 from labeling.secrets import masked_values
 from pipelines.run.config import Config, check_config, with_overrides
@@ -71,7 +72,7 @@ def find_input(config: Config, path: str = "") -> Path:
     InputError
         If it is missing.
     """
-    file = Path(config.base, path)
+    file = join(path_of(config.base), path)
     if not file.exists():
         raise InputError(
             "an input of the run is missing",
@@ -93,7 +94,7 @@ def _find_base(config: Config, beside: str) -> str:
     folders = [folder for folder in (beside, config.base) if os.path.isdir(folder)]
     return max(
         folders,
-        key=lambda folder: sum(is_there(Path(folder), path) for path in _named(config)),
+        key=lambda folder: sum(is_there(path_of(folder), path) for path in _named(config)),
         default=config.base,
     )
 

@@ -24,6 +24,7 @@ from curation.runs.durable import write_text
 from curation.runs.staging import StageWriter
 from curation.runs.table_files import by_table, file_name, parquet_bytes
 from labeling.errors import IntegrityError
+from labeling.objects.paths import join, path_of
 from labeling.secrets import masked
 from labeling.taxonomy.published import TaxonomyFiles, pinned
 from pipelines.run.config import Config
@@ -228,7 +229,7 @@ def workspace_for(config: Config, run_dir: Path, work: StageWriter) -> Workspace
     if objects.is_object(shared):
         objects.check_folder(shared)
     else:
-        shared = str(Path(config.base, shared))
+        shared = str(join(path_of(config.base), shared))
     owner = f"{socket.gethostname()}:{run_dir.resolve()}"
     name = f"{work.dir.name}-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
     scratch = Path(tempfile.gettempdir(), f"winnow-{name}")

@@ -15,6 +15,8 @@ from typing import IO, Protocol
 
 import pyarrow as pa
 
+from labeling.objects.paths import ObjectPath
+
 _ZSTANDARD = ".zst"
 _READ_BYTES = 4 << 10
 _STEP_BYTES = 2 << 10
@@ -79,7 +81,8 @@ def unpacked(path: Path, n_bytes: int) -> Iterator[bytes]:
     """
     ending = path.suffix.lower()
     if ending == _ZSTANDARD:
-        with pa.input_stream(str(path), compression="zstd") as stream:
+        source = path.open("rb") if isinstance(path, ObjectPath) else str(path)
+        with pa.input_stream(source, compression="zstd") as stream:
             yield from _joined(iter(lambda: stream.read(_STEP_BYTES), b""), n_bytes)
     else:
         with path.open("rb") as file:

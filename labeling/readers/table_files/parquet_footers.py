@@ -11,8 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
+from labeling.errors import WinnowError
 from labeling.readers.table_files.rows import unreadable
-from labeling.readers.table_files.sandboxed_parquet import crashing, environment, limit
+from labeling.readers.table_files.sandboxed_parquet import crashing, environment, limit, readable
 
 _COMMAND = (sys.executable, "-P", "-m", "labeling.readers.table_files.parquet_footers")
 
@@ -51,8 +52,8 @@ def _serve() -> None:
     limit(len(paths) << 20)
     for path in paths:
         try:
-            answer: int | str = pa.parquet.read_metadata(path).num_rows
-        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            answer: int | str = pa.parquet.read_metadata(readable(path)).num_rows
+        except (pa.ArrowException, OSError, ValueError, MemoryError, WinnowError) as error:
             answer = f"{type(error).__name__}: {error}"[:500]
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()

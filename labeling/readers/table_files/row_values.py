@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,9 @@ from labeling.keys.missing import is_missing, is_null
 from labeling.readers.image_files import LFS_POINTER, POINTER, Located, Locator
 from labeling.readers.table_files.tabular import Batch
 from labeling.schemas import REJECTS
+
+N_REQUESTS = 16
+"""Images that are read from an object store at a time."""
 
 EMPTY = ids.digest(b"")
 """Id of every image of 0 bytes."""
@@ -29,8 +33,15 @@ def texts_of(table: pa.Table, name: str) -> list[str]:
 
 def located_images(table: pa.Table, locator: Locator) -> list[Located | None]:
     """Return the images of some rows; None for one that is missing."""
+
+    def locate(reference: str) -> Located | None:
+        return None if is_null(reference) else locator.locate(reference)
+
     references = texts_of(table, "image")
-    return [None if is_null(reference) else locator.locate(reference) for reference in references]
+    if not locator.reads_objects:
+        return list(map(locate, references))
+    with ThreadPoolExecutor(N_REQUESTS) as pool:
+        return list(pool.map(locate, references))
 
 
 def bad_images(table: pa.Table, located: Sequence[Located | None]) -> dict[str, Mask]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from labeling.errors import InputError, UnreadableFile
 from labeling.hints import did_you_mean
 from labeling.keys.arrays import Ints
+from labeling.objects.paths import path_of
 from labeling.substitutes import Substitute, substitute_at
 
 
@@ -61,7 +62,7 @@ def unreadable(
     path: str | Path, cause: object, instead: Substitute | None = None
 ) -> UnreadableFile:
     """Return the error for a file that cannot be read, or that is in the place of another."""
-    instead = instead or substitute_at(Path(path))
+    instead = instead or substitute_at(path_of(path))
     return UnreadableFile(
         "an input file cannot be read",
         facts={"file": path, "cause": cause if instead is None else f"it is {instead.kind}"},

@@ -25,7 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from labeling.errors import InputError, UnreadableFile
+from labeling.errors import ConfigError, InputError, StoreError, UnreadableFile, WinnowError
+from labeling.objects.object_file import ObjectFile
+from labeling.objects.paths import ObjectPath, path_of
 from labeling.readers.guard import cause as cause_of
 from labeling.readers.table_files.rows import BadRow, MissingColumn, Rows, unreadable
 
@@ -51,6 +53,9 @@ _POSITION, _PROBLEM = "\0position", "\0problem"
 """Further columns that the child sends; the second is null for a good row."""
 
 _DAMAGE = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
+_KINDS = {kind.__name__: kind for kind in (InputError, UnreadableFile, StoreError, ConfigError)}
+"""Errors of the child that the parent raises."""
+
 _SECONDS, _BYTES_PER_SECOND = 60, 1 << 20
 _DO_NOT_TRUST = "do not trust the file; write it again from its source"
 _COMMAND = (sys.executable, "-P", "-m", "labeling.readers.table_files.sandboxed_parquet")
@@ -129,14 +134,13 @@ def environment() -> dict[str, str]:
     return {**os.environ, **single, **path, "ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
-def _error_of(path: Path, status: int, errors: IO[bytes]) -> InputError:
+def _error_of(path: Path, status: int, errors: IO[bytes]) -> WinnowError:
     errors.seek(0)
     try:
         answer = json.loads(errors.read())
         if "known" in answer:
             return MissingColumn(path, **answer)
-        kind = UnreadableFile if answer.pop("is_unreadable") else InputError
-        return kind(**answer)
+        return _KINDS[answer.pop("kind")](**answer)
     except ValueError:
         how = f"was ended by {signal.Signals(-status).name}" if status < 0 else "failed"
         return crashing(path, cause=f"its reader {how}")
@@ -157,13 +161,13 @@ def _serve() -> int:
     limit(request["n_bytes"])
     try:
         _send(request, sys.stdout.buffer)
-    except InputError as error:
+    except WinnowError as error:
         facts = {name: str(value) for name, value in error.facts.items()}
         answer = {
             "message": error.message,
             "facts": facts,
             "help": error.help,
-            "is_unreadable": isinstance(error, UnreadableFile),
+            "kind": type(error).__name__,
         }
         if isinstance(error, MissingColumn):
             answer = {"name": error.name, "known": [name[:MAX_NAME] for name in error.known]}
@@ -211,7 +215,7 @@ def read_here(
     pa.set_cpu_count(1)
     try:
         with pa.parquet.ParquetFile(
-            path, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
+            readable(path), buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
         ) as file:
             _check(file, columns, path)
             n_rows, n_read, n_bad, problem = file.metadata.num_rows, 0, 0, ""
@@ -230,6 +234,12 @@ def read_here(
         raise unreadable(path, f"its footer declares {n_rows:,} rows, it contains {n_read:,}")
     if n_bad and n_bad == n_read:
         raise unreadable(path, problem)
+
+
+def readable(path: str) -> str | ObjectFile:
+    """Return what Arrow reads a file from: its path, or an open object."""
+    located = path_of(path)
+    return ObjectFile(path, located.facts) if isinstance(located, ObjectPath) else path
 
 
 def _read_group(

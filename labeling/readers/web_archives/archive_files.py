@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from fastwarc.stream_io import ZstdReader
 
 from labeling.errors import InputError
+from labeling.objects.object_file import ObjectFile
+from labeling.objects.paths import open_raw, path_of
 from labeling.readers.listing import RECORD_SUFFIXES, WACZ_SUFFIX
 from labeling.readers.web_archives.codings import GZIP, MAX_BYTES
 from labeling.readers.zips import open_member, passed_over, zipped_names
@@ -42,7 +44,7 @@ def archives_in(path: Path, name: str) -> tuple[list[tuple[Path, str]], str]:
         if not path.is_file():
             raise
         return [], str(error.facts["cause"])
-    archives = [(Path(f"{path}#{m}"), f"{name}#{m}") for m in members]
+    archives = [(path_of(f"{path}#{m}"), f"{name}#{m}") for m in members]
     return archives, "" if archives else f"no member ends with {', '.join(RECORD_SUFFIXES)}"
 
 
@@ -70,11 +72,11 @@ def open_archive(path: Path) -> Window:
         If the member of a WACZ is missing or cannot be unpacked.
     """
     member = None if path.is_file() else _MEMBER.fullmatch(str(path))
-    if member is not None and Path(member[1]).is_file():
-        return Window(*open_member(Path(member[1]), member[2]))
+    if member is not None and path_of(member[1]).is_file():
+        return Window(*open_member(path_of(member[1]), member[2]))
     if not path.is_file():  # a pipe would block
         raise FileNotFoundError(f"no file {path.name}")
-    return Window(io.FileIO(path), 0, path.stat().st_size)
+    return Window(open_raw(path), 0, path.stat().st_size)
 
 
 def gzip_members(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:
@@ -192,7 +194,7 @@ def coding_of(file: Window) -> Coding:
 class Window(io.RawIOBase):
     """Some bytes of a file, read like a file of their own."""
 
-    def __init__(self, file: io.FileIO, start: int, n_bytes: int) -> None:
+    def __init__(self, file: io.FileIO | ObjectFile, start: int, n_bytes: int) -> None:
         self._file = file
         self._start = start
         self._position = 0
@@ -201,6 +203,8 @@ class Window(io.RawIOBase):
     def read_at(self, offset: int, n_bytes: int) -> bytes:
         """Return the bytes from an offset on; the position stays."""
         n_bytes = max(0, min(n_bytes, self.n_bytes - offset))
+        if isinstance(self._file, ObjectFile):
+            return self._file.read_at(self._start + offset, n_bytes)
         return os.pread(self._file.fileno(), n_bytes, self._start + offset)
 
     def readinto(self, buffer: Any) -> int:

@@ -68,7 +68,7 @@ def test_skipped_files_are_listed_with_their_ending(folder: Path) -> None:
         ("y/*.tsv", "an input is missing"),
         ("x/d.lz4", "contains no file that is read"),
         (("y", "x/*.lz4"), "contains no file that is read"),
-        ("s3://bucket/x", "not from object stores"),
+        ("hdfs://host/x", "read from folders, and from s3://"),
     ],
 )
 def test_a_path_without_a_file_is_refused(

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
+import pipelines
+from labeling.errors import ConfigError
 from pipelines.cli import main
 from pipelines.jobs.label import label
 from pipelines.passes import labeling_pass
@@ -64,3 +66,13 @@ def test_a_path_in_the_working_folder_is_shown_relative(
     monkeypatch.chdir(tmp_path)
     assert shown(absolute(Path("run"))) == "run"
     assert shown(tmp_path.parent / "run") == str(tmp_path.parent / "run")
+
+
+@pytest.mark.parametrize("given", ["s3://bucket/run", "gs://bucket/run", "hdfs://host/run"])
+def test_a_run_in_an_object_store_is_refused(given: str, shop: Path) -> None:
+    with pytest.raises(ConfigError, match="not objects of a store") as caught:
+        pipelines.label(shop, out=given)
+    assert caught.value.facts["path"] == given
+    with pytest.raises(SystemExit) as ended:
+        main(["label", str(shop), "--out", given])
+    assert ended.value.code == 2
