@@ -107,24 +107,34 @@ def open_member(path: Path, name: str) -> tuple[FileIO | ObjectFile, int, int]:
         raise zipfile.BadZipFile(cause(error)) from error
     if info.compress_type != zipfile.ZIP_STORED:
         unpacked = _unpacked(path, name, _version(path), os.getpid())
-        n_bytes = os.fstat(unpacked.fileno()).st_size
-        return FileIO(os.dup(unpacked.fileno())), 0, n_bytes
+        n_bytes = os.fstat(unpacked.descriptor).st_size
+        return FileIO(os.dup(unpacked.descriptor)), 0, n_bytes
     file = open_raw(path)
     file.seek(info.header_offset + 26)
     n_name, n_extra = struct.unpack("<HH", file.read(4))
     return file, info.header_offset + 30 + n_name + n_extra, info.file_size
 
 
+class _Unpacked:
+    """A temporary file, which is closed when it leaves the cache."""
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryFile(prefix="winnow-") as file:
+            self.descriptor = os.dup(file.fileno())
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+
+
 @functools.lru_cache(maxsize=2)
-def _unpacked(path: Path, name: str, version: _Version, process: int) -> IO[bytes]:
-    unpacked = cast(IO[bytes], tempfile.TemporaryFile(prefix="winnow-"))  # noqa: SIM115 (is kept)
+def _unpacked(path: Path, name: str, version: _Version, process: int) -> _Unpacked:
+    unpacked = _Unpacked()
     try:
-        with _open(path).open(name) as file:
-            while unpacked.tell() < MAX_UNPACKED and (block := file.read(1 << 20)):
-                unpacked.write(block)
+        with _open(path).open(name) as file, open(unpacked.descriptor, "wb", closefd=False) as out:
+            while out.tell() < MAX_UNPACKED and (block := file.read(1 << 20)):
+                out.write(block)
     except PARSING_ERRORS:
         pass
-    unpacked.flush()
     return unpacked
 
 
