@@ -95,7 +95,7 @@ def _collect_before(steps: Steps, siblings: set[str], words: list[str]) -> list[
     lists: list[str] = []
     is_silent = False
     for text, name in steps:
-        if not is_silent and len(words) < FAR:
+        if text and not is_silent and len(words) < FAR:
             words += _last_words(text)[::-1][: FAR - len(words)]
         if name in _ENDS:
             closed.append(_ENDS[name])
@@ -118,7 +118,7 @@ def _collect_after(steps: Steps, around: list[str], words: list[str]) -> str:
     opened = [*around]
     is_silent = False
     for text, name in steps:
-        if not is_silent and len(words) < FAR:
+        if text and not is_silent and len(words) < FAR:
             words += _first_words(text)[: FAR - len(words)]
         if name in _STARTS:
             if len(opened) == 1 and name in _ENDED_BY.get(block, ()):
@@ -167,16 +167,22 @@ def _steps_on(page: str, start: int) -> Steps:
 
 def _first_words(written: str) -> Sequence[str]:
     """Return the first words of a text, all or `FAR` at least."""
-    cut = written.find(" <", _NEARBY)  # where no word is cut, since both are outside of a tag
-    words = _words(written[:cut]) if cut >= 0 else ()
-    return words if len(words) >= FAR else _words(written)
+    if len(written) > _NEARBY:
+        cut = written.find(" <", _NEARBY)  # where no word is cut, since both are outside of a tag
+        words = _words(written[:cut]) if cut >= 0 else ()
+        if len(words) >= FAR:
+            return words
+    return _words(written)
 
 
 def _last_words(written: str) -> Sequence[str]:
     """Return the last words of a text, all or `FAR` at least."""
-    cut = written.rfind(" <", 0, max(len(written) - _NEARBY, 0))
-    words = _words(written[cut:]) if cut >= 0 else ()
-    return words if len(words) >= FAR else _words(written)
+    if len(written) > _NEARBY:
+        cut = written.rfind(" <", 0, len(written) - _NEARBY)
+        words = _words(written[cut:]) if cut >= 0 else ()
+        if len(words) >= FAR:
+            return words
+    return _words(written)
 
 
 @functools.lru_cache(maxsize=1000)

@@ -24,8 +24,8 @@ _LEFT_OUT = (
 )
 # An element that holds only text is passed over in one step.
 _TAG = re.compile(
-    rf"<(?=[/a-z])(?:([a-z][a-z0-9]*+)(?=[\s>])[^<>]*+>[^<]*+</\1>"
-    rf"|(/?(?!(?:{_LEFT_OUT})[\s/>])[a-z][^\s/<>]*+)[^<>]*+>)",
+    rf"<(?=[/a-z])(?!/?(?:{_LEFT_OUT})[\s/>])"
+    r"(?:([a-z][a-z0-9]*+)(?=[\s>])[^<>]*+>[^<]*+</\1>|(/?[a-z][^\s/<>]*+)[^<>]*+>)",
     re.ASCII | re.IGNORECASE,
 )
 _HIDING = re.compile(r"display\s*+:\s*+none|visibility\s*+:\s*+hidden", re.IGNORECASE)

@@ -11,20 +11,21 @@ from typing import NamedTuple
 from labeling.html.scanner import attributes_of
 
 ANCHOR = re.compile(
-    r"""<a(?=[\s/>])((?:\s++href="([^"&>]*+)"\s*+)?+([^>]*+))>([^<]*+)(</a[\s>])?+""",
+    r"""<a(?=[\s/>])((?:\s++((?:(?!href=)[\w-]++="[^">]*+"\s++)*+)href="([^">]*+)"\s*+)?+([^>]*+))>"""
+    r"([^<]*+)(</a[\s>])?+",
     re.ASCII | re.IGNORECASE,
 )
-"""The tag of a link: its attributes, a plain ``href`` if that is the first of them, the others, the
-text after the tag, and the end of the link if it is next."""
+"""The tag of a link: its attributes, those before a plain ``href``, its value as written, those
+after it, the text after the tag, and the end of the link if it is next."""
 
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 NAVIGATION = ("nav", "header", "footer", "aside")
 _OTHERS = "h[1-6] (?:amp-)?img image fig(?:ure|caption) picture source base html meta title"
 _NAMES = "|".join((*_OTHERS.split(), *NAVIGATION))
 _TAG = r"(/?(?:{}))(?=[\s/>])([^>]*+)>"
-# Two letters exclude most of the frequent tags.
+# The first two characters of the names exclude most other tags.
 _OUTLINE = re.compile(
-    r"<(?!/?(?:[dlou]|[abt][>\sdrhu]))" + _TAG.format(_NAMES), re.ASCII | re.IGNORECASE
+    r"<(?=/?+[abfhimnpst][1-6aeimost])" + _TAG.format(_NAMES), re.ASCII | re.IGNORECASE
 )
 _ANCHOR_EDGE = re.compile(r"</?a(?=[\s/>])", re.ASCII | re.IGNORECASE)
 _BLOCK_END = re.compile(
@@ -76,7 +77,7 @@ def anchor_element(page: str, anchor: re.Match[str]) -> Element:
     It ends at its end tag, or at the next link; one that is never closed ends with the block
     around it.
     """
-    inner = anchor.start(4)
+    inner = anchor.start(5)
     edge = _ANCHOR_EDGE.search(page, inner)
     stop = edge.start() if edge is not None else len(page)
     if edge is None or not edge[0].startswith("</"):

@@ -12,7 +12,15 @@ from labeling.html.image_tags import image_tags
 from labeling.html.metadata import described_images, open_graph
 from labeling.html.outline import ANCHOR, Element, Outline, anchor_element, innermost
 from labeling.html.page_images import Images, PageImage, Text, filename_words
-from labeling.html.scanner import MAX_TEXT, Markup, attributes_of, clean, read_markup, without_tags
+from labeling.html.scanner import (
+    MAX_TEXT,
+    Markup,
+    attributes_of,
+    clean,
+    read_markup,
+    value_of,
+    without_tags,
+)
 from labeling.html.texts import Surroundings
 from labeling.keys import ids
 from labeling.keys.urls import Resolver, serialised
@@ -127,14 +135,16 @@ def _links(
     """Return the elements that may hold images, and the links, both in the order of the page."""
     wide, links = [], []
     for anchor in ANCHOR.finditer(markup.page):
-        href, others, text, end = anchor.group(2, 3, 4, 5)
+        written, before, href, after, text, end = anchor.groups()
         if end is None:
             wide.append(anchor_element(markup.page, anchor))
             text = without_tags(markup.page[wide[-1].inner : wide[-1].stop][: 4 * MAX_TEXT])
         rel = ""
-        if href is None or (others and "rel" in others.lower()):
-            attributes = attributes_of(anchor[1])
+        if href is None or "rel" in after.lower() or "rel" in before.lower():
+            attributes = attributes_of(written)
             href, rel = attributes.get("href"), attributes.get("rel", "")
+        elif "&" in href:
+            href = value_of(href)
         url = resolver(href)
         if url:
             nav = bool(navigation) and innermost(navigation, anchor.start()) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ class PageImage:
     others: tuple[str, ...] = ()
 
 
+@functools.lru_cache(maxsize=10_000)  # most pages of a site show the same logo and icons
 def filename_words(url: str) -> str:
     """Return the words of a URL's file name; hashes and camera names have none.
 

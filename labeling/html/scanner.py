@@ -73,7 +73,7 @@ class Markup:
 
     def with_few_tags(self) -> Markup:
         """Return the page up to its tag after the first `MAX_TAGS`, or all of it."""
-        if self.page.count("<") <= MAX_TAGS:
+        if len(self.page) <= MAX_TAGS or self.page.count("<") <= MAX_TAGS:
             return self
         tags = itertools.islice(re.finditer("<", self.page), MAX_TAGS, None)
         return replace(self, page=self.page[: next(tags).start()])
@@ -135,8 +135,13 @@ def attributes_of(written: str) -> dict[str, str]:
     parts = reversed(_ATTRIBUTE.findall(written))
     values = {name.lower(): double or quoted or bare for name, double, quoted, bare in parts}
     if "&" in written:
-        return {name: _REFERENCE.sub(_character, value) for name, value in values.items()}
+        return {name: value_of(value) for name, value in values.items()}
     return values
+
+
+def value_of(written: str) -> str:
+    """Return the value of an attribute, with character references resolved."""
+    return _REFERENCE.sub(_character, written)
 
 
 def _character(reference: re.Match[str]) -> str:

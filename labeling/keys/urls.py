@@ -24,12 +24,16 @@ MAX_BAD = 20
 """Invalid references of a page that are listed; of more, their number."""
 
 _WEB = ("http://", "https://")
+_INDEXES = ("index.html", "index.htm", "index.php", "default.asp", "default.aspx")
+"""Pages that servers send for a folder."""
+
+_NO_INDEX = "(?i:" + "".join(rf"(?<!/{re.escape(name)})" for name in _INDEXES) + ")"
 # A path from the root in the common form already, as in most references: the parser takes eight
 # times as long for it.
 _KEPT_ESCAPE = "%(?:2[0-9A-CF]|3[A-F]|[89A-F][0-9A-F])"
 _PATH = (
     rf"(/(?!/)[\w\-~/]*+(?:(?:(?<!/)\.|{_KEPT_ESCAPE})[\w\-~/]*+)*+"
-    rf"(?:\?[\w\-~/.=&+,]*+(?:{_KEPT_ESCAPE}[\w\-~/.=&+,]*+)*+)?+)"
+    rf"(?:\?[\w\-~/.=&+,]*+(?:{_KEPT_ESCAPE}[\w\-~/.=&+,]*+)*+)?+{_NO_INDEX})"
 )
 _PLAIN_PATH = re.compile(rf"{_PATH}(?:#.*+)?+", re.ASCII | re.DOTALL)
 _PLAIN_URL = re.compile(rf"https?://(?:(?!xn--)[a-z0-9-]++\.)++[a-z]{{2,}}+{_PATH}", re.ASCII)
@@ -42,9 +46,6 @@ _UNRESERVED = re.compile(
     r"(?<!%)(?<!%[0-9A-Fa-f])%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])"
 )
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_INDEXES = ("index.html", "index.htm", "index.php", "default.asp", "default.aspx")
-"""Pages that servers send for a folder."""
-
 _AUTHORITY = re.compile(r"https?:(//(?:[^/?]*+@)?)([^/?]*?)(?::(?:80|443))?(?=[/?])")
 
 
@@ -60,7 +61,7 @@ def serialised(url: str) -> str:
     ['', '', 'https://a.org/']
     """
     is_plain = len(url) <= MAX_URL and _PLAIN_URL.fullmatch(url)
-    return _without_index(url) if is_plain else _common_form(url, None)
+    return url if is_plain else _common_form(url, None)
 
 
 def is_url(text: str) -> bool:
@@ -165,11 +166,12 @@ class Resolver:
         return [*losses, ("bad_url", f"{n_more} more")] if n_more else losses
 
     def _resolve(self, reference: str) -> str:
+        if self._origin and len(reference) <= MAX_URL // 2:
+            plain = _PLAIN_PATH.fullmatch(reference)
+            if plain is not None:
+                return self._origin + plain[1]
         if len(reference) > 4 * MAX_URL:
             return ""
-        plain = _PLAIN_PATH.fullmatch(reference) if len(reference) <= MAX_URL // 2 else None
-        if plain is not None and self._origin:
-            return self._origin + _without_index(plain[1])
         if not self._encoding.startswith("utf") and not reference.isascii():
             reference = _with_query_in(reference, self._encoding)
         return _common_form(reference, self._base)

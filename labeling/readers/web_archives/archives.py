@@ -7,7 +7,7 @@ is in memory at a time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,13 @@ from labeling.readers.page_rows import Locate, PageRows
 from labeling.readers.web_archives.archive_files import archives_in, other_members
 from labeling.readers.web_archives.http import Broken, Record, Unused
 from labeling.readers.web_archives.image_index import ROWS, ImageIndex
-from labeling.readers.web_archives.stored_images import index_of, read_stored_images
+from labeling.readers.web_archives.one_reading import OneReading
+from labeling.readers.web_archives.stored_images import (
+    ReadRecords,
+    index_of,
+    is_image,
+    read_stored_images,
+)
 from labeling.readers.web_archives.warc import read_records
 from labeling.readers.web_archives.wat import read_wat
 from labeling.schemas import SKIPS, table_of
@@ -49,7 +55,7 @@ def read_archive(
     locate
         Finds images that the archives do not hold.
     index
-        The images of all archives; if None, those of this file are read first.
+        The images of all archives; if None, those of this file are found first.
 
     Yields
     ------
@@ -65,8 +71,10 @@ def read_archive(
     InputError
         If the file cannot be opened.
     """
+    read: ReadRecords = read_records
     if index is None:
-        tables = list(read_stored_images(path, name))
+        read = OneReading(lambda status, mime: is_image(status, mime) or _is_page(status, mime))
+        tables = list(read_stored_images(path, name, read))
         yield from ((table, rows) for table, rows in tables if table == "rejects")
         stored = [rows for table, rows in tables if table == "stored"]
         index = index_of(pa.concat_tables([ROWS.empty_table(), *stored]))
@@ -81,7 +89,7 @@ def read_archive(
     if problem:
         rows.reject(f"{name}#", "truncated", problem)
     for archive, its_name in archives:
-        yield from _read_pages(archive, its_name, find, rows)
+        yield from _read_pages(archive, its_name, find, rows, read)
     others: Counter[str] = Counter()
     for ending, number in other_members(path).items():
         others[_kept_kind(ending, others)] += number
@@ -90,13 +98,13 @@ def read_archive(
 
 
 def _read_pages(
-    path: Path, name: str, find: Locate, rows: PageRows
+    path: Path, name: str, find: Locate, rows: PageRows, read: ReadRecords
 ) -> Iterator[tuple[str, pa.Table]]:
     """Add the pages of an archive to the rows, and yield their tables when they are many."""
     broken = {}
     skipped: Counter[str] = Counter()
     is_wat = path.name.lower().endswith(WAT_SUFFIXES)
-    for item in read_wat(path) if is_wat else _pages(path):
+    for item in read_wat(path) if is_wat else _pages(read(path, _is_page)):
         if isinstance(item, Broken):
             broken[item.offset, item.reason] = item.value
         elif isinstance(item, Unused):
@@ -125,9 +133,11 @@ def read_stored(path: Path, offset: int) -> bytes | None:
     return record.body if isinstance(record, Record) and record.offset == offset else None
 
 
-def _pages(path: Path) -> Iterator[tuple[int, Page] | Unused | Broken]:
+def _pages(
+    records: Iterable[Record | Unused | Broken],
+) -> Iterator[tuple[int, Page] | Unused | Broken]:
     """Yield the pages of an archive, and the records that are neither pages nor images."""
-    for record in read_records(path, _is_page):
+    for record in records:
         if isinstance(record, Broken):
             yield record
         elif isinstance(record, Unused):

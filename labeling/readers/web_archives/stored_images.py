@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from labeling.keys.runs import run_begins
 from labeling.keys.urls import Resolver
 from labeling.readers.listing import WAT_SUFFIXES
 from labeling.readers.web_archives.archive_files import archives_in
-from labeling.readers.web_archives.http import Broken, Record
+from labeling.readers.web_archives.http import Broken, Record, Unused, Wanted
 from labeling.readers.web_archives.image_index import (
     ROWS,
     ImageIndex,
@@ -30,13 +30,21 @@ _ORDER = ("key", "is_redirect", "archive", "offset")
 _Row = tuple[bytes, bool, bool, str, int, bytes, int]
 
 
-def read_stored_images(path: Path, name: str) -> Iterator[tuple[str, pa.Table]]:
+ReadRecords = Callable[[Path, Wanted], Iterator[Record | Unused | Broken]]
+"""`labeling.readers.web_archives.warc.read_records`, or another reading of the same."""
+
+
+def read_stored_images(
+    path: Path, name: str, read: ReadRecords = read_records
+) -> Iterator[tuple[str, pa.Table]]:
     """Read the images and redirects of a file.
 
     Parameters
     ----------
     path, name
         As for `labeling.readers.web_archives.archives.read_archive`.
+    read
+        Reads the records.
 
     Yields
     ------
@@ -50,7 +58,7 @@ def read_stored_images(path: Path, name: str) -> Iterator[tuple[str, pa.Table]]:
     for archive, its_name in archives_in(path, name)[0]:
         rows: list[_Row] = []
         rejects, is_shared = [], False
-        for record in read_records(archive, _is_image):
+        for record in read(archive, is_image):
             item = _with_whole_body(record) if isinstance(record, Record) else record
             if isinstance(item, Record):
                 rows += _rows_of(item, its_name)
@@ -91,7 +99,8 @@ def referred_to(rows: pa.Table) -> pa.Table:
     return rows.filter(pc.or_(pc.invert(rows["by_payload"]), is_target))
 
 
-def _is_image(status: int, mime: str) -> bool:
+def is_image(status: int, mime: str) -> bool:
+    """Return whether a response is an image that is found by its URL."""
     return status == 200 and mime.startswith("image/")
 
 
