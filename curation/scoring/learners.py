@@ -46,7 +46,7 @@ def choose_learners(grouped: GroupedTable, judged: Judgements, ridges: list[floa
     `MIN_BOOSTED` judgements or more, and chosen if the log-loss is lower by more than one standard
     error of the paired differences.
     """
-    p = _out_of_fold(grouped, judged, ridges)
+    p = _out_of_fold(grouped, judged.tempered, ridges)
     seen = [grouped.table.fold[judged.row] != k for k in range(N_FOLDS)]
     return [_choose(p[:, k, seen[k]], judged.take(seen[k])) for k in range(N_FOLDS)]
 

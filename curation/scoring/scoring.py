@@ -86,7 +86,8 @@ def score(table: FeatureTable, audits: pa.Table) -> Scores:
     the rates are computed again from its own probabilities of *all* candidates (verdicts where
     known), the probabilities of the image's other candidates join the features, and it is fitted
     again. Gradient boosting may join the last fit (`curation.scoring.learners.choose_learners`).
-    Audits weigh by the inverse of their inclusion probability.
+    Audits weigh by the inverse of their inclusion probability where rates are calibrated, and by
+    its square root where an order is learnt (`curation.intervals.judgements.Judgements.tempered`).
 
     Probabilities of an image are closed: an ancestor's is raised to the largest of its descendants.
     The calibration is fitted on closed ones, and keeps the order.
@@ -123,7 +124,8 @@ def _fit(
 ) -> tuple[list[Choice], list[FoldModel], Floats32]:
     """Return the choice and model of each fold, and their outputs for every candidate."""
     table = grouped.table
-    trains = [judged.take(table.fold[judged.row] != k) for k in range(N_FOLDS)]
+    learnt = judged.tempered
+    trains = [learnt.take(table.fold[learnt.row] != k) for k in range(N_FOLDS)]
     ridges = [choose_ridge(grouped, train) for train in trains]
     choices = choose_learners(grouped, judged, ridges)
     common = common_rows(len(table), judged.row)
