@@ -166,6 +166,8 @@ def read_image(
 ) -> Decoded:
     """Return the image at a location below `data_dir`, if its bytes have the digest of its id.
 
+    It is what `read_jpeg` makes of `image_bytes`.
+
     Parameters
     ----------
     image_id
@@ -182,9 +184,22 @@ def read_image(
     Raises
     ------
     BadImage
-        ``not_local`` for a URL, an absolute path or one with ``..``; ``image_missing`` if the file
-        does not exist or cannot be read; ``content_changed`` if its bytes have another digest; or a
-        reason of `read_jpeg`.
+        For a reason of `image_bytes` or of `read_jpeg`.
+    """
+    return read_jpeg(image_bytes(image_id, location, data_dir, limits), limits)
+
+
+def image_bytes(
+    image_id: str, location: str, data_dir: Path, limits: ImageLimits = DEFAULT_LIMITS
+) -> bytes:
+    """Return the bytes of an image, not decoded. The parameters are those of `read_image`.
+
+    Raises
+    ------
+    BadImage
+        ``not_local`` for a URL that is not of an object store, an absolute path or one with ``..``;
+        ``image_missing`` if the file does not exist or cannot be read; ``too_large``; or
+        ``content_changed`` if its bytes have another digest.
     """
     path = PurePosixPath(location)
     is_web = _SCHEME.match(location) and not is_address(location)
@@ -197,7 +212,7 @@ def read_image(
         raise BadImage("too_large")
     if digest(data) != image_id:
         raise BadImage("content_changed")
-    return read_jpeg(data, limits)
+    return data
 
 
 def _read_bytes(location: str, data_dir: Path, most: int) -> bytes | None:

@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.pairs.pair_keys import find_pairs
-from curation.shards.images import BadImage, ImageLimits, read_image
+from curation.shards.images import BadImage, ImageLimits, image_bytes, read_jpeg
 from curation.shards.tars import Sample
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints, Mask
 from labeling.keys.ids import Halves, to_halves
+from labeling.objects.ahead import in_order
+from labeling.objects.paths import is_remote
 from labeling.taxonomy.taxonomy import Taxonomy
 
 RESTORABLE_REASONS = ("image_missing", "content_changed")
@@ -119,12 +121,22 @@ def _read_all(
     limits: ImageLimits,
     describe: Callable[[int], dict[str, Any]],
 ) -> Iterator[Sample | Reject]:
-    pairs = zip(image_ids.to_pylist(), locations.to_pylist(), strict=True)
-    for number, (image_id, location) in enumerate(pairs):
+    def content(pair: tuple[str, str | None]) -> bytes | BadImage:
+        image_id, location = pair
         try:
             if location is None:
                 raise BadImage("image_missing")
-            image = read_image(image_id, location, data_dir, limits)
+            return image_bytes(image_id, location, data_dir, limits)
+        except BadImage as error:
+            return error
+
+    pairs = [*zip(image_ids.to_pylist(), locations.to_pylist(), strict=True)]
+    contents = in_order(content, pairs, is_remote(data_dir, (name for _, name in pairs if name)))
+    for number, ((image_id, location), data) in enumerate(zip(pairs, contents, strict=True)):
+        try:
+            if isinstance(data, BadImage):
+                raise data
+            image = read_jpeg(data, limits)
         except BadImage as error:
             yield Reject(image_id, location or "", error.reason)
             continue

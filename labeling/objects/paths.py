@@ -6,7 +6,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path, PosixPath
 from typing import IO, Any
 
@@ -127,6 +127,11 @@ def read_part(path: Path, offset: int, n_bytes: int) -> bytes | None:
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(n_bytes)
+
+
+def is_remote(base: Path, names: Iterable[str]) -> bool:
+    """Return whether some of the paths that start from a folder may be objects."""
+    return isinstance(base, ObjectPath) or any(map(is_address, names))
 
 
 def identity(path: Path) -> str:

@@ -7,6 +7,7 @@ import mmap
 import os
 import struct
 import tempfile
+import threading
 import zipfile
 from collections import Counter
 from io import FileIO
@@ -106,13 +107,18 @@ def open_member(path: Path, name: str) -> tuple[FileIO | ObjectFile, int, int]:
     except (KeyError, *_UNREADABLE) as error:
         raise zipfile.BadZipFile(cause(error)) from error
     if info.compress_type != zipfile.ZIP_STORED:
-        unpacked = _unpacked(path, name, _version(path), os.getpid())
+        with _UNPACKING:
+            unpacked = _unpacked(path, name, _version(path), os.getpid())
         n_bytes = os.fstat(unpacked.descriptor).st_size
         return FileIO(os.dup(unpacked.descriptor)), 0, n_bytes
     file = open_raw(path)
     file.seek(info.header_offset + 26)
     n_name, n_extra = struct.unpack("<HH", file.read(4))
     return file, info.header_offset + 30 + n_name + n_extra, info.file_size
+
+
+_UNPACKING = threading.Lock()
+"""Held while a member is unpacked, which several threads that read its images would do each."""
 
 
 class _Unpacked:

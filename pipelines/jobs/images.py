@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.runs.stage import Stage
-from labeling.objects.paths import join, path_of
+from labeling.objects.ahead import in_order
+from labeling.objects.paths import is_remote, join, path_of
 from labeling.readers.image_files import Locator
 from labeling.schemas import IMAGES, REJECTS
 from pipelines.run.config import Config
@@ -24,8 +25,11 @@ def changed_images(config: Config, signals: Stage) -> list[str]:
     """
     base = path_of(config.base)
     images = _of_tables(config, signals.table(IMAGES))
-    sizes = zip(images["location"].to_pylist(), images["n_bytes"].to_pylist(), strict=True)
-    changed = [location for location, n_bytes in sizes if _size(join(base, location)) != n_bytes]
+    locations, before = images["location"].to_pylist(), images["n_bytes"].to_pylist()
+    paths = (join(base, location) for location in locations)
+    sizes = in_order(_size, paths, is_remote(base, locations))
+    compared = zip(locations, before, sizes, strict=True)
+    changed = [location for location, n_bytes, now in compared if now != n_bytes]
     return changed + list(_restored(config, signals.table(REJECTS)))
 
 

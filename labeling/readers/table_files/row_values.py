@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from itertools import filterfalse
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +12,10 @@ import pyarrow.compute as pc
 from labeling.keys import ids
 from labeling.keys.arrays import Mask
 from labeling.keys.missing import is_missing, is_null
+from labeling.objects.ahead import in_order
 from labeling.readers.image_files import LFS_POINTER, POINTER, Located, Locator
 from labeling.readers.table_files.tabular import Batch
 from labeling.schemas import REJECTS
-
-N_REQUESTS = 16
-"""Images that are read from an object store at a time."""
 
 EMPTY = ids.digest(b"")
 """Id of every image of 0 bytes."""
@@ -33,15 +31,12 @@ def texts_of(table: pa.Table, name: str) -> list[str]:
 
 def located_images(table: pa.Table, locator: Locator) -> list[Located | None]:
     """Return the images of some rows; None for one that is missing."""
-
-    def locate(reference: str) -> Located | None:
-        return None if is_null(reference) else locator.locate(reference)
-
     references = texts_of(table, "image")
-    if not locator.reads_objects:
-        return list(map(locate, references))
-    with ThreadPoolExecutor(N_REQUESTS) as pool:
-        return list(pool.map(locate, references))
+    if locator.reads_objects:  # each once, before the rows ask for it
+        distinct = dict.fromkeys(filterfalse(is_null, references))
+        located = dict(zip(distinct, in_order(locator.locate, distinct, True), strict=True))
+        return [located.get(reference) for reference in references]
+    return [None if is_null(reference) else locator.locate(reference) for reference in references]
 
 
 def bad_images(table: pa.Table, located: Sequence[Located | None]) -> dict[str, Mask]:
