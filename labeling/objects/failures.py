@@ -93,7 +93,7 @@ def failure(url: str, error: Exception) -> StoreError:
 def _request(text: str) -> str:
     """Return the request of an error and its outcome, without the body of the answer."""
     first = re.split(r"\n|: <\?xml|: \{", text, maxsplit=1)[0]
-    return " ".join(first.split())[:400]
+    return " ".join(first.rpartition("Error performing ")[2].split())[:400]
 
 
 def endpoint_of_s3() -> str | None:

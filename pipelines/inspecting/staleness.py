@@ -14,7 +14,7 @@ import pyarrow as pa
 from curation.runs.code import code_version
 from curation.runs.sealed import unseal
 from curation.runs.stage import Stage
-from labeling.errors import InputError, StoreError
+from labeling.errors import InputError
 from labeling.objects.paths import ObjectPath
 from pipelines.jobs.images import changed_images
 from pipelines.run.config import Config
@@ -53,6 +53,11 @@ def why_stale(config: Config, stage: Stage) -> list[str]:
 
     For signals and candidates these are all reasons that can be seen without reading much; for
     others changes of the files that the settings name. Missing files are named, and never an error.
+
+    Raises
+    ------
+    StoreError
+        If the object store of an input fails.
     """
     name, made_from = stage.name, stage.manifest["inputs"]
     if name.partition("-")[0] not in NEEDS or is_imported(stage):
@@ -67,7 +72,7 @@ def why_stale(config: Config, stage: Stage) -> list[str]:
             return [*_reasons(stage.manifest, now), *_named("images", images)]
         digests = digests_of(name, config)
         return list(_changed(made_from, {n: d for n, d in digests.items() if n in made_from}))
-    except (InputError, StoreError, OSError, pa.ArrowException) as error:
+    except (InputError, OSError, pa.ArrowException) as error:
         return [" ".join(str(error).split())]
 
 

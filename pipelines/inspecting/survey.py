@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curation.runs.stage import MADE_BY, Stage, current, no_run, stage_names
-from labeling.errors import IntegrityError, WinnowError
+from labeling.errors import IntegrityError, StoreError, WinnowError
 from pipelines.inspecting.staleness import why_stale
+from pipelines.run.progress import notify
 from pipelines.run.saved_config import FILE, load_config
 
 
@@ -106,12 +107,19 @@ def _damages(stage: Stage) -> dict[str, str]:
 
 
 def _own_reasons(run_dir: Path, stages: Mapping[str, Stage]) -> dict[str, list[str]]:
-    """Return by stage the reasons against its output that are not other stages."""
+    """Return by stage the reasons against its output that are not other stages.
+
+    None are returned, and a message is printed, where inputs are in a store that fails.
+    """
     try:
         config = load_config(run_dir)
     except WinnowError:
         return {}
-    return {name: why_stale(config, stage) for name, stage in stages.items()}
+    try:
+        return {name: why_stale(config, stage) for name, stage in stages.items()}
+    except StoreError as error:
+        notify(f"the stages are not compared with the inputs: {' '.join(str(error).split())}")
+        return {}
 
 
 def _stale(

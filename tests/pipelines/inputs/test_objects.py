@@ -17,18 +17,21 @@ import pytest
 import zstandard
 from PIL import Image
 
+from curation.runs.stage import current
 from curation.shards.images import read_image
 from labeling.keys import ids
-from labeling.objects import object_file
+from labeling.objects import client, object_file
 from labeling.objects.paths import path_of
 from pipelines.inputs.splits import input_digests, splits_of
 from pipelines.inspecting.check import check_inputs
 from pipelines.inspecting.plan import plan
+from pipelines.inspecting.status import status
 from pipelines.jobs.label import label
 from pipelines.passes.inputs import ReadInputs
 from pipelines.run.config import Config, read_config, with_overrides
 from pipelines.run.dependencies import taxonomy_files
-from tests.buckets import put, put_folder
+from pipelines.run.saved_config import save_config
+from tests.buckets import put, put_folder, use_server
 from tests.labeling.warcs import Response, arc_head, arc_record, members, record, wacz, zstd_warc
 
 CONFIG = """\
@@ -225,13 +228,30 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_bucket_and_a_folder_are_labelled_alike(shop: Path, bucket: str, tmp_path: Path) -> None:
+def test_a_bucket_and_a_folder_are_labelled_alike(
+    shop: Path,
+    labelled: Path,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     put_folder(shop.parent, f"{bucket}/shop")
     config = read_config(shop, {"base": f"{bucket}/shop"})
-    here = label(read_config(shop), tmp_path / "here")
     there = label(config, tmp_path / "there")
+    here = current(labelled, "candidates")
+    assert here is not None
     assert digests(here.dir) == digests(there.dir)
     assert label(config, tmp_path / "there").dir == there.dir  # reused
+    save_config(config, tmp_path / "there")
+    put(f"{bucket}/shop/images/0.jpg", b"another")
+    assert status(tmp_path / "there").stages[0].stale == ("images have changed: images/0.jpg",)
+    with monkeypatch.context() as patch:
+        use_server(patch, "http://127.0.0.1:9")
+        client._client.cache_clear()
+        assert [stage.state for stage in status(tmp_path / "there").stages] == ["current"] * 2
+    assert "not compared with the inputs: the object store cannot" in capsys.readouterr().err
+    client._client.cache_clear()
     before = input_digests(config, splits_of(config))
     put(f"{bucket}/shop/links.csv", b"src,dst\n")
     after = input_digests(config, splits_of(config))
