@@ -220,7 +220,8 @@ CANDIDATES = TableSchema(
         Field(
             "evidence",
             pa.list_(EVIDENCE_ITEM),
-            "vote of each source, sorted by source",
+            "vote of each source, sorted by source; a page counts in `n_pages` for each distinct"
+            " text of the source that names the label",
         ),
         Field(
             "silent",

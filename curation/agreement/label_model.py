@@ -30,9 +30,6 @@ P_COMMON = 0.1
 N_PRIOR = 200.0
 """Candidates that the priors of each source and each group count for."""
 
-MAX_SHARE = 0.99
-"""Share of votes above which sources are equally common, so that each vote counts for something."""
-
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
@@ -129,61 +126,46 @@ def merge_patterns(parts: Sequence[Patterns]) -> tuple[Patterns, Ints]:
     return Patterns(patterns.voted[first], patterns.silent[first], count), number
 
 
-def vote_scores(patterns: Patterns) -> Floats:
-    """Score each pattern of votes: a third by the label model, two thirds by the share of votes.
+def vote_scores(patterns: Patterns, pattern: Ints, share: Floats) -> Floats:
+    """Score candidates: a third by the label model, two thirds by the share of votes.
 
-    The share is that of the covering sources that vote, weighed by `rarity` and shrunk to 1/2. The
-    model's log-odds are shrunk by the fourth power of their correlation with those of the share: a
-    model that has found another cause than the truth disagrees with the votes, and gets less
-    weight. With fewer than `MIN_VIEWS` sources there is no agreement to learn from, and the share
-    is the score.
+    The model's log-odds are shrunk by the fourth power of their correlation with those of the
+    share: a model that has found another cause than the truth disagrees with the votes, and gets
+    less weight. With fewer than `MIN_VIEWS` sources there is no agreement to learn from, and the
+    share is the score.
+
+    Parameters
+    ----------
+    patterns
+        Of all candidates.
+    pattern
+        ``int64[n]``: number of each candidate's pattern.
+    share
+        ``float64[n]`` in (0, 1): share of the covering sources that vote for each candidate.
 
     Returns
     -------
-    float64[k]
+    float64[n]
         In [0, 1], not a probability; rounded, so that it does not depend on the order in which a
         machine adds.
 
     Examples
     --------
     >>> voted = np.array([[True, True], [True, False], [False, True]])
-    >>> vote_scores(Patterns(voted, ~voted, np.array([3.0, 5.0, 5.0])))
+    >>> patterns, pattern = count_patterns(voted, ~voted)
+    >>> vote_scores(patterns, pattern, np.array([0.75, 0.5, 0.5]))
     array([0.75, 0.5 , 0.5 ])
     """
-    weight = rarity(patterns)
-    for_label, against = patterns.voted @ weight, patterns.silent @ weight
-    share: Floats = (for_label + 1) / (for_label + against + 2)
-    if patterns.voted.shape[1] < MIN_VIEWS or len(share) < 2:
+    if patterns.voted.shape[1] < MIN_VIEWS or len(patterns.count) < 2:
         return share
-    log_odds = fit_label_model(patterns).log_odds(patterns.voted, patterns.silent)
-    shrinkage = max(_correlation(log_odds, logit(share), patterns.count), 0.0) ** 4
+    log_odds = fit_label_model(patterns).log_odds(patterns.voted, patterns.silent)[pattern]
+    shrinkage = max(_correlation(log_odds, logit(share)), 0.0) ** 4
     score: Floats = np.round((2 * share + expit(log_odds * shrinkage)) / 3, 6)
     return score
 
 
-def rarity(patterns: Patterns) -> Floats:
-    """Return the weight of each source's vote, ``float64[n_sources]`` with a mean of 1.
-
-    A vote of a source that votes for nearly all candidates that it covers distinguishes little. If
-    all sources vote for equally many of the right ones, the log-odds by a vote grow with
-    ``-log(share of votes)``. The square root is half-way between that and equal votes, so that a
-    rare source that is wrong does not outweigh the others.
-
-    Examples
-    --------
-    >>> voted = np.array([[True, True], [True, False]])
-    >>> rarity(Patterns(voted, ~voted, np.array([100.0, 900.0]))).round(2)
-    array([0.12, 1.88])
-    """
-    n_votes = patterns.count @ patterns.voted
-    n_covered = n_votes + patterns.count @ patterns.silent
-    weight = np.sqrt(-np.log(np.minimum((n_votes + 1) / (n_covered + 2), MAX_SHARE)))
-    relative: Floats = weight / max(weight.mean(), 1e-9) if len(weight) else weight
-    return relative
-
-
-def _correlation(a: Floats, b: Floats, weight: Floats) -> float:
-    (aa, ab), (_, bb) = np.cov(a, b, aweights=weight)
+def _correlation(a: Floats, b: Floats) -> float:
+    (aa, ab), (_, bb) = np.cov(a, b)
     return float(ab / np.sqrt(aa * bb)) if aa > 0 and bb > 0 else 0.0
 
 

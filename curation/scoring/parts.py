@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from curation.agreement.label_model import count_patterns, merge_patterns, vote_scores
 from curation.pairs.pair_keys import PAIR, image_hash
-from curation.scoring.amount import evidence_amount
+from curation.scoring.cold import evidence_amount, source_statistics, vote_share
 from curation.scoring.features import FeatureTable, features, sources_of
 from curation.scoring.model import Scorer, apply_scorer
 from curation.scoring.scoring import Scores, score
@@ -111,8 +111,8 @@ class Pool:
     pairs
         Table of ``image_id`` and ``label_id``.
     cold
-        ``float64[n]`` in [0, 1]: scores without any audit, to choose what to audit, and for nothing
-        else: the noisy-or of the strengths times the score of the votes
+        ``float64[n]``, at least 0: scores without any audit, to choose what to audit, and for
+        nothing else: the amount of evidence (`curation.scoring.cold`) times the score of the votes
         (`curation.agreement.label_model.vote_scores`). They are not probabilities.
     kind
         ``uint64[n]``: a number for each combination of label level and voting sources. It depends
@@ -127,26 +127,39 @@ class Pool:
 def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
     """Return the candidates with their scores without any audit.
 
-    They are read in parts. The patterns of votes, and of each candidate its pattern, kind and
+    They are read in parts. What the sources usually give is learnt from up to `MAX_FITTED`
+    candidates. The patterns of votes, and of each candidate its pattern, kind, share of votes and
     amount of evidence stay in memory until the label model is fitted on all patterns.
     """
     named = [sources_of(part) for part in parts(["evidence", "silent"])]
     sources = sorted({source for part in named for source in part})
     pairs = pa.concat_tables([CANDIDATES.empty().select(PAIR), *parts(PAIR)])
-    patterns, of_row, amount, kind, n_patterns = [], [], [], [], 0
+    if len(pairs) == 0:
+        return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
+    usual = source_statistics(features(_spread(parts, len(pairs)), taxonomy, sources))
+    patterns, of_row, share, amount, kind, n_patterns = [], [], [], [], [], 0
     for part in parts(CANDIDATES.arrow.names):
         table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
         of_part, pattern = count_patterns(table.voted, table.silent)
         patterns.append(of_part)
         of_row.append(pattern + n_patterns)
-        amount.append(evidence_amount(table))
+        share.append(vote_share(table, usual))
+        amount.append(evidence_amount(table, usual))
         kind.append(_kinds(table))
         n_patterns += len(of_part.count)
-    if len(pairs) == 0:
-        return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
     merged, number = merge_patterns(patterns)
-    cold = np.concatenate(amount) * vote_scores(merged)[number][np.concatenate(of_row)]
-    return Pool(pairs, cold, np.concatenate(kind))
+    votes = vote_scores(merged, number[np.concatenate(of_row)], np.concatenate(share))
+    return Pool(pairs, np.concatenate(amount) * votes, np.concatenate(kind))
+
+
+def _spread(parts: Parts, n: int) -> pa.Table:
+    """Return every k-th of `n` candidates, at most `MAX_FITTED`."""
+    step, start, sample = -(-n // MAX_FITTED), 0, [CANDIDATES.empty()]
+    for part in parts(CANDIDATES.arrow.names):
+        row = np.arange(-start % step, len(part), step)
+        sample.append(part.take(pa.array(row)).cast(CANDIDATES.arrow))
+        start += len(part)
+    return pa.concat_tables(sample)
 
 
 def _kinds(table: FeatureTable) -> npt.NDArray[np.uint64]:

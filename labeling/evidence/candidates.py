@@ -47,8 +47,9 @@ def merge(
     """Merge all evidence of some images into their candidates.
 
     Several rows of a source about an (image, label) are merged: strength is the largest,
-    ``n_pages`` the sum (each mention is a page), ``n_hosts`` the number of distinct hosts of the
-    mentions or the largest number of a row, and ambiguity the smallest.
+    ``n_pages`` the sum (a page counts for each distinct text of the source that names the label),
+    ``n_hosts`` the number of distinct hosts of the mentions or the largest number of a row, and
+    ambiguity the smallest.
 
     Parameters
     ----------
@@ -116,11 +117,12 @@ def _sorted_votes(
     image = run_numbers(halves)
     starts = run_starts(image, key)
     first = order[starts]
-    ones = np.ones(len(mentions), np.int32)
     columns = {
         "strength": _joined("strength", mentions, evidence),
-        "n_pages": np.concatenate([ones, evidence["n_pages"].to_numpy()]),
-        "n_hosts": np.concatenate([ones, evidence["n_hosts"].to_numpy()]),
+        "n_pages": np.concatenate([mentions["n_texts"].to_numpy(), evidence["n_pages"].to_numpy()]),
+        "n_hosts": np.concatenate(
+            [np.ones(len(mentions), np.int32), evidence["n_hosts"].to_numpy()]
+        ),
         "ambiguity": _joined("ambiguity", mentions, evidence),
     }
     votes = _Votes(

@@ -7,6 +7,8 @@ import pyarrow as pa
 
 from labeling.keys import ids
 from labeling.keys.host_numbers import HOST, SOURCE, compact
+from labeling.keys.runs import run_numbers, run_starts
+from labeling.keys.text_hashes import hash_texts
 from labeling.matching.matcher import Matcher
 from labeling.matching.texts import match_texts
 
@@ -18,15 +20,27 @@ MENTIONS = pa.schema(
         ("label", pa.int32()),
         ("source", SOURCE),
         ("name", pa.int32()),
+        ("text", pa.uint64()),
         ("strength", pa.float32()),
         ("ambiguity", pa.int16()),
     ]
 )
 """One label named in one text about one image: ``label`` is the taxonomy's code, ``name`` the
-matcher's number of the name."""
+matcher's number of the name, ``text`` a hash of the text."""
 
-PAGE_MENTIONS = pa.schema([field for field in MENTIONS if field.name != "name"])
-"""One label that one source names about one image on one page."""
+PAGE_MENTIONS = pa.schema(
+    [
+        ("image_id", ids.BINARY),
+        ("page_id", ids.BINARY),
+        ("host", HOST),
+        ("label", pa.int32()),
+        ("source", SOURCE),
+        ("n_texts", pa.int32()),
+        ("strength", pa.float32()),
+        ("ambiguity", pa.int16()),
+    ]
+)
+"""One label that one source names about one image on one page, in so many distinct texts."""
 
 EVIDENCE_ROWS = pa.schema(
     [
@@ -55,6 +69,8 @@ def mentions(signals: pa.Table, matcher: Matcher) -> pa.Table:
     rows = compact(signals.select(["image_id", "page_id", "host", "source"]))
     columns = dict(zip(rows.column_names, rows.take(pa.array(matches.row)).columns, strict=True))
     columns |= {name: getattr(matches, name) for name in ("label", "name", "ambiguity")}
+    named = signals["text"].take(pa.array(matches.row[run_starts(matches.row)]))
+    columns["text"] = hash_texts(named)[run_numbers(matches.row)]
     columns["strength"] = (matches.strength * weight).astype(np.float32)
     return pa.table(columns).select(MENTIONS.names).cast(MENTIONS)
 
@@ -70,6 +86,6 @@ def per_page(mentions: pa.Table) -> pa.Table:
     The strength of a row is the largest of its mentions, the ambiguity the smallest.
     """
     merged = mentions.group_by(["image_id", "page_id", "host", "label", "source"]).aggregate(
-        [("strength", "max"), ("ambiguity", "min")]
+        [("text", "count_distinct"), ("strength", "max"), ("ambiguity", "min")]
     )
     return merged.rename_columns(PAGE_MENTIONS.names).cast(PAGE_MENTIONS)

@@ -26,7 +26,14 @@ from labeling.keys.host_numbers import one_source
 from labeling.keys.runs import combination_numbers, run_numbers
 
 VOTE_PRIOR = 2.0
-"""Votes, half of them for, that are added to every pair."""
+"""Votes that are added to every pair, as many of them for it as in the whole log."""
+
+MAX_PRIOR_SHARE = 0.5
+"""Share of the added votes that are for the pair, at most: where votes for are usual, one of an
+unknown user proves no more than elsewhere."""
+
+SHARE_PRIOR = 20.0
+"""Votes, half of them for, that are added to the log."""
 
 CLICK_PRIOR = 2.0
 """Clicks, as many as expected, that are added to every pair."""
@@ -66,7 +73,12 @@ VOTERS = pa.schema(
 """Users with votes in the sample, sorted; see `labeling.feedback.voter_reliability.Reliability`."""
 
 LIMITS = pa.schema(
-    [("unproven", pa.float64()), ("of_pair", pa.float64()), ("drops_early", pa.bool_())]
+    [
+        ("unproven", pa.float64()),
+        ("of_pair", pa.float64()),
+        ("drops_early", pa.bool_()),
+        ("share_up", pa.float64()),
+    ]
 )
 RATES = pa.schema([("rate", pa.float64())])
 TABLES = ("rates", "voters", "bursts", "limits")
@@ -92,6 +104,8 @@ class FeedbackModel(NamedTuple):
         Cap on the votes on a pair in an hour.
     drops_early
         Whether interactions before the first impression of an image are dropped.
+    share_up
+        Share of the votes that are for their pair.
     """
 
     rates: Floats
@@ -100,18 +114,19 @@ class FeedbackModel(NamedTuple):
     unproven: float
     of_pair: float
     drops_early: bool
+    share_up: float
 
 
 def neutral_model() -> FeedbackModel:
     """Return the model of an unknown log, in which all users weigh the same."""
     rates = np.full(click_model.MAX_POSITION + 1, 0.1)
     no_voters, no_bursts = VOTERS.empty_table(), bursts.BURSTS.empty_table()
-    return FeedbackModel(rates, no_voters, no_bursts, np.inf, np.inf, False)
+    return FeedbackModel(rates, no_voters, no_bursts, np.inf, np.inf, False, 0.5)
 
 
 def to_tables(model: FeedbackModel) -> dict[str, pa.Table]:
     """Return a model as `TABLES`, to be stored in files."""
-    limits = pa.table([[model.unproven], [model.of_pair], [model.drops_early]], schema=LIMITS)
+    limits = pa.table([[getattr(model, name)] for name in LIMITS.names], schema=LIMITS)
     rates = pa.table([model.rates], schema=RATES)
     return dict(zip(TABLES, (rates, model.voters, model.bursts, limits), strict=True))
 
@@ -192,6 +207,7 @@ def fit(
         _unproven_limit(coded, fitted),
         np.inf if bursts.is_short(*span) else _pair_limit(coded),
         drops_early,
+        _share_up(coded, fitted),
     )
 
 
@@ -218,8 +234,9 @@ def _coded_votes(
 def evidence(interactions: pa.Table, model: FeedbackModel) -> pa.Table:
     """Combine the interactions with each (image, label) into the sources ``vote`` and ``click``.
 
-    The strength of ``vote`` is the shrunken share of votes for (flags count against); that of
-    ``click`` is c / (c + e), from c clicks and e expected ones, shrunk towards one half.
+    The strength of ``vote`` is the share of votes for (flags count against), shrunk towards that of
+    the whole log, or one half if that is less; that of ``click`` is c / (c + e), from c clicks and
+    e expected ones, shrunk towards one half.
 
     Parameters
     ----------
@@ -242,13 +259,19 @@ def evidence(interactions: pa.Table, model: FeedbackModel) -> pa.Table:
     votes, rest = rows.filter(pa.array(is_vote)), rows.filter(pa.array(~is_vote))
     vote_weight = _vote_weights(votes, weight[is_vote], model)
     up = _mask(pc.equal(votes["kind"], "up"))
+    prior_up = VOTE_PRIOR * min(model.share_up, MAX_PRIOR_SHARE)
     voted = _sum_pairs(
-        votes, (vote_weight * up, vote_weight * ~up, vote_weight), "vote", VOTE_PRIOR / 2
+        votes,
+        (vote_weight * up, vote_weight * ~up, vote_weight),
+        "vote",
+        (prior_up, VOTE_PRIOR - prior_up),
     )
     weight = weight[~is_vote]
     clicked = _mask(pc.equal(rest["kind"], "click"))
     expected = weight * ~clicked * model.rates[_positions(rest)]
-    clicks = _sum_pairs(rest, (weight * clicked, expected, weight), "click", CLICK_PRIOR)
+    clicks = _sum_pairs(
+        rest, (weight * clicked, expected, weight), "click", (CLICK_PRIOR, CLICK_PRIOR)
+    )
     return pa.concat_tables([voted, clicks])
 
 
@@ -298,6 +321,13 @@ def _unproven_limit(votes: Votes, fitted: Reliability) -> float:
     return max(1.0, round(2 * UNPROVEN_FACTOR * usual) / 2)
 
 
+def _share_up(votes: Votes, fitted: Reliability) -> float:
+    """Return the share of votes for, each with the weight of its user."""
+    share = group_shares(votes.pair, votes.up, fitted.group[votes.user])
+    weight = votes.weight * fitted.weight[votes.user] * share
+    return float((weight @ votes.up + SHARE_PRIOR / 2) / (weight.sum() + SHARE_PRIOR))
+
+
 def _pair_limit(votes: Votes) -> float:
     hour = combination_numbers(votes.pair, votes.time // bursts.WINDOW)
     total = np.bincount(hour, votes.weight)
@@ -305,12 +335,15 @@ def _pair_limit(votes: Votes) -> float:
 
 
 def _sum_pairs(
-    interactions: pa.Table, weights: tuple[Floats, Floats, Floats], source: str, prior: float
+    interactions: pa.Table,
+    weights: tuple[Floats, Floats, Floats],
+    source: str,
+    prior: tuple[float, float],
 ) -> pa.Table:
     """Return `EVIDENCE_ROWS` of one source, sorted by pair as `interactions` are.
 
-    `weights` are those for the label, those against it, and those that count users; `prior` is
-    added for and against.
+    `weights` are those for the label, those against it, and those that count users; the two of
+    `prior` are added for and against.
     """
     columns = dict(zip("abn", weights, strict=True))
     counts = columns["a"] + columns["b"] > 0
@@ -324,7 +357,7 @@ def _sum_pairs(
         "image_id": sums["image_id"],
         "label": sums["label"],
         "source": one_source(source, len(sums)),
-        "strength": (a + prior) / (a + b + 2 * prior),
+        "strength": (a + prior[0]) / (a + b + sum(prior)),
         "n_pages": np.maximum(np.rint(n_users), 1),
         "n_hosts": np.ones(len(sums)),
         "ambiguity": sums["ambiguity_min"],

@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from labeling.keys import ids
 from labeling.keys.hashing import GOLDEN, Hashes, scramble
 from labeling.keys.runs import run_begins, run_sizes, run_starts
+from labeling.keys.text_hashes import hash_texts
 
 MIN_PAGES = 5
 MIN_SHARE = 0.3
@@ -156,9 +157,8 @@ def _occurrences(things: Hashes, rows: pa.Table) -> pa.Table:
 
 
 def _hash_texts(signals: pa.Table) -> Hashes:
-    texts = pc.utf8_lower(pc.utf8_trim_whitespace(signals["text"]))
-    hashes = np.asarray(pd.util.hash_array(texts.to_numpy(), categorize=False), np.uint64)
-    return _combine(_combine(_hash_names(signals["host"]), _hash_names(signals["source"])), hashes)
+    site = _combine(_hash_names(signals["host"]), _hash_names(signals["source"]))
+    return _combine(site, hash_texts(signals["text"]))
 
 
 def _hash_images(rows: pa.Table) -> Hashes:

@@ -193,6 +193,7 @@ def draw(seed: int, n_rows: int, n_images: int, edges: np.ndarray) -> pa.Table:
         "host": mixed(rng.integers(0, max(1, n_images // 30), n_rows, np.uint64)).view(np.int64),
         "label": np.searchsorted(edges, rng.random(n_rows)).clip(0, N_LABELS - 1).astype(np.int32),
         "source": pa.DictionaryArray.from_arrays(pa.array(source), list(SOURCES)),
+        "n_texts": np.ones(n_rows, np.int32),
         "strength": (rng.integers(1, 1_001, n_rows) / 1_000).astype(np.float32),
         "ambiguity": np.minimum(rng.geometric(0.8, n_rows), 9).astype(np.int16),
     }

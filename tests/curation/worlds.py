@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.agreement.label_model import count_patterns, vote_scores
-from curation.scoring.amount import evidence_amount
+from curation.scoring.cold import evidence_amount, source_statistics, vote_share
 from curation.scoring.features import FeatureTable
 from labeling.keys.ids import digest
 from labeling.schemas import CANDIDATES, TRUTH
@@ -87,7 +87,9 @@ def make_world(n_images: int = 6000, seed: int = 0) -> World:
 def cold_scores(table: FeatureTable) -> np.ndarray:
     """Return the scores without audits of all candidates together: see `Pool.cold`."""
     patterns, pattern = count_patterns(table.voted, table.silent)
-    return evidence_amount(table) * vote_scores(patterns)[pattern]
+    usual = source_statistics(table)
+    votes = vote_scores(patterns, pattern, vote_share(table, usual))
+    return evidence_amount(table, usual) * votes
 
 
 def _draw_images(taxonomy, n_images, rng):

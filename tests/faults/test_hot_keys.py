@@ -147,10 +147,10 @@ def test_a_page_with_very_many_images_votes_for_some_of_them(
     images = sorted(digest(str(n)) for n in range(300))
     shown = {"image_id": images, "page_id": [HOT] * 300, "host": [1] * 300}
     named = {**shown, "label": [3] * 300, "source": ["alt"] * 300}
-    named |= {"name": [3] * 300, "strength": [1.0] * 300}
+    named |= {"n_texts": [1] * 300, "strength": [1.0] * 300}
     tables = {
         "placements": pa.table(shown, schema=COMPACT_PLACEMENTS),
-        "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.MENTIONS),
+        "mentions": pa.table({**named, "ambiguity": [1] * 300}, schema=evidence.PAGE_MENTIONS),
     }
     results = LINKS_PASS.reduce(tables)
     assert results["evidence"]["image_id"].to_pylist() == images[:10]

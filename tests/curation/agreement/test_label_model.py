@@ -12,7 +12,6 @@ from curation.agreement.label_model import (
     count_patterns,
     fit_label_model,
     merge_patterns,
-    rarity,
     vote_scores,
 )
 from curation.agreement.source_dependence import log_odds_ratios, partitions
@@ -51,7 +50,8 @@ def test_a_group_that_follows_the_page_is_found_and_outranked():
     assert model.groups == ((0, 1, 2, 3, 4, 5), (6,), (7,), (8,))
     by_share = at_a_third(vote_share(voted, silent), right)
     assert at_a_third(model.log_odds(voted, silent), right) > by_share + 0.15
-    assert at_a_third(vote_scores(patterns)[pattern], right) > by_share + 0.02
+    scores = vote_scores(patterns, pattern, vote_share(voted, silent))
+    assert at_a_third(scores, right) > by_share + 0.02
 
 
 def test_independent_sources_stay_alone_and_are_weighed_by_their_skill():
@@ -59,7 +59,8 @@ def test_independent_sources_stay_alone_and_are_weighed_by_their_skill():
     patterns, pattern = count_patterns(voted, silent)
     assert all(len(group) == 1 for group in fit_label_model(patterns).groups)
     by_share = roc_auc_score(right, vote_share(voted, silent))
-    assert roc_auc_score(right, vote_scores(patterns)[pattern]) > by_share + 0.01
+    scores = vote_scores(patterns, pattern, vote_share(voted, silent))
+    assert roc_auc_score(right, scores) > by_share + 0.01
 
 
 def test_the_pairs_that_nobody_names_are_counted_for():
@@ -83,30 +84,8 @@ def test_two_sources_count_as_votes():
     voted = np.array([[True, True], [True, False], [False, True], [True, False], [False, True]])
     silent = np.array([[False, False], [False, True], [True, False], [False] * 2, [False] * 2])
     patterns, pattern = count_patterns(voted, silent)
-    believed = vote_scores(patterns)[pattern]
-    np.testing.assert_allclose(believed, [3 / 4, 1 / 2, 1 / 2, 2 / 3, 2 / 3])
-
-
-def test_a_vote_of_a_source_that_names_nearly_everything_counts_less():
-    voted, silent, right = draw(n_on_page=0, n_alone=2)
-    everywhere = np.random.default_rng(1).random(len(right)) < 0.97
-    voted, silent = np.column_stack([voted, everywhere]), np.column_stack([silent, ~everywhere])
-    patterns, pattern = count_patterns(voted, silent)
-    weight = rarity(patterns)
-    assert weight.mean() == pytest.approx(1)
-    assert 0 < weight[2] < weight[:2].min() / 2
-    score, of_rest = vote_scores(patterns)[pattern], voted[:, 1] & silent[:, [0, 2]].any(axis=1)
-    rare, common = (of_rest & voted[:, s] & silent[:, 2 - s] for s in (0, 2))
-    assert score[rare].min() > score[common].max()
-
-
-def test_a_rare_source_that_votes_at_random_does_not_outweigh_the_others():
-    voted, silent, right = draw(n_on_page=0, n_alone=6)
-    stray = np.random.default_rng(1).random(len(right)) < 0.02
-    voted, silent = np.column_stack([voted, stray]), np.column_stack([silent, ~stray])
-    patterns, pattern = count_patterns(voted, silent)
-    by_share = at_a_third(vote_share(voted, silent), right)
-    assert at_a_third(vote_scores(patterns)[pattern], right) > by_share
+    share = vote_share(voted, silent)
+    np.testing.assert_array_equal(vote_scores(patterns, pattern, share), share)
 
 
 votes = st.lists(
@@ -127,15 +106,16 @@ def test_parts_of_the_candidates_add_up(rows, cut):
     np.testing.assert_array_equal(merged.count, whole.count)
     moved = np.concatenate([parts[0][1], parts[1][1] + len(parts[0][0].count)])
     np.testing.assert_array_equal(index[moved], pattern)
-    assert np.isfinite(vote_scores(merged)).all()
+    assert np.isfinite(vote_scores(merged, index[moved], vote_share(voted, silent))).all()
 
 
 def test_many_patterns_are_fitted_on_a_sample(monkeypatch):
     voted, silent, right = draw(n_on_page=0, n_alone=6)
     patterns, pattern = count_patterns(voted, silent)
-    by_all = roc_auc_score(right, vote_scores(patterns)[pattern])
+    share = vote_share(voted, silent)
+    by_all = roc_auc_score(right, vote_scores(patterns, pattern, share))
     monkeypatch.setattr("curation.agreement.label_model.MAX_PATTERNS", len(patterns.count) // 4)
-    assert roc_auc_score(right, vote_scores(patterns)[pattern]) > by_all - 0.01
+    assert roc_auc_score(right, vote_scores(patterns, pattern, share)) > by_all - 0.01
 
 
 def test_odds_ratios_are_not_distorted_by_what_is_never_seen():

@@ -23,9 +23,11 @@ TAXONOMY = build_taxonomy([Label(x, (), (), None, n) for n, x in enumerate("abc"
 IMAGES = [bytes([0] * 8 + [n] * 8) for n in range(2)] + [bytes([n] * 16) for n in (3, 255)]
 
 
-def mention(image: int, label: int, source: str, host: int, strength: float) -> Row:
+def mention(
+    image: int, label: int, source: str, host: int, strength: float, n_texts: int = 1
+) -> Row:
     row = {"image_id": IMAGES[image], "label": label, "source": source, "strength": strength}
-    return row | {"host": host, "ambiguity": 1 + host}
+    return row | {"host": host, "ambiguity": 1 + host, "n_texts": n_texts}
 
 
 def counted(image: int, label: int, source: str, n_pages: int, n_hosts: int) -> Row:
@@ -71,7 +73,7 @@ def plain_item(source: str, rows: list[Row]) -> Row:
     return {
         "source": source,
         "strength": max(row["strength"] for row in rows),
-        "n_pages": sum(row.get("n_pages", 1) for row in rows),
+        "n_pages": sum(row.get("n_pages", row.get("n_texts", 0)) for row in rows),
         "n_hosts": max([len(hosts)] + [row.get("n_hosts", 1) for row in rows]),
     }
 
@@ -80,7 +82,7 @@ def test_sources_of_a_pair_are_united_and_silent_ones_are_listed() -> None:
     mentions = [
         mention(0, 0, "alt", 0, 0.5),
         mention(0, 0, "alt", 1, 0.9),
-        mention(0, 0, "alt", 1, 0.4),
+        mention(0, 0, "alt", 1, 0.4, n_texts=3),
         mention(0, 0, "caption", 0, 1.0),
         mention(0, 2, "alt", 2, 1.0),
     ]
@@ -91,7 +93,7 @@ def test_sources_of_a_pair_are_united_and_silent_ones_are_listed() -> None:
     assert (first["label_id"], second["label_id"]) == ("a", "c")
     assert [e["source"] for e in first["evidence"]] == ["alt", "caption"]
     alt = first["evidence"][0]
-    assert (round(alt["strength"], 3), alt["n_pages"], alt["n_hosts"]) == (0.9, 3, 2)
+    assert (round(alt["strength"], 3), alt["n_pages"], alt["n_hosts"]) == (0.9, 5, 2)
     assert first["silent"] == ["title"]
     assert second["silent"] == ["caption", "title"]
     assert (first["ambiguity"], second["ambiguity"]) == (1, 3)
@@ -120,7 +122,13 @@ def test_no_evidence_makes_no_candidates() -> None:
 IMAGE, LABEL = st.integers(0, 3), st.integers(0, 2)
 SOURCE = st.sampled_from(["alt", "caption", "title", "é"])
 MENTION = st.builds(
-    mention, IMAGE, LABEL, SOURCE, st.integers(0, 2), st.sampled_from([0.25, 0.5, 1.0])
+    mention,
+    IMAGE,
+    LABEL,
+    SOURCE,
+    st.integers(0, 2),
+    st.sampled_from([0.25, 0.5, 1.0]),
+    st.integers(1, 3),
 )
 COUNT = st.builds(counted, IMAGE, LABEL, SOURCE | st.just("vote"), st.integers(1, 4), st.just(2))
 COVERED = st.builds(lambda i, s: {"image_id": IMAGES[i], "source": s}, IMAGE, SOURCE | st.just("z"))

@@ -34,13 +34,20 @@ def test_mentions_carry_the_weight_of_their_signal() -> None:
 
 
 def test_a_label_that_a_source_repeats_on_a_page_counts_once() -> None:
-    texts = [("alt", "aa", 0.5), ("alt", "aa", 0.75), ("alt", "bb", 1.0), ("title", "aa", 0.25)]
+    texts = [("alt", "aa", 0.5), ("alt", "Aa ", 0.75), ("alt", "bb", 1.0), ("title", "aa", 0.25)]
     mentions = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
     once = evidence.per_page(mentions)
     assert once.schema == evidence.PAGE_MENTIONS
-    rows = {(r["label"], r["source"]): r["strength"] for r in once.to_pylist()}
-    assert rows == {(0, "alt"): 0.75, (1, "alt"): 1.0, (0, "title"): 0.25}
+    rows = {(r["label"], r["source"]): (r["strength"], r["n_texts"]) for r in once.to_pylist()}
+    assert rows == {(0, "alt"): (0.75, 1), (1, "alt"): (1.0, 1), (0, "title"): (0.25, 1)}
     assert len(evidence.per_page(evidence.MENTIONS.empty_table())) == 0
+
+
+def test_distinct_texts_of_a_source_on_a_page_are_counted() -> None:
+    texts = [("alt", "aa", 1.0), ("alt", "aa bb", 1.0), ("alt", "aa", 0.5), ("alt", "old aa", 1.0)]
+    mentions = evidence.mentions(signals(*texts), compile_matcher(TAXONOMY))
+    n_texts = {row["label"]: row["n_texts"] for row in evidence.per_page(mentions).to_pylist()}
+    assert n_texts == {0: 3, 1: 1}
 
 
 def test_images_are_covered_by_the_sources_that_gave_them_a_text() -> None:

@@ -63,6 +63,24 @@ def test_votes_are_shrunk_and_flags_count_against() -> None:
     assert n_users == 5
 
 
+def test_votes_are_shrunk_towards_the_usual_share_of_votes_for() -> None:
+    rare, usual = (
+        brigades.fit(
+            interactions_of(
+                [event(n, image=f"i{n // 4}", kind=kinds[n % 20 == 0]) for n in range(400)]
+            )
+        )
+        for kinds in (("down", "up"), ("up", "down"))
+    )
+    assert rare.share_up == pytest.approx((20 + 10) / (400 + 20), abs=0.02)
+    assert usual.share_up > 0.9
+    of_rare, of_usual = (
+        evidence_of([event(500)], model).popitem()[1][0] for model in (rare, usual)
+    )
+    assert of_rare == pytest.approx((1 + 2 * rare.share_up) / 3)
+    assert of_usual == pytest.approx(2 / 3)  # an unknown user proves no more than elsewhere
+
+
 def test_replays_and_repetitions_count_once() -> None:
     once = evidence_of([event(1)])
     replayed = evidence_of([event(1)] * 50)
