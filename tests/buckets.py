@@ -57,6 +57,13 @@ def put(url: str, content: bytes) -> None:
     _client(os.environ["AWS_ENDPOINT_URL"]).put_object(Bucket=bucket, Key=key, Body=content)
 
 
+def names_of(url: str) -> list[str]:
+    """Return the keys of all objects below an address."""
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    listed = _client(os.environ["AWS_ENDPOINT_URL"]).list_objects_v2(Bucket=bucket, Prefix=key)
+    return [entry["Key"] for entry in listed.get("Contents", ())]
+
+
 def put_folder(folder: Path, url: str) -> None:
     """Write all files below a folder, with their paths from it."""
     for file in folder.rglob("*"):

@@ -10,9 +10,10 @@ import functools
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from labeling.errors import ConfigError, StoreError
 from labeling.objects.failures import endpoint_of_s3, failure, is_refused, reporting
@@ -128,12 +129,29 @@ def is_folder(url: str) -> bool:
         return any(meta["path"] != _key(url) for meta in next(iter(batches), ()))
 
 
-def names_in(url: str) -> list[str]:
-    """Return the names of the objects and folders directly in a folder, sorted."""
+def names_in(url: str, with_folders: bool = True) -> list[str]:
+    """Return the names of the objects directly in a folder, and of the folders in it, sorted."""
     with reporting(url):
         listed = _store(url).list_with_delimiter(_key(url))
-    paths = {*listed["common_prefixes"], *(meta["path"] for meta in listed["objects"])}
+    paths = {meta["path"] for meta in listed["objects"]}
+    paths.update(listed["common_prefixes"] if with_folders else ())
     return sorted(path.rstrip("/").rpartition("/")[2] for path in paths - {_key(url)})
+
+
+def write_object(url: str, content: IO[bytes]) -> None:
+    """Write an object from an open file, in the place of any other."""
+    with reporting(url):
+        _store(url).put(_key(url), content)
+
+
+def remove_objects(url: str) -> None:
+    """Remove an object and all below its address, as far as they are there."""
+    with reporting(url):
+        store = _store(url)
+        for batch in store.list(_key(url)):
+            store.delete([meta["path"] for meta in batch])
+        with suppress(FileNotFoundError):  # an error of Google's and Azure's
+            store.delete(_key(url))
 
 
 def _facts(meta: Any) -> Facts:

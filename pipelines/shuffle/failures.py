@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from curation.runs.durable import FULL
 from labeling import errors
-from labeling.errors import InputError, WinnowError
+from labeling.errors import InputError, StoreError, WinnowError
 from labeling.secrets import masked
 from pipelines.shuffle import storage
 from pipelines.shuffle.markers import bytes_needed, read_json, write_json
@@ -56,7 +56,7 @@ def write_error(work_dir: str, name: str, error: Exception) -> None:
     path = storage.join(work_dir, "errors", f"{name}.json")
     try:
         write_json(path, content, storage.join(work_dir, "partial"))
-    except OSError:
+    except (OSError, StoreError):
         raise error from None
 
 

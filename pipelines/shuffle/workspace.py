@@ -179,7 +179,7 @@ class Workspace:
         """Copy a file of this machine into the scratch of every worker."""
         to = self.scratch / name / path.name
         to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, to)
+        to.write_bytes(path.read_bytes())
         self._copies.append((self._send(to, name), str(to)))
         return to
 

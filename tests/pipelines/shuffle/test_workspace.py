@@ -17,7 +17,7 @@ from pipelines.run.config import Config, read_config
 from pipelines.shuffle import storage
 from pipelines.shuffle.engine import Split
 from pipelines.shuffle.workspace import Workspace
-from tests.pipelines import stores
+from tests.buckets import names_of
 
 
 def files_of(run_dir: Path) -> dict[str, str]:
@@ -30,48 +30,43 @@ def files_of(run_dir: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of the store; temporary files are kept apart from other runs'."""
-    folder, temporary = tmp_path / "shelf", tmp_path / "tmp"
-    folder.mkdir()
-    temporary.mkdir()
-    monkeypatch.setenv(stores.ROOT, str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    return folder
+def shared(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a folder of objects; temporary files are kept apart from other runs'."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return f"{bucket}/work"
 
 
 def settings(shop: Path, work_dir: str) -> Config:
     return read_config(shop, [f'label.work_dir="{work_dir}"'])
 
 
-def compare(
-    shop: Path, tmp_path: Path, shelf: Path, work_dir: str, options: Sequence[str] = ()
-) -> None:
+def compare(shop: Path, tmp_path: Path, work_dir: str, options: Sequence[str] = ()) -> None:
     label(read_config(shop), tmp_path / "plain")
     label(settings(shop, work_dir), tmp_path / "shared", options)
     assert files_of(tmp_path / "shared") == files_of(tmp_path / "plain")
-    assert not any(path.is_file() for path in shelf.rglob("*"))
     assert not any((tmp_path / "tmp").glob("winnow-*"))
 
 
 @pytest.mark.engine
-def test_another_disk_may_be_between_the_passes(shop: Path, tmp_path: Path, shelf: Path) -> None:
-    compare(shop, tmp_path, shelf, str(shelf))
+@pytest.mark.usefixtures("shared")
+def test_another_disk_may_be_between_the_passes(shop: Path, tmp_path: Path) -> None:
+    compare(shop, tmp_path, str(tmp_path / "disk"))
+    assert not any(path.is_file() for path in (tmp_path / "disk").rglob("*"))
 
 
 @pytest.mark.engine
 def test_workers_of_dask_share_an_object_store(
-    shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Path, tmp_path: Path, shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
-    dask = pytest.importorskip("dask")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    with dask.config.set({"distributed.worker.preload": [stores.__name__]}):
-        compare(shop, tmp_path, shelf, "shelf://bucket/work", ["--runner=dask"])
+    compare(shop, tmp_path, shared, ["--runner=dask"])
+    assert names_of(shared) == []
 
 
 def test_an_interrupted_run_in_an_object_store_resumes(
-    shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Path, tmp_path: Path, shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
     send = storage.send
@@ -82,24 +77,25 @@ def test_an_interrupted_run_in_an_object_store_resumes(
         sent.append(path)
         send(file, path, partial_dir)
 
-    config = settings(shop, "shelf://bucket/work")
+    config = settings(shop, shared)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(storage, "send", failing)
         label(config, tmp_path / "shared")
-    assert any(shelf.iterdir())
+    assert names_of(shared)
     with monkeypatch.context() as patch:
         again: list[str] = []
         patch.setattr(storage, "send", lambda f, path, to: (again.append(path), send(f, path, to)))
-        compare(shop, tmp_path, shelf, "shelf://bucket/work")
+        compare(shop, tmp_path, shared)
     assert not {path for path in sent if "/given/" in path} & set(again)
+    assert names_of(shared) == []
 
 
 def read_text(split: Split) -> Iterator[tuple[str, pa.Table]]:
     yield "text", pa.table({"text": [Path(path).read_text() for path in split.arguments]})
 
 
-def test_workers_that_see_no_disk_of_ours_get_what_they_open(tmp_path: Path, shelf: Path) -> None:
-    workspace = Workspace(tmp_path / "out", tmp_path / "scratch", "shelf://bucket/work")
+def test_workers_that_see_no_disk_of_ours_get_what_they_open(tmp_path: Path, shared: str) -> None:
+    workspace = Workspace(tmp_path / "out", tmp_path / "scratch", shared)
     labels = tmp_path / "labels.jsonl"
     labels.write_text("labels")
     files = workspace.taxonomy(TaxonomyFiles(labels))
@@ -119,7 +115,7 @@ def test_workers_that_see_no_disk_of_ours_get_what_they_open(tmp_path: Path, she
 
 
 def test_a_file_that_changed_on_the_way_is_noticed(
-    shop: Path, tmp_path: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Path, tmp_path: Path, shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch = storage.fetch
 
@@ -128,9 +124,9 @@ def test_a_file_that_changed_on_the_way_is_noticed(
 
     monkeypatch.setattr(storage, "fetch", bent)
     with pytest.raises(IntegrityError, match="differs from what was written"):
-        label(settings(shop, "shelf://bucket/work"), tmp_path / "run")
+        label(settings(shop, shared), tmp_path / "run")
 
 
-def test_a_store_that_beam_does_not_know_is_refused(shop: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no file system for nowhere"):
+def test_a_store_that_is_not_known_is_refused(shop: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="in no store that is known"):
         label(settings(shop, "nowhere://bucket/work"), tmp_path / "run")
