@@ -1,7 +1,8 @@
-"""Requests to object stores at the same time, since each waits for the network."""
+"""Requests to object stores in threads: several at a time, and so that Ctrl-C ends the wait."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,13 +39,33 @@ def in_order(
         yield from map(function, items)
         return
     waiting: deque[Future[_Result]] = deque()
-    with ThreadPoolExecutor(N_REQUESTS) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) == N_REQUESTS:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool = ThreadPoolExecutor(N_REQUESTS)
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) == N_REQUESTS:
                 yield waiting.popleft().result()
-        finally:  # an error of one, or an interrupt, does not wait for those after it
-            pool.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # an error of one, or an interrupt, does not wait for those after it
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def interruptible(call: Callable[[], _Result]) -> _Result:
+    """Return the result of a call, for which the main thread waits so that Ctrl-C ends the wait.
+
+    Without, the interrupt would be seen after the last retry of a request, minutes later.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    result: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(call())
+        except BaseException as error:
+            result.set_exception(error)
+
+    # A thread of a pool would be joined when Python ends.
+    threading.Thread(target=run, daemon=True).start()
+    return result.result()

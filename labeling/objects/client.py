@@ -9,19 +9,24 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from importlib.util import find_spec
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from labeling.errors import ConfigError, StoreError
+from labeling.objects.ahead import interruptible
 from labeling.objects.failures import endpoint_of_s3, failure, is_refused, reporting
 from labeling.secrets import masked
 
 if TYPE_CHECKING:
     from obstore import GetOptions
     from obstore.store import AzureStore, GCSStore, S3Store
+
+    _Store: TypeAlias = AzureStore | GCSStore | S3Store
+
+_Result = TypeVar("_Result")
 
 _URL = re.compile(r"(s3|gs|az)://")
 
@@ -70,8 +75,7 @@ def facts_of(url: str) -> Facts:
     StoreError
         If the store fails.
     """
-    with reporting(url):
-        return _facts(_store(url).head(_key(url)))
+    return _request(url, lambda store, key: _facts(store.head(key)))
 
 
 def read_range(url: str, start: int, stop: int, version: str | None) -> tuple[bytes, Facts]:
@@ -96,14 +100,17 @@ def read_range(url: str, start: int, stop: int, version: str | None) -> tuple[by
     options: GetOptions = {"range": (start, stop)}
     if version:
         options["if_match"] = version
-    with reporting(url):
+
+    def get(store: _Store, key: str) -> tuple[bytes, Facts]:
         try:
-            result = _store(url).get(_key(url), options=options)
+            result = store.get(key, options=options)
             return bytes(result.bytes()), _facts(result.meta)
         except Exception as error:
             if "416 Range Not Satisfiable" not in str(error):
                 raise
-    return b"", facts_of(url)
+        return b"", _facts(store.head(key))
+
+    return _request(url, get)
 
 
 def list_objects(url: str) -> Iterator[tuple[str, Facts]]:
@@ -111,10 +118,11 @@ def list_objects(url: str) -> Iterator[tuple[str, Facts]]:
 
     Empty objects with the name of a folder, which consoles make, are left out.
     """
-    with reporting(url):
-        listed = [
-            (meta["path"], _facts(meta)) for batch in _store(url).list(_key(url)) for meta in batch
-        ]
+
+    def listed_below(store: _Store, key: str) -> list[tuple[str, Facts]]:
+        return [(meta["path"], _facts(meta)) for batch in store.list(key) for meta in batch]
+
+    listed = _request(url, listed_below)
     folders = {key[: sign.start()] for key, _ in listed for sign in re.finditer("/", key)}
     folders.add(_key(url))
     for key, facts in sorted(listed):
@@ -124,15 +132,17 @@ def list_objects(url: str) -> Iterator[tuple[str, Facts]]:
 
 def is_folder(url: str) -> bool:
     """Return whether there is an object below an address."""
-    with reporting(url):
-        batches = _store(url).list(_key(url), chunk_size=2)
-        return any(meta["path"] != _key(url) for meta in next(iter(batches), ()))
+
+    def has_more(store: _Store, key: str) -> bool:
+        batch = next(iter(store.list(key, chunk_size=2)), ())
+        return any(meta["path"] != key for meta in batch)
+
+    return _request(url, has_more)
 
 
 def names_in(url: str, with_folders: bool = True) -> list[str]:
     """Return the names of the objects directly in a folder, and of the folders in it, sorted."""
-    with reporting(url):
-        listed = _store(url).list_with_delimiter(_key(url))
+    listed = _request(url, lambda store, key: store.list_with_delimiter(key))
     paths = {meta["path"] for meta in listed["objects"]}
     paths.update(listed["common_prefixes"] if with_folders else ())
     return sorted(path.rstrip("/").rpartition("/")[2] for path in paths - {_key(url)})
@@ -140,18 +150,26 @@ def names_in(url: str, with_folders: bool = True) -> list[str]:
 
 def write_object(url: str, content: IO[bytes]) -> None:
     """Write an object from an open file, in the place of any other."""
-    with reporting(url):
-        _store(url).put(_key(url), content)
+    _request(url, lambda store, key: store.put(key, content))
 
 
 def remove_objects(url: str) -> None:
     """Remove an object and all below its address, as far as they are there."""
-    with reporting(url):
-        store = _store(url)
-        for batch in store.list(_key(url)):
+
+    def remove(store: _Store, key: str) -> None:
+        for batch in store.list(key):
             store.delete([meta["path"] for meta in batch])
         with suppress(FileNotFoundError):  # an error of Google's and Azure's
-            store.delete(_key(url))
+            store.delete(key)
+
+    _request(url, remove)
+
+
+def _request(url: str, call: Callable[[_Store, str], _Result]) -> _Result:
+    """Return the result of a function of a client and a key; its failures are winnow's errors."""
+    with reporting(url):
+        store = _store(url)
+        return interruptible(lambda: call(store, _key(url)))
 
 
 def _facts(meta: Any) -> Facts:
@@ -169,7 +187,7 @@ def _key(url: str) -> str:
     return url[len(_bucket(url)) + 1 :].rstrip("/")
 
 
-def _store(url: str) -> AzureStore | GCSStore | S3Store:
+def _store(url: str) -> _Store:
     """Return the client for a bucket, made at its first use in this process."""
     process = os.getpid()
     if not _used_by:
@@ -184,7 +202,7 @@ def _store(url: str) -> AzureStore | GCSStore | S3Store:
 
 
 @functools.cache
-def _client(bucket: str) -> AzureStore | GCSStore | S3Store:
+def _client(bucket: str) -> _Store:
     """Return a client for a bucket that a first request has reached."""
     if masked(bucket) != bucket or not bucket.partition("://")[2]:
         raise ConfigError(
@@ -201,14 +219,14 @@ def _client(bucket: str) -> AzureStore | GCSStore | S3Store:
             help="install it with: pip install 'winnow[objects]'",
         ) from error
     try:
-        next(iter(_made(bucket, _FIRST).list(".winnow")), None)
+        interruptible(lambda: next(iter(_made(bucket, _FIRST).list(".winnow")), None))
     except (obstore.exceptions.BaseError, OSError) as error:
         if not is_refused(error):  # objects can be read where they cannot be listed
             raise failure(bucket, error) from None
     return _made(bucket, _LATER)
 
 
-def _made(bucket: str, limits: dict[str, Any]) -> AzureStore | GCSStore | S3Store:
+def _made(bucket: str, limits: dict[str, Any]) -> _Store:
     """Return a client with some limits."""
     from obstore.store import AzureStore, GCSStore, S3Store
 
