@@ -15,7 +15,7 @@ from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, reuse, write_stage
 from curation.runs.table_files import read_table
 from labeling.errors import InputError, QualityError
-from labeling.objects.paths import path_of
+from labeling.objects.paths import ObjectPath, path_of
 from labeling.schemas import REJECTS, SKIPS
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.inputs.splits import (
@@ -74,7 +74,7 @@ def make_signals(
         if earlier is None or changed_images(config, earlier):
             with write_stage(run_dir, "signals", **made_from, resume=True) as work:
                 workspace = workspace_for(config, run_dir, work)
-                if workspace.is_remote:  # the inputs are on this machine
+                if workspace.is_remote and not _reads_objects(config, splits):
                     workspace, beam_options = Workspace(work.dir, work.scratch), ()
                 _read_inputs(config, labels, splits, workspace, beam_options)
                 _describe(work, config, splits)
@@ -88,6 +88,12 @@ def make_signals(
     return stage
 
 
+def _reads_objects(config: Config, splits: Sequence[Split]) -> bool:
+    """Return whether all inputs are objects, which workers without our disk can read."""
+    paths = (path_of(config.base), *input_paths(config, splits))
+    return all(isinstance(path, ObjectPath) for path in paths)
+
+
 def _read_inputs(
     config: Config,
     labels: TaxonomyFiles,
@@ -98,7 +104,7 @@ def _read_inputs(
     """Run the passes, the last of which writes the tables of the stage."""
     n_buckets = n_buckets_for(sum(input_paths(config, splits).values()))
     rejects, stored_dir = _index_images(config, splits, workspace, beam_options)
-    of_inputs = inputs.make_pass(inputs.ReadInputs(config, labels, stored_dir))
+    of_inputs = inputs.make_pass(inputs.ReadInputs(config, workspace.taxonomy(labels), stored_dir))
     run_pass(of_inputs, [*splits, *rejects], n_buckets, workspace, beam_options, is_last=True)
 
 

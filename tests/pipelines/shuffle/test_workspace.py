@@ -11,13 +11,15 @@ import pytest
 
 from curation.runs.stage import Stage, current
 from labeling.errors import ConfigError, IntegrityError
+from labeling.readers import image_files
 from labeling.taxonomy.published import TaxonomyFiles
 from pipelines.jobs.label import label
 from pipelines.run.config import Config, read_config
 from pipelines.shuffle import storage
 from pipelines.shuffle.engine import Split
 from pipelines.shuffle.workspace import Workspace
-from tests.buckets import names_of
+from tests.buckets import names_of, put_folder
+from tests.labeling.warcs import Response, members, record
 
 
 def files_of(run_dir: Path) -> dict[str, str]:
@@ -62,6 +64,27 @@ def test_workers_of_dask_share_an_object_store(
     pytest.importorskip("distributed")
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     compare(shop, tmp_path, shared, ["--runner=dask"])
+    assert names_of(shared) == []
+
+
+@pytest.mark.engine
+def test_workers_of_dask_read_inputs_in_an_object_store(
+    shop: Path, tmp_path: Path, bucket: str, shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    archive = members([record(Response("https://a.example/x.jpg", b"x", "image/jpeg"))])
+    (shop.parent / "a.warc.gz").write_bytes(archive)
+    with shop.open("a") as file:
+        file.write('[[archive]]\npath = "a.warc.gz"\n')
+    put_folder(shop.parent, f"{bucket}/shop")
+    label(read_config(shop), tmp_path / "plain")
+    read_here: list[str] = []
+    monkeypatch.setattr(image_files.Locator, "_read", lambda _, path: read_here.append(path))
+    config = read_config(shop, {"base": f"{bucket}/shop", "label.work_dir": shared})
+    label(config, tmp_path / "shared", ["--runner=dask"])
+    assert files_of(tmp_path / "shared") == files_of(tmp_path / "plain")
+    assert read_here == []
     assert names_of(shared) == []
 
 
