@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from labeling.errors import InputError as InputError
     from labeling.errors import IntegrityError as IntegrityError
     from labeling.errors import QualityError as QualityError
+    from labeling.errors import StoreError as StoreError
     from labeling.errors import WinnowError as WinnowError
     from labeling.frames.signals import signals_from_texts as signals_from_texts
     from labeling.frames.signals import signals_from_warc as signals_from_warc

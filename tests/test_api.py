@@ -28,6 +28,7 @@ PUBLIC = {
         "Matcher",
         "Page",
         "QualityError",
+        "StoreError",
         "Taxonomy",
         "TaxonomyFiles",
         "WinnowError",

@@ -6,6 +6,7 @@ machine; they are never part of an address.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import re
@@ -42,6 +43,9 @@ _LATER: dict[str, Any] = {
     "retry_config": {"max_retries": 10, "retry_timeout": timedelta(seconds=150)},
 }
 
+MAX_KEY = 1024
+"""Bytes of the name of an object."""
+
 _used_by: list[int] = []
 """Process that has used a store: this one, or the one that it was forked from."""
 
@@ -75,6 +79,7 @@ def facts_of(url: str) -> Facts:
     StoreError
         If the store fails.
     """
+    _refuse_no_key(url)
     return _request(url, lambda store, key: _facts(store.head(key)))
 
 
@@ -97,6 +102,7 @@ def read_range(url: str, start: int, stop: int, version: str | None) -> tuple[by
     StoreError
         If it has another version, or the store fails.
     """
+    _refuse_no_key(url)
     options: GetOptions = {"range": (start, stop)}
     if version:
         options["if_match"] = version
@@ -163,6 +169,12 @@ def remove_objects(url: str) -> None:
             store.delete(key)
 
     _request(url, remove)
+
+
+def _refuse_no_key(url: str) -> None:
+    """Raise FileNotFoundError where no object can be: stores answer as if they had failed."""
+    if not 0 < len(_key(url).encode()) <= MAX_KEY:
+        raise FileNotFoundError(errno.ENOENT, "no such object", url)
 
 
 def _request(url: str, call: Callable[[_Store, str], _Result]) -> _Result:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from labeling.errors import ConfigError, StoreError
 
 _KEYS = {
-    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; a profile of `aws configure` is read"
-    " after `pip install boto3`; AWS_SKIP_SIGNATURE=true reads a public bucket",
-    "gs": "set GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`;"
-    " GOOGLE_SKIP_SIGNATURE=true reads a public bucket",
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (a profile of `aws configure` is read"
+    " after `pip install boto3`), for a public bucket AWS_SKIP_SIGNATURE to true",
+    "gs": "run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or"
+    " for a public bucket GOOGLE_SKIP_SIGNATURE to true",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_KEY",
 }
 

@@ -48,8 +48,6 @@ class ObjectPath(PosixPath):
 
     def is_file(self) -> bool:
         """Return whether there is an object."""
-        if len(self.parts) < 3:
-            return False
         try:
             return self.facts is not None
         except FileNotFoundError:

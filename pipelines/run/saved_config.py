@@ -10,6 +10,7 @@ from curation.runs.durable import write_text
 from curation.runs.sealed import seal, unseal
 from curation.runs.stage import no_run
 from labeling.errors import InputError, IntegrityError
+from labeling.objects.client import is_address
 from labeling.objects.paths import join, path_of
 from labeling.readers.listing import is_there
 from labeling.secrets import masked_values
@@ -92,9 +93,10 @@ def _find_base(config: Config, beside: str) -> str:
     With equally many it is `beside`: a copy of run and inputs does not read the original.
     """
     folders = [folder for folder in (beside, config.base) if os.path.isdir(folder)]
+    names = [path for path in _named(config) if not is_address(path)]
     return max(
         folders,
-        key=lambda folder: sum(is_there(path_of(folder), path) for path in _named(config)),
+        key=lambda folder: sum(is_there(Path(folder), path) for path in names),
         default=config.base,
     )
 

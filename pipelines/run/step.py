@@ -29,7 +29,9 @@ ConfigError
 BusyError
     If another process works in the run folder.
 IntegrityError
-    If a file of the run is missing or differs from what was written.""",
+    If a file of the run is missing or differs from what was written.
+StoreError
+    If an object store fails, or cannot be reached.""",
 }
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from curation.shards.images import image_bytes
 from labeling.errors import ConfigError, StoreError
 from labeling.objects import client
 from labeling.objects.paths import path_of
+from labeling.readers.image_files import Locator
 from labeling.readers.listing import input_files
 from tests.buckets import put, use_server
 
@@ -66,6 +68,7 @@ def test_missing_keys_are_named(s3_address: str, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(StoreError, match="there are no keys") as caught:
         first_read("s3://without-keys/crawl")
     assert "AWS_ACCESS_KEY_ID" in caught.value.help
+    assert "***" not in str(caught.value)
 
 
 def test_a_name_with_an_empty_part_is_named(bucket: str) -> None:
@@ -100,3 +103,12 @@ def test_a_process_that_was_forked_gets_an_error(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(client, "_used_by", [os.getpid() + 1])
     with pytest.raises(StoreError, match="before this process was forked"):
         first_read("s3://any/crawl")
+
+
+def test_a_store_that_fails_makes_no_image_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_server(monkeypatch, "http://127.0.0.1:9")
+    base = path_of("s3://nobody-runs-it/crawl")
+    with pytest.raises(StoreError, match="cannot be reached"):
+        Locator(base, ()).locate("images/1.jpg")
+    with pytest.raises(StoreError, match="cannot be reached"):
+        image_bytes("0" * 32, "images/1.jpg", base)

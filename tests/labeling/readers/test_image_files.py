@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.keys import ids
+from labeling.objects.paths import path_of
 from labeling.readers.image_files import Located, Locator
+from tests.buckets import put
 
 PARTS = st.lists(st.sampled_from(["", ".", "..", "...", "a", "b.jpg", "é ", "a\n", "\ud800", "\0"]))
 
@@ -55,3 +57,18 @@ def test_paths_may_start_from_a_relative_folder(
     assert (
         locator.locate("a/b.jpg") == locator.locate("./b.jpg") == locator.locate("b.jpg") == located
     )
+
+
+def test_addresses_are_read_below_the_folders_that_the_settings_name(bucket: str) -> None:
+    for name in ("crawl/1.jpg", "other/2.jpg", "elsewhere/3.jpg"):
+        put(f"{bucket}/{name}", name.encode())
+    locator = Locator(path_of(f"{bucket}/crawl"), (), template=f"{bucket}/other/{{image}}")
+    assert locator.locate(f"{bucket}/crawl/1.jpg") == (ids.digest(b"crawl/1.jpg"), "1.jpg", 11)
+    url = f"{bucket}/other/2.jpg"
+    assert locator.locate("2.jpg") == locator.locate(url) == (ids.digest(b"other/2.jpg"), url, 11)
+    for elsewhere in (f"{bucket}/elsewhere/3.jpg", f"{bucket}/crawl-of-others/1.jpg"):
+        assert locator.locate(elsewhere) == (ids.digest(elsewhere), elsewhere, 0)
+    assert locator.locate("../elsewhere/3.jpg") is None
+    assert locator.locate(f"{bucket}/crawl/../elsewhere/3.jpg") is None
+    for nothing in ("missing.jpg", ".", "x" * 1025, "a\0", "\ud800"):
+        assert Locator(path_of(bucket), ()).locate(nothing) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from curation.shards.images import read_image
 from labeling.keys import ids
 from labeling.objects import client, object_file
 from labeling.objects.paths import path_of
+from pipelines.delivery.export import export
 from pipelines.inputs.splits import input_digests, splits_of
 from pipelines.inspecting.check import check_inputs
 from pipelines.inspecting.plan import plan
@@ -256,3 +258,19 @@ def test_a_bucket_and_a_folder_are_labelled_alike(
     put(f"{bucket}/shop/links.csv", b"src,dst\n")
     after = input_digests(config, splits_of(config))
     assert [name for name in before if before[name] != after[name]] == ["links.csv"]
+
+
+def test_shards_hold_the_images_of_a_bucket(
+    shop: Path, selected: Path, bucket: str, tmp_path: Path
+) -> None:
+    put_folder(shop.parent, f"{bucket}/shop")
+    shutil.copytree(selected, tmp_path / "here")
+    here = export(read_config(shop), tmp_path / "here", "selected")
+    config = read_config(shop, {"base": f"{bucket}/shop"})
+    shutil.rmtree(shop.parent)
+    there = export(config, selected, "selected")
+    assert [tar.read_bytes() for tar in sorted(here.dir.glob("*.tar"))] == [
+        tar.read_bytes() for tar in sorted(there.dir.glob("*.tar"))
+    ]
+    assert there.counts == here.counts
+    assert there.counts["out"] > 100
