@@ -15,6 +15,10 @@ MOST_BYTES = 8 << 20
 """Bytes of a request that follows others."""
 
 
+KEPT_BYTES = 1 << 20
+"""Bytes that are kept of the block before."""
+
+
 class ObjectFile(io.RawIOBase):
     """An object that is open for reading, as a file in binary mode.
 
@@ -30,7 +34,7 @@ class ObjectFile(io.RawIOBase):
         self.name = url
         self._facts = facts
         self._position = 0
-        self._start, self._block = 0, b""
+        self._start, self._block, self._n_ahead = 0, b"", FIRST_BYTES
 
     @property
     def n_bytes(self) -> int:
@@ -53,13 +57,20 @@ class ObjectFile(io.RawIOBase):
         return self._block[begin : begin + n_bytes] if begin >= 0 else b""
 
     def _fetch(self, start: int, n_bytes: int) -> None:
-        """Replace the block, by a larger one where it follows."""
-        is_next = self._block and start == self._start + len(self._block)
-        n_ahead = min(4 * len(self._block), MOST_BYTES) if is_next else FIRST_BYTES
+        """Replace the block; by a larger one that begins with its end, where that is near.
+
+        Readers of archives pass over a member and go back to it.
+        """
+        stop, end, before = start + n_bytes, self._start + len(self._block), b""
+        if self._block and end <= start <= end + self._n_ahead:
+            start, before = end, self._block[-KEPT_BYTES:]
+            self._n_ahead = min(4 * self._n_ahead, MOST_BYTES)
+        else:
+            self._n_ahead = FIRST_BYTES
         version = None if self._facts is None else self._facts.version
-        stop = start + max(n_bytes, n_ahead)
-        self._block, self._facts = read_range(self.name, start, stop, version)
-        self._start = start
+        stop = max(stop, start + self._n_ahead)
+        block, self._facts = read_range(self.name, start, stop, version)
+        self._start, self._block = start - len(before), before + block
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer with the next bytes, and return how many these are."""

@@ -8,6 +8,7 @@ import pytest
 
 from labeling.errors import InputError, StoreError
 from labeling.objects import object_file
+from labeling.objects.client import Facts
 from labeling.objects.object_file import ObjectFile
 from labeling.objects.paths import ObjectPath, identity, join, path_of, read_part
 from labeling.readers.image_files import named
@@ -84,6 +85,7 @@ def test_an_object_is_read_in_ranges(bucket: str, monkeypatch: pytest.MonkeyPatc
     put(f"{bucket}/x", content)
     monkeypatch.setattr(object_file, "FIRST_BYTES", 64)
     monkeypatch.setattr(object_file, "MOST_BYTES", 700)
+    monkeypatch.setattr(object_file, "KEPT_BYTES", 150)
     draw = random.Random(1)
     file = ObjectFile(f"{bucket}/x")
     for _ in range(60):
@@ -95,25 +97,41 @@ def test_an_object_is_read_in_ranges(bucket: str, monkeypatch: pytest.MonkeyPatc
     assert (file.seek(7), file.read(3), file.seek(5, 1), file.tell()) == (7, content[7:10], 15, 15)
 
 
-def test_blocks_grow_while_one_follows_the_other(
-    bucket: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(f"{bucket}/x", bytes(3 << 20))
+@pytest.fixture
+def requested(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the list of the bytes that requests ask for."""
     lengths: list[int] = []
+    read_range = object_file.read_range
 
-    def counted(url: str, start: int, stop: int, version: str | None) -> object:
+    def counted(url: str, start: int, stop: int, version: str | None) -> tuple[bytes, Facts]:
         lengths.append(stop - start)
         return read_range(url, start, stop, version)
 
-    read_range = object_file.read_range
     monkeypatch.setattr(object_file, "read_range", counted)
+    return lengths
+
+
+def test_requests_grow_while_one_follows_the_other(bucket: str, requested: list[int]) -> None:
+    put(f"{bucket}/x", bytes(12 << 20))
     with path_of(f"{bucket}/x").open("rb") as file:
-        assert len(file.read()) == 3 << 20
+        while file.read(50_000):
+            pass
         file.seek(5)
         file.read(1)
-    assert lengths[0] == object_file.FIRST_BYTES
-    assert lengths[-1] == object_file.FIRST_BYTES
-    assert len(lengths) == 3
+    first = object_file.FIRST_BYTES
+    assert requested == [first, 4 * first, 16 * first, object_file.MOST_BYTES, first]
+
+
+def test_what_is_passed_over_and_gone_back_to_is_read_once(
+    bucket: str, requested: list[int]
+) -> None:
+    content = random.Random(0).randbytes(10 << 20)
+    put(f"{bucket}/x", content)
+    file = ObjectFile(f"{bucket}/x")
+    for start in range(0, len(content), 100_000):  # as members of a tar, their headers first
+        assert file.read_at(start + 90_000, 512) == content[start + 90_000 : start + 90_512]
+        assert file.read_at(start, 90_000) == content[start : start + 90_000]
+    assert len(requested) <= 6
 
 
 def test_an_empty_object_and_a_missing_one(bucket: str) -> None:
