@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from curation.intervals.judgements import Verdicts
 from labeling.keys.arrays import Floats
 
-PRIOR_JUDGEMENTS = 4.0
+PRIOR_JUDGEMENTS = 20.0
 """Precision of the prior that keeps log-slope and intercept near 0."""
 
 MIN_ISOTONIC = 5000

@@ -43,8 +43,9 @@ def choose_learners(grouped: GroupedTable, judged: Judgements, ridges: list[floa
     """Choose the learner of each fold and calibrate it, by the judgements of the other folds.
 
     Boosting joins the logistic regression (`curation.scoring.boosting`). It is tried with
-    `MIN_BOOSTED` judgements or more, and chosen if the log-loss is lower by more than one standard
-    error of the paired differences.
+    `MIN_BOOSTED` judgements or more, and chosen unless the log-loss is higher by more than one
+    standard error of the paired differences: the mean of both learners errs less than either, even
+    where the audits are too few to prove it.
     """
     p = _out_of_fold(grouped, judged.tempered, ridges)
     seen = [grouped.table.fold[judged.row] != k for k in range(N_FOLDS)]
@@ -58,7 +59,7 @@ def _choose(p: Floats, judged: Judgements) -> Choice:
     chosen = 0
     if len(p) > 1:
         gain = loss[0] - loss[1]
-        chosen = int(gain.mean() > gain.std() / np.sqrt(len(gain)))
+        chosen = int(gain.mean() > -gain.std() / np.sqrt(len(gain)))
     intervals = fit_venn_abers(p[chosen], judged.correct, judged.weight)
     losses = tuple(float(x.mean()) for x in loss)
     return Choice(LEARNERS[chosen], maps[chosen], intervals, losses)

@@ -34,12 +34,12 @@ def test_calibration_recovers_a_known_distortion():
 
 
 def test_weights_count_as_repetitions():
-    p, correct = overconfident(300)
-    weight = np.tile([1.0, 3.0], 150)
-    repeated = np.repeat(np.arange(300), weight.astype(int))
+    p, correct = overconfident(1500)
+    weight = np.tile([1.0, 3.0], 750)
+    repeated = np.repeat(np.arange(1500), weight.astype(int))
     weighted = fit_platt(p, correct, weight)
     plain = fit_platt(p[repeated], correct[repeated])
-    # The prior is compared with 300 judgements in the one, 600 in the other.
+    # The prior is compared with 1,500 judgements in the one, 3,000 in the other.
     assert abs(weighted.slope - plain.slope) < 0.02
     assert abs(weighted.intercept - plain.intercept) < 0.02
 
