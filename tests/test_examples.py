@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import fit_few
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "docs" / "examples"
 
 
 def run_script(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    fit_few(monkeypatch)
     monkeypatch.syspath_prepend(EXAMPLES)
     return runpy.run_path(str(EXAMPLES / name))
 

@@ -91,7 +91,10 @@ def module_name(path: Path) -> str:
 
 def uses(path: Path) -> Iterator[PatternUse]:
     """Yield each pattern of a module with the methods that it is used with."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    source = path.read_text(encoding="utf-8")
+    if "re." not in source:
+        return
+    tree = ast.parse(source)
     module = importlib.import_module(module_name(path))
     compiled = {n: value for n, value in vars(module).items() if isinstance(value, re.Pattern)}
     for node in ast.walk(tree):

@@ -8,7 +8,13 @@ import pytest
 from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.selecting.select import select
+from tests.conftest import fit_few
 from tests.pipelines.shops import write_shop
+
+
+@pytest.fixture(autouse=True)
+def _few_fits(few_fits: None) -> None:
+    """Learn in a quarter of the time: how well is a question of ``tests/curation``."""
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +25,9 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = read_config(folder / "shop" / "run.toml")
     label(config, folder / "labelled")
     shutil.copytree(folder / "labelled", folder / "selected")
-    select(config, folder / "selected")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fit_few(monkeypatch)
+        select(config, folder / "selected")
     return folder
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -12,9 +14,17 @@ from curation.frames.selections import select
 from curation.frames.thresholds import threshold_table
 from labeling.errors import InputError, QualityError
 from labeling.schemas import SCORED, SELECTED
+from tests.conftest import fit_few
 from tests.curation.worlds import make_world
 
 WORLD = make_world(500, seed=3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_fits() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fit_few(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from curation.audits.audits import answer, sample
 from curation.scoring.features import FeatureTable, features
 from curation.scoring.model import apply_scorer
 from curation.scoring.scoring import Scores, score
+from tests.conftest import fit_few
 from tests.curation.worlds import World, cold_scores, make_world
 
 
@@ -26,7 +27,9 @@ def seen(world: World) -> np.ndarray:
 def fitted(world: World, seen: np.ndarray) -> Scores:
     table = features(world.candidates.filter(pa.array(seen)), world.taxonomy)
     audits = answer(sample(table.pairs, cold_scores(table), 800, 0), world.truth)
-    return score(table, audits)
+    with pytest.MonkeyPatch.context() as patch:
+        fit_few(patch)
+        return score(table, audits)
 
 
 def unseen_features(world: World, seen: np.ndarray, fitted: Scores) -> FeatureTable:
@@ -75,9 +78,7 @@ def boosted(world: World, seen: np.ndarray) -> Scores:
     audits = answer(sample(table.pairs, cold_scores(table), 600, 0), world.truth)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("curation.scoring.learners.MIN_BOOSTED", 500)
-        patch.setattr("curation.scoring.boosting.N_TREES", 5)
-        patch.setattr("curation.scoring.self_training.RIDGES", (0.1,))
-        patch.setattr("curation.scoring.self_training.N_ROUNDS", 1)
+        fit_few(patch)
         patch.setattr("curation.scoring.learners.LEARNERS", ("boosting", "boosting"))
         return score(table, audits)
 

@@ -37,13 +37,6 @@ def audited(n_images: int, n_audits: int, seed: int = 0) -> tuple[pa.Table, Scor
     return audits, score(table, audits)
 
 
-@pytest.fixture
-def few_fits(monkeypatch):
-    """Learn in a third of the time, and a little worse, where how well is not the question."""
-    monkeypatch.setattr("curation.scoring.self_training.RIDGES", (0.03, 0.3))
-    monkeypatch.setattr("curation.scoring.self_training.N_ROUNDS", 1)
-
-
 def best_third(table, scores):
     kept = np.zeros(len(scores), bool)
     kept[np.lexsort((pair_hash(table.pairs), -scores))[: len(scores) // 3]] = True

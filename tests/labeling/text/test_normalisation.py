@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from labeling.text.normalisation import _UNSPACED, MAX_MARKS, MAX_TEXT
 from labeling.text.words import split_words
 
-DENSE = (range(0x3400), range(0xA000, 0xAC00), range(0xD7A0, 0xD800), range(0xE000, 0x20000))
-SPARSE = (range(0x3400, 0xA000, 64), range(0xAC00, 0xD7A0, 64), range(0x20000, 0x110000, 4096))
+DENSE = (range(0x3400), range(0xA000, 0xAC00), range(0xD7A0, 0xD800), range(0xF900, 0x12000))
+SPARSE = (
+    range(0x3400, 0xA000, 64),
+    range(0xAC00, 0xD7A0, 64),
+    range(0xE000, 0xF900, 64),
+    range(0x12000, 0x1D000, 16),  # cuneiform, hieroglyphs, Tangut
+    range(0x1D000, 0x20000, 2),
+    range(0x20000, 0x110000, 4096),
+)
 POINTS = [chr(c) for points in (*DENSE, *SPARSE) for c in points]
 
 

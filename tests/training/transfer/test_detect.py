@@ -51,8 +51,10 @@ def task() -> Detection:
     return Detection(ResNet(ARCHITECTURE, 1), CARD, data)
 
 
-def test_a_few_scenes_are_memorised(task: Detection) -> None:
-    budget = Budget(steps=85, batch_size=8, learning_rate=3e-3, weight_decay=1e-4)
+def test_a_few_scenes_are_memorised() -> None:
+    few = boxed(range(4))
+    task = Detection(ResNet(ARCHITECTURE, 1), CARD, TaskData(NAMES, few, few, Counter()))
+    budget = Budget(steps=80, batch_size=4, learning_rate=3e-3, weight_decay=1e-4)
     assert task.measures_of("scratch", budget, 0)["ap50"] > 0.8
 
 
