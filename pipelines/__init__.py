@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pipelines.api import Evaluation as Evaluation
     from pipelines.api import audit_import as audit_import
     from pipelines.api import audit_sample as audit_sample
+    from pipelines.api import audit_serve as audit_serve
     from pipelines.api import evaluate as evaluate
     from pipelines.api import export as export
     from pipelines.api import label as label

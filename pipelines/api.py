@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from curation.runs.lock import locked
 from curation.runs.stage import Stage, current
+from labeling.arguments import Natural, Text
 from labeling.errors import ConfigError
 from labeling.objects.paths import path_of
 from pipelines.auditing.looks import Look
@@ -193,7 +194,7 @@ def audit_sample(
 @step
 def audit_import(
     run: Path | str,
-    answers: Path | str,
+    answers: Path | str | None = None,
     *,
     candidates: Path | str | None = None,
     taxonomy: Path | str | None = None,
@@ -206,7 +207,8 @@ def audit_import(
         Run folder; with `candidates` it is created if missing.
     answers
         CSV or Parquet file with the columns image_id, label_id and verdict (yes, no or unsure),
-        and where they are known auditor, seq, stratum and p_inclusion.
+        and where they are known auditor, seq, stratum and p_inclusion; by default the verdicts of
+        the audit page.
     candidates
         Parquet file, or folder of such files, of candidates made elsewhere, to begin a run with.
     taxonomy
@@ -230,6 +232,7 @@ def audit_import(
     """
     from pipelines.auditing.import_candidates import import_candidates
     from pipelines.auditing.sample import import_answers
+    from pipelines.page.answers import import_journals
 
     if taxonomy is not None and candidates is None:
         raise ConfigError(
@@ -237,12 +240,65 @@ def audit_import(
             facts={"taxonomy": taxonomy},
             help="name the candidates that it belongs to: `candidates=`",
         )
-    run_dir, given = absolute(Path(run)), existing(absolute(Path(answers)))
+    run_dir = absolute(Path(run))
+    if answers is None and candidates is None:
+        with locked(run_dir):
+            return import_journals(run_dir)
+    if answers is None:
+        raise ConfigError(
+            "candidates are given without answers",
+            facts={"candidates": candidates},
+            help="name a table of answers: `answers=`",
+        )
+    given = existing(absolute(Path(answers)))
     labels = None if taxonomy is None else existing(absolute(Path(taxonomy)))
     with locked(run_dir):
         if candidates is not None:
             import_candidates(run_dir, existing(absolute(Path(candidates)), is_folder=True), labels)
         return import_answers(run_dir, given)
+
+
+@step
+def audit_serve(
+    run: Path | str,
+    *,
+    auditor: Text = "auditor",
+    port: Natural = 0,
+    allow_hosts: Sequence[str] = (),
+    settings: Overrides = (),
+) -> Stage | None:
+    """Show a page on which a person judges pairs, until interrupted: ``winnow audit serve``.
+
+    It needs the extra ``app``. The address is printed. At the end the verdicts are imported.
+
+    Parameters
+    ----------
+    {run}
+    auditor
+        Name of the person who judges, of letters, digits, ``.``, ``_`` and ``-``; each has a
+        journal of verdicts in the run folder.
+    port
+        Port on this machine; 0 for one that is free.
+    allow_hosts
+        Further hosts that the page may be asked for, as through a tunnel.
+    {settings}
+
+    Returns
+    -------
+    Stage or None
+        The judgements; None if nothing was judged.
+
+    Raises
+    ------
+    InputError
+        If all candidates are judged, or a journal is damaged.
+    {run_errors}
+    """
+    from pipelines.page.serve import serve
+
+    run_dir = absolute(Path(run))
+    config = with_overrides(load_config(run_dir), settings)
+    return serve(config, run_dir, auditor, port, allow_hosts)
 
 
 @step

@@ -63,6 +63,7 @@ PUBLIC = {
         "Study",
         "audit_import",
         "audit_sample",
+        "audit_serve",
         "candidates_from_signals",
         "evaluate",
         "export",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,13 +16,22 @@ from labeling.schemas import TRUTH
 FILE = "audit-drawn.json"
 
 
-def write_drawn(run_dir: Path, candidates: Stage, *pairs: pa.Table) -> None:
-    """Write the pairs of a sheet, in parts."""
+def write_drawn(run_dir: Path, candidates: Stage, *pairs: pa.Table, sheet: str) -> None:
+    """Write the pairs of a sheet, in parts, and the digest of its text."""
     columns = {
         name: [value for part in pairs for value in part[name].to_pylist()]
         for name in TRUTH.arrow.names
     }
-    write_text(run_dir / FILE, seal({"candidates": candidates.content, **columns}))
+    digest = hashlib.sha256(sheet.encode("utf-8")).hexdigest()
+    write_text(run_dir / FILE, seal({"candidates": candidates.content, "sheet": digest, **columns}))
+
+
+def digest_of_sheet(run_dir: Path) -> str | None:
+    """Return the digest of the last sheet as it was written; None if it is not known."""
+    path = run_dir / FILE
+    content = unseal(path.read_text(encoding="utf-8")) if path.exists() else {}
+    digest = content.get("sheet")
+    return digest if isinstance(digest, str) else None
 
 
 def read_drawn(run_dir: Path, candidates: Stage) -> pa.Table | None:

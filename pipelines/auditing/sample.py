@@ -15,7 +15,7 @@ from curation.audits.audits import answer, is_drawn_here, sample
 from curation.audits.two_phase import draw_again
 from curation.audits.verdicts import agreement
 from curation.pairs.pair_keys import find_pairs
-from curation.runs.durable import file_digest
+from curation.runs.durable import file_digest, write_text
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter
 from curation.runs.table_files import write_table
@@ -23,9 +23,9 @@ from curation.scoring.parts import Pool
 from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, SKIPPED, VERDICTS
 from pipelines.auditing.advice import plan_lines
-from pipelines.auditing.drawn import read_drawn, write_drawn
+from pipelines.auditing.drawn import digest_of_sheet, read_drawn, write_drawn
 from pipelines.auditing.repeats import with_repeats
-from pipelines.auditing.sheets import read_answers, write_sheet
+from pipelines.auditing.sheets import read_answers, sheet_text
 from pipelines.auditing.strata import cells_of, cut_cells, read_cells
 from pipelines.delivery.truth import read_truth
 from pipelines.run.config import Config
@@ -48,12 +48,21 @@ MAX_UNSURE = 0.05
 """Share of unsure verdicts up to which nothing is printed."""
 
 
-def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
+def draw_audits(
+    config: Config, run_dir: Path, *, replaces_untouched: bool = False
+) -> tuple[Path, int]:
     """Draw pairs and write them as a sheet for a person to fill in.
 
     If some pairs of the draw have been judged, the sheet begins with their judgements, so that its
     answers replace the earlier ones without a loss. Some pairs are asked twice if the settings ask
     for repeats.
+
+    Parameters
+    ----------
+    config, run_dir
+        Settings and folder of the run.
+    replaces_untouched
+        Whether a sheet that is as it was written is replaced, though it was not imported.
 
     Returns
     -------
@@ -67,7 +76,8 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
     """
     path = run_dir / SHEET
     candidates = open_stage(run_dir, "candidates")
-    _refuse_unread(path, run_dir)
+    if not (replaces_untouched and _is_untouched(path, run_dir)):
+        _refuse_unread(path, run_dir)
     judged = current_audits(run_dir, candidates)
     if not is_drawn_here(judged):
         notify("the judgements of this run were drawn elsewhere: this sheet will replace them")
@@ -93,9 +103,10 @@ def draw_audits(config: Config, run_dir: Path) -> tuple[Path, int]:
         )
     signals = current(run_dir, "signals")
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)
+    sheet = sheet_text(answers, rows, images, taxonomy_of(candidates))
     # Before the sheet: one that is there without it would be read in the order of its rows.
-    write_drawn(run_dir, candidates, *_in_order(judged, asked))
-    write_sheet(path, answers, rows, images, taxonomy_of(candidates))
+    write_drawn(run_dir, candidates, *_in_order(judged, asked), sheet=sheet)
+    write_text(path, sheet)
     for line in plan_lines(config, run_dir, candidates, len(drawn)):
         notify(line)
     return path, len(rows)
@@ -243,6 +254,10 @@ def _draw(
     if cells is None:
         return sample(pool.pairs, pool.cold, n, seed, keep=config.select.keep, kind=pool.kind)
     return draw_again(pool.pairs, cells, n, seed, kind=pool.kind)
+
+
+def _is_untouched(sheet: Path, run_dir: Path) -> bool:
+    return sheet.exists() and file_digest(sheet) == digest_of_sheet(run_dir)
 
 
 def _refuse_unread(sheet: Path, run_dir: Path) -> None:

@@ -19,7 +19,6 @@ from curation.audits.audits import BAND, CELL, bands, stratum_columns
 from curation.audits.two_phase import Cells
 from curation.audits.verdicts import find_skipped, is_answer, usable_audits
 from curation.pairs.pair_keys import find_pairs
-from curation.runs.durable import write_text
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
 from labeling.readers.table_files.rows import refuse_bad
@@ -39,17 +38,13 @@ COLUMNS = (*REQUIRED, "auditor", "seq", "stratum", "p_inclusion")
 """Columns that are read; those beyond `REQUIRED` may be missing or empty."""
 
 
-def write_sheet(
-    path: Path, judged: pa.Table, asked: pa.Table, images: pa.Table, taxonomy: Taxonomy
-) -> None:
-    """Write a sheet: the answers so far, and below them the pairs to judge.
+def sheet_text(judged: pa.Table, asked: pa.Table, images: pa.Table, taxonomy: Taxonomy) -> str:
+    """Return a sheet as CSV: the answers so far, and below them the pairs to judge.
 
     No text of it is a formula for a spreadsheet (see `pipelines.run.spreadsheets`).
 
     Parameters
     ----------
-    path
-        The CSV file.
     judged
         Table of `labeling.schemas.AUDITS`.
     asked
@@ -74,7 +69,7 @@ def write_sheet(
         "auditor": judged["auditor"].to_pylist() + nothing,
     }
     cells = {name: [neutral(text or "") for text in column] for name, column in sheet.items()}
-    write_text(path, pd.DataFrame(cells).to_csv(index=False, lineterminator="\n"))
+    return pd.DataFrame(cells).to_csv(index=False, lineterminator="\n")
 
 
 def read_answers(

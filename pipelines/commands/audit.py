@@ -1,4 +1,4 @@
-"""The commands ``winnow audit sample`` and ``winnow audit import``."""
+"""The commands ``winnow audit sample``, ``winnow audit import`` and ``winnow audit serve``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 import pipelines
 from pipelines.commands.options import (
     AbsolutePath,
+    existing_run,
     open_share,
     print_next,
     print_values,
@@ -82,9 +83,44 @@ def audit_sample(run: Path, **options: Any) -> None:
 _existing = AbsolutePath(exists=True)
 
 
+@audit.command("serve")
+@existing_run
+@click.option(
+    "--auditor",
+    default="auditor",
+    show_default=True,
+    help="Name of the person who judges; each has a journal of verdicts in RUN/audit-journals.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port on this machine; by default one that is free.",
+)
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Host that the page may be asked for too, as through a tunnel (repeatable).",
+)
+@set_option
+def audit_serve(run: Path, **options: Any) -> None:
+    """Judge pairs in a browser, until Ctrl-C.
+
+    Prints an address on this machine. The page shows the pairs of `winnow audit sample`, or draws
+    some, one by one or in grids of one label. Each verdict is on disk before it counts. When the
+    page ends, the verdicts are imported.
+    """
+    audits = pipelines.audit_serve(run, **options)
+    if audits is not None:
+        _print_verdicts(audits)
+        print_next(f"winnow select {typed(run)}")
+
+
 @audit.command("import")
 @run_argument
-@click.argument("answers", type=AbsolutePath(dir_okay=False, exists=True))
+@click.argument("answers", required=False, type=AbsolutePath(dir_okay=False, exists=True))
 @click.option(
     "--candidates",
     type=_existing,
@@ -99,7 +135,8 @@ def audit_import(run: Path, answers: Path, **options: Any) -> None:
     """Import judgements: a filled-in sheet, or a table of judgements made elsewhere.
 
     ANSWERS is a CSV or Parquet file with the columns image_id, label_id and verdict (yes, no or
-    unsure), and where they are known auditor, seq, stratum and p_inclusion.
+    unsure), and where they are known auditor, seq, stratum and p_inclusion. Without it the verdicts
+    of the audit page (`winnow audit serve`) are imported.
     """
     _print_verdicts(pipelines.audit_import(run, answers, **options))
     print_next(f"winnow select {typed(run)}")

@@ -1,0 +1,156 @@
+"""Verdicts of journals as a sheet of answers, for `pipelines.auditing.sample.import_answers`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from curation.runs.durable import write_text
+from curation.runs.stage import Stage, open_stage
+from labeling.errors import InputError
+from pipelines.auditing.drawn import read_drawn
+from pipelines.auditing.sample import answered, current_audits, import_answers
+from pipelines.page.journal import FOLDER, Entry, read_journals
+from pipelines.run.paths import typed
+from pipelines.run.progress import notify
+
+FILE = "answers.csv"
+COLUMNS = ["image_id", "label_id", "verdict", "auditor"]
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Final:
+    """The last verdict of an auditor on a question, and the time in milliseconds."""
+
+    verdict: str
+    at: int
+
+
+def final_verdicts(entries: Sequence[Entry], ask: str) -> dict[Pair, Final]:
+    """Return an auditor's last verdict on each pair; none where it was taken back."""
+    final: dict[Pair, Final] = {}
+    for entry in entries:
+        if entry.ask == ask:
+            final[entry.image_id, entry.label_id] = Final(entry.verdict, entry.at)
+    return {pair: last for pair, last in final.items() if last.verdict}
+
+
+def counted(order: Sequence[Pair], judged: set[Pair]) -> int:
+    """Return the number of pairs at the start of a draw that are all judged.
+
+    Pairs are shown in another order where screens hold one label, and people stop anywhere. The
+    start of a draw is a smaller draw; an arbitrary part of it is not.
+
+    Examples
+    --------
+    >>> counted([("a", "cat"), ("b", "cat"), ("c", "cat")], {("a", "cat"), ("c", "cat")})
+    1
+    """
+    return next((i for i, pair in enumerate(order) if pair not in judged), len(order))
+
+
+def import_journals(run_dir: Path) -> Stage:
+    """Commit the judgements of all journals of a run.
+
+    A repeated question gives no second verdict of its pair: its row comes before that of the first
+    one, whose verdict is the last and so counts.
+
+    Raises
+    ------
+    InputError
+        If no verdict on these candidates counts yet, or a journal is damaged.
+    """
+    candidates = open_stage(run_dir, "candidates")
+    journals = entries_of(run_dir, candidates)
+    earlier = answered(current_audits(run_dir, candidates))
+    drawn = read_drawn(run_dir, candidates)
+    rows = answer_rows(journals, earlier, [] if drawn is None else pairs_of(drawn))
+    if not len(rows):
+        raise InputError(
+            "no verdict of the audit page counts yet",
+            facts={"journals": run_dir / FOLDER, "lines": sum(map(len, journals.values()))},
+            help=f"judge pairs with `winnow audit serve {typed(run_dir)}`, or name a table of"
+            " answers",
+        )
+    path = run_dir / FOLDER / FILE
+    write_text(path, rows.to_csv(index=False, lineterminator="\n"))
+    return import_answers(run_dir, path)
+
+
+def entries_of(run_dir: Path, candidates: Stage) -> dict[str, list[Entry]]:
+    """Return the lines of each auditor's journal that are about these candidates."""
+    journals = read_journals(run_dir)
+    current_lines = {
+        name: [entry for entry in entries if entry.candidates == candidates.content]
+        for name, entries in journals.items()
+    }
+    n_other = sum(len(entries) for entries in journals.values())
+    n_other -= sum(len(entries) for entries in current_lines.values())
+    if n_other:
+        notify(f"{n_other:,} lines of audit journals are about other candidates: left out")
+    return current_lines
+
+
+def pairs_of(table: pa.Table) -> list[Pair]:
+    """Return the pairs of a table with ``image_id`` and ``label_id``, in order."""
+    return list(zip(table["image_id"].to_pylist(), table["label_id"].to_pylist(), strict=True))
+
+
+def answer_rows(
+    journals: Mapping[str, Sequence[Entry]], earlier: pa.Table, order: Sequence[Pair]
+) -> pd.DataFrame:
+    """Return the rows of a sheet: earlier answers, then those of the journals that count.
+
+    Parameters
+    ----------
+    journals
+        Lines by auditor.
+    earlier
+        Table of `labeling.schemas.AUDITS`; rows that a journal holds too are left out.
+    order
+        Pairs of the draw in the order in which they were drawn.
+    """
+    first = {name: final_verdicts(entries, "first") for name, entries in journals.items()}
+    repeat = {name: final_verdicts(entries, "repeat") for name, entries in journals.items()}
+    in_journal = {(name, pair) for name, verdicts in first.items() for pair in verdicts}
+    before = earlier.sort_by("seq").select(COLUMNS).to_pylist()
+    before = [
+        row
+        for row in before
+        if (row["auditor"], (row["image_id"], row["label_id"])) not in in_journal
+    ]
+    judged = {(row["image_id"], row["label_id"]) for row in before}
+    judged |= {pair for _, pair in in_journal}
+    n_counted = counted(order, judged)
+    valid = set(order[:n_counted])
+    _report_waiting(order[n_counted:], judged)
+    rows = [
+        (last.at, name, pair, last.verdict)
+        for name, verdicts in first.items()
+        for pair, last in verdicts.items()
+        if pair in valid
+    ]
+    lines = before
+    for _, name, pair, verdict in sorted(rows):
+        again = repeat[name].get(pair)
+        verdicts = [verdict] if again is None else [again.verdict, verdict]
+        lines += [dict(zip(COLUMNS, (*pair, each, name), strict=True)) for each in verdicts]
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _report_waiting(order: Sequence[Pair], judged: set[Pair]) -> None:
+    is_judged = [pair in judged for pair in order]
+    n_waiting = sum(is_judged)
+    if n_waiting:
+        last = max(i for i, pair in enumerate(order) if pair in judged)
+        n_missing = is_judged[:last].count(False)
+        notify(
+            f"{n_waiting:,} judged pairs count as soon as {n_missing:,} that were drawn before them"
+            " are judged too"
+        )

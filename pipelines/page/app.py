@@ -1,0 +1,149 @@
+"""The audit page as a Starlette application."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from curation.report.templates import templates_in
+from curation.shards.images import BadImage
+from labeling.errors import BusyError, InputError, WinnowError
+from labeling.objects.paths import path_of
+from pipelines.page.desk import RELOAD, Desk
+from pipelines.page.guard import Guard
+from pipelines.page.journal import MODES
+from pipelines.page.pictures import SIDES, picture
+
+HERE = Path(__file__).parent
+
+REASONS = {
+    "image_missing": "the file is missing",
+    "content_changed": "the file is not the one that was labeled",
+    "not_local": "only its URL is known",
+}
+"""Why a picture cannot be shown; other reasons are shown as they are."""
+
+
+def make_app(desk: Desk, token: str, hosts: Collection[str]) -> Starlette:
+    """Return the page of a desk, guarded by `pipelines.page.guard.Guard`.
+
+    Parameters
+    ----------
+    desk
+        The questions, and the journal of their verdicts.
+    token
+        Opens the page, once.
+    hosts
+        Names that the page may be asked for.
+    """
+    page = _Page(desk)
+    routes = [
+        Route("/", page.judge),
+        Route("/queue", page.queue),
+        Route("/state", page.state),
+        Route("/image/{number:int}", page.image),
+        Route("/evidence/{number:int}", page.evidence),
+        Route("/verdicts", page.verdicts, methods=["POST"]),
+        Route("/draw", page.draw, methods=["POST"]),
+        Mount("/static", StaticFiles(directory=HERE / "static")),
+    ]
+    guard = Middleware(Guard, token=token, hosts=hosts)
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={WinnowError: _explain})
+
+
+class _Page:
+    """The routes of a desk; the tab that was opened last is the only one that may write."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._tabs = itertools.count(1)
+        self._tab = 0
+        self._template = templates_in(HERE / "templates", is_html=True).get_template("judge.html")
+
+    def judge(self, request: Request) -> Response:
+        """Return the page, which takes over from any other tab."""
+        self._tab = next(self._tabs)
+        run = self._desk.run_dir.name
+        return HTMLResponse(self._template.render(tab=self._tab, run=run, state=self._desk.state()))
+
+    def queue(self, request: Request) -> Response:
+        """Return the open questions."""
+        return JSONResponse(self._desk.queue())
+
+    def state(self, request: Request) -> Response:
+        """Return the counts."""
+        return JSONResponse(self._desk.state())
+
+    def image(self, request: Request) -> Response:
+        """Return the picture of a question, by its number."""
+        desk, number = self._desk, request.path_params["number"]
+        mode = request.query_params.get("mode", "one")
+        question, location = desk.question(number), desk.location(number)
+        if mode not in SIDES or location is None:
+            return JSONResponse({"error": "the run does not know where the image is"}, 404)
+        try:
+            jpeg = picture(question.image_id, location, path_of(desk.config.base), mode)
+        except BadImage as error:
+            return JSONResponse({"error": REASONS.get(error.reason, error.reason)}, 404)
+        headers = {"cache-control": "private, max-age=3600"}
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    def evidence(self, request: Request) -> Response:
+        """Return the evidence for a pair."""
+        return JSONResponse(self._desk.evidence(request.path_params["number"]))
+
+    async def verdicts(self, request: Request) -> Response:
+        """Write the verdicts of a screen; they are on disk before the answer."""
+        content = await _content(request)
+        if content.get("tab") != self._tab:
+            return JSONResponse({"error": "taken over by another tab"}, 409)
+        mode, ms = content.get("mode"), content.get("ms")
+        if mode not in MODES or type(ms) is not int or ms < 0:
+            raise InputError("verdicts are not in the form of the page", help=RELOAD)
+        verdicts = _verdicts(content.get("verdicts"))
+        await run_in_threadpool(self._desk.judge, verdicts, mode, ms)
+        return JSONResponse(await run_in_threadpool(self._desk.state))
+
+    async def draw(self, request: Request) -> Response:
+        """Draw further pairs, once all are judged."""
+        if (await _content(request)).get("tab") != self._tab:
+            return JSONResponse({"error": "taken over by another tab"}, 409)
+        n_new = await run_in_threadpool(self._desk.draw)
+        return JSONResponse({"new": n_new})
+
+
+async def _content(request: Request) -> dict[str, Any]:
+    try:
+        content = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InputError("the body is not JSON", facts={"cause": error}, help=RELOAD) from error
+    if not isinstance(content, dict):
+        raise InputError("the body is not a JSON object", help=RELOAD)
+    return content
+
+
+def _verdicts(given: object) -> dict[int, str]:
+    """Return verdicts by number of the question, which is a text in JSON."""
+    if isinstance(given, dict) and given:
+        numbers = [n for n in given if n.isascii() and n.isdigit() and len(n) < 10]
+        if len(numbers) == len(given) and all(isinstance(v, str) for v in given.values()):
+            return {int(n): given[n] for n in numbers}
+    raise InputError("verdicts are not in the form of the page", help=RELOAD)
+
+
+def _explain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WinnowError)
+    status = 503 if isinstance(error, BusyError) else 400
+    facts = {name: str(value) for name, value in error.facts.items()}
+    return JSONResponse({"error": error.message, "facts": facts, "help": error.help}, status)

@@ -1,0 +1,215 @@
+"""The desk of one auditor: open questions, and verdicts on their way to the journal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from curation.runs.lock import locked
+from curation.runs.stage import open_stage
+from labeling.errors import InputError
+from pipelines.auditing.drawn import read_drawn
+from pipelines.auditing.sample import answered, count_pairs, current_audits, draw_audits
+from pipelines.page.answers import (
+    Final,
+    Pair,
+    counted,
+    entries_of,
+    final_verdicts,
+    import_journals,
+    pairs_of,
+)
+from pipelines.page.journal import Ask, Entry, Journal, Mode
+from pipelines.page.lookup import evidence_of, locations_of
+from pipelines.page.questions import Question, make_questions, same_and_twice
+from pipelines.run.config import Config
+from pipelines.run.stages import taxonomy_of
+
+N_MORE = 100
+"""Pairs that are drawn at a time beyond those that the settings ask for."""
+
+MAX_MS = 120_000
+"""Longest time of a verdict that counts for the pace: after that a person was elsewhere."""
+
+RELOAD = "reload the page; all verdicts that it saved are kept"
+
+N_PACE = 50
+"""Last screens that the pace is of."""
+
+
+class Desk:
+    """Questions of one auditor, in the order of the draw.
+
+    Attributes
+    ----------
+    questions
+        All questions since the page was opened. Their numbers do not change.
+    """
+
+    def __init__(self, config: Config, run_dir: Path, journal: Journal) -> None:
+        self.config, self.run_dir, self.journal = config, run_dir, journal
+        self.candidates = open_stage(run_dir, "candidates")
+        self.taxonomy = taxonomy_of(self.candidates)
+        self.questions: list[Question] = []
+        self._judged: set[int] = set()
+        self._drawn: list[Pair] = []
+        self._by_others: set[Pair] = set()
+        self._locations: dict[str, str] = {}
+        self._screens: list[tuple[int, int]] = []
+        self._lock = threading.Lock()
+        self.draw()
+
+    def draw(self) -> int:
+        """Add the drawn pairs that nobody has judged, and return how many questions are new.
+
+        Where all are judged, the verdicts are imported and the next pairs are drawn.
+
+        Raises
+        ------
+        InputError
+            If all candidates are judged, or there is a sheet with answers that were not imported.
+        BusyError
+            If another process works in the run folder.
+        """
+        with self._lock, locked(self.run_dir):
+            new = self._unasked()
+            if not new:
+                if self._final("first"):
+                    import_journals(self.run_dir)
+                draw_audits(self._with_more(), self.run_dir, replaces_untouched=True)
+                new = self._unasked()
+            self.questions += new
+            self._locations |= locations_of(self.run_dir, {q.image_id for q in new})
+            return len(new)
+
+    def _unasked(self) -> list[Question]:
+        drawn = read_drawn(self.run_dir, self.candidates)
+        self._drawn = [] if drawn is None else pairs_of(drawn)
+        self._by_others = self._read_others()
+        first, repeated = self._final("first"), self._final("repeat")
+        done = {*first, *self._by_others}
+        return make_questions(self._drawn, done, first, repeated, self.config.audit.seed)
+
+    def _read_others(self) -> set[Pair]:
+        journals = entries_of(self.run_dir, self.candidates)
+        others = [lines for name, lines in journals.items() if name != self.journal.auditor]
+        imported = answered(current_audits(self.run_dir, self.candidates))
+        return {pair for lines in others for pair in final_verdicts(lines, "first")} | {
+            *pairs_of(imported)
+        }
+
+    def _final(self, ask: Ask) -> dict[Pair, Final]:
+        content = self.candidates.content
+        lines = [entry for entry in self.journal.entries if entry.candidates == content]
+        return final_verdicts(lines, ask)
+
+    def _with_more(self) -> Config:
+        """Return the settings, with more pairs than were judged."""
+        audit = self.config.audit
+        n_judged = count_pairs(answered(current_audits(self.run_dir, self.candidates)))
+        n = audit.n if n_judged < audit.n else n_judged + N_MORE
+        n = min(n, self.candidates.counts["candidates"])
+        changed = audit.model_copy(update={"n": n, "repeats": 0})
+        return self.config.model_copy(update={"audit": changed})
+
+    def judge(self, verdicts: Mapping[int, str], mode: Mode, ms: int) -> None:
+        """Write the verdicts of one screen to the journal; an empty one takes the last back.
+
+        Parameters
+        ----------
+        verdicts
+            By number of the question.
+        mode
+            How the pairs were shown.
+        ms
+            Milliseconds since the screen was shown.
+
+        Raises
+        ------
+        InputError
+            For a question that does not exist, an unknown verdict, or a full disk.
+        """
+        with self._lock:
+            ms_each = min(ms // max(len(verdicts), 1), MAX_MS)
+            entries = self._entries(verdicts, mode, ms_each)
+            self.journal.append(entries)
+            for number, verdict in verdicts.items():
+                (self._judged.add if verdict else self._judged.discard)(number)
+            if all(verdicts.values()):
+                self._screens.append((len(verdicts), len(verdicts) * ms_each))
+
+    def _entries(self, verdicts: Mapping[int, str], mode: Mode, ms: int) -> list[Entry]:
+        # A clock that was set back would make an earlier verdict the last one.
+        last = self.journal.entries[-1].at if self.journal.entries else 0
+        at = max(last, time.time_ns() // 1_000_000)
+        try:
+            return [
+                Entry(self.candidates.content, *q.pair, verdict, q.ask, mode, ms, at)
+                for number, verdict in verdicts.items()
+                for q in [self.question(number)]
+            ]
+        except ValueError as error:
+            raise InputError(
+                "a verdict is not valid", facts={"cause": error}, help=RELOAD
+            ) from error
+
+    def question(self, number: int) -> Question:
+        """Return a question by its number, or raise `InputError`."""
+        if not 0 <= number < len(self.questions):
+            raise InputError("there is no such question", facts={"question": number}, help=RELOAD)
+        return self.questions[number]
+
+    def location(self, number: int) -> str | None:
+        """Return where the image of a question is; None if the run does not know."""
+        return self._locations.get(self.question(number).image_id)
+
+    def evidence(self, number: int) -> dict[str, Any]:
+        """Return the evidence for the pair of a question."""
+        return evidence_of(self.run_dir, self.candidates, *self.question(number).pair)
+
+    def queue(self) -> dict[str, Any]:
+        """Return the open questions in the order of the draw, and their labels.
+
+        A question is its number, the label, and the number of the first one about the same pair.
+        """
+        still_open = [n for n in range(len(self.questions)) if n not in self._judged]
+        labels = {self.questions[n].label_id for n in still_open}
+        first: dict[Pair, int] = {}
+        for number, question in enumerate(self.questions):
+            first.setdefault(question.pair, number)
+        return {
+            "questions": [
+                [n, q.label_id, first[q.pair]] for n in still_open for q in [self.questions[n]]
+            ],
+            "labels": {label_id: self._label(label_id) for label_id in sorted(labels)},
+        }
+
+    def _label(self, label_id: str) -> dict[str, Any]:
+        taxonomy, code = self.taxonomy, self.taxonomy.code(label_id)
+        names = [name for name, _ in taxonomy.names[code]]
+        return {
+            "name": taxonomy.display_name(code),
+            "others": list(dict.fromkeys(names[1:])),
+            "gloss": taxonomy.glosses[code] or "",
+            "parents": [taxonomy.display_name(parent) for parent in taxonomy.parents[code]],
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return counts: judged, open and counted pairs, those asked twice, and the pace."""
+        first = self._final("first")
+        n_same, n_twice = same_and_twice(first, self._final("repeat"))
+        screens = self._screens[-N_PACE:]
+        n, ms = (sum(column) for column in zip(*screens, strict=True)) if screens else (0, 0)
+        return {
+            "auditor": self.journal.auditor,
+            "judged": len(first),
+            "open": len(self.questions) - len(self._judged),
+            "drawn": len(self._drawn),
+            "counted": counted(self._drawn, {*first, *self._by_others}),
+            "twice": n_twice,
+            "same": n_same,
+            "per_hour": round(3_600_000 * n / ms) if ms else None,
+        }

@@ -1,0 +1,51 @@
+"""Rows of a few images from the tables of a run, read without the other rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.runs.stage import Stage, current, open_stage
+from labeling.schemas import CANDIDATES, IMAGES, SIGNALS, TableSchema
+
+MAX_TEXTS = 20
+"""Texts of an image that are shown."""
+
+
+def rows_of(stage: Stage, schema: TableSchema, image_ids: Collection[str]) -> pa.Table:
+    """Return the rows of a table whose image is one of a few."""
+    condition = pc.field("image_id").isin(pa.array(sorted(image_ids), pa.string()))
+    paths = stage.table_paths(schema)
+    return pa.concat_tables(
+        pq.read_table(path, schema=schema.arrow, filters=condition) for path in paths
+    )
+
+
+def locations_of(run_dir: Path, image_ids: Collection[str]) -> dict[str, str]:
+    """Return where images are, by id; an imported run knows none."""
+    if current(run_dir, "signals") is None:
+        return {}
+    rows = rows_of(open_stage(run_dir, "signals"), IMAGES, image_ids)
+    return dict(zip(rows["image_id"].to_pylist(), rows["location"].to_pylist(), strict=True))
+
+
+def evidence_of(run_dir: Path, candidates: Stage, image_id: str, label_id: str) -> dict[str, Any]:
+    """Return the evidence for a pair: votes of sources, and texts of the image."""
+    rows = rows_of(candidates, CANDIDATES, [image_id])
+    candidate = rows.filter(pc.equal(rows["label_id"], label_id))
+    votes = candidate["evidence"].to_pylist()[0] if len(candidate) else []
+    return {"votes": votes, "texts": _texts(run_dir, image_id)}
+
+
+def _texts(run_dir: Path, image_id: str) -> list[dict[str, str]]:
+    if current(run_dir, "signals") is None:
+        return []
+    rows = rows_of(open_stage(run_dir, "signals"), SIGNALS, [image_id])
+    columns = rows.select(["source", "text"]).to_pylist()
+    distinct = {(row["source"], row["text"]): None for row in columns}
+    return [{"source": source, "text": text} for source, text in distinct][:MAX_TEXTS]

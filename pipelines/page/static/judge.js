@@ -1,0 +1,347 @@
+// The audit page: shows open pairs one by one or in grids of one label, and sends verdicts.
+
+import { actionOf, showKeys, takeKey } from "/static/keys.js";
+import { makeSaver } from "/static/saving.js";
+
+const BLOCK = 120; // pairs that grids finish before the next: only the start of a draw counts, without gaps
+const N_AHEAD = 12; // pictures that are loaded ahead
+const TAB = Number(document.body.dataset.tab);
+
+const by = (id) => document.getElementById(id);
+const views = { one: by("one"), grid: by("grid"), end: by("end") };
+
+let queue = []; // open questions, [number, label, picture and label], in the order of the draw
+let block = new Set(); // the first of them, which grids finish before others
+let labels = {};
+let mode = "one";
+let screen = []; // questions that are shown
+let marks = new Map(); // verdict of each tile
+let isInverted = false; // in a grid everything is right unless it is marked; inverted: wrong
+let shownAt = 0;
+let seen = new Set(); // tiles that were on the screen
+let isEnded = false;
+const past = []; // screens that were judged, for taking them back
+const ahead = new Map(); // pictures that are loaded ahead
+
+const save = makeSaver({
+  onState: showState,
+  onWaiting: (n, problem) => showAlert(n ? `Not saved yet: ${counted(n, "screen")}. ${problem}` : ""),
+  onEnd: (problem, n) => {
+    isEnded = true;
+    showAlert(`${problem}${n ? `\nNot saved: ${counted(n, "screen")}.` : ""}\nReload this page to go on here.`);
+  },
+});
+
+const observer = new IntersectionObserver((entries) => {
+  for (const entry of entries) if (entry.isIntersecting) seen.add(Number(entry.target.dataset.number));
+  showCount();
+}, { threshold: 0.5 });
+
+async function ask(path, options) {
+  const response = await fetch(path, options);
+  const content = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error([content.error ?? (`status ${response.status}`), ...Object.entries(content.facts ?? {}).map(([name, value]) => `${name}: ${value}`), content.help].filter(Boolean).join("\n"));
+  return content;
+}
+
+async function loadQueue() {
+  const content = await ask("/queue");
+  queue = content.questions;
+  labels = content.labels;
+  showNext();
+}
+
+function pictureOf(number, kind) {
+  return `/image/${number}?mode=${kind}`;
+}
+
+function loadAhead() {
+  const next = mode === "one" ? queue.slice(0, N_AHEAD) : [...screen, ...nextGrid(new Set(screen))];
+  const wanted = new Set(next.map(([number]) => pictureOf(number, mode)));
+  for (const url of ahead.keys()) if (!wanted.has(url)) ahead.delete(url);
+  for (const url of wanted) {
+    if (ahead.has(url)) continue;
+    const image = new Image();
+    image.src = url;
+    ahead.set(url, image);
+  }
+}
+
+/** Return the pairs of the label that has most in the block, as many as a grid holds. */
+function nextGrid(without) {
+  let open = queue.filter((question) => block.has(question) && !without.has(question));
+  if (!open.length) {
+    block = new Set(queue.filter((question) => !without.has(question)).slice(0, BLOCK));
+    open = [...block];
+  }
+  const byLabel = Map.groupBy(open, ([, label]) => label);
+  const most = [...byLabel.values()].reduce((a, b) => (b.length > a.length ? b : a), []);
+  const across = Number(by("size").value);
+  const distinct = new Map(most.map((question) => [question[2], question]).reverse()); // a repeat waits for its first
+  return most.filter((question) => distinct.get(question[2]) === question).slice(0, across * across);
+}
+
+function showNext() {
+  screen = mode === "one" ? queue.slice(0, 1) : nextGrid(new Set());
+  marks = new Map(screen.map(([number]) => [number, isInverted ? "no" : "yes"]));
+  seen = new Set();
+  const view = screen.length ? mode : "end";
+  for (const [name, section] of Object.entries(views)) section.hidden = name !== view;
+  shownAt = performance.now();
+  if (view === "one") showOne();
+  if (view === "grid") showGrid();
+  loadAhead();
+}
+
+function showLabel(section) {
+  const label = labels[screen[0][1]];
+  section.querySelector(".label").textContent = label.name;
+  const sense = [label.gloss, label.parents.length ? `a kind of ${label.parents.join(", ")}` : "", label.others.length ? `also: ${label.others.slice(0, 6).join(", ")}` : ""];
+  section.querySelector(".sense").textContent = sense.filter(Boolean).join(" · ");
+}
+
+function showOne() {
+  const [number] = screen[0];
+  showLabel(views.one);
+  const image = views.one.querySelector("img");
+  showPicture(image, views.one.querySelector(".missing"), number);
+  by("evidence").open = false;
+}
+
+function showPicture(image, missing, number) {
+  missing.hidden = true;
+  image.hidden = false;
+  image.onload = () => {
+    if (mode === "grid") showCount();
+    else if (image.dataset.number === String(number)) shownAt = performance.now();
+  };
+  image.onerror = () => showMissing(image, missing, number);
+  image.dataset.number = number;
+  image.src = pictureOf(number, mode);
+}
+
+async function showMissing(image, missing, number) {
+  image.hidden = true;
+  missing.hidden = false;
+  missing.textContent = "No picture";
+  const response = await fetch(image.src).catch(() => null);
+  const content = response ? await response.json().catch(() => ({})) : {};
+  missing.textContent = `No picture: ${content.error ?? "winnow does not answer"}`;
+  if (mode === "grid") {
+    setMark(number, "unsure");
+    showCount();
+  }
+}
+
+function showGrid() {
+  showLabel(views.grid);
+  views.grid.querySelector(".ask").textContent = isInverted ? "Mark what shows" : "Mark what does not show";
+  const across = Number(by("size").value);
+  const tiles = views.grid.querySelector(".tiles");
+  const narrow = Math.min(window.innerWidth < 480 ? 3 : across, Math.max(screen.length, 2));
+  tiles.style.setProperty("--across", narrow);
+  tiles.style.setProperty("--down", Math.ceil(screen.length / narrow));
+  observer.disconnect();
+  tiles.replaceChildren(...screen.map(([number], i) => makeTile(number, i)));
+  for (const tile of tiles.querySelectorAll("button")) observer.observe(tile);
+  for (const [number] of screen) setMark(number, marks.get(number));
+  tiles.querySelector("button").focus({ preventScroll: true });
+  showCount();
+}
+
+function makeTile(number, i) {
+  const item = document.createElement("li");
+  const tile = document.createElement("button");
+  tile.type = "button";
+  tile.dataset.number = number;
+  const image = document.createElement("img");
+  image.alt = `Picture ${i + 1}`;
+  const missing = document.createElement("p");
+  missing.className = "missing";
+  missing.hidden = true;
+  const mark = document.createElement("span");
+  mark.className = "mark";
+  tile.append(image, missing, mark);
+  if (i < 9) {
+    const digit = document.createElement("kbd");
+    digit.className = "digit";
+    digit.textContent = i + 1;
+    tile.append(digit);
+  }
+  tile.addEventListener("click", () => turn(number));
+  item.append(tile);
+  showPicture(image, missing, number);
+  return item;
+}
+
+function turn(number) {
+  const order = isInverted ? ["no", "yes", "unsure"] : ["yes", "no", "unsure"];
+  setMark(number, order[(order.indexOf(marks.get(number)) + 1) % order.length]);
+}
+
+function setMark(number, verdict) {
+  const tile = views.grid.querySelector(`button[data-number="${number}"]`);
+  if (!tile) return;
+  marks.set(number, verdict);
+  tile.dataset.verdict = verdict;
+  tile.querySelector(".mark").textContent = { yes: "✓ right", no: "✗ wrong", unsure: "? unsure" }[verdict];
+}
+
+/** Return the tiles whose picture is loaded and was on the screen: only those count. */
+function shownTiles() {
+  return screen.filter(([number]) => {
+    const tile = views.grid.querySelector(`button[data-number="${number}"]`);
+    const image = tile.querySelector("img");
+    return seen.has(number) && (image.hidden || (image.complete && image.naturalWidth > 0));
+  });
+}
+
+function showCount() {
+  const n = shownTiles().length;
+  views.grid.querySelector(".confirm .n").textContent = n === screen.length ? `${n}` : `${n} of ${screen.length} shown`;
+}
+
+function judge(verdicts) {
+  const judged = screen.filter(([number]) => number in verdicts);
+  if (!judged.length || isEnded) return;
+  save({ tab: TAB, mode, ms: Math.round(performance.now() - shownAt), verdicts });
+  past.push({ judged, mode });
+  const done = new Set(judged);
+  queue = queue.filter((question) => !done.has(question));
+  showNext();
+}
+
+function confirm() {
+  judge(Object.fromEntries(shownTiles().map(([number]) => [number, marks.get(number)])));
+}
+
+function undo() {
+  const last = past.pop();
+  if (!last || isEnded) return;
+  save({ tab: TAB, mode: last.mode, ms: 0, verdicts: Object.fromEntries(last.judged.map(([number]) => [number, ""])) });
+  queue = [...last.judged, ...queue];
+  setMode(last.mode);
+}
+
+function setMode(chosen) {
+  mode = chosen;
+  for (const button of document.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
+  by("size").disabled = mode !== "grid";
+  showNext();
+}
+
+async function draw() {
+  showAlert("Importing the verdicts and drawing further pairs …");
+  try {
+    await ask("/draw", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ tab: TAB }) });
+    showAlert("");
+    await loadQueue();
+    showState(await ask("/state"));
+  } catch (error) {
+    showAlert(error.message);
+  }
+}
+
+async function showEvidence() {
+  const place = by("evidence").querySelector("div");
+  if (!by("evidence").open || !screen.length) return;
+  const [number, label] = screen[0];
+  place.textContent = "…";
+  const content = await ask(`/evidence/${number}`).catch((error) => ({ votes: [], texts: [], problem: error.message }));
+  if (screen[0]?.[0] !== number) return;
+  const names = [labels[label].name, ...labels[label].others];
+  const votes = content.votes.map((vote) => row(vote.source, `strength ${vote.strength.toFixed(2)} on ${counted(vote.n_pages, "page")} of ${counted(vote.n_hosts, "host")}`));
+  const texts = content.texts.map((text) => row(text.source, text.text, names));
+  const table = document.createElement("table");
+  table.append(...votes, ...texts);
+  place.replaceChildren(content.problem ?? (votes.length + texts.length ? table : "There is no evidence in this run."));
+}
+
+function counted(n, noun) {
+  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+}
+
+function row(source, text, names = []) {
+  const line = document.createElement("tr");
+  const head = document.createElement("th");
+  head.scope = "row";
+  head.textContent = source;
+  const cell = document.createElement("td");
+  cell.append(...marked(text, names));
+  line.append(head, cell);
+  return line;
+}
+
+function marked(text, names) {
+  if (!names.length) return [text];
+  const pattern = new RegExp(`(${names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`, "giu");
+  return text.split(pattern).map((part, i) => {
+    if (i % 2 === 0) return part;
+    const mark = document.createElement("mark");
+    mark.textContent = part;
+    return mark;
+  });
+}
+
+function showState(state) {
+  by("progress").max = Math.max(state.drawn, 1);
+  by("progress").value = state.counted;
+  const parts = [`${state.judged.toLocaleString("en")} judged`, `${state.open.toLocaleString("en")} open`, `${state.counted.toLocaleString("en")} of ${state.drawn.toLocaleString("en")} drawn pairs count`];
+  if (state.twice) parts.push(`${state.same} of ${state.twice} asked twice have the same verdict`);
+  if (state.per_hour) parts.push(`${state.per_hour.toLocaleString("en")} an hour, about ${Math.max(1, Math.round(60 * state.open / state.per_hour))} min to go`);
+  by("counts").textContent = parts.join(" · ");
+}
+
+function showAlert(text) {
+  by("alert").hidden = !text;
+  by("alert").textContent = text;
+}
+
+const ACTIONS = {
+  yes: () => mode === "one" && screen.length && judge({ [screen[0][0]]: "yes" }),
+  no: () => mode === "one" && screen.length && judge({ [screen[0][0]]: "no" }),
+  unsure: () => mode === "one" && screen.length && judge({ [screen[0][0]]: "unsure" }),
+  undo,
+  confirm: () => mode === "grid" && screen.length && confirm(),
+  invert: () => { if (mode === "grid") { isInverted = !isInverted; showNext(); } },
+  evidence: () => { if (mode === "one") by("evidence").open = !by("evidence").open; },
+  help: () => (by("help").open ? by("help").close() : by("help").showModal()),
+  draw,
+};
+
+function moveFocus(key) {
+  const tiles = [...views.grid.querySelectorAll(".tiles button")];
+  const at = tiles.indexOf(document.activeElement);
+  const across = Number(getComputedStyle(views.grid.querySelector(".tiles")).getPropertyValue("--across"));
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across }[key];
+  if (step === undefined || mode !== "grid" || !tiles.length) return false;
+  tiles[Math.min(Math.max(at + step, 0), tiles.length - 1)].focus();
+  return true;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (takeKey(event)) return;
+  const isControl = event.target.closest("select, input, dialog, summary");
+  if (isControl && event.key !== "?") return;
+  if (event.repeat) return; // a key that is held down would judge what nobody has seen
+  const action = actionOf(event);
+  const onButton = event.target.closest("button:not(.tiles button)");
+  if (action && !(onButton && event.key === "Enter")) {
+    event.preventDefault();
+    ACTIONS[action]();
+  } else if (mode === "grid" && /^[1-9]$/.test(event.key) && screen[event.key - 1]) {
+    turn(screen[event.key - 1][0]);
+  } else if (moveFocus(event.key)) {
+    event.preventDefault();
+  }
+});
+for (const button of document.querySelectorAll("[data-action]")) button.addEventListener("click", () => ACTIONS[button.dataset.action]());
+for (const button of document.querySelectorAll("[data-mode]")) button.addEventListener("click", () => setMode(button.dataset.mode));
+by("help-button").addEventListener("click", ACTIONS.help);
+by("size").addEventListener("change", showNext);
+by("evidence").addEventListener("toggle", showEvidence);
+
+showKeys();
+setMode("one");
+views.end.hidden = true;
+ask("/state").then(showState).then(loadQueue).catch((error) => showAlert(error.message));

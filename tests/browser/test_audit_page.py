@@ -1,0 +1,210 @@
+"""The audit page in a real browser."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from curation.runs.stage import open_stage
+from pipelines.page.journal import Entry, read_journals
+from tests.browser.conftest import Served
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+N_JUDGED = 100
+
+
+def entries(run_dir: Path) -> list[Entry]:
+    return read_journals(run_dir)["ada"]
+
+
+def wait_until_saved(page: Page) -> None:
+    expect(page.locator("body")).to_have_attribute("data-waiting", "0", timeout=30_000)
+
+
+def test_verdicts_by_keys_are_all_in_the_journal_after_a_kill(
+    page: Page, served: Served, run_dir: Path
+) -> None:
+    page.goto(served.address)
+    for n in range(N_JUDGED):
+        page.wait_for_selector("#one figure img")
+        page.keyboard.press("yn"[n % 2])
+    wait_until_saved(page)
+    served.process.kill()
+    served.process.wait()
+    lines = entries(run_dir)
+    assert [entry.verdict for entry in lines] == ["yes", "no"] * (N_JUDGED // 2)
+    assert {entry.mode for entry in lines} == {"one"}
+
+
+def test_a_grid_counts_what_was_shown_once_it_is_confirmed(
+    page: Page, served: Served, run_dir: Path
+) -> None:
+    page.goto(served.address)
+    page.click("[data-mode=grid]")
+    expected: list[str] = []
+    while len(expected) < N_JUDGED:
+        n = page.locator("#grid .tiles li").count()
+        expect(page.locator("#grid .confirm .n")).to_have_text(str(n), timeout=20_000)
+        page.keyboard.press("1")
+        expected += ["no"] + ["yes"] * (n - 1)
+        page.keyboard.press("Enter")
+        expect(page.locator("#counts")).to_contain_text("judged")
+    wait_until_saved(page)
+    assert len({(e.image_id, e.label_id, e.ask) for e in entries(run_dir)}) == len(expected)
+    served.process.kill()
+    served.process.wait()
+    assert [entry.verdict for entry in entries(run_dir)] == expected
+    assert {entry.mode for entry in entries(run_dir)} == {"grid"}
+
+
+def test_a_grid_holds_one_label_and_no_pair_twice(page: Page, served: Served) -> None:
+    page.goto(served.address)
+    page.click("[data-mode=grid]")
+    page.select_option("#size", "6")
+    for _ in range(4):
+        tiles = page.locator("#grid .tiles button")
+        sources = [tile.get_attribute("data-number") for tile in tiles.all()]
+        assert len(sources) == len(set(sources)) > 0
+        expect(page.locator("#grid .confirm .n")).to_have_text(str(len(sources)), timeout=20_000)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(200)
+
+
+def test_back_shows_the_last_screen_again(page: Page, served: Served, run_dir: Path) -> None:
+    page.goto(served.address)
+    page.wait_for_selector("#one figure img")
+    first = page.locator("#one figure img").get_attribute("data-number")
+    page.keyboard.press("y")
+    page.keyboard.press("z")
+    page.wait_for_timeout(300)
+    assert page.locator("#one figure img").get_attribute("data-number") == first
+    page.keyboard.press("n")
+    wait_until_saved(page)
+    assert [entry.verdict for entry in entries(run_dir)] == ["yes", "", "no"]
+
+
+def test_keys_can_be_changed_and_are_kept(page: Page, served: Served, run_dir: Path) -> None:
+    page.goto(served.address)
+    page.wait_for_selector("#one figure img")
+    page.keyboard.press("?")
+    page.locator('#keys tr[data-action="yes"] button').click()
+    page.keyboard.press("n")
+    page.keyboard.press("Escape")
+    page.reload()
+    page.wait_for_selector("#one figure img")
+    expect(page.locator('.yes [data-key-of="yes"]')).to_have_text("n")
+    page.keyboard.press("n")
+    page.keyboard.press("y")
+    wait_until_saved(page)
+    assert [entry.verdict for entry in entries(run_dir)] == ["yes", "no"]
+
+
+def test_a_second_tab_takes_over_and_the_first_reports_it(page: Page, served: Served) -> None:
+    page.goto(served.address)
+    page.wait_for_selector("#one figure img")
+    second = page.context.new_page()
+    second.goto(served.origin)
+    second.wait_for_selector("#one figure img")
+    page.keyboard.press("y")
+    expect(page.locator("#alert")).to_contain_text("taken over by another tab")
+    second.keyboard.press("y")
+    wait_until_saved(second)
+
+
+def test_ctrl_c_imports_what_was_judged(page: Page, served: Served, run_dir: Path) -> None:
+    page.goto(served.address)
+    for _ in range(60):
+        page.wait_for_selector("#one figure img")
+        page.keyboard.press("y")
+    wait_until_saved(page)
+    printed = served.end()
+    assert served.process.returncode == 0 and "Traceback" not in printed
+    assert "winnow select" in printed
+    assert open_stage(run_dir, "audits").counts["yes"] > 50
+
+
+def test_verdicts_wait_until_the_page_is_served_again(page: Page, served: Served) -> None:
+    page.goto(served.address)
+    page.wait_for_selector("#one figure img")
+    served.end()
+    page.keyboard.press("y")
+    expect(page.locator("#alert")).to_contain_text("Not saved yet: 1 screen")
+
+
+@pytest.fixture
+def hostile() -> Iterator[str]:
+    """Serve an empty page on another port; return its address."""
+
+    class Empty(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>other</title>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_page_on_another_port_can_neither_read_nor_write(
+    page: Page, served: Served, run_dir: Path, hostile: str
+) -> None:
+    page.goto(served.address)
+    page.wait_for_selector("#one figure img")
+    other = page.context.new_page()  # with the cookie of the first
+    other.goto(hostile)
+    attack = """async (origin) => {
+      const body = JSON.stringify({tab: 1, mode: "one", ms: 1, verdicts: {"0": "yes"}});
+      const json = {"content-type": "application/json"};
+      const tries = [
+        {},
+        {credentials: "include"},
+        {method: "POST", body, headers: json, credentials: "include"},
+        {method: "POST", body, mode: "no-cors", credentials: "include"},
+      ];
+      const outcomes = [];
+      for (const options of tries) {
+        const tried = fetch(origin + "/verdicts", options);
+        outcomes.push(await tried.then(() => "read", () => "blocked"));
+      }
+      outcomes.push(await new Promise((done) => {
+        const image = new Image();
+        image.onload = () => done("read");
+        image.onerror = () => done("blocked");
+        image.src = origin + "/image/0";
+      }));
+      return outcomes;
+    }"""
+    assert other.evaluate(attack, served.origin) == ["blocked"] * 5
+    assert entries(run_dir) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_accessible(page: Page, served: Served, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 850})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(served.address)
+    page.wait_for_selector("#one figure img")
+    problems = []
+    for _ in ("one", "grid", "help"):
+        problems += Axe().run(page).response["violations"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if page.locator("#one").is_visible():
+            page.click("[data-mode=grid]")
+        else:
+            page.keyboard.press("?")
+    assert [(problem["id"], problem["nodes"][0]["html"]) for problem in problems] == []
