@@ -83,6 +83,11 @@ class ObjectPath(PosixPath):
             yield ObjectPath(url)
 
 
+def forget_objects() -> None:
+    """Forget the facts of listed objects, which hold as long as one command runs."""
+    _listed.clear()
+
+
 def path_of(text: str | Path) -> Path:
     """Return the path of a file or of an object."""
     return ObjectPath(text) if is_address(str(text)) else Path(text)

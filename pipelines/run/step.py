@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from labeling.arguments import checks_arguments
+from labeling.objects.paths import forget_objects
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -36,9 +38,20 @@ StoreError
 
 
 def step(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Check the arguments of a function; its docstring holds names of `_SHARED` for their texts."""
+    """Check the arguments of a function; its docstring holds names of `_SHARED` for their texts.
+
+    Objects may change after it, so that nothing is kept of them.
+    """
     text = inspect.getdoc(function) or ""
     for name, shared in _SHARED.items():
         text = text.replace(name, shared)
     function.__doc__ = text
-    return checks_arguments(function)
+
+    @functools.wraps(function)
+    def forgetting(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            forget_objects()
+
+    return checks_arguments(forgetting)

@@ -18,11 +18,13 @@ import pytest
 import zstandard
 from PIL import Image
 
+import pipelines
 from curation.runs.stage import current
 from curation.shards.images import read_image
 from labeling.keys import ids
 from labeling.objects import client, object_file
 from labeling.objects.paths import path_of
+from labeling.readers.table_files.tables import read_pairs
 from pipelines.delivery.export import export
 from pipelines.inputs.splits import input_digests, splits_of
 from pipelines.inspecting.check import check_inputs
@@ -274,3 +276,14 @@ def test_shards_hold_the_images_of_a_bucket(
     ]
     assert there.counts == here.counts
     assert there.counts["out"] > 100
+
+
+def test_an_object_may_be_replaced_between_two_commands(shop: Path, bucket: str) -> None:
+    put_folder(shop.parent, f"{bucket}/shop")
+    tables = {"signals": [{"path": "*.csv"}], "feedback": [], "links": []}
+    config = read_config(shop, {"base": f"{bucket}/shop", **tables})
+    before = pipelines.plan(config)
+    put(f"{bucket}/shop/products.csv", b"image,text\n" * 1000)
+    assert pipelines.plan(config).inputs != before.inputs
+    put(f"{bucket}/shop/links.csv", b"image_id,label_id\n")
+    assert len(read_pairs(path_of(f"{bucket}/shop/links.csv"))) == 0
