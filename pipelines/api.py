@@ -172,12 +172,7 @@ def audit_sample(
     from pipelines.auditing.sample import SHEET, answer_by_truth, draw_audits
     from pipelines.auditing.until import audit_until
 
-    if until_width is not None and precision is not None:
-        raise ConfigError(
-            "a width and a precision cannot be asked for together",
-            facts={"until_width": until_width, "precision": precision},
-            help="give `until_width=` for the interval of a share, or `precision=` for a proof",
-        )
+    _refuse_both(until_width, precision)
     with _locked(run, settings) as (config, run_dir):
         if anytime:
             begin_anytime(run_dir, current(run_dir, "audits") is not None)
@@ -189,6 +184,15 @@ def audit_sample(
         if config.audit.truth is not None:
             return AuditSample(None, 0, answer_by_truth(config, run_dir))
         return AuditSample(*draw_audits(config, run_dir))
+
+
+def _refuse_both(until_width: float | None, precision: float | None) -> None:
+    if until_width is not None and precision is not None:
+        raise ConfigError(
+            "a width and a precision cannot be asked for together",
+            facts={"until_width": until_width, "precision": precision},
+            help="give `until_width=` for the interval of a share, or `precision=` for a proof",
+        )
 
 
 @step
@@ -263,6 +267,8 @@ def audit_serve(
     run: Path | str,
     *,
     auditor: Text = "auditor",
+    until_width: float | None = None,
+    precision: float | None = None,
     port: Natural = 0,
     allow_hosts: Sequence[str] = (),
     settings: Overrides = (),
@@ -277,6 +283,10 @@ def audit_serve(
     auditor
         Name of the person who judges, of letters, digits, ``.``, ``_`` and ``-``; each has a
         journal of verdicts in the run folder.
+    until_width
+        Width of the interval of the precision, in (0, 1]: a look gives the number of pairs for it.
+    precision
+        Precision to prove, in (0, 1): pairs are drawn for ``select(run, precision=…)``.
     port
         Port on this machine; 0 for one that is free.
     allow_hosts
@@ -297,8 +307,11 @@ def audit_serve(
     from pipelines.page.serve import serve
 
     run_dir = absolute(Path(run))
+    _refuse_both(until_width, precision)
     config = with_overrides(load_config(run_dir), settings)
-    return serve(config, run_dir, auditor, port, allow_hosts)
+    if precision is not None:
+        config = with_overrides(config, {"select.precision": precision})
+    return serve(config, run_dir, auditor, port, allow_hosts, until_width)
 
 
 @step

@@ -115,6 +115,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "pipelines.select.per_label": ("a", True, 1.5),
     "pipelines.select.by": NO_TEXT,
     **dict.fromkeys(("until_width", "pipelines.audit_sample.precision"), ("a", True, math.nan)),
+    "pipelines.audit_serve.precision": ("a", True, math.nan),
     "anytime": (1, "yes"),
     "auditor": NO_TEXT,
     "port": NOT_NEGATIVE,

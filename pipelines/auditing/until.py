@@ -56,7 +56,7 @@ def audit_until(config: Config, run_dir: Path, width: float) -> tuple[Look | Non
         If auditors err so often that no number of audits gives the width.
     """
     candidates = open_stage(run_dir, "candidates")
-    config = _for_share(config)
+    config = for_share(config)
     by_truth = config.audit.truth is not None
     n_judged = count_pairs(current_audits(run_dir, candidates))
     if not by_truth and not n_judged:
@@ -75,7 +75,8 @@ def audit_until(config: Config, run_dir: Path, width: float) -> tuple[Look | Non
             return look, draw_audits(config, run_dir)[1]
 
 
-def _for_share(config: Config) -> Config:
+def for_share(config: Config) -> Config:
+    """Return the settings for a share, also where they ask for a precision."""
     share = config.select.model_copy(update={"precision": None})
     return config.model_copy(update={"select": share})
 

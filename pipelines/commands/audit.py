@@ -92,6 +92,18 @@ _existing = AbsolutePath(exists=True)
     help="Name of the person who judges; each has a journal of verdicts in RUN/audit-journals.",
 )
 @click.option(
+    "--until-width",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="W",
+    help="Width of the interval that a look at the precision gives the number of pairs for.",
+)
+@click.option(
+    "--precision",
+    type=open_share,
+    metavar="P",
+    help="Draw for a proof of this precision, by `winnow select --precision P`.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,

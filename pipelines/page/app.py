@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -56,10 +57,15 @@ def make_app(desk: Desk, token: str, hosts: Collection[str]) -> Starlette:
         Route("/evidence/{number:int}", page.evidence),
         Route("/verdicts", page.verdicts, methods=["POST"]),
         Route("/draw", page.draw, methods=["POST"]),
+        Route("/look", page.look, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static")),
     ]
     guard = Middleware(Guard, token=token, hosts=hosts)
-    return Starlette(routes=routes, middleware=[guard], exception_handlers={WinnowError: _explain})
+    return Starlette(
+        routes=routes,
+        middleware=[guard],
+        exception_handlers={WinnowError: _explain, HTTPException: _refuse},
+    )
 
 
 class _Page:
@@ -106,8 +112,7 @@ class _Page:
     async def verdicts(self, request: Request) -> Response:
         """Write the verdicts of a screen; they are on disk before the answer."""
         content = await _content(request)
-        if content.get("tab") != self._tab:
-            return JSONResponse({"error": "taken over by another tab"}, 409)
+        self._refuse_old_tab(content)
         mode, ms = content.get("mode"), content.get("ms")
         if mode not in MODES or type(ms) is not int or ms < 0:
             raise InputError("verdicts are not in the form of the page", help=RELOAD)
@@ -117,10 +122,18 @@ class _Page:
 
     async def draw(self, request: Request) -> Response:
         """Draw further pairs, once all are judged."""
-        if (await _content(request)).get("tab") != self._tab:
-            return JSONResponse({"error": "taken over by another tab"}, 409)
+        self._refuse_old_tab(await _content(request))
         n_new = await run_in_threadpool(self._desk.draw)
         return JSONResponse({"new": n_new})
+
+    async def look(self, request: Request) -> Response:
+        """Return the precision so far; the look is counted."""
+        self._refuse_old_tab(await _content(request))
+        return JSONResponse(await run_in_threadpool(self._desk.look))
+
+    def _refuse_old_tab(self, content: Mapping[str, Any]) -> None:
+        if content.get("tab") != self._tab:
+            raise HTTPException(409, "taken over by another tab")
 
 
 async def _content(request: Request) -> dict[str, Any]:
@@ -147,3 +160,8 @@ def _explain(request: Request, error: Exception) -> Response:
     status = 503 if isinstance(error, BusyError) else 400
     facts = {name: str(value) for name, value in error.facts.items()}
     return JSONResponse({"error": error.message, "facts": facts, "help": error.help}, status)
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from curation.runs.lock import locked
 from curation.runs.stage import open_stage
 from labeling.errors import InputError
 from pipelines.auditing.drawn import read_drawn
+from pipelines.auditing.looks import read_looks
 from pipelines.auditing.sample import answered, count_pairs, current_audits, draw_audits
+from pipelines.auditing.until import for_share, look_at
 from pipelines.page.answers import (
     Final,
     Pair,
@@ -27,6 +30,9 @@ from pipelines.page.lookup import evidence_of, locations_of
 from pipelines.page.questions import Question, make_questions, same_and_twice
 from pipelines.run.config import Config
 from pipelines.run.stages import taxonomy_of
+
+WIDTH = 0.05
+"""Width of the interval that a look gives the number of pairs for, where none was asked for."""
 
 N_MORE = 100
 """Pairs that are drawn at a time beyond those that the settings ask for."""
@@ -49,8 +55,10 @@ class Desk:
         All questions since the page was opened. Their numbers do not change.
     """
 
-    def __init__(self, config: Config, run_dir: Path, journal: Journal) -> None:
-        self.config, self.run_dir, self.journal = config, run_dir, journal
+    def __init__(
+        self, config: Config, run_dir: Path, journal: Journal, width: float = WIDTH
+    ) -> None:
+        self.config, self.run_dir, self.journal, self.width = config, run_dir, journal, width
         self.candidates = open_stage(run_dir, "candidates")
         self.taxonomy = taxonomy_of(self.candidates)
         self.questions: list[Question] = []
@@ -110,10 +118,32 @@ class Desk:
         """Return the settings, with more pairs than were judged."""
         audit = self.config.audit
         n_judged = count_pairs(answered(current_audits(self.run_dir, self.candidates)))
-        n = audit.n if n_judged < audit.n else n_judged + N_MORE
+        n_next = max((look.n_next for look in read_looks(self.run_dir)), default=0)
+        n = max(audit.n, n_next)
+        n = n if n_judged < n else n_judged + N_MORE
         n = min(n, self.candidates.counts["candidates"])
         changed = audit.model_copy(update={"n": n, "repeats": 0})
         return self.config.model_copy(update={"audit": changed})
+
+    def look(self) -> dict[str, Any]:
+        """Import the verdicts, and return the precision of the share to be kept, so far.
+
+        The look is counted: the intervals of all looks of the run hold together.
+
+        Raises
+        ------
+        InputError
+            If the verdicts are too few to learn from.
+        QualityError
+            If auditors err so often that no number of audits gives the width.
+        BusyError
+            If another process works in the run folder.
+        """
+        with self._lock, locked(self.run_dir):
+            if self._final("first"):
+                import_journals(self.run_dir)
+            look = look_at(for_share(self.config), self.run_dir, self.width)
+            return asdict(look) | {"width": self.width, "is_narrow": look.width <= self.width}
 
     def judge(self, verdicts: Mapping[int, str], mode: Mode, ms: int) -> None:
         """Write the verdicts of one screen to the journal; an empty one takes the last back.

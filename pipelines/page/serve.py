@@ -29,7 +29,12 @@ PACKAGES = ("starlette", "uvicorn")
 
 
 def serve(
-    config: Config, run_dir: Path, auditor: str, port: int = 0, allow_hosts: Sequence[str] = ()
+    config: Config,
+    run_dir: Path,
+    auditor: str,
+    port: int = 0,
+    allow_hosts: Sequence[str] = (),
+    until_width: float | None = None,
 ) -> Stage | None:
     """Show the audit page of a run until it is interrupted; then import its verdicts.
 
@@ -45,6 +50,8 @@ def serve(
         Port on this machine; 0 for any that is free.
     allow_hosts
         Further names that the page may be asked for, as through a tunnel.
+    until_width
+        Width of the interval that a look at the precision gives the number of pairs for.
 
     Returns
     -------
@@ -58,11 +65,11 @@ def serve(
         valid.
     """
     _require_packages()
-    from pipelines.page.desk import Desk
+    from pipelines.page.desk import WIDTH, Desk
 
     with open_journal(run_dir, auditor) as journal:
         n_before = len(journal.entries)
-        desk = Desk(config, run_dir, journal)
+        desk = Desk(config, run_dir, journal, until_width or WIDTH)
         _run(desk, port, (*HOSTS, *allow_hosts))
         if len(journal.entries) == n_before:
             return None

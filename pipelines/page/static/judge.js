@@ -20,6 +20,7 @@ let isInverted = false; // in a grid everything is right unless it is marked; in
 let shownAt = 0;
 let seen = new Set(); // tiles that were on the screen
 let isEnded = false;
+let pace = null; // pairs an hour
 const past = []; // screens that were judged, for taking them back
 const ahead = new Map(); // pictures that are loaded ahead
 
@@ -230,10 +231,34 @@ function setMode(chosen) {
   showNext();
 }
 
+function order(path) {
+  return ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ tab: TAB }) });
+}
+
+async function look() {
+  showLook("Importing the verdicts and measuring the precision …");
+  try {
+    const found = await order("/look");
+    const decimals = (share) => share.toFixed(3).replace(/^0/, "");
+    const left = found.n_next - found.n_audits;
+    const minutes = pace ? `, ${Math.max(1, Math.round(60 * left / pace))} min at your pace` : "";
+    const more = found.is_narrow ? "it is as narrow as asked for" : `about ${counted(left, "more pair")}${minutes} for a width of ${decimals(found.width)}`;
+    showLook(`Precision of the share to be kept: ${decimals(found.precision)} (${decimals(found.low)} to ${decimals(found.high)}, look ${found.number}, from ${counted(found.n_audits, "pair")}); ${more}`);
+  } catch (error) {
+    showLook("");
+    showAlert(error.message);
+  }
+}
+
+function showLook(text) {
+  by("look").hidden = !text;
+  by("look").textContent = text;
+}
+
 async function draw() {
   showAlert("Importing the verdicts and drawing further pairs …");
   try {
-    await ask("/draw", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ tab: TAB }) });
+    await order("/draw");
     showAlert("");
     await loadQueue();
     showState(await ask("/state"));
@@ -284,6 +309,7 @@ function marked(text, names) {
 }
 
 function showState(state) {
+  pace = state.per_hour;
   by("progress").max = Math.max(state.drawn, 1);
   by("progress").value = state.counted;
   const parts = [`${state.judged.toLocaleString("en")} judged`, `${state.open.toLocaleString("en")} open`, `${state.counted.toLocaleString("en")} of ${state.drawn.toLocaleString("en")} drawn pairs count`];
@@ -307,6 +333,7 @@ const ACTIONS = {
   evidence: () => { if (mode === "one") by("evidence").open = !by("evidence").open; },
   help: () => (by("help").open ? by("help").close() : by("help").showModal()),
   draw,
+  look,
 };
 
 function moveFocus(key) {

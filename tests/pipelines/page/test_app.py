@@ -13,6 +13,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from curation.runs.stage import open_stage
+from pipelines.delivery.truth import read_truth
+from pipelines.page.answers import pairs_of
 from pipelines.page.app import make_app
 from pipelines.page.desk import Desk
 from pipelines.page.journal import Journal, open_journal
@@ -147,6 +149,26 @@ def test_the_next_pairs_are_drawn_once_all_are_judged(
     judged = {question.pair for question in desk.questions[:n]}
     new = [question for question in desk.questions[n:] if question.ask == "first"]
     assert new and not judged & {question.pair for question in new}
+
+
+def test_a_look_gives_the_precision_so_far_and_is_counted(
+    config: Config, labelled: Path, journal: Journal, shop: Path
+) -> None:
+    many = config.model_copy(update={"audit": config.audit.model_copy(update={"n": 120})})
+    desk = Desk(many, labelled, journal, width=0.2)
+    client = TestClient(make_app(desk, "secret", ["testserver"]))
+    client.get("/open/secret")
+    few = client.post("/look", json={"tab": 1})
+    assert few.status_code == 400 and few.json()["help"]
+    truth = set(pairs_of(read_truth(shop.parent / "truth.csv", desk.taxonomy)))
+    judged = {n: question.pair in truth for n, question in enumerate(desk.questions)}
+    send(client, {n: "yes" if is_right else "no" for n, is_right in judged.items()})
+    look = client.post("/look", json={"tab": 1}).json()
+    assert 0 <= look["low"] <= look["precision"] <= look["high"] <= 1
+    assert (look["number"], look["n_audits"], look["width"]) == (1, 120, 0.2)
+    assert look["is_narrow"] or look["n_next"] > 120
+    assert look == client.post("/look", json={"tab": 1}).json()
+    assert client.post("/look", json={"tab": 7}).status_code == 409
 
 
 def test_a_new_desk_asks_what_is_left(config: Config, labelled: Path, journal: Journal) -> None:
