@@ -64,7 +64,12 @@ def test_answers_of_earlier_batches_keep_their_probabilities_when_they_are_impor
     _assert_strata_are_known(labelled)
     assert find_pairs(again, before).tolist() == list(range(300))
     ratio = again["p_inclusion"].to_numpy() / before["p_inclusion"].to_numpy()
-    assert 0.7 < ratio.min() <= ratio.max() < 1.4
+    # The next draw divides strata of few pairs; those of the first draw would be off by up to 3.
+    assert 0.5 < ratio.min() <= ratio.max() < 2
+    n_candidates = open_stage(labelled, "candidates").counts["candidates"]
+    for audits_of_time in (before, again):
+        p = audits_of_time["p_inclusion"].to_numpy()
+        assert np.sum(1 / p) == pytest.approx(n_candidates, rel=0.1)
 
 
 def _by_pair(audits: Stage) -> pa.Table:
