@@ -9,9 +9,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from curation.audits.audits import is_drawn_here
 from curation.runs.durable import write_text
 from curation.runs.stage import Stage, open_stage
 from labeling.errors import InputError
+from labeling.schemas import AUDITS
 from pipelines.auditing.drawn import read_drawn
 from pipelines.auditing.sample import answered, current_audits, import_answers
 from pipelines.page.journal import FOLDER, Entry, read_journals
@@ -68,7 +70,9 @@ def import_journals(run_dir: Path) -> Stage:
     """
     candidates = open_stage(run_dir, "candidates")
     journals = entries_of(run_dir, candidates)
-    earlier = answered(current_audits(run_dir, candidates))
+    earlier = rows_elsewhere(journals, drawn_answers(run_dir, candidates))
+    if not is_drawn_here(current_audits(run_dir, candidates)):
+        notify("the judgements of this run were drawn elsewhere: those of the page replace them")
     drawn = read_drawn(run_dir, candidates)
     rows = answer_rows(journals, earlier, [] if drawn is None else pairs_of(drawn))
     if not len(rows):
@@ -97,13 +101,45 @@ def entries_of(run_dir: Path, candidates: Stage) -> dict[str, list[Entry]]:
     return current_lines
 
 
+def drawn_answers(run_dir: Path, candidates: Stage) -> pa.Table:
+    """Return the answers so far, as `labeling.schemas.AUDITS`; none where they were drawn elsewhere.
+
+    Such pairs had other probabilities, which a sheet of this run cannot hold.
+    """
+    audits = current_audits(run_dir, candidates)
+    return answered(audits) if is_drawn_here(audits) else AUDITS.empty()
+
+
+def rows_elsewhere(
+    journals: Mapping[str, Sequence[Entry]], earlier: pa.Table
+) -> list[dict[str, str]]:
+    """Return the rows of earlier answers that no journal is about, in their order.
+
+    What a journal took back after an import is not an answer any more.
+    """
+    in_journal = {
+        (name, entry.image_id, entry.label_id)
+        for name, entries in journals.items()
+        for entry in entries
+        if entry.ask == "first"
+    }
+    rows = earlier.sort_by("seq").select(COLUMNS).to_pylist()
+    return [
+        row
+        for row in rows
+        if (row["auditor"], row["image_id"], row["label_id"]) not in in_journal
+    ]
+
+
 def pairs_of(table: pa.Table) -> list[Pair]:
     """Return the pairs of a table with ``image_id`` and ``label_id``, in order."""
     return list(zip(table["image_id"].to_pylist(), table["label_id"].to_pylist(), strict=True))
 
 
 def answer_rows(
-    journals: Mapping[str, Sequence[Entry]], earlier: pa.Table, order: Sequence[Pair]
+    journals: Mapping[str, Sequence[Entry]],
+    earlier: Sequence[dict[str, str]],
+    order: Sequence[Pair],
 ) -> pd.DataFrame:
     """Return the rows of a sheet: earlier answers, then those of the journals that count.
 
@@ -112,31 +148,25 @@ def answer_rows(
     journals
         Lines by auditor.
     earlier
-        Table of `labeling.schemas.AUDITS`; rows that a journal holds too are left out.
+        Result of `rows_elsewhere`.
     order
         Pairs of the draw in the order in which they were drawn.
     """
     first = {name: final_verdicts(entries, "first") for name, entries in journals.items()}
     repeat = {name: final_verdicts(entries, "repeat") for name, entries in journals.items()}
-    in_journal = {(name, pair) for name, verdicts in first.items() for pair in verdicts}
-    before = earlier.sort_by("seq").select(COLUMNS).to_pylist()
-    before = [
-        row
-        for row in before
-        if (row["auditor"], (row["image_id"], row["label_id"])) not in in_journal
-    ]
-    judged = {(row["image_id"], row["label_id"]) for row in before}
-    judged |= {pair for _, pair in in_journal}
+    in_journal = {pair for verdicts in first.values() for pair in verdicts}
+    judged = in_journal | {(row["image_id"], row["label_id"]) for row in earlier}
     n_counted = counted(order, judged)
     valid = set(order[:n_counted])
     _report_waiting(order[n_counted:], judged)
+    _report_not_drawn(len(in_journal - set(order)))
     rows = [
         (last.at, name, pair, last.verdict)
         for name, verdicts in first.items()
         for pair, last in verdicts.items()
         if pair in valid
     ]
-    lines = before
+    lines = [*earlier]
     for _, name, pair, verdict in sorted(rows):
         again = repeat[name].get(pair)
         verdicts = [verdict] if again is None else [again.verdict, verdict]
@@ -154,3 +184,8 @@ def _report_waiting(order: Sequence[Pair], judged: set[Pair]) -> None:
             f"{n_waiting:,} judged pairs count as soon as {n_missing:,} that were drawn before them"
             " are judged too"
         )
+
+
+def _report_not_drawn(n_pairs: int) -> None:
+    if n_pairs:
+        notify(f"{n_pairs:,} judged pairs are not in the last draw: left out")

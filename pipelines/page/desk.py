@@ -14,16 +14,18 @@ from curation.runs.stage import open_stage
 from labeling.errors import InputError
 from pipelines.auditing.drawn import read_drawn
 from pipelines.auditing.looks import read_looks
-from pipelines.auditing.sample import answered, count_pairs, current_audits, draw_audits
+from pipelines.auditing.sample import count_pairs, draw_audits
 from pipelines.auditing.until import for_share, look_at
 from pipelines.page.answers import (
     Final,
     Pair,
     counted,
+    drawn_answers,
     entries_of,
     final_verdicts,
     import_journals,
     pairs_of,
+    rows_elsewhere,
 )
 from pipelines.page.journal import Ask, Entry, Journal, Mode
 from pipelines.page.lookup import evidence_of, locations_of
@@ -85,8 +87,7 @@ class Desk:
         with self._lock, locked(self.run_dir):
             new = self._unasked()
             if not new:
-                if self._final("first"):
-                    import_journals(self.run_dir)
+                self._import()
                 draw_audits(self._with_more(), self.run_dir, replaces_untouched=True)
                 new = self._unasked()
             self.questions += new
@@ -104,10 +105,15 @@ class Desk:
     def _read_others(self) -> set[Pair]:
         journals = entries_of(self.run_dir, self.candidates)
         others = [lines for name, lines in journals.items() if name != self.journal.auditor]
-        imported = answered(current_audits(self.run_dir, self.candidates))
+        earlier = rows_elsewhere(journals, drawn_answers(self.run_dir, self.candidates))
         return {pair for lines in others for pair in final_verdicts(lines, "first")} | {
-            *pairs_of(imported)
+            (row["image_id"], row["label_id"]) for row in earlier
         }
+
+    def _import(self) -> None:
+        """Import the verdicts of all auditors, if there are any."""
+        if any(entries_of(self.run_dir, self.candidates).values()):
+            import_journals(self.run_dir)
 
     def _final(self, ask: Ask) -> dict[Pair, Final]:
         content = self.candidates.content
@@ -117,7 +123,7 @@ class Desk:
     def _with_more(self) -> Config:
         """Return the settings, with more pairs than were judged."""
         audit = self.config.audit
-        n_judged = count_pairs(answered(current_audits(self.run_dir, self.candidates)))
+        n_judged = count_pairs(drawn_answers(self.run_dir, self.candidates))
         n_next = max((look.n_next for look in read_looks(self.run_dir)), default=0)
         n = max(audit.n, n_next)
         n = n if n_judged < n else n_judged + N_MORE
@@ -140,8 +146,7 @@ class Desk:
             If another process works in the run folder.
         """
         with self._lock, locked(self.run_dir):
-            if self._final("first"):
-                import_journals(self.run_dir)
+            self._import()
             look = look_at(for_share(self.config), self.run_dir, self.width)
             return asdict(look) | {"width": self.width, "is_narrow": look.width <= self.width}
 

@@ -116,6 +116,37 @@ def test_answers_of_an_earlier_sheet_stay(
     assert pc.sum(pc.equal(audits["auditor"], "ada")).as_py() == 40
 
 
+def test_a_verdict_that_is_taken_back_after_an_import_counts_no_more(
+    labelled: Path, drawn: list[Pair]
+) -> None:
+    write(labelled, drawn[:9], "yes")
+    import_journals(labelled)
+    write(labelled, drawn[5:6], "")
+    audits = import_journals(labelled).table(AUDITS)
+    assert set(pairs_of(audits)) == set(drawn[:5])
+
+
+def test_judgements_drawn_elsewhere_are_not_mixed_with_those_of_the_page(
+    labelled: Path, drawn: list[Pair], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{image},{label},no,0.5" for image, label in drawn[20:30]]
+    elsewhere = tmp_path / "elsewhere.csv"
+    elsewhere.write_text("\n".join(["image_id,label_id,verdict,p_inclusion", *lines]) + "\n")
+    import_answers(labelled, elsewhere)
+    write(labelled, drawn[:9], "yes")
+    audits = import_journals(labelled).table(AUDITS)
+    assert set(pairs_of(audits)) == set(drawn[:9])
+    assert "were drawn elsewhere" in capsys.readouterr().err
+
+
+def test_judged_pairs_that_are_not_in_the_draw_are_counted(
+    labelled: Path, drawn: list[Pair], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(labelled, [*drawn[:3], ("0" * 32, "cat")], "yes")
+    assert len(import_journals(labelled).table(AUDITS)) == 3
+    assert "1 judged pairs are not in the last draw: left out" in capsys.readouterr().err
+
+
 def test_verdicts_on_other_candidates_are_counted_and_left_out(
     labelled: Path, drawn: list[Pair], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from curation.runs.stage import open_stage
 from pipelines.delivery.truth import read_truth
-from pipelines.page.answers import pairs_of
+from pipelines.page.answers import import_journals, pairs_of
 from pipelines.page.app import make_app
 from pipelines.page.desk import Desk
 from pipelines.page.journal import Journal, open_journal
@@ -178,6 +178,29 @@ def test_a_new_desk_asks_what_is_left(config: Config, labelled: Path, journal: J
     judged = {question.pair for question in desk.questions[:2]}
     asked = [question for question in again.questions if question.ask == "first"]
     assert len(asked) == 28 and not judged & {question.pair for question in asked}
+
+
+def test_a_new_desk_asks_again_what_was_taken_back_after_an_import(
+    config: Config, labelled: Path, journal: Journal
+) -> None:
+    desk = Desk(config, labelled, journal)
+    desk.judge({0: "yes", 1: "no"}, "one", 100)
+    import_journals(labelled)
+    desk.judge({1: ""}, "one", 100)
+    assert desk.state()["counted"] == 1
+    assert Desk(config, labelled, journal).questions[0].pair == desk.questions[1].pair
+
+
+def test_pairs_that_another_auditor_has_judged_are_imported_before_a_draw(
+    config: Config, labelled: Path, journal: Journal
+) -> None:
+    desk = Desk(config, labelled, journal)
+    with open_journal(labelled, "bob") as other:
+        of_bob = Desk(config, labelled, other)
+        of_bob.judge({n: "yes" for n in range(len(of_bob.questions))}, "one", 100)
+    desk.draw()
+    assert open_stage(labelled, "audits").counts["yes"] >= 30
+    assert any(question.ask == "first" for question in desk.questions[32:])
 
 
 def test_texts_are_escaped(
