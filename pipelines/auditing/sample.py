@@ -95,12 +95,7 @@ def draw_audits(
     asked = drawn.filter(pa.array(find_pairs(drawn, answers) < 0))
     rows = with_repeats(asked, answers, config.audit.repeats, config.audit.seed)
     if not len(rows):
-        n_judged, precision = count_pairs(answers), config.select.precision
-        command = f"winnow audit sample {typed(run_dir)} -o audit.n={2 * n_judged}"
-        raise InputError(
-            f"{n_judged:,} pairs have been judged, and audit.n asks for {len(drawn):,}",
-            help=f"ask for more: {command}{f' --precision {precision}' if precision else ''}",
-        )
+        raise _nothing_to_ask(config, run_dir, candidates, count_pairs(answers), len(drawn))
     signals = current(run_dir, "signals")
     images = IMAGES.empty() if signals is None else signals.table(IMAGES)
     sheet = sheet_text(answers, rows, images, taxonomy_of(candidates))
@@ -110,6 +105,22 @@ def draw_audits(
     for line in plan_lines(config, run_dir, candidates, len(drawn)):
         notify(line)
     return path, len(rows)
+
+
+def _nothing_to_ask(
+    config: Config, run_dir: Path, candidates: Stage, n_judged: int, n_drawn: int
+) -> InputError:
+    if n_judged >= candidates.counts["candidates"]:
+        return InputError(
+            f"all {n_judged:,} candidates have been judged",
+            help=f"use the judgements: winnow select {typed(run_dir)}",
+        )
+    command, precision = f"winnow audit sample {typed(run_dir)}", config.select.precision
+    command += f" -o audit.n={2 * n_judged}" + (f" --precision {precision}" if precision else "")
+    return InputError(
+        f"{n_judged:,} pairs have been judged, and audit.n asks for {n_drawn:,}",
+        help=f"ask for more: {command}",
+    )
 
 
 def _in_order(judged: pa.Table, asked: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:

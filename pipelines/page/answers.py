@@ -102,7 +102,7 @@ def entries_of(run_dir: Path, candidates: Stage) -> dict[str, list[Entry]]:
 
 
 def drawn_answers(run_dir: Path, candidates: Stage) -> pa.Table:
-    """Return the answers so far, as `labeling.schemas.AUDITS`; none where they were drawn elsewhere.
+    """Return the answers so far (`labeling.schemas.AUDITS`); none where they were drawn elsewhere.
 
     Such pairs had other probabilities, which a sheet of this run cannot hold.
     """
@@ -125,9 +125,7 @@ def rows_elsewhere(
     }
     rows = earlier.sort_by("seq").select(COLUMNS).to_pylist()
     return [
-        row
-        for row in rows
-        if (row["auditor"], row["image_id"], row["label_id"]) not in in_journal
+        row for row in rows if (row["auditor"], row["image_id"], row["label_id"]) not in in_journal
     ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.runs.lock import locked
-from curation.runs.stage import open_stage
+from curation.runs.stage import current, open_stage
 from labeling.errors import InputError
 from pipelines.auditing.drawn import read_drawn
 from pipelines.auditing.looks import read_looks
@@ -84,6 +84,7 @@ class Desk:
         BusyError
             If another process works in the run folder.
         """
+        self._refuse_other_candidates()
         with self._lock, locked(self.run_dir):
             new = self._unasked()
             if not new:
@@ -145,6 +146,7 @@ class Desk:
         BusyError
             If another process works in the run folder.
         """
+        self._refuse_other_candidates()
         with self._lock, locked(self.run_dir):
             self._import()
             look = look_at(for_share(self.config), self.run_dir, self.width)
@@ -165,8 +167,10 @@ class Desk:
         Raises
         ------
         InputError
-            For a question that does not exist, an unknown verdict, or a full disk.
+            For a question that does not exist, an unknown verdict, candidates that were made again,
+            or a full disk.
         """
+        self._refuse_other_candidates()
         with self._lock:
             ms_each = min(ms // max(len(verdicts), 1), MAX_MS)
             entries = self._entries(verdicts, mode, ms_each)
@@ -175,6 +179,16 @@ class Desk:
                 (self._judged.add if verdict else self._judged.discard)(number)
             if all(verdicts.values()):
                 self._screens.append((len(verdicts), len(verdicts) * ms_each))
+
+    def _refuse_other_candidates(self) -> None:
+        candidates = current(self.run_dir, "candidates")
+        if candidates is None or candidates.content != self.candidates.content:
+            raise InputError(
+                "the run was labeled again since the page was opened",
+                facts={"run": self.run_dir},
+                help="end the page with Ctrl-C and start it again, for a draw from the new"
+                " candidates",
+            )
 
     def _entries(self, verdicts: Mapping[int, str], mode: Mode, ms: int) -> list[Entry]:
         # A clock that was set back would make an earlier verdict the last one.

@@ -1,7 +1,8 @@
 """Requests that reach the audit page: those of the page itself, and no others.
 
 Other pages of the same browser, also on another port of this machine, are sent the cookie by it:
-a cookie knows no ports. So the headers ``Sec-Fetch-Site``
+a cookie knows no ports. So its name holds the port, that two audit pages do not replace each
+other's; and the headers ``Sec-Fetch-Site``
 (W3C, "Fetch Metadata Request Headers") and ``Origin`` are read, which the browser writes.
 """
 
@@ -20,7 +21,8 @@ MAX_BODY = 64 * 1024
 LOGIN = "/open/"
 """Path before the token. A parameter of the name token would be masked where it is printed."""
 
-COOKIE = "winnow-audit"
+COOKIE = "winnow-audit-"
+"""Name of the cookie, before the port that the browser asked for."""
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self';"
@@ -78,7 +80,7 @@ class Guard:
             return refused
         has_cookie = self._has_cookie(headers)
         if is_login:
-            return RedirectResponse("/", 303) if has_cookie else self._login(scope)
+            return RedirectResponse("/", 303) if has_cookie else self._login(scope, headers)
         if not has_cookie:
             return PlainTextResponse("Open the address that `winnow audit serve` printed.\n", 401)
         return None
@@ -94,10 +96,10 @@ class Guard:
         )
 
     def _has_cookie(self, headers: Headers) -> bool:
-        given = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        given = cookie_parser(headers.get("cookie", "")).get(_cookie_name(headers), "")
         return secrets.compare_digest(given.encode(), self._cookie.encode())
 
-    def _login(self, scope: Scope) -> Response:
+    def _login(self, scope: Scope, headers: Headers) -> Response:
         given = scope["path"].removeprefix(LOGIN)
         token, is_used = self._token or "", self._token is None
         if is_used or not secrets.compare_digest(given.encode(), token.encode()):
@@ -107,7 +109,8 @@ class Guard:
             )
         self._token = None
         response = RedirectResponse("/", 303)
-        response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict", path="/")
+        name = _cookie_name(headers)
+        response.set_cookie(name, self._cookie, httponly=True, samesite="strict", path="/")
         return response
 
 
@@ -121,6 +124,11 @@ def _name(host: str) -> str:
     """
     name, colon, port = host.rpartition(":")
     return (name if colon and port.isdigit() else host).lower()
+
+
+def _cookie_name(headers: Headers) -> str:
+    port = headers.get("host", "").rpartition(":")[2]
+    return COOKIE + (port if port.isascii() and port.isdigit() else "")
 
 
 def _refuse_other_page(headers: Headers, is_login: bool) -> Response | None:

@@ -101,9 +101,43 @@ def test_keys_can_be_changed_and_are_kept(page: Page, served: Served, run_dir: P
     page.wait_for_selector("#one figure img")
     expect(page.locator('.yes [data-key-of="yes"]')).to_have_text("n")
     page.keyboard.press("n")
+    page.wait_for_selector("#one figure img")
     page.keyboard.press("y")
     wait_until_saved(page)
     assert [entry.verdict for entry in entries(run_dir)] == ["yes", "no"]
+
+
+def test_a_pair_cannot_be_judged_before_its_picture_is_shown(
+    page: Page, served: Served, run_dir: Path
+) -> None:
+    page.goto(served.address)
+    page.wait_for_selector("#one figure img")
+    page.route("**/image/*", lambda route: None)
+    page.reload()
+    page.wait_for_selector("#one .label:not(:empty)")
+    page.keyboard.press("y")
+    assert page.locator("#one figure img").get_attribute("data-state") == "loading"
+    page.unroute("**/image/*")  # lets them pass
+    page.wait_for_selector("#one figure img")
+    page.keyboard.press("n")
+    wait_until_saved(page)
+    assert [entry.verdict for entry in entries(run_dir)] == ["no"]
+
+
+def test_back_shows_the_marks_of_a_grid_again(page: Page, served: Served, run_dir: Path) -> None:
+    page.goto(served.address)
+    page.click("[data-mode=grid]")
+    n = page.locator("#grid .tiles li").count()
+    expect(page.locator("#grid .confirm .n")).to_have_text(str(n), timeout=20_000)
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    page.keyboard.press("z")
+    expect(page.locator("#grid .confirm .n")).to_have_text(str(n), timeout=20_000)
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    wait_until_saved(page)
+    last = [entry.verdict for entry in entries(run_dir)][2 * n :]
+    assert last == ["yes", "no", "no"] + ["yes"] * (n - 3)
 
 
 def test_a_second_tab_takes_over_and_the_first_reports_it(page: Page, served: Served) -> None:

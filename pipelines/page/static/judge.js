@@ -5,6 +5,7 @@ import { makeSaver } from "/static/saving.js";
 
 const BLOCK = 120; // pairs that grids finish before the next: only the start of a draw counts, without gaps
 const N_AHEAD = 12; // pictures that are loaded ahead
+const RETRY_MS = 2000; // until a picture is asked for again
 const TAB = Number(document.body.dataset.tab);
 
 const by = (id) => document.getElementById(id);
@@ -18,10 +19,11 @@ let screen = []; // questions that are shown
 let marks = new Map(); // verdict of each tile
 let isInverted = false; // in a grid everything is right unless it is marked; inverted: wrong
 let shownAt = 0;
-let seen = new Set(); // tiles that were on the screen
+let visible = new Set(); // tiles that are on the screen
+let seen = new Set(); // tiles that were on the screen with their picture
 let isEnded = false;
 let pace = null; // pairs an hour
-const past = []; // screens that were judged, for taking them back
+const past = []; // screens that were judged with their verdicts, for taking them back
 const ahead = new Map(); // pictures that are loaded ahead
 
 const save = makeSaver({
@@ -34,8 +36,10 @@ const save = makeSaver({
 });
 
 const observer = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) seen.add(Number(entry.target.dataset.number));
-  showCount();
+  for (const { isIntersecting, target } of entries) {
+    visible[isIntersecting ? "add" : "delete"](Number(target.dataset.number));
+  }
+  noteSeen();
 }, { threshold: 0.5 });
 
 async function ask(path, options) {
@@ -83,8 +87,14 @@ function nextGrid(without) {
 }
 
 function showNext() {
-  screen = mode === "one" ? queue.slice(0, 1) : nextGrid(new Set());
-  marks = new Map(screen.map(([number]) => [number, isInverted ? "no" : "yes"]));
+  show(mode === "one" ? queue.slice(0, 1) : nextGrid(new Set()));
+}
+
+/** Show pairs; those that were judged before keep their verdicts as marks. */
+function show(pairs, verdicts = {}) {
+  screen = pairs;
+  marks = new Map(screen.map(([number]) => [number, verdicts[number] ?? (isInverted ? "no" : "yes")]));
+  visible = new Set();
   seen = new Set();
   const view = screen.length ? mode : "end";
   for (const [name, section] of Object.entries(views)) section.hidden = name !== view;
@@ -109,12 +119,15 @@ function showOne() {
   by("evidence").open = false;
 }
 
+/** Show a picture once it is loaded; until then an image would show the one before. */
 function showPicture(image, missing, number) {
   missing.hidden = true;
   image.hidden = false;
+  image.dataset.state = "loading";
   image.onload = () => {
-    if (mode === "grid") showCount();
-    else if (image.dataset.number === String(number)) shownAt = performance.now();
+    image.dataset.state = "loaded";
+    if (mode === "grid") noteSeen();
+    else shownAt = performance.now();
   };
   image.onerror = () => showMissing(image, missing, number);
   image.dataset.number = number;
@@ -122,15 +135,22 @@ function showPicture(image, missing, number) {
 }
 
 async function showMissing(image, missing, number) {
+  const isShown = () => image.isConnected && image.dataset.number === String(number) && image.dataset.state === "loading";
   image.hidden = true;
   missing.hidden = false;
   missing.textContent = "No picture";
   const response = await fetch(image.src).catch(() => null);
   const content = response ? await response.json().catch(() => ({})) : {};
-  missing.textContent = `No picture: ${content.error ?? "winnow does not answer"}`;
+  if (!isShown()) return;
+  missing.textContent = `No picture: ${content.error ?? (response ? `status ${response.status}` : "winnow does not answer")}`;
+  if (![404, 500].includes(response?.status)) { // it may be there yet
+    setTimeout(() => isShown() && showPicture(image, missing, number), RETRY_MS);
+    return;
+  }
+  image.dataset.state = "missing";
   if (mode === "grid") {
     setMark(number, "unsure");
-    showCount();
+    noteSeen();
   }
 }
 
@@ -188,13 +208,17 @@ function setMark(number, verdict) {
   tile.querySelector(".mark").textContent = { yes: "✓ right", no: "✗ wrong", unsure: "? unsure" }[verdict];
 }
 
-/** Return the tiles whose picture is loaded and was on the screen: only those count. */
+/** Note the tiles that are on the screen with their picture, or the reason why there is none: only those count. */
+function noteSeen() {
+  for (const image of views.grid.querySelectorAll(".tiles img")) {
+    const number = Number(image.dataset.number);
+    if (visible.has(number) && image.dataset.state !== "loading") seen.add(number);
+  }
+  showCount();
+}
+
 function shownTiles() {
-  return screen.filter(([number]) => {
-    const tile = views.grid.querySelector(`button[data-number="${number}"]`);
-    const image = tile.querySelector("img");
-    return seen.has(number) && (image.hidden || (image.complete && image.naturalWidth > 0));
-  });
+  return screen.filter(([number]) => seen.has(number));
 }
 
 function showCount() {
@@ -206,7 +230,7 @@ function judge(verdicts) {
   const judged = screen.filter(([number]) => number in verdicts);
   if (!judged.length || isEnded) return;
   save({ tab: TAB, mode, ms: Math.round(performance.now() - shownAt), verdicts });
-  past.push({ judged, mode });
+  past.push({ judged, mode, verdicts });
   const done = new Set(judged);
   queue = queue.filter((question) => !done.has(question));
   showNext();
@@ -221,14 +245,21 @@ function undo() {
   if (!last || isEnded) return;
   save({ tab: TAB, mode: last.mode, ms: 0, verdicts: Object.fromEntries(last.judged.map(([number]) => [number, ""])) });
   queue = [...last.judged, ...queue];
-  setMode(last.mode);
+  for (const question of last.judged) block.add(question);
+  setMode(last.mode, () => show(last.judged, last.verdicts));
 }
 
-function setMode(chosen) {
+/** Judge the pair that is shown, as soon as its picture is. */
+function judgeOne(verdict) {
+  const { state } = views.one.querySelector("img").dataset;
+  if (mode === "one" && screen.length && state !== "loading") judge({ [screen[0][0]]: verdict });
+}
+
+function setMode(chosen, showScreen = showNext) {
   mode = chosen;
   for (const button of document.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
   by("size").disabled = mode !== "grid";
-  showNext();
+  showScreen();
 }
 
 function order(path) {
@@ -314,7 +345,7 @@ function showState(state) {
   by("progress").value = state.counted;
   const parts = [`${state.judged.toLocaleString("en")} judged`, `${state.open.toLocaleString("en")} open`, `${state.counted.toLocaleString("en")} of ${state.drawn.toLocaleString("en")} drawn pairs count`];
   if (state.twice) parts.push(`${state.same} of ${state.twice} asked twice have the same verdict`);
-  if (state.per_hour) parts.push(`${state.per_hour.toLocaleString("en")} an hour, about ${Math.max(1, Math.round(60 * state.open / state.per_hour))} min to go`);
+  if (state.per_hour && state.open) parts.push(`${state.per_hour.toLocaleString("en")} an hour, about ${Math.max(1, Math.round(60 * state.open / state.per_hour))} min to go`);
   by("counts").textContent = parts.join(" · ");
 }
 
@@ -324,9 +355,9 @@ function showAlert(text) {
 }
 
 const ACTIONS = {
-  yes: () => mode === "one" && screen.length && judge({ [screen[0][0]]: "yes" }),
-  no: () => mode === "one" && screen.length && judge({ [screen[0][0]]: "no" }),
-  unsure: () => mode === "one" && screen.length && judge({ [screen[0][0]]: "unsure" }),
+  yes: () => judgeOne("yes"),
+  no: () => judgeOne("no"),
+  unsure: () => judgeOne("unsure"),
   undo,
   confirm: () => mode === "grid" && screen.length && confirm(),
   invert: () => { if (mode === "grid") { isInverted = !isInverted; showNext(); } },

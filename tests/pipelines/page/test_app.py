@@ -13,7 +13,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from curation.runs.stage import open_stage
+from labeling.errors import InputError
 from pipelines.delivery.truth import read_truth
+from pipelines.jobs.label import label
 from pipelines.page.answers import import_journals, pairs_of
 from pipelines.page.app import make_app
 from pipelines.page.desk import Desk
@@ -180,6 +182,29 @@ def test_a_new_desk_asks_what_is_left(config: Config, labelled: Path, journal: J
     assert len(asked) == 28 and not judged & {question.pair for question in asked}
 
 
+def test_verdicts_on_candidates_that_were_made_again_are_refused(
+    client: TestClient, desk: Desk, labelled: Path, shop: Path
+) -> None:
+    taxonomy = shop.parent / "taxonomy.jsonl"
+    *lines, _ = taxonomy.read_text().splitlines(keepends=True)
+    taxonomy.write_text("".join(lines))
+    label(read_config(shop, ["audit.truth=", "label.max_reject_share=1"]), labelled)
+    answer = send(client, {0: "yes"})
+    assert answer.status_code == 400 and "labeled again" in answer.json()["error"]
+    assert desk.journal.entries == []
+
+
+def test_the_end_of_the_candidates_is_reported(
+    config: Config, labelled: Path, journal: Journal
+) -> None:
+    n = open_stage(labelled, "candidates").counts["candidates"]
+    audit = config.audit.model_copy(update={"n": n})
+    desk = Desk(config.model_copy(update={"audit": audit}), labelled, journal)
+    desk.judge(dict.fromkeys(range(len(desk.questions)), "yes"), "one", 100)
+    with pytest.raises(InputError, match=f"all {n} candidates have been judged"):
+        desk.draw()
+
+
 def test_a_new_desk_asks_again_what_was_taken_back_after_an_import(
     config: Config, labelled: Path, journal: Journal
 ) -> None:
@@ -197,7 +222,7 @@ def test_pairs_that_another_auditor_has_judged_are_imported_before_a_draw(
     desk = Desk(config, labelled, journal)
     with open_journal(labelled, "bob") as other:
         of_bob = Desk(config, labelled, other)
-        of_bob.judge({n: "yes" for n in range(len(of_bob.questions))}, "one", 100)
+        of_bob.judge(dict.fromkeys(range(len(of_bob.questions)), "yes"), "one", 100)
     desk.draw()
     assert open_stage(labelled, "audits").counts["yes"] >= 30
     assert any(question.ask == "first" for question in desk.questions[32:])

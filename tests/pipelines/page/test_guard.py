@@ -14,14 +14,18 @@ HOST = "http://127.0.0.1:8000"
 POST = {"content-type": "application/json"}
 
 
-@pytest.fixture
-def client() -> TestClient:
+def _make_client(base_url: str) -> TestClient:
     async def answer(request: Request) -> PlainTextResponse:
         return PlainTextResponse("inside")
 
     guard = Middleware(Guard, token="secret", hosts=["127.0.0.1"])
     app = Starlette(routes=[Route("/", answer, methods=["GET", "POST"])], middleware=[guard])
-    return TestClient(app, base_url=HOST)
+    return TestClient(app, base_url=base_url)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return _make_client(HOST)
 
 
 @pytest.fixture
@@ -41,6 +45,15 @@ def test_the_address_opens_the_page_once(client: TestClient) -> None:
     client.cookies.clear()
     again = client.get("/open/secret")
     assert again.status_code == 401 and "used already" in again.text
+
+
+def test_two_pages_of_one_browser_do_not_log_each_other_out(client: TestClient) -> None:
+    other = _make_client("http://127.0.0.1:9000")
+    client.get("/open/secret")
+    other.cookies = client.cookies  # a browser sends them to every port
+    other.get("/open/secret")
+    client.cookies = other.cookies
+    assert client.get("/").text == other.get("/").text == "inside"
 
 
 @pytest.mark.parametrize("path", ["/open/", "/open/wrong", "/open/secret/", "/open", "/open/é"])
