@@ -236,7 +236,7 @@ def audit_import(
     """
     from pipelines.auditing.import_candidates import import_candidates
     from pipelines.auditing.sample import import_answers
-    from pipelines.page.answers import import_journals
+    from pipelines.page.answers import import_journals, report_absent
 
     if taxonomy is not None and candidates is None:
         raise ConfigError(
@@ -259,7 +259,9 @@ def audit_import(
     with locked(run_dir):
         if candidates is not None:
             import_candidates(run_dir, existing(absolute(Path(candidates)), is_folder=True), labels)
-        return import_answers(run_dir, given)
+        audits = import_answers(run_dir, given)
+        report_absent(run_dir, audits)
+        return audits
 
 
 @step

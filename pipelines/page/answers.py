@@ -87,6 +87,19 @@ def import_journals(run_dir: Path) -> Stage:
     return import_answers(run_dir, path)
 
 
+def report_absent(run_dir: Path, audits: Stage) -> None:
+    """Report how many pairs that the journals hold are not in judgements from a sheet."""
+    imported = audits.table(AUDITS)
+    journals = entries_of(run_dir, open_stage(run_dir, "candidates"))
+    judged = {pair for entries in journals.values() for pair in final_verdicts(entries, "first")}
+    n_absent = len(judged - set(pairs_of(answered(imported))))
+    if n_absent and is_drawn_here(imported):
+        notify(
+            f"{n_absent:,} pairs that were judged on the audit page are not in these answers:"
+            f" `winnow audit import {typed(run_dir)}` adds them"
+        )
+
+
 def entries_of(run_dir: Path, candidates: Stage) -> dict[str, list[Entry]]:
     """Return the lines of each auditor's journal that are about these candidates."""
     journals = read_journals(run_dir)

@@ -102,8 +102,14 @@ class Journal:
         Raises
         ------
         InputError
-            If the disk is full.
+            If the disk is full, or the file was deleted or replaced.
         """
+        if os.fstat(self._handle.fileno()).st_nlink == 0:  # it would be lost without an error
+            raise InputError(
+                "the audit journal was deleted or replaced while it was open",
+                facts={"journal": self.path},
+                help="end the page with Ctrl-C and start it again",
+            )
         size = self._handle.seek(0, os.SEEK_END)
         lines = "".join(json.dumps(asdict(entry)) + "\n" for entry in entries)
         with reporting_write_errors("verdicts", self.path):

@@ -13,7 +13,7 @@ from labeling.errors import InputError
 from labeling.schemas import AUDITS
 from pipelines.auditing.drawn import read_drawn
 from pipelines.auditing.sample import draw_audits, import_answers
-from pipelines.page.answers import Pair, import_journals, pairs_of
+from pipelines.page.answers import Pair, import_journals, pairs_of, report_absent
 from pipelines.page.journal import Ask, Entry, open_journal
 from pipelines.run.config import Config, read_config
 
@@ -114,6 +114,23 @@ def test_answers_of_an_earlier_sheet_stay(
     assert len(audits) == 45
     assert pc.sum(pc.equal(audits["verdict"], "no")).as_py() == 5
     assert pc.sum(pc.equal(audits["auditor"], "ada")).as_py() == 40
+
+
+def test_a_sheet_that_lacks_verdicts_of_the_page_is_reported(
+    labelled: Path, drawn: list[Pair], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(labelled, drawn[:9], "yes")
+    sheet = tmp_path / "bob.csv"
+    lines = [f"{image},{label},no" for image, label in drawn[7:12]]
+    sheet.write_text("\n".join(["image_id,label_id,verdict", *lines]) + "\n")
+    by_sheet = import_answers(labelled, sheet)
+    report_absent(labelled, by_sheet)
+    assert "7 pairs that were judged on the audit page" in capsys.readouterr().err
+    assert by_sheet.counts["skipped"] == 7
+    both = import_journals(labelled)
+    assert (both.counts["yes"], both.counts["no"], both.counts["skipped"]) == (9, 5, 0)
+    report_absent(labelled, both)
+    assert "audit page" not in capsys.readouterr().err
 
 
 def test_a_verdict_that_is_taken_back_after_an_import_counts_no_more(

@@ -44,6 +44,18 @@ def test_a_line_that_is_not_whole_is_removed_and_the_next_one_is_whole(
     assert read_journals(tmp_path) == {"ada": [ENTRY, ENTRY]}
 
 
+def test_a_journal_that_was_replaced_while_open_takes_no_more(tmp_path: Path) -> None:
+    path = tmp_path / journals.FOLDER / "ada.jsonl"
+    with open_journal(tmp_path, "ada") as journal:
+        journal.append([ENTRY])
+        edited = path.with_suffix(".new")
+        edited.write_bytes(path.read_bytes())
+        edited.replace(path)
+        with pytest.raises(InputError, match="was deleted or replaced"):
+            journal.append([ENTRY])
+    assert read_journals(tmp_path) == {"ada": [ENTRY]}
+
+
 @pytest.mark.parametrize(
     "line",
     [
