@@ -160,5 +160,6 @@ def _print_results(out: Path, page: Path) -> dict[str, Any]:
         f"in truth {facts['true_precision']:.1%} of its labels are right.",
         markup=False,
     )
+    notify(f"to judge pairs in a browser: winnow audit serve {typed(out)}")
     notify(f"next: open {typed(page)}")
     return facts
