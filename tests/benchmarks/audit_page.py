@@ -54,14 +54,14 @@ def main() -> None:
             page.add_init_script(WATCH)
             page.goto(address)
             page.wait_for_selector("#one figure img")
-            waits, one = one_by_one(page, arguments.keys)
-            grid = in_grids(page, arguments.keys)
+            waits, singly = one_by_one(page, arguments.keys)
+            by_grid = in_grids(page, arguments.keys)
             peak_mb = peak_of(process.pid)
         browser.close()
     result = {
         "median_ms": round(float(np.median(waits)), 1),
         "p95_ms": round(float(np.quantile(waits, 0.95)), 1),
-        "verdicts_per_hour": {"one": round(one), "grid": round(grid)},
+        "verdicts_per_hour": {"one": round(singly), "grid": round(by_grid)},
         "open_s": round(open_s, 2),
         "peak_mb": round(peak_mb),
     }
