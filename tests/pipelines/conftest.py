@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,15 @@ from tests.conftest import fit_few
 from tests.pipelines.shops import write_shop
 
 
-@pytest.fixture(autouse=True)
-def _few_fits(few_fits: None) -> None:
-    """Learn in a quarter of the time: how well is a question of ``tests/curation``."""
+@pytest.fixture(scope="package", autouse=True)
+def _few_fits() -> Iterator[None]:
+    """Learn in a quarter of the time: how well is a question of ``tests/curation``.
+
+    For the whole package: runs that fixtures of a module make are compared with those of tests.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fit_few(monkeypatch)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +32,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = read_config(folder / "shop" / "run.toml")
     label(config, folder / "labelled")
     shutil.copytree(folder / "labelled", folder / "selected")
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        fit_few(monkeypatch)
-        select(config, folder / "selected")
+    select(config, folder / "selected")
     return folder
 
 
