@@ -32,7 +32,9 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = read_config(folder / "shop" / "run.toml")
     label(config, folder / "labelled")
     shutil.copytree(folder / "labelled", folder / "selected")
-    select(config, folder / "selected")
+    with pytest.MonkeyPatch.context() as monkeypatch:  # fixtures of the session come first
+        fit_few(monkeypatch)
+        select(config, folder / "selected")
     return folder
 
 

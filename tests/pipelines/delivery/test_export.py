@@ -10,6 +10,7 @@ import pytest
 
 from curation.runs.stage import Stage, open_stage
 from labeling.errors import ConfigError, InputError
+from labeling.schemas import IMAGES, SELECTED
 from pipelines.delivery.evaluate import evaluate
 from pipelines.delivery.export import export
 from pipelines.delivery.report import report
@@ -86,9 +87,17 @@ def test_large_images_are_reduced_and_the_card_states_it(shop: Path, selected: P
         assert size == [content["width"], content["height"]] == [16, 16]
 
 
+def kept_images(shop: Path, run_dir: Path) -> list[Path]:
+    """Return the files of images with a kept label."""
+    rows = open_stage(run_dir, "selected").table(SELECTED)
+    kept = set(rows.filter(rows["kept"])["image_id"].to_pylist())
+    images = open_stage(run_dir, "signals").table(IMAGES).to_pylist()
+    return [shop.parent / row["location"] for row in images if row["image_id"] in kept]
+
+
 def test_shards_are_made_again_when_missing_images_are_back(shop: Path, selected: Path) -> None:
     config = read_config(shop)
-    (missing, changed, *_) = sorted(shop.parent.rglob("*.jpg"))
+    missing, changed = kept_images(shop, selected)[:2]
     content = {path: path.read_bytes() for path in (missing, changed)}
     missing.unlink()
     changed.write_bytes(b"other")
