@@ -88,9 +88,16 @@ def import_journals(run_dir: Path) -> Stage:
 
 
 def report_absent(run_dir: Path, audits: Stage) -> None:
-    """Report how many pairs that the journals hold are not in judgements from a sheet."""
+    """Report how many pairs that the journals hold are not in judgements from a sheet.
+
+    A journal that is damaged is reported too: the sheet has been imported without it.
+    """
     imported = audits.table(AUDITS)
-    journals = entries_of(run_dir, open_stage(run_dir, "candidates"))
+    try:
+        journals = entries_of(run_dir, open_stage(run_dir, "candidates"))
+    except InputError as error:
+        notify(str(error))
+        return
     judged = {pair for entries in journals.values() for pair in final_verdicts(entries, "first")}
     n_absent = len(judged - set(pairs_of(answered(imported))))
     if n_absent and is_drawn_here(imported):

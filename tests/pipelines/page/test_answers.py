@@ -14,7 +14,7 @@ from labeling.schemas import AUDITS
 from pipelines.auditing.drawn import read_drawn
 from pipelines.auditing.sample import draw_audits, import_answers
 from pipelines.page.answers import Pair, import_journals, pairs_of, report_absent
-from pipelines.page.journal import Ask, Entry, open_journal
+from pipelines.page.journal import FOLDER, Ask, Entry, open_journal
 from pipelines.run.config import Config, read_config
 
 
@@ -178,3 +178,13 @@ def test_without_any_journal_the_remedy_is_given(labelled: Path) -> None:
     with pytest.raises(InputError) as caught:
         import_journals(labelled)
     assert "winnow audit serve" in caught.value.help
+
+
+def test_a_damaged_journal_does_not_undo_the_import_of_a_sheet(
+    labelled: Path, drawn: list[Pair], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(labelled, drawn[:3], "yes")
+    audits = import_journals(labelled)
+    (labelled / FOLDER / "bob.jsonl").write_text("{}\n")
+    report_absent(labelled, audits)
+    assert "bob.jsonl:1" in capsys.readouterr().err
