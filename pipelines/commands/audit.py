@@ -18,7 +18,6 @@ from pipelines.commands.options import (
     set_option,
 )
 from pipelines.run.paths import shown, typed
-from pipelines.run.progress import notify
 
 if TYPE_CHECKING:
     from curation.runs.stage import Stage
@@ -76,6 +75,8 @@ def audit_sample(run: Path, **options: Any) -> None:
     if sample.sheet is None:
         print_next(f"winnow select {typed(run)}")
         return
+    from pipelines.run.progress import notify
+
     print_values([("sheet", shown(sample.sheet)), ("pairs", sample.n_pairs)])
     notify(f"judge them in a browser (winnow audit serve {typed(run)}), or in the sheet:")
     command = f"winnow audit import {typed(run)} {typed(sample.sheet)}"
