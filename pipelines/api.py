@@ -252,7 +252,7 @@ def audit_import(
         raise ConfigError(
             "candidates are given without answers",
             facts={"candidates": candidates},
-            help="name a table of answers: `answers=`",
+            help="name a table of answers too, with image_id, label_id and verdict",
         )
     given = existing(absolute(Path(answers)))
     labels = None if taxonomy is None else existing(absolute(Path(taxonomy)))

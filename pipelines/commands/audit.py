@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from curation.runs.stage import Stage
 
 
+_precision_option = click.option(
+    "--precision",
+    type=open_share,
+    metavar="P",
+    help="Draw for a proof of this precision, by `winnow select --precision P`.",
+)
+
+
 @click.group()
 def audit() -> None:
     """Draw pairs for people to judge, and import their judgements."""
@@ -37,12 +45,7 @@ def audit() -> None:
     metavar="W",
     help="Draw batch after batch until the interval of the precision is as narrow as this.",
 )
-@click.option(
-    "--precision",
-    type=open_share,
-    metavar="P",
-    help="Draw for a proof of this precision, by `winnow select --precision P`.",
-)
+@_precision_option
 @click.option(
     "--anytime",
     is_flag=True,
@@ -100,12 +103,7 @@ _existing = AbsolutePath(exists=True)
     metavar="W",
     help="Width of the interval that a look at the precision gives the number of pairs for.",
 )
-@click.option(
-    "--precision",
-    type=open_share,
-    metavar="P",
-    help="Draw for a proof of this precision, by `winnow select --precision P`.",
-)
+@_precision_option
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

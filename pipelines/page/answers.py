@@ -70,21 +70,27 @@ def import_journals(run_dir: Path) -> Stage:
     """
     candidates = open_stage(run_dir, "candidates")
     journals = entries_of(run_dir, candidates)
+    n_lines = sum(map(len, journals.values()))
+    if not n_lines:
+        raise _nothing_counts(run_dir, n_lines)
     earlier = rows_elsewhere(journals, drawn_answers(run_dir, candidates))
     if not is_drawn_here(current_audits(run_dir, candidates)):
         notify("the judgements of this run were drawn elsewhere: those of the page replace them")
     drawn = read_drawn(run_dir, candidates)
     rows = answer_rows(journals, earlier, [] if drawn is None else pairs_of(drawn))
     if not len(rows):
-        raise InputError(
-            "no verdict of the audit page counts yet",
-            facts={"journals": run_dir / FOLDER, "lines": sum(map(len, journals.values()))},
-            help=f"judge pairs with `winnow audit serve {typed(run_dir)}`, or name a table of"
-            " answers",
-        )
+        raise _nothing_counts(run_dir, n_lines)
     path = run_dir / FOLDER / FILE
     write_text(path, rows.to_csv(index=False, lineterminator="\n"))
     return import_answers(run_dir, path)
+
+
+def _nothing_counts(run_dir: Path, n_lines: int) -> InputError:
+    return InputError(
+        "no verdict of the audit page counts yet",
+        facts={"journals": run_dir / FOLDER, "lines": n_lines},
+        help=f"judge pairs with `winnow audit serve {typed(run_dir)}`, or name a table of answers",
+    )
 
 
 def report_absent(run_dir: Path, audits: Stage) -> None:

@@ -174,6 +174,13 @@ def test_verdicts_on_other_candidates_are_counted_and_left_out(
     assert "1 lines of audit journals are about other candidates" in capsys.readouterr().err
 
 
+def test_a_run_that_was_audited_otherwise_keeps_its_judgements(selected: Path) -> None:
+    before = open_stage(selected, "audits")
+    with pytest.raises(InputError, match="no verdict of the audit page counts yet"):
+        import_journals(selected)
+    assert open_stage(selected, "audits") == before
+
+
 def test_without_any_journal_the_remedy_is_given(labelled: Path) -> None:
     with pytest.raises(InputError) as caught:
         import_journals(labelled)
