@@ -122,8 +122,8 @@ def audit_serve(run: Path, **options: Any) -> None:
     """Judge pairs in a browser, until Ctrl-C.
 
     Prints an address on this machine. The page shows the pairs of `winnow audit sample`, or draws
-    some, one by one or in grids of one label. Each verdict is on disk before it counts. When the
-    page ends, the verdicts are imported.
+    some, one by one, in grids of one label or in a stream. Each verdict is on disk before it
+    counts. When the page ends, the verdicts are imported.
     """
     audits = pipelines.audit_serve(run, **options)
     if audits is not None:

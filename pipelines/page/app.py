@@ -157,7 +157,9 @@ def _verdicts(given: object) -> dict[int, str]:
 
 def _explain(request: Request, error: Exception) -> Response:
     assert isinstance(error, WinnowError)
-    status = 503 if isinstance(error, BusyError) else 400
+    # A full disk may have room later: what is answered with 503 is sent again.
+    may_pass = isinstance(error, BusyError) or isinstance(error.__cause__, OSError)
+    status = 503 if may_pass else 400
     facts = {name: str(value) for name, value in error.facts.items()}
     return JSONResponse({"error": error.message, "facts": facts, "help": error.help}, status)
 

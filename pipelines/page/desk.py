@@ -17,9 +17,7 @@ from pipelines.auditing.looks import read_looks
 from pipelines.auditing.sample import count_pairs, draw_audits
 from pipelines.auditing.until import for_share, look_at
 from pipelines.page.answers import (
-    Final,
     Pair,
-    counted,
     drawn_answers,
     entries_of,
     final_verdicts,
@@ -27,9 +25,10 @@ from pipelines.page.answers import (
     pairs_of,
     rows_elsewhere,
 )
-from pipelines.page.journal import Ask, Entry, Journal, Mode
+from pipelines.page.journal import Entry, Journal, Mode
 from pipelines.page.lookup import evidence_of, locations_of
-from pipelines.page.questions import Question, make_questions, same_and_twice
+from pipelines.page.questions import Question, make_questions
+from pipelines.page.tally import Tally
 from pipelines.run.config import Config
 from pipelines.run.stages import taxonomy_of
 
@@ -65,8 +64,8 @@ class Desk:
         self.taxonomy = taxonomy_of(self.candidates)
         self.questions: list[Question] = []
         self._judged: set[int] = set()
-        self._drawn: list[Pair] = []
-        self._by_others: set[Pair] = set()
+        content = self.candidates.content
+        self._tally = Tally(entry for entry in journal.entries if entry.candidates == content)
         self._locations: dict[str, str] = {}
         self._screens: list[tuple[int, int]] = []
         self._lock = threading.Lock()
@@ -97,11 +96,11 @@ class Desk:
 
     def _unasked(self) -> list[Question]:
         drawn = read_drawn(self.run_dir, self.candidates)
-        self._drawn = [] if drawn is None else pairs_of(drawn)
-        self._by_others = self._read_others()
-        first, repeated = self._final("first"), self._final("repeat")
-        done = {*first, *self._by_others}
-        return make_questions(self._drawn, done, first, repeated, self.config.audit.seed)
+        by_others = self._read_others()
+        self._tally.begin([] if drawn is None else pairs_of(drawn), by_others)
+        first, repeated = self._tally.final["first"], self._tally.final["repeat"]
+        done = {*first, *by_others}
+        return make_questions(self._tally.drawn, done, first, repeated, self.config.audit.seed)
 
     def _read_others(self) -> set[Pair]:
         journals = entries_of(self.run_dir, self.candidates)
@@ -115,11 +114,6 @@ class Desk:
         """Import the verdicts of all auditors, if there are any."""
         if any(entries_of(self.run_dir, self.candidates).values()):
             import_journals(self.run_dir)
-
-    def _final(self, ask: Ask) -> dict[Pair, Final]:
-        content = self.candidates.content
-        lines = [entry for entry in self.journal.entries if entry.candidates == content]
-        return final_verdicts(lines, ask)
 
     def _with_more(self) -> Config:
         """Return the settings, with more pairs than were judged."""
@@ -175,6 +169,7 @@ class Desk:
             ms_each = min(ms // max(len(verdicts), 1), MAX_MS)
             entries = self._entries(verdicts, mode, ms_each)
             self.journal.append(entries)
+            self._tally.add(entries)
             for number, verdict in verdicts.items():
                 (self._judged.add if verdict else self._judged.discard)(number)
             if all(verdicts.values()):
@@ -248,16 +243,15 @@ class Desk:
 
     def state(self) -> dict[str, Any]:
         """Return counts: judged, open and counted pairs, those asked twice, and the pace."""
-        first = self._final("first")
-        n_same, n_twice = same_and_twice(first, self._final("repeat"))
+        n_same, n_twice = self._tally.same_and_twice()
         screens = self._screens[-N_PACE:]
         n, ms = (sum(column) for column in zip(*screens, strict=True)) if screens else (0, 0)
         return {
             "auditor": self.journal.auditor,
-            "judged": len(first),
+            "judged": len(self._tally.final["first"]),
             "open": len(self.questions) - len(self._judged),
-            "drawn": len(self._drawn),
-            "counted": counted(self._drawn, {*first, *self._by_others}),
+            "drawn": len(self._tally.drawn),
+            "counted": self._tally.counted(),
             "twice": n_twice,
             "same": n_same,
             "per_hour": round(3_600_000 * n / ms) if ms else None,

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, get_args
 
 from curation.runs.durable import reporting_write_errors, sync_dir
 from labeling.errors import BusyError, ConfigError, InputError
@@ -23,13 +23,14 @@ from pipelines.run.progress import notify
 
 FOLDER = "audit-journals"
 
-MODES = ("one", "grid")
-ASKS = ("first", "repeat")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-Mode = Literal["one", "grid"]
+Mode = Literal["one", "grid", "rapid"]
 Ask = Literal["first", "repeat"]
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+ASKS: tuple[Ask, ...] = get_args(Ask)
 
 
 @dataclass(frozen=True)

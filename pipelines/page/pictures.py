@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import io
+import threading
 from pathlib import Path
 
 from PIL import Image
 
-from curation.shards.images import read_image
+from curation.shards.images import ImageLimits, read_image
 
-SIDES = {"one": 1024, "grid": 384}
+SIDES = {"one": 1024, "rapid": 640, "grid": 384}
 """Longest side in pixels, by mode."""
+
+_DECODING = threading.BoundedSemaphore(2)
+"""Pictures that are decoded at once: one of the largest takes 200 MB."""
 
 
 @functools.lru_cache(maxsize=256)
@@ -30,9 +34,11 @@ def picture(image_id: str, location: str, data_dir: Path, mode: str) -> bytes:
     curation.shards.images.BadImage
         If it cannot be shown.
     """
-    jpeg = read_image(image_id, location, data_dir).jpeg
+    side = SIDES[mode]
+    with _DECODING:
+        jpeg = read_image(image_id, location, data_dir, ImageLimits(short_side=side)).jpeg
     with Image.open(io.BytesIO(jpeg)) as image:
-        image.thumbnail((SIDES[mode], SIDES[mode]))
+        image.thumbnail((side, side))
         small = io.BytesIO()
         image.save(small, "JPEG", quality=85)
     return small.getvalue()

@@ -94,7 +94,8 @@ def _run(desk: Desk, port: int, hosts: Sequence[str]) -> None:
     from pipelines.page.guard import LOGIN
 
     token = secrets.token_urlsafe(32)
-    with _listen(port) as listening:
+    # Interrupted from the address on: uvicorn raises it again once the page has ended.
+    with _listen(port) as listening, suppress(KeyboardInterrupt):
         address = f"http://{HOST}:{listening.getsockname()[1]}{LOGIN}{token}"
         notify(f"open {address}")
         notify("the address works once; Ctrl-C ends the page and imports the verdicts")
@@ -106,8 +107,7 @@ def _run(desk: Desk, port: int, hosts: Sequence[str]) -> None:
             lifespan="off",
             timeout_graceful_shutdown=5,
         )
-        with suppress(KeyboardInterrupt):  # uvicorn raises it again once the page has ended
-            uvicorn.Server(settings).run(sockets=[listening])
+        uvicorn.Server(settings).run(sockets=[listening])
 
 
 def _listen(port: int) -> socket.socket:

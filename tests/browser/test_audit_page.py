@@ -77,6 +77,73 @@ def test_a_grid_holds_one_label_and_no_pair_twice(page: Page, served: Served) ->
         page.wait_for_timeout(200)
 
 
+def test_a_stream_runs_at_its_pace_and_counts_once_its_marks_are_checked(
+    page: Page, served: Served, run_dir: Path
+) -> None:
+    page.goto(served.address)
+    page.click("[data-mode=rapid]")
+    page.locator("#pace").fill("0.35")
+    image = page.locator("#rapid figure img")
+    expect(image).to_have_attribute("data-state", "loaded")
+    n = int(page.inner_text("#rapid .at").split()[-1])
+    first = image.get_attribute("data-number")
+    page.wait_for_timeout(800)
+    assert image.get_attribute("data-number") == first  # it does not start by itself
+    page.keyboard.press("n")
+    page.keyboard.press("Enter")
+    expect(image).not_to_have_attribute("data-number", str(first))
+    page.keyboard.press("Enter")  # stops it
+    expect(image).to_have_attribute("data-state", "loaded")
+    at = int(page.inner_text("#rapid .at").split()[0]) - 1
+    page.keyboard.press("u")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    expect(page.locator("#grid .confirm .n")).to_have_text(str(n), timeout=20_000)
+    assert entries(run_dir) == []
+    page.keyboard.press("9")
+    page.keyboard.press("Enter")
+    wait_until_saved(page)
+    marked = {0: "no", at - 1: "no", at: "unsure", 8: "no"}
+    assert [entry.verdict for entry in entries(run_dir)] == [marked.get(i, "yes") for i in range(n)]
+    assert {entry.mode for entry in entries(run_dir)} == {"rapid"}
+
+
+def test_a_pair_without_a_picture_can_only_be_unsure(
+    page: Page, served: Served, run_dir: Path
+) -> None:
+    page.route("**/image/*", lambda route: route.fulfill(status=404, json={"error": "gone"}))
+    page.goto(served.address)
+    expect(page.locator("#one .missing")).to_contain_text("only be unsure")
+    page.keyboard.press("y")
+    page.keyboard.press("u")
+    wait_until_saved(page)
+    page.click("[data-mode=grid]")
+    expect(page.locator("#grid .tiles li").first).to_contain_text("unsure")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    wait_until_saved(page)
+    assert {entry.verdict for entry in entries(run_dir)} == {"unsure"}
+
+
+def test_a_refused_screen_is_reported_and_later_ones_are_saved(
+    page: Page, served: Served, run_dir: Path
+) -> None:
+    page.goto(served.address)
+    refusal = {"error": "not valid", "help": "reload the page"}
+    page.route("**/verdicts", lambda route: route.fulfill(status=400, json=refusal), times=1)
+    for _ in range(2):
+        page.wait_for_selector("#one figure img")
+        page.keyboard.press("y")
+        wait_until_saved(page)
+    expect(page.locator("#alert")).to_contain_text("not valid\nreload the page")
+    assert [entry.verdict for entry in entries(run_dir)] == ["yes"]
+
+
+def test_ctrl_c_right_after_the_address_is_a_clean_end(served: Served) -> None:
+    printed = served.end()
+    assert served.process.returncode == 0 and "Traceback" not in printed
+
+
 def test_back_shows_the_last_screen_again(page: Page, served: Served, run_dir: Path) -> None:
     page.goto(served.address)
     page.wait_for_selector("#one figure img")
@@ -234,11 +301,8 @@ def test_the_page_is_accessible(page: Page, served: Served, width: int, scheme: 
     page.goto(served.address)
     page.wait_for_selector("#one figure img")
     problems = []
-    for _ in ("one", "grid", "help"):
+    for show in ("[data-mode=one]", "[data-mode=grid]", "[data-mode=rapid]", "#help-button"):
+        page.click(show)
         problems += Axe().run(page).response["violations"]
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        if page.locator("#one").is_visible():
-            page.click("[data-mode=grid]")
-        else:
-            page.keyboard.press("?")
     assert [(problem["id"], problem["nodes"][0]["html"]) for problem in problems] == []

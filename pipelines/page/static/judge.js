@@ -1,20 +1,23 @@
-// The audit page: shows open pairs one by one or in grids of one label, and sends verdicts.
+// The audit page: shows open pairs one by one, in grids of one label or in a stream, and sends verdicts.
 
 import { actionOf, showKeys, takeKey } from "/static/keys.js";
 import { makeSaver } from "/static/saving.js";
+import { makeStream } from "/static/stream.js";
 
 const BLOCK = 120; // pairs that grids finish before the next: only the start of a draw counts, without gaps
 const N_AHEAD = 12; // pictures that are loaded ahead
+const N_STREAMED = 20; // pictures of a stream before its marks are checked
 const RETRY_MS = 2000; // until a picture is asked for again
 const TAB = Number(document.body.dataset.tab);
 
 const by = (id) => document.getElementById(id);
-const views = { one: by("one"), grid: by("grid"), end: by("end") };
+const views = { one: by("one"), grid: by("grid"), rapid: by("rapid"), end: by("end") };
 
 let queue = []; // open questions, [number, label, picture and label], in the order of the draw
 let block = new Set(); // the first of them, which grids finish before others
 let labels = {};
 let mode = "one";
+let view = "end"; // section that is shown; the marks of a stream are checked in the grid
 let screen = []; // questions that are shown
 let marks = new Map(); // verdict of each tile
 let isInverted = false; // in a grid everything is right unless it is marked; inverted: wrong
@@ -24,15 +27,28 @@ let seen = new Set(); // tiles that were on the screen with their picture
 let isEnded = false;
 let pace = null; // pairs an hour
 const past = []; // screens that were judged with their verdicts, for taking them back
+const unshown = new Set(); // pairs whose picture cannot be shown: nobody can know
+let refused = ""; // why verdicts were not taken
 const ahead = new Map(); // pictures that are loaded ahead
 
 const save = makeSaver({
   onState: showState,
-  onWaiting: (n, problem) => showAlert(n ? `Not saved yet: ${counted(n, "screen")}. ${problem}` : ""),
+  onWaiting: (n, problem) => showAlert(n ? `Not saved yet: ${counted(n, "screen")}. ${problem}` : refused),
+  onRefused: (problem) => {
+    refused = `A screen of verdicts is not taken, and its pairs are asked again later: ${problem}`;
+    showAlert(refused);
+  },
   onEnd: (problem, n) => {
     isEnded = true;
     showAlert(`${problem}${n ? `\nNot saved: ${counted(n, "screen")}.` : ""}\nReload this page to go on here.`);
   },
+});
+
+const stream = makeStream({
+  section: views.rapid,
+  show: (number) => showPicture(views.rapid.querySelector("img"), views.rapid.querySelector(".missing"), number),
+  markOf: (number) => marks.get(number),
+  onEnd: () => showIn("grid"),
 });
 
 const observer = new IntersectionObserver((entries) => {
@@ -81,9 +97,12 @@ function nextGrid(without) {
   }
   const byLabel = Map.groupBy(open, ([, label]) => label);
   const most = [...byLabel.values()].reduce((a, b) => (b.length > a.length ? b : a), []);
-  const across = Number(by("size").value);
   const distinct = new Map(most.map((question) => [question[2], question]).reverse()); // a repeat waits for its first
-  return most.filter((question) => distinct.get(question[2]) === question).slice(0, across * across);
+  return most.filter((question) => distinct.get(question[2]) === question).slice(0, mode === "rapid" ? N_STREAMED : across() ** 2);
+}
+
+function across() {
+  return mode === "rapid" ? 5 : Number(by("size").value);
 }
 
 function showNext() {
@@ -93,14 +112,24 @@ function showNext() {
 /** Show pairs; those that were judged before keep their verdicts as marks. */
 function show(pairs, verdicts = {}) {
   screen = pairs;
-  marks = new Map(screen.map(([number]) => [number, verdicts[number] ?? (isInverted ? "no" : "yes")]));
+  marks = new Map(screen.map(([number]) => [number, verdicts[number] ?? (isInverted && mode === "grid" ? "no" : "yes")]));
+  const isChecked = mode === "rapid" && Object.keys(verdicts).length > 0;
+  shownAt = performance.now();
+  showIn(!screen.length ? "end" : isChecked ? "grid" : mode);
+}
+
+function showIn(name) {
+  view = name;
   visible = new Set();
   seen = new Set();
-  const view = screen.length ? mode : "end";
-  for (const [name, section] of Object.entries(views)) section.hidden = name !== view;
-  shownAt = performance.now();
+  stream.stop();
+  for (const [each, section] of Object.entries(views)) section.hidden = each !== view;
   if (view === "one") showOne();
   if (view === "grid") showGrid();
+  if (view === "rapid") {
+    showLabel(views.rapid);
+    stream.begin(screen.map(([number]) => number));
+  }
   loadAhead();
 }
 
@@ -126,8 +155,9 @@ function showPicture(image, missing, number) {
   image.dataset.state = "loading";
   image.onload = () => {
     image.dataset.state = "loaded";
-    if (mode === "grid") noteSeen();
-    else shownAt = performance.now();
+    if (view === "one") shownAt = performance.now();
+    else if (view === "grid") noteSeen();
+    else stream.shown(number);
   };
   image.onerror = () => showMissing(image, missing, number);
   image.dataset.number = number;
@@ -148,7 +178,14 @@ async function showMissing(image, missing, number) {
     return;
   }
   image.dataset.state = "missing";
-  if (mode === "grid") {
+  unshown.add(number);
+  if (view === "one") {
+    missing.textContent += ". The pair can only be unsure.";
+    return;
+  }
+  marks.set(number, "unsure");
+  if (view === "rapid") stream.shown(number);
+  else {
     setMark(number, "unsure");
     noteSeen();
   }
@@ -156,10 +193,10 @@ async function showMissing(image, missing, number) {
 
 function showGrid() {
   showLabel(views.grid);
-  views.grid.querySelector(".ask").textContent = isInverted ? "Mark what shows" : "Mark what does not show";
-  const across = Number(by("size").value);
+  views.grid.querySelector(".ask").textContent = mode === "rapid" ? "Check: marked is what does not show" : isInverted ? "Mark what shows" : "Mark what does not show";
+  views.grid.querySelector("[data-action=invert]").hidden = mode === "rapid";
   const tiles = views.grid.querySelector(".tiles");
-  const narrow = Math.min(window.innerWidth < 480 ? 3 : across, Math.max(screen.length, 2));
+  const narrow = Math.min(window.innerWidth < 480 ? 3 : across(), Math.max(screen.length, 2));
   tiles.style.setProperty("--across", narrow);
   tiles.style.setProperty("--down", Math.ceil(screen.length / narrow));
   observer.disconnect();
@@ -196,7 +233,8 @@ function makeTile(number, i) {
 }
 
 function turn(number) {
-  const order = isInverted ? ["no", "yes", "unsure"] : ["yes", "no", "unsure"];
+  if (unshown.has(number)) return;
+  const order = isInverted && mode === "grid" ? ["no", "yes", "unsure"] : ["yes", "no", "unsure"];
   setMark(number, order[(order.indexOf(marks.get(number)) + 1) % order.length]);
 }
 
@@ -249,16 +287,23 @@ function undo() {
   setMode(last.mode, () => show(last.judged, last.verdicts));
 }
 
+function markAs(verdict) {
+  return (number) => { if (!unshown.has(number)) marks.set(number, verdict); };
+}
+
 /** Judge the pair that is shown, as soon as its picture is. */
 function judgeOne(verdict) {
+  if (view === "rapid") stream.mark(markAs(verdict));
+  if (view !== "one") return;
   const { state } = views.one.querySelector("img").dataset;
-  if (mode === "one" && screen.length && state !== "loading") judge({ [screen[0][0]]: verdict });
+  if (state === "loaded" || (state === "missing" && verdict === "unsure")) judge({ [screen[0][0]]: verdict });
 }
 
 function setMode(chosen, showScreen = showNext) {
   mode = chosen;
   for (const button of document.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
-  by("size").disabled = mode !== "grid";
+  by("size").parentElement.hidden = mode !== "grid";
+  by("pace").parentElement.hidden = mode !== "rapid";
   showScreen();
 }
 
@@ -359,10 +404,20 @@ const ACTIONS = {
   no: () => judgeOne("no"),
   unsure: () => judgeOne("unsure"),
   undo,
-  confirm: () => mode === "grid" && screen.length && confirm(),
+  confirm: () => {
+    if (view === "grid") confirm();
+    if (view === "rapid") stream.turn();
+  },
+  before: () => view === "rapid" && stream.markBefore(markAs("no")),
+  faster: () => stream.changePace(1 / 1.1),
+  slower: () => stream.changePace(1.1),
   invert: () => { if (mode === "grid") { isInverted = !isInverted; showNext(); } },
   evidence: () => { if (mode === "one") by("evidence").open = !by("evidence").open; },
-  help: () => (by("help").open ? by("help").close() : by("help").showModal()),
+  help: () => {
+    stream.pause();
+    if (by("help").open) by("help").close();
+    else by("help").showModal();
+  },
   draw,
   look,
 };
@@ -370,16 +425,16 @@ const ACTIONS = {
 function moveFocus(key) {
   const tiles = [...views.grid.querySelectorAll(".tiles button")];
   const at = tiles.indexOf(document.activeElement);
-  const across = Number(getComputedStyle(views.grid.querySelector(".tiles")).getPropertyValue("--across"));
-  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across }[key];
-  if (step === undefined || mode !== "grid" || !tiles.length) return false;
+  const down = Number(getComputedStyle(views.grid.querySelector(".tiles")).getPropertyValue("--across"));
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: down, ArrowUp: -down }[key];
+  if (step === undefined || view !== "grid" || !tiles.length) return false;
   tiles[Math.min(Math.max(at + step, 0), tiles.length - 1)].focus();
   return true;
 }
 
 document.addEventListener("keydown", (event) => {
   if (takeKey(event)) return;
-  const isControl = event.target.closest("select, input, dialog, summary");
+  const isControl = event.target.closest("select, input:not([type=range]), dialog, summary");
   if (isControl && event.key !== "?") return;
   if (event.repeat) return; // a key that is held down would judge what nobody has seen
   const action = actionOf(event);
@@ -387,9 +442,9 @@ document.addEventListener("keydown", (event) => {
   if (action && !(onButton && event.key === "Enter")) {
     event.preventDefault();
     ACTIONS[action]();
-  } else if (mode === "grid" && /^[1-9]$/.test(event.key) && screen[event.key - 1]) {
+  } else if (view === "grid" && /^[1-9]$/.test(event.key) && screen[event.key - 1]) {
     turn(screen[event.key - 1][0]);
-  } else if (moveFocus(event.key)) {
+  } else if (!event.target.matches("input") && moveFocus(event.key)) {
     event.preventDefault();
   }
 });

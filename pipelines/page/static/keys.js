@@ -1,11 +1,13 @@
 // Keys of actions, which a person may change; the browser keeps them.
 
 const NAMES = {
-  yes: "Yes", no: "No", unsure: "Unsure", undo: "Back to the last screen", confirm: "Confirm a grid",
+  yes: "Yes", no: "No", unsure: "Unsure", undo: "Back to the last screen", confirm: "Confirm a grid, start or stop a stream",
+  before: "No for the picture before, in a stream", faster: "Faster stream", slower: "Slower stream",
   invert: "Mark the others of a grid", evidence: "Show or hide the evidence", help: "Show the keys",
 };
 const DEFAULTS = {
-  yes: "y", no: "n", unsure: "u", undo: "z", confirm: "Enter", invert: "i", evidence: "e", help: "?",
+  yes: "y", no: "n", unsure: "u", undo: "z", confirm: "Enter",
+  before: "b", faster: "+", slower: "-", invert: "i", evidence: "e", help: "?",
 };
 const STORE = "winnow-audit-keys";
 

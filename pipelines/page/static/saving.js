@@ -6,9 +6,9 @@ const RETRY_MS = [250, 1000, 3000];
  * Return a function that sends a body to /verdicts after all earlier ones.
  *
  * onState gets the counts after each, onWaiting the number that is not saved and why,
- * onEnd the reason why no more are taken.
+ * onRefused the reason why one is not taken, onEnd why no more are.
  */
-export function makeSaver({ onState, onWaiting, onEnd }) {
+export function makeSaver({ onState, onWaiting, onRefused, onEnd }) {
   const waiting = [];
   let isSending = false;
   let ended = false;
@@ -49,6 +49,10 @@ export function makeSaver({ onState, onWaiting, onEnd }) {
       return null;
     }
     const problem = [content.error ?? `status ${response.status}`, content.help].filter(Boolean).join("\n");
+    if (response.status === 400) { // it would be refused again
+      onRefused(problem);
+      return null;
+    }
     if (response.status === 409 || response.status === 401 || response.status === 403) {
       ended = true;
       onEnd(problem, waiting.length);

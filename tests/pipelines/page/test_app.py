@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,20 @@ def test_bad_verdicts_are_refused_and_nothing_is_written(
     answer = send(client, {0: "yes"}, **changed)
     assert answer.status_code == 400 and answer.json()["error"]
     assert desk.journal.entries == []
+
+
+def test_verdicts_may_be_sent_again_after_a_full_disk(
+    client: TestClient, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", refuse)
+        answer = send(client, {0: "yes"})
+    assert answer.status_code == 503 and "make room" in answer.json()["help"]
+    assert desk.state()["judged"] == 0
+    assert send(client, {0: "yes"}).json()["judged"] == 1
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 60_000])
