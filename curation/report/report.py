@@ -18,6 +18,7 @@ from markupsafe import Markup
 from curation.report.facts import Facts, headline, interval, percent, rounded
 from curation.report.figures import map_bars_svg, precision_curve_svg
 from curation.report.templates import templates_in
+from curation.report.tuning import STATIC
 from curation.runs.durable import write_text
 from curation.runs.stage import sorted_stages
 
@@ -61,7 +62,9 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         ``true_precision_all``, ``true_precision_random``, ``true_recall_of_pool``; ``map``, or
         ``map_all``, ``map_random``, ``map_selected``;
         ``threshold_table`` (rows of ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``,
-        ``high``); ``groups`` (rows of `curation.selection.per_group.describe_groups`); ``labels``
+        ``high``); ``tuning`` (see `curation.report.tuning.tuning`, with ``target``, ``confidence``
+        and perhaps ``chosen``: ``share``, ``n_kept``, ``precision``, ``low`` and ``high`` of the
+        selection); ``groups`` (rows of `curation.selection.per_group.describe_groups`); ``labels``
         (``label_id``, ``name``, ``n_candidates``, ``n_kept``, and
         ``n_before_limit`` where a limit of each label applies); ``sources``
         (``source``, ``n_candidates``, perhaps ``n_audits`` and ``precision``); ``bursts``
@@ -69,7 +72,7 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         reason); ``thumbnails`` (``kept_lowest`` and ``dropped_highest``, each of ``data_uri``,
         ``label``, ``p_correct``); ``studies`` (``name``, ``sentences``, and ``figure``, an SVG that
         winnow drew); ``stages`` (``content`` and ``counts`` by name); and ``run``, the only fact
-        that may depend on the time and the machine.
+        that may depend on the time and the machine, with ``select``, the command that selects.
     out_dir
         An existing folder.
     """
@@ -83,7 +86,11 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
 
 def render_report(facts: Facts) -> str:
     """Return the page for facts as `rounded` gives them."""
+    tuning = _tuning(facts)
     script = _TEMPLATES.get_template("report.js").render()
+    if tuning is not None:
+        # A page of one file cannot import: the module comes before the script that uses it.
+        script = (STATIC / "tuning.js").read_text("utf-8") + script
     digest = hashlib.sha256(script.encode()).digest()
     labels = sorted(facts.get("labels") or (), key=lambda r: (-r["n_candidates"], r["label_id"]))
     return _TEMPLATES.get_template("report.html").render(
@@ -92,6 +99,8 @@ def render_report(facts: Facts) -> str:
         sentences=headline(facts),
         tiles=_tiles(facts),
         funnel=_funnel(facts),
+        tuning=tuning,
+        tuning_style=Markup((STATIC / "tuning.css").read_text("utf-8")),
         curve=precision_curve_svg(facts),
         thresholds=_thinned(facts.get("threshold_table") or ()),
         map_bars=map_bars_svg(facts),
@@ -116,6 +125,14 @@ def render_report(facts: Facts) -> str:
 def render_page(template: str, **values: object) -> str:
     """Return a page of another template in the report's style; texts are escaped."""
     return _TEMPLATES.get_template(template).render(**values)
+
+
+def _tuning(facts: Facts) -> Facts | None:
+    """Return the table of the slider, with the command that keeps a share."""
+    table, run = facts.get("tuning"), facts.get("run") or {}
+    if not table or not table["share"]:
+        return None
+    return {**table, "command": run.get("select", "winnow select RUN")}
 
 
 def _tiles(facts: Facts) -> list[tuple[str, str, str]]:

@@ -7,12 +7,12 @@ forward by `curation.selection.floors`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from curation.pairs.pair_keys import pair_hash
 from curation.selection.floors import expected_best, floor_held, order_of_keeping
 from curation.selection.groups import (
     Partition,
@@ -22,12 +22,12 @@ from curation.selection.groups import (
     find_groups,
     one_group,
 )
-from curation.selection.per_group import apportion, describe_groups, prove_in_groups
+from curation.selection.per_group import describe_groups, prove_in_groups
 from curation.selection.selection import Excluded, Request, Selection, keep_rows, n_to_keep
+from curation.selection.shares import best_of_groups
 from curation.selection.thinning import thinned
 from labeling.checks import check
 from labeling.keys.arrays import Floats, Mask
-from labeling.keys.runs import rank_in_run
 from labeling.schemas import SCORED, SELECT_REASONS
 
 
@@ -56,8 +56,7 @@ def choose(request: Request) -> Selection:
 
 def choose_in_groups(request: Request, groups: Partition) -> Selection:
     """Keep candidates as `choose`, in groups that are given."""
-    score = order_of_keeping(request, groups)
-    kept, excluded = _kept(request, groups, score)
+    kept, excluded = _kept(request, groups)
     dropped = ~kept & (excluded == 0)
     threshold = _thresholds(request, groups, kept, dropped)
     facts: dict[str, Any] = {}
@@ -71,6 +70,24 @@ def choose_in_groups(request: Request, groups: Partition) -> Selection:
     selection = keep_rows(request.scored, rows, excluded)
     described = describe_groups(kept, threshold, groups, request.judged, request.confidence)
     return replace(selection, facts=facts | {"by": request.by}, groups=described)
+
+
+def choose_shares(request: Request, shares: Iterable[float]) -> Iterator[tuple[Mask, float | None]]:
+    """Yield for each share in (0, 1] what `choose` would keep, and its threshold.
+
+    A precision that the request holds is not used.
+
+    Returns
+    -------
+    kept, threshold
+        ``bool[n]``; and the threshold of all candidates, None if groups have their own.
+    """
+    groups, allowed = _groups(request), request.excluded == 0
+    numbers = (round(share * len(allowed)) for share in shares)
+    for best in best_of_groups(request, groups, numbers):
+        kept = best & ~_left_out(request, best)
+        threshold = _thresholds(request, groups, kept, allowed & ~best)[0]
+        yield kept, float(threshold) if request.by is None and np.isfinite(threshold) else None
 
 
 def _groups(request: Request) -> Partition:
@@ -87,35 +104,25 @@ def _partitions(request: Request, by: str) -> list[Partition]:
     return by_level(label, taxonomy) if by == "level" else by_label(label, taxonomy)
 
 
-def _kept(request: Request, groups: Partition, score: Floats) -> tuple[Mask, Excluded]:
+def _kept(request: Request, groups: Partition) -> tuple[Mask, Excluded]:
     """Return the candidates to keep, and why others may not be."""
-    target, left_out = request.precision, np.zeros(len(score), bool)
-    kept = expected = (
-        _share(request, groups, score) if target is None else expected_best(request, groups, score)
-    )
-    if request.per_label is not None:
-        left_out = thinned(request, expected, request.per_label)
     excluded = request.excluded
-    if target is not None:
-        kept, excluded = _proved(request, groups, score, target, left_out)
+    if request.precision is None:
+        kept = next(best_of_groups(request, groups, [n_to_keep(request.scored, request.keep)]))
+        left_out = _left_out(request, kept)
+    else:
+        score = order_of_keeping(request, groups)
+        left_out = _left_out(request, expected_best(request, groups, score))
+        kept, excluded = _proved(request, groups, score, request.precision, left_out)
     over = np.int8(SELECT_REASONS.index("over_per_label"))
     return kept & ~left_out, np.where(kept & left_out, over, excluded)
 
 
-def _share(request: Request, groups: Partition, score: Floats) -> Mask:
-    """Keep the same share of what the limits leave of each group, and exactly the share in all.
-
-    Ties go to the smaller hash of the pair, so the order of the rows does not matter.
-    """
-    n_kept = n_to_keep(request.scored, request.keep)
-    order = np.lexsort((pair_hash(request.scored), -score, groups.code))
-    order = order[request.excluded[order] == 0]
-    code = groups.code[order]
-    size = np.bincount(code, minlength=len(groups.names))
-    quota = apportion(size, min(n_kept, len(order)))
-    kept = np.zeros(len(score), bool)
-    kept[order[rank_in_run(code) < quota[code]]] = True
-    return kept
+def _left_out(request: Request, expected: Mask) -> Mask:
+    """Return the candidates that a limit of each label leaves out, if there is one."""
+    if request.per_label is None:
+        return np.zeros(len(expected), bool)
+    return thinned(request, expected, request.per_label)
 
 
 def _proved(

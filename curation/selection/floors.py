@@ -20,6 +20,9 @@ LEAST = 0.2
 """Probability that a floor asks for: less probable pairs cost precision, and a network trained on
 them was no better (`docs/results/worth.md`)."""
 
+FEW = 20
+"""Images below which a label is hardly learned."""
+
 FIRST = 0.9
 """Part of the candidates to keep, or expected to hold a precision, that comes before any floor.
 
@@ -42,9 +45,15 @@ def order_of_keeping(request: Request, groups: Partition) -> Floats:
     if not request.floor:
         return p
     first = expected_best(request, groups, p, FIRST)
-    layer = 3 - (request.rank_in_label + 1 - p) / request.floor
-    score: Floats = np.select([first, in_floor(request)], [3 + p, layer], p)
+    score: Floats = np.select([first, in_floor(request)], [3 + p, layer_of_floor(request)], p)
     return score
+
+
+def layer_of_floor(request: Request) -> Floats:
+    """Return the score of candidates of a floor, in [2, 3]: the best of each label come first."""
+    p = request.p.astype(np.float64)
+    layer: Floats = 3 - (request.rank_in_label + 1 - p) / max(request.floor, 1)
+    return layer
 
 
 def in_floor(request: Request) -> Mask:

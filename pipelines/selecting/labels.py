@@ -9,11 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from curation.runs.stage import Stage
+from curation.selection.floors import FEW
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.run.stages import labels_of
-
-FEW = 20
-"""Images below which a label is hardly learned."""
 
 MAX_NAMED = 8
 """Labels that are printed; the manifest of the stage lists all."""

@@ -167,7 +167,15 @@ def select_from(
     settings: SelectSettings, candidates: Stage, scored: pa.Table, judged: Judgements
 ) -> tuple[Request, Selection]:
     """Keep the candidates that the settings ask for: see `curation.selection.choose.choose`."""
-    request = Request(
+    request = request_of(settings, candidates, scored, judged)
+    return request, choose(request)
+
+
+def request_of(
+    settings: SelectSettings, candidates: Stage, scored: pa.Table, judged: Judgements
+) -> Request:
+    """Return the request that the settings make."""
+    return Request(
         scored,
         judged,
         keep=settings.keep,
@@ -180,7 +188,6 @@ def select_from(
         taxonomy=lambda: taxonomy_of(candidates),
         evidence=lambda: (part["evidence"] for part in parts_of(candidates)(["evidence"])),
     )
-    return request, choose(request)
 
 
 def measure(judged: Judgements, selection: Selection, confidence: float) -> dict[str, Any]:

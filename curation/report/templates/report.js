@@ -25,3 +25,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
+
+// Show the slider in place of the drawn curve.
+const table = document.getElementById("tuning-table");
+if (table) showTuning(document.getElementById("tuning"), JSON.parse(table.textContent));

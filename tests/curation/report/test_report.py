@@ -52,6 +52,23 @@ def thresholds(n: int = 60) -> list[dict[str, Any]]:
     ]
 
 
+def tuning_table() -> dict[str, Any]:
+    rows = thresholds()[::-1]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    counts = {"n_audits": [100] * 60, "labels_few": [3] * 60, "labels_lost": [1] * 60}
+    chosen = {"share": 0.3333, "n_kept": 4012, "precision": 0.921, "low": 0.88, "high": 0.95}
+    marked = {"keep": 0.333333, "third": 0.333333, "target": 0.9, "confidence": 0.95}
+    return {
+        "n_candidates": 12_040,
+        "n_labels": 40,
+        "few": 20,
+        "chosen": chosen,
+        **columns,
+        **counts,
+        **marked,
+    }
+
+
 def make_facts(text: str = "plain") -> dict[str, Any]:
     """Facts of every kind; `text` is in every place where a text comes from data."""
     grid = [{"data_uri": thumbnail(), "label": text, "p_correct": 0.7}]
@@ -75,6 +92,7 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
         "map_random": 0.371,
         "map_selected": 0.523,
         "threshold_table": thresholds(),
+        "tuning": tuning_table(),
         "groups": [
             {
                 "group": text,
@@ -115,13 +133,13 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
         "rejects": {"bad_image": 4, text: 9},
         "thumbnails": {"kept_lowest": grid, "dropped_highest": grid * 2},
         "stages": {"shards": {"content": text, "counts": counts}},
-        "run": {"seconds": {"label": 12.3}, "platform": text},
+        "run": {"seconds": {"label": 12.3}, "platform": text, "select": f"winnow select {text}"},
     }
 
 
 SECTIONS = {
     "funnel": ["candidates", "kept"],
-    "precision": ["threshold_table"],
+    "precision": ["threshold_table", "tuning"],
     "groups": ["groups"],
     "truth": ["true_precision", "true_precision_all", "true_precision_random"],
     "models": ["map_all", "map_random", "map_selected"],
@@ -302,18 +320,20 @@ def test_the_page_loads_nothing() -> None:
 
 def test_the_policy_allows_this_script_and_no_other() -> None:
     page = page_of(make_facts())
-    (script,) = page.texts["script"]
+    table, script = page.texts["script"]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = next(value for value in page.values("content") if "default-src" in value)
     assert "default-src 'none'" in policy
     assert f"script-src 'sha256-{digest}'" in policy
+    assert json.loads(table)["command"] == "winnow select plain"
 
 
 def test_texts_from_data_stay_texts() -> None:
     plain, hostile = page_of(make_facts()), page_of(make_facts(HOSTILE))
     assert hostile.tags == plain.tags
     assert [name for _, name, _ in hostile.attributes] == [name for _, name, _ in plain.attributes]
-    assert hostile.texts["script"] == plain.texts["script"]
+    assert hostile.texts["script"][1] == plain.texts["script"][1]
+    assert json.loads(hostile.texts["script"][0])["command"] == f"winnow select {HOSTILE}"
     assert HOSTILE in hostile.texts["bdi"]
     assert HOSTILE in hostile.texts["code"]
     assert f"image labeled {HOSTILE}" in hostile.values("alt")

@@ -1,0 +1,96 @@
+"""Results of keeping other shares of the candidates of a run, for its report and audit page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from curation.report.tuning import tuning
+from curation.runs.stage import Stage, open_stage
+from labeling.schemas import AUDITS, SCORED
+from pipelines.auditing.auditor_errors import rates_of
+from pipelines.auditing.looks import confidence_now
+from pipelines.run.config import Config, SelectSettings
+from pipelines.run.paths import typed
+from pipelines.selecting.select import judge, request_of
+from pipelines.selecting.trade import PRECISION
+
+OPTIONS = {
+    "confidence": "--confidence",
+    "by": "--by",
+    "floor": "--floor",
+    "per_label": "--per-label",
+}
+"""Settings of a selection that have an option."""
+
+_SHAPING = [*(("select", name) for name in (*OPTIONS, "per_image")), ("audit", "error_rate")]
+"""Settings on which the table depends."""
+
+
+def measure_tuning(config: Config, run_dir: Path) -> dict[str, Any]:
+    """Return what `winnow select RUN --keep SHARE` would give for about 200 shares.
+
+    It is by the current audits and scores, with the floor, groups and limits of the settings. A
+    look is not counted: `winnow select` and the audit page count it before they show anything.
+
+    Returns
+    -------
+    dict
+        As `curation.report.tuning.tuning`, with ``target``, the precision to hold, or 0.9, and
+        ``confidence``. The module of the page needs ``command`` besides, of `select_command`, and
+        perhaps ``chosen``: ``share``, ``n_kept``, ``precision``, ``low`` and ``high`` of a
+        selection.
+
+    Raises
+    ------
+    InputError
+        If the run has no scores, or those of other audits.
+    """
+    candidates, audits = open_stage(run_dir, "candidates"), open_stage(run_dir, "audits")
+    verdicts, scored = audits.table(AUDITS), open_stage(run_dir, "scored").table(SCORED)
+    settings = config.select
+    confidence = confidence_now(run_dir, audits, settings.confidence)
+    errors = rates_of(config, verdicts, confidence)
+    judged = replace(judge(run_dir, candidates, verdicts, scored), errors=errors)
+    table = tuning(request_of(settings, candidates, scored, judged), confidence)
+    return table | {
+        "target": settings.precision or PRECISION,
+        "confidence": settings.confidence,
+    }
+
+
+def as_selected(config: Config, selected: Stage) -> Config:
+    """Return the settings with those that a selection was made with."""
+    used = selected.manifest["config"]
+    names = SelectSettings.model_fields.keys() & used.keys()
+    select = config.select.model_copy(update={name: used[name] for name in names})
+    rate = used.get("error_rate", config.audit.error_rate)
+    audit = config.audit.model_copy(update={"error_rate": rate})
+    return config.model_copy(update={"select": select, "audit": audit})
+
+
+def select_command(run_dir: Path, config: Config, stored: Config) -> str:
+    """Return the command whose shares a table is of, without the share.
+
+    Parameters
+    ----------
+    config, stored
+        Settings of the table, and those that the command has by itself.
+
+    Examples
+    --------
+    >>> settings = Config(taxonomy={"path": "labels.csv"})
+    >>> select = settings.select.model_copy(update={"floor": 0, "per_image": 3})
+    >>> changed = settings.model_copy(update={"select": select})
+    >>> select_command(Path.cwd() / "runs" / "mine", changed, settings)
+    'winnow select runs/mine --floor 0 -o select.per_image=3'
+    """
+    options = ""
+    for section, name in _SHAPING:
+        value = getattr(getattr(config, section), name)
+        if value != getattr(getattr(stored, section), name):
+            option = OPTIONS.get(name) if value is not None else None
+            text = "" if value is None else str(value)
+            options += f" {option} {text}" if option else f" -o {section}.{name}={text}"
+    return f"winnow select {typed(run_dir)}{options}"
