@@ -271,6 +271,7 @@ def audit_serve(
     auditor: Text = "auditor",
     until_width: float | None = None,
     precision: float | None = None,
+    known: Path | str | None = None,
     port: Natural = 0,
     allow_hosts: Sequence[str] = (),
     settings: Overrides = (),
@@ -289,6 +290,9 @@ def audit_serve(
         Width of the interval of the precision, in (0, 1]: a look gives the number of pairs for it.
     precision
         Precision to prove, in (0, 1): pairs are drawn for ``select(run, precision=…)``.
+    known
+        CSV or Parquet file with image_id, label_id and the true verdict of some pairs, which are
+        mixed in to measure how often auditors err; by default that of ``audit.known``.
     port
         Port on this machine; 0 for one that is free.
     allow_hosts
@@ -313,6 +317,8 @@ def audit_serve(
     config = with_overrides(load_config(run_dir), settings)
     if precision is not None:
         config = with_overrides(config, {"select.precision": precision})
+    if known is not None:
+        config = with_overrides(config, {"audit.known": str(absolute(Path(known)))})
     return serve(config, run_dir, auditor, port, allow_hosts, until_width)
 
 

@@ -11,22 +11,31 @@ from curation.audits.auditor_errors import error_rates
 from curation.audits.audits import BY_TRUTH
 from curation.intervals.error_rates import ErrorRates
 from curation.report.facts import rounded
+from curation.runs.stage import Stage
+from labeling.schemas import AUDITS
+from pipelines.auditing.known_answers import rates_of_page
 from pipelines.auditing.sheets import read_known
 from pipelines.run.config import Config
 from pipelines.run.saved_config import find_input
 
 
-def rates_of(config: Config, audits: pa.Table, confidence: float) -> ErrorRates:
+def rates_of(config: Config, audits: Stage, confidence: float) -> ErrorRates:
     """Return the error rates of the auditors of a run, as the settings ask for them.
+
+    Verdicts of the audit page on pairs with known answers come before all other estimates, if there
+    are enough.
 
     Raises
     ------
     InputError
         If the file of known pairs is missing or cannot be read, or few of them were judged.
     """
+    of_page = rates_of_page(audits, confidence) if config.audit.error_rate is None else None
+    if of_page is not None:
+        return of_page
     path = config.audit.known
     known = None if path is None else read_known(find_input(config, path))
-    return error_rates(audits, confidence, config.audit.error_rate, known)
+    return error_rates(audits.table(AUDITS), confidence, config.audit.error_rate, known)
 
 
 def facts_of_errors(rates: ErrorRates, audits: pa.Table) -> dict[str, Any]:

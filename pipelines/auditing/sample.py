@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from labeling.errors import InputError
 from labeling.schemas import AUDITS, IMAGES, SKIPPED, VERDICTS
 from pipelines.auditing.advice import plan_lines
 from pipelines.auditing.drawn import digest_of_sheet, read_drawn, write_drawn
+from pipelines.auditing.known_answers import FILE as KNOWN
+from pipelines.auditing.known_answers import KnownAnswers, known_answers_text
 from pipelines.auditing.repeats import with_repeats
 from pipelines.auditing.sheets import read_answers, sheet_text
 from pipelines.auditing.strata import cells_of, cut_cells, read_cells
@@ -151,10 +154,19 @@ def count_pairs(audits: pa.Table) -> int:
     return len(np.unique(find_pairs(audits, audits)))
 
 
-def import_answers(run_dir: Path, answers: Path) -> Stage:
-    """Commit the judgements of a filled-in sheet, or of a table made elsewhere."""
+def import_answers(run_dir: Path, answers: Path, known: Sequence[KnownAnswers] = ()) -> Stage:
+    """Commit the judgements of a filled-in sheet, or of a table made elsewhere.
+
+    Parameters
+    ----------
+    known
+        Verdicts on pairs with known answers, which are not judgements.
+    """
     candidates = open_stage(run_dir, "candidates")
     inputs = contents(candidates) | {"answers": file_digest(answers)}
+    known_text = known_answers_text(known) if known else ""
+    if known_text:
+        inputs["known answers"] = hashlib.sha256(known_text.encode()).hexdigest()
     # Not an input: judgements stay valid when the strata of the next draw replace theirs.
     settings = {"auditor": answers.stem, **contents(*cells_of(run_dir, candidates))}
 
@@ -162,7 +174,7 @@ def import_answers(run_dir: Path, answers: Path) -> Stage:
         cells, drawn = read_cells(run_dir, candidates), read_drawn(run_dir, candidates)
         return read_answers(answers, pool_of(candidates), cells, drawn)
 
-    return _commit(run_dir, judge, inputs, settings, seed=0)
+    return _commit(run_dir, judge, inputs, settings, seed=0, known=known_text)
 
 
 def answer_by_truth(config: Config, run_dir: Path) -> Stage:
@@ -192,10 +204,13 @@ def _commit(
     inputs: Mapping[str, str],
     settings: Mapping[str, Any],
     seed: int,
+    known: str = "",
 ) -> Stage:
     def write(work: StageWriter) -> None:
         audits = judge()
         write_table(audits, work.dir, "audits")
+        if known:
+            (work.dir / KNOWN).write_text(known, "utf-8")
         verdicts = audits["verdict"].to_pylist()
         work.counts |= {verdict: verdicts.count(verdict) for verdict in (*VERDICTS, SKIPPED)}
         work.facts |= _agreement(audits)

@@ -107,7 +107,7 @@ def look_at(config: Config, run_dir: Path, width: float) -> Look:
     judged, selection = _share(config, run_dir, audits, verdicts)
     number = number_of(run_dir, audits)
     confidences = [confidence_of_look(k, config.select.confidence) for k in (number, number + 1)]
-    rates = [rates_of(config, verdicts, c) for c in confidences]
+    rates = [rates_of(config, audits, c) for c in confidences]
     now, next_time = (
         measure(replace(judged, errors=errors), selection, confidence)
         for errors, confidence in zip(rates, confidences, strict=True)

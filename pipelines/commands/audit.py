@@ -105,6 +105,12 @@ _existing = AbsolutePath(exists=True)
 )
 @_precision_option
 @click.option(
+    "--known",
+    type=AbsolutePath(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Pairs with known answers (image_id, label_id, verdict), mixed in to measure errors.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,

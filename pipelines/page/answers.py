@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -17,30 +16,13 @@ from labeling.schemas import AUDITS
 from pipelines.auditing.drawn import read_drawn
 from pipelines.auditing.sample import answered, current_audits, import_answers
 from pipelines.page.journal import FOLDER, Entry, read_journals
+from pipelines.page.known import measure_auditors
+from pipelines.page.verdicts import Pair, final_verdicts
 from pipelines.run.paths import typed
 from pipelines.run.progress import notify
 
 FILE = "answers.csv"
 COLUMNS = ["image_id", "label_id", "verdict", "auditor"]
-
-Pair = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Final:
-    """The last verdict of an auditor on a question, and the time in milliseconds."""
-
-    verdict: str
-    at: int
-
-
-def final_verdicts(entries: Sequence[Entry], ask: str) -> dict[Pair, Final]:
-    """Return an auditor's last verdict on each pair; none where it was taken back."""
-    final: dict[Pair, Final] = {}
-    for entry in entries:
-        if entry.ask == ask:
-            final[entry.image_id, entry.label_id] = Final(entry.verdict, entry.at)
-    return {pair: last for pair, last in final.items() if last.verdict}
 
 
 def counted(order: Sequence[Pair], judged: set[Pair]) -> int:
@@ -60,8 +42,9 @@ def counted(order: Sequence[Pair], judged: set[Pair]) -> int:
 def import_journals(run_dir: Path) -> Stage:
     """Commit the judgements of all journals of a run.
 
-    A repeated question gives no second verdict of its pair: its row comes before that of the first
-    one, whose verdict is the last and so counts.
+    A pair that was asked again, to learn how often auditors err, keeps its first verdict: further
+    ones come before it in the sheet, so that it is the last and counts. Mistakes in known answers
+    are counted beside the judgements.
 
     Raises
     ------
@@ -82,7 +65,7 @@ def import_journals(run_dir: Path) -> Stage:
         raise _nothing_counts(run_dir, n_lines)
     path = run_dir / FOLDER / FILE
     write_text(path, rows.to_csv(index=False, lineterminator="\n"))
-    return import_answers(run_dir, path)
+    return import_answers(run_dir, path, measure_auditors(journals, earlier))
 
 
 def _nothing_counts(run_dir: Path, n_lines: int) -> InputError:
@@ -147,7 +130,6 @@ def rows_elsewhere(
         (name, entry.image_id, entry.label_id)
         for name, entries in journals.items()
         for entry in entries
-        if entry.ask == "first"
     }
     rows = earlier.sort_by("seq").select(COLUMNS).to_pylist()
     return [
@@ -178,6 +160,7 @@ def answer_rows(
     """
     first = {name: final_verdicts(entries, "first") for name, entries in journals.items()}
     repeat = {name: final_verdicts(entries, "repeat") for name, entries in journals.items()}
+    check = {name: final_verdicts(entries, "check") for name, entries in journals.items()}
     in_journal = {pair for verdicts in first.values() for pair in verdicts}
     judged = in_journal | {(row["image_id"], row["label_id"]) for row in earlier}
     n_counted = counted(order, judged)
@@ -190,11 +173,17 @@ def answer_rows(
         for pair, last in verdicts.items()
         if pair in valid
     ]
-    lines = [*earlier]
+    lines = [
+        dict(zip(COLUMNS, (*pair, last.verdict, name), strict=True))
+        for name, verdicts in check.items()
+        for pair, last in verdicts.items()
+        if pair in valid
+    ]
+    lines += earlier
     for _, name, pair, verdict in sorted(rows):
         again = repeat[name].get(pair)
-        verdicts = [verdict] if again is None else [again.verdict, verdict]
-        lines += [dict(zip(COLUMNS, (*pair, each, name), strict=True)) for each in verdicts]
+        both = [verdict] if again is None else [again.verdict, verdict]
+        lines += [dict(zip(COLUMNS, (*pair, each, name), strict=True)) for each in both]
     return pd.DataFrame(lines, columns=COLUMNS)
 
 

@@ -53,6 +53,7 @@ def make_app(desk: Desk, token: str, hosts: Collection[str]) -> Starlette:
         Route("/", page.judge),
         Route("/queue", page.queue),
         Route("/state", page.state),
+        Route("/auditors", page.auditors),
         Route("/image/{number:int}", page.image),
         Route("/evidence/{number:int}", page.evidence),
         Route("/verdicts", page.verdicts, methods=["POST"]),
@@ -90,6 +91,10 @@ class _Page:
     def state(self, request: Request) -> Response:
         """Return the counts."""
         return JSONResponse(self._desk.state())
+
+    def auditors(self, request: Request) -> Response:
+        """Return the mistakes of auditors, and their agreement."""
+        return JSONResponse(self._desk.auditors())
 
     def image(self, request: Request) -> Response:
         """Return the picture of a question, by its number."""

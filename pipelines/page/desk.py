@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,24 @@ from pipelines.auditing.looks import read_looks
 from pipelines.auditing.sample import count_pairs, draw_audits
 from pipelines.auditing.until import for_share, look_at
 from pipelines.page.answers import (
-    Pair,
     drawn_answers,
     entries_of,
-    final_verdicts,
     import_journals,
     pairs_of,
     rows_elsewhere,
 )
 from pipelines.page.journal import Entry, Journal, Mode
+from pipelines.page.known import (
+    MIXED_IN,
+    describe_auditors,
+    pairs_to_mix_in,
+    read_known_answers,
+    sure_verdicts,
+)
 from pipelines.page.lookup import evidence_of, locations_of
-from pipelines.page.questions import Question, make_questions
+from pipelines.page.questions import Question, make_questions, mixed_in
 from pipelines.page.tally import Tally
+from pipelines.page.verdicts import Pair, final_verdicts
 from pipelines.run.config import Config
 from pipelines.run.stages import taxonomy_of
 
@@ -66,6 +73,7 @@ class Desk:
         self._judged: set[int] = set()
         content = self.candidates.content
         self._tally = Tally(entry for entry in journal.entries if entry.candidates == content)
+        self._known = read_known_answers(config, self.candidates)
         self._locations: dict[str, str] = {}
         self._screens: list[tuple[int, int]] = []
         self._lock = threading.Lock()
@@ -96,16 +104,29 @@ class Desk:
 
     def _unasked(self) -> list[Question]:
         drawn = read_drawn(self.run_dir, self.candidates)
-        by_others = self._read_others()
+        journals = entries_of(self.run_dir, self.candidates)
+        earlier = rows_elsewhere(journals, drawn_answers(self.run_dir, self.candidates))
+        by_others = self._judged_by_others(journals, earlier)
         self._tally.begin([] if drawn is None else pairs_of(drawn), by_others)
         first, repeated = self._tally.final["first"], self._tally.final["repeat"]
         done = {*first, *by_others}
-        return make_questions(self._tally.drawn, done, first, repeated, self.config.audit.seed)
+        seed = self.config.audit.seed
+        questions = make_questions(self._tally.drawn, done, first, repeated, seed)
+        asked = {question.pair for question in (*questions, *self.questions)}
+        checks = pairs_to_mix_in(
+            self._known,
+            sure_verdicts(journals, earlier),
+            self.journal.auditor,
+            asked,
+            math.ceil(MIXED_IN * sum(question.ask == "first" for question in questions)),
+            seed,
+        )
+        return mixed_in(questions, checks, seed)
 
-    def _read_others(self) -> set[Pair]:
-        journals = entries_of(self.run_dir, self.candidates)
+    def _judged_by_others(
+        self, journals: Mapping[str, Sequence[Entry]], earlier: Iterable[Mapping[str, str]]
+    ) -> set[Pair]:
         others = [lines for name, lines in journals.items() if name != self.journal.auditor]
-        earlier = rows_elsewhere(journals, drawn_answers(self.run_dir, self.candidates))
         return {pair for lines in others for pair in final_verdicts(lines, "first")} | {
             (row["image_id"], row["label_id"]) for row in earlier
         }
@@ -191,9 +212,10 @@ class Desk:
         at = max(last, time.time_ns() // 1_000_000)
         try:
             return [
-                Entry(self.candidates.content, *q.pair, verdict, q.ask, mode, ms, at)
+                Entry(self.candidates.content, *q.pair, verdict, q.ask, mode, ms, at, known)
                 for number, verdict in verdicts.items()
                 for q in [self.question(number)]
+                for known in [self._known.get(q.pair, "")]
             ]
         except ValueError as error:
             raise InputError(
@@ -240,6 +262,13 @@ class Desk:
             "gloss": taxonomy.glosses[code] or "",
             "parents": [taxonomy.display_name(parent) for parent in taxonomy.parents[code]],
         }
+
+    def auditors(self) -> dict[str, Any]:
+        """Return the mistakes of all auditors by known answers, and how far they agree."""
+        with self._lock:
+            journals = entries_of(self.run_dir, self.candidates)
+        earlier = rows_elsewhere(journals, drawn_answers(self.run_dir, self.candidates))
+        return describe_auditors(journals, earlier, self.config.select.confidence)
 
     def state(self) -> dict[str, Any]:
         """Return counts: judged, open and counted pairs, those asked twice, and the pace."""

@@ -27,7 +27,7 @@ FOLDER = "audit-journals"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Mode = Literal["one", "grid", "rapid"]
-Ask = Literal["first", "repeat"]
+Ask = Literal["first", "repeat", "check"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 ASKS: tuple[Ask, ...] = get_args(Ask)
@@ -46,14 +46,16 @@ class Entry:
     verdict
         One of `labeling.schemas.VERDICTS`; empty where the auditor took the last one back.
     ask
-        ``first``, or ``repeat`` for a question that was asked again to learn how often auditors
-        err.
+        ``first``, or to learn how often auditors err: ``repeat`` for a question that was asked
+        again, ``check`` for a pair with a known answer or one that others have judged.
     mode
         How pairs were shown.
     ms
         Milliseconds from the screen to its verdict.
     at
         Unix time in milliseconds; never earlier than that of the line before.
+    known
+        Verdict of a file of known answers, where it has the pair; else empty.
     """
 
     candidates: str
@@ -64,6 +66,7 @@ class Entry:
     mode: Mode
     ms: int
     at: int
+    known: str = ""
 
     def __post_init__(self) -> None:
         texts = (self.candidates, self.image_id, self.label_id)
@@ -72,6 +75,7 @@ class Entry:
             and self.verdict in ("", *VERDICTS)
             and self.ask in ASKS
             and self.mode in MODES
+            and self.known in ("", "yes", "no")
             and all(type(number) is int and number >= 0 for number in (self.ms, self.at))
         )
         if not is_valid:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,18 @@ MAX_TEXTS = 20
 """Texts of an image that are shown."""
 
 
-def rows_of(stage: Stage, schema: TableSchema, image_ids: Collection[str]) -> pa.Table:
-    """Return the rows of a table whose image is one of a few."""
+def rows_of(
+    stage: Stage,
+    schema: TableSchema,
+    image_ids: Collection[str],
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """Return the rows of a table whose image is one of a few; by default with all columns."""
     condition = pc.field("image_id").isin(pa.array(sorted(image_ids), pa.string()))
     paths = stage.table_paths(schema)
     return pa.concat_tables(
-        pq.read_table(path, schema=schema.arrow, filters=condition) for path in paths
+        pq.read_table(path, columns=columns, schema=schema.arrow, filters=condition)
+        for path in paths
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from labeling.schemas import TRUTH
 from pipelines.auditing.repeats import with_repeats
-from pipelines.page.answers import Final, Pair, pairs_of
+from pipelines.page.answers import pairs_of
 from pipelines.page.journal import Ask
+from pipelines.page.verdicts import Final, Pair
 
 REPEATED = 0.05
 """Share of an auditor's pairs that are asked twice."""
@@ -55,6 +57,14 @@ def make_questions(
     n_twice = math.ceil(REPEATED * (len(first) + len(asked)))
     rows = with_repeats(_table(asked), _table([*first, *repeated]), n_twice, seed)
     return list(_asks(pairs_of(rows), first)) if asked else []
+
+
+def mixed_in(questions: Sequence[Question], pairs: Sequence[Pair], seed: int) -> list[Question]:
+    """Return questions with further ones at random positions between them, that show errors."""
+    positions = np.random.Generator(np.random.PCG64(seed)).random(len(pairs)) * len(questions)
+    checks = [Question(*pair, "check") for pair in pairs]
+    numbered = [*enumerate(questions), *zip(positions.tolist(), checks, strict=True)]
+    return [question for _, question in sorted(numbered, key=lambda each: each[0])]
 
 
 def _asks(pairs: Iterable[Pair], judged: Collection[Pair]) -> Iterator[Question]:

@@ -6,9 +6,9 @@ import itertools
 import threading
 from collections.abc import Iterable, Sequence
 
-from pipelines.page.answers import Final, Pair
 from pipelines.page.journal import ASKS, Ask, Entry
 from pipelines.page.questions import same_and_twice
+from pipelines.page.verdicts import Final, Pair, final_of
 
 
 class Tally:
@@ -40,7 +40,7 @@ class Tally:
             for entry in entries:
                 final, pair = self.final[entry.ask], (entry.image_id, entry.label_id)
                 if entry.verdict:
-                    final[pair] = Final(entry.verdict, entry.at)
+                    final[pair] = final_of(entry)
                 elif final.pop(pair, None) is not None:
                     self._n_counted = 0  # the pair may be one of those that counted
 

@@ -69,7 +69,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     def write(work: StageWriter) -> None:
         settings = config.select.model_copy(update={"confidence": confidence})
         verdicts = audits.table(AUDITS)
-        errors = rates_of(config, verdicts, confidence)
+        errors = rates_of(config, audits, confidence)
         request, selection = judge_and_choose(
             run_dir, settings, candidates, verdicts, scored, errors
         )

@@ -63,7 +63,7 @@ def _kept_at(config: Config, run_dir: Path, name: str, precision: float) -> Labe
 
     def pairs() -> pa.Table:
         verdicts = audits.table(AUDITS)
-        errors = rates_of(config, verdicts, confidence)
+        errors = rates_of(config, audits, confidence)
         _, selection = judge_and_choose(run_dir, settings, candidates, verdicts, scored, errors)
         return selection.table
 

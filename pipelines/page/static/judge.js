@@ -1,5 +1,6 @@
 // The audit page: shows open pairs one by one, in grids of one label or in a stream, and sends verdicts.
 
+import { showAuditors } from "/static/auditors.js";
 import { actionOf, showKeys, takeKey } from "/static/keys.js";
 import { makeSaver } from "/static/saving.js";
 import { makeStream } from "/static/stream.js";
@@ -420,6 +421,10 @@ const ACTIONS = {
   },
   draw,
   look,
+  auditors: () => {
+    stream.pause();
+    ask("/auditors").then((content) => showAuditors(by("auditors"), content)).catch((error) => showAlert(error.message));
+  },
 };
 
 function moveFocus(key) {

@@ -14,6 +14,7 @@ from curation.runs.stage import Stage, open_stage
 from labeling.errors import QualityError
 from labeling.schemas import AUDITS
 from pipelines.auditing.auditor_errors import rates_of
+from pipelines.auditing.known_answers import KnownAnswers
 from pipelines.auditing.sample import draw_audits, import_answers
 from pipelines.auditing.until import audit_until
 from pipelines.delivery.report import report
@@ -95,12 +96,32 @@ def test_pairs_whose_truth_is_known_give_the_rates(
     import_answers(selected, shop.parent / "answers.csv")
     rates = rates_of(
         with_overrides(config, ["audit.known='known.csv'"]),
-        open_stage(selected, "audits").table(AUDITS),
+        open_stage(selected, "audits"),
         0.95,
     )
     assert (rates.basis, rates.n_pairs) == ("known", 120)
     assert rates.of_wrong > 0.9, "all wrong pairs are called right"
     assert rates.of_right < 0.1
+
+
+def test_known_answers_of_the_page_come_before_other_estimates(
+    config: Config, shop: Path, selected: Path
+) -> None:
+    known = open_stage(selected, "audits").table(AUDITS).to_pandas()
+    path = shop.parent / "answers.csv"
+    known.assign(auditor="ann").to_csv(path, index=False)
+    few = [KnownAnswers("ann", "one", 40, 4, 29, 0)]
+    audits = import_answers(selected, path, few)
+    assert rates_of(config, audits, 0.95).basis == "none"
+    enough = [*few, KnownAnswers("ann", "grid", 0, 0, 11, 2)]
+    other_content = import_answers(selected, path, enough)
+    assert other_content.content != audits.content
+    rates = rates_of(config, other_content, 0.95)
+    assert (rates.basis, rates.n_pairs) == ("known", 80)
+    assert 0.1 < rates.of_wrong < 0.3 and 0.05 < rates.of_right < 0.25
+    given = with_overrides(config, {"audit.error_rate": 0.01})
+    assert rates_of(given, other_content, 0.95).basis == "given"
+    assert import_answers(selected, path).content != other_content.content
 
 
 def other(run_dir: Path) -> Path:

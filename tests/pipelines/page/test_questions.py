@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.page.answers import Final
-from pipelines.page.questions import make_questions, same_and_twice
+from pipelines.page.questions import make_questions, mixed_in, same_and_twice
+from pipelines.page.verdicts import Final
 
 DRAWN = [(f"{i:032x}", f"label-{i % 7}") for i in range(200)]
 
@@ -39,3 +40,12 @@ def test_pairs_asked_twice_are_compared_where_both_verdicts_are_sure() -> None:
     }
     again = {pair: Final(v, 1) for pair, v in zip(DRAWN, ("yes", "yes", "yes"), strict=False)}
     assert same_and_twice(first, again | {DRAWN[9]: Final("no", 1)}) == (1, 2)
+
+
+def test_further_pairs_are_mixed_in_between_the_others() -> None:
+    questions = make_questions(DRAWN[:100], set(), set(), set(), seed=0)
+    mixed = mixed_in(questions, DRAWN[100:110], seed=0)
+    checks = [(i, q.pair) for i, q in enumerate(mixed) if q.ask == "check"]
+    assert sorted(pair for _, pair in checks) == sorted(DRAWN[100:110])
+    assert [q for q in mixed if q.ask != "check"] == questions
+    assert np.std([i for i, _ in checks]) > 10
