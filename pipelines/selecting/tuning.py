@@ -51,7 +51,7 @@ def measure_tuning(config: Config, run_dir: Path) -> dict[str, Any]:
     verdicts, scored = audits.table(AUDITS), open_stage(run_dir, "scored").table(SCORED)
     settings = config.select
     confidence = confidence_now(run_dir, audits, settings.confidence)
-    errors = rates_of(config, verdicts, confidence)
+    errors = rates_of(config, audits, confidence)
     judged = replace(judge(run_dir, candidates, verdicts, scored), errors=errors)
     table = tuning(request_of(settings, candidates, scored, judged), confidence)
     return table | {
