@@ -45,7 +45,7 @@ _COLUMNS = (
 )
 
 
-def tuning(request: Request, confidence: float, inside: Mask | None = None) -> dict[str, Any]:
+def tuning(request: Request, inside: Mask | None = None) -> dict[str, Any]:
     """Return what every two hundredth of the candidates would give, measured as by `choose`.
 
     Floor, groups and limits of the request are applied to each share, so a row holds what a
@@ -56,8 +56,6 @@ def tuning(request: Request, confidence: float, inside: Mask | None = None) -> d
     ----------
     request
         A selection, whose share is one of the rows.
-    confidence
-        Of each interval by itself, in (0, 1).
     inside
         ``bool[n]``: candidates that are counted, such as those of one label; by default all.
 
@@ -86,7 +84,7 @@ def tuning(request: Request, confidence: float, inside: Mask | None = None) -> d
         kept &= inside
         if not kept.any():
             continue
-        precision = precision_of(request.judged, kept, confidence)
+        precision = precision_of(request.judged, kept, request.confidence)
         images = np.bincount(label[kept[inside]], minlength=n_labels)
         rows.append(
             (

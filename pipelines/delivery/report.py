@@ -30,7 +30,7 @@ from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import stage_name, taxonomy_of
 from pipelines.selecting.select import read_groups
-from pipelines.selecting.tuning import as_selected, measure_tuning, select_command
+from pipelines.selecting.tuning import as_selected, read_tuning, select_command
 from pipelines.studies.page import studies_in
 
 THUMBNAILS = 24
@@ -82,13 +82,19 @@ def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxon
     stage = open_stage(run_dir, "selected")
     selected = stage.table(SELECTED)
     kept = np.asarray(selected["kept"], bool)
+    tuning = read_tuning(stage)
+    if tuning is None:
+        notify(
+            "the selection is of an earlier version: the report has no slider until it is made"
+            f" again, with `{select_command(run_dir, as_selected(config, stage), config)}`"
+        )
     audits = open_stage(run_dir, "audits").table(AUDITS)
     facts: Facts = {
         **stage.facts,
         "kept": stage.counts["out"],
         "kept_share": stage.counts["out"] / max(stage.counts["in"], 1),
         "threshold_table": json.loads((stage.dir / "thresholds.json").read_text("utf-8")),
-        "tuning": _tuning(config, run_dir, stage),
+        "tuning": tuning,
         "groups": read_groups(stage),
         "labels": _labels(selected, kept, taxonomy),
         "sources": _sources(candidates.table(CANDIDATES), audits),
@@ -98,19 +104,6 @@ def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxon
     if config.audit.truth is not None:
         facts |= _against_truth(config, selected, kept, taxonomy)
     return facts
-
-
-def _tuning(config: Config, run_dir: Path, selected: Stage) -> Facts:
-    """Return what other shares would give, and what the selection gives."""
-    facts, counts = selected.facts, selected.counts
-    chosen = {
-        "share": counts["out"] / max(counts["in"], 1),
-        "n_kept": counts["out"],
-        "precision": facts["precision"],
-        "low": facts["precision_low"],
-        "high": facts["precision_high"],
-    }
-    return {**measure_tuning(as_selected(config, selected), run_dir), "chosen": chosen}
 
 
 def _against_truth(config: Config, selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> Facts:

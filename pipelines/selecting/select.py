@@ -41,7 +41,7 @@ from pipelines.selecting.labels import count_labels, label_lines
 from pipelines.selecting.next_audits import measure_next, next_lines
 from pipelines.selecting.recall import measure_recall
 from pipelines.selecting.scores import parts_of, score
-from pipelines.selecting.trade import measure_trade, trade_lines
+from pipelines.selecting.trade import measure_shares, measure_trade, trade_lines
 
 MAX_GROUPS = 12
 """Groups that are printed; the report lists all."""
@@ -74,6 +74,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             run_dir, settings, candidates, verdicts, scored, errors
         )
         _write(work, request, selection)
+        _write_json(measure_shares(request, config.select.confidence), work, "tuning")
         kept = np.asarray(selection.table["kept"], bool)
         work.facts |= measure(request.judged, selection, confidence)
         work.facts |= facts_of_errors(errors, verdicts)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.report.tuning import tuning
 from curation.runs.stage import Stage
 from curation.selection.selection import Request, Selection
 
@@ -46,6 +47,24 @@ def measure_trade(request: Request, selection: Selection) -> dict[str, Any]:
         above = (request.p >= cuts.threshold[row]) & (request.excluded == 0)
         facts["trade_labels"] = _n_only_in(selection.table, above)
     return facts
+
+
+def measure_shares(request: Request, confidence: float) -> dict[str, Any]:
+    """Return what other shares would give, as `curation.report.tuning.tuning`.
+
+    Parameters
+    ----------
+    request
+        With the confidence of each interval by itself.
+    confidence
+        The confidence that is stated: all looks at the audits of a run have it together.
+
+    Returns
+    -------
+    dict
+        With ``target``, the precision to hold or `PRECISION`, and ``confidence``.
+    """
+    return tuning(request) | {"target": request.precision or PRECISION, "confidence": confidence}
 
 
 def _n_only_in(selected: pa.Table, others: np.ndarray[Any, np.dtype[np.bool_]]) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from curation.report.tuning import tuning
 from curation.runs.stage import Stage, open_stage
 from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.auditor_errors import rates_of
@@ -14,7 +14,7 @@ from pipelines.auditing.looks import confidence_now
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.paths import typed
 from pipelines.selecting.select import judge, request_of
-from pipelines.selecting.trade import PRECISION
+from pipelines.selecting.trade import measure_shares
 
 OPTIONS = {
     "confidence": "--confidence",
@@ -32,14 +32,14 @@ def measure_tuning(config: Config, run_dir: Path) -> dict[str, Any]:
     """Return what `winnow select RUN --keep SHARE` would give for about 200 shares.
 
     It is by the current audits and scores, with the floor, groups and limits of the settings. A
-    look is not counted: `winnow select` and the audit page count it before they show anything.
+    look is not counted: `winnow select` and the audit page count it before they show anything. The
+    table of a selection is in its stage, see `read_tuning`.
 
     Returns
     -------
     dict
-        As `curation.report.tuning.tuning`, with ``target``, the precision to hold, or 0.9, and
-        ``confidence``. The module of the page needs ``command`` besides, of `select_command`, and
-        perhaps ``chosen``: ``share``, ``n_kept``, ``precision``, ``low`` and ``high`` of a
+        As `pipelines.selecting.trade.measure_shares`. The module of the page needs ``command``
+        besides, of `select_command`; and ``chosen``, as `read_tuning` has it, if there is a
         selection.
 
     Raises
@@ -49,14 +49,29 @@ def measure_tuning(config: Config, run_dir: Path) -> dict[str, Any]:
     """
     candidates, audits = open_stage(run_dir, "candidates"), open_stage(run_dir, "audits")
     verdicts, scored = audits.table(AUDITS), open_stage(run_dir, "scored").table(SCORED)
-    settings = config.select
-    confidence = confidence_now(run_dir, audits, settings.confidence)
+    stated = config.select.confidence
+    confidence = confidence_now(run_dir, audits, stated)
+    settings = config.select.model_copy(update={"confidence": confidence})
     errors = rates_of(config, audits, confidence)
     judged = replace(judge(run_dir, candidates, verdicts, scored), errors=errors)
-    table = tuning(request_of(settings, candidates, scored, judged), confidence)
+    return measure_shares(request_of(settings, candidates, scored, judged), stated)
+
+
+def read_tuning(selected: Stage) -> dict[str, Any] | None:
+    """Return the table that a selection wrote, with ``chosen``; None if an earlier version did."""
+    path = selected.dir / "tuning.json"
+    if not path.exists():
+        return None
+    facts, counts = selected.facts, selected.counts
+    table: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return table | {
-        "target": settings.precision or PRECISION,
-        "confidence": settings.confidence,
+        "chosen": {
+            "share": counts["out"] / max(counts["in"], 1),
+            "n_kept": counts["out"],
+            "precision": facts["precision"],
+            "low": facts["precision_low"],
+            "high": facts["precision_high"],
+        }
     }
 
 

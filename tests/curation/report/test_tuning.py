@@ -67,7 +67,7 @@ def test_shares_keep_what_a_selection_of_each_keeps(limits, shares):
 
 @pytest.mark.parametrize("limits", [{}, {"floor": 5}, {"floor": 20, "by": "label"}])
 def test_a_row_is_measured_as_a_selection_of_its_share(limits):
-    table = tuning(world_request(keep=0.2718, **limits), 0.9)
+    table = tuning(world_request(keep=0.2718, confidence=0.9, **limits))
     for row in range(0, len(table["share"]), 40):
         selection = choose(world_request(keep=table["share"][row], **limits))
         kept = np.asarray(selection.table["kept"], bool)
@@ -82,7 +82,7 @@ def test_a_row_is_measured_as_a_selection_of_its_share(limits):
 
 
 def test_the_share_of_the_request_and_a_third_are_rows():
-    table = tuning(world_request(keep=0.2718), 0.95)
+    table = tuning(world_request(keep=0.2718))
     assert {0.005, 0.2718, 0.333333, 1.0} <= set(table["share"])
     assert table["share"] == sorted(table["share"])
     assert (table["keep"], table["third"]) == (0.2718, 0.333333)
@@ -91,7 +91,7 @@ def test_the_share_of_the_request_and_a_third_are_rows():
 
 def test_some_candidates_can_be_counted_alone():
     inside = World.label == 1
-    table = tuning(world_request(), 0.95, inside)
+    table = tuning(world_request(), inside)
     assert (table["n_candidates"], table["n_labels"]) == (inside.sum(), 1)
     kept, _ = next(choose_shares(world_request(), [0.5]))
     row = table["share"].index(0.5)
@@ -103,7 +103,7 @@ def test_some_candidates_can_be_counted_alone():
 @pytest.mark.parametrize("n", [0, 1, 3])
 def test_few_candidates_make_few_rows(n):
     request = request_of(World.scored.slice(0, n))
-    table = tuning(request, 0.95)
+    table = tuning(request)
     assert all(table["n_kept"])
     assert set(table["precision"]) <= {None}
     assert bool(table["share"]) == (n > 0)
