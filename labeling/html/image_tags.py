@@ -12,13 +12,19 @@ from urllib.parse import urlsplit
 from labeling.html.outline import Element, Outline, Tag, innermost
 from labeling.html.references import Attributes, image_references, is_inlined, is_placeholder
 from labeling.html.scanner import attributes_of
-from labeling.keys.urls import Resolver
+from labeling.keys.urls import Resolver, may_be_of_web
 
 MAX_IMAGES = 5_000
 """Images of a page that are read, in the order of the page."""
 
 INLINED_IMAGE = "inlined_image"
 """Loss of an image whose bytes are in the page; it has no URL by which it could be read again."""
+
+NO_IMAGE_URL = "no_image_url"
+"""Loss of an image without a URL, as where a script is to set one that is nowhere in the tag."""
+
+COUNTED = (INLINED_IMAGE, NO_IMAGE_URL)
+"""Losses that are counted by file; there may be thousands of a page."""
 
 _MAX_SOURCES = 10
 _MAX_GAP = 2000
@@ -54,7 +60,7 @@ def image_tags(
     links
         Elements of links that may hold images, in order.
     losses
-        Gets ``too_many_images`` if there are more than `MAX_IMAGES`, and `INLINED_IMAGE`.
+        Gets ``too_many_images`` if there are more than `MAX_IMAGES`, and those of `COUNTED`.
     """
     images: list[ImageTag] = []
     groups = list(_with_copies(page, outline.images()))
@@ -66,13 +72,28 @@ def image_tags(
         others = _sources_of(tag, pictures, sources) if pictures else []
         references = image_references(image, [*others, *copies])
         urls = tuple(filter(None, map(resolver, references)))
-        if not urls and is_inlined(references):
-            losses.append((INLINED_IMAGE, references[0][:50]))
-        if urls:
+        if not urls:
+            losses += losses_without_url(references)
+        else:
             written = {name: value for copy in copies for name, value in copy.items()}
             written |= {name: value for name, value in image.items() if value}
             images.append(ImageTag(tag, written, tuple(dict.fromkeys(urls))))
     return _with_full_views(images, resolver, links)
+
+
+def losses_without_url(references: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the loss of an image without a valid URL; none if its URL is invalid, a loss itself.
+
+    Examples
+    --------
+    >>> [losses_without_url([reference]) for reference in ("blob:7", "http://[")]
+    [[('no_image_url', 'blob:7')], []]
+    """
+    if is_inlined(references):
+        return [(INLINED_IMAGE, references[0][:50])]
+    if any(map(may_be_of_web, references)):
+        return []
+    return [(NO_IMAGE_URL, "".join(references[:1])[:50])]
 
 
 def _with_copies(

@@ -90,21 +90,22 @@ def described_images(
     Raw newlines in texts, commas before a bracket, comments and wrappings of scripts are accepted;
     a script that is still not JSON is a loss, ``bad_json_ld``.
     An ``ImageObject`` has name, caption and description; any other thing gives its name, headline
-    and description to its ``image``.
+    and description to its ``image``. An image may be given by the ``@id`` of an item of the page.
 
     Examples
     --------
     >>> list(described_images(['{"name": "Mug", "image": ["/m.jpg"]}', "{"], []))
     [('/m.jpg', 'Mug')]
     """
+    items: list[dict[str, Any]] = []
     for script in scripts:
         try:
-            content = _parsed(script)
+            items += _items(_parsed(script))
         except (ValueError, RecursionError):
             losses.append(("bad_json_ld", " ".join(script[:200].split())))
-            continue
-        for item in _items(content):
-            yield from _of_item(item)
+    by_id = {_id(item): item for item in items if _id(item) and item.keys() & {*_IMAGE_URL}}
+    for item in items:
+        yield from _of_item(item, by_id)
 
 
 def _parsed(script: str) -> Any:
@@ -137,13 +138,21 @@ def _items(content: Any) -> Iterator[dict[str, Any]]:
             waiting += reversed(value[:MAX_ITEMS])
 
 
-def _of_item(item: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _id(item: Mapping[str, Any]) -> str:
+    value = item.get("@id")
+    return value if isinstance(value, str) else ""
+
+
+def _of_item(
+    item: dict[str, Any], by_id: Mapping[str, dict[str, Any]]
+) -> Iterator[tuple[str, str]]:
     kinds = [kind.rpartition("/")[2].rpartition(":")[2] for kind in _texts(item.get("@type"))]
     if "ImageObject" in kinds:
         references = [text for key in _IMAGE_URL for text in _texts(item.get(key))][:1]
         keys = _IMAGE_TEXTS
     else:
-        references = [r for r in map(_reference, _listed(item.get("image"))) if r]
+        images = _listed(item.get("image") or item.get("thumbnailUrl"))
+        references = [r for r in (_reference(image, by_id) for image in images) if r]
         keys = _THING_TEXTS
     texts = [" ".join(text.split()) for key in keys for text in _texts(item.get(key))]
     for reference in references:
@@ -162,7 +171,18 @@ def _texts(value: Any) -> list[str]:
     return [text for text in values if isinstance(text, str)]
 
 
-def _reference(image: Any) -> str:
-    if isinstance(image, dict):
-        image = next((image[key] for key in (*_IMAGE_URL, "@id") if key in image), "")
-    return next(iter(_texts(image)), "")
+def _reference(image: Any, by_id: Mapping[str, dict[str, Any]]) -> str:
+    """Return the URL of an image, which may be that of the item with its ``@id``.
+
+    An ``@id`` of no item is the URL itself, unless it has a fragment, as names of items do.
+    """
+    text = next(iter(_texts(image)), "")
+    if not isinstance(image, dict) and text not in by_id:
+        return text
+    image = image if isinstance(image, dict) else {"@id": text}
+    name = _id(image)
+    image = by_id.get(name, {}) | image
+    keys = [key for key in _IMAGE_URL if key in image]
+    if keys:
+        return next(iter(_texts(image[keys[0]])), "")
+    return "" if "#" in name else name

@@ -71,6 +71,8 @@ _OF_OTHERS = re.compile(
     r"|lqip|low|blur|spinner|loading|loader|track|pixel|beacon|icon|logo|avatar|author|user|href"
     r"|link|page(?!speed)|title|caption|desc|name|next|prev|width|height|sizes?$|count|type|id$|^on"
 )
+_OF_LESS = re.compile(r"(?!.*error)(?:.*(?:href|link|low|blur|lqip)|onload)")
+"""Attributes that hold the image where no other does: its link, a small copy, a script."""
 _OF_LARGE = re.compile(r"large|full|zoom|hi-?res|high|big|max|retina|(?<![a-z])[234]x")
 _OF_SMALL = re.compile(r"small|thumb|medium|mobile|tiny|preview|mini")
 _OF_IMAGES = re.compile(r"src|original|lazy|echo|image|img|background|(?<![a-z])bg|photo|picture")
@@ -194,10 +196,11 @@ def _image_urls(run: str) -> Iterator[str]:
 
 
 def _beside_placeholder(image: Attributes) -> Iterator[str]:
-    """Yield URLs with an image's ending in attributes of any name."""
-    for name, value in reversed(image.items()):
-        if name != "style" and (name in _STANDARD or _OF_OTHERS.search(name)):
-            continue
+    """Yield URLs with an image's ending in attributes of any name, those `_OF_LESS` at the end."""
+    others = [name for name in reversed(image) if name not in _STANDARD or name == "style"]
+    likely = [name for name in others if not _OF_OTHERS.search(name)]
+    for name in likely + [name for name in others if name not in likely and _OF_LESS.match(name)]:
+        value = image[name]
         value = value[:MAX_VALUE].replace("\\/", "/")  # as JSON may escape it
         urls = [url for run in _RUN.findall(value) for url in _image_urls(run)]
         if is_srcset(value):

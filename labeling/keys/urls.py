@@ -3,8 +3,8 @@
 The form is the serialisation of the URL standard (https://url.spec.whatwg.org), as browsers write
 it: no tabs and newlines, ``/`` for a backslash, no dot segments and no default port, the host in
 lower case and in ASCII, other characters escaped. Beyond the standard the fragment is dropped,
-escapes are normalised (RFC 3986, section 6.2.2): ``%c3`` is ``%C3``, and ``%7E`` is ``~``. A folder
-and its page have one URL: ``/index.html`` is ``/``.
+escapes are normalised (RFC 3986, section 6.2.2): ``%c3`` is ``%C3``, ``%7E`` is ``~``, and ``|`` is
+``%7C``. A folder and its page have one URL: ``/index.html`` is ``/``.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 _UNRESERVED = re.compile(
     r"(?<!%)(?<!%[0-9A-Fa-f])%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])"
 )
+# Browsers leave these as they are, and tools that follow RFC 3986 escape them.
+_UNSAFE = re.compile(r"[|^`{}\[\]\\]")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _AUTHORITY = re.compile(r"https?:(//(?:[^/?]*+@)?)([^/?]*?)(?::(?:80|443))?(?=[/?])")
 
@@ -84,6 +86,17 @@ def url_id(name: str) -> str:
     True
     """
     return ids.digest(serialised(name) or name)
+
+
+def may_be_of_web(reference: str) -> bool:
+    """Return whether a reference is relative or of http or https, even if it is invalid.
+
+    Examples
+    --------
+    >>> [may_be_of_web(r) for r in ("x.png", "http://[", "mailto:a@b", "#top", "")]
+    [True, True, False, False, False]
+    """
+    return _OTHER_SCHEME.match(reference) is None
 
 
 def host_of(url: str) -> str:
@@ -155,7 +168,7 @@ class Resolver:
         url = self._known.get(reference)
         if url is None:
             url = self._known[reference] = self._resolve(reference or "")
-            if not url and not _OTHER_SCHEME.match(reference or ""):
+            if not url and may_be_of_web(reference or ""):
                 self._bad.append(reference or "")
         return url
 
@@ -192,6 +205,10 @@ def _common_form(reference: str, base: str | None) -> str:
     if "%" in href:
         href = _ESCAPE.sub(lambda escape: escape[0].upper(), href)
         href = _UNRESERVED.sub(lambda escape: chr(int(escape[0][1:], 16)), href)
+    if _UNSAFE.search(href):
+        path = href.index("/", len("https://"))  # the host may be a number in brackets
+        escaped = _UNSAFE.sub(lambda sign: f"%{ord(sign[0]):X}", href[path:])
+        href = href[:path] + escaped
     return _without_index(href)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ WACZ_SUFFIX = ".wacz"
 """Ending of a zip file of archives (https://specs.webrecorder.net/wacz/1.1.1)."""
 
 ARCHIVE_SUFFIXES = (*RECORD_SUFFIXES, WACZ_SUFFIX, *WAT_SUFFIXES)
+
+_PACKED = re.compile(r"(?<=.)(?:\.[a-z]{1,7})?\.(?:gz|bz2|xz|zst)\Z")
 
 BROKEN, NO_FILE, REPEATED = "broken links", "pipes or devices", "repeated by links"
 UNREADABLE, ODD_NAME = "folders that cannot be read", "with a name that is not UTF-8"
@@ -161,5 +164,9 @@ def _kind(file: Path, base: Path) -> str:
 
 
 def _ending(file: Path, suffixes: tuple[str, ...]) -> str:
-    """Return the ending of a file, an empty text if it is one of some."""
-    return "" if file.name.lower().endswith(suffixes) else file.suffix.lower() or "without ending"
+    """Return the ending of a file, of a packed one with that before; empty if it is one of some."""
+    name = file.name.lower()
+    if name.endswith(suffixes):
+        return ""
+    packed = _PACKED.search(name)
+    return packed[0] if packed else Path(name).suffix or "without ending"

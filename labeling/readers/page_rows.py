@@ -9,7 +9,7 @@ from itertools import repeat
 
 import pyarrow as pa
 
-from labeling.html.image_tags import INLINED_IMAGE
+from labeling.html.image_tags import COUNTED
 from labeling.html.page import Page
 from labeling.html.page_images import PageImage, Text
 from labeling.keys import ids
@@ -75,7 +75,7 @@ class PageRows:
             self._extend(LINKS, len(urls), page_id, targets, host, *nullable, navs)
             self._n_characters += sum(map(len, texts))
         for reason, value in page.losses:
-            if reason == INLINED_IMAGE:
+            if reason in COUNTED:
                 self._skipped[origin[0], reason] += 1
             else:
                 self.reject(page.url, reason, value)

@@ -136,9 +136,9 @@ def host_of_folder(name: str) -> str:
 def file_names(url: str) -> list[str]:
     """Return the paths that the file of a URL may have in the folder of its host, in order.
 
-    The likeliest is the first. wget decodes escapes and keeps the query, after ``@`` for Windows;
-    other tools keep escapes. Last is the path without the query. Each has accents on their letters
-    or, as on macOS, apart.
+    The likeliest is the first. wget decodes escapes and keeps the query, after ``@`` for Windows,
+    with its escapes or without; other tools keep escapes. Last is the path without the query. Each
+    has accents on their letters or, as on macOS, apart.
 
     Parameters
     ----------
@@ -158,7 +158,8 @@ def file_names(url: str) -> list[str]:
     names = [path, raw]
     if parts.query:
         query = unquote(parts.query, errors="surrogateescape")
-        names = [f"{path}?{query}", f"{raw}%3F{parts.query}", f"{path}@{query}", path, raw]
+        names = [f"{path}?{query}", f"{raw}%3F{parts.query}", f"{path}@{query}"]
+        names += [f"{path}?{parts.query}", path, raw]
     if not path.isascii():
         names += [unicodedata.normalize(form, name) for form in ("NFC", "NFD") for name in names]
     return list(dict.fromkeys(names))

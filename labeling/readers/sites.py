@@ -78,7 +78,7 @@ def other_files(base: Path, path: str, pages: Sequence[str]) -> dict[Path, str]:
     return _unread(base, path) | {
         root / name: ending
         for name, ending in endings.items()
-        if ending not in ("", *IMAGE_SUFFIXES)
+        if ending not in ("", *IMAGE_SUFFIXES) and not _is_image_of_script(root, name, ending)
     }
 
 
@@ -112,6 +112,13 @@ def _is_page(root: Path, path: str) -> bool:
     if not query and "." in name and not name.endswith(SCRIPT_SUFFIXES):
         return False
     return media_type("", _read(root, path, N_SNIFFED) or b"") == "text/html"
+
+
+def _is_image_of_script(root: Path, path: str, ending: str) -> bool:
+    """Return whether a script, such as ``img.php?id=3``, wrote an image."""
+    if ending not in SCRIPT_SUFFIXES:
+        return False
+    return media_type("", _read(root, path, N_SNIFFED) or b"").startswith("image/")
 
 
 def read_site(root: Path, pages: Sequence[str], locator: Locator) -> Iterator[tuple[str, pa.Table]]:

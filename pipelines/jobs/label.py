@@ -74,7 +74,7 @@ def _name_facts(taxonomy: Taxonomy) -> dict[str, list[str]]:
     print_odd_names(odd)
     _print_first("names of labels that match no text", "lost_names", lost)
     unread = [
-        f"{key!r}{did_you_mean(key.lower(), READ_KEYS)}, labels with it: {n:,}"
+        f"{key!r}{_meant_key(key)}, labels with it: {n:,}"
         for key, n in sorted(taxonomy.unread.items())
     ]
     _print_first("keys of the taxonomy that are not read", "unread_keys", unread)
@@ -82,6 +82,11 @@ def _name_facts(taxonomy: Taxonomy) -> dict[str, list[str]]:
     _print_first("notes on the taxonomy", "taxonomy_notes", notes)
     names = {"odd_names": odd, "lost_names": lost}
     return names | {"unread_keys": unread, "taxonomy_notes": notes}
+
+
+def _meant_key(key: str) -> str:
+    # A key that one format has may be unread in another: `name` in JSON Lines.
+    return did_you_mean(key.lower(), [known for known in READ_KEYS if known != key])
 
 
 def print_odd_names(names: Sequence[str]) -> None:

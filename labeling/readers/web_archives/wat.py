@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 from fastwarc.warc import WarcRecord, WarcRecordType
 
-from labeling.html.image_tags import INLINED_IMAGE, MAX_IMAGES
+from labeling.html.image_tags import MAX_IMAGES, losses_without_url
 from labeling.html.metadata import open_graph
 from labeling.html.page import MAX_LINKS, Link, Page
 from labeling.html.page_images import Images, Text, filename_words
-from labeling.html.references import image_references, is_inlined
+from labeling.html.references import image_references
 from labeling.json_objects import with_repeated
 from labeling.keys.urls import Resolver, serialised
 from labeling.readers.web_archives.http import Broken, Unused, content_type
@@ -130,8 +130,8 @@ def _images(
         if urls:
             texts = [*_texts_of(item, urls[0], odd), *of_page]
             images.append(urls, [text for text in texts if text.text])
-        elif is_inlined(references):
-            losses.append((INLINED_IMAGE, references[0][:50]))
+        else:
+            losses += losses_without_url(references)
     for graph_references, about in described:
         texts = [Text(source, _in_one_line(text)) for source, text in about]
         images.add(filter(None, map(resolver, graph_references)), texts)

@@ -39,7 +39,7 @@ def test_every_text_about_an_image_is_found() -> None:
     assert texts["heading"] == "Apples"
     assert texts["title"] == "All about fruit"
     assert "apple" not in texts["surrounding"]
-    assert page.losses == (("bad_url", "http://[bad"),)
+    assert [reason for reason, _ in page.losses] == ["no_image_url", "no_image_url", "bad_url"]
     assert pear.url == "https://cdn.org/IMG_2041.jpg"
     assert texts_of(pear) == {
         "heading": "Pears",
@@ -149,6 +149,7 @@ def test_linked_data_is_read_as_people_write_it(script: str) -> None:
         {"name": [{"@value": "Blue cup"}], "image": {"@id": "/a.jpg"}},
         {"@type": "https://schema.org/ImageObject", "name": "Blue cup", "contentUrl": "/a.jpg"},
         {"@type": ["schema:ImageObject"], "name": "Blue cup", "url": ["/a.jpg", "/b.jpg"]},
+        {"headline": "Blue cup", "thumbnailUrl": "/a.jpg"},
     ],
 )
 def test_values_of_linked_data_may_be_arrays_and_objects(item: dict[str, object]) -> None:
@@ -156,6 +157,23 @@ def test_values_of_linked_data_may_be_arrays_and_objects(item: dict[str, object]
     (image,) = read_page(script.encode(), "https://a.org/").images
     assert image.url == "https://a.org/a.jpg"
     assert texts_of(image)["json_ld"] == "Blue cup"
+
+
+@pytest.mark.parametrize("image", [{"@id": "/#main"}, "/#main", [{"@id": "/#main", "name": "x"}]])
+def test_an_image_of_linked_data_may_be_the_id_of_an_item(image: object) -> None:
+    named = {"@type": "ImageObject", "@id": "/#main", "url": "/a.jpg", "caption": "A cup"}
+    graph = [{"name": "Blue cup", "image": image}, {"@id": "/#main"}, named]
+    script = f'<script type="application/ld+json">{json.dumps({"@graph": graph})}</script>'
+    (picture,) = read_page(script.encode(), "https://a.org/").images
+    assert picture.url == "https://a.org/a.jpg"
+    texts = [text.text for text in picture.texts if text.source == "json_ld"]
+    assert sorted(texts) == ["A cup", "Blue cup"]
+
+
+def test_an_id_of_no_item_in_linked_data_is_not_the_page() -> None:
+    item = {"name": "Blue cup", "image": {"@id": "https://a.org/#main"}}
+    script = f'<script type="application/ld+json">{json.dumps(item)}</script>'
+    assert read_page(script.encode(), "https://a.org/").images == ()
 
 
 def test_all_values_of_a_key_that_occurs_twice_in_linked_data_are_read() -> None:
@@ -344,15 +362,16 @@ def test_images_of_opengraph_beyond_the_most_are_a_loss() -> None:
     assert page.losses == (("too_many_images", "3 more of OpenGraph"),)
 
 
-def test_an_image_in_the_page_itself_is_a_loss_and_a_placeholder_is_not() -> None:
-    whole = "data:image/png;base64," + "A" * 400
+def test_images_without_a_url_are_losses() -> None:
+    whole, blank = "data:image/png;base64," + "A" * 400, "data:image/gif;base64,R0lGOD"
     html = (
-        f"<img src='{whole}' alt='a cat'><img src='data:image/gif;base64,R0lGOD' alt=dot>"
-        f"<img src='{whole}' data-src=/b.jpg>"
+        f"<img src='{whole}' alt='a cat'><img src='{blank}' alt=dog>"
+        f"<img src='{whole}' data-src=/b.jpg><img alt=bee><img src='http://['>"
     )
     page = read_page(html.encode(), "https://a.org/")
     assert [image.url for image in page.images] == ["https://a.org/b.jpg"]
-    assert page.losses == (("inlined_image", whole[:50]),)
+    without = (("inlined_image", whole[:50]), ("no_image_url", blank), ("no_image_url", ""))
+    assert page.losses == (*without, ("bad_url", "http://["))
 
 
 def test_the_element_image_is_an_image() -> None:

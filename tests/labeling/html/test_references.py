@@ -50,6 +50,10 @@ BLANK = "src='data:image/gif;base64,R0lGODlhAQABAAAAACw='"
         f"{BLANK} data-dynamic='{{\"a.jpg\":[300,200]}}'",
         f"{BLANK} data-candidates='s.jpg 1x, a.jpg 2x'",
         "src=none.png file=a.jpg",
+        f"{BLANK} data-href=a.jpg",
+        f"{BLANK} data-lowsrc=a.jpg",
+        f"{BLANK} onload=\"this.src='a.jpg'\"",
+        f"{BLANK} data-lqip=s.jpg data-normal=a.jpg",
         "src=s.jpg srcset='m.jpg 320w, a.jpg 900w'",
     ],
 )

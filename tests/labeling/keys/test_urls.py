@@ -21,6 +21,8 @@ EQUAL = [
     ("https://a.org/%7Eme/%61", "https://a.org/~me/a"),
     ("https://a.org/x#top", "https://a.org/x"),
     ("https:///a.org//x", "https://a.org//x"),
+    ("https://a.org/a|b[1]?x[]={y}^`\\", "https://a.org/a%7cb%5b1%5D?x%5B%5D=%7By%7D%5E%60%5C"),
+    ("http://[::1]/a[1]", "http://[::1]/a%5B1%5D"),
     ("https://a.org/\ud800", "https://a.org/\ufffd"),
 ]
 

@@ -81,3 +81,10 @@ def test_a_path_without_a_file_is_refused(
 def test_a_pattern_is_there_if_something_matches(folder: Path) -> None:
     given = ("x", "y/*.csv", "y/*.tsv", "z", "y/[1].csv")
     assert [is_there(folder, path) for path in given] == [True, True, False, False, True]
+
+
+def test_packed_files_are_listed_with_what_they_pack(tmp_path: Path) -> None:
+    for name in ("a.wet.gz", "b.WET.GZ", "part-1.gz", "v1.22.gz", "x.csv.lz4", "y.csv"):
+        (tmp_path / name).write_bytes(b"x")
+    skipped = skipped_files(tmp_path, ".", (".csv",))
+    assert sorted(skipped.values()) == [".gz", ".gz", ".lz4", ".wet.gz", ".wet.gz"]

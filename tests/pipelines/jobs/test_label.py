@@ -254,7 +254,10 @@ def test_names_without_a_match_and_keys_that_are_not_read_are_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "texts.csv").write_text("image,text\nhttps://i.org/1.jpg,a cat\n")
-    labels = [{"id": "cat", "names": ["cat"], "parnets": []}, {"id": "c", "names": ["C++", "in"]}]
+    labels = [
+        {"id": "cat", "names": ["cat"], "parnets": [], "name": "x"},
+        {"id": "c", "names": ["C++", "in"]},
+    ]
     (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, labels)))
     (tmp_path / "run.toml").write_text(
         '[taxonomy]\npath = "labels.jsonl"\n[[signals]]\npath = "texts.csv"\n'
@@ -262,8 +265,9 @@ def test_names_without_a_match_and_keys_that_are_not_read_are_printed(
     stage = label(read_config(tmp_path / "run.toml"), tmp_path / "run")
     printed = capsys.readouterr().err
     assert "names of labels that match no text: 2\n  c: no text matches the name 'C++'" in printed
+    assert "'name' (did you mean \"names\"?), labels with it: 1" in printed
     assert "'parnets' (did you mean \"parents\"?), labels with it: 1" in printed
-    assert (len(stage.facts["lost_names"]), len(stage.facts["unread_keys"])) == (2, 1)
+    assert (len(stage.facts["lost_names"]), len(stage.facts["unread_keys"])) == (2, 2)
 
 
 def test_notes_on_the_taxonomy_are_printed(
