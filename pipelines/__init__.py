@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pipelines.api import audit_sample as audit_sample
     from pipelines.api import audit_serve as audit_serve
     from pipelines.api import evaluate as evaluate
+    from pipelines.api import evidence_add as evidence_add
+    from pipelines.api import evidence_remove as evidence_remove
     from pipelines.api import export as export
     from pipelines.api import label as label
     from pipelines.api import plan as plan

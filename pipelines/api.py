@@ -323,6 +323,74 @@ def audit_serve(
 
 
 @step
+def evidence_add(run: Path | str, votes: Path | str) -> Stage:
+    """Add votes of further sources to the candidates: ``winnow evidence add``.
+
+    The next selection learns from the audits how far to believe each source. Evidence that was
+    added before for the same source is replaced.
+
+    Parameters
+    ----------
+    {run}
+    votes
+        Parquet, CSV, TSV or JSON Lines file with the columns image_id, label_id (or a name that
+        means one label), source and strength: any finite number, of which only the order within
+        the source counts.
+
+    Returns
+    -------
+    Stage
+        The candidates with their evidence; ``facts["files"]`` has the numbers.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be used, no row of it is about a candidate, or one of its sources voted
+        when the candidates were made.
+    BusyError
+        If another process works in the run folder.
+    IntegrityError
+        If a file of the run is missing or differs from what was written.
+    """
+    from pipelines.evidence.add import add_file
+
+    run_dir = absolute(Path(run))
+    with locked(run_dir):
+        return add_file(run_dir, existing(absolute(Path(votes))))
+
+
+@step
+def evidence_remove(run: Path | str, sources: Sequence[str]) -> Stage:
+    """Remove the votes of sources that were added: ``winnow evidence remove``.
+
+    Parameters
+    ----------
+    {run}
+    sources
+        Names of the sources.
+
+    Returns
+    -------
+    Stage
+        The candidates with the evidence that is left; without files if none is.
+
+    Raises
+    ------
+    InputError
+        If one of the sources was not added.
+    BusyError
+        If another process works in the run folder.
+    IntegrityError
+        If a file of the run is missing or differs from what was written.
+    """
+    from pipelines.evidence.add import remove
+
+    run_dir = absolute(Path(run))
+    with locked(run_dir):
+        return remove(run_dir, sources)
+
+
+@step
 def select(
     run: Path | str,
     *,

@@ -26,6 +26,7 @@ from labeling.secrets import masked
 from pipelines.commands.audit import audit
 from pipelines.commands.config import config
 from pipelines.commands.delivery import evaluate, export, report, train
+from pipelines.commands.evidence import evidence
 from pipelines.commands.inspect import inspect, plan, status
 from pipelines.commands.label import demo, label
 from pipelines.commands.options import as_options
@@ -44,6 +45,7 @@ COMMANDS = (
     demo,
     label,
     audit,
+    evidence,
     select,
     export,
     train,

@@ -66,6 +66,8 @@ PUBLIC = {
         "audit_serve",
         "candidates_from_signals",
         "evaluate",
+        "evidence_add",
+        "evidence_remove",
         "export",
         "label",
         "open_study",

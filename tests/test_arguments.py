@@ -73,6 +73,8 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "pipelines.audit_serve": A_RUN,
     "pipelines.candidates_from_signals": {"signals": SIGNALS, "taxonomy": TAXONOMY},
     "pipelines.evaluate": A_RUN,
+    "pipelines.evidence_add": {**A_RUN, "votes": "no such file"},
+    "pipelines.evidence_remove": {**A_RUN, "sources": ["clip"]},
     "pipelines.export": A_RUN,
     "pipelines.label": {"config": "nowhere.toml", "out": "nowhere"},
     "pipelines.open_study": {"path": "nowhere"},
@@ -98,7 +100,7 @@ NOT_NEGATIVE = (-1, 1.5, "1", True, math.nan, np.int64(-1))
 NOT_ABOVE_0 = (0, *NOT_NEGATIVE)
 NO_TEXT = (5, ["a"], b"a")
 REFUSED: Mapping[str, tuple[Any, ...]] = {
-    **dict.fromkeys(("path", "run", "out", "answers", "config", "files"), NO_PATH),
+    **dict.fromkeys(("path", "run", "out", "answers", "votes", "config", "files"), NO_PATH),
     **dict.fromkeys(("shards_dir", "model_dir", "on"), NO_PATH),
     "pipelines.audit_import.candidates": NO_PATH,
     "pipelines.audit_import.taxonomy": NO_PATH,
@@ -136,7 +138,9 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(("matcher", "statistics", "card"), (5, "a")),
     "content": (5, "<p>"),
     "url": (5, b"https://a.org/"),
-    **dict.fromkeys(("support_only", "method", "beam_options", "label_ids"), ("alt", 5, [5])),
+    **dict.fromkeys(
+        ("support_only", "method", "beam_options", "label_ids", "sources"), ("alt", 5, [5])
+    ),
     "settings": (5, [5], {5: 1}),
     "pixels": (None, np.zeros((1, 2, 2, 3), np.uint8)),
     **dict.fromkeys(("mean", "std"), (None, 5, (1, 2), ("a", "b", "c"), (1, 2, math.nan))),

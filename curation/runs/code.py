@@ -13,6 +13,7 @@ from labeling.code_digest import PACKAGES, code_digest
 MAKERS = {
     "signals": ("pipelines.jobs.signals", "labeling.readers"),
     "candidates": ("pipelines.jobs.candidates", "pipelines.auditing.import_candidates"),
+    "evidence": ("pipelines.evidence.add",),
     "audits": ("pipelines.auditing.sample",),
     "audits-cells": ("pipelines.auditing.strata",),
     "scored": ("pipelines.selecting.scores",),

@@ -34,6 +34,7 @@ from labeling.schemas import TableSchema
 MADE_BY = {
     "signals": "label",
     "candidates": "label",
+    "evidence": "evidence add",
     "audits": "audit sample",
     "scored": "select",
     "selected": "select",
@@ -42,6 +43,15 @@ MADE_BY = {
     "evaluation": "evaluate",
 }
 """The command that makes each stage, for messages (label sets add a suffix: ``shards-all``)."""
+
+OPTIONAL = {"evidence"}
+"""Stages that a run may lack."""
+
+FROM_OPTIONAL = {"scored", "selected", "shards"}
+"""Stages that are made from those too, where the run has them."""
+
+NOTHING = hashlib.sha256().hexdigest()[:12]
+"""`Stage.content` without files."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +215,7 @@ def open_stage(run_dir: Path, stage: str) -> Stage:
         raise InputError(
             f"the {stage} of this run were made from other {source.name}",
             facts={
-                "made from": opened.manifest["inputs"][source.name],
+                "made from": inputs_of(opened)[source.name],
                 "current": source.content,
             },
             help=f"make them again with `winnow {command}`",
@@ -214,9 +224,16 @@ def open_stage(run_dir: Path, stage: str) -> Stage:
     return opened
 
 
+def inputs_of(stage: Stage) -> dict[str, str]:
+    """Return the digest of each input of a stage; `NOTHING` for a stage that the run lacked."""
+    is_later = stage.name.partition("-")[0] in FROM_OPTIONAL
+    absent = dict.fromkeys(OPTIONAL, NOTHING) if is_later else {}
+    return absent | dict(stage.manifest["inputs"])
+
+
 def outdated_by(run_dir: Path, stage: Stage) -> Stage | None:
     """Return a stage whose current output is not the one that `stage` was made from, if any."""
-    for name, made_from in stage.manifest["inputs"].items():
+    for name, made_from in inputs_of(stage).items():
         source = current(run_dir, name)
         if source is not None and source.content != made_from:
             return source

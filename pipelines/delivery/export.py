@@ -20,6 +20,7 @@ from curation.shards.shards import export_shards
 from labeling.errors import ConfigError
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
 from pipelines.delivery.label_sets import LABEL_SETS
+from pipelines.evidence.added import with_added
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
 from pipelines.run.progress import Progress, notify, stage_line
@@ -119,7 +120,8 @@ def shards_made_from(
     config: Config, run_dir: Path, labels: LabelSet
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the inputs and settings of shards, as their fingerprint holds them."""
-    stages = (open_stage(run_dir, "signals"), open_stage(run_dir, "candidates"))
+    candidates = open_stage(run_dir, "candidates")
+    stages = (open_stage(run_dir, "signals"), candidates, with_added(candidates))
     settings = {**labels.settings, **settings_of("shards", config)}
     return (
         contents(*stages, *labels.made_from),
@@ -144,7 +146,7 @@ def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -
     candidates = open_stage(run_dir, "candidates")
     work.counts |= export_shards(
         labels.read(),
-        candidates.table(CANDIDATES),
+        with_added(candidates).table(CANDIDATES),
         open_stage(run_dir, "signals").table(IMAGES),
         taxonomy_of(candidates),
         find_input(config),

@@ -25,6 +25,7 @@ from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.delivery.truth import read_truth
+from pipelines.evidence.added import with_added
 from pipelines.run.config import Config
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
@@ -97,7 +98,7 @@ def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxon
         "tuning": tuning,
         "groups": read_groups(stage),
         "labels": _labels(selected, kept, taxonomy),
-        "sources": _sources(candidates.table(CANDIDATES), audits),
+        "sources": _sources(with_added(candidates).table(CANDIDATES), audits),
         "rejects": _rejects(run_dir, stage),
         "thumbnails": _thumbnails(config, run_dir, selected, kept, taxonomy),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from curation.runs.stage import MADE_BY
+from curation.runs.stage import MADE_BY, OPTIONAL
 from labeling.frames.notebook import html_table
 from labeling.taxonomy.confusables import visible
 from pipelines.inspecting.formatting import duration, size, table
@@ -30,6 +30,7 @@ NEEDS_IMAGES = {"signals", "shards", "model", "evaluation"}
 _COUNTS = {
     "signals": ("signals", "images", "links", "feedback", "rejects"),
     "candidates": ("candidates", "images", "labels"),
+    "evidence": ("votes",),
     "audits": ("yes", "no", "unsure", "skipped"),
     "scored": ("scored",),
     "selected": ("in", "out"),
@@ -180,6 +181,8 @@ def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
     for name, command in MADE_BY.items():
         state = current.get(name)
         if name in NEEDS_IMAGES and _is_imported(current):
+            continue
+        if state is None and name in OPTIONAL:
             continue
         if state is not None and not state.stale and not (is_begun and command == "label"):
             continue

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from curation.runs.stage import MADE_BY, Stage, current, no_run, stage_names
+from curation.runs.stage import MADE_BY, Stage, current, inputs_of, no_run, stage_names
 from labeling.errors import IntegrityError, StoreError, WinnowError
 from pipelines.inspecting.staleness import why_stale
 from pipelines.run.progress import notify
@@ -128,10 +128,9 @@ def _stale(
     """Return by stage its own reasons, and the stages that have changed or are stale themselves."""
     stale: dict[str, tuple[str, ...]] = {}
     for name, stage in stages.items():
-        inputs: Mapping[str, str] = stage.manifest["inputs"]
         others = [
             source
-            for source, made_from in inputs.items()
+            for source, made_from in inputs_of(stage).items()
             if source in stages and (stages[source].content != made_from or stale.get(source))
         ]
         other = [f"made from other {', '.join(others)} than the current"] if others else []

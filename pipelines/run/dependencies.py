@@ -44,6 +44,7 @@ TAXONOMY = Needs(("taxonomy.format", "taxonomy.language"), ("taxonomy.path", "ta
 NEEDS = {
     "signals": Needs(),
     "candidates": Needs(("label", *TAXONOMY.settings), TAXONOMY.files),
+    "evidence": Needs(),
     "audits": Needs(("audit.n", "audit.seed", "select.keep", "select.precision"), ("audit.truth",)),
     "audits-cells": Needs(("select.keep", "select.precision", "select.floor", "select.per_image")),
     "scored": Needs(("select.venn_abers",)),

@@ -16,6 +16,7 @@ from curation.runs.staging import StageWriter
 from curation.runs.table_files import write_table
 from curation.scoring.parts import N_AT_ONCE, Parts, Pool, pool_of_parts, score_parts
 from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
+from pipelines.evidence.added import with_added
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
 from pipelines.run.progress import stage_line
@@ -24,12 +25,15 @@ from pipelines.run.stages import contents, make_stage, taxonomy_of
 
 def score(config: Config, run_dir: Path, candidates: Stage, audits: Stage) -> Stage:
     """Commit the score of every candidate, with its bounds if the settings ask for them."""
+    supported = with_added(candidates)
     with stage_line("scored") as facts:
         stage = make_stage(
             run_dir,
             "scored",
-            functools.partial(_write, candidates, audits.table(AUDITS), config.select.venn_abers),
-            inputs=contents(candidates, audits),
+            functools.partial(
+                _write, candidates, supported, audits.table(AUDITS), config.select.venn_abers
+            ),
+            inputs=contents(candidates, audits, supported),
             config=settings_of("scored", config),
         )
         trained = stage.facts
@@ -38,8 +42,10 @@ def score(config: Config, run_dir: Path, candidates: Stage, audits: Stage) -> St
     return stage
 
 
-def _write(candidates: Stage, audits: pa.Table, intervals: bool, work: StageWriter) -> None:
-    parts, taxonomy = parts_of(candidates), taxonomy_of(candidates)
+def _write(
+    candidates: Stage, supported: Stage, audits: pa.Table, intervals: bool, work: StageWriter
+) -> None:
+    parts, taxonomy = parts_of(supported), taxonomy_of(candidates)
     p_correct, scores, n_fitted = score_parts(parts, taxonomy, audits, intervals)
     columns = candidates.table(CANDIDATES, ["image_id", "label_id"])
     names = ("p_correct", "p_low", "p_high")

@@ -31,6 +31,7 @@ from pipelines.auditing.auditor_errors import facts_of_errors, rates_of
 from pipelines.auditing.looks import confidence_now, count_look
 from pipelines.auditing.sample import answer_by_truth, current_audits
 from pipelines.auditing.strata import strata_of
+from pipelines.evidence.added import with_added
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.run.paths import typed
@@ -94,7 +95,8 @@ def select(config: Config, run_dir: Path) -> Stage:
             run_dir,
             "selected",
             write,
-            inputs=contents(candidates, audits, scored) | digests_of("selected", config),
+            inputs=contents(candidates, audits, scored, with_added(candidates))
+            | digests_of("selected", config),
             config=settings_of("selected", config) | {"confidence_by_itself": confidence},
         )
         facts += _summary(stage, confidence)
@@ -176,6 +178,7 @@ def request_of(
     settings: SelectSettings, candidates: Stage, scored: pa.Table, judged: Judgements
 ) -> Request:
     """Return the request that the settings make."""
+    supported = with_added(candidates)
     return Request(
         scored,
         judged,
@@ -187,7 +190,7 @@ def request_of(
         per_image=settings.per_image,
         per_label=settings.per_label,
         taxonomy=lambda: taxonomy_of(candidates),
-        evidence=lambda: (part["evidence"] for part in parts_of(candidates)(["evidence"])),
+        evidence=lambda: (part["evidence"] for part in parts_of(supported)(["evidence"])),
     )
 
 

@@ -1,0 +1,1 @@
+"""`winnow evidence`: votes of further sources join the candidates of a run."""

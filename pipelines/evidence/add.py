@@ -1,0 +1,294 @@
+"""Adding and removing evidence: the stage ``evidence`` holds the candidates with all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.pairs.pair_keys import PAIR
+from curation.runs.durable import file_digest
+from curation.runs.stage import Stage, current, open_stage
+from curation.runs.staging import StageWriter, refuse_nothing
+from curation.runs.table_files import write_parquet, write_table
+from curation.scoring.features import sources_of
+from labeling.errors import InputError
+from labeling.evidence.added import (
+    Votes,
+    add_votes,
+    find_votes,
+    graded,
+    strongest,
+    without_sources,
+)
+from labeling.hints import did_you_mean
+from labeling.keys import ids
+from labeling.keys.arrays import Ints, Mask
+from labeling.schemas import CANDIDATES, IMAGES, REJECTS
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.evidence.added import STAGE, with_added
+from pipelines.evidence.votes_file import read_votes
+from pipelines.run.progress import notify, stage_line
+from pipelines.run.stages import contents, make_stage, taxonomy_of
+
+File: TypeAlias = dict[str, Any]
+"""Facts of a file of votes: its name and digest, rows ``in``, ``out`` and ``dropped`` by reason,
+and of each of its ``sources`` the votes on candidates and the images that it covers."""
+
+HELP = (
+    "name the images by the ids of the run (`winnow inspect RUN candidates`), the labels by their"
+    " ids or names, and rate pairs that are candidates"
+)
+
+
+@dataclass(frozen=True)
+class Added:
+    """Votes to add, and the content that they come from.
+
+    Attributes
+    ----------
+    name, digest
+        Name of the file or stage, and digest of its content.
+    votes
+        As they are there.
+    n_rows
+        Rows that there were.
+    dropped
+        Rows without a vote, by reason.
+    rejects
+        These, `labeling.schemas.REJECTS`.
+    """
+
+    name: str
+    digest: str
+    votes: Votes
+    n_rows: int
+    dropped: Mapping[str, int]
+    rejects: pa.Table
+
+
+def add_file(run_dir: Path, path: Path) -> Stage:
+    """Add the votes of a file to the candidates of a run.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, a source of it voted when the candidates were made, or no row
+        is about a candidate.
+    """
+    candidates = open_stage(run_dir, "candidates")
+    read = read_votes(path, taxonomy_of(candidates), _image_ids(run_dir, candidates))
+    reasons = read.rejects["reason"].value_counts().to_pylist()
+    dropped = {row["values"]: row["counts"] for row in reasons}
+    return add(
+        run_dir,
+        Added(path.name, file_digest(path), read.votes, read.n_rows, dropped, read.rejects),
+    )
+
+
+def add(run_dir: Path, given: Added) -> Stage:
+    """Add votes to the candidates of a run; earlier ones of the same sources are replaced."""
+    candidates = open_stage(run_dir, "candidates")
+    _refuse_own_sources(candidates, given)
+    base = _base(run_dir, candidates)
+    earlier, names = files_of(base), {*given.votes.sources}
+    replaced = sorted(names & {*sources_added(earlier)})
+    if replaced:
+        notify(f"replaced: the evidence of {', '.join(replaced)} that was added before")
+    kept = _without(earlier, names)
+
+    def write(work: StageWriter) -> None:
+        file = _write(work, base, taxonomy_of(candidates), replaced, given)
+        _finish(work, base, [*kept, file], given.rejects)
+
+    key = {"name": given.name, "digest": given.digest, "sources": sorted(names)}
+    return _make(run_dir, candidates, [*kept, key], write)
+
+
+def remove(run_dir: Path, sources: Sequence[str]) -> Stage:
+    """Remove the evidence of some sources that were added.
+
+    Raises
+    ------
+    InputError
+        If one of the sources was not added.
+    """
+    candidates = open_stage(run_dir, "candidates")
+    base = _base(run_dir, candidates)
+    earlier = files_of(base)
+    known = sorted(sources_added(earlier))
+    for source in sources:
+        if source not in known:
+            raise InputError(
+                f'no evidence of "{source}" was added{did_you_mean(source, known)}',
+                facts={"run": run_dir, "added": ", ".join(known) or "none"},
+                help="`winnow evidence list RUN` lists the sources",
+            )
+    kept = _without(earlier, {*sources})
+
+    def write(work: StageWriter) -> None:
+        for path in base.table_paths(CANDIDATES) if kept else ():
+            write_parquet(without_sources(_read(path), sources), work.dir / path.name)
+        _finish(work, base, kept, REJECTS.empty())
+
+    return _make(run_dir, candidates, kept, write)
+
+
+def files_of(stage: Stage | None) -> list[File]:
+    """Return the files of evidence that a stage of candidates was given."""
+    return list(stage.facts.get("files", ())) if stage is not None else []
+
+
+def sources_added(files: Sequence[File]) -> list[str]:
+    """Return the sources of some files."""
+    return [source for file in files for source in file["sources"]]
+
+
+def _base(run_dir: Path, candidates: Stage) -> Stage:
+    """Return the candidates with what was added to them; that of other candidates is left out."""
+    added = current(run_dir, STAGE)
+    if added is None or not added.facts["files"]:
+        return candidates
+    if added.manifest["inputs"]["candidates"] == candidates.content:
+        return with_added(candidates)
+    notify(
+        "left out, as it was added to other candidates: the evidence of "
+        + ", ".join(sources_added(files_of(added)))
+    )
+    return candidates
+
+
+def _make(
+    run_dir: Path, candidates: Stage, files: Sequence[File], write: Callable[[StageWriter], None]
+) -> Stage:
+    names = ("name", "digest", "sources")
+    keys = [
+        {name: [*file[name]] if name == "sources" else file[name] for name in names}
+        for file in files
+    ]
+    keys.sort(key=lambda key: str(key["digest"]))
+    with stage_line(STAGE) as facts:
+        stage = make_stage(
+            run_dir, STAGE, write, inputs=contents(candidates), config={"files": keys}
+        )
+        sources = sorted(sources_added(files_of(stage)))
+        facts.append(f"{stage.counts['votes']:,} votes of {', '.join(sources) or 'no source'}")
+    return stage
+
+
+def _write(
+    work: StageWriter, base: Stage, taxonomy: Taxonomy, replaced: Sequence[str], given: Added
+) -> File:
+    """Write the candidates with further votes; return the facts of their file."""
+    votes = strongest(given.votes)
+    paths = base.table_paths(CANDIDATES)
+    spans = [_span(votes, path) for path in paths]
+    rows = [
+        find_votes(votes.take(span), pq.read_table(path, columns=PAIR), taxonomy)
+        for span, path in zip(spans, paths, strict=True)
+    ]
+    used = np.zeros(len(votes.label), bool)
+    for span, row in zip(spans, rows, strict=True):
+        used[span] |= row >= 0
+    grades = np.zeros(len(used), np.float32)
+    grades[used] = graded(votes.take(used)).strength
+    votes = votes._replace(strength=grades)
+    for span, row, path in zip(spans, rows, paths, strict=True):
+        candidates = without_sources(_read(path), replaced) if replaced else _read(path)
+        write_parquet(add_votes(candidates, votes.take(span), row), work.dir / path.name)
+    file = _counts(given, votes, used)
+    refuse_nothing(STAGE, file, {"file": given.name}, HELP)
+    return file
+
+
+def _span(votes: Votes, path: Path) -> Ints:
+    """Return the votes on images between the first and the last of a file of candidates."""
+    ends = pc.min_max(pq.read_table(path, columns=["image_id"])["image_id"])
+    if not ends["min"].is_valid:
+        return np.zeros(0, np.int64)
+    halves = ids.to_halves(pa.array([ends["min"].as_py(), ends["max"].as_py()]))[:, 0]
+    start = np.searchsorted(votes.image[:, 0], halves[0], "left")
+    return np.arange(start, np.searchsorted(votes.image[:, 0], halves[1], "right"))
+
+
+def _counts(given: Added, votes: Votes, used: Mask) -> File:
+    n_good, n_used = len(given.votes.label), int(used.sum())
+    dropped = {
+        **given.dropped,
+        "repeated": n_good - len(used),
+        "not_candidate": len(used) - n_used,
+    }
+    image = ids.rank(votes.image)[0]
+    sources = {
+        name: {
+            "votes": int(np.sum(used & (votes.source == code))),
+            "images": len(np.unique(image[votes.source == code])),
+        }
+        for code, name in enumerate(votes.sources)
+    }
+    return {
+        "name": given.name,
+        "digest": given.digest,
+        "sources": sources,
+        "in": given.n_rows,
+        "out": n_used,
+        "dropped": {reason: n for reason, n in dropped.items() if n},
+    }
+
+
+def _finish(work: StageWriter, base: Stage, files: Sequence[File], rejects: pa.Table) -> None:
+    """Write the rejects of all files that are left, and the facts."""
+    names = {file["name"] for file in files}
+    earlier = base.paths(".parquet", "rejects-") if files_of(base) else []
+    tables = [pq.read_table(path, schema=REJECTS.arrow) for path in earlier]
+    of_left = [
+        table.filter(pa.array([w.rpartition(":")[0] in names for w in table["where"].to_pylist()]))
+        for table in tables
+    ]
+    together = pa.concat_tables([*of_left, rejects])
+    if len(together):
+        write_table(together, work.dir, REJECTS.name)
+    work.facts["files"] = list(files)
+    paths = work.dir.glob(f"{CANDIDATES.name}-*.parquet")
+    work.counts["candidates"] = sum(pq.read_metadata(path).num_rows for path in paths)
+    work.counts["votes"] = sum(s["votes"] for file in files for s in file["sources"].values())
+
+
+def _without(files: Sequence[File], sources: Set[str]) -> list[File]:
+    """Return files without some sources, and without those that have no other."""
+    left = [
+        {**file, "sources": {n: s for n, s in file["sources"].items() if n not in sources}}
+        for file in files
+    ]
+    return [file for file in left if file["sources"]]
+
+
+def _read(path: Path) -> pa.Table:
+    return pq.read_table(path, schema=CANDIDATES.arrow)
+
+
+def _image_ids(run_dir: Path, candidates: Stage) -> pa.Array:
+    if current(run_dir, "signals") is not None:
+        column = open_stage(run_dir, "signals").table(IMAGES, ["image_id"])["image_id"]
+    else:
+        column = candidates.table(CANDIDATES, ["image_id"])["image_id"]
+    return pc.unique(column)
+
+
+def _refuse_own_sources(candidates: Stage, given: Added) -> None:
+    known: set[str] = set()
+    for path in candidates.table_paths(CANDIDATES):
+        known |= {*sources_of(pq.read_table(path, columns=["evidence", "silent"]))}
+    for source in given.votes.sources:
+        if source in known:
+            raise InputError(
+                f'the source "{source}" voted when the candidates were made',
+                facts={"file": given.name, "sources of the candidates": ", ".join(sorted(known))},
+                help="give the source another name in the file",
+            )
