@@ -182,6 +182,47 @@ def auditor_errors(facts: Facts) -> list[str]:
     ]
 
 
+def audit_sentences(audits: Facts) -> list[str]:
+    """Return sentences on the verdicts, the auditors, and how far they agree.
+
+    Examples
+    --------
+    >>> audits = {"verdicts": {"yes": 60, "no": 40}, "auditors": {"ada": 100}, "n_twice": 20}
+    >>> for sentence in audit_sentences(audits | {"n_same": 19}):
+    ...     print(sentence.replace("\N{NO-BREAK SPACE}", " "))
+    60 yes, 40 no.
+    By ada (100).
+    Of 20 pairs that were judged twice, 95.0 % have the same verdict both times.
+    """
+    sentences = []
+    if audits.get("verdicts"):
+        sentences.append(f"{_by_number(audits['verdicts'], '{1:,} {0}')}.")
+    if audits.get("auditors"):
+        sentences.append(f"By {_by_number(audits['auditors'], '{0} ({1:,})')}.")
+    if audits.get("n_twice"):
+        same = percent(audits["n_same"] / audits["n_twice"])
+        sentences.append(
+            f"Of {audits['n_twice']:,} pairs that were judged twice, {same} have the same verdict"
+            " both times."
+        )
+    if audits.get("n_by_several"):
+        sentence = (
+            f"Of {audits['n_by_several']:,} pairs with verdicts of several auditors,"
+            f" {percent(audits.get('share_agreeing'))} of the comparisons agree"
+        )
+        kappa = audits.get("kappa")
+        sentences.append(f"{sentence}." if kappa is None else f"{sentence} (kappa {kappa:.2f}).")
+    if sentences and not (audits.get("n_twice") or audits.get("n_by_several")):
+        sentences.append("No pair was judged twice, so it is not known how far auditors agree.")
+    return sentences
+
+
+def _by_number(numbers: Mapping[str, int], form: str) -> str:
+    """Return names with numbers, the largest first."""
+    most_first = sorted(numbers.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(form.format(*item) for item in most_first)
+
+
 def composition(facts: Facts) -> list[str]:
     """Return sentences on the candidates that audits do not represent, if there are any.
 

@@ -17,7 +17,7 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from curation.report.facts import MAP_NAMES, Facts
 
@@ -62,12 +62,27 @@ def precision_curve_svg(facts: Facts) -> Markup | None:
     Parameters
     ----------
     facts
-        ``threshold_table`` with ``share``, ``precision``, ``low`` and ``high``, all in [0, 1];
-        for the chosen point, ``kept_share`` and ``precision``.
+        ``tuning``, or else ``threshold_table``, with ``share``, ``precision``, ``low`` and
+        ``high``, all in [0, 1]; for the chosen point, ``kept_share`` and ``precision``.
     """
     if len(_known_rows(facts)) < 2:
         return None
     return _as_svg(draw_precision_curve, facts, (5.4, 3.3), "Precision over the share kept")
+
+
+def long_tail_svg(facts: Facts) -> Markup | None:
+    """Return the images of each label over its rank, before and after the selection, as SVG.
+
+    None without at least two labels.
+
+    Parameters
+    ----------
+    facts
+        ``labels`` with ``n_candidates`` and ``n_kept``.
+    """
+    if len(facts.get("labels") or ()) < 2:
+        return None
+    return _as_svg(draw_long_tail, facts, (5.4, 3.3), "Images of each label, by rank")
 
 
 def map_bars_svg(facts: Facts) -> Markup | None:
@@ -116,6 +131,32 @@ def _mark_chosen(axes: Axes, share: float, precision: float, interval: Sequence[
     )
 
 
+def draw_long_tail(axes: Axes, facts: Facts) -> None:
+    """Draw the curves of `long_tail_svg`."""
+    lines = (("n_candidates", "candidates", OTHER), ("n_kept", "kept", ACCENT))
+    for name, title, colour in lines:
+        counts = sorted((row[name] for row in facts["labels"] if row[name]), reverse=True)
+        if not counts:
+            continue
+        ranks = _log_spaced(len(counts))
+        axes.plot(ranks, [counts[rank - 1] for rank in ranks], color=colour, linewidth=2)
+        axes.annotate(title, (ranks[0], counts[0]), (4, 6), textcoords="offset points", color=INK)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("rank of the label")
+    axes.set_ylabel("images")
+    axes.grid(axis="y")
+    axes.minorticks_off()
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+
+
+def _log_spaced(n: int) -> list[int]:
+    """Return ranks from 1 to `n`, at most `_MAX_POINTS`, evenly spread over a logarithmic scale."""
+    ratio = n ** (1 / (_MAX_POINTS - 1))
+    return sorted({min(n, round(ratio**i)) for i in range(_MAX_POINTS)})
+
+
 def draw_map_bars(axes: Axes, facts: Facts) -> None:
     """Draw the bars of `map_bars_svg`."""
     bars = [(name, facts[key]) for key, name in MAP_NAMES.items() if facts.get(key) is not None]
@@ -140,9 +181,12 @@ def draw_map_bars(axes: Axes, facts: Facts) -> None:
 
 
 def _known_rows(facts: Facts) -> Sequence[Mapping[str, float]]:
-    """Return the rows of the threshold table that hold numbers, by share, at most `_MAX_POINTS`."""
+    """Return rows of the curve that hold numbers, by share, at most `_MAX_POINTS`."""
     names = ("share", "precision", "low", "high")
-    table = facts.get("threshold_table") or ()
+    tuning = facts.get("tuning") or {}
+    columns = [tuning.get(name, ()) for name in names]
+    of_tuning = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    table = of_tuning or facts.get("threshold_table") or ()
     rows = [row for row in table if all(row.get(name) is not None for name in names)]
     rows.sort(key=lambda row: row["share"])
     step = max(1, -(-len(rows) // _MAX_POINTS))

@@ -15,8 +15,16 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from curation.report.facts import Facts, headline, interval, percent, rounded
-from curation.report.figures import map_bars_svg, precision_curve_svg
+from curation.report.facts import (
+    MAP_NAMES,
+    Facts,
+    audit_sentences,
+    headline,
+    interval,
+    percent,
+    rounded,
+)
+from curation.report.figures import long_tail_svg, map_bars_svg, precision_curve_svg
 from curation.report.templates import templates_in
 from curation.report.tuning import STATIC
 from curation.runs.durable import write_text
@@ -25,10 +33,20 @@ from curation.runs.stage import sorted_stages
 MAX_LABELS = 2000
 """Labels on the page, those with most candidates; ``report.json`` holds all."""
 
-MAX_THUMBNAILS, MAX_THUMBNAIL_CHARS = 200, 3_000_000
-"""Thumbnails on the page, and the total length of their data URIs."""
+MAX_OF_GRID, MAX_THUMBNAIL_CHARS = 100, 3_000_000
+"""Pictures of a grid, and the total length of all data URIs."""
+
+MAX_SOURCES = 40
+"""Sources whose overlap is on the page; ``report.json`` holds all."""
+
+STEPS = {
+    "held_out": "of images that are held out, to measure models on",
+    "unusable_image": "of images that could not be read or used",
+}
+"""Meaning of the reasons for which kept labels are not in training shards."""
 
 REASONS = {
+    **STEPS,
     "below_threshold": "the probability to be right is below the threshold",
     "unproved_group": "no part of its group could be proved to be as precise as asked",
     "over_per_image": "more probable labels use up the limit of the image",
@@ -45,6 +63,13 @@ REASONS = {
 }
 """Meaning of the reasons for which rows and images are dropped."""
 
+GRIDS = {
+    "kept_lowest": "Kept, with the lowest probability above the threshold",
+    "kept_by_floor": "Kept only as one of the best of its label",
+    "dropped_highest": "Dropped, with the highest probability",
+}
+"""Grids of pictures near the threshold, with their titles."""
+
 _TEMPLATES = templates_in(Path(__file__).parent / "templates", is_html=True)
 _IMAGE_URI = re.compile(r"data:image/(jpeg|png|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -60,19 +85,25 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         ``confidence``, ``n_audits``, ``n_audits_kept``; ``kept_share_of_right``,
         ``pool_missed_low``; ``true_precision``,
         ``true_precision_all``, ``true_precision_random``, ``true_recall_of_pool``; ``map``, or
-        ``map_all``, ``map_random``, ``map_selected``;
+        ``map_all``, ``map_random``, ``map_selected``; ``models`` (``label_set`` and measures);
+        ``funnel`` (``step``, ``n`` and ``dropped``, numbers by reason);
         ``threshold_table`` (rows of ``threshold``, ``n_kept``, ``share``, ``precision``, ``low``,
         ``high``); ``tuning`` (see `curation.report.tuning.tuning`, with ``target``, ``confidence``
         and perhaps ``chosen``: ``share``, ``n_kept``, ``precision``, ``low`` and ``high`` of the
-        selection); ``groups`` (rows of `curation.selection.per_group.describe_groups`); ``labels``
-        (``label_id``, ``name``, ``n_candidates``, ``n_kept``, and
-        ``n_before_limit`` where a limit of each label applies); ``sources``
-        (``source``, ``n_candidates``, perhaps ``n_audits`` and ``precision``); ``bursts``
+        selection); ``groups`` (rows of `curation.selection.per_group.describe_groups`);
+        ``labels`` (rows of `curation.report.labels.describe_labels`); ``noisy_labels`` (some of
+        these, with ``n_wrong`` and ``pictures``); ``confusions`` (rows of
+        `curation.report.confusions.find_confusions`, with names, senses and ``pictures``);
+        ``sources`` (rows of `curation.report.sources.describe_sources`); ``audits``
+        (``verdicts`` and ``auditors``, numbers by name, ``n_twice``, ``n_same``, ``n_by_several``,
+        ``share_agreeing``, ``kappa`` and ``known``); ``bursts``
         (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``); ``rejects`` (number by
-        reason); ``thumbnails`` (``kept_lowest`` and ``dropped_highest``, each of ``data_uri``,
-        ``label``, ``p_correct``); ``studies`` (``name``, ``sentences``, and ``figure``, an SVG that
+        reason); ``thumbnails`` (pictures by grid: ``kept_lowest``, ``kept_by_floor`` and
+        ``dropped_highest``); ``studies`` (``name``, ``sentences``, and ``figure``, an SVG that
         winnow drew); ``stages`` (``content`` and ``counts`` by name); and ``run``, the only fact
         that may depend on the time and the machine, with ``select``, the command that selects.
+        A picture has ``data_uri``, ``label``, ``p_correct`` and perhaps ``sense``, ``reason``,
+        ``votes``, ``texts`` and ``location``.
     out_dir
         An existing folder.
     """
@@ -87,39 +118,89 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
 def render_report(facts: Facts) -> str:
     """Return the page for facts as `rounded` gives them."""
     tuning = _tuning(facts)
-    script = _TEMPLATES.get_template("report.js").render()
-    if tuning is not None:
-        # A page of one file cannot import: the module comes before the script that uses it.
-        script = (STATIC / "tuning.js").read_text("utf-8") + script
+    script = _script(tuning is not None)
     digest = hashlib.sha256(script.encode()).digest()
     labels = sorted(facts.get("labels") or (), key=lambda r: (-r["n_candidates"], r["label_id"]))
+    audits = facts.get("audits") or {}
+    show = _Pictures(facts).show
     return _TEMPLATES.get_template("report.html").render(
         script=Markup(script),
         script_hash=base64.b64encode(digest).decode(),
         sentences=headline(facts),
         tiles=_tiles(facts),
+        read=_read(facts),
         funnel=_funnel(facts),
         tuning=tuning,
         tuning_style=Markup((STATIC / "tuning.css").read_text("utf-8")),
         curve=precision_curve_svg(facts),
         thresholds=_thinned(facts.get("threshold_table") or ()),
         map_bars=map_bars_svg(facts),
+        models=[
+            {**row, "name": MAP_NAMES.get(f"map_{row['label_set']}", row["label_set"])}
+            for row in facts.get("models") or ()
+        ],
         groups=facts.get("groups") or (),
         truth=_truth(facts),
         recall_of_pool=facts.get("true_recall_of_pool"),
+        tail=long_tail_svg(facts),
         labels=labels[:MAX_LABELS],
         limited=any(row.get("n_before_limit", 0) > row["n_kept"] for row in labels),
+        has_truth=any(row.get("true_precision") is not None for row in labels),
         n_labels=len(labels),
-        sources=facts.get("sources") or (),
+        noisy=[
+            {**row, "pictures": show(row["pictures"])} for row in facts.get("noisy_labels") or ()
+        ],
+        confusions=[
+            {**row, "pictures": show(row["pictures"])} for row in facts.get("confusions") or ()
+        ],
+        sources=_sources(facts.get("sources") or ()),
+        audits=audit_sentences(audits),
+        known_answers=audits.get("known") or (),
         studies=[
             {**study, "figure": Markup(study["figure"])} for study in facts.get("studies") or ()
         ],
-        thumbnails=_thumbnails(facts.get("thumbnails") or {}),
+        thumbnails=[
+            (GRIDS[key], shown)
+            for key in GRIDS
+            if (shown := show((facts.get("thumbnails") or {}).get(key)))
+        ],
+        reasons=REASONS,
         bursts=facts.get("bursts") or (),
         rejects=_rejects(facts.get("rejects") or {}),
         stages=_stages(facts.get("stages") or {}),
         run=_flat(facts.get("run") or {}),
     )
+
+
+def _script(has_tuning: bool) -> str:
+    """Return the script of the page, which is of one file: nothing can be imported."""
+    script = _TEMPLATES.get_template("report.js").render()
+    return (STATIC / "tuning.js").read_text("utf-8") + script if has_tuning else script
+
+
+class _Pictures:
+    """Pictures of a page, as many as it may hold; each grid has the same part of their length."""
+
+    def __init__(self, facts: Facts) -> None:
+        rows = [*(facts.get("noisy_labels") or ()), *(facts.get("confusions") or ())]
+        n_grids = len(rows) + len(facts.get("thumbnails") or {})
+        self._n_chars = MAX_THUMBNAIL_CHARS // max(n_grids, 1)
+
+    def show(self, pictures: Sequence[Facts] | None) -> list[Facts]:
+        """Return the first pictures of a grid that are images and have room."""
+        n_chars_left, shown = self._n_chars, []
+        for item in (pictures or ())[:MAX_OF_GRID]:
+            n_chars_left -= len(item["data_uri"])
+            if n_chars_left >= 0 and _IMAGE_URI.fullmatch(item["data_uri"]):
+                shown.append(item)
+        return shown
+
+
+def _sources(rows: Sequence[Facts]) -> list[Facts]:
+    """Return the sources, without their overlap if they are many."""
+    if len(rows) <= MAX_SOURCES:
+        return list(rows)
+    return [{**row, "overlap": None, "agreement": None} for row in rows]
 
 
 def render_page(template: str, **values: object) -> str:
@@ -151,17 +232,28 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _funnel(facts: Facts) -> list[tuple[str, int, float]]:
-    """Return the labels left after each step: name, number, and share of the candidates."""
-    shards = ((facts.get("stages") or {}).get("shards") or {}).get("counts") or {}
-    steps = {
-        "candidate labels": facts.get("candidates"),
-        "kept": facts.get("kept"),
-        "in training shards": shards.get("labels_kept"),
+def _read(facts: Facts) -> str:
+    """Return a sentence on what was read."""
+    counts = ((facts.get("stages") or {}).get("signals") or {}).get("counts") or {}
+    names = {
+        "signals": "texts",
+        "images": "images",
+        "pages": "pages",
+        "feedback": "feedback events",
     }
-    known = {name: n for name, n in steps.items() if n is not None}
-    whole = max(known.values(), default=0)
-    return [(name, n, n / whole) for name, n in known.items()] if whole and len(known) > 1 else []
+    parts = [f"{counts[key]:,} {name}" for key, name in names.items() if counts.get(key)]
+    return f"Read: {', '.join(parts)}." if parts else ""
+
+
+def _funnel(facts: Facts) -> list[Facts]:
+    """Return the steps of the funnel with their shares, and reasons with their meaning."""
+    steps = facts.get("funnel") or ()
+    whole = max((step["n"] for step in steps), default=0)
+    if not whole:
+        return []
+    return [
+        {**step, "share": step["n"] / whole, "dropped": _rejects(step["dropped"])} for step in steps
+    ]
 
 
 def _thinned(rows: Sequence[Facts], most: int = 21) -> list[Facts]:
@@ -176,25 +268,6 @@ def _truth(facts: Facts) -> list[tuple[str, float]]:
         "true_precision_all": "all candidates",
     }
     return [(names[key], facts[key]) for key in names if facts.get(key) is not None]
-
-
-def _thumbnails(thumbnails: Facts) -> list[tuple[str, list[Facts]]]:
-    """Return title and items of each grid that is not empty; items hold their image as data."""
-    titles = {
-        "kept_lowest": "Kept, with the lowest probability",
-        "dropped_highest": "Dropped, with the highest probability",
-    }
-    grids = []
-    for key, title in titles.items():
-        n_chars_left = MAX_THUMBNAIL_CHARS // len(titles)
-        grid = []
-        for item in (thumbnails.get(key) or ())[: MAX_THUMBNAILS // len(titles)]:
-            n_chars_left -= len(item["data_uri"])
-            if n_chars_left >= 0 and _IMAGE_URI.fullmatch(item["data_uri"]):
-                grid.append(item)
-        if grid:
-            grids.append((title, grid))
-    return grids
 
 
 def _rejects(rejects: Mapping[str, int]) -> list[tuple[str, int, str]]:

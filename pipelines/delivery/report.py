@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-from PIL import Image
 
-from curation.audits.verdicts import usable_audits
+from curation.intervals.judgements import judgements
 from curation.pairs.pair_keys import find_pairs
+from curation.report.labels import describe_labels
 from curation.report.report import write_report
 from curation.runs.stage import MADE_BY, Stage, current, open_stage, outdated_by
 from curation.selection.selection import random_share
-from curation.shards.images import BadImage, read_image
-from labeling.objects.paths import path_of
-from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SCORED, SELECTED
+from labeling.keys.arrays import Mask
+from labeling.schemas import AUDITS, SCORED, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.delivery.findings import (
+    confusions,
+    describe_audits,
+    describe_sources_of,
+    funnel,
+    with_pictures,
+)
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.delivery.truth import read_truth
 from pipelines.evidence.added import with_added
@@ -34,11 +36,7 @@ from pipelines.selecting.select import read_groups
 from pipelines.selecting.tuning import as_selected, read_tuning, select_command
 from pipelines.studies.page import studies_in
 
-THUMBNAILS = 24
-THUMBNAIL_SIZE = 96
-
 Facts = dict[str, Any]
-Mask = npt.NDArray[np.bool_]
 
 
 def report(config: Config, run_dir: Path) -> Path:
@@ -80,36 +78,45 @@ def _stages(run_dir: Path) -> dict[str, Stage]:
 
 
 def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxonomy) -> Facts:
-    stage = open_stage(run_dir, "selected")
-    selected = stage.table(SELECTED)
-    kept = np.asarray(selected["kept"], bool)
-    tuning = read_tuning(stage)
-    if tuning is None:
-        notify(
-            "the selection is of an earlier version: the report has no slider until it is made"
-            f" again, with `{select_command(run_dir, as_selected(config, stage), config)}`"
-        )
-    audits = open_stage(run_dir, "audits").table(AUDITS)
+    stage, audits = open_stage(run_dir, "selected"), open_stage(run_dir, "audits")
+    selected, confidence = stage.table(SELECTED), stage.facts["confidence"]
+    judged = judgements(audits.table(AUDITS), selected)
+    truth = None
+    if config.audit.truth is not None:
+        truth = read_truth(find_input(config, config.audit.truth), taxonomy)
+    right = None if truth is None else find_pairs(selected, truth) >= 0
     facts: Facts = {
         **stage.facts,
         "kept": stage.counts["out"],
         "kept_share": stage.counts["out"] / max(stage.counts["in"], 1),
+        "funnel": funnel(stage, _up_to_date(run_dir, "shards")),
         "threshold_table": json.loads((stage.dir / "thresholds.json").read_text("utf-8")),
-        "tuning": tuning,
+        "tuning": _tuning(config, run_dir, stage),
         "groups": read_groups(stage),
-        "labels": _labels(selected, kept, taxonomy),
-        "sources": _sources(with_added(candidates).table(CANDIDATES), audits),
+        "labels": describe_labels(selected, judged, taxonomy, confidence, right),
+        "sources": describe_sources_of(with_added(candidates), judged, confidence),
+        "confusions": confusions(selected, judged, taxonomy, truth),
+        "audits": describe_audits(audits),
         "rejects": _rejects(run_dir, stage),
-        "thumbnails": _thumbnails(config, run_dir, selected, kept, taxonomy),
     }
-    if config.audit.truth is not None:
-        facts |= _against_truth(config, selected, kept, taxonomy)
-    return facts
+    if right is not None:
+        facts |= _against_truth(selected, right)
+    return with_pictures(config, run_dir, selected, taxonomy, facts)
 
 
-def _against_truth(config: Config, selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> Facts:
-    truth = read_truth(find_input(config, str(config.audit.truth)), taxonomy)
-    right = find_pairs(selected, truth) >= 0
+def _tuning(config: Config, run_dir: Path, selected: Stage) -> Facts | None:
+    """Return the table of the slider, or None with a message."""
+    table = read_tuning(selected)
+    if table is None:
+        notify(
+            "the selection is of an earlier version: the report has no slider until it is made"
+            f" again, with `{select_command(run_dir, as_selected(config, selected), config)}`"
+        )
+    return table
+
+
+def _against_truth(selected: pa.Table, right: Mask) -> Facts:
+    kept = np.asarray(selected["kept"], bool)
     share = kept.mean() if len(kept) else 0.0
     by_chance = kept
     if share > 0:
@@ -123,45 +130,6 @@ def _against_truth(config: Config, selected: pa.Table, kept: Mask, taxonomy: Tax
     }
 
 
-def _labels(selected: pa.Table, kept: Mask, taxonomy: Taxonomy) -> list[Facts]:
-    code = taxonomy.codes(selected["label_id"])
-    n_candidates = np.bincount(code, minlength=len(taxonomy))
-    n_kept = np.bincount(code[kept], minlength=len(taxonomy))
-    over = np.asarray(pc.equal(selected["reason"], "over_per_label"), bool)
-    n_over = np.bincount(code[over], minlength=len(taxonomy))
-    return [
-        {
-            "label_id": taxonomy.label_ids[c],
-            "name": taxonomy.display_name(int(c)),
-            "n_candidates": n_candidates[c],
-            "n_kept": n_kept[c],
-            "n_before_limit": n_kept[c] + n_over[c],
-        }
-        for c in np.flatnonzero(n_candidates)
-    ]
-
-
-def _sources(candidates: pa.Table, audits: pa.Table) -> list[Facts]:
-    """Return for each source the candidates that it votes for, and its precision by audits."""
-    judged = usable_audits(audits)
-    row = find_pairs(candidates, judged)
-    correct = np.asarray(pc.equal(judged["verdict"], "yes"), bool)
-    weight = 1 / judged["p_inclusion"].to_numpy()
-    evidence = candidates["evidence"].combine_chunks()
-    candidate = np.asarray(pc.list_parent_indices(evidence), np.int64)
-    source = pc.list_flatten(evidence).field("source")
-    facts: list[Facts] = []
-    for name in sorted(pc.unique(source).to_pylist()):
-        voted = candidate[np.asarray(pc.equal(source, name), bool)]
-        asked = row[voted]
-        asked = asked[asked >= 0]
-        fact: Facts = {"source": name, "n_candidates": len(voted), "n_audits": len(asked)}
-        if len(asked):
-            fact["precision"] = float(np.average(correct[asked], weights=weight[asked]))
-        facts.append(fact)
-    return facts
-
-
 def _rejects(run_dir: Path, selected: Stage) -> dict[str, int]:
     """Return how many inputs, candidates and images were dropped, by reason."""
     signals = current(run_dir, "signals")
@@ -173,69 +141,21 @@ def _rejects(run_dir: Path, selected: Stage) -> dict[str, int]:
     return reasons
 
 
-def _thumbnails(
-    config: Config, run_dir: Path, selected: pa.Table, kept: Mask, taxonomy: Taxonomy
-) -> dict[str, list[Facts]]:
-    signals = current(run_dir, "signals")
-    if signals is None:
-        return {}
-    images = signals.table(IMAGES)
-    p = selected["p_correct"].to_numpy()
-    ranked = {
-        "kept_lowest": np.flatnonzero(kept)[np.argsort(p[kept], kind="stable")],
-        "dropped_highest": np.flatnonzero(~kept)[np.argsort(-p[~kept], kind="stable")],
-    }
-    return {
-        name: _pictures(config, selected.take(pa.array(rows[: 4 * THUMBNAILS])), images, taxonomy)
-        for name, rows in ranked.items()
-    }
-
-
-def _pictures(config: Config, rows: pa.Table, images: pa.Table, taxonomy: Taxonomy) -> list[Facts]:
-    """Return the first `THUMBNAILS` rows whose image can be shown, each image once."""
-    number = pc.index_in(rows["image_id"], value_set=images["image_id"])
-    locations = images["location"].take(number).to_pylist()
-    pictures: dict[str, Facts] = {}
-    missing: list[str] = []
-    for row, location in zip(rows.to_pylist(), locations, strict=True):
-        if row["image_id"] in pictures or len(pictures) == THUMBNAILS:
-            continue
-        try:
-            image = read_image(row["image_id"], location, path_of(config.base))
-        except BadImage as error:
-            missing += [location] if error.reason == "image_missing" else []
-            continue
-        pictures[row["image_id"]] = {
-            "data_uri": _data_uri(image.jpeg),
-            "label": taxonomy.display_name(taxonomy.code(row["label_id"])),
-            "p_correct": row["p_correct"],
-        }
-    if missing:
-        notify(
-            f"{len(missing):,} images that the report would show are missing in {config.base},"
-            f" the first is {missing[0]}: set `base` to their folder"
-        )
-    return list(pictures.values())
-
-
-def _data_uri(jpeg: bytes) -> str:
-    with Image.open(io.BytesIO(jpeg)) as image:
-        image.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
-        small = io.BytesIO()
-        image.save(small, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
-
-
 def _measures(run_dir: Path) -> Facts:
-    """Return the mAP of each label set's model; also as ``map`` if only the selected has one."""
-    facts: Facts = {}
+    """Return the measures of each label set's model; also ``map`` if only the selected has one."""
+    facts: Facts = {"models": []}
     for label_set in LABEL_SETS:
         name = stage_name("evaluation", label_set)
         if _up_to_date(run_dir, name) is not None:
-            facts[f"map_{label_set}"] = open_stage(run_dir, name).facts["map"]
+            measures = open_stage(run_dir, name).facts
+            trained = open_stage(run_dir, stage_name("model", label_set))
+            facts[f"map_{label_set}"] = measures["map"]
+            facts["models"].append(
+                {"label_set": label_set, **measures, **trained.counts, **trained.facts}
+            )
         elif current(run_dir, name) is not None:
             notify(f"{name} is of an earlier selection: the report leaves it out")
-    if [*facts] == ["map_selected"]:
+    if [row["label_set"] for row in facts["models"]] == ["selected"]:
         facts["map"] = facts["map_selected"]
     return facts
 

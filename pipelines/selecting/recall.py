@@ -38,7 +38,7 @@ def measure_recall(
     if not weight.any():
         return {}
     facts = {"kept_share_of_right": weight @ kept[judged.row] / weight.sum()}
-    patterns, voted, silent = _votes(candidates, judged.row)
+    _, patterns, voted, silent = read_votes(candidates, judged.row)
     member, stratum = occasions(patterns), np.zeros(len(voted), np.int64)
     if judged.stratum is not None:
         stratum = judged.stratum[judged.row].astype(np.int64)
@@ -61,8 +61,10 @@ def measure_recall(
     return shown
 
 
-def _votes(candidates: Stage, row: npt.NDArray[np.int64]) -> tuple[Patterns, Mask, Mask]:
-    """Return the patterns of all candidates, and the votes and silences of some rows."""
+def read_votes(
+    candidates: Stage, row: npt.NDArray[np.int64]
+) -> tuple[list[str], Patterns, Mask, Mask]:
+    """Return the sources, the patterns of all candidates, and votes and silences of some rows."""
     parts = parts_of(candidates)
     sources = sorted({source for part in parts(VOTES) for source in sources_of(part)})
     patterns: list[Patterns] = []
@@ -74,4 +76,4 @@ def _votes(candidates: Stage, row: npt.NDArray[np.int64]) -> tuple[Patterns, Mas
         n_patterns += len(of_part.count)
     merged, number = merge_patterns(patterns)
     asked = number[np.concatenate(of_row)[row]]
-    return merged, merged.voted[asked], merged.silent[asked]
+    return sources, merged, merged.voted[asked], merged.silent[asked]

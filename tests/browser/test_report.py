@@ -11,11 +11,13 @@ from axe_playwright_python.sync_playwright import Axe
 from click.testing import CliRunner
 from playwright.sync_api import Page, expect
 
+from curation.report.report import write_report
 from curation.runs.stage import open_stage
 from pipelines.cli import main
 from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.run.saved_config import save_config
+from tests.curation.report.test_report import make_facts
 from tests.pipelines.shops import write_shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -128,3 +130,29 @@ def test_the_page_asks_for_nothing(page: Page, reported: Path) -> None:
     page.goto(address)
     page.wait_for_timeout(300)
     assert [url for url in asked if not url.startswith("data:")] == [address]
+
+
+def test_texts_from_data_are_not_run(page: Page, tmp_path: Path) -> None:
+    hostile = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'>"
+    opened: list[str] = []
+    page.on("dialog", lambda dialog: opened.append(dialog.message))
+    page.goto(write_report(make_facts(hostile), tmp_path).as_uri())
+    expect(page.locator("#tuning .command")).to_have_text(re.compile(re.escape(hostile)))
+    for each in page.locator("details").all():
+        each.evaluate("element => element.open = true")
+    assert page.evaluate("window.pwned") is None
+    assert opened == []
+    for section in ("labels", "errors", "examples", "sources", "audits", "dropped", "making"):
+        expect(page.locator(f"#{section}")).to_contain_text(hostile)
+    result = Axe().run(page)
+    assert result.violations_count == 0, result.generate_report()
+
+
+def test_the_page_prints_whole(page: Page, reported: Path) -> None:
+    page.goto((reported / "report.html").as_uri())
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    cut = (
+        "e => [...document.querySelectorAll('.tall')].every(e => e.scrollHeight <= e.clientHeight)"
+    )
+    assert page.evaluate(cut)

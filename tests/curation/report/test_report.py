@@ -21,7 +21,7 @@ from PIL import Image
 
 from curation.report.facts import headline, percent, rounded
 from curation.report.figures import map_bars_svg, precision_curve_svg
-from curation.report.report import MAX_LABELS, REASONS, render_report, write_report
+from curation.report.report import MAX_LABELS, REASONS, STEPS, render_report, write_report
 from curation.shards.shards import EXPORT_REASONS
 from labeling.schemas import SELECT_REASONS
 
@@ -69,11 +69,38 @@ def tuning_table() -> dict[str, Any]:
     }
 
 
+def picture_of(text: str) -> dict[str, Any]:
+    vote = {"source": text, "strength": 0.5, "n_pages": 2, "n_hosts": 1}
+    return {
+        "data_uri": thumbnail(),
+        "label": text,
+        "sense": text,
+        "p_correct": 0.7,
+        "reason": "below_threshold",
+        "votes": [vote],
+        "texts": [{"source": text, "text": text}],
+        "location": text,
+    }
+
+
+def label_of(text: str) -> dict[str, Any]:
+    counts = {"n_candidates": 900, "n_kept": 300, "n_before_limit": 300, "p_kept": 0.9}
+    measured = {"n_audits": 9, "precision": 0.9, "low": 0.5, "high": 1.0, "true_precision": 0.8}
+    return {"label_id": "cat", "name": text, "sense": text, **counts, **measured}
+
+
+def source_of(text: str) -> dict[str, Any]:
+    shares = {text: 1.0, "feedback": None}
+    measured = {"n_audits": 30, "precision": 0.6, "low": 0.5, "high": 0.7}
+    counts = {"n_candidates": 700, "coverage": 0.4, "n_alone": 3}
+    return {"source": text, "overlap": shares, "agreement": shares, **counts, **measured}
+
+
 def make_facts(text: str = "plain") -> dict[str, Any]:
     """Facts of every kind; `text` is in every place where a text comes from data."""
-    grid = [{"data_uri": thumbnail(), "label": text, "p_correct": 0.7}]
+    grid = [picture_of(text)]
     counts = {"in": 12_040, "out": 4012, "dropped": {text: 8028}, "labels_kept": 3000}
-    label = {"label_id": "cat", "name": text, "n_candidates": 900, "n_kept": 300}
+    confused = {f"{side}_{name}": text for side in ("wrong", "right") for name in ("name", "sense")}
     return {
         "candidates": 12_040,
         "kept": 4012,
@@ -115,11 +142,39 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
                 "threshold": None,
             },
         ],
-        "labels": [label, {"label_id": "dog", "n_candidates": 1000, "n_kept": 0, "name": ""}],
-        "sources": [
-            {"source": text, "n_candidates": 700, "n_audits": 30, "precision": 0.6},
-            {"source": "feedback", "n_candidates": 70},
+        "funnel": [
+            {"step": "candidate labels", "n": 12_040, "dropped": {text: 8000, "implied": 28}},
+            {"step": "kept", "n": 4012, "dropped": {}},
         ],
+        "labels": [
+            label_of(text),
+            {"label_id": "dog", "n_candidates": 1000, "n_kept": 0, "name": ""},
+        ],
+        "noisy_labels": [{**label_of(text), "n_wrong": 30.2, "pictures": grid}],
+        "confusions": [
+            {"wrong": "cat", "right": "dog", "n_images": 3, "pictures": grid, **confused}
+        ],
+        "sources": [source_of(text), {**source_of("feedback"), "precision": None, "low": None}],
+        "audits": {
+            "verdicts": {"yes": 300, "no": 200},
+            "auditors": {text: 500},
+            "n_twice": 20,
+            "n_same": 19,
+            "n_by_several": 10,
+            "share_agreeing": 0.9,
+            "kappa": 0.8,
+            "known": [
+                {
+                    "auditor": text,
+                    "mode": "grid",
+                    "n_wrong": 9,
+                    "n_wrong_called_right": 1,
+                    "n_right": 8,
+                    "n_right_called_wrong": 0,
+                }
+            ],
+        },
+        "models": [{"label_set": text, "map": 0.5, "steps": 30, "final_loss": 2.0}],
         "bursts": [
             {
                 "label_id": text,
@@ -138,11 +193,13 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
 
 
 SECTIONS = {
-    "funnel": ["candidates", "kept"],
+    "funnel": ["funnel"],
     "precision": ["threshold_table", "tuning"],
     "groups": ["groups"],
     "truth": ["true_precision", "true_precision_all", "true_precision_random"],
-    "models": ["map_all", "map_random", "map_selected"],
+    "models": ["map_all", "map_random", "map_selected", "models"],
+    "errors": ["noisy_labels", "confusions"],
+    "audits": ["audits"],
     "examples": ["thumbnails"],
     "labels": ["labels"],
     "sources": ["sources"],
@@ -272,7 +329,7 @@ def test_shares_are_percent() -> None:
 
 
 def test_every_reason_that_this_package_gives_is_explained() -> None:
-    assert set(REASONS) == {*EXPORT_REASONS, *SELECT_REASONS} - {"kept"}
+    assert set(REASONS) == {*EXPORT_REASONS, *SELECT_REASONS, *STEPS} - {"kept"}
 
 
 # The page
@@ -343,10 +400,10 @@ def test_the_page_can_be_read_by_a_screen_reader() -> None:
     page = page_of(make_facts())
     tags = Counter(page.tags)
     assert tags["caption"] == tags["table"] > 5
-    assert tags["img"] == len(page.values("alt")) == 3
+    assert tags["img"] == len(page.values("alt")) == 5
     assert all(page.values("alt"))
     labels = [v for t, n, v in page.attributes if (t, n) == ("svg", "aria-label")]
-    assert len(labels) == tags["svg"] == 2
+    assert len(labels) == tags["svg"] == 3
     ids = page.values("id")
     assert len(ids) == len(set(ids))
 
@@ -372,9 +429,10 @@ def test_labels_are_listed_by_candidates_and_named_by_id_where_nameless() -> Non
 )  # fmt: skip
 def test_thumbnails_that_are_not_images_are_left_out(uri: str) -> None:
     facts = make_facts()
+    shown = page_of(facts).values("src")
+    assert len(shown) == 5
     facts["thumbnails"]["kept_lowest"] = [{"data_uri": uri, "label": "x", "p_correct": 0.5}]
-    page = page_of(facts)
-    assert page.values("src") == [i["data_uri"] for i in facts["thumbnails"]["dropped_highest"]]
+    assert page_of(facts).values("src") == shown[1:]
 
 
 def test_the_page_stays_small_however_much_there_is(tmp_path: Path) -> None:
@@ -387,6 +445,7 @@ def test_the_page_stays_small_however_much_there_is(tmp_path: Path) -> None:
     image = {"data_uri": thumbnail(60), "label": name, "p_correct": 0.5}
     assert len(image["data_uri"]) > 10_000
     facts["thumbnails"] = {"kept_lowest": [image] * 1000, "dropped_highest": [image] * 1000}
+    facts["noisy_labels"] = facts["confusions"] = []
     facts["threshold_table"] = thresholds(1001)
     page = write_report(facts, tmp_path)
     assert page.stat().st_size < 5_000_000
@@ -397,6 +456,28 @@ def test_the_page_stays_small_however_much_there_is(tmp_path: Path) -> None:
     assert "Kept, with the lowest" in text
     assert "Dropped, with the highest" in text
     assert text.count("<img") == 200
+
+
+def test_the_steps_add_up_and_name_their_reasons() -> None:
+    facts = {
+        "funnel": [
+            {"step": "candidate labels", "n": 10, "dropped": {"below_threshold": 6}},
+            {"step": "kept", "n": 4, "dropped": {"held_out": 1}},
+            {"step": "in training shards", "n": 3, "dropped": {}},
+        ]
+    }
+    text = " ".join(page_of(facts).texts["th"] + page_of(facts).texts["td"])
+    assert "the probability to be right is below the threshold" in text
+    assert "of images that are held out" in text
+    assert "−6" in text
+
+
+def test_pictures_show_reason_sense_and_evidence() -> None:
+    page = page_of({"thumbnails": {"dropped_highest": [picture_of("bat")]}})
+    texts = " ".join(text for each in page.texts.values() for text in each)
+    assert "70.0\u00a0%, below threshold" in texts
+    assert "0.50, 2 pages of 1 site" in texts
+    assert page.texts["bdi"].count("bat") == 4
 
 
 # The files
