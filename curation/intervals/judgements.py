@@ -85,6 +85,12 @@ class Judgements:
             unknown=None if self.unknown is None else self.unknown[chosen],
         )
 
+    def within(self, inside: Mask) -> Judgements:
+        """Return the judgements of some candidates, ``bool[n]``, with rows among these alone."""
+        chosen = self.take(inside[self.row])
+        stratum = None if self.stratum is None else self.stratum[inside]
+        return replace(chosen, row=np.cumsum(inside)[chosen.row] - 1, stratum=stratum)
+
     def at(self, row: Ints) -> Judgements:
         """Return the judgements with rows as positions in `row`, ``int64[n]``, sorted."""
         return replace(self, row=np.searchsorted(row, self.row))

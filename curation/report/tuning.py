@@ -9,19 +9,19 @@ its style, with the variables ``--paper``, ``--panel``, ``--ink``, ``--muted``, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from curation.intervals.judgements import precision_of
+from curation.intervals.judgements import Judgements, precision_of
 from curation.pairs.pair_keys import codes_of
 from curation.report.facts import rounded
 from curation.selection.choose import choose_shares
 from curation.selection.floors import FEW
 from curation.selection.selection import Request
-from labeling.keys.arrays import Mask
+from labeling.keys.arrays import Ints, Mask
 
 STATIC = Path(__file__).parent / "static"
 """Folder of the module and its style."""
@@ -76,16 +76,44 @@ def tuning(request: Request, inside: Mask | None = None) -> dict[str, Any]:
         showTuning(document.getElementById("tuning"), table);
     """
     inside = np.ones(len(request.p), bool) if inside is None else inside
+    shares = shares_of(request.keep)
+    sets = (
+        (share, kept[inside], threshold)
+        for share, (kept, threshold) in zip(shares, choose_shares(request, shares), strict=True)
+    )
     label = codes_of(request.scored["label_id"].filter(inside))
+    judged = request.judged.within(inside)
+    return tuning_of(sets, judged, label, request.keep, request.confidence)
+
+
+def tuning_of(
+    sets: Iterable[tuple[float, Mask, float | None]],
+    judged: Judgements,
+    label: Ints,
+    keep: float,
+    confidence: float,
+) -> dict[str, Any]:
+    """Return the table of `tuning` for sets that are given.
+
+    Parameters
+    ----------
+    sets
+        A share of all candidates, ``bool[n]``: which of those that are counted it keeps, and its
+        threshold.
+    judged
+        Judgements of the candidates that are counted.
+    label
+        ``int64[n]``: their labels, numbers from 0 without gaps.
+    keep, confidence
+        Share of the request, and confidence of each interval.
+    """
     n_labels = int(label.max(initial=-1)) + 1
     rows = []
-    shares = _shares(request.keep)
-    for share, (kept, threshold) in zip(shares, choose_shares(request, shares), strict=True):
-        kept &= inside
+    for share, kept, threshold in sets:
         if not kept.any():
             continue
-        precision = precision_of(request.judged, kept, request.confidence)
-        images = np.bincount(label[kept[inside]], minlength=n_labels)
+        precision = precision_of(judged, kept, confidence)
+        images = np.bincount(label[kept], minlength=n_labels)
         rows.append(
             (
                 share,
@@ -97,13 +125,13 @@ def tuning(request: Request, inside: Mask | None = None) -> dict[str, Any]:
             )
         )
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _COLUMNS]
-    counts = {"n_candidates": int(inside.sum()), "n_labels": n_labels, "few": FEW}
-    marked = {"keep": request.keep, "third": THIRD}
+    counts = {"n_candidates": len(label), "n_labels": n_labels, "few": FEW}
+    marked = {"keep": keep, "third": THIRD}
     table: dict[str, Any] = rounded(counts | marked | dict(zip(_COLUMNS, columns, strict=True)))
     return table
 
 
-def _shares(keep: float) -> Sequence[float]:
+def shares_of(keep: float) -> list[float]:
     """Return the shares of the rows; a command that keeps one can be typed."""
     steps = (i / STEPS for i in range(1, STEPS + 1))
     return sorted({round(share, 6) for share in (*steps, THIRD, keep)})

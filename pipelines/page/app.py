@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from curation.report.templates import templates_in
-from curation.shards.images import BadImage
+from curation.report.tuning import STATIC
 from labeling.errors import BusyError, InputError, WinnowError
-from labeling.objects.paths import path_of
-from pipelines.page.desk import RELOAD, Desk
+from pipelines.page.browse import browse_routes
+from pipelines.page.desk import Desk
 from pipelines.page.guard import Guard
 from pipelines.page.journal import MODES
-from pipelines.page.pictures import SIDES, picture
+from pipelines.page.pictures import picture_response
+from pipelines.page.requests import RELOAD, content_of
 
 HERE = Path(__file__).parent
-
-REASONS = {
-    "image_missing": "the file is missing",
-    "content_changed": "the file is not the one that was labeled",
-    "not_local": "only its URL is known",
-}
-"""Why a picture cannot be shown; other reasons are shown as they are."""
 
 
 def make_app(desk: Desk, token: str, hosts: Collection[str]) -> Starlette:
@@ -59,7 +52,11 @@ def make_app(desk: Desk, token: str, hosts: Collection[str]) -> Starlette:
         Route("/verdicts", page.verdicts, methods=["POST"]),
         Route("/draw", page.draw, methods=["POST"]),
         Route("/look", page.look, methods=["POST"]),
+        Route("/browse", page.view("browse.html")),
+        Route("/tune", page.view("tune.html")),
+        *browse_routes(desk),
         Mount("/static", StaticFiles(directory=HERE / "static")),
+        Mount("/tuning-module", StaticFiles(directory=STATIC)),
     ]
     guard = Middleware(Guard, token=token, hosts=hosts)
     return Starlette(
@@ -76,13 +73,20 @@ class _Page:
         self._desk = desk
         self._tabs = itertools.count(1)
         self._tab = 0
-        self._template = templates_in(HERE / "templates", is_html=True).get_template("judge.html")
+        self._templates = templates_in(HERE / "templates", is_html=True)
 
     def judge(self, request: Request) -> Response:
         """Return the page, which takes over from any other tab."""
         self._tab = next(self._tabs)
-        run = self._desk.run_dir.name
-        return HTMLResponse(self._template.render(tab=self._tab, run=run, state=self._desk.state()))
+        return self._render("judge.html", tab=self._tab, state=self._desk.state())
+
+    def view(self, name: str) -> Callable[[Request], Response]:
+        """Return the route of a view that only reads the verdicts."""
+        return lambda request: self._render(name)
+
+    def _render(self, name: str, **values: object) -> Response:
+        template, auditor = self._templates.get_template(name), self._desk.journal.auditor
+        return HTMLResponse(template.render(run=self._desk.run_dir.name, auditor=auditor, **values))
 
     def queue(self, request: Request) -> Response:
         """Return the open questions."""
@@ -101,14 +105,7 @@ class _Page:
         desk, number = self._desk, request.path_params["number"]
         mode = request.query_params.get("mode", "one")
         question, location = desk.question(number), desk.location(number)
-        if mode not in SIDES or location is None:
-            return JSONResponse({"error": "the run does not know where the image is"}, 404)
-        try:
-            jpeg = picture(question.image_id, location, path_of(desk.config.base), mode)
-        except BadImage as error:
-            return JSONResponse({"error": REASONS.get(error.reason, error.reason)}, 404)
-        headers = {"cache-control": "private, max-age=3600"}
-        return Response(jpeg, media_type="image/jpeg", headers=headers)
+        return picture_response(question.image_id, location, desk.config, mode)
 
     def evidence(self, request: Request) -> Response:
         """Return the evidence for a pair."""
@@ -116,7 +113,7 @@ class _Page:
 
     async def verdicts(self, request: Request) -> Response:
         """Write the verdicts of a screen; they are on disk before the answer."""
-        content = await _content(request)
+        content = await content_of(request)
         self._refuse_old_tab(content)
         mode, ms = content.get("mode"), content.get("ms")
         if mode not in MODES or type(ms) is not int or ms < 0:
@@ -127,28 +124,18 @@ class _Page:
 
     async def draw(self, request: Request) -> Response:
         """Draw further pairs, once all are judged."""
-        self._refuse_old_tab(await _content(request))
+        self._refuse_old_tab(await content_of(request))
         n_new = await run_in_threadpool(self._desk.draw)
         return JSONResponse({"new": n_new})
 
     async def look(self, request: Request) -> Response:
         """Return the precision so far; the look is counted."""
-        self._refuse_old_tab(await _content(request))
+        self._refuse_old_tab(await content_of(request))
         return JSONResponse(await run_in_threadpool(self._desk.look))
 
     def _refuse_old_tab(self, content: Mapping[str, Any]) -> None:
         if content.get("tab") != self._tab:
             raise HTTPException(409, "taken over by another tab")
-
-
-async def _content(request: Request) -> dict[str, Any]:
-    try:
-        content = json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise InputError("the body is not JSON", facts={"cause": error}, help=RELOAD) from error
-    if not isinstance(content, dict):
-        raise InputError("the body is not a JSON object", help=RELOAD)
-    return content
 
 
 def _verdicts(given: object) -> dict[int, str]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from curation.runs.lock import locked
-from curation.runs.stage import current, open_stage
+from curation.runs.stage import Stage, current, open_stage
 from labeling.errors import InputError
 from pipelines.auditing.drawn import read_drawn
 from pipelines.auditing.looks import read_looks
 from pipelines.auditing.sample import count_pairs, draw_audits
 from pipelines.auditing.until import for_share, look_at
+from pipelines.browsing.build import evidence_of_run, stages_of
 from pipelines.page.answers import (
     drawn_answers,
     entries_of,
@@ -34,10 +35,13 @@ from pipelines.page.known import (
 )
 from pipelines.page.lookup import evidence_of, locations_of
 from pipelines.page.questions import Question, make_questions, mixed_in
+from pipelines.page.requests import RELOAD
 from pipelines.page.tally import Tally
 from pipelines.page.verdicts import Pair, final_verdicts
 from pipelines.run.config import Config
 from pipelines.run.stages import taxonomy_of
+from pipelines.selecting.select import select
+from pipelines.selecting.tuning import as_selected, read_tuning, select_command
 
 WIDTH = 0.05
 """Width of the interval that a look gives the number of pairs for, where none was asked for."""
@@ -47,8 +51,6 @@ N_MORE = 100
 
 MAX_MS = 120_000
 """Longest time of a verdict that counts for the pace: after that a person was elsewhere."""
-
-RELOAD = "reload the page; all verdicts that it saved are kept"
 
 N_PACE = 50
 """Last screens that the pace is of."""
@@ -167,6 +169,54 @@ class Desk:
             look = look_at(for_share(self.config), self.run_dir, self.width)
             return asdict(look) | {"width": self.width, "is_narrow": look.width <= self.width}
 
+    def select(self, share: float | None) -> dict[str, Any]:
+        """Select a share, or with all verdicts so far as the last time, and return the result.
+
+        Raises
+        ------
+        InputError
+            If there are no judgements, or they are newer than those that a share was chosen by.
+        QualityError
+            If a precision is asked for and cannot be proved.
+        BusyError
+            If another process works in the run folder.
+        """
+        self._refuse_other_candidates()
+        with self._lock, locked(self.run_dir):
+            if share is None:
+                self._import()
+            elif stages_of(self.run_dir) is None:
+                raise InputError(
+                    "the run was judged or selected again since the numbers were made",
+                    help="reload the page",
+                )
+            last = current(self.run_dir, "selected")
+            config = self.config if last is None else as_selected(self.config, last)
+            if share is not None:
+                changed = {"keep": share, "precision": None}
+                settings = config.select.model_copy(update=changed)
+                config = config.model_copy(update={"select": settings})
+            return self._describe(select(config, self.run_dir), config)
+
+    def _describe(self, selected: Stage, config: Config) -> dict[str, Any]:
+        facts, settings = selected.facts, config.select
+        command = select_command(self.run_dir, config, self.config)
+        goal = {"precision": settings.precision, "keep": settings.keep}
+        name = "keep" if settings.precision is None else "precision"
+        return {
+            "n": selected.counts["in"],
+            "n_kept": selected.counts["out"],
+            **{key: facts[key] for key in ("precision", "precision_low", "precision_high")},
+            "command": f"{command} --{name} {goal[name]}",
+            "setting": f"select.{name} = {goal[name]}",
+        }
+
+    def tuning(self, selected: Stage) -> dict[str, Any]:
+        """Return the table of other shares that a selection wrote, with its command."""
+        used = as_selected(self.config, selected)
+        command = select_command(self.run_dir, used, self.config)
+        return {**(read_tuning(selected) or {}), "command": command}
+
     def judge(self, verdicts: Mapping[int, str], mode: Mode, ms: int) -> None:
         """Write the verdicts of one screen to the journal; an empty one takes the last back.
 
@@ -234,7 +284,8 @@ class Desk:
 
     def evidence(self, number: int) -> dict[str, Any]:
         """Return the evidence for the pair of a question."""
-        return evidence_of(self.run_dir, self.candidates, *self.question(number).pair)
+        supported = evidence_of_run(self.run_dir, self.candidates)
+        return evidence_of(self.run_dir, supported, *self.question(number).pair)
 
     def queue(self) -> dict[str, Any]:
         """Return the open questions in the order of the draw, and their labels.

@@ -49,9 +49,10 @@ def evidence_of(run_dir: Path, candidates: Stage, image_id: str, label_id: str) 
 
 
 def _texts(run_dir: Path, image_id: str) -> list[dict[str, str]]:
-    if current(run_dir, "signals") is None:
+    signals = current(run_dir, "signals")  # not compared with its digests for each image
+    if signals is None:
         return []
-    rows = rows_of(open_stage(run_dir, "signals"), SIGNALS, [image_id])
+    rows = rows_of(signals, SIGNALS, [image_id])
     columns = rows.select(["source", "text"]).to_pylist()
     distinct = {(row["source"], row["text"]): None for row in columns}
     return [{"source": source, "text": text} for source, text in distinct][:MAX_TEXTS]

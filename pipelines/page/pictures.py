@@ -8,11 +8,21 @@ import threading
 from pathlib import Path
 
 from PIL import Image
+from starlette.responses import JSONResponse, Response
 
-from curation.shards.images import ImageLimits, read_image
+from curation.shards.images import BadImage, ImageLimits, read_image
+from labeling.objects.paths import path_of
+from pipelines.run.config import Config
 
 SIDES = {"one": 1024, "rapid": 640, "grid": 384}
 """Longest side in pixels, by mode."""
+
+REASONS = {
+    "image_missing": "the file is missing",
+    "content_changed": "the file is not the one that was labeled",
+    "not_local": "only its URL is known",
+}
+"""Why a picture cannot be shown; other reasons are shown as they are."""
 
 _DECODING = threading.BoundedSemaphore(2)
 """Pictures that are decoded at once: one of the largest takes 200 MB."""
@@ -42,3 +52,25 @@ def picture(image_id: str, location: str, data_dir: Path, mode: str) -> bytes:
         small = io.BytesIO()
         image.save(small, "JPEG", quality=85)
     return small.getvalue()
+
+
+def picture_response(image_id: str, location: str | None, config: Config, mode: str) -> Response:
+    """Return the answer to a request for a picture.
+
+    Parameters
+    ----------
+    image_id, location
+        The image, and where it is, if the run knows.
+    config
+        Settings of the run.
+    mode
+        Key of `SIDES`.
+    """
+    if mode not in SIDES or location is None:
+        return JSONResponse({"error": "the run does not know where the image is"}, 404)
+    try:
+        jpeg = picture(image_id, location, path_of(config.base), mode)
+    except BadImage as error:
+        return JSONResponse({"error": REASONS.get(error.reason, error.reason)}, 404)
+    headers = {"cache-control": "private, max-age=3600"}
+    return Response(jpeg, media_type="image/jpeg", headers=headers)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from curation.runs.stage import Stage, open_stage
+from curation.selection.selection import Request
 from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.auditor_errors import rates_of
 from pipelines.auditing.looks import confidence_now
@@ -47,14 +48,24 @@ def measure_tuning(config: Config, run_dir: Path) -> dict[str, Any]:
     InputError
         If the run has no scores, or those of other audits.
     """
+    return measure_shares(request_of_run(config, run_dir), config.select.confidence)
+
+
+def request_of_run(config: Config, run_dir: Path) -> Request:
+    """Return a request of the current scores and audits, with the confidence of one look.
+
+    Raises
+    ------
+    InputError
+        If the run has no scores, or those of other audits.
+    """
     candidates, audits = open_stage(run_dir, "candidates"), open_stage(run_dir, "audits")
     verdicts, scored = audits.table(AUDITS), open_stage(run_dir, "scored").table(SCORED)
-    stated = config.select.confidence
-    confidence = confidence_now(run_dir, audits, stated)
+    confidence = confidence_now(run_dir, audits, config.select.confidence)
     settings = config.select.model_copy(update={"confidence": confidence})
     errors = rates_of(config, audits, confidence)
     judged = replace(judge(run_dir, candidates, verdicts, scored), errors=errors)
-    return measure_shares(request_of(settings, candidates, scored, judged), stated)
+    return request_of(settings, candidates, scored, judged)
 
 
 def read_tuning(selected: Stage) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import { showAuditors } from "/static/auditors.js";
 import { actionOf, showKeys, takeKey } from "/static/keys.js";
+import { ask, counted, post, showAlert } from "/static/requests.js";
 import { makeSaver } from "/static/saving.js";
 import { makeStream } from "/static/stream.js";
 
@@ -58,13 +59,6 @@ const observer = new IntersectionObserver((entries) => {
   }
   noteSeen();
 }, { threshold: 0.5 });
-
-async function ask(path, options) {
-  const response = await fetch(path, options);
-  const content = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error([content.error ?? (`status ${response.status}`), ...Object.entries(content.facts ?? {}).map(([name, value]) => `${name}: ${value}`), content.help].filter(Boolean).join("\n"));
-  return content;
-}
 
 async function loadQueue() {
   const content = await ask("/queue");
@@ -308,14 +302,10 @@ function setMode(chosen, showScreen = showNext) {
   showScreen();
 }
 
-function order(path) {
-  return ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ tab: TAB }) });
-}
-
 async function look() {
   showLook("Importing the verdicts and measuring the precision …");
   try {
-    const found = await order("/look");
+    const found = await post("/look", { tab: TAB });
     const decimals = (share) => share.toFixed(3).replace(/^0/, "");
     const left = found.n_next - found.n_audits;
     const minutes = pace ? `, ${Math.max(1, Math.round(60 * left / pace))} min at your pace` : "";
@@ -335,7 +325,7 @@ function showLook(text) {
 async function draw() {
   showAlert("Importing the verdicts and drawing further pairs …");
   try {
-    await order("/draw");
+    await post("/draw", { tab: TAB });
     showAlert("");
     await loadQueue();
     showState(await ask("/state"));
@@ -357,10 +347,6 @@ async function showEvidence() {
   const table = document.createElement("table");
   table.append(...votes, ...texts);
   place.replaceChildren(content.problem ?? (votes.length + texts.length ? table : "There is no evidence in this run."));
-}
-
-function counted(n, noun) {
-  return `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 function row(source, text, names = []) {
@@ -393,11 +379,6 @@ function showState(state) {
   if (state.twice) parts.push(`${state.same} of ${state.twice} asked twice have the same verdict`);
   if (state.per_hour && state.open) parts.push(`${state.per_hour.toLocaleString("en")} an hour, about ${Math.max(1, Math.round(60 * state.open / state.per_hour))} min to go`);
   by("counts").textContent = parts.join(" · ");
-}
-
-function showAlert(text) {
-  by("alert").hidden = !text;
-  by("alert").textContent = text;
 }
 
 const ACTIONS = {

@@ -1,0 +1,1 @@
+"""Looks at the candidates of a run, by an index on disk."""
