@@ -22,7 +22,7 @@ class KeyTable:
     Attributes
     ----------
     first
-        Index of the first key of each slot.
+        Index of the first key of each slot, of an empty one that of the entry after the keys.
     key
         The keys, and one more entry that is not a key.
     last
@@ -67,8 +67,11 @@ def build_key_table(keys: Keys) -> KeyTable:
     slots = _slots(keys, n_slots)
     order = np.argsort(slots, kind="stable")
     slots = slots[order]
+    begins = np.flatnonzero(np.diff(slots, prepend=-1))
+    first = np.full(n_slots, len(keys), np.int32)
+    first[slots[begins]] = begins
     return KeyTable(
-        first=np.searchsorted(slots, np.arange(n_slots)).astype(np.int32),
+        first=first,
         key=np.append(keys[order], _NO_KEY),
         last=np.append(np.diff(slots, append=-1) != 0, True),
     )

@@ -96,9 +96,10 @@ def ranges(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     ([0, 0, 2], [5, 6, 7])
     """
     n = ends - starts
-    number = np.repeat(starts - np.cumsum(n) + n, n)
-    number += np.arange(len(number))
-    return np.repeat(np.arange(len(n)), n), number
+    which = np.repeat(np.arange(len(n)), n)
+    number = np.arange(len(which))
+    number += (starts - np.cumsum(n) + n).take(which)  # half the time of a second `repeat`
+    return which, number
 
 
 def distinct_rows(table: pa.Table, keys: list[str]) -> pa.Table:

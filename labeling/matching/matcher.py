@@ -204,12 +204,11 @@ def phrases(words: Words, mentions: NameMentions) -> tuple[Ints32, Ints32]:
     Words with the same number are of one phrase: without punctuation or a function word between
     them.
     """
-    closed, parts = np.cumsum(mentions.is_other, dtype=np.int32), words.parts()
-    begins = parts.take(words.starts.take(mentions.start)) + closed.take(mentions.start)
+    phrase = np.cumsum(words.begins_phrase() | mentions.is_other, dtype=np.int32)
+    begins = phrase.take(mentions.start)
     ends = begins.copy()
     long = np.flatnonzero(mentions.n_words > 1)
-    last = mentions.start[long] + mentions.n_words[long] - 1
-    ends[long] = parts[words.starts[last]] + closed[last]
+    ends[long] = phrase[mentions.start[long] + mentions.n_words[long] - 1]
     return begins, ends
 
 

@@ -120,7 +120,7 @@ def _match_batch(matcher: Matcher, texts: pa.Array) -> tuple[Ints, Ints]:
     mention, entry = name_entries(matcher, words, mentions)
     bits = len(matcher.label).bit_length()
     key = (words.row.take(mentions.start) << bits).take(mention) | entry
-    key = np.sort(key, kind="stable")
+    key = np.sort(key)
     row, entry = key >> bits, key & ((1 << bits) - 1)
     label = matcher.label.take(entry)
     best = run_starts(row, label)

@@ -79,7 +79,10 @@ class Trie:
         name[covered] = -1
         start = np.flatnonzero(name >= 0)
         n_words = length.take(start)
-        is_plain = np.searchsorted(plain, start) < np.searchsorted(plain, start + n_words)
+        is_plain = np.zeros(len(start), bool)
+        around = np.searchsorted(start, plain, "right") - 1
+        around = around[plain < (start + n_words)[around]] if len(start) else around[:0]
+        is_plain[around[around >= 0]] = True
         return NameMentions(start, n_words, name.take(start), self.is_other.take(code), is_plain)
 
     def _drop_accents(self, words: Words, code: Ints) -> Ints:

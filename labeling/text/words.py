@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from labeling.keys.arrays import Bytes, Ints, Ints32, Mask
+from labeling.keys.arrays import Bytes, Ints, Mask
 from labeling.keys.runs import ranges
 from labeling.text.normalisation import spellings
 from labeling.text.vocabulary import PADDING
 
-_OTHER, _SPACE, _HYPHEN, _APOSTROPHE, _LINE = range(5)
-"""Kinds of bytes between words; letters and digits are greater."""
+_APOSTROPHE, _HYPHEN, _LINE, _OTHER, _SPACE = range(5)
+"""Kinds of bytes between words; letters and digits are greater. In an order in which one comparison
+finds the kinds that join words or end a text, and one those that end a phrase."""
 
 _SIGNS = {" ": _SPACE, "-": _HYPHEN, "'": _APOSTROPHE, "\n": _LINE}
 _OF_BYTE = bytes(
@@ -34,7 +35,7 @@ class Words:
     Attributes
     ----------
     letters
-        UTF-8, normalised; bytes between words are at most 4, and `vocabulary.PADDING` zero bytes
+        UTF-8, normalised; bytes between words are at most 4, and `vocabulary.PADDING` of them
         follow the last word.
     starts, ends
         Word i is ``letters[starts[i]:ends[i]]``.
@@ -68,15 +69,21 @@ class Words:
         buffers = pa.py_buffer(offsets), pa.py_buffer(letters)
         return pa.LargeStringArray.from_buffers(len(index), *buffers)
 
-    def parts(self) -> Ints32:
-        """Return for each letter the number of phrase ends up to it.
+    def begins_phrase(self) -> Mask:
+        """Return ``bool[n]``: the words with the end of a phrase between the one before and them.
 
         Phrases end at the end of a text, at all signs but spaces, hyphens and apostrophes, and at
         hyphens after a space.
         """
-        ends = (self.letters == _OTHER) | (self.letters == _LINE)
-        ends[1:] |= (self.letters[1:] == _HYPHEN) & (self.letters[:-1] == _SPACE)
-        return np.cumsum(ends, dtype=np.int32)
+        begins = _ends_phrase(self.letters.take(self.starts - 1))
+        # Most words have one sign before them; of others all signs are looked at.
+        wide = np.flatnonzero(self.starts[1:] - self.ends[:-1] > 1) + 1
+        gap, index = ranges(self.ends[wide - 1], self.starts[wide])
+        sign = self.letters.take(index)
+        ends = _ends_phrase(sign)
+        ends |= (sign == _HYPHEN) & (self.letters.take(index - 1) == _SPACE)
+        begins[wide[gap[ends]]] = True
+        return begins
 
     def compounds(self, n_parts: int) -> tuple[Ints, Ints, tuple[Bytes, Ints, Ints]]:
         """Return sequences of glued words, from two to `n_parts` of them, joined to one word each.
@@ -92,7 +99,7 @@ class Words:
         first = np.flatnonzero(~glued[:-1] & glued[1:])
         last = np.flatnonzero(glued[:-1] & ~glued[1:])
         letters = self.letters[ranges(self.starts[first], self.ends[last])[1]]
-        letters = np.append(letters[letters > _LINE], np.zeros(PADDING, np.uint8))
+        letters = np.append(letters[letters > _SPACE], np.zeros(PADDING, np.uint8))
         run, word = ranges(first, last + 1)
         lengths = self.ends[word] - self.starts[word]
         ends = np.cumsum(lengths)
@@ -102,6 +109,11 @@ class Words:
         n_words = np.repeat(np.array(sizes), [*map(len, of_size)])
         spelling = letters, (ends - lengths)[start], ends[start + n_words - 1]
         return word[start], n_words, spelling
+
+
+def _ends_phrase(signs: Bytes) -> Mask:
+    ends: Mask = signs - np.uint8(_LINE) <= _OTHER - _LINE  # smaller ones wrap around
+    return ends
 
 
 def split_words(texts: pa.Array) -> Words:
@@ -123,8 +135,8 @@ def split_words(texts: pa.Array) -> Words:
     parts = list(spellings(texts))
     whole = b"\n".join([b"", *(lines for _, lines in parts), bytes(PADDING)])
     letters = np.frombuffer(whole.translate(_OF_BYTE), np.uint8)
-    inside = letters > _LINE
-    signs = np.flatnonzero(letters - np.uint8(_HYPHEN) <= _LINE - _HYPHEN)
+    inside = letters > _SPACE
+    signs = np.flatnonzero(letters <= _LINE)
     is_line = letters.take(signs) == _LINE
     joints = _joints(letters, inside, signs[~is_line])
     edges = np.flatnonzero(inside[1:] != inside[:-1])
@@ -140,7 +152,7 @@ def _joints(letters: Bytes, inside: Mask, signs: Ints) -> Ints:
     """Return the hyphens and apostrophes that join words; remove each final 's from `inside`."""
     joints = signs[inside[signs - 1] & inside[signs + 1]]
     after = letters[joints + 2]
-    continues = ((after == _HYPHEN) | (after == _APOSTROPHE)) & inside[joints + 3]
+    continues = (after <= _HYPHEN) & inside[joints + 3]
     final = (letters[joints] == _APOSTROPHE) & (letters[joints + 1] == ord("s"))
     final &= ~continues & ~inside[joints + 2]
     inside[joints[final] + 1] = False
