@@ -605,12 +605,23 @@ def evaluate(
 
 
 @step
-def report(run: Path | str, *, settings: Overrides = ()) -> Path:
+def report(
+    run: Path | str,
+    *,
+    out: Path | str | None = None,
+    figures: Path | str | None = None,
+    settings: Overrides = (),
+) -> Path:
     """Write ``report.html`` and ``report.json`` from the stages of a run: ``winnow report``.
 
     Parameters
     ----------
     {run}
+    out
+        Folder of both files, made if it is missing; by default the run folder.
+    figures
+        Folder for the figures as PNG and SVG, made if it is missing; by default they are only on
+        the page.
     {settings}
 
     Returns
@@ -626,8 +637,9 @@ def report(run: Path | str, *, settings: Overrides = ()) -> Path:
     """
     from pipelines.delivery.report import report as write_report
 
+    folders = [None if folder is None else absolute(Path(folder)) for folder in (out, figures)]
     with _locked(run, settings) as (config, run_dir):
-        return write_report(config, run_dir)
+        return write_report(config, run_dir, *folders)
 
 
 @step

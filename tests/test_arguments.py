@@ -100,7 +100,9 @@ NOT_NEGATIVE = (-1, 1.5, "1", True, math.nan, np.int64(-1))
 NOT_ABOVE_0 = (0, *NOT_NEGATIVE)
 NO_TEXT = (5, ["a"], b"a")
 REFUSED: Mapping[str, tuple[Any, ...]] = {
-    **dict.fromkeys(("path", "run", "out", "answers", "votes", "config", "files"), NO_PATH),
+    **dict.fromkeys(
+        ("path", "run", "out", "answers", "votes", "config", "files", "figures"), NO_PATH
+    ),
     **dict.fromkeys(("shards_dir", "model_dir", "on"), NO_PATH),
     "pipelines.audit_import.candidates": NO_PATH,
     "pipelines.audit_import.taxonomy": NO_PATH,

@@ -12,6 +12,8 @@ import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import matplotlib
 from markupsafe import Markup
@@ -20,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from curation.report.facts import MAP_NAMES, Facts
+from curation.runs.durable import write_bytes
 
 INK, MUTED, LINE, PAPER = "#1c2126", "#5b6670", "#dcdfe2", "#ffffff"
 ACCENT, OTHER = "#0f766e", "#a3adb7"
@@ -32,7 +35,7 @@ _VARIABLES = {
     OTHER: "--other",
 }
 
-_MAX_POINTS = 200
+_MAX_POINTS, _MAX_SOURCES = 250, 30
 _STYLE = {
     "font.size": 11,
     "svg.fonttype": "none",
@@ -54,54 +57,8 @@ _STYLE = {
 }
 
 
-def precision_curve_svg(facts: Facts) -> Markup | None:
-    """Return the precision over the share of candidates kept, with its interval, as SVG.
-
-    None without at least two thresholds whose precision is known.
-
-    Parameters
-    ----------
-    facts
-        ``tuning``, or else ``threshold_table``, with ``share``, ``precision``, ``low`` and
-        ``high``, all in [0, 1]; for the chosen point, ``kept_share`` and ``precision``.
-    """
-    if len(_known_rows(facts)) < 2:
-        return None
-    return _as_svg(draw_precision_curve, facts, (5.4, 3.3), "Precision over the share kept")
-
-
-def long_tail_svg(facts: Facts) -> Markup | None:
-    """Return the images of each label over its rank, before and after the selection, as SVG.
-
-    None without at least two labels.
-
-    Parameters
-    ----------
-    facts
-        ``labels`` with ``n_candidates`` and ``n_kept``.
-    """
-    if len(facts.get("labels") or ()) < 2:
-        return None
-    return _as_svg(draw_long_tail, facts, (5.4, 3.3), "Images of each label, by rank")
-
-
-def map_bars_svg(facts: Facts) -> Markup | None:
-    """Return the mean average precision of models of several label sets as SVG.
-
-    None without at least two models to compare.
-
-    Parameters
-    ----------
-    facts
-        Any of `MAP_NAMES`, each in [0, 1].
-    """
-    if sum(facts.get(name) is not None for name in MAP_NAMES) < 2:
-        return None
-    return _as_svg(draw_map_bars, facts, (5.4, 1.8), "Mean average precision by label set")
-
-
 def draw_precision_curve(axes: Axes, facts: Facts) -> None:
-    """Draw the curve of `precision_curve_svg`."""
+    """Draw the precision over the share of candidates kept, with its interval."""
     rows = _known_rows(facts)
     share, precision, low, high = (
         [row[name] for row in rows] for name in ("share", "precision", "low", "high")
@@ -132,7 +89,7 @@ def _mark_chosen(axes: Axes, share: float, precision: float, interval: Sequence[
 
 
 def draw_long_tail(axes: Axes, facts: Facts) -> None:
-    """Draw the curves of `long_tail_svg`."""
+    """Draw the images of each label over its rank, before and after the selection."""
     lines = (("n_candidates", "candidates", OTHER), ("n_kept", "kept", ACCENT))
     for name, title, colour in lines:
         counts = sorted((row[name] for row in facts["labels"] if row[name]), reverse=True)
@@ -158,7 +115,7 @@ def _log_spaced(n: int) -> list[int]:
 
 
 def draw_map_bars(axes: Axes, facts: Facts) -> None:
-    """Draw the bars of `map_bars_svg`."""
+    """Draw the mean average precision of models of several label sets."""
     bars = [(name, facts[key]) for key, name in MAP_NAMES.items() if facts.get(key) is not None]
     names, values = zip(*bars, strict=True)
     best = MAP_NAMES["map_selected"]
@@ -193,13 +150,109 @@ def _known_rows(facts: Facts) -> Sequence[Mapping[str, float]]:
     return rows[::-step][::-1]
 
 
-def _as_svg(
-    draw: Callable[[Axes, Facts], None], facts: Facts, size: tuple[float, float], title: str
-) -> Markup:
+def draw_sources(axes: Axes, facts: Facts) -> None:
+    """Draw the precision of the votes of each source, with its interval."""
+    rows = _measured_sources(facts)
+    axes.set_yticks(range(len(rows)), [row["source"] for row in rows])
+    for i, row in enumerate(rows):
+        axes.plot([row["low"], row["high"]], [i, i], color=ACCENT, linewidth=2)
+        axes.plot([row["precision"]], [i], "o", color=ACCENT, markersize=6)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.01)
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_xlabel("precision of the votes")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+
+
+def _measured_sources(facts: Facts) -> list[Mapping[str, Any]]:
+    """Return the sources whose votes were audited, the most precise first, at most 30."""
+    rows = [row for row in facts.get("sources") or () if row.get("low") is not None]
+    return sorted(rows, key=lambda row: (-row["precision"], row["source"]))[:_MAX_SOURCES]
+
+
+class _Figure(NamedTuple):
+    """A figure: how it is drawn, its height in inches, its title, and how many values it has."""
+
+    draw: Callable[[Axes, Facts], None]
+    height: Callable[[Facts], float]
+    title: str
+    count: Callable[[Facts], int]
+
+
+FIGURES = {
+    "precision": _Figure(
+        draw_precision_curve,
+        lambda _: 3.3,
+        "Precision over the share kept",
+        lambda facts: len(_known_rows(facts)),
+    ),
+    "long-tail": _Figure(
+        draw_long_tail,
+        lambda _: 3.3,
+        "Images of each label, by rank",
+        lambda facts: len(facts.get("labels") or ()),
+    ),
+    "models": _Figure(
+        draw_map_bars,
+        lambda _: 1.8,
+        "Mean average precision by label set",
+        lambda facts: sum(facts.get(name) is not None for name in MAP_NAMES),
+    ),
+    "sources": _Figure(
+        draw_sources,
+        lambda facts: 0.9 + 0.27 * len(_measured_sources(facts)),
+        "Precision of the votes of each source",
+        lambda facts: len(_measured_sources(facts)),
+    ),
+}
+"""Figures of a report by the names of their files."""
+
+
+def figure_svg(name: str, facts: Facts) -> Markup | None:
+    """Return one of `FIGURES` as SVG for a page; None with fewer than two values.
+
+    Parameters
+    ----------
+    facts
+        As for `curation.report.report.write_report`.
+    """
+    if FIGURES[name].count(facts) < 2:
+        return None
     with style():
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure.subplots(), facts)
-        return Markup(page_svg(figure, title))
+        return Markup(page_svg(_drawn(name, facts), FIGURES[name].title))
+
+
+def write_figures(facts: Facts, out_dir: Path) -> list[Path]:
+    """Write the figures that have two values or more as PNG and SVG, and return their paths.
+
+    Parameters
+    ----------
+    facts
+        As for `curation.report.report.write_report`.
+    out_dir
+        An existing folder.
+    """
+    paths = []
+    for name in FIGURES:
+        if FIGURES[name].count(facts) < 2:
+            continue
+        with style():
+            figure = _drawn(name, facts)
+            for suffix, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+                content = io.BytesIO()
+                figure.savefig(content, format=suffix, dpi=300, metadata=metadata)
+                paths.append(out_dir / f"{name}.{suffix}")
+                write_bytes(paths[-1], content.getvalue())
+    return paths
+
+
+def _drawn(name: str, facts: Facts) -> Figure:
+    drawn = FIGURES[name]
+    figure = Figure(figsize=(5.4, drawn.height(facts)), facecolor=PAPER, layout="constrained")
+    drawn.draw(figure.subplots(), facts)
+    return figure
 
 
 @contextmanager

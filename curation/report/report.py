@@ -24,7 +24,7 @@ from curation.report.facts import (
     percent,
     rounded,
 )
-from curation.report.figures import long_tail_svg, map_bars_svg, precision_curve_svg
+from curation.report.figures import figure_svg
 from curation.report.templates import templates_in
 from curation.report.tuning import STATIC
 from curation.runs.durable import write_text
@@ -132,9 +132,9 @@ def render_report(facts: Facts) -> str:
         funnel=_funnel(facts),
         tuning=tuning,
         tuning_style=Markup((STATIC / "tuning.css").read_text("utf-8")),
-        curve=precision_curve_svg(facts),
+        curve=figure_svg("precision", facts),
         thresholds=_thinned(facts.get("threshold_table") or ()),
-        map_bars=map_bars_svg(facts),
+        map_bars=figure_svg("models", facts),
         models=[
             {**row, "name": MAP_NAMES.get(f"map_{row['label_set']}", row["label_set"])}
             for row in facts.get("models") or ()
@@ -142,7 +142,7 @@ def render_report(facts: Facts) -> str:
         groups=facts.get("groups") or (),
         truth=_truth(facts),
         recall_of_pool=facts.get("true_recall_of_pool"),
-        tail=long_tail_svg(facts),
+        tail=figure_svg("long-tail", facts),
         labels=labels[:MAX_LABELS],
         limited=any(row.get("n_before_limit", 0) > row["n_kept"] for row in labels),
         has_truth=any(row.get("true_precision") is not None for row in labels),
@@ -153,6 +153,7 @@ def render_report(facts: Facts) -> str:
         confusions=[
             {**row, "pictures": show(row["pictures"])} for row in facts.get("confusions") or ()
         ],
+        source_figure=figure_svg("sources", facts),
         sources=_sources(facts.get("sources") or ()),
         audits=audit_sentences(audits),
         known_answers=audits.get("known") or (),

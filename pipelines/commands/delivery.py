@@ -112,8 +112,25 @@ def evaluate(run: Path, on: Path | None, **options: Any) -> None:
 @click.command()
 @run_argument
 @set_option
-def report(run: Path, **options: Any) -> None:
-    """Write report.html and report.json from the stages that the run has."""
-    page = shown(pipelines.report(run, **options))
-    print_values([("report", page)])
-    print_next(f"open {page}")
+@click.option(
+    "--out",
+    type=AbsolutePath(file_okay=False),
+    metavar="FOLDER",
+    help="Folder of the report; RUN by default.",
+)
+@click.option(
+    "--figures",
+    type=AbsolutePath(file_okay=False),
+    metavar="FOLDER",
+    help="Write the figures too, as PNG and SVG.",
+)
+def report(run: Path, figures: Path | None, **options: Any) -> None:
+    """Write report.html and report.json from the stages that the run has.
+
+    The page is one file that loads nothing: it opens from disk and can be sent.
+    """
+    page = pipelines.report(run, figures=figures, **options)
+    print_values([("report", shown(page))])
+    if figures is not None:
+        print_values([("figures", shown(figures))])
+    print_next(f"open {typed(page)}")

@@ -11,8 +11,11 @@ import pyarrow as pa
 
 from curation.intervals.judgements import judgements
 from curation.pairs.pair_keys import find_pairs
+from curation.report.facts import rounded
+from curation.report.figures import write_figures
 from curation.report.labels import describe_labels
 from curation.report.report import write_report
+from curation.runs.durable import reporting_write_errors
 from curation.runs.stage import MADE_BY, Stage, current, open_stage, outdated_by
 from curation.selection.selection import random_share
 from labeling.keys.arrays import Mask
@@ -39,8 +42,17 @@ from pipelines.studies.page import studies_in
 Facts = dict[str, Any]
 
 
-def report(config: Config, run_dir: Path) -> Path:
-    """Write ``report.json`` and ``report.html`` into the run folder, from the stages it has.
+def report(
+    config: Config, run_dir: Path, out_dir: Path | None = None, figures_dir: Path | None = None
+) -> Path:
+    """Write ``report.json`` and ``report.html`` from the stages that a run has.
+
+    Parameters
+    ----------
+    out_dir
+        Folder of the files, made if it is missing; by default the run folder.
+    figures_dir
+        Folder for the figures as PNG and SVG, made if it is missing; by default they are only on the page.
 
     Returns
     -------
@@ -50,6 +62,9 @@ def report(config: Config, run_dir: Path) -> Path:
     candidates = open_stage(run_dir, "candidates")
     taxonomy = taxonomy_of(candidates)
     stages = _stages(run_dir)
+    for folder in filter(None, (out_dir, figures_dir)):
+        with reporting_write_errors("report", folder):
+            folder.mkdir(parents=True, exist_ok=True)
     facts: Facts = {
         "candidates": candidates.counts["candidates"],
         "stages": {  # the digest of the content changes with any file of the stage
@@ -68,7 +83,9 @@ def report(config: Config, run_dir: Path) -> Path:
         if "selected" in stages:
             used = as_selected(config, stages["selected"])
             facts["run"]["select"] = select_command(run_dir, used, config)
-        return write_report(facts, run_dir)
+        if figures_dir is not None:
+            write_figures(rounded(facts), figures_dir)
+        return write_report(facts, out_dir or run_dir)
 
 
 def _stages(run_dir: Path) -> dict[str, Stage]:

@@ -6,7 +6,6 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from curation.report.facts import headline, percent, rounded
-from curation.report.figures import map_bars_svg, precision_curve_svg
+from curation.report.figures import FIGURES, figure_svg, write_figures
 from curation.report.report import MAX_LABELS, REASONS, STEPS, render_report, write_report
 from curation.shards.shards import EXPORT_REASONS
 from labeling.schemas import SELECT_REASONS
@@ -539,9 +538,12 @@ def test_the_same_facts_make_the_same_bytes(tmp_path: Path) -> None:
 # The figures
 
 
-@pytest.mark.parametrize("draw", [precision_curve_svg, map_bars_svg])
-def test_figures_are_parts_of_a_page(draw: Callable[[dict[str, Any]], str]) -> None:
-    svg = draw(make_facts())
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_parts_of_a_page(name: str) -> None:
+    facts = make_facts()
+    facts["sources"].append({**source_of("alt"), "precision": 0.8})
+    svg = figure_svg(name, facts)
+    assert svg is not None
     root = ElementTree.fromstring(svg)
     assert root.attrib["role"] == "img"
     assert "width" not in root.attrib
@@ -550,20 +552,38 @@ def test_figures_are_parts_of_a_page(draw: Callable[[dict[str, Any]], str]) -> N
     assert not re.search(r"#[0-9a-f]{6}(?!\))", svg)
 
 
-def texts_of(svg: str) -> list[str]:
-    return [element.text or "" for element in ElementTree.fromstring(svg).iter() if element.text]
+def texts_of(svg: str | None) -> list[str]:
+    return [
+        element.text or "" for element in ElementTree.fromstring(svg or "").iter() if element.text
+    ]
 
 
 def test_the_curve_marks_the_chosen_point() -> None:
     facts = make_facts()
-    assert "kept 33.3 %, precision 92.1 %" in texts_of(precision_curve_svg(facts))
+    assert "kept 33.3 %, precision 92.1 %" in texts_of(figure_svg("precision", facts))
     del facts["precision"]
-    assert not any("kept" in t and "precision" in t for t in texts_of(precision_curve_svg(facts)))
+    assert not any(
+        "kept" in t and "precision" in t for t in texts_of(figure_svg("precision", facts))
+    )
 
 
 def test_each_evaluated_set_has_a_bar() -> None:
     facts = make_facts()
-    texts = texts_of(map_bars_svg(facts))
+    texts = texts_of(figure_svg("models", facts))
     assert {"all candidates", "a random share", "the kept labels", "52.3 %", "37.1 %"} <= set(texts)
     del facts["map_random"]
-    assert "a random share" not in texts_of(map_bars_svg(facts))
+    assert "a random share" not in texts_of(figure_svg("models", facts))
+
+
+def test_figures_are_files_for_papers(tmp_path: Path) -> None:
+    paths = write_figures(rounded(make_facts()), tmp_path)
+    assert {path.name for path in paths} == {
+        f"{name}.{suffix}"
+        for name in ("precision", "long-tail", "models")
+        for suffix in ("png", "svg")
+    }
+    with Image.open(tmp_path / "precision.png") as image:
+        assert image.size == (1620, 990)
+    before = [path.read_bytes() for path in paths]
+    assert before == [path.read_bytes() for path in write_figures(rounded(make_facts()), tmp_path)]
+    assert write_figures({}, tmp_path) == []

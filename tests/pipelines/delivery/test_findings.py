@@ -34,6 +34,18 @@ def test_pictures_of_a_report_have_reason_sense_and_evidence(shop: Path, selecte
     assert all(row["true_precision"] is not None for row in facts["labels"] if row["n_kept"])
 
 
+def test_the_report_and_its_figures_may_be_elsewhere(
+    shop: Path, selected: Path, tmp_path: Path
+) -> None:
+    out, figures = tmp_path / "a" / "b", tmp_path / "figures"
+    assert report(read_config(shop), selected, out, figures) == out / "report.html"
+    assert {path.name for path in out.iterdir()} == {"report.html", "report.json"}
+    assert not (selected / "report.html").exists()
+    names = {path.stem for path in figures.iterdir()}
+    assert names == {"precision", "long-tail", "sources"}
+    assert {path.suffix for path in figures.iterdir()} == {".png", ".svg"}
+
+
 def test_without_a_truth_audits_show_what_is_confused(shop: Path, selected: Path) -> None:
     by_truth = read_config(shop)
     by_audits = with_overrides(by_truth, ["audit.truth="])
