@@ -52,7 +52,8 @@ def report(
     out_dir
         Folder of the files, made if it is missing; by default the run folder.
     figures_dir
-        Folder for the figures as PNG and SVG, made if it is missing; by default they are only on the page.
+        Folder for the figures as PNG and SVG, made if it is missing; by default they are only on
+        the page.
 
     Returns
     -------
