@@ -13,7 +13,13 @@ import pyarrow.compute as pc
 from curation.audits.audits import tenths
 from curation.audits.verdicts import final_audits, is_answer
 from curation.intervals.error_rates import NO_ERRORS, ErrorRates
-from curation.intervals.precision import Interval, precision_interval
+from curation.intervals.precision import (
+    UNKNOWN_SIZE,
+    Interval,
+    Intervals,
+    precision_interval,
+    precision_intervals,
+)
 from curation.pairs.pair_keys import find_pairs
 from labeling.keys.arrays import Floats, Ints, Mask
 
@@ -159,4 +165,31 @@ def precision_of(judged: Judgements, kept: Mask, confidence: float) -> Interval:
         errors=judged.errors,
         confidence=confidence,
         **strata,
+    )
+
+
+def intervals_of(judged: Judgements, audited: Mask, n_kept: Ints, confidence: float) -> Intervals:
+    """Return `precision_of` of many sets.
+
+    Parameters
+    ----------
+    audited
+        ``bool[t, m]``: judgements of each set.
+    n_kept
+        ``int[t, n_strata]``: candidates of each set in each stratum; not used without strata.
+    """
+    stratum = np.zeros(len(judged.row), np.int64)
+    if judged.stratum is None:
+        n_kept = np.full((len(n_kept), 1), UNKNOWN_SIZE)
+    else:
+        stratum = judged.stratum[judged.row].astype(np.int64)
+    return precision_intervals(
+        judged.correct,
+        judged.p_inclusion,
+        audited,
+        stratum=stratum,
+        n_kept=n_kept,
+        unknown=judged.unknown,
+        errors=judged.errors,
+        confidence=confidence,
     )

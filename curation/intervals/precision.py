@@ -202,6 +202,60 @@ def _interval(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """`Interval` of each of `t` sets of candidates: ``float64[t]``, and ``int64[t]`` audits."""
+
+    estimate: Floats
+    low: Floats
+    high: Floats
+    n_audits: Ints
+
+
+def precision_intervals(
+    correct: Mask,
+    p_inclusion: Floats,
+    inside: Mask,
+    *,
+    stratum: Ints,
+    n_kept: Ints,
+    unknown: Mask | None = None,
+    errors: ErrorRates = NO_ERRORS,
+    confidence: float = 0.95,
+) -> Intervals:
+    """Return `precision_interval` of many sets at once.
+
+    Parameters
+    ----------
+    correct, p_inclusion, stratum, unknown, errors, confidence
+        As for `precision_interval`, of all audits.
+    inside
+        ``bool[t, m]``: audits of each set.
+    n_kept
+        ``int[t, n_strata]``: candidates of each set in each stratum.
+
+    Examples
+    --------
+    >>> inside, audits = np.array([[1, 1], [1, 0]], bool), np.zeros(2, np.int64)
+    >>> options = {"stratum": audits, "n_kept": np.array([[9], [5]])}
+    >>> precision_intervals(audits == 0, np.full(2, 0.1), inside, **options).estimate.tolist()
+    [1.0, 1.0]
+    """
+
+    def interval(correct: Mask, of: slice | Mask = slice(None)) -> Intervals:
+        columns = (correct[of], p_inclusion[of], inside[:, of], stratum[of])
+        estimates = estimate(sums_of_sets(*columns, n_kept.shape[1]), n_kept, errors)
+        bounds = estimates.interval(confidence)
+        return Intervals(estimates.precision, *bounds, estimates.n_audits)
+
+    if unknown is None:
+        return interval(correct)
+    answered = interval(correct, ~unknown)
+    worst, best = interval(correct & ~unknown), interval(correct | unknown)
+    low, high = np.minimum(answered.low, worst.low), np.maximum(answered.high, best.high)
+    return replace(answered, low=low, high=high)
+
+
 def clopper_pearson(
     n_right: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95
 ) -> tuple[Floats, Floats]:
@@ -247,17 +301,36 @@ def audit_sums(
         For each set and stratum: audits, weight, weight of the right ones, squared weight, squared
         weight of the right ones, and squared weight times inclusion probability.
     """
+    each = _summands(correct, p_inclusion)
+    sums = np.zeros((*shape, each.shape[1]))
+    np.add.at(sums, (first_set, stratum), each)
+    cumulative: Floats = np.cumsum(sums, axis=0)
+    return cumulative
+
+
+def sums_of_sets(
+    correct: Mask, p_inclusion: Floats, inside: Mask, stratum: Ints, n_strata: int
+) -> Floats:
+    """Return the sums of `audit_sums` for sets that need not be nested.
+
+    Parameters
+    ----------
+    inside
+        ``bool[n_sets, m]``: audits of each set.
+    """
+    each = _summands(correct, p_inclusion)
+    sums = [inside[:, stratum == i] @ each[stratum == i] for i in range(n_strata)]
+    return np.stack(sums, axis=1)
+
+
+def _summands(correct: Mask, p_inclusion: Floats) -> Floats:
     weight = 1 / np.asarray(p_inclusion, np.float64)
     weight = weight / weight.max(initial=1e-300)
     right = np.asarray(correct, np.float64)
     square = weight**2
     columns = [np.ones(len(weight)), weight, weight * right]
     columns += [square, square * right, square * p_inclusion]
-    each = np.stack(columns, axis=1)
-    sums = np.zeros((*shape, each.shape[1]))
-    np.add.at(sums, (first_set, stratum), each)
-    cumulative: Floats = np.cumsum(sums, axis=0)
-    return cumulative
+    return np.stack(columns, axis=1)
 
 
 def estimate(sums: Floats, n_kept: Ints, errors: ErrorRates = NO_ERRORS) -> Estimates:

@@ -9,13 +9,14 @@ its style, with the variables ``--paper``, ``--panel``, ``--ink``, ``--muted``, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from curation.intervals.judgements import Judgements, precision_of
+from curation.intervals.judgements import Judgements, intervals_of
 from curation.pairs.pair_keys import codes_of
 from curation.report.facts import rounded
 from curation.selection.choose import choose_shares
@@ -31,18 +32,6 @@ STEPS = 200
 
 THIRD = 1 / 3
 """A share that is marked: a network trained on the best third was as good as on all."""
-
-_COLUMNS = (
-    "share",
-    "n_kept",
-    "threshold",
-    "precision",
-    "low",
-    "high",
-    "n_audits",
-    "labels_few",
-    "labels_lost",
-)
 
 
 def tuning(request: Request, inside: Mask | None = None) -> dict[str, Any]:
@@ -76,58 +65,83 @@ def tuning(request: Request, inside: Mask | None = None) -> dict[str, Any]:
         showTuning(document.getElementById("tuning"), table);
     """
     inside = np.ones(len(request.p), bool) if inside is None else inside
-    shares = shares_of(request.keep)
-    sets = (
-        (share, kept[inside], threshold)
-        for share, (kept, threshold) in zip(shares, choose_shares(request, shares), strict=True)
-    )
     label = codes_of(request.scored["label_id"].filter(inside))
-    judged = request.judged.within(inside)
-    return tuning_of(sets, judged, label, request.keep, request.confidence)
+    n_labels = int(label.max(initial=-1)) + 1
+    shares, judged = shares_of(request.keep), request.judged.within(inside)
+    stratum = judged.stratum
+    stratum = np.zeros(len(label), np.int8) if stratum is None else stratum
+    n_strata = int(stratum.max(initial=0)) + 1
+    images = np.zeros((n_labels, len(shares)), np.int64)
+    n_kept = np.zeros((len(shares), n_strata), np.int64)
+    audited, thresholds = np.zeros((len(shares), len(judged.row)), bool), []
+    for i, (kept, threshold) in enumerate(choose_shares(request, shares)):
+        kept = kept[inside]
+        images[:, i] = np.bincount(label[kept], minlength=n_labels)
+        n_kept[i] = np.bincount(stratum[kept], minlength=n_strata)
+        audited[i] = kept[judged.row]
+        thresholds.append(threshold)
+    sets = Sets(len(label), request.keep, shares, thresholds, images, n_kept, audited)
+    return tuning_of(sets, judged, request.confidence)
 
 
-def tuning_of(
-    sets: Iterable[tuple[float, Mask, float | None]],
-    judged: Judgements,
-    label: Ints,
-    keep: float,
-    confidence: float,
-) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """Candidates that some shares keep, counted.
+
+    Attributes
+    ----------
+    n_candidates, keep
+        Number of the candidates that are counted, and a share that is marked.
+    shares, thresholds
+        Of all candidates, and the threshold of each; None with groups.
+    images
+        ``int64[n_labels, t]``: kept candidates of each label.
+    n_kept
+        ``int64[t, n_strata]``: kept candidates of each stratum.
+    audited
+        ``bool[t, m]``: which of the judgements each share keeps.
+    """
+
+    n_candidates: int
+    keep: float
+    shares: Sequence[float]
+    thresholds: Sequence[float | None]
+    images: Ints
+    n_kept: Ints
+    audited: Mask
+
+
+def tuning_of(sets: Sets, judged: Judgements, confidence: float) -> dict[str, Any]:
     """Return the table of `tuning` for sets that are given.
 
     Parameters
     ----------
     sets
-        A share of all candidates, ``bool[n]``: which of those that are counted it keeps, and its
-        threshold.
+        The sets.
     judged
-        Judgements of the candidates that are counted.
-    label
-        ``int64[n]``: their labels, numbers from 0 without gaps.
-    keep, confidence
-        Share of the request, and confidence of each interval.
+        The judgements.
+    confidence
+        Of each interval by itself, in (0, 1).
     """
-    n_labels = int(label.max(initial=-1)) + 1
-    rows = []
-    for share, kept, threshold in sets:
-        if not kept.any():
-            continue
-        precision = precision_of(judged, kept, confidence)
-        images = np.bincount(label[kept], minlength=n_labels)
-        rows.append(
-            (
-                share,
-                int(kept.sum()),
-                threshold,
-                *(precision.estimate, precision.low, precision.high, precision.n_audits),
-                int(np.sum(images < FEW)),
-                int(np.sum(images == 0)),
-            )
-        )
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _COLUMNS]
-    counts = {"n_candidates": len(label), "n_labels": n_labels, "few": FEW}
-    marked = {"keep": keep, "third": THIRD}
-    table: dict[str, Any] = rounded(counts | marked | dict(zip(_COLUMNS, columns, strict=True)))
+    images = sets.images
+    precision = intervals_of(judged, sets.audited, sets.n_kept, confidence)
+    columns = {
+        "share": np.array(sets.shares),
+        "n_kept": images.sum(axis=0),
+        "threshold": np.array([np.nan if t is None else t for t in sets.thresholds]),
+        "precision": precision.estimate,
+        "low": precision.low,
+        "high": precision.high,
+        "n_audits": precision.n_audits,
+        "labels_few": np.sum(images < FEW, axis=0),
+        "labels_lost": np.sum(images == 0, axis=0),
+    }
+    some = np.flatnonzero(columns["n_kept"])
+    table: dict[str, Any] = rounded(
+        {"n_candidates": sets.n_candidates, "n_labels": len(images), "few": FEW}
+        | {"keep": sets.keep, "third": THIRD}
+        | {name: column[some] for name, column in columns.items()}
+    )
     return table
 
 

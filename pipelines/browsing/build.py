@@ -159,7 +159,8 @@ def _write_pairs(config: Config, run_dir: Path, stages: Stages, folder: Path) ->
     labels, start = np.unique(code[order], return_index=True)
     np.savez(folder / "labels.npz", labels=labels, start=np.append(start, len(order)))
     _write_judged(request.judged, order, position, folder)
-    _write_sets(request, order, folder)
+    label = np.repeat(np.arange(len(labels)), np.diff(np.append(start, len(order))))
+    _write_sets(request, order, label, folder)
     _write_precision(folder)
 
 
@@ -184,7 +185,7 @@ def _write_judged(
 def _write_precision(folder: Path) -> None:
     """Write the precision of what is kept of each label."""
     pairs = read_pairs(folder)
-    has_audits = pairs.counts()["n_audits"] > 0
+    has_audits = pairs.count_labels()["n_audits"] > 0
     nothing = (np.nan, 0.0, 1.0)
     rows = [
         Scope(pairs, [label]).precision() if has_audits[label] else nothing
@@ -194,8 +195,8 @@ def _write_precision(folder: Path) -> None:
     np.savez(folder / "precision.npz", precision=precision, low=low, high=high)
 
 
-def _write_sets(request: Request, order: Ints, folder: Path) -> None:
-    """Write which pairs each share keeps, a bit each, and those at the threshold.
+def _write_sets(request: Request, order: Ints, label: Ints, folder: Path) -> None:
+    """Write which pairs each share keeps, a bit each, their numbers, and those at the threshold.
 
     The last bit is of the pairs that may be kept.
     """
@@ -205,15 +206,25 @@ def _write_sets(request: Request, order: Ints, folder: Path) -> None:
     bits = np.lib.format.open_memmap(
         folder / "kept.npy", "w+", np.uint8, (-(-n_sets // 8), len(order))
     )
+    stratum = request.judged.stratum
+    stratum = np.zeros(len(order), np.int64) if stratum is None else stratum[order]
+    n_labels, n_strata = int(label.max(initial=-1)) + 1, int(stratum.max(initial=0)) + 1
+    counts = np.lib.format.open_memmap(
+        folder / "counts.npy", "w+", np.uint32, (n_labels, len(shares), n_strata)
+    )
+    cell = label * n_strata + stratum
     at_threshold, thresholds = [], []
     for i, (kept, threshold) in enumerate(choose_shares(request, shares)):
         kept = kept[order]
         bits[i // 8] |= kept.view(np.uint8) << np.uint8(i % 8)
+        of_cell = np.bincount(cell[kept], minlength=n_labels * n_strata)
+        counts[:, i] = of_cell.reshape(n_labels, n_strata)
         sides = edges(p, kept, allowed, threshold)._asdict()
         at_threshold.append({name: side.tolist() for name, side in sides.items()})
         thresholds.append(threshold)
     bits[len(shares) // 8] |= allowed.view(np.uint8) << np.uint8(len(shares) % 8)
     bits.flush()
+    counts.flush()
     content = {
         "shares": shares,
         "thresholds": thresholds,

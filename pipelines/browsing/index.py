@@ -71,7 +71,7 @@ class Index:
             raise InputError(
                 "there is no such pair", facts={"pair": number}, help="reload the page"
             )
-        label = int(pairs.labels[pairs.label_of(number)])
+        label = int(pairs.labels[pairs.label_of(np.array([number]))[0]])
         return {
             "number": number,
             "label_id": self.taxonomy.label_ids[label],

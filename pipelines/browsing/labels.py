@@ -26,7 +26,7 @@ class LabelTable:
         codes = pairs.labels.tolist()
         self._ids = [taxonomy.label_ids[code] for code in codes]
         self._names = [taxonomy.display_name(code) for code in codes]
-        self._columns: Mapping[str, Any] = {**pairs.counts(), **pairs.precision}
+        self._columns: Mapping[str, Any] = {**pairs.count_labels(), **pairs.precision}
         self._texts = [
             f"{name} {label_id}".casefold()
             for name, label_id in zip(self._names, self._ids, strict=True)

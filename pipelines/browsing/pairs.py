@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from curation.intervals.error_rates import ErrorRates
 from curation.intervals.judgements import Judgements, precision_of
-from curation.report.tuning import tuning_of
+from curation.report.tuning import Sets, tuning_of
 from labeling.keys.arrays import Floats, Ints, Mask
 from pipelines.browsing.edges import Edges, edges
 
@@ -34,6 +33,8 @@ class Pairs:
         ``uint32[n]``: the number of each candidate.
     kept
         ``uint8[b, n]``: a bit for each share of `sets`, and one for pairs that may be kept.
+    counts
+        ``uint32[l, t, s]``: kept pairs of each label, share and stratum.
     labels, start
         ``int64[l]``: codes of the labels, and ``int64[l + 1]``: the first pair of each.
     precision
@@ -50,31 +51,32 @@ class Pairs:
     reason: npt.NDArray[np.int8]
     position: npt.NDArray[np.uint32]
     kept: npt.NDArray[np.uint8]
+    counts: npt.NDArray[np.uint32]
     labels: Ints
     start: Ints
     precision: Mapping[str, Floats]
     judged: Judgements
     sets: dict[str, Any]
 
-    def counts(self) -> dict[str, Ints]:
+    def count_labels(self) -> dict[str, Ints]:
         """Return for each label the number of candidates, of kept ones, and of sure audits."""
         is_kept = (self.reason[:] == 0).astype(np.int64)
         row = self.judged.known.row
-        of_label = np.searchsorted(self.start, row, "right") - 1
         return {
             "n": np.diff(self.start),
             "n_kept": np.add.reduceat(is_kept, self.start[:-1]) if len(self.p) else self.labels,
-            "n_audits": np.bincount(of_label, minlength=len(self.labels)),
+            "n_audits": np.bincount(self.label_of(row), minlength=len(self.labels)),
         }
 
-    def label_of(self, number: int) -> int:
-        """Return the row of `labels` of a pair."""
-        return int(np.searchsorted(self.start, number, "right")) - 1
+    def label_of(self, numbers: Ints) -> Ints:
+        """Return the rows of `labels` of some pairs."""
+        labels: Ints = np.searchsorted(self.start, numbers, "right") - 1
+        return labels
 
 
 def read_pairs(folder: Path) -> Pairs:
     """Return the pairs of a folder of an index; arrays stay on disk."""
-    names = ("image", "p", "reason", "position", "kept")
+    names = ("image", "p", "reason", "position", "kept", "counts")
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in names}
     errors = ErrorRates(**json.loads((folder / "errors.json").read_text("utf-8")))
     stratum = folder / "stratum.npy"
@@ -117,7 +119,7 @@ class Scope:
 
     def __init__(self, pairs: Pairs, labels: Sequence[int]) -> None:
         self.pairs = pairs
-        rows = np.array(labels, np.int64)
+        self._rows = rows = np.array(labels, np.int64)
         self._start, self._stop = pairs.start[rows], pairs.start[rows + 1]
         self._size = self._stop - self._start
         self.size = int(self._size.sum())
@@ -134,17 +136,14 @@ class Scope:
         numbers: Ints = self._start[label] + rows - self._first[label]
         return numbers
 
-    @cached_property
+    @property
     def judged(self) -> Judgements:
         """The judgements of these pairs."""
-        judged = self.pairs.judged
+        judged = self._judged_here
         label = np.searchsorted(self._start, judged.row, "right") - 1
-        stop = np.append(self._stop, 0)  # before the first label, or without any
-        inside = judged.row < np.where(label < 0, 0, stop[label])
-        chosen, label = judged.take(inside), label[inside]
+        row = self._first[label] + judged.row - self._start[label]
         stratum = None if judged.stratum is None else self.cut(judged.stratum)
-        row = self._first[label] + chosen.row - self._start[label]
-        return replace(chosen, row=row, stratum=stratum)
+        return replace(judged, row=row, stratum=stratum)
 
     def precision(self) -> tuple[float, float, float]:
         """Return the precision of what is kept, and its interval."""
@@ -155,21 +154,35 @@ class Scope:
     def tuning(self) -> dict[str, Any]:
         """Return what other shares of all candidates give of these pairs.
 
-        It is the table of `curation.report.tuning.tuning`, without a selection of its own.
+        It is the table of `curation.report.tuning.tuning`.
         """
-        sets = self.pairs.sets
-        label = np.repeat(np.arange(len(self._size)), self._size)
-        thresholds = zip(sets["shares"], sets["thresholds"], strict=True)
-        kept = ((share, self.kept(i), t) for i, (share, t) in enumerate(thresholds))
-        return tuning_of(kept, self.judged, label, sets["keep"], sets["confidence"])
+        sets, judged = self.pairs.sets, self._judged_here
+        n_kept = self.pairs.counts[self._rows].astype(np.int64)
+        audited = np.stack([self._bit(i, judged.row) for i in range(len(sets["shares"]))])
+        of_sets = Sets(
+            self.size,
+            sets["keep"],
+            sets["shares"],
+            sets["thresholds"],
+            n_kept.sum(axis=2),
+            n_kept.sum(axis=0),
+            audited,
+        )
+        return tuning_of(of_sets, judged, sets["confidence"])
+
+    def _bit(self, i: int, numbers: Ints) -> Mask:
+        bits: npt.NDArray[np.uint8] = self.pairs.kept[i // 8, numbers] >> np.uint8(i % 8) & 1
+        return bits.astype(bool)
+
+    @property
+    def _judged_here(self) -> Judgements:
+        """The judgements of these pairs, with numbers in `Pairs`."""
+        judged = self.pairs.judged
+        return judged.take(np.isin(self.pairs.label_of(judged.row), self._rows))
 
     def kept(self, i: int) -> Mask:
         """Return which pairs the i-th share keeps; after the last, which may be kept."""
-        return (self._bits[i // 8] >> np.uint8(i % 8) & 1).astype(bool)
-
-    @cached_property
-    def _bits(self) -> list[npt.NDArray[np.uint8]]:
-        return [self.cut(row) for row in self.pairs.kept]
+        return (self.cut(self.pairs.kept[i // 8]) >> np.uint8(i % 8) & 1).astype(bool)
 
     def edges(self, i: int) -> Edges:
         """Return the numbers of the pairs next to the threshold of the i-th share."""

@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from curation.audits.audits import N_BANDS, bands, sample
+from curation.intervals.error_rates import NO_ERRORS, ErrorRates
 from curation.intervals.judgements import Judgements, precision_of
-from curation.intervals.precision import clopper_pearson, precision_interval
+from curation.intervals.precision import (
+    clopper_pearson,
+    precision_interval,
+    precision_intervals,
+)
 from curation.intervals.thresholds import thresholds
 from curation.pairs.pair_keys import find_pairs
 from curation.scoring.features import features
@@ -226,3 +231,33 @@ def test_the_threshold_table_has_the_bounds_of_missing_verdicts():
     assert rows[0]["low"] == rows[1]["low"]
     assert rows[0]["precision"] > rows[1]["precision"]
     assert rows[0]["n_audits"] == 1000 - unknown.sum()
+
+
+@pytest.mark.parametrize("has_unknown", [False, True])
+@pytest.mark.parametrize("errors", [NO_ERRORS, ErrorRates(0.05, 0.1, "repeats", 90, 0.1)])
+def test_intervals_of_many_sets_are_those_of_each(has_unknown: bool, errors: ErrorRates) -> None:
+    rng = np.random.default_rng(0)
+    m, n_strata = 200, 6
+    stratum = rng.integers(0, n_strata, m)
+    correct, p_inclusion = rng.random(m) < 0.8, rng.uniform(0.05, 1, m)
+    inside = rng.random((12, m)) < np.linspace(0, 0.9, 12)[:, None]
+    n_kept = rng.integers(0, 500, (12, n_strata))
+    unknown = rng.random(m) < 0.1 if has_unknown else None
+    options = {"errors": errors, "confidence": 0.9}
+    many = precision_intervals(
+        correct, p_inclusion, inside, stratum=stratum, n_kept=n_kept, unknown=unknown, **options
+    )
+    for i, of in enumerate(inside):
+        single = precision_interval(
+            correct[of],
+            p_inclusion[of],
+            stratum=stratum[of],
+            n_kept=n_kept[i],
+            unknown=None if unknown is None else unknown[of],
+            **options,
+        )
+        np.testing.assert_allclose(
+            [many.estimate[i], many.low[i], many.high[i], many.n_audits[i]],
+            [single.estimate, single.low, single.high, single.n_audits],
+            rtol=1e-9,
+        )
