@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from curation.selection.floors import expected_best, floor_held, order_of_keeping
 from curation.selection.groups import (
@@ -86,8 +87,14 @@ def choose_shares(request: Request, shares: Iterable[float]) -> Iterator[tuple[M
     numbers = (round(share * len(allowed)) for share in shares)
     for best in best_of_groups(request, groups, numbers):
         kept = best & ~_left_out(request, best)
-        threshold = _thresholds(request, groups, kept, allowed & ~best)[0]
-        yield kept, float(threshold) if request.by is None and np.isfinite(threshold) else None
+        dropped = allowed & ~best
+        yield kept, None if request.by else _threshold(request.p[kept], request.p[dropped])
+
+
+def _threshold(kept: npt.NDArray[np.floating], dropped: npt.NDArray[np.floating]) -> float | None:
+    """Return the threshold of one group, as `_thresholds`; None if nothing is kept above it."""
+    least = kept[kept >= dropped.max(initial=-np.inf)].min(initial=np.inf)
+    return float(least) if np.isfinite(least) else None
 
 
 def _groups(request: Request) -> Partition:

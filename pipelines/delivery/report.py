@@ -13,7 +13,7 @@ from curation.intervals.judgements import judgements
 from curation.pairs.pair_keys import find_pairs
 from curation.report.facts import rounded
 from curation.report.figures import write_figures
-from curation.report.labels import describe_labels
+from curation.report.labels import describe_labels, senses
 from curation.report.report import write_report
 from curation.runs.durable import reporting_write_errors
 from curation.runs.stage import MADE_BY, Stage, current, open_stage, outdated_by
@@ -62,7 +62,7 @@ def report(
     """
     candidates = open_stage(run_dir, "candidates")
     taxonomy = taxonomy_of(candidates)
-    stages = _stages(run_dir)
+    stages, sense = _stages(run_dir), senses(taxonomy)
     for folder in filter(None, (out_dir, figures_dir)):
         with reporting_write_errors("report", folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,11 @@ def report(
             for name, stage in stages.items()
         },
         "limit": candidates.facts.get("limit"),
-        "bursts": candidates.facts.get("bursts", []),
+        "bursts": [
+            {**row, "name": taxonomy.display_name(code), "sense": sense[code]}
+            for row in candidates.facts.get("bursts", [])
+            for code in [taxonomy.code(row["label_id"])]
+        ],
     }
     with stage_line("report"):
         if current(run_dir, "selected") is not None:

@@ -29,3 +29,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
 // Show the slider in place of the drawn curve.
 const table = document.getElementById("tuning-table");
 if (table) showTuning(document.getElementById("tuning"), JSON.parse(table.textContent));
+
+// List the sections that the page has.
+document.getElementById("contents").append(...[...document.querySelectorAll("main section[id]")].map((section) => {
+  const link = document.createElement("a");
+  link.href = `#${section.id}`;
+  link.textContent = section.querySelector("h2").textContent;
+  return link;
+}));
