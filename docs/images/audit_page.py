@@ -24,9 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the pictures of the audit page.")
     parser.add_argument("run", type=Path, help="run folder of `winnow demo`")
     with tempfile.TemporaryDirectory() as folder:
-        run_dir = shutil.copytree(parser.parse_args().run, Path(folder) / "winnow-demo")
-        command = [sys.executable, "-m", "pipelines.cli", "audit", "serve", run_dir]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as served:
+        shutil.copytree(parser.parse_args().run, Path(folder) / "winnow-demo")
+        command = [sys.executable, "-m", "pipelines.cli", "audit", "serve", "winnow-demo"]
+        with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as served:
             assert served.stderr is not None
             lines = iter(served.stderr.readline, "")
             address = next(filter(None, (re.search(r"open (http://\S+)", line) for line in lines)))
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def draw(page: Page, address: str) -> None:
-    """Judge some pairs, and save a picture of each way to do so."""
+    """Judge some pairs and open the slider; save a picture of each."""
     page.goto(address)
     for key in "yyn":
         page.wait_for_timeout(400)
@@ -50,10 +50,15 @@ def draw(page: Page, address: str) -> None:
     page.screenshot(path=HERE / "audit-page-one.png")
     page.click("[data-mode=grid]")
     page.wait_for_timeout(1500)
-    for key in "158":
+    for key in "68":
         page.keyboard.press(key)
     page.wait_for_timeout(300)
     page.screenshot(path=HERE / "audit-page-grid.png")
+    origin = "/".join(address.split("/")[:3])
+    page.goto(f"{origin}/tune")
+    page.wait_for_selector('[data-side="below"] img', timeout=60_000)
+    page.wait_for_timeout(500)
+    page.screenshot(path=HERE / "audit-page-tune.png")
 
 
 if __name__ == "__main__":

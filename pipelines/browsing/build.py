@@ -7,11 +7,13 @@ deleted at any time.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +26,7 @@ import pyarrow.compute as pc
 from curation.intervals.judgements import Judgements
 from curation.report.tuning import shares_of
 from curation.runs.durable import reporting_write_errors
-from curation.runs.stage import Stage, current, outdated_by
+from curation.runs.stage import Stage, current, open_stage, outdated_by
 from curation.selection.choose import choose_shares
 from curation.selection.selection import Request
 from labeling.code_digest import code_digest
@@ -107,21 +109,33 @@ def build(config: Config, run_dir: Path) -> None:
     Raises
     ------
     InputError
-        If the disk is full.
+        If the disk is full, or the folder cannot be written to.
+    IntegrityError
+        If a file of the run is damaged.
     """
     stages = stages_of(run_dir)
     if stages is None:
         return
+    for stage in filter(None, stages):
+        open_stage(run_dir, stage.name)  # compares the files with their digests
     names = (stages.of_evidence, stages.of_pairs)
-    (run_dir / FOLDER).mkdir(exist_ok=True)
-    with reporting_write_errors("index", run_dir / FOLDER):
+    with reporting_write_errors("index", run_dir / FOLDER), _alone(run_dir / FOLDER):
         for folder in _unbuilt(run_dir, names[0]):
             _write_evidence(stages, folder)
         for folder in _unbuilt(run_dir, names[1]):
             _write_pairs(as_selected(config, stages.selected), run_dir, stages, folder)
-    for other in (run_dir / FOLDER).iterdir():
-        if other.name not in [name.name for name in names]:
-            shutil.rmtree(other, ignore_errors=True)
+        for other in (run_dir / FOLDER).iterdir():
+            if other.is_dir() and other.name not in [name.name for name in names]:
+                shutil.rmtree(other, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other page builds in the folder."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _unbuilt(run_dir: Path, name: Path) -> Iterator[Path]:

@@ -30,7 +30,7 @@ class Opening:
         self._lock = Lock()
         self._index: Index | None = None
         self._building: tuple[multiprocessing.process.BaseProcess, Connection, float] | None = None
-        self._problem = ""
+        self._failed: tuple[Path, str] | None = None
 
     def state(self) -> dict[str, Any]:
         """Return ``ready`` with the version, ``building``, ``failed``, or ``none`` with a reason.
@@ -41,10 +41,10 @@ class Opening:
             stages = stages_of(self._run_dir)
             if stages is None:
                 return {"state": "none", "command": f"winnow select {typed(self._run_dir)}"}
-            if self._building is not None and not self._has_ended():
+            if self._building is not None and not self._has_ended(stages.of_pairs):
                 return {"state": "building", "seconds": round(time.time() - self._building[2])}
-            if self._problem:
-                return {"state": "failed", "error": self._problem}
+            if self._failed is not None and self._failed[0] == stages.of_pairs:
+                return {"state": "failed", "error": self._failed[1]}
             if not is_built(self._run_dir, stages):
                 self._begin()
                 return {"state": "building", "seconds": 0}
@@ -62,19 +62,18 @@ class Opening:
         there.close()
         self._building = process, here, time.time()
 
-    def _has_ended(self) -> bool:
+    def _has_ended(self, of_pairs: Path) -> bool:
         assert self._building is not None
         process, answer, started = self._building
         if process.is_alive() and not answer.poll():
             return False
         try:
-            self._problem = answer.recv()
+            problem = answer.recv()
         except EOFError:
-            self._problem = "the process that builds the index was killed; memory may be short"
+            problem = "the process that builds the index was killed; memory may be short"
         process.join()
-        self._building = None
-        if not self._problem:
-            notify(f"index: built in {time.time() - started:.1f} s")
+        self._building, self._failed = None, (of_pairs, problem) if problem else None
+        notify(f"index: {problem or f'built in {time.time() - started:.1f} s'}")
         return True
 
     def index(self, version: str) -> Index:
@@ -97,5 +96,8 @@ def _build(config: Config, run_dir: Path, answer: Connection) -> None:
         build(config, run_dir)
     except WinnowError as error:
         answer.send(str(error))
+    except Exception as error:
+        answer.send(f"{type(error).__name__}: {error}")
+        raise
     else:
         answer.send("")
