@@ -15,8 +15,8 @@ from curation.report.rates import rates
 from labeling.keys.arrays import Mask
 from labeling.taxonomy.taxonomy import Taxonomy
 
-N_NOISY = 8
-"""Labels that are shown with pictures."""
+N_NOISY = 5
+"""Labels with most errors, by number and by share."""
 
 
 def senses(taxonomy: Taxonomy) -> list[str]:
@@ -95,16 +95,29 @@ def describe_labels(
 
 
 def noisiest(labels: Sequence[dict[str, Any]], n: int = N_NOISY) -> list[dict[str, Any]]:
-    """Return the rows of the labels that hold most wrong kept images, as the scores expect.
+    """Return the rows of labels that hold most errors, as the scores expect.
+
+    Returns
+    -------
+    list
+        With ``n_wrong``, the expected number of wrong kept images, and ``by``: first the `n` labels
+        with most of them (``number``), then the `n` others with the largest share (``share``).
 
     Examples
     --------
-    >>> rows = [{"label_id": "a", "n_kept": 90, "p_kept": 0.9},
-    ...         {"label_id": "b", "n_kept": 20, "p_kept": 0.5}, {"label_id": "c", "n_kept": 0}]
-    >>> [(row["label_id"], round(row["n_wrong"])) for row in noisiest(rows)]
-    [('b', 10), ('a', 9)]
+    >>> rows = [
+    ...     {"label_id": "a", "n_kept": 90, "p_kept": 0.9},
+    ...     {"label_id": "b", "n_kept": 4, "p_kept": 0.5},
+    ...     {"label_id": "c", "n_kept": 0},
+    ... ]
+    >>> [(row["label_id"], row["by"], round(row["n_wrong"])) for row in noisiest(rows, 1)]
+    [('a', 'number', 9), ('b', 'share', 2)]
     """
     rows = [
         {**row, "n_wrong": row["n_kept"] * (1 - row["p_kept"])} for row in labels if row["n_kept"]
     ]
-    return sorted(rows, key=lambda row: (-row["n_wrong"], row["label_id"]))[:n]
+    by_number = sorted(rows, key=lambda row: (-row["n_wrong"], row["label_id"]))
+    by_share = sorted(by_number[n:], key=lambda row: row["p_kept"])
+    return [{**row, "by": "number"} for row in by_number[:n]] + [
+        {**row, "by": "share"} for row in by_share[:n]
+    ]

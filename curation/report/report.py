@@ -92,7 +92,7 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         and perhaps ``chosen``: ``share``, ``n_kept``, ``precision``, ``low`` and ``high`` of the
         selection); ``groups`` (rows of `curation.selection.per_group.describe_groups`);
         ``labels`` (rows of `curation.report.labels.describe_labels`); ``noisy_labels`` (some of
-        these, with ``n_wrong`` and ``pictures``); ``confusions`` (rows of
+        these, with ``n_wrong``, ``by`` and ``pictures``); ``confusions`` (rows of
         `curation.report.confusions.find_confusions`, with names, senses and ``pictures``);
         ``sources`` (rows of `curation.report.sources.describe_sources`); ``audits``
         (``verdicts`` and ``auditors``, numbers by name, ``n_twice``, ``n_same``, ``n_by_several``,

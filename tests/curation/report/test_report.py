@@ -149,7 +149,7 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
             label_of(text),
             {"label_id": "dog", "n_candidates": 1000, "n_kept": 0, "name": ""},
         ],
-        "noisy_labels": [{**label_of(text), "n_wrong": 30.2, "pictures": grid}],
+        "noisy_labels": [{**label_of(text), "n_wrong": 30.2, "by": "share", "pictures": grid}],
         "confusions": [
             {"wrong": "cat", "right": "dog", "n_images": 3, "pictures": grid, **confused}
         ],
