@@ -52,6 +52,16 @@ def in_other_case(stored: bytes) -> bytes:
     return head + end + block
 
 
+def with_type_in_lower_case(stored: bytes) -> bytes:
+    return stored.replace(b"WARC-Type", b"warc-type")
+
+
+def with_line_feeds(stored: bytes) -> bytes:
+    """Return a WARC record with the lines of its header ended by LF alone."""
+    head, end, block = stored.partition(b"\r\n\r\n")
+    return (head + end).replace(b"\r\n", b"\n") + block
+
+
 def revisit(url: str, refers_to: str | None, payload: str | None) -> bytes:
     """Return a WARC record that repeats a response by its URL or by the digest of its payload."""
     fields = {"WARC-Refers-To-Target-URI": refers_to, "WARC-Payload-Digest": payload}

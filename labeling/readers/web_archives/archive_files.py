@@ -80,30 +80,49 @@ def open_archive(path: Path) -> Window:
 
 
 def gzip_members(file: Window, start: int) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the offset and the content of each gzip member; None if it is damaged.
+    """Yield the offset and the content of each gzip member; None if it is damaged or cut.
 
-    Of a member larger than a record the first `_MEMBER_BYTES` are the last that is yielded.
+    Of a member larger than a record the first `_MEMBER_BYTES` are the last that is yielded. Zeros
+    at the end of the file are left out.
     """
-    file.seek(start)
-    offset, waiting = start, file.read(_BLOCK)
-    while waiting:
-        member = zlib.decompressobj(wbits=31)
-        content, n_read = bytearray(), 0
-        try:
-            while waiting and not member.eof and len(content) <= _MEMBER_BYTES:
-                content += member.decompress(waiting, _MEMBER_BYTES + 1 - len(content))
-                n_read += len(waiting)
-                waiting = member.unconsumed_tail or file.read(_BLOCK)
-                n_read -= len(member.unconsumed_tail)
-        except zlib.error:
-            yield offset, None
+    offset: int | None = start
+    while offset is not None and offset < file.n_bytes:
+        content, end = _gzip_member(file, offset)
+        if content is None and _only_zeros(file, offset):
             return
-        yield offset, bytes(content)
-        if not member.eof:
-            return
-        offset += n_read - len(member.unused_data)
-        file.seek(offset)
-        waiting = file.read(_BLOCK)
+        yield offset, content
+        offset = end
+
+
+def ends_in_zeros(file: Window, start: int) -> bool:
+    """Return whether only zeros follow the gzip member at an offset, as tapes and copies add."""
+    _, end = _gzip_member(file, start)
+    return end is not None and _only_zeros(file, end)
+
+
+def _gzip_member(file: Window, offset: int) -> tuple[bytes | None, int | None]:
+    """Return the content of a member, None if it is damaged or cut, and its end if it was read."""
+    file.seek(offset)
+    waiting = file.read(_BLOCK)
+    member = zlib.decompressobj(wbits=31)
+    content, n_read = bytearray(), 0
+    try:
+        while waiting and not member.eof and len(content) <= _MEMBER_BYTES:
+            content += member.decompress(waiting, _MEMBER_BYTES + 1 - len(content))
+            n_read += len(waiting)
+            waiting = member.unconsumed_tail or file.read(_BLOCK)
+            n_read -= len(member.unconsumed_tail)
+    except zlib.error:
+        return None, None
+    if member.eof:
+        return bytes(content), offset + n_read - len(member.unused_data)
+    # Without its end a member has no checksum: what it unpacks to may be damaged.
+    return (None if len(content) <= _MEMBER_BYTES else bytes(content)), None
+
+
+def _only_zeros(file: Window, offset: int) -> bool:
+    file.seek(offset)
+    return not any(block.strip(b"\0") for block in iter(lambda: file.read(_BLOCK), b""))
 
 
 def frames(file: Window, start: int, coding: Coding) -> Iterator[tuple[int, bytes | None]]:

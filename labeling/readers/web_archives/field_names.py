@@ -1,7 +1,8 @@
-"""WARC records whose fields have names in another case than usual, such as ``content-length``.
+"""WARC records whose fields have names in another case than usual, or lines that end with LF alone.
 
-The standard ignores the case (ISO 28500, section 4), but FastWARC 2.0 knows type and length of a
-record by the usual names alone. Records are read one by one here, with these names put right.
+The standard ignores the case of names such as ``content-length`` (ISO 28500, section 4), and some
+tools write LF, but FastWARC 2.0 knows type and length of a record by the usual names and CRLF
+alone. Records are read one by one here, with names and ends of lines put right.
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ from labeling.readers.web_archives.archive_files import Coding, Window, frames, 
 from labeling.readers.web_archives.codings import GZIP, MAX_BYTES
 from labeling.readers.web_archives.http import MAX_HEAD
 
+_UNKNOWN = (WarcRecordType.no_type, WarcRecordType.unknown)
 _USUAL = {name.lower(): name for name in (b"WARC-Type", b"Content-Length", b"Content-Type")}
 _NAME = re.compile(rb"^(WARC-Type|Content-Length|Content-Type)(?=:)", re.IGNORECASE | re.MULTILINE)
 _HEAD = re.compile(rb"\s*WARC/\d[^\n]*\n(?:[^\r\n][^\n]*\n)*+\r?\n")
+_LINE_FEED = re.compile(rb"\r?\n")
 _LENGTH = re.compile(rb"^Content-Length:\s*(\d{1,15})\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 def has_other_names(record: WarcRecord) -> bool:
-    """Return whether FastWARC does not know the type or the length of a record by its name."""
-    if record.record_type != WarcRecordType.unknown and record.content_length:
+    """Return whether FastWARC does not know the type or the length of a record by its header."""
+    if record.record_type not in _UNKNOWN and record.content_length:
         return False
-    names = {name.lower(): name for name, _ in record.headers.items()}
+    fields = list(record.headers.items())
+    if any("\n" in value for _, value in fields):
+        return True
+    names = {name.lower(): name for name, _ in fields}
     return any(names.get(name.lower(), name) != name for name in ("WARC-Type", "Content-Length"))
 
 
@@ -56,6 +62,7 @@ def records_of_any_names(
             return
         end = head.end() + int(length[1])
         usual = _NAME.sub(lambda name: _USUAL[name[1].lower()], head[0])
+        usual = _LINE_FEED.sub(b"\r\n", usual)
         yield offset, _first_record(usual + content[head.end() : end]), content[end:]
 
 

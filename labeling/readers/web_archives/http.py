@@ -126,7 +126,7 @@ def parse_head(block: bytes) -> tuple[Head, bytes] | None:
     fields = [(name.lower(), _text(value)) for name, value in _FIELD.findall(block, 0, stop)]
     codings = [value for coding in _CODINGS for name, value in fields if name == coding]
     first = dict(reversed(fields))
-    media = content_type(first.get(b"content-type"))
+    media = content_type(", ".join(value for name, value in fields if name == b"content-type"))
     length = _LENGTH.match(first.get(b"content-length", ""))
     number = 200 if int(status[1]) == _TRANSFORMED else int(status[1])
     n_bytes = int(length[0]) if length else 0

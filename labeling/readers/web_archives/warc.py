@@ -29,9 +29,10 @@ from labeling.readers.web_archives.archive_files import (
     Coding,
     Window,
     coding_of,
+    ends_in_zeros,
     open_archive,
 )
-from labeling.readers.web_archives.codings import MAX_BYTES
+from labeling.readers.web_archives.codings import GZIP, MAX_BYTES
 from labeling.readers.web_archives.field_names import (
     has_other_names,
     records_of_any_names,
@@ -167,6 +168,8 @@ def _warc_run(
             if _is_cut(item) or (oversized and magic):
                 return last
     except (OSError, *PARSING_ERRORS) as error:
+        if n_read and magic == GZIP and ends_in_zeros(file, last):
+            return None
         if n_read or start == 0:
             yield Broken(last, "truncated", str(error))
         return last

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,6 +27,8 @@ from tests.labeling.warcs import (
     members,
     record,
     revisit,
+    with_line_feeds,
+    with_type_in_lower_case,
     zstd_warc,
 )
 
@@ -157,9 +160,12 @@ def test_codings_are_undone_where_the_body_has_them(
     assert isinstance(item, Record) and item.body == PAGE.body
 
 
-def test_the_charset_of_the_header_is_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["", "text/html\r\nContent-Type: "])
+def test_the_charset_of_the_header_is_used(tmp_path: Path, first: str) -> None:
     page = Response(
-        "http://a.org/", "<img src=a.png alt='Æble'>".encode("cp1252"), "text/html; charset=cp1252"
+        "http://a.org/",
+        "<img src=a.png alt='Æble'>".encode("cp1252"),
+        f"{first}text/html; charset=cp1252",
     )
     path = tmp_path / "x.warc"
     path.write_bytes(record(page))
@@ -488,13 +494,16 @@ def test_headers_of_arc_are_read_as_crawlers_write_them(
     assert skips_of(path) == {"filedesc record": 1}
 
 
+@pytest.mark.parametrize("other", [in_other_case, with_line_feeds, with_type_in_lower_case])
 @pytest.mark.parametrize("coding", ["", "gzip", "none", "plain", "compressed"])
-def test_names_of_fields_may_have_any_case(tmp_path: Path, coding: str) -> None:
+def test_headers_of_records_may_have_names_in_any_case_and_lines_of_any_end(
+    tmp_path: Path, coding: str, other: Callable[[bytes], bytes]
+) -> None:
     path = tmp_path / "x.warc"
     records = [record(response) for response in RESPONSES]
     path.write_bytes(packed(records, coding))
     usual = tables_of(path)
-    path.write_bytes(packed([*map(in_other_case, records)], coding))
+    path.write_bytes(packed([*map(other, records)], coding))
     tables = tables_of(path)
     for table in ("signals", "placements", "links", "skips", "rejects"):
         assert tables[table].equals(usual[table])
@@ -540,3 +549,18 @@ def test_a_pointer_in_the_place_of_an_archive_is_named(tmp_path: Path, ending: s
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
     rejects = {(row["reason"], row["value"]) for row in tables_of(path)["rejects"].to_pylist()}
     assert rejects == {("truncated", "it is a pointer of Git LFS")}
+
+
+@pytest.mark.parametrize("n_zeros", [1, 99, 70_000])
+@pytest.mark.parametrize("ending", ["warc.gz", "arc.gz"])
+def test_zeros_at_the_end_of_a_compressed_file_do_not_count_as_damage(
+    tmp_path: Path, ending: str, n_zeros: int
+) -> None:
+    as_record = record if ending == "warc.gz" else arc_record
+    path = tmp_path / f"x.{ending}"
+    for last, n_rejects in ((b"", 0), (b"x", 1)):
+        path.write_bytes(members([as_record(PAGE)]) + bytes(n_zeros) + last)
+        tables = tables_of(path)
+        assert (tables["pages"].num_rows, tables["rejects"].num_rows) == (1, n_rejects)
+    path.write_bytes(members([as_record(PAGE)] * 2)[:-20] + bytes(n_zeros))
+    assert tables_of(path)["rejects"]["reason"].to_pylist() == ["truncated"]
