@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,12 +77,19 @@ class Served:
         return self.process.communicate(timeout=60)[1]
 
 
-@pytest.fixture
-def served(run_dir: Path) -> Iterator[Served]:
+@contextmanager
+def serving(run_dir: Path, *options: str) -> Iterator[Served]:
+    """Serve the page of a run, until the block ends."""
     command = [sys.executable, "-m", "pipelines.cli", "audit", "serve", run_dir, "--auditor", "ada"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
         address = next(filter(None, (re.search(r"open (http://\S+)", line) for line in lines)))[1]
         yield Served(process, address)
         process.kill()
+
+
+@pytest.fixture
+def served(run_dir: Path) -> Iterator[Served]:
+    with serving(run_dir) as page:
+        yield page

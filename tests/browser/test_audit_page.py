@@ -12,8 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from curation.runs.stage import open_stage
+from labeling.schemas import CANDIDATES
+from pipelines.page.answers import pairs_of
 from pipelines.page.journal import Entry, read_journals
-from tests.browser.conftest import Served
+from tests.browser.conftest import Served, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -106,6 +108,11 @@ def test_a_stream_runs_at_its_pace_and_counts_once_its_marks_are_checked(
     marked = {0: "no", at - 1: "no", at: "unsure", 8: "no"}
     assert [entry.verdict for entry in entries(run_dir)] == [marked.get(i, "yes") for i in range(n)]
     assert {entry.mode for entry in entries(run_dir)} == {"rapid"}
+    second = image.get_attribute("data-number")
+    page.wait_for_timeout(800)
+    assert image.get_attribute("data-number") == second  # nor does the next one
+    page.keyboard.press("Enter")
+    expect(image).not_to_have_attribute("data-number", str(second))
 
 
 def test_a_pair_without_a_picture_can_only_be_unsure(
@@ -306,3 +313,19 @@ def test_the_page_is_accessible(page: Page, served: Served, width: int, scheme: 
         problems += Axe().run(page).response["violations"]
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert [(problem["id"], problem["nodes"][0]["html"]) for problem in problems] == []
+
+
+def test_mistakes_in_known_answers_are_shown(page: Page, run_dir: Path, tmp_path: Path) -> None:
+    pairs = pairs_of(open_stage(run_dir, "candidates").table(CANDIDATES, ["image_id", "label_id"]))
+    lines = [f"{image},{label},no" for image, label in pairs]
+    known = tmp_path / "known.csv"
+    known.write_text("\n".join(["image_id,label_id,verdict", *lines]))
+    with serving(run_dir, "--known", str(known)) as served:
+        page.goto(served.address)
+        for key in "yyn":
+            page.wait_for_selector("#one figure img")
+            page.keyboard.press(key)
+        wait_until_saved(page)
+        page.click("[data-action=auditors]")
+        expect(page.locator("#auditors tbody tr")).to_contain_text("2 of 3 (at most")
+        assert Axe().run(page).response["violations"] == []

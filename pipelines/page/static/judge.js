@@ -116,7 +116,7 @@ function show(pairs, verdicts = {}) {
 function showIn(name) {
   view = name;
   visible = new Set();
-  seen = new Set();
+  seen = new Set(mode === "rapid" ? screen.map(([number]) => number) : []); // a stream has shown all
   stream.stop();
   for (const [each, section] of Object.entries(views)) section.hidden = each !== view;
   if (view === "one") showOne();
@@ -388,7 +388,7 @@ const ACTIONS = {
   undo,
   confirm: () => {
     if (view === "grid") confirm();
-    if (view === "rapid") stream.turn();
+    else if (view === "rapid") stream.turn();
   },
   before: () => view === "rapid" && stream.markBefore(markAs("no")),
   faster: () => stream.changePace(1 / 1.1),
