@@ -169,7 +169,8 @@ def _images(
     surroundings = Surroundings(markup, outline, links, [image.tag for image in tags])
     images = Images()
     for image in tags:
-        texts = [Text("alt", clean(image.attributes.get("alt", "")))]
+        named = image.attributes.get("alt") or image.attributes.get("aria-label", "")
+        texts = [Text("alt", clean(named))]
         texts.append(Text("tooltip", clean(image.attributes.get("title", ""))))
         texts.append(Text("filename", filename_words(image.urls[0])))
         texts += [Text(*text) for text in surroundings.texts(image.tag)] + of_page

@@ -374,6 +374,14 @@ def test_images_without_a_url_are_losses() -> None:
     assert page.losses == (*without, ("bad_url", "http://["))
 
 
+def test_a_label_for_screen_readers_replaces_a_missing_text() -> None:
+    html = b"<img src=/a.jpg aria-label=Apple><img src=/b.jpg alt=Pear aria-label=Apple>"
+    assert [texts_of(image)["alt"] for image in read_page(html, "https://a.org/").images] == [
+        "Apple",
+        "Pear",
+    ]
+
+
 def test_the_element_image_is_an_image() -> None:
     html = (
         "<image src=/a.jpg alt=A><svg><image xlink:href=/b.jpg></image><image href=/c.jpg /></svg>"
