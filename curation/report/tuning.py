@@ -27,6 +27,9 @@ from labeling.keys.arrays import Ints, Mask
 STATIC = Path(__file__).parent / "static"
 """Folder of the module and its style."""
 
+MAX_LABELS = 300
+"""Labels of the table that have names."""
+
 STEPS = 200
 """Shares of the table: it has at most three rows more."""
 
@@ -55,7 +58,9 @@ def tuning(request: Request, inside: Mask | None = None) -> dict[str, Any]:
         columns, lists with a value for each share: ``share``, of all candidates, with six digits at
         most; ``n_kept``; ``threshold``, None with groups; ``precision``, ``low`` and ``high``, None
         without an audit; ``n_audits``; ``labels_few``, labels with fewer than ``few`` kept images;
-        and ``labels_lost``, those of them with none. Shares that keep nothing are left out.
+        and ``labels_lost``, those of them with none. Shares that keep nothing are left out. And
+        ``labels``, rows of ``label_id`` and ``n_rows``, in how many of the first rows the label has
+        fewer than ``few`` kept images: `MAX_LABELS` labels, those with most candidates first.
 
     Examples
     --------
@@ -81,7 +86,17 @@ def tuning(request: Request, inside: Mask | None = None) -> dict[str, Any]:
         audited[i] = kept[judged.row]
         thresholds.append(threshold)
     sets = Sets(len(label), request.keep, shares, thresholds, images, n_kept, audited)
-    return tuning_of(sets, judged, request.confidence)
+    label_ids = request.scored["label_id"].filter(inside).unique().to_pylist()
+    named = _labels_with_few(label_ids, np.bincount(label), images[:, n_kept.any(axis=1)])
+    return tuning_of(sets, judged, request.confidence) | {"labels": named}
+
+
+def _labels_with_few(label_ids: Sequence[str], size: Ints, images: Ints) -> list[dict[str, Any]]:
+    """Return the first `MAX_LABELS` labels by size that some row keeps few images of."""
+    n_rows = np.sum(images < FEW, axis=1)
+    order = sorted(range(len(label_ids)), key=lambda i: (-size[i], label_ids[i]))
+    rows = [{"label_id": label_ids[i], "n_rows": int(n_rows[i])} for i in order if n_rows[i]]
+    return rows[:MAX_LABELS]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +127,7 @@ class Sets:
 
 
 def tuning_of(sets: Sets, judged: Judgements, confidence: float) -> dict[str, Any]:
-    """Return the table of `tuning` for sets that are given.
+    """Return the table of `tuning` for sets that are given, without names of labels.
 
     Parameters
     ----------
@@ -141,6 +156,7 @@ def tuning_of(sets: Sets, judged: Judgements, confidence: float) -> dict[str, An
         {"n_candidates": sets.n_candidates, "n_labels": len(images), "few": FEW}
         | {"keep": sets.keep, "third": THIRD}
         | {name: column[some] for name, column in columns.items()}
+        | {"labels": []}
     )
     return table
 

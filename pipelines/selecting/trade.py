@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.report.labels import senses
 from curation.report.tuning import tuning
 from curation.runs.stage import Stage
 from curation.selection.selection import Request, Selection
@@ -62,9 +63,16 @@ def measure_shares(request: Request, confidence: float) -> dict[str, Any]:
     Returns
     -------
     dict
-        With ``target``, the precision to hold or `PRECISION`, and ``confidence``.
+        With ``target``, the precision to hold or `PRECISION`, and ``confidence``; and the ``name``
+        of each of the labels, with its sense if others have it too.
     """
-    return tuning(request) | {"target": request.precision or PRECISION, "confidence": confidence}
+    table, taxonomy = tuning(request), request.taxonomy()
+    sense = senses(taxonomy)
+    for row in table["labels"]:
+        code = taxonomy.code(row["label_id"])
+        of_name = f" ({sense[code]})" if sense[code] else ""
+        row["name"] = f"{taxonomy.display_name(code)}{of_name}"
+    return table | {"target": request.precision or PRECISION, "confidence": confidence}
 
 
 def _n_only_in(selected: pa.Table, others: np.ndarray[Any, np.dtype[np.bool_]]) -> int:

@@ -17,6 +17,7 @@ from pipelines.cli import main
 from pipelines.jobs.label import label
 from pipelines.run.config import read_config
 from pipelines.run.saved_config import save_config
+from pipelines.run.stages import taxonomy_of
 from tests.curation.report.test_report import make_facts
 from tests.pipelines.shops import write_shop
 
@@ -86,6 +87,9 @@ def test_the_slider_shows_what_its_command_selects(
         n_few = len(facts["labels_few"]) + len(facts["labels_lost"])
         assert shown["few"][0] == str(n_few)
         assert shown["few"][1].startswith(f"of {facts['n_labels']}")
+        taxonomy = taxonomy_of(open_stage(run, "candidates"))
+        for label_id in [*facts["labels_lost"], *facts["labels_few"]][:6]:
+            assert taxonomy.display_name(taxonomy.code(label_id)) in shown["few"][1]
     assert len(commands) == 3
 
 

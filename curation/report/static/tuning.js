@@ -4,7 +4,8 @@
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 272;
 const MARGIN = { left: 46, right: 14, top: 18, bottom: 44 };
-const MAX_NUMBERS = 8;
+const MIN_AUDITS = 8; // with fewer, a bound does not stretch the scale
+const MAX_NAMES = 6;
 
 const count = (n) => Math.round(n).toLocaleString("en-US");
 const percent = (share) => (share == null ? "–" : `${(100 * share).toFixed(1)}\u00a0%`);
@@ -35,8 +36,15 @@ export function numbersOf(table, row) {
     kept: [count(n), `of ${count(table.n_candidates)}, ${percent(table.share[row])}`],
     precision: [percent(precision), bounds],
     wrong: [precision == null ? "–" : count(n * (1 - precision)), `${count(n * (1 - high))} to ${count(n * (1 - low))}`],
-    few: [count(table.labels_few[row]), `of ${count(table.n_labels)}${lost ? `, ${count(lost)} of them without any` : ""}`],
+    few: [count(table.labels_few[row]), `of ${count(table.n_labels)}${lost ? `, ${count(lost)} of them without any` : ""}${namesOf(table, row)}`],
   };
+}
+
+/** Return the names of labels with few images, those with most candidates first. */
+function namesOf(table, row) {
+  const names = (table.labels ?? []).filter((label) => row < label.n_rows).map((label) => label.name);
+  if (!names.length) return "";
+  return `: ${names.slice(0, MAX_NAMES).join(", ")}${table.labels_few[row] > MAX_NAMES ? ", …" : ""}`;
 }
 
 /** Return the command that keeps the share of a row. */
@@ -52,7 +60,7 @@ function nearest(table, share) {
 }
 
 function scales(table, width) {
-  const bounds = table.low.filter((_, row) => table.precision[row] != null && table.n_audits[row] >= MAX_NUMBERS);
+  const bounds = table.low.filter((_, row) => table.precision[row] != null && table.n_audits[row] >= MIN_AUDITS);
   const lowest = Math.min(0.95, table.target, ...bounds, ...table.precision.filter((p) => p != null));
   const bottom = Math.max(0, Math.floor(lowest * 10) / 10);
   const inner = width - MARGIN.left - MARGIN.right, tall = HEIGHT - MARGIN.top - MARGIN.bottom;

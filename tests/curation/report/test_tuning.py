@@ -89,6 +89,16 @@ def test_the_share_of_the_request_and_a_third_are_rows():
     assert {len(table[name]) for name in ("n_kept", "threshold", "low", "labels_few")} == {202}
 
 
+def test_labels_with_few_images_are_named_the_largest_first():
+    table = tuning(world_request(floor=5))
+    sizes = np.bincount(World.label)
+    named = [int(row["label_id"][1:]) for row in table["labels"]]
+    assert sizes[named].tolist() == sorted(sizes[named], reverse=True)
+    for row in (0, 60, 200):
+        n_few = sum(label["n_rows"] > row for label in table["labels"])
+        assert n_few == table["labels_few"][row]
+
+
 def test_some_candidates_can_be_counted_alone():
     inside = World.label == 1
     table = tuning(world_request(), inside)
