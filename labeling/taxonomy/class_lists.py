@@ -44,6 +44,8 @@ _SEVERAL = ("name", "synonyms", "parent")
 _INDEX = re.compile(r"(\d+)(?:\s*[:.,)]|\s+-(?=\s)|(?=\s))\s*(?=\S)", re.ASCII)
 _COMMENT = re.compile(r"#(?:\s|\Z)")
 _BRACKETS = re.compile(r"\{.*\}|\[.*\]")
+_ABOVE = " > "
+_NUMBERED = re.compile(r"(\d+) - (.+)", re.ASCII)
 _SYNSET = re.compile(r"(n\d{8})[\s,:]+(.+)")
 
 Row = Mapping[str, Any]
@@ -73,7 +75,8 @@ def read_names(lines: Lines, where: str) -> Iterator[Label]:
 
     A line may begin with the id of a synset, as in ImageNet's lists (``n01440764 tench``). Numbers
     before all names that count from 0 or 1 (``0: person``) are left out, and so are, with a note,
-    comments (``#`` and a space) and a header in the first line (``Labels``).
+    comments (``#`` and a space) and a header in the first line (``Labels``). Lines are paths where
+    half of them are (``Pets > Cats``).
     """
     stripped = [(number, line.strip()) for number, line in lines]
     texts = [(number, text) for number, text in stripped if not _COMMENT.match(text)]
@@ -85,12 +88,42 @@ def read_names(lines: Lines, where: str) -> Iterator[Label]:
     if len(texts) > 1 and _is_header([texts[0][1]]):
         notes.append(f"line {texts[0][0]}: {texts[0][1]!r} is a header and no label")
         del texts[0]
+    if texts and 2 * sum(_ABOVE in text for _, text in texts) >= len(texts):
+        labels = _of_paths(texts, where)
+        yield from (replace(labels[0], notes=tuple(notes)), *labels[1:])
+        return
     for (number, _), text in zip(texts, _without_indices([t for _, t in texts]), strict=True):
         synset = _SYNSET.fullmatch(text)
         names = split(synset[2] if synset else text, ",")
         label = label_of(synset[1] if synset else "", names, number, where)
         yield replace(label, notes=tuple(notes))
         notes = []
+
+
+def _of_paths(texts: Sequence[tuple[int, str]], where: str) -> list[Label]:
+    """Return the labels of paths, such as ``7 - Pets > Cats`` of Google's product taxonomy.
+
+    The id is the number before a path, else of the whole path, since names occur in several.
+    """
+    labels: dict[str, Label] = {}
+    for number, text in texts:
+        numbered = _NUMBERED.fullmatch(text)
+        names = split(numbered[2] if numbered else text, ">")
+        path = _ABOVE.join(names)
+        if path in labels:
+            raise bad_line(
+                "a path occurs more than once in the taxonomy", f"{where}:{number}", text
+            )
+        label_id = numbered[1] if numbered else label_id_of_name(path)
+        labels[path] = label_of(label_id, names[-1:], number, where)
+    for path, label in labels.items():
+        above = path.rpartition(_ABOVE)[0]
+        if above and above not in labels:
+            message = "the path above a class is not in the taxonomy"
+            raise bad_line(message, f"{where}:{label.line}", path)
+        parents = (labels[above].label_id,) if above else ()
+        labels[path] = replace(label, parents=parents)
+    return list(labels.values())
 
 
 def _without_indices(texts: Sequence[str]) -> Sequence[str]:

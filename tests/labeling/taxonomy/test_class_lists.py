@@ -245,3 +245,31 @@ def test_lists_of_the_same_classes_are_read_once_and_keys_beside_them_have_a_not
 def test_a_key_like_that_of_a_list_is_a_hint(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='did you mean "categories"'):
         labels(tmp_path / "a.json", {"categorys": [{"id": 1, "name": "cat"}]})
+
+
+@pytest.mark.parametrize("number", ["{} - ", ""])
+def test_paths_of_names_are_a_hierarchy(tmp_path: Path, number: str) -> None:
+    paths = ("Food, Pets", "Food, Pets > Pet Beds", "Food, Pets > Pet Beds > Beds", "Beds")
+    lines = [f"{number.format(7 - n)}{path}" for n, path in enumerate(paths)]
+    head = "# Google_Product_Taxonomy_Version: 2021-09-21"
+    (tmp_path / "a.txt").write_text("\n".join([head, *lines]))
+    taxonomy = read_taxonomy(tmp_path / "a.txt")
+    assert sorted(name for names in taxonomy.names for name, _ in names) == [
+        "Beds", "Beds", "Food, Pets", "Pet Beds",
+    ]  # fmt: skip
+    above = {
+        taxonomy.names[code][0][0]: [taxonomy.names[p][0][0] for p in parents]
+        for code, parents in enumerate(taxonomy.parents)
+        if parents
+    }
+    assert above == {"Pet Beds": ["Food, Pets"], "Beds": ["Pet Beds"]}
+    assert len(taxonomy.notes) == 1
+    if number:
+        assert taxonomy.label_ids == ("4", "5", "6", "7")
+
+
+@pytest.mark.parametrize("lines", ["a > b\nc\n", "a\na > b\na > b\n"])
+def test_paths_that_lack_a_class_or_repeat_one_are_refused(tmp_path: Path, lines: str) -> None:
+    (tmp_path / "a.txt").write_text(lines)
+    with pytest.raises(InputError, match="path"):
+        read_taxonomy(tmp_path / "a.txt")
