@@ -233,6 +233,18 @@ CANDIDATES = TableSchema(
     key=("image_id", "label_id"),
 )
 
+VOTES = TableSchema(
+    "votes",
+    "one network's judgement of one candidate",
+    (
+        _image(),
+        _label(),
+        Field("source", pa.string(), "visual: a network; neighbours: images that look alike"),
+        Field("strength", pa.float32(), "the larger, the more likely is the label"),
+    ),
+    key=("image_id", "label_id", "source"),
+)
+
 PHRASE_REASONS = ("fixed_phrase", "stop_name")
 
 PHRASES = TableSchema(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipelines.api import evidence_remove as evidence_remove
     from pipelines.api import export as export
     from pipelines.api import label as label
+    from pipelines.api import look as look
     from pipelines.api import plan as plan
     from pipelines.api import report as report
     from pipelines.api import select as select

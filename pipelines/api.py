@@ -391,6 +391,44 @@ def evidence_remove(run: Path | str, sources: Sequence[str]) -> Stage:
 
 
 @step
+def look(run: Path | str, *, weights: Text | None = None, settings: Overrides = ()) -> Stage:
+    """Have networks judge the candidates of images they were not trained on: ``winnow look``.
+
+    Their votes join the candidates as the sources ``visual`` and ``neighbours``; the next selection
+    learns from the audits how far to believe them. No verdict has a part in the vote on its image.
+
+    Parameters
+    ----------
+    {run}
+    weights
+        A network that was trained elsewhere: ``efficientnet-lite0`` or ``efficientnet-lite2`` of
+        the extra ``pretrained``, the path of a safetensors file of a ResNet with torchvision's or
+        timm's names, or of the folder of a model. Without it five networks are trained by the
+        settings ``train``.
+    {settings}
+
+    Returns
+    -------
+    Stage
+        The candidates with their evidence.
+
+    Raises
+    ------
+    {run_errors}
+    InputError
+        If the run has no images or no audits, or the weights cannot be used.
+    """
+    from pipelines.looking.look import look as judge_candidates
+
+    given = {}
+    if weights is not None:  # a path that is typed starts from the working folder
+        path = absolute(Path(weights))
+        given["look.weights"] = str(path) if path.exists() else weights
+    with _locked(run, settings) as (config, run_dir):
+        return judge_candidates(with_overrides(config, given), run_dir)
+
+
+@step
 def select(
     run: Path | str,
     *,

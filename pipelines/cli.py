@@ -30,7 +30,7 @@ from pipelines.commands.evidence import evidence
 from pipelines.commands.inspect import inspect, plan, status
 from pipelines.commands.label import demo, label
 from pipelines.commands.options import as_options
-from pipelines.commands.select import select
+from pipelines.commands.select import look, select
 from pipelines.commands.study import study
 from pipelines.run import events
 from pipelines.run.events import emit
@@ -46,6 +46,7 @@ COMMANDS = (
     label,
     audit,
     evidence,
+    look,
     select,
     export,
     train,

@@ -70,6 +70,7 @@ PUBLIC = {
         "evidence_remove",
         "export",
         "label",
+        "look",
         "open_study",
         "plan",
         "report",

@@ -78,6 +78,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "pipelines.export": A_RUN,
     "pipelines.label": {"config": "nowhere.toml", "out": "nowhere"},
     "pipelines.open_study": {"path": "nowhere"},
+    "pipelines.look": A_RUN,
     "pipelines.plan": {"config": "nowhere.toml"},
     "pipelines.report": A_RUN,
     "pipelines.select": A_RUN,
@@ -101,10 +102,11 @@ NOT_ABOVE_0 = (0, *NOT_NEGATIVE)
 NO_TEXT = (5, ["a"], b"a")
 REFUSED: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(
-        ("path", "run", "out", "answers", "votes", "config", "files", "figures"), NO_PATH
+        ("path", "run", "out", "answers", "votes", "known", "config", "files", "figures"), NO_PATH
     ),
     **dict.fromkeys(("shards_dir", "model_dir", "on"), NO_PATH),
     "pipelines.audit_import.candidates": NO_PATH,
+    "pipelines.look.weights": NO_TEXT,
     "pipelines.audit_import.taxonomy": NO_PATH,
     **dict.fromkeys(("scores", "audits", "signals", "candidates"), NO_TABLE),
     **dict.fromkeys(("texts", "pairs"), NO_TABLE),

@@ -23,6 +23,8 @@ TRAINING_MAY_SEE = {
     "labeling.arguments",
     "labeling.errors",
     "labeling.exports",
+    "labeling.hints",
+    "labeling.keys.arrays",
     "labeling.schemas",
     "labeling.threads",
     "labeling.taxonomy.taxonomy",

@@ -14,6 +14,7 @@ MAKERS = {
     "signals": ("pipelines.jobs.signals", "labeling.readers"),
     "candidates": ("pipelines.jobs.candidates", "pipelines.auditing.import_candidates"),
     "evidence": ("pipelines.evidence.add",),
+    "look": ("pipelines.looking.look",),
     "audits": ("pipelines.auditing.sample",),
     "audits-cells": ("pipelines.auditing.strata",),
     "scored": ("pipelines.selecting.scores",),

@@ -36,6 +36,7 @@ MADE_BY = {
     "candidates": "label",
     "evidence": "evidence add",
     "audits": "audit sample",
+    "look": "look",
     "scored": "select",
     "selected": "select",
     "shards": "export",
@@ -44,11 +45,11 @@ MADE_BY = {
 }
 """The command that makes each stage, for messages (label sets add a suffix: ``shards-all``)."""
 
-OPTIONAL = {"evidence"}
+OPTIONAL = {"evidence", "look"}
 """Stages that a run may lack."""
 
-FROM_OPTIONAL = {"scored", "selected", "shards"}
-"""Stages that are made from those too, where the run has them."""
+FROM_EVIDENCE = {"scored", "selected", "shards"}
+"""Stages that are made from the stage ``evidence`` too, where the run has one."""
 
 NOTHING = hashlib.sha256().hexdigest()[:12]
 """`Stage.content` without files."""
@@ -226,8 +227,8 @@ def open_stage(run_dir: Path, stage: str) -> Stage:
 
 def inputs_of(stage: Stage) -> dict[str, str]:
     """Return the digest of each input of a stage; `NOTHING` for a stage that the run lacked."""
-    is_later = stage.name.partition("-")[0] in FROM_OPTIONAL
-    absent = dict.fromkeys(OPTIONAL, NOTHING) if is_later else {}
+    is_later = stage.name.partition("-")[0] in FROM_EVIDENCE
+    absent = {"evidence": NOTHING} if is_later else {}
     return absent | dict(stage.manifest["inputs"])
 
 

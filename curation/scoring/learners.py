@@ -9,7 +9,6 @@ import numpy as np
 from curation.intervals.judgements import Judgements
 from curation.scoring.boosting import MIN_BOOSTED, fit_boosting, predict_boosting
 from curation.scoring.calibration import Map, fit_calibration
-from curation.scoring.features import N_FOLDS
 from curation.scoring.self_training import GroupedTable, log_loss, self_train
 from curation.scoring.venn_abers import VennAbers, fit_venn_abers
 from labeling.keys.arrays import Floats
@@ -46,10 +45,17 @@ def choose_learners(grouped: GroupedTable, judged: Judgements, ridges: list[floa
     `MIN_BOOSTED` judgements or more, and chosen unless the log-loss is higher by more than one
     standard error of the paired differences: the mean of both learners errs less than either, even
     where the audits are too few to prove it.
+
+    Parameters
+    ----------
+    ridges
+        That of each fold: `FeatureTable.fold` counts them from 0. Judgements without a fold (-1)
+        teach all learners, and calibrate none.
     """
     p = _out_of_fold(grouped, judged.tempered, ridges)
-    seen = [grouped.table.fold[judged.row] != k for k in range(N_FOLDS)]
-    return [_choose(p[:, k, seen[k]], judged.take(seen[k])) for k in range(N_FOLDS)]
+    fold = grouped.table.fold[judged.row]
+    seen = [(fold != k) & (fold >= 0) for k in range(len(ridges))]
+    return [_choose(p[:, k, chosen], judged.take(chosen)) for k, chosen in enumerate(seen)]
 
 
 def _choose(p: Floats, judged: Judgements) -> Choice:
@@ -66,7 +72,9 @@ def _choose(p: Floats, judged: Judgements) -> Choice:
 
 
 def _out_of_fold(grouped: GroupedTable, judged: Judgements, ridges: list[float]) -> Floats:
-    """Return each learner's prediction of each judgement for each fold, ``[n_learners, 10, m]``.
+    """Return each learner's prediction of each judgement for each fold.
+
+    ``[n_learners, n_folds, m]``, NaN for judgements of that fold and for those without one.
 
     A model that is fitted without two folds serves both: for the choice in one of them it predicts
     the judgements of the other.
@@ -75,9 +83,10 @@ def _out_of_fold(grouped: GroupedTable, judged: Judgements, ridges: list[float])
     near = grouped.take(np.flatnonzero(np.isin(table.image, table.image[judged.row])))
     row_near = judged.at(near.row).row
     n_learners = 1 + (len(judged.row) >= MIN_BOOSTED)
-    result = np.full((n_learners, N_FOLDS, len(judged.row)), np.nan)
-    for k in range(N_FOLDS):
-        for j in range(N_FOLDS):
+    n_folds = len(ridges)
+    result = np.full((n_learners, n_folds, len(judged.row)), np.nan)
+    for k in range(n_folds):
+        for j in range(n_folds):
             held_out = fold == j
             if j == k or not held_out.any() or not np.isnan(result[0, k, held_out]).any():
                 continue

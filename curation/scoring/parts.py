@@ -10,13 +10,14 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.agreement.label_model import count_patterns, merge_patterns, vote_scores
 from curation.pairs.pair_keys import PAIR, image_hash
 from curation.scoring.cold import evidence_amount, source_statistics, vote_share
 from curation.scoring.features import FeatureTable, features, sources_of
 from curation.scoring.model import Scorer, apply_scorer
-from curation.scoring.scoring import Scores, score
+from curation.scoring.scoring import Scores, score, score_without
 from curation.scoring.threads import one_thread
 from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Floats32, Mask
@@ -84,22 +85,84 @@ def score_parts(
     InputError
         For too few audits, or if candidates of an image do not lie together.
     """
-    image = _hashes(parts)
-    _refuse_scattered(image)
-    fitted = _choose(image, image_hash(audits["image_id"]))
-    sample = [part.filter(pa.array(mask)) for part, mask in _whole_images(parts, image, fitted)]
-    table = features(pa.concat_tables([CANDIDATES.empty(), *sample]), taxonomy)
+    image, fitted, table = _to_fit(parts, taxonomy, audits)
     scores = score(table, audits)
     p_correct = np.empty((3, len(image)) if intervals else len(image), np.float32)
     of_fitted = np.vstack([scores.p_correct, scores.bounds]) if intervals else scores.p_correct
     p_correct[..., fitted] = of_fitted
     if not fitted.all():
-        whole = _whole_images(parts, image, fitted)
-        rest = (part.filter(pa.array(~mask)) for part, mask in whole)
-        with one_thread("blas"):
-            of_rest = list(apply_all(scores.scorer, rest, taxonomy, intervals))
-        p_correct[..., ~fitted] = np.concatenate(of_rest, axis=-1)
+        of_rest = _apply_to_rest(scores.scorer, parts, taxonomy, image, fitted, intervals)
+        p_correct[..., ~fitted] = of_rest
     return p_correct, scores, int(fitted.sum())
+
+
+def score_parts_without(
+    parts: Parts,
+    taxonomy: Taxonomy,
+    audits: pa.Table,
+    image_ids: pa.Array,
+    fold: npt.NDArray[np.int8],
+    n_folds: int,
+) -> Floats32:
+    """Score all candidates once for each fold of the images, without the audits of the fold.
+
+    Parameters
+    ----------
+    parts, taxonomy, audits
+        As of `score_parts`.
+    image_ids, fold
+        Images, each once, and ``int8[n_images]`` the fold of each, from 0. Audits of other images
+        teach the models of all folds.
+    n_folds
+        Number of folds.
+
+    Returns
+    -------
+    ndarray
+        ``float32[n_folds, n]`` in [0, 1], in the order of the rows: see
+        `curation.scoring.scoring.score_without`.
+
+    Raises
+    ------
+    InputError
+        As by `score_parts`.
+    """
+    image, fitted, table = _to_fit(parts, taxonomy, audits)
+    row = np.asarray(pc.fill_null(pc.index_in(table.pairs["image_id"], image_ids), -1), np.int64)
+    fold_of = np.where(row >= 0, fold[row], -1).astype(np.int8)
+    of_fitted, scorers = score_without(table, audits, fold_of, n_folds)
+    p_correct = np.empty((n_folds, len(image)), np.float32)
+    p_correct[:, fitted] = of_fitted
+    if not fitted.all():
+        for k, scorer in enumerate(scorers):
+            p_correct[k, ~fitted] = _apply_to_rest(scorer, parts, taxonomy, image, fitted)
+    return p_correct
+
+
+def _to_fit(
+    parts: Parts, taxonomy: Taxonomy, audits: pa.Table
+) -> tuple[Hashes, Mask, FeatureTable]:
+    """Return the image of each candidate, which ones are fitted on, and the features of these."""
+    image = _hashes(parts)
+    _refuse_scattered(image)
+    fitted = _choose(image, image_hash(audits["image_id"]))
+    sample = [part.filter(pa.array(mask)) for part, mask in _whole_images(parts, image, fitted)]
+    table = features(pa.concat_tables([CANDIDATES.empty(), *sample]), taxonomy)
+    return image, fitted, table
+
+
+def _apply_to_rest(
+    scorer: Scorer,
+    parts: Parts,
+    taxonomy: Taxonomy,
+    image: Hashes,
+    fitted: Mask,
+    intervals: bool = False,
+) -> Floats32:
+    whole = _whole_images(parts, image, fitted)
+    rest = (part.filter(pa.array(~mask)) for part, mask in whole)
+    with one_thread("blas"):
+        return np.concatenate(list(apply_all(scorer, rest, taxonomy, intervals)), axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from curation.intervals.judgements import Judgements, judgements
@@ -21,7 +22,7 @@ from curation.scoring.model import FoldModel, Scorer, make_model
 from curation.scoring.self_training import GroupedTable, choose_ridge, group_table, self_train
 from curation.scoring.threads import one_thread
 from labeling.errors import InputError
-from labeling.keys.arrays import Floats32
+from labeling.keys.arrays import Floats, Floats32, Ints
 
 MIN_AUDITS = 50
 MIN_OF_EACH = 10
@@ -133,21 +134,83 @@ def _fit(
     of_common, of_fold = [], []
     for k, (choice, train) in enumerate(zip(choices, trains, strict=True)):
         inside = np.flatnonzero(table.fold == k)
-        trained = self_train(grouped, train, ridges[k])
-        boosting, row = None, np.concatenate([common, inside])
-        p = trained.p[row]
-        if choice.learner == "boosting":
-            boosting = fit_boosting(table.values, trained.extra, train)
-            p = predict_boosting(boosting, table.values, trained.extra, row, p)
+        row = np.concatenate([common, inside])
+        p, model = _fit_fold(grouped, train, ridges[k], choice, row)
         of_common.append(p[: len(common)])
         of_fold.append((inside, p[len(common) :]))
-        models.append(make_model(trained.rounds, choice, table, boosting))
+        models.append(model)
     maps = centered([model.calibration for model in models], of_common)
     models = [replace(model, calibration=m) for model, m in zip(models, maps, strict=True)]
     outputs = np.zeros((3, len(table)), np.float32)
     for model, (inside, p) in zip(models, of_fold, strict=True):
         outputs[:, inside] = model.outputs(p)
     return choices, models, outputs
+
+
+def _fit_fold(
+    grouped: GroupedTable, train: Judgements, ridge: float, choice: Choice, row: Ints
+) -> tuple[Floats, FoldModel]:
+    """Return the probabilities of some rows by one model, not calibrated, and the model."""
+    table = grouped.table
+    trained = self_train(grouped, train, ridge)
+    boosting, p = None, trained.p[row]
+    if choice.learner == "boosting":
+        boosting = fit_boosting(table.values, trained.extra, train)
+        p = predict_boosting(boosting, table.values, trained.extra, row, p)
+    return p, make_model(trained.rounds, choice, table, boosting)
+
+
+def score_without(
+    table: FeatureTable, audits: pa.Table, fold: npt.NDArray[np.int8], n_folds: int
+) -> tuple[Floats32, list[Scorer]]:
+    """Score all candidates once for each of some folds, without the audits of the fold.
+
+    The learners are those of `score`, with one model for each fold: nothing is cross-fitted within
+    the others, so that an audited pair outside the fold is scored by a model that has met its
+    verdict.
+
+    Parameters
+    ----------
+    table
+        The candidates.
+    audits
+        Table of `labeling.schemas.AUDITS`.
+    fold
+        ``int8[n]``, from 0, the same for all candidates of an image; -1 for candidates whose audits
+        teach all models.
+    n_folds
+        Number of folds, 3 or more.
+
+    Returns
+    -------
+    p_correct, scorers
+        ``float32[n_folds, n]`` in [0, 1], closed as by `score`; the models, for further candidates.
+
+    Raises
+    ------
+    InputError
+        For fewer than `MIN_AUDITS` usable audits or `MIN_OF_EACH` of a verdict, in all but one
+        fold.
+    """
+    judged = judgements(audits, table.pairs).known
+    by_fold = replace(table, fold=fold)
+    for k in range(n_folds):
+        _refuse_few(judged.take(fold[judged.row] != k))
+    with one_thread():
+        grouped = group_table(by_fold)
+        learnt, everything = judged.tempered, np.arange(len(table))
+        trains = [learnt.take(fold[learnt.row] != k) for k in range(n_folds)]
+        ridges = [choose_ridge(grouped, train) for train in trains]
+        choices = choose_learners(grouped, judged, ridges)
+        fits = [
+            _fit_fold(grouped, train, ridge, choice, everything)
+            for train, ridge, choice in zip(trains, ridges, choices, strict=True)
+        ]
+    rows = [table.relatives.closed(model.calibration.apply(p)) for p, model in fits]
+    scorers = [
+        Scorer((model,) * N_FOLDS, table.sources, table.label_statistics) for _, model in fits
+    ]
+    return np.array(rows, np.float32), scorers
 
 
 def _refuse_few(judged: Judgements) -> None:

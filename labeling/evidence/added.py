@@ -149,20 +149,19 @@ def add_votes(candidates: pa.Table, votes: Votes, row: Ints) -> pa.Table:
 
 
 def without_sources(candidates: pa.Table, sources: Sequence[str]) -> pa.Table:
-    """Return candidates without the votes and silences of some sources, in the same order."""
-    evidence, silent = (_plain(candidates[name]) for name in ("evidence", "silent"))
+    """Return candidates, or some of their columns, without the votes and silences of sources."""
     named = pa.array(sources, pa.string())
-    items = pc.list_flatten(evidence)
-    columns = {
-        "evidence": (evidence, items, pc.struct_field(items, "source")),
-        "silent": (silent, pc.list_flatten(silent), pc.list_flatten(silent)),
-    }
-    for name, (lists, values, source) in columns.items():
+    for number, name in enumerate(candidates.column_names):
+        if name not in ("evidence", "silent"):
+            continue
+        lists = _plain(candidates[name])
+        items = pc.list_flatten(lists)
+        source = pc.struct_field(items, "source") if name == "evidence" else items
         stays = pc.invert(pc.is_in(source, value_set=named))
         row = _row_of_items(lists)[np.asarray(stays)]
-        column = _lists(values.filter(stays), row, len(candidates))
-        candidates = candidates.set_column(candidates.column_names.index(name), name, column)
-    return candidates.cast(CANDIDATES.arrow)
+        column = _lists(items.filter(stays), row, len(candidates))
+        candidates = candidates.set_column(number, name, column)
+    return candidates.cast(pa.schema([CANDIDATES.arrow.field(n) for n in candidates.column_names]))
 
 
 def _with_items(evidence: pa.ChunkedArray, votes: Votes, row: Ints) -> pa.ListArray:

@@ -1,4 +1,4 @@
-"""The command ``winnow select``."""
+"""The commands ``winnow select`` and ``winnow look``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,27 @@ from pipelines.commands.options import (
     set_option,
 )
 from pipelines.run.paths import typed
+
+
+@click.command()
+@run_argument
+@set_option
+@click.option(
+    "--weights",
+    metavar="NAME|PATH",
+    help="A network that was trained elsewhere: efficientnet-lite0 or -lite2, a safetensors file of"
+    " a ResNet, or the folder of a model.",
+)
+def look(run: Path, **options: Any) -> None:
+    """Have networks judge all candidates, each of images that it was not trained on.
+
+    Their votes join the candidates as sources `visual` and `neighbours`: audits decide how far
+    `winnow select` believes them. Without --weights five networks are trained by the settings
+    `train`.
+    """
+    stage = pipelines.look(run, **options)
+    print_values([("votes", stage.counts["votes"])])
+    print_next(f"winnow select {typed(run)}")
 
 
 @click.command()

@@ -100,6 +100,17 @@ class AuditSettings(Section):
     )
 
 
+class LookSettings(Section):
+    """Networks that judge candidates."""
+
+    weights: str | None = Field(
+        None,
+        description="network that was trained elsewhere: `efficientnet-lite0` or `-lite2` of the"
+        " extra `pretrained`, a safetensors file of a ResNet, or the folder of a model; where it is"
+        " not set, networks are trained by the settings `train`",
+    )
+
+
 class SelectSettings(Section):
     """Selection of candidates."""
 
@@ -193,6 +204,7 @@ class Config(Section):
     feedback: tuple[FeedbackInput, ...] = Field((), description="tables of what users did")
     label: LabelSettings = LabelSettings()
     audit: AuditSettings = AuditSettings()
+    look: LookSettings = LookSettings()
     select: SelectSettings = SelectSettings()
     export: ExportSettings = ExportSettings()
     train: TrainSettings = TrainSettings()

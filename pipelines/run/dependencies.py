@@ -45,6 +45,7 @@ NEEDS = {
     "signals": Needs(),
     "candidates": Needs(("label", *TAXONOMY.settings), TAXONOMY.files),
     "evidence": Needs(),
+    "look": Needs(("look", "train")),
     "audits": Needs(("audit.n", "audit.seed", "select.keep", "select.precision"), ("audit.truth",)),
     "audits-cells": Needs(("select.keep", "select.precision", "select.floor", "select.per_image")),
     "scored": Needs(("select.venn_abers",)),

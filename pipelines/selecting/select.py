@@ -62,7 +62,7 @@ def select(config: Config, run_dir: Path) -> Stage:
         If there are no audits, so that the precision is unknown; or if nothing would be kept.
     """
     candidates = open_stage(run_dir, "candidates")
-    audits = _audits(config, run_dir, candidates)
+    audits = audits_of(config, run_dir, candidates)
     scored = score(config, run_dir, candidates, audits)
     count_look(run_dir, audits)
     confidence = confidence_now(run_dir, audits, config.select.confidence)
@@ -115,7 +115,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     return stage
 
 
-def _audits(config: Config, run_dir: Path, candidates: Stage) -> Stage:
+def audits_of(config: Config, run_dir: Path, candidates: Stage) -> Stage:
     """Return the audits of a run, made first where the settings name a truth."""
     if config.audit.truth is not None and not len(current_audits(run_dir, candidates)):
         notify(f"audits: drawing {config.audit.n:,} pairs, answered by {config.audit.truth}")

@@ -67,6 +67,7 @@ def train(
     out_dir: Path,
     progress: Callable[[int, int, float], None],
     *,
+    targets: Targets | None = None,
     checkpoints: Checkpoints | None = None,
     events_dir: Path | None = None,
     world: World = ALONE,
@@ -85,6 +86,8 @@ def train(
         An existing folder; only the first process writes.
     progress
         Called after each step with the step (from 1), the number of steps and the loss.
+    targets
+        Targets of the images; by default those that the shards hold.
     checkpoints
         Folder of the states. A stopped training continues from the newest one, and on the CPU
         reaches the same weights, bit for bit, as one without a stop.
@@ -109,9 +112,9 @@ def train(
             "the labels to train on are missing or not distinct", facts={"labels": len(label_ids)}
         )
     parts = micro_batches(config, world)
-    targets = read_targets(shards, label_ids)
+    given, targets = targets, targets or read_targets(shards, label_ids)
     device = chosen_device()
-    identity = _identity(shards, label_ids, config)
+    identity = _identity(shards, label_ids, config, given)
     with seeded(config.seed, device, config.threads):
         learner = _fresh(config, targets, device, world)
         log = _resume(learner, checkpoints, identity, world)
@@ -231,10 +234,16 @@ def _resume(
     return log
 
 
-def _identity(shards: Shards, label_ids: Sequence[str], config: TrainConfig) -> str:
-    """Return a digest of everything that decides the weights: settings, labels and images."""
+def _identity(
+    shards: Shards, label_ids: Sequence[str], config: TrainConfig, targets: Targets | None
+) -> str:
+    """Return a digest of everything that decides the weights: settings, labels, images, targets."""
     facts = json.dumps([config.model_dump(), list(label_ids), shards.keys])
-    return hashlib.sha256(facts.encode()).hexdigest()
+    digest = hashlib.sha256(facts.encode())
+    if targets is not None:
+        for column in (targets.offsets, targets.codes, targets.target, targets.weight):
+            digest.update(column.tobytes())
+    return digest.hexdigest()
 
 
 def _grouped(batches: Iterator[Batch], n: int) -> Iterator[list[Batch]]:

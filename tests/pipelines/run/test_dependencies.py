@@ -45,7 +45,8 @@ STAGES = {
     "select.per_image": {"audits-cells", "selected"},
     "select.venn_abers": {"scored", "selected"},
     "export": {"shards"},
-    "train": {"model"},
+    "train": {"look", "model"},
+    "look": {"look"},
     "evaluate": {"evaluation"},
 }
 """The stages that can depend on a section, or on a key; the inputs hold feedback, with labels."""
@@ -77,6 +78,7 @@ OTHER = {
     "label.support_only": ["page"],
     "select.precision": 0.5,
     "select.by": "label",
+    "look.weights": "efficientnet-lite0",
     "train.depth": 50,
     "train.stem": "small",
     "train.loss": "softmax",

@@ -1,0 +1,1 @@
+"""`winnow look`: networks judge the candidates of images that they were not trained on."""

@@ -1,0 +1,247 @@
+"""`winnow look`: votes of networks join the candidates, as those of one more labeling source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from sklearn.metrics import roc_auc_score
+
+from curation.intervals.judgements import judgements
+from curation.pairs.pair_keys import PAIR
+from curation.runs.stage import Stage, current, open_stage
+from curation.runs.staging import StageWriter, refuse_nothing
+from curation.runs.table_files import write_table
+from labeling.errors import InputError
+from labeling.evidence.added import Votes
+from labeling.keys import ids
+from labeling.keys.arrays import Floats32
+from labeling.schemas import AUDITS, CANDIDATES, IMAGES, PLACEMENTS, REJECTS, VOTES
+from labeling.taxonomy.taxonomy import Taxonomy
+from pipelines.evidence.add import Added, add, files_of
+from pipelines.evidence.added import with_added
+from pipelines.looking.folds import N_FOLDS, make_folds
+from pipelines.looking.pixels import count_reasons, store_pixels
+from pipelines.looking.targets import nested_scores, without
+from pipelines.run.config import Config
+from pipelines.run.dependencies import settings_of
+from pipelines.run.progress import Progress, notify, stage_line
+from pipelines.run.saved_config import find_input
+from pipelines.run.stages import contents, make_stage, taxonomy_of
+from pipelines.selecting.scores import parts_of
+from pipelines.selecting.select import audits_of
+
+if TYPE_CHECKING:
+    from training.visual.opinions import Opinion, Pairs
+    from training.visual.pretrained import Embedder
+
+SOURCES = ("neighbours", "visual")
+
+NO_IMAGES = 'name the folder where the images are now with `settings={"base": "FOLDER"}`'
+
+
+def look(config: Config, run_dir: Path) -> Stage:
+    """Have networks judge all candidates, each of images that it was not trained on.
+
+    Parameters
+    ----------
+    config
+        ``look.weights`` names a network that was trained elsewhere; without it the networks are
+        trained here by the settings ``train``.
+
+    Returns
+    -------
+    Stage
+        The candidates with their evidence.
+
+    Raises
+    ------
+    InputError
+        If the run has no images or audits, or no image can be decoded.
+    """
+    candidates = open_stage(run_dir, "candidates")
+    signals = _signals(run_dir)
+    audits = audits_of(config, run_dir, candidates)
+    embedder = _embedder(config)
+    added = files_of(with_added(candidates))
+    others = [file["digest"] for file in added if not {*SOURCES} & {*file["sources"]}]
+
+    def write(work: StageWriter) -> None:
+        _write(work, config, run_dir, embedder)
+
+    settings = {k: v for k, v in settings_of("look", config).items() if k != "weights"}
+    network = settings if embedder is None else embedder.digest
+    with stage_line("look") as facts:
+        stage = make_stage(
+            run_dir,
+            "look",
+            write,
+            inputs=contents(signals, candidates, audits),
+            config={"network": network, "evidence": sorted(others)},
+            seed=config.train.seed,
+            resume=True,
+        )
+        facts.append(f"{stage.counts['out']:,} images in folds by {stage.facts['folds_by']}")
+        ranked = stage.facts["ranked"]
+        facts += [f"{name} alone ranks {share:.3f} of audits" for name, share in ranked.items()]
+    votes = stage.table(VOTES)
+    given = _votes(votes, taxonomy_of(candidates))
+    return add(run_dir, Added("look", stage.content, given, len(votes), {}, REJECTS.empty()))
+
+
+def _signals(run_dir: Path) -> Stage:
+    if current(run_dir, "signals") is None:
+        raise InputError(
+            "the run has no images to look at",
+            facts={"run": run_dir},
+            help="candidates that were imported have none; rate their images elsewhere, and add the"
+            " votes with `winnow evidence add`",
+        )
+    return open_stage(run_dir, "signals")
+
+
+def _embedder(config: Config) -> Embedder | None:
+    from training.visual.pretrained import PACKAGES, open_embedder
+
+    weights = config.look.weights
+    if weights is None:
+        return None
+    return open_embedder(weights if weights in PACKAGES else str(find_input(config, weights)))
+
+
+def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder | None) -> None:
+    """Write the votes of the networks; what is finished stays for the next attempt."""
+    from training.data.shard_index import open_shards
+    from training.fit.checkpoints import Checkpoints
+    from training.fit.config import TrainConfig
+    from training.visual.opinions import by_heads, by_own_networks
+
+    signals, candidates = open_stage(run_dir, "signals"), open_stage(run_dir, "candidates")
+    named = candidates.table(CANDIDATES, PAIR)
+    images = _images(signals, named)
+    size = config.train.image_size if embedder is None else embedder.image_size
+    tars, rejects = store_pixels(images, find_input(config), size, work.scratch / "pixels")
+    n_usable = len(images) - len(rejects)
+    work.counts |= {"in": len(images), "out": n_usable, "dropped": count_reasons(rejects)}
+    refuse_nothing("look", work.counts, {"data folder": config.base}, NO_IMAGES)
+    write_table(rejects, work.dir, REJECTS.name)
+    shards = open_shards(tars)
+    image_ids = pa.array(shards.keys, pa.string())
+    folds = make_folds(image_ids, signals.table(PLACEMENTS))
+    pairs, label_ids = _pairs(named, image_ids, folds.fold)
+    notify(_cost(config, embedder, len(shards), folds.by))
+    audits = open_stage(run_dir, "audits").table(AUDITS)
+    scores = nested_scores(
+        without(parts_of(with_added(candidates)), SOURCES),
+        taxonomy_of(candidates),
+        audits,
+        image_ids,
+        folds.fold,
+        work.scratch,
+    )
+    given = (pairs, scores, work.scratch, _reporter())
+    if embedder is None:
+        names, minutes = TrainConfig.model_fields, config.train.checkpoint_minutes
+        settings = TrainConfig(**{name: getattr(config.train, name) for name in names})
+        states = partial(Checkpoints, minutes=minutes, report=notify)
+        opinions = by_own_networks(shards, settings, label_ids, *given, states)
+    else:
+        opinions = by_heads(shards, embedder, *given)
+    strengths = _united(opinions, len(pairs.row))
+    judged = named.take(pa.array(pairs.row))
+    write_table(_table(judged, strengths), work.dir, VOTES.name)
+    work.facts |= {
+        "network": "trained here" if embedder is None else embedder.name,
+        "folds_by": folds.by,
+        "ranked": _ranked(judged, strengths, audits),
+    }
+
+
+def _images(signals: Stage, named: pa.Table) -> pa.Table:
+    images = signals.table(IMAGES)
+    return images.filter(pc.is_in(images["image_id"], value_set=pc.unique(named["image_id"])))
+
+
+def _pairs(
+    named: pa.Table, image_ids: pa.Array, fold: npt.NDArray[np.int8]
+) -> tuple[Pairs, list[str]]:
+    """Return the candidates of the images, in the order of these, and the labels by number."""
+    from training.visual.opinions import Pairs
+
+    label_ids = pc.unique(named["label_id"]).sort()
+    image = np.asarray(pc.fill_null(pc.index_in(named["image_id"], image_ids), -1), np.int64)
+    label = np.asarray(pc.index_in(named["label_id"], label_ids), np.int64)
+    row = np.flatnonzero(image >= 0)
+    row = row[np.argsort(image[row], kind="stable")]
+    names: list[str] = label_ids.to_pylist()
+    return Pairs(row, image[row], label[row], fold, len(names)), names
+
+
+def _cost(config: Config, embedder: Embedder | None, n_images: int, by: str) -> str:
+    if embedder is not None:
+        work = f"{n_images:,} images of {embedder.image_size} pixels through {embedder.name} once"
+    else:
+        train = config.train
+        work = (
+            f"{N_FOLDS} networks (ResNet-{train.depth}, width {train.width}, {train.image_size} px)"
+            f" of {train.steps:,} steps with {train.batch_size} images"
+        )
+    return f"look: {work}, and scores for {N_FOLDS} folds by {by}"
+
+
+def _reporter() -> Callable[[str, int, int], None]:
+    """Return a function that prints the progress of each unit of work."""
+    shown: dict[str, Progress] = {}
+
+    def report(unit: str, done: int, total: int) -> None:
+        shown.setdefault(unit, Progress("look", unit))(done, total)
+
+    return report
+
+
+def _united(opinions: Iterable[Opinion], n_pairs: int) -> dict[str, Floats32]:
+    strengths = {source: np.zeros(n_pairs, np.float32) for source in SOURCES}
+    for opinion in opinions:
+        strengths["visual"][opinion.pairs] = opinion.visual
+        strengths["neighbours"][opinion.pairs] = opinion.neighbours
+    return strengths
+
+
+def _table(judged: pa.Table, strengths: Mapping[str, Floats32]) -> pa.Table:
+    parts = [
+        judged.append_column("source", pa.array([source] * len(judged), pa.string()))
+        .append_column("strength", pa.array(values))
+        .cast(VOTES.arrow)
+        for source, values in strengths.items()
+    ]
+    return pa.concat_tables(parts)
+
+
+def _ranked(
+    judged: pa.Table, strengths: Mapping[str, Floats32], audits: pa.Table
+) -> dict[str, float]:
+    """Return how often each source ranks a right audited pair above a wrong one, by weight."""
+    known = judgements(audits, judged).known
+    if known.correct.all() or not known.correct.any():
+        return {}
+    weight = 1 / known.p_inclusion
+    return {
+        source: round(roc_auc_score(known.correct, values[known.row], sample_weight=weight), 4)
+        for source, values in strengths.items()
+    }
+
+
+def _votes(votes: pa.Table, taxonomy: Taxonomy) -> Votes:
+    return Votes(
+        ids.to_halves(votes["image_id"]),
+        taxonomy.codes(votes["label_id"]),
+        np.asarray(pc.index_in(votes["source"], pa.array(SOURCES)), np.int16),
+        np.asarray(votes["strength"], np.float32),
+        SOURCES,
+    )

@@ -1,0 +1,71 @@
+"""The images of a run, decoded once and reduced, in tars that networks read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.runs.durable import write_text
+from curation.shards.images import ImageLimits
+from curation.shards.samples import REJECTED_IMAGE, Reject, heldout_samples
+from curation.shards.tars import Sample, write_shards
+from labeling.schemas import REJECTS, table_of
+from pipelines.run.progress import Progress
+
+TAR_BYTES = 256 << 20
+MARGIN = 1.15
+"""Shorter side of a stored image, in sides of the square that a network sees: for crops."""
+
+DONE = "done.json"
+"""Written last: the rejected images."""
+
+
+def store_pixels(
+    images: pa.Table, data_dir: Path, image_size: int, folder: Path
+) -> tuple[list[Path], pa.Table]:
+    """Write the images that can be decoded into tars, unless an earlier attempt has done so.
+
+    Parameters
+    ----------
+    images
+        `labeling.schemas.IMAGES`.
+    folder
+        Made if missing.
+
+    Returns
+    -------
+    tars, rejects
+        Paths, and the images that cannot be used (`labeling.schemas.REJECTS`).
+    """
+    if not (folder / DONE).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        rejected: list[Reject] = []
+        limits = ImageLimits(short_side=round(MARGIN * image_size))
+        outcomes = heldout_samples(images, 1.0, data_dir, limits)
+        write_shards(_usable(outcomes, rejected, len(images)), folder, "images", TAR_BYTES)
+        rows = [(f"{REJECTED_IMAGE}{r.image_id}", r.reason, r.location[:200]) for r in rejected]
+        write_text(folder / DONE, json.dumps(rows))
+    rows = json.loads((folder / DONE).read_text("utf-8"))
+    rejects = table_of([tuple(row) for row in rows], REJECTS.arrow)
+    return sorted(folder.glob("images-*.tar")), rejects
+
+
+def _usable(
+    outcomes: Iterable[Sample | Reject], rejected: list[Reject], n_images: int
+) -> Iterator[Sample]:
+    progress = Progress("look", "images")
+    for number, outcome in enumerate(outcomes, 1):
+        progress(number, n_images)
+        if isinstance(outcome, Reject):
+            rejected.append(outcome)
+        else:
+            yield outcome
+
+
+def count_reasons(rejects: pa.Table) -> dict[str, int]:
+    """Return the number of rejects by reason."""
+    return {row["values"]: row["counts"] for row in pc.value_counts(rejects["reason"]).to_pylist()}

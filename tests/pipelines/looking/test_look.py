@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from curation.pairs.pair_keys import find_pairs
+from curation.runs.stage import current, open_stage
+from labeling.schemas import AUDITS, CANDIDATES, REJECTS, VOTES
+from pipelines.cli import main
+from pipelines.delivery.truth import read_truth
+from pipelines.evidence.add import files_of
+from pipelines.run.config import read_config
+from pipelines.run.saved_config import load_config, save_config
+from pipelines.run.stages import taxonomy_of
+from training.data.loader import MEAN, STD
+from training.model.architecture import Architecture
+from training.model.model_file import ModelCard, save_model
+from training.model.resnet import ResNet
+
+
+def winnow(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """Write a model of random weights, whose features are mostly of colours."""
+    torch.manual_seed(0)
+    card = ModelCard(Architecture(18, 16, "small"), ("a", "b"), 16, MEAN, STD, 0, {})
+    (tmp_path / "random").mkdir()
+    save_model(tmp_path / "random", ResNet(card.architecture, 2).state_dict(), card)
+    return tmp_path / "random"
+
+
+@pytest.fixture
+def run(shop: Path, selected: Path) -> Path:
+    """Return a run with audits and a selection."""
+    save_config(read_config(shop), selected)
+    return selected
+
+
+def _votes(run: Path) -> dict[str, np.ndarray]:
+    """Return the strength of each candidate by source, in the order of the candidates."""
+    pairs = open_stage(run, "candidates").table(CANDIDATES)
+    votes = open_stage(run, "look").table(VOTES)
+    strengths = {}
+    for source in ("neighbours", "visual"):
+        of = votes.filter(pc.equal(votes["source"], source))
+        strengths[source] = np.asarray(of["strength"])[find_pairs(pairs, of)]
+    return strengths
+
+
+def _right(run: Path) -> np.ndarray:
+    candidates = open_stage(run, "candidates")
+    path = Path(load_config(run).base) / "truth.csv"
+    truth = read_truth(path, taxonomy_of(candidates))
+    return find_pairs(candidates.table(CANDIDATES), truth) >= 0
+
+
+def _gap(strength: np.ndarray, right: np.ndarray) -> float:
+    """Return how often a right candidate has more strength than a wrong one."""
+    return float((strength[right][:, None] > strength[~right][None, :]).mean())
+
+
+def test_networks_that_are_trained_here_know_right_candidates(run: Path) -> None:
+    result = winnow("look", run, "-o", "train.steps=90")
+    assert result.exit_code == 0, result.output
+    assert "5 networks (ResNet-18, width 8, 16 px) of 90 steps" in result.output
+    votes, right = _votes(run), _right(run)
+    gaps = {source: _gap(strength, right) for source, strength in votes.items()}
+    assert gaps["visual"] > 0.9 and gaps["neighbours"] > 0.6, gaps
+    (file,) = files_of(open_stage(run, "evidence"))
+    assert file["name"] == "look" and {*file["sources"]} == {"neighbours", "visual"}
+    assert winnow("select", run).exit_code == 0
+
+
+def test_a_network_from_elsewhere_gives_features(shop: Path, run: Path, weights: Path) -> None:
+    result = winnow("look", run, "--weights", weights)
+    assert result.exit_code == 0, result.output
+    votes, right = _votes(run), _right(run)
+    assert _gap(votes["neighbours"], right) > 0.8
+    first = open_stage(run, "look")
+    assert winnow("look", run, "--weights", weights).exit_code == 0
+    assert open_stage(run, "look").dir == first.dir  # its own evidence does not count
+
+
+def test_verdicts_of_a_fold_do_not_reach_its_votes(shop: Path, run: Path, weights: Path) -> None:
+    assert winnow("look", run, "--weights", weights).exit_code == 0
+    before = _votes(run)
+    audits = open_stage(run, "audits")
+    table = audits.table(AUDITS)
+    image = table["image_id"][0].as_py()
+    turned = pc.if_else(pc.equal(table["verdict"], "yes"), "no", "yes")
+    of_image = pc.equal(table["image_id"], image)
+    verdict = pc.if_else(of_image, turned, table["verdict"])
+    path = shop.parent / "turned.parquet"
+    number = table.column_names.index("verdict")
+    pq.write_table(table.set_column(number, AUDITS.arrow.field("verdict"), verdict), path)
+    assert winnow("audit", "import", run, path).exit_code == 0
+    assert winnow("look", run, "--weights", weights).exit_code == 0
+    after = _votes(run)
+    pairs = open_stage(run, "candidates").table(CANDIDATES)
+    of_pair = np.asarray(pc.equal(pairs["image_id"], image), bool)
+    for source in before:
+        assert np.array_equal(before[source][of_pair], after[source][of_pair])
+        assert not np.array_equal(before[source], after[source])
+
+
+def test_images_that_cannot_be_decoded_are_counted_and_not_covered(
+    shop: Path, run: Path, weights: Path
+) -> None:
+    images = shop.parent / "images"
+    (images / "3.jpg").unlink()
+    (images / "4.jpg").write_bytes(b"no image")
+    settings = ("-o", f"base={shop.parent}")
+    result = winnow("look", run, "--weights", weights, *settings)
+    assert result.exit_code == 0, result.output
+    stage = open_stage(run, "look")
+    assert stage.counts["dropped"] == {"content_changed": 1, "image_missing": 1}
+    assert len(stage.table(REJECTS)) == 2
+    assert stage.counts["in"] == stage.counts["out"] + 2
+
+
+@pytest.mark.parametrize("missing", ["images", "audits"])
+def test_a_run_without_images_or_audits_is_refused(
+    shop: Path, labelled: Path, weights: Path, missing: str
+) -> None:
+    save_config(read_config(shop), labelled)
+    settings = ["-o", "audit.truth="] if missing == "audits" else []
+    if missing == "images":
+        for path in (shop.parent / "images").iterdir():
+            path.unlink()
+        settings = ["-o", f"base={shop.parent}"]
+    result = winnow("look", labelled, "--weights", weights, *settings)
+    assert result.exit_code == 3, result.output
+    expected = {
+        "images": "the stage look would be empty",
+        "audits": "the run has no audits",
+    }
+    assert expected[missing] in result.output
+    assert current(labelled, "look") is None and current(labelled, "evidence") is None

@@ -1,0 +1,1 @@
+"""Visual evidence: networks judge the labels of images that they were not trained on."""

@@ -1,0 +1,184 @@
+"""Judgements of all images, each by a network that was trained on those of the other folds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.sparse import csr_array
+
+from labeling.keys.arrays import Floats32, Ints
+from training.data.shard_index import Shards
+from training.fit.checkpoints import Checkpoints
+from training.fit.config import TrainConfig
+from training.fit.devices import chosen_device, seeded
+from training.model.model_file import CARD_NAME
+from training.visual.heads import Head, fit_head, standardise
+from training.visual.neighbours import agreement
+from training.visual.own_network import judge, train_on
+from training.visual.pretrained import Embedder, embed
+
+Report = Callable[[str, int, int], object]
+"""Called with a unit of work, and how many of them are done and there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """The candidates of the images that networks judge.
+
+    Attributes
+    ----------
+    row
+        ``int64[m]``: row of each among all candidates.
+    image, label
+        ``int64[m]``: number of the image, ascending, and of the label.
+    fold
+        ``int8[n_images]``.
+    n_labels
+        Number of labels.
+    """
+
+    row: Ints
+    image: Ints
+    label: Ints
+    fold: npt.NDArray[np.int8]
+    n_labels: int
+
+    def targets(self, p_correct: Floats32) -> csr_array:
+        """Return the probabilities as ``float32[n_images, n_labels]``, 0 for no candidate."""
+        values = (p_correct[self.row], (self.image, self.label))
+        return csr_array(values, (len(self.fold), self.n_labels))
+
+    def of_fold(self, number: int) -> tuple[Ints, Ints, Ints]:
+        """Return the images of a fold, and the pairs of these with the position of their image."""
+        images = np.flatnonzero(self.fold == number)
+        pairs = np.flatnonzero(self.fold[self.image] == number)
+        return images, pairs, np.searchsorted(images, self.image[pairs])
+
+
+class Opinion(NamedTuple):
+    """Strengths ``float32[m]`` of the network and of the neighbours, for the pairs of a fold."""
+
+    pairs: Ints
+    visual: Floats32
+    neighbours: Floats32
+
+
+def by_heads(
+    shards: Shards,
+    embedder: Embedder,
+    pairs: Pairs,
+    scores: Floats32,
+    folder: Path,
+    report: Report,
+) -> Iterator[Opinion]:
+    """Yield the opinions of linear heads on the features of one network, fold by fold.
+
+    Parameters
+    ----------
+    shards
+        The images, in the order of their numbers.
+    scores
+        ``float32[n_folds, n]``: probabilities of all candidates, for each fold.
+    folder
+        Existing folder that keeps the features for the next attempt.
+    """
+    features = torch.from_numpy(standardise(_features(shards, embedder, folder, report)))
+    features = features.to(chosen_device())
+    for number in range(len(scores)):
+        targets = pairs.targets(scores[number])
+        images, asked, position = pairs.of_fold(number)
+        others = [np.flatnonzero(pairs.fold == k) for k in range(len(scores)) if k != number]
+        with seeded(0, features.device):
+            head, _ = fit_head(features, targets, [rows for rows in others if len(rows)])
+            logits = _logits(head, features, images, position, pairs.label[asked])
+        among = np.concatenate(others)
+        near = agreement(features, targets, images, among, position, pairs.label[asked])
+        yield Opinion(asked, _lift(logits, targets[among], pairs.label[asked]), near)
+        report("folds judged", number + 1, len(scores))
+
+
+def by_own_networks(
+    shards: Shards,
+    config: TrainConfig,
+    label_ids: list[str],
+    pairs: Pairs,
+    scores: Floats32,
+    folder: Path,
+    report: Report,
+    states: Callable[[Path], Checkpoints],
+) -> Iterator[Opinion]:
+    """Yield the opinions of a network for each fold, trained on the images of the others.
+
+    Parameters
+    ----------
+    label_ids
+        Labels by number.
+    states
+        Makes the checkpoints of a training in a folder.
+    shards, pairs, scores, folder, report
+        As of `by_heads`.
+    """
+    for number in range(len(scores)):
+        targets = pairs.targets(scores[number])
+        images, asked, position = pairs.of_fold(number)
+        among = np.flatnonzero(pairs.fold != number)
+        network = folder / f"network-{number}"
+        if not (network / CARD_NAME).is_file():
+            network.mkdir(parents=True, exist_ok=True)
+            follow = _follower(number, len(scores), config, report)
+            kept = states(network / "states")
+            train_on(shards, targets, among, label_ids, config, network, follow, kept)
+        judged = judge(network, shards, pairs.image, pairs.label)
+        features = torch.from_numpy(standardise(judged.features)).to(chosen_device())
+        near = agreement(features, targets, images, among, position, pairs.label[asked])
+        yield Opinion(asked, _lift(judged.logits[asked], targets[among], pairs.label[asked]), near)
+
+
+def _follower(
+    number: int, n_folds: int, config: TrainConfig, report: Report
+) -> Callable[[int, int, float], None]:
+    """Return a function that reports the images of all networks so far."""
+
+    def follow(done: int, total: int, loss: float) -> None:
+        n_images = (number * total + done) * config.batch_size
+        report("images trained on", n_images, n_folds * total * config.batch_size)
+
+    return follow
+
+
+def _features(shards: Shards, embedder: Embedder, folder: Path, report: Report) -> Floats32:
+    path = folder / "features.npy"
+    if not path.is_file():
+        features = embed(shards, embedder, lambda n: report("images embedded", n, len(shards)))
+        half = path.with_suffix(".tmp.npy")
+        np.save(half, features.astype(np.float16))
+        half.rename(path)
+    loaded: Floats32 = np.load(path).astype(np.float32)
+    return loaded
+
+
+def _logits(
+    head: Head, features: torch.Tensor, images: Ints, position: Ints, label: Ints
+) -> Floats32:
+    """Return the logit of each pair, computed for some images at a time."""
+    logits, step = np.empty(len(label), np.float32), 4096
+    for start in range(0, len(images), step):
+        some = torch.from_numpy(images[start : start + step])
+        of_images = head.logits(features[some]).cpu().numpy()
+        first, last = np.searchsorted(position, (start, start + len(some)))
+        logits[first:last] = of_images[position[first:last] - start, label[first:last]]
+    return logits
+
+
+def _lift(logits: Floats32, targets: csr_array, label: Ints) -> Floats32:
+    """Return logits less that of the label's rate among the images that were trained on."""
+    n = targets.shape[0]
+    rate = (np.asarray(targets.sum(axis=0), np.float64).ravel() + 0.5) / (n + 1)
+    lift: Floats32 = (logits - np.log(rate / (1 - rate))[label]).astype(np.float32)
+    return lift
