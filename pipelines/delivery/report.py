@@ -172,9 +172,8 @@ def _measures(run_dir: Path) -> Facts:
             measures = open_stage(run_dir, name).facts
             trained = open_stage(run_dir, stage_name("model", label_set))
             facts[f"map_{label_set}"] = measures["map"]
-            facts["models"].append(
-                {"label_set": label_set, **measures, **trained.counts, **trained.facts}
-            )
+            training = {**trained.counts, "final_loss": trained.facts["final_loss"]}
+            facts["models"].append({"label_set": label_set, **measures, **training})
         elif current(run_dir, name) is not None:
             notify(f"{name} is of an earlier selection: the report leaves it out")
     if [row["label_set"] for row in facts["models"]] == ["selected"]:
