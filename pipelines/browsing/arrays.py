@@ -49,10 +49,9 @@ def write_pairs(
     reasons = pc.index_in(reason, value_set=pa.array(SELECT_REASONS))
     np.save(folder / "reason.npy", np.asarray(reasons, np.int8)[order])
     labels, start = np.unique(code[order], return_index=True)
-    start = np.append(start, len(order))
-    np.savez(folder / "labels.npz", labels=labels, start=start)
+    np.savez(folder / "labels.npz", labels=labels, start=np.append(start, len(order)))
     _write_judged(request.judged, order, position, folder)
-    _write_sets(request, order, np.repeat(np.arange(len(labels)), np.diff(start)), folder)
+    _write_sets(request, order, start, folder)
     _write_precision(folder)
 
 
@@ -87,7 +86,7 @@ def _write_precision(folder: Path) -> None:
     np.savez(folder / "precision.npz", precision=precision, low=low, high=high)
 
 
-def _write_sets(request: Request, order: Ints, label: Ints, folder: Path) -> None:
+def _write_sets(request: Request, order: Ints, start: Ints, folder: Path) -> None:
     """Write which pairs each share keeps, a bit each, their numbers, and those at the threshold.
 
     The last bit is of the pairs that may be kept.
@@ -100,10 +99,11 @@ def _write_sets(request: Request, order: Ints, label: Ints, folder: Path) -> Non
     )
     stratum = request.judged.stratum
     stratum = np.zeros(len(order), np.int64) if stratum is None else stratum[order]
-    n_labels, n_strata = int(label.max(initial=-1)) + 1, int(stratum.max(initial=0)) + 1
+    n_labels, n_strata = len(start), int(stratum.max(initial=0)) + 1
     counts = np.lib.format.open_memmap(
         folder / "counts.npy", "w+", np.uint32, (n_labels, len(shares), n_strata)
     )
+    label = np.repeat(np.arange(n_labels), np.diff(np.append(start, len(order))))
     cell = label * n_strata + stratum
     at_threshold, thresholds = [], []
     for i, (kept, threshold) in enumerate(choose_shares(request, shares)):
@@ -111,7 +111,7 @@ def _write_sets(request: Request, order: Ints, label: Ints, folder: Path) -> Non
         bits[i // 8] |= kept.view(np.uint8) << np.uint8(i % 8)
         of_cell = np.bincount(cell[kept], minlength=n_labels * n_strata)
         counts[:, i] = of_cell.reshape(n_labels, n_strata)
-        sides = edges(p, kept, allowed, threshold)._asdict()
+        sides = edges(p, kept, allowed, threshold, start)._asdict()
         at_threshold.append({name: side.tolist() for name, side in sides.items()})
         thresholds.append(threshold)
     bits[len(shares) // 8] |= allowed.view(np.uint8) << np.uint8(len(shares) % 8)

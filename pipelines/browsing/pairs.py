@@ -188,5 +188,6 @@ class Scope:
         """Return the numbers of the pairs next to the threshold of the i-th share."""
         sets = self.pairs.sets
         allowed = self.kept(len(sets["shares"]))
-        sides = edges(self.cut(self.pairs.p), self.kept(i), allowed, sets["thresholds"][i])
+        p, threshold = self.cut(self.pairs.p), sets["thresholds"][i]
+        sides = edges(p, self.kept(i), allowed, threshold, self._first)
         return Edges(*map(self.numbers, sides))

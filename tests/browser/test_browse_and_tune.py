@@ -104,6 +104,9 @@ def test_pairs_on_both_sides_follow_the_slider_and_the_label(page: Page, served:
     label_id = page.locator("#labels option").first.get_attribute("value")
     page.locator("[name=label]").fill(str(label_id))
     expect(page.locator("#scope")).not_to_have_text("All labels")
+    n_kept, note = number_of(page, "kept")
+    n_of_label, share = note.removeprefix("of ").split(", ")
+    assert share == percent(int(n_kept) / int(n_of_label))
     name = page.inner_text("#scope")
     expect(below.first).to_contain_text(name)
     for card in page.locator(".cards:visible li a").all():

@@ -33,7 +33,7 @@ export function numbersOf(table, row) {
   const bounds = `${percent(low)} to ${percent(high)}, from ${count(table.n_audits[row])} audits`;
   const lost = table.labels_lost[row];
   return {
-    kept: [count(n), `of ${count(table.n_candidates)}, ${percent(table.share[row])}`],
+    kept: [count(n), `of ${count(table.n_candidates)}, ${percent(n / table.n_candidates)}`],
     precision: [percent(precision), bounds],
     wrong: [precision == null ? "–" : count(n * (1 - precision)), `${count(n * (1 - high))} to ${count(n * (1 - low))}`],
     few: [count(table.labels_few[row]), `of ${count(table.n_labels)}${lost ? `, ${count(lost)} of them without any` : ""}${namesOf(table, row)}`],

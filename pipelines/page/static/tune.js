@@ -14,7 +14,7 @@ let table = null;
 let row = 0;
 let names = new Map(); // of labels that were offered, by id
 let timer = 0;
-let nAsked = 0;
+const nAsked = { table: 0, edges: 0 }; // answers that come after a later request are left out
 
 const report = (error) => showAlert(error.message);
 
@@ -23,9 +23,9 @@ function scope() {
 }
 
 async function showTable(share) {
-  const number = ++nAsked;
+  const number = ++nAsked.table;
   const content = await ask(`/tuning/${version}?${new URLSearchParams(scope())}`);
-  if (number !== nAsked) return;
+  if (number !== nAsked.table) return;
   showAlert("");
   table = content;
   const name = names.get(form.label.value) ?? form.label.value;
@@ -45,9 +45,9 @@ function onChange(chosen) {
 }
 
 async function showEdges() {
-  const number = ++nAsked;
+  const number = ++nAsked.edges;
   const sides = await ask(`/edges/${version}?${new URLSearchParams({ ...scope(), share: table.share[row] })}`);
-  if (number !== nAsked) return;
+  if (number !== nAsked.edges) return;
   for (const list of document.querySelectorAll(".cards")) {
     const { side } = list.dataset;
     const cards = sides[side].map((pair) => makeCard(version, pair, true, side !== "below"));
