@@ -180,21 +180,26 @@ def _script(has_tuning: bool) -> str:
 
 
 class _Pictures:
-    """Pictures of a page, as many as it may hold; each grid has the same part of their length."""
+    """Pictures of a page: each grid has room by the number of its pictures."""
 
     def __init__(self, facts: Facts) -> None:
         rows = [*(facts.get("noisy_labels") or ()), *(facts.get("confusions") or ())]
-        n_grids = len(rows) + len(facts.get("thumbnails") or {})
-        self._n_chars = MAX_THUMBNAIL_CHARS // max(n_grids, 1)
+        grids = [row["pictures"] for row in rows] + [*(facts.get("thumbnails") or {}).values()]
+        self._n = sum(len(_tried(grid)) for grid in grids)
 
     def show(self, pictures: Sequence[Facts] | None) -> list[Facts]:
         """Return the first pictures of a grid that are images and have room."""
-        n_chars_left, shown = self._n_chars, []
-        for item in (pictures or ())[:MAX_OF_GRID]:
+        tried, shown = _tried(pictures), []
+        n_chars_left = MAX_THUMBNAIL_CHARS * len(tried) // max(self._n, 1)
+        for item in tried:
             n_chars_left -= len(item["data_uri"])
             if n_chars_left >= 0 and _IMAGE_URI.fullmatch(item["data_uri"]):
                 shown.append(item)
         return shown
+
+
+def _tried(pictures: Sequence[Facts] | None) -> Sequence[Facts]:
+    return (pictures or ())[:MAX_OF_GRID]
 
 
 def _sources(rows: Sequence[Facts]) -> list[Facts]:
