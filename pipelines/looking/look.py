@@ -120,7 +120,7 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     from training.data.shard_index import open_shards
     from training.fit.checkpoints import Checkpoints
     from training.fit.config import TrainConfig
-    from training.visual.opinions import by_heads, by_own_networks
+    from training.visual.opinions import by_heads, by_own_networks, stored_features
 
     signals, candidates = open_stage(run_dir, "signals"), open_stage(run_dir, "candidates")
     named = candidates.table(CANDIDATES, PAIR)
@@ -145,14 +145,17 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
         folds.fold,
         work.scratch,
     )
-    given = (pairs, scores, work.scratch, _reporter())
+    report = _reporter()
     if embedder is None:
         names, minutes = TrainConfig.model_fields, config.train.checkpoint_minutes
         settings = TrainConfig(**{name: getattr(config.train, name) for name in names})
         states = partial(Checkpoints, minutes=minutes, report=notify)
-        opinions = by_own_networks(shards, settings, label_ids, *given, states)
+        opinions = by_own_networks(
+            shards, settings, label_ids, pairs, scores, work.scratch, report, states
+        )
     else:
-        opinions = by_heads(shards, embedder, *given)
+        features = stored_features(shards, embedder, work.scratch, report)
+        opinions = by_heads(features, pairs, scores)
     strengths = _united(opinions, len(pairs.row))
     judged = named.take(pa.array(pairs.row))
     write_table(_table(judged, strengths), work.dir, VOTES.name)

@@ -69,38 +69,39 @@ class Opinion(NamedTuple):
     neighbours: Floats32
 
 
-def by_heads(
-    shards: Shards,
-    embedder: Embedder,
-    pairs: Pairs,
-    scores: Floats32,
-    folder: Path,
-    report: Report,
-) -> Iterator[Opinion]:
-    """Yield the opinions of linear heads on the features of one network, fold by fold.
+def by_heads(features: Floats32, pairs: Pairs, scores: Floats32) -> Iterator[Opinion]:
+    """Yield the opinions of linear heads on frozen features, fold by fold.
 
     Parameters
     ----------
-    shards
-        The images, in the order of their numbers.
+    features
+        ``float32[n_images, d]``: no label has a part in them.
     scores
         ``float32[n_folds, n]``: probabilities of all candidates, for each fold.
-    folder
-        Existing folder that keeps the features for the next attempt.
     """
-    features = torch.from_numpy(standardise(_features(shards, embedder, folder, report)))
-    features = features.to(chosen_device())
+    x = torch.from_numpy(standardise(features)).to(chosen_device())
     for number in range(len(scores)):
         targets = pairs.targets(scores[number])
         images, asked, position = pairs.of_fold(number)
         others = [np.flatnonzero(pairs.fold == k) for k in range(len(scores)) if k != number]
-        with seeded(0, features.device):
-            head, _ = fit_head(features, targets, [rows for rows in others if len(rows)])
-            logits = _logits(head, features, images, position, pairs.label[asked])
+        with seeded(0, x.device):
+            head, _ = fit_head(x, targets, [rows for rows in others if len(rows)])
+            logits = _logits(head, x, images, position, pairs.label[asked])
         among = np.concatenate(others)
-        near = agreement(features, targets, images, among, position, pairs.label[asked])
+        near = agreement(x, targets, images, among, position, pairs.label[asked])
         yield Opinion(asked, _lift(logits, targets[among], pairs.label[asked]), near)
-        report("folds judged", number + 1, len(scores))
+
+
+def stored_features(shards: Shards, embedder: Embedder, folder: Path, report: Report) -> Floats32:
+    """Return the features of all images; a file in the folder keeps them for the next attempt."""
+    path = folder / "features.npy"
+    if not path.is_file():
+        features = embed(shards, embedder, lambda n: report("images embedded", n, len(shards)))
+        half = path.with_suffix(".tmp.npy")
+        np.save(half, features.astype(np.float16))
+        half.rename(path)
+    loaded: Floats32 = np.load(path).astype(np.float32)
+    return loaded
 
 
 def by_own_networks(
@@ -121,8 +122,10 @@ def by_own_networks(
         Labels by number.
     states
         Makes the checkpoints of a training in a folder.
-    shards, pairs, scores, folder, report
+    pairs, scores
         As of `by_heads`.
+    folder
+        Existing folder that keeps the networks for the next attempt.
     """
     for number in range(len(scores)):
         targets = pairs.targets(scores[number])
@@ -150,17 +153,6 @@ def _follower(
         report("images trained on", n_images, n_folds * total * config.batch_size)
 
     return follow
-
-
-def _features(shards: Shards, embedder: Embedder, folder: Path, report: Report) -> Floats32:
-    path = folder / "features.npy"
-    if not path.is_file():
-        features = embed(shards, embedder, lambda n: report("images embedded", n, len(shards)))
-        half = path.with_suffix(".tmp.npy")
-        np.save(half, features.astype(np.float16))
-        half.rename(path)
-    loaded: Floats32 = np.load(path).astype(np.float32)
-    return loaded
 
 
 def _logits(

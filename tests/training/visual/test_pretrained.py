@@ -66,3 +66,21 @@ def test_weights_that_were_changed_are_not_opened(
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", types.ModuleType("library"))
     with pytest.raises(InputError, match="not those that were published"):
         open_embedder("efficientnet-lite0")
+
+
+@pytest.mark.parametrize(("name", "n_features"), [("lite0", 1280), ("lite2", 1280)])
+def test_networks_of_the_extra_see_more_than_pixels(name: str, n_features: int) -> None:
+    pytest.importorskip("efficientnet_lite_pytorch", reason="the extra `pretrained` is missing")
+    embedder = open_embedder(f"efficientnet-{name}")
+    embedder.network.eval()
+    torch.manual_seed(0)
+    coarse = torch.randn(2, 3, 8, 8)
+    images = torch.nn.functional.interpolate(coarse, size=(96, 96), mode="bicubic")
+    turned = images.flip(3)
+    with torch.inference_mode():
+        features = torch.nn.functional.normalize(
+            embedder.features(torch.cat([images, turned])), dim=1
+        )
+    assert features.shape == (4, n_features)
+    of_same, of_other = features[0] @ features[2], features[0] @ features[1]
+    assert of_same > of_other
