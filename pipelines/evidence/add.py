@@ -121,8 +121,7 @@ def remove(run_dir: Path, sources: Sequence[str]) -> Stage:
     """
     candidates = open_stage(run_dir, "candidates")
     base = _base(run_dir, candidates)
-    earlier = files_of(base)
-    known = sorted(sources_added(earlier))
+    known = sorted(sources_added(files_of(current(run_dir, STAGE))))
     for source in sources:
         if source not in known:
             raise InputError(
@@ -130,7 +129,7 @@ def remove(run_dir: Path, sources: Sequence[str]) -> Stage:
                 facts={"run": run_dir, "added": ", ".join(known) or "none"},
                 help="`winnow evidence list RUN` lists the sources",
             )
-    kept = _without(earlier, {*sources})
+    kept = _without(files_of(base), {*sources})
 
     def write(work: StageWriter) -> None:
         for path in base.table_paths(CANDIDATES) if kept else ():

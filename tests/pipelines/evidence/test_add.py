@@ -187,7 +187,9 @@ def test_a_file_without_use_is_refused(run: Path, tmp_path: Path, line: str, mes
     assert current(run, "evidence") is None
 
 
-def test_evidence_on_earlier_candidates_is_refused_and_replaced(run: Path, tmp_path: Path) -> None:
+def test_evidence_on_earlier_candidates_is_refused_removed_and_added_again(
+    run: Path, tmp_path: Path
+) -> None:
     votes = write_votes(tmp_path / "v.parquet", 1.0 * WORLD.correct)
     winnow("evidence", "add", run, votes)
     pq.write_table(WORLD.candidates.slice(0, 1000), tmp_path / "fewer.parquet")
@@ -201,7 +203,9 @@ def test_evidence_on_earlier_candidates_is_refused_and_replaced(run: Path, tmp_p
     assert imported.exit_code == 0, imported.output
     refused = winnow("select", run)
     assert refused.exit_code == 3
-    assert "the evidence of this run were made from other candidates" in refused.output
-    result = winnow("evidence", "add", run, votes)
-    assert result.exit_code == 0 and "added to other candidates" in result.output
+    assert "the evidence that was added is about earlier candidates" in refused.output
+    removed = winnow("evidence", "remove", run, "network")
+    assert removed.exit_code == 0 and "added to other candidates" in removed.output
+    assert winnow("status", run).exit_code == 0
+    winnow("evidence", "add", run, write_votes(tmp_path / "v.parquet", 1.0 * WORLD.correct))
     assert open_stage(run, "evidence").counts["candidates"] == 1000
