@@ -317,9 +317,8 @@ def audit_serve(
     config = with_overrides(load_config(run_dir), settings)
     if precision is not None:
         config = with_overrides(config, {"select.precision": precision})
-    if known is not None:
-        config = with_overrides(config, {"audit.known": str(absolute(Path(known)))})
-    return serve(config, run_dir, auditor, port, allow_hosts, until_width)
+    path = None if known is None else absolute(Path(known))
+    return serve(config, run_dir, auditor, port, allow_hosts, until_width, path)
 
 
 @step

@@ -13,7 +13,7 @@ from curation.intervals.error_rates import ErrorRates
 from curation.report.facts import rounded
 from curation.runs.stage import Stage
 from labeling.schemas import AUDITS
-from pipelines.auditing.known_answers import rates_of_page
+from pipelines.auditing.known_answers import rates_of_page, read_known_answers
 from pipelines.auditing.sheets import read_known
 from pipelines.run.config import Config
 from pipelines.run.saved_config import find_input
@@ -22,8 +22,8 @@ from pipelines.run.saved_config import find_input
 def rates_of(config: Config, audits: Stage, confidence: float) -> ErrorRates:
     """Return the error rates of the auditors of a run, as the settings ask for them.
 
-    Verdicts of the audit page on pairs with known answers come before all other estimates, if there
-    are enough.
+    Verdicts of the audit page on pairs with known answers come before all other estimates. While
+    they are few, pairs judged twice take their place: most known pairs are not among the audits.
 
     Raises
     ------
@@ -34,7 +34,9 @@ def rates_of(config: Config, audits: Stage, confidence: float) -> ErrorRates:
     if of_page is not None:
         return of_page
     path = config.audit.known
-    known = None if path is None else read_known(find_input(config, path))
+    known = (
+        None if path is None or read_known_answers(audits) else read_known(find_input(config, path))
+    )
     return error_rates(audits.table(AUDITS), confidence, config.audit.error_rate, known)
 
 

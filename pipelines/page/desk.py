@@ -66,7 +66,12 @@ class Desk:
     """
 
     def __init__(
-        self, config: Config, run_dir: Path, journal: Journal, width: float = WIDTH
+        self,
+        config: Config,
+        run_dir: Path,
+        journal: Journal,
+        width: float = WIDTH,
+        known: Path | None = None,
     ) -> None:
         self.config, self.run_dir, self.journal, self.width = config, run_dir, journal, width
         self.candidates = open_stage(run_dir, "candidates")
@@ -75,7 +80,7 @@ class Desk:
         self._judged: set[int] = set()
         content = self.candidates.content
         self._tally = Tally(entry for entry in journal.entries if entry.candidates == content)
-        self._known = read_known_answers(config, self.candidates)
+        self._known = read_known_answers(config, self.candidates, known)
         self._locations: dict[str, str] = {}
         self._screens: list[tuple[int, int]] = []
         self._lock = threading.Lock()

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,17 +42,22 @@ Verdicts = Mapping[Pair, Mapping[str, str]]
 """Sure verdicts by auditor, for each pair."""
 
 
-def read_known_answers(config: Config, candidates: Stage) -> dict[Pair, str]:
+def read_known_answers(
+    config: Config, candidates: Stage, path: Path | None = None
+) -> dict[Pair, str]:
     """Return the verdicts of the file of known answers on candidates; none without such a file.
+
+    It is the one of the settings, if no other is given.
 
     Raises
     ------
     InputError
         If the file is missing or cannot be read.
     """
-    if config.audit.known is None:
+    named = config.audit.known if path is None else str(path)
+    if named is None:
         return {}
-    known = read_known(find_input(config, config.audit.known))
+    known = read_known(find_input(config, named))
     pairs = rows_of(candidates, CANDIDATES, known["image_id"].to_pylist(), TRUTH.arrow.names)
     is_candidate = find_pairs(known, pairs) >= 0
     n_other = int(np.sum(~is_candidate))

@@ -35,6 +35,7 @@ def serve(
     port: int = 0,
     allow_hosts: Sequence[str] = (),
     until_width: float | None = None,
+    known: Path | None = None,
 ) -> Stage | None:
     """Show the audit page of a run until it is interrupted; then import its verdicts.
 
@@ -52,6 +53,8 @@ def serve(
         Further names that the page may be asked for, as through a tunnel.
     until_width
         Width of the interval that a look at the precision gives the number of pairs for.
+    known
+        File of known answers; by default that of the settings.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def serve(
 
     with open_journal(run_dir, auditor) as journal:
         n_before = len(journal.entries)
-        desk = Desk(config, run_dir, journal, until_width or WIDTH)
+        desk = Desk(config, run_dir, journal, until_width or WIDTH, known)
         _run(desk, port, (*HOSTS, *allow_hosts))
         if len(journal.entries) == n_before:
             return None

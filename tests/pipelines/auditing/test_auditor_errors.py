@@ -113,6 +113,8 @@ def test_known_answers_of_the_page_come_before_other_estimates(
     few = [KnownAnswers("ann", "one", 40, 4, 29, 0)]
     audits = import_answers(selected, path, few)
     assert rates_of(config, audits, 0.95).basis == "none"
+    with_file = with_overrides(config, ["audit.known='known.csv'"])
+    assert rates_of(with_file, audits, 0.95).basis == "none"  # few of the page do not stop it
     enough = [*few, KnownAnswers("ann", "grid", 0, 0, 11, 2)]
     other_content = import_answers(selected, path, enough)
     assert other_content.content != audits.content

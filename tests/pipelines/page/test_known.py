@@ -79,7 +79,8 @@ def test_a_check_never_replaces_the_first_verdict() -> None:
 
 def test_answers_of_a_file_are_mixed_in_and_imported(labelled: Path, shop: Path) -> None:
     with open_journal(labelled, "ada") as journal:
-        desk = Desk(read_config(shop, ["audit.truth=", "audit.n=30"]), labelled, journal)
+        config = read_config(shop, ["audit.truth=", "audit.n=30"])
+        desk = Desk(config, labelled, journal)
         drawn = {question.pair for question in desk.questions}
         others = [pair for pair in _candidates(labelled) if pair not in drawn][:10]
         lines = [
@@ -95,6 +96,8 @@ def test_answers_of_a_file_are_mixed_in_and_imported(labelled: Path, shop: Path)
         desk.judge(dict.fromkeys(range(len(desk.questions)), "yes"), "grid", 100)
         assert desk.state()["judged"] == 30
         assert desk.auditors()["known"][0]["n_wrong"] in (1, 2)
+        given = Desk(config, labelled, journal, known=shop.parent / "known.csv")
+        assert given.config.audit.known is None and len(given._known) == 10
     (row,) = read_known_answers(import_journals(labelled))
     assert (row.auditor, row.mode, row.n_wrong + row.n_right) == ("ada", "grid", 3)
     assert row.n_wrong == row.n_wrong_called_right
