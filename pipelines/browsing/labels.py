@@ -49,7 +49,11 @@ class LabelTable:
             Labels to skip.
         """
         if sort not in SORTED_BY:
-            raise InputError("the table has no such column", facts={"column": sort})
+            raise InputError(
+                "the table has no such column",
+                facts={"column": sort},
+                help=f"sort by one of {', '.join(SORTED_BY)}",
+            )
         text = text.casefold()
         is_wanted = np.array([text in each for each in self._texts], bool)
         if few:

@@ -74,7 +74,9 @@ class _Browse:
         index, asked = self._index(request), request.query_params
         which, start = asked.get("which", "all"), number_in(asked, "start")
         if which not in WHICH:
-            raise InputError("there are no such pairs", facts={"which": which})
+            raise InputError(
+                "there are no such pairs", facts={"which": which}, help="give all, kept or dropped"
+            )
         code = index.taxonomy.code(asked.get("label", ""))
         scope = index.scope(code, False)
         rows = np.arange(scope.size)

@@ -28,7 +28,9 @@ def number_in(asked: Mapping[str, str], name: str) -> int:
     """Return a whole number of a query, 0 where it is left out."""
     given = asked.get(name, "0")
     if not (given.isascii() and given.isdigit() and len(given) < 12):
-        raise InputError("a number of the address is not valid", facts={name: given[:200]})
+        raise InputError(
+            "a number of the address is not valid", facts={name: given[:200]}, help=RELOAD
+        )
     return int(given)
 
 
@@ -39,5 +41,9 @@ def share_in(given: object) -> float:
     except (ValueError, OverflowError):
         share = 0.0
     if isinstance(given, bool) or not 0 < share <= 1:
-        raise InputError("a share is not above 0 and at most 1", facts={"share": str(given)[:200]})
+        raise InputError(
+            "a share is not above 0 and at most 1",
+            facts={"share": str(given)[:200]},
+            help="a third is 0.333",
+        )
     return share
