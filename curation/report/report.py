@@ -70,6 +70,12 @@ GRIDS = {
 }
 """Grids of pictures near the threshold, with their titles."""
 
+LOOKED = {
+    "doubted_right": "Judged right, and least likely by the network",
+    "trusted_wrong": "Judged wrong, and most likely by the network",
+}
+"""Grids of pictures of which people and the network think otherwise, with their titles."""
+
 _TEMPLATES = templates_in(Path(__file__).parent / "templates", is_html=True)
 _IMAGE_URI = re.compile(r"data:image/(jpeg|png|webp|gif);base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -98,10 +104,11 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         (``verdicts`` and ``auditors``, numbers by name, ``n_twice``, ``n_same``, ``n_by_several``,
         ``share_agreeing``, ``kappa`` and ``known``); ``bursts``
         (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``); ``rejects`` (number by
-        reason); ``thumbnails`` (pictures by grid: ``kept_lowest``, ``kept_by_floor`` and
-        ``dropped_highest``); ``studies`` (``name``, ``sentences``, and ``figure``, an SVG that
-        winnow drew); ``stages`` (``content`` and ``counts`` by name); and ``run``, the only fact
-        that may depend on the time and the machine, with ``select``, the command that selects.
+        reason); ``thumbnails`` (pictures by grid: ``kept_lowest``, ``kept_by_floor``,
+        ``dropped_highest``, ``doubted_right`` and ``trusted_wrong``); ``studies`` (``name``,
+        ``sentences``, and ``figure``, an SVG that winnow drew); ``stages`` (``content`` and
+        ``counts`` by name); and ``run``, the only fact that may depend on the time and the machine,
+        with ``select``, the command that selects.
         A picture has ``data_uri``, ``label``, ``p_correct`` and perhaps ``sense``, ``reason``,
         ``votes``, ``texts`` and ``location``.
     out_dir
@@ -163,6 +170,11 @@ def render_report(facts: Facts) -> str:
         thumbnails=[
             (GRIDS[key], shown)
             for key in GRIDS
+            if (shown := show((facts.get("thumbnails") or {}).get(key)))
+        ],
+        looked=[
+            (LOOKED[key], shown)
+            for key in LOOKED
             if (shown := show((facts.get("thumbnails") or {}).get(key)))
         ],
         reasons=REASONS,

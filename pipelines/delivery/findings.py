@@ -25,11 +25,13 @@ from labeling.schemas import AUDITS, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.auditing.known_answers import read_known_answers
 from pipelines.delivery.pictures import show_grids
+from pipelines.looking.disagreements import disagreements
 from pipelines.run.config import Config
 from pipelines.selecting.recall import read_votes
 
-N_NEAR, N_NOISY, N_CONFUSED = 24, 5, 3
-"""Pictures of a grid near the threshold, of a noisy label, and of two labels that are confused."""
+N_NEAR, N_LOOKED, N_NOISY, N_CONFUSED = 24, 8, 5, 3
+"""Pictures of a grid near the threshold, of those that networks judge otherwise, of a noisy label,
+and of two labels that are confused."""
 
 Facts = dict[str, Any]
 
@@ -121,9 +123,16 @@ def _pairs(table: pa.Table) -> list[Pair]:
 
 
 def with_pictures(
-    config: Config, run_dir: Path, selected: pa.Table, taxonomy: Taxonomy, facts: Facts
+    config: Config,
+    run_dir: Path,
+    selected: pa.Table,
+    judged: Judgements,
+    taxonomy: Taxonomy,
+    facts: Facts,
 ) -> Facts:
     """Return facts with pictures near the threshold, of noisy labels and of confused ones.
+
+    Where networks have looked, also of those that people judged otherwise.
 
     Parameters
     ----------
@@ -132,6 +141,8 @@ def with_pictures(
     """
     noisy = noisiest(facts["labels"])
     grids = {name: (rows, N_NEAR) for name, rows in _near(selected, facts["threshold"]).items()}
+    for name, rows in disagreements(run_dir, selected, judged).items():
+        grids[name] = (rows, N_LOOKED)
     p, code = selected["p_correct"].to_numpy(), taxonomy.codes(selected["label_id"])
     kept = np.asarray(selected["kept"], bool)
     for row in noisy:

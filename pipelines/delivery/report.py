@@ -123,7 +123,7 @@ def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxon
     }
     if right is not None:
         facts |= _against_truth(selected, right)
-    return with_pictures(config, run_dir, selected, taxonomy, facts)
+    return with_pictures(config, run_dir, selected, judged, taxonomy, facts)
 
 
 def _tuning(config: Config, run_dir: Path, selected: Stage) -> Facts | None:

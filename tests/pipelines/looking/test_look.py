@@ -9,12 +9,14 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from curation.intervals.judgements import judgements
 from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import current, open_stage
-from labeling.schemas import AUDITS, CANDIDATES, REJECTS, VOTES
+from labeling.schemas import AUDITS, CANDIDATES, REJECTS, SELECTED, VOTES
 from pipelines.cli import main
 from pipelines.delivery.truth import read_truth
 from pipelines.evidence.add import files_of
+from pipelines.looking.disagreements import disagreements
 from pipelines.run.config import read_config
 from pipelines.run.saved_config import load_config, save_config
 from pipelines.run.stages import taxonomy_of
@@ -145,3 +147,23 @@ def test_a_run_without_images_or_audits_is_refused(
     }
     assert expected[missing] in result.output
     assert current(labelled, "look") is None and current(labelled, "evidence") is None
+
+
+def test_the_report_shows_what_people_and_the_network_judge_otherwise(
+    run: Path, weights: Path
+) -> None:
+    assert winnow("look", run, "--weights", weights).exit_code == 0
+    assert winnow("select", run).exit_code == 0
+    selected = open_stage(run, "selected").table(SELECTED)
+    judged = judgements(open_stage(run, "audits").table(AUDITS), selected)
+    rows = disagreements(run, selected, judged)
+    right = _right(run)
+    assert right[rows["doubted_right"]].all() and not right[rows["trusted_wrong"]].any()
+    votes = open_stage(run, "look").table(VOTES)
+    visual = votes.filter(pc.equal(votes["source"], "visual"))
+    strength = np.asarray(visual["strength"])[find_pairs(selected, visual)]
+    assert (np.diff(strength[rows["doubted_right"]]) >= 0).all()
+    assert (np.diff(strength[rows["trusted_wrong"]]) <= 0).all()
+    assert winnow("report", run).exit_code == 0
+    page = (run / "report.html").read_text("utf-8")
+    assert "Judged right, and least likely by the network" in page
