@@ -198,8 +198,9 @@ def _image_urls(run: str) -> Iterator[str]:
 def _beside_placeholder(image: Attributes) -> Iterator[str]:
     """Yield URLs with an image's ending in attributes of any name, those `_OF_LESS` at the end."""
     others = [name for name in reversed(image) if name not in _STANDARD or name == "style"]
-    likely = [name for name in others if not _OF_OTHERS.search(name)]
-    for name in likely + [name for name in others if name not in likely and _OF_LESS.match(name)]:
+    of_others = {name for name in others if _OF_OTHERS.search(name)}
+    less = [name for name in others if name in of_others and _OF_LESS.match(name)]
+    for name in [name for name in others if name not in of_others] + less:
         value = image[name]
         value = value[:MAX_VALUE].replace("\\/", "/")  # as JSON may escape it
         urls = [url for run in _RUN.findall(value) for url in _image_urls(run)]
