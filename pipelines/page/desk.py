@@ -33,6 +33,7 @@ from pipelines.page.known import (
     read_known_answers,
     sure_verdicts,
 )
+from pipelines.page.labels import describe_labels
 from pipelines.page.lookup import evidence_of, locations_of
 from pipelines.page.questions import Question, make_questions, mixed_in
 from pipelines.page.requests import RELOAD
@@ -299,6 +300,7 @@ class Desk:
         """
         still_open = [n for n in range(len(self.questions)) if n not in self._judged]
         labels = {self.questions[n].label_id for n in still_open}
+        drawn = [label_id for _, label_id in self._tally.drawn]
         first: dict[Pair, int] = {}
         for number, question in enumerate(self.questions):
             first.setdefault(question.pair, number)
@@ -306,17 +308,7 @@ class Desk:
             "questions": [
                 [n, q.label_id, first[q.pair]] for n in still_open for q in [self.questions[n]]
             ],
-            "labels": {label_id: self._label(label_id) for label_id in sorted(labels)},
-        }
-
-    def _label(self, label_id: str) -> dict[str, Any]:
-        taxonomy, code = self.taxonomy, self.taxonomy.code(label_id)
-        names = [name for name, _ in taxonomy.names[code]]
-        return {
-            "name": taxonomy.display_name(code),
-            "others": list(dict.fromkeys(names[1:])),
-            "gloss": taxonomy.glosses[code] or "",
-            "parents": [taxonomy.display_name(parent) for parent in taxonomy.parents[code]],
+            "labels": describe_labels(self.taxonomy, sorted(labels), drawn),
         }
 
     def auditors(self) -> dict[str, Any]:

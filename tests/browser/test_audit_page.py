@@ -66,6 +66,29 @@ def test_a_grid_counts_what_was_shown_once_it_is_confirmed(
     assert {entry.mode for entry in entries(run_dir)} == {"grid"}
 
 
+def test_marks_made_by_hand_stay_in_another_size_and_turned_round(
+    page: Page, served: Served, run_dir: Path
+) -> None:
+    page.goto(served.address)
+    page.click("[data-mode=grid]")
+    tiles = page.locator("#grid .tiles button")
+    n = tiles.count()
+    page.keyboard.press("n")  # the tile in focus
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("u")
+    page.select_option("#size", "6")
+    page.locator("#grid .confirm").focus()
+    page.keyboard.press("i")
+    shown = [tile.get_attribute("data-verdict") for tile in tiles.all()]
+    assert shown == ["no", "unsure"] + ["no"] * (len(shown) - 2) and len(shown) >= n
+    page.keyboard.press("i")
+    expect(page.locator("#grid .confirm .n")).to_have_text(str(len(shown)), timeout=20_000)
+    page.keyboard.press("Enter")
+    wait_until_saved(page)
+    verdicts = [entry.verdict for entry in entries(run_dir)]
+    assert verdicts == ["no", "unsure"] + ["yes"] * (len(shown) - 2)
+
+
 def test_a_grid_holds_one_label_and_no_pair_twice(page: Page, served: Served) -> None:
     page.goto(served.address)
     page.click("[data-mode=grid]")

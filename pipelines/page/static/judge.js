@@ -7,6 +7,7 @@ import { makeSaver } from "/static/saving.js";
 import { makeStream } from "/static/stream.js";
 
 const BLOCK = 120; // pairs that grids finish before the next: only the start of a draw counts, without gaps
+const GROWTH = 0.5; // later blocks are this share of what counts: grids of many labels are fuller
 const N_AHEAD = 12; // pictures that are loaded ahead
 const N_STREAMED = 20; // pictures of a stream before its marks are checked
 const RETRY_MS = 2000; // until a picture is asked for again
@@ -22,12 +23,14 @@ let mode = "one";
 let view = "end"; // section that is shown; the marks of a stream are checked in the grid
 let screen = []; // questions that are shown
 let marks = new Map(); // verdict of each tile
+let byHand = new Set(); // tiles that were marked by hand: they keep it in another size, or turned round
 let isInverted = false; // in a grid everything is right unless it is marked; inverted: wrong
 let shownAt = 0;
 let visible = new Set(); // tiles that are on the screen
 let seen = new Set(); // tiles that were on the screen with their picture
 let isEnded = false;
 let pace = null; // pairs an hour
+let nCounted = 0;
 const past = []; // screens that were judged with their verdicts, for taking them back
 const unshown = new Set(); // pairs whose picture cannot be shown: nobody can know
 let refused = ""; // why verdicts were not taken
@@ -87,7 +90,7 @@ function loadAhead() {
 function nextGrid(without) {
   let open = queue.filter((question) => block.has(question) && !without.has(question));
   if (!open.length) {
-    block = new Set(queue.filter((question) => !without.has(question)).slice(0, BLOCK));
+    block = new Set(queue.filter((question) => !without.has(question)).slice(0, Math.max(BLOCK, GROWTH * nCounted)));
     open = [...block];
   }
   const byLabel = Map.groupBy(open, ([, label]) => label);
@@ -104,9 +107,15 @@ function showNext() {
   show(mode === "one" ? queue.slice(0, 1) : nextGrid(new Set()));
 }
 
+/** Show the open pairs of the label again, in another size or turned round, with the marks made by hand. */
+function showAgain() {
+  show(nextGrid(new Set()), Object.fromEntries([...byHand].map((number) => [number, marks.get(number)])));
+}
+
 /** Show pairs; those that were judged before keep their verdicts as marks. */
 function show(pairs, verdicts = {}) {
   screen = pairs;
+  byHand = new Set(screen.map(([number]) => number).filter((number) => number in verdicts));
   marks = new Map(screen.map(([number]) => [number, verdicts[number] ?? (isInverted && mode === "grid" ? "no" : "yes")]));
   const isChecked = mode === "rapid" && Object.keys(verdicts).length > 0;
   shownAt = performance.now();
@@ -131,7 +140,8 @@ function showIn(name) {
 function showLabel(section) {
   const label = labels[screen[0][1]];
   section.querySelector(".label").textContent = label.name;
-  const sense = [label.gloss, label.parents.length ? `a kind of ${label.parents.join(", ")}` : "", label.others.length ? `also: ${label.others.slice(0, 6).join(", ")}` : ""];
+  const list = (text, names) => names.length ? `${text} ${names.join(", ")}` : "";
+  const sense = [label.gloss, list("a kind of", label.parents), list("also:", label.others.slice(0, 6)), list("with", label.below), list("beside it:", label.beside)];
   section.querySelector(".sense").textContent = sense.filter(Boolean).join(" · ");
 }
 
@@ -228,9 +238,15 @@ function makeTile(number, i) {
 }
 
 function turn(number) {
-  if (unshown.has(number)) return;
   const order = isInverted && mode === "grid" ? ["no", "yes", "unsure"] : ["yes", "no", "unsure"];
-  setMark(number, order[(order.indexOf(marks.get(number)) + 1) % order.length]);
+  markTile(number, order[(order.indexOf(marks.get(number)) + 1) % order.length]);
+}
+
+/** Mark a tile by hand, unless its picture cannot be shown. */
+function markTile(number, verdict) {
+  if (unshown.has(number) || !marks.has(number)) return;
+  byHand.add(number);
+  setMark(number, verdict);
 }
 
 function setMark(number, verdict) {
@@ -286,9 +302,10 @@ function markAs(verdict) {
   return (number) => { if (!unshown.has(number)) marks.set(number, verdict); };
 }
 
-/** Judge the pair that is shown, as soon as its picture is. */
+/** Judge the pair that is shown, as soon as its picture is; in a grid mark the tile in focus. */
 function judgeOne(verdict) {
   if (view === "rapid") stream.mark(markAs(verdict));
+  if (view === "grid") markTile(Number(document.activeElement.dataset.number), verdict);
   if (view !== "one") return;
   const { state } = views.one.querySelector("img").dataset;
   if (state === "loaded" || (state === "missing" && verdict === "unsure")) judge({ [screen[0][0]]: verdict });
@@ -373,6 +390,7 @@ function marked(text, names) {
 
 function showState(state) {
   pace = state.per_hour;
+  nCounted = state.counted;
   by("progress").max = Math.max(state.drawn, 1);
   by("progress").value = state.counted;
   const parts = [`${state.judged.toLocaleString("en")} judged`, `${state.open.toLocaleString("en")} open`, `${state.counted.toLocaleString("en")} of ${state.drawn.toLocaleString("en")} drawn pairs count`];
@@ -393,7 +411,7 @@ const ACTIONS = {
   before: () => view === "rapid" && stream.markBefore(markAs("no")),
   faster: () => stream.changePace(1 / 1.1),
   slower: () => stream.changePace(1.1),
-  invert: () => { if (mode === "grid") { isInverted = !isInverted; showNext(); } },
+  invert: () => { if (mode === "grid") { isInverted = !isInverted; showAgain(); } },
   evidence: () => { if (mode === "one") by("evidence").open = !by("evidence").open; },
   help: () => {
     stream.pause();
@@ -422,7 +440,7 @@ document.addEventListener("keydown", (event) => {
   if (takeKey(event)) return;
   const isControl = event.target.closest("select, input:not([type=range]), dialog, summary");
   if (isControl && event.key !== "?") return;
-  if (event.repeat) return; // a key that is held down would judge what nobody has seen
+  if (event.repeat && !event.key.startsWith("Arrow")) return; // a key that is held down would judge what nobody has seen
   const action = actionOf(event);
   const onButton = event.target.closest("button:not(.tiles button)");
   if (action && !(onButton && event.key === "Enter")) {
@@ -437,7 +455,7 @@ document.addEventListener("keydown", (event) => {
 for (const button of document.querySelectorAll("[data-action]")) button.addEventListener("click", () => ACTIONS[button.dataset.action]());
 for (const button of document.querySelectorAll("[data-mode]")) button.addEventListener("click", () => setMode(button.dataset.mode));
 by("help-button").addEventListener("click", ACTIONS.help);
-by("size").addEventListener("change", showNext);
+by("size").addEventListener("change", showAgain);
 by("evidence").addEventListener("toggle", showEvidence);
 
 showKeys();

@@ -61,7 +61,14 @@ def test_pairs_of_the_draw_are_shown_and_judged(
     numbers = [number for number, _, _ in content["questions"]]
     assert numbers == [*range(len(desk.questions))] and len(numbers) == 32
     label = content["labels"][content["questions"][0][1]]
-    assert label["name"] and set(label) == {"name", "others", "gloss", "parents"}
+    assert label["name"] and set(label) == {
+        "name",
+        "others",
+        "gloss",
+        "parents",
+        "below",
+        "beside",
+    }
     state = send(client, {0: "yes", 1: "no"}).json()
     assert (state["judged"], state["open"], state["counted"], state["drawn"]) == (2, 30, 2, 30)
     assert state["per_hour"] == round(2 * 3_600_000 / 700)
