@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.keys import ids
-from labeling.keys.arrays import Floats32, Ints, Mask
+from labeling.keys.arrays import Floats, Ints, Ints32, Mask
 from labeling.keys.runs import run_begins, run_numbers, run_sizes, run_starts
 from labeling.schemas import CANDIDATES, EVIDENCE_ITEM
 from labeling.taxonomy.taxonomy import Codes, Taxonomy
@@ -27,17 +26,17 @@ class Votes(NamedTuple):
     label
         ``int32[n]``: codes of the taxonomy.
     source
-        ``int16[n]``: indices in `sources`.
+        ``int32[n]``: indices in `sources`.
     strength
-        ``float32[n]``: finite in the units of the source; above 0 and at most 1 after `graded`.
+        ``float64[n]``: finite in the units of the source; above 0 and at most 1 after `graded`.
     sources
         Names, sorted.
     """
 
     image: ids.Halves
     label: Codes
-    source: npt.NDArray[np.int16]
-    strength: Floats32
+    source: Ints32
+    strength: Floats
     sources: tuple[str, ...]
 
     def take(self, rows: Ints | Mask) -> Votes:
@@ -69,8 +68,8 @@ def graded(votes: Votes) -> Votes:
     Examples
     --------
     >>> image = np.array([[0, 1], [0, 2], [0, 3], [0, 4]], np.uint64)
-    >>> rest = np.zeros(4, np.int32), np.zeros(4, np.int16)
-    >>> graded(Votes(image, *rest, np.float32([-7, 90, 90, 0]), ("clip",))).strength.tolist()
+    >>> rest = np.zeros(4, np.int32), np.zeros(4, np.int32)
+    >>> graded(Votes(image, *rest, np.array([-7.0, 90, 90, 0]), ("clip",))).strength.tolist()
     [0.25, 0.875, 0.875, 0.5]
     """
     order = np.lexsort((votes.strength, votes.source))
@@ -81,7 +80,7 @@ def graded(votes: Votes) -> Votes:
     n_of_source = run_sizes(first, len(order))
     below = starts - first[run_numbers(source)[starts]]
     rank = (below + (n_equal + 1) / 2) / n_of_source[run_numbers(source)[starts]]
-    grade = np.empty(len(order), np.float32)
+    grade = np.empty(len(order))
     grade[order] = np.repeat(rank, n_equal)
     return votes._replace(strength=grade)
 
@@ -169,7 +168,7 @@ def _with_items(evidence: pa.ChunkedArray, votes: Votes, row: Ints) -> pa.ListAr
     ones = pa.array(np.ones(len(row), np.int32))
     names = pa.array(votes.sources, pa.string()).take(pa.array(votes.source))
     added = pa.StructArray.from_arrays(
-        [names, pa.array(votes.strength), ones, ones], fields=[*EVIDENCE_ITEM]
+        [names, pa.array(votes.strength.astype(np.float32)), ones, ones], fields=[*EVIDENCE_ITEM]
     )
     items = pa.concat_arrays([pc.list_flatten(lists).cast(EVIDENCE_ITEM), added])
     return _sorted_lists(items, pc.struct_field(items, "source"), lists, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -46,6 +46,11 @@ HELP = (
     " ids or names, and rate pairs that are candidates"
 )
 
+OTHER_NAME = "give the source another name in the file"
+
+COUNTED = ("repeated", "not_candidate")
+"""Reasons of rows that are counted and not listed: the file may have millions of them."""
+
 
 @dataclass(frozen=True)
 class Added:
@@ -79,11 +84,13 @@ def add_file(run_dir: Path, path: Path) -> Stage:
     Raises
     ------
     InputError
-        If the file cannot be read, a source of it voted when the candidates were made, or no row
-        is about a candidate.
+        If the file cannot be read or has no rows, a source of it voted when the candidates were
+        made, or no row is about a candidate.
     """
     candidates = open_stage(run_dir, "candidates")
     read = read_votes(path, taxonomy_of(candidates), _image_ids(run_dir, candidates))
+    if not read.n_rows:
+        raise InputError("a file of votes has no rows", facts={"file": path}, help=HELP)
     reasons = read.rejects["reason"].value_counts().to_pylist()
     dropped = {row["values"]: row["counts"] for row in reasons}
     return add(
@@ -95,7 +102,7 @@ def add_file(run_dir: Path, path: Path) -> Stage:
 def add(run_dir: Path, given: Added) -> Stage:
     """Add votes to the candidates of a run; earlier ones of the same sources are replaced."""
     candidates = open_stage(run_dir, "candidates")
-    _refuse_own_sources(candidates, given)
+    refuse_own_sources(candidates, given.votes.sources, OTHER_NAME)
     base = _base(run_dir, candidates)
     earlier, names = files_of(base), {*given.votes.sources}
     replaced = sorted(names & {*sources_added(earlier)})
@@ -195,7 +202,7 @@ def _write(
     used = np.zeros(len(votes.label), bool)
     for span, row in zip(spans, rows, strict=True):
         used[span] |= row >= 0
-    grades = np.zeros(len(used), np.float32)
+    grades = np.zeros(len(used))
     grades[used] = graded(votes.take(used)).strength
     votes = votes._replace(strength=grades)
     for span, row, path in zip(spans, rows, paths, strict=True):
@@ -243,20 +250,26 @@ def _counts(given: Added, votes: Votes, used: Mask) -> File:
 
 def _finish(work: StageWriter, base: Stage, files: Sequence[File], rejects: pa.Table) -> None:
     """Write the rejects of all files that are left, and the facts."""
-    names = {file["name"] for file in files}
-    earlier = base.paths(".parquet", "rejects-") if files_of(base) else []
-    tables = [pq.read_table(path, schema=REJECTS.arrow) for path in earlier]
-    of_left = [
-        table.filter(pa.array([w.rpartition(":")[0] in names for w in table["where"].to_pylist()]))
-        for table in tables
-    ]
-    together = pa.concat_tables([*of_left, rejects])
+    together = pa.concat_tables([*_rejects_of(base, {file["digest"] for file in files}), rejects])
     if len(together):
         write_table(together, work.dir, REJECTS.name)
     work.facts["files"] = list(files)
     paths = work.dir.glob(f"{CANDIDATES.name}-*.parquet")
     work.counts["candidates"] = sum(pq.read_metadata(path).num_rows for path in paths)
     work.counts["votes"] = sum(s["votes"] for file in files for s in file["sources"].values())
+
+
+def _rejects_of(base: Stage, digests: Set[str]) -> Iterator[pa.Table]:
+    """Yield the rejects of some files: they lie in the order of the files."""
+    files = files_of(base)
+    paths = base.paths(".parquet", "rejects-") if files else []
+    tables = [pq.read_table(path, schema=REJECTS.arrow) for path in paths]
+    rejects, start = pa.concat_tables([REJECTS.empty(), *tables]), 0
+    for file in files:
+        n = sum(n for reason, n in file["dropped"].items() if reason not in COUNTED)
+        if file["digest"] in digests:
+            yield rejects.slice(start, n)
+        start += n
 
 
 def _without(files: Sequence[File], sources: Set[str]) -> list[File]:
@@ -280,14 +293,15 @@ def _image_ids(run_dir: Path, candidates: Stage) -> pa.Array:
     return pc.unique(column)
 
 
-def _refuse_own_sources(candidates: Stage, given: Added) -> None:
+def refuse_own_sources(candidates: Stage, sources: Sequence[str], help: str) -> None:
+    """Raise `InputError` if one of some sources voted when the candidates were made."""
     known: set[str] = set()
     for path in candidates.table_paths(CANDIDATES):
         known |= {*sources_of(pq.read_table(path, columns=["evidence", "silent"]))}
-    for source in given.votes.sources:
+    for source in sources:
         if source in known:
             raise InputError(
                 f'the source "{source}" voted when the candidates were made',
-                facts={"file": given.name, "sources of the candidates": ", ".join(sorted(known))},
-                help="give the source another name in the file",
+                facts={"sources of the candidates": ", ".join(sorted(known))},
+                help=help,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labeling.errors import InputError
 from labeling.evidence.added import Votes
 from labeling.keys import ids
 from labeling.keys.arrays import Floats, Ints32, Mask
@@ -26,8 +27,8 @@ COLUMNS = ("image_id", "label_id", "source", "strength")
 UNKNOWN, AMBIGUOUS = -1, -2
 """In place of the code of a label."""
 
-MAX_SOURCE = 64
-"""Characters of the name of a source."""
+MAX_SOURCE, MAX_SOURCES = 64, 256
+"""Characters of the name of a source, and sources of a file."""
 
 
 class VotesFile(NamedTuple):
@@ -36,6 +37,13 @@ class VotesFile(NamedTuple):
     votes: Votes
     n_rows: int
     rejects: pa.Table
+
+
+class _Labels(NamedTuple):
+    """Codes of labels by their ids, and by their normalised names."""
+
+    of_id: Mapping[str, int]
+    of_name: Mapping[str, int]
 
 
 class _Rows(NamedTuple):
@@ -69,21 +77,27 @@ def read_votes(path: Path, taxonomy: Taxonomy, images: pa.Array) -> VotesFile:
     Raises
     ------
     InputError
-        If the file cannot be read or lacks a column.
+        If the file cannot be read, lacks a column, or has more than `MAX_SOURCES` sources.
     """
     labels, known = _label_codes(taxonomy), ids.to_halves(images)
     rejects, parts, n_rows = [REJECTS.empty()], [], 0
+    sources: set[str] = set()
     for batch in read_batches(path, {name: name for name in COLUMNS}, COLUMNS):
         good, rejected, part = _parse(batch, labels, known)
         rejects.append(rejected)
         parts.append(part)
         n_rows += len(good) + len(batch.bad)
-    return VotesFile(_joined(parts), n_rows, pa.concat_tables(rejects))
+        sources |= {*part.source}
+        if len(sources) > MAX_SOURCES:
+            raise InputError(
+                "a file of votes has too many sources",
+                facts={"file": path, "some": ", ".join(sorted(sources)[:3]), "limit": MAX_SOURCES},
+                help="`source` names the program that votes; each of them has a weight to learn",
+            )
+    return VotesFile(_joined(parts, sorted(sources)), n_rows, pa.concat_tables(rejects))
 
 
-def _parse(
-    batch: Batch, labels: Mapping[str, int], known: ids.Halves
-) -> tuple[Mask, pa.Table, _Rows]:
+def _parse(batch: Batch, labels: _Labels, known: ids.Halves) -> tuple[Mask, pa.Table, _Rows]:
     table = batch.table
     image_id = pc.utf8_lower(pc.fill_null(given(table, "image_id"), "")).combine_chunks()
     is_id = np.asarray(pc.match_substring_regex(image_id, HEX_ID), bool)
@@ -94,14 +108,12 @@ def _parse(
     source = [name.strip() for name in texts_of(table, "source")]
     texts = pd.Series(texts_of(table, "strength"), dtype=object)
     strength = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
-    with np.errstate(over="ignore"):
-        is_finite = np.isfinite(strength.astype(np.float32))
     bad = {
         "unknown_image": ~is_known,
         "unknown_label": label == UNKNOWN,
         "ambiguous_name": label == AMBIGUOUS,
         "bad_source": np.array([not _is_source(name) for name in source], bool),
-        "bad_strength": ~is_finite,
+        "bad_strength": ~np.isfinite(strength),
     }
     shown = {
         "unknown_image": ("image_id",),
@@ -127,33 +139,32 @@ def _is_among(image: ids.Halves, known: ids.Halves) -> Mask:
     return is_known[code[len(known) :]]
 
 
-def _joined(parts: list[_Rows]) -> Votes:
-    sources = tuple(sorted({name for part in parts for name in part.source}))
+def _joined(parts: list[_Rows], sources: Sequence[str]) -> Votes:
     code_of = {name: code for code, name in enumerate(sources)}
     names = [code_of[name] for part in parts for name in part.source]
     return Votes(
         np.concatenate([part.image for part in parts]),
         np.concatenate([part.label for part in parts]),
-        np.array(names, np.int16),
-        np.concatenate([part.strength for part in parts]).astype(np.float32),
-        sources,
+        np.array(names, np.int32),
+        np.concatenate([part.strength for part in parts]),
+        tuple(sources),
     )
 
 
-def _label_codes(taxonomy: Taxonomy) -> dict[str, int]:
-    """Return the code of each id and of each normalised name; ids come before names."""
+def _label_codes(taxonomy: Taxonomy) -> _Labels:
+    """Return the codes of ids, and of normalised names, which may differ from ids in case alone."""
     names = [(name, code) for code, of in enumerate(taxonomy.names) for name, _ in of]
     normalised = _normalised([name for name, _ in names])
     of_name = {(text, code) for text, (_, code) in zip(normalised, names, strict=True) if text}
     n_of_name = Counter(text for text, _ in of_name)
     codes = {text: code if n_of_name[text] == 1 else AMBIGUOUS for text, code in of_name}
-    return codes | {label_id: code for code, label_id in enumerate(taxonomy.label_ids)}
+    return _Labels({label_id: code for code, label_id in enumerate(taxonomy.label_ids)}, codes)
 
 
-def _codes(texts: Collection[str], labels: Mapping[str, int]) -> Ints32:
+def _codes(texts: Collection[str], labels: _Labels) -> Ints32:
     distinct = sorted({*texts})
     code_of = {
-        text: labels.get(text, labels.get(normalised, UNKNOWN))
+        text: labels.of_id.get(text, labels.of_name.get(normalised, UNKNOWN))
         for text, normalised in zip(distinct, _normalised(distinct), strict=True)
     }
     return np.array([code_of[text] for text in texts], np.int32)

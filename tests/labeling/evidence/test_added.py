@@ -52,7 +52,7 @@ def votes_of(given: list[Vote]) -> Votes:
     return Votes(
         halves,
         np.array([label for _, label, *_ in given], np.int32),
-        np.array([source for *_, source, _ in given], np.int16),
+        np.array([source for *_, source, _ in given], np.int32),
         np.array([strength for *_, strength in given], np.float32),
         ("clip", "ocr"),
     )

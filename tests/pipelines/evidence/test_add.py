@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from curation.pairs.pair_keys import find_pairs
 from curation.runs.stage import current, open_stage
 from curation.scoring.features import features, sources_of
 from labeling.schemas import CANDIDATES, REJECTS, SELECTED
+from labeling.taxonomy.published import read_taxonomy
 from pipelines.cli import main
+from pipelines.evidence.votes_file import read_votes
 from tests.curation.worlds import cold_scores, make_world
 
 WORLD = make_world(250, seed=5)
@@ -101,7 +104,7 @@ def test_each_row_that_is_not_used_is_counted_with_its_reason(run: Path, tmp_pat
         f"{image},Twin,clip,1",
         f"{image},{label},,1",
         f"{image},{label},clip,nan",
-        f"{image},{label},clip,1e39",
+        f"{image},{label},clip,1e400",
         f"{image},{label},clip,much",
         f"{image},{label}",
     )
@@ -148,6 +151,48 @@ def test_sources_are_listed_replaced_and_removed(run: Path, tmp_path: Path) -> N
     assert refused.exit_code == 3 and 'no evidence of "one" was added' in refused.output
 
 
+def test_rejects_are_those_of_the_files_that_are_left(run: Path, tmp_path: Path) -> None:
+    image, label = (PAIRS[name][0].as_py() for name in ("image_id", "label_id"))
+    good = f"{image},{label},clip,1"
+    path, other = tmp_path / "votes.csv", tmp_path / "other" / "votes.csv"
+    other.parent.mkdir()
+    winnow("evidence", "add", run, write_lines(path, good, f"cat.jpg,{label},clip,1"))
+    bad = f"dog.jpg,{label},tags,1"
+    winnow("evidence", "add", run, write_lines(other, good.replace("clip", "tags"), bad))
+    assert open_stage(run, "evidence").table(REJECTS)["value"].to_pylist() == ["cat.jpg", "dog.jpg"]
+    winnow("evidence", "add", run, write_lines(path, good))
+    assert open_stage(run, "evidence").table(REJECTS)["value"].to_pylist() == ["dog.jpg"]
+    winnow("evidence", "remove", run, "tags")
+    assert REJECTS.name not in "".join(
+        file["name"] for file in open_stage(run, "evidence").manifest["files"]
+    )
+
+
+def test_strengths_that_differ_by_little_keep_their_order(run: Path, tmp_path: Path) -> None:
+    strengths = [1e300, 1e39, 16777217, 16777216, 1e-46, -0.0, -1e-46]
+    rows = PAIRS.slice(0, len(strengths)).to_pylist()
+    lines = [
+        f"{row['image_id']},{row['label_id']},clip,{strength!r}"
+        for row, strength in zip(rows, strengths, strict=True)
+    ]
+    assert winnow("evidence", "add", run, write_lines(tmp_path / "v.csv", *lines)).exit_code == 0
+    evidence = open_stage(run, "evidence").table(CANDIDATES)["evidence"].slice(0, len(rows))
+    of_clip = [
+        item["strength"] for of in evidence.to_pylist() for item in of if item["source"] == "clip"
+    ]
+    assert len({*of_clip}) == len(rows) and of_clip == sorted(of_clip, reverse=True)
+
+
+def test_an_id_in_another_case_is_read_as_a_name(tmp_path: Path) -> None:
+    names = [{"id": "apple", "names": ["apple"]}, {"id": "company", "names": ["Apple"]}]
+    (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, names)))
+    image = "0" * 32
+    path = write_lines(tmp_path / "v.csv", f"{image},apple,clip,1", f"{image},Apple,clip,1")
+    read = read_votes(path, read_taxonomy(tmp_path / "labels.jsonl"), pa.array([image]))
+    assert read.votes.label.tolist() == [0]
+    assert read.rejects["reason"].to_pylist() == ["ambiguous_name"]
+
+
 def test_the_selection_is_outdated_by_other_evidence(run: Path, tmp_path: Path) -> None:
     winnow("select", run)
     without = open_stage(run, "selected").content
@@ -179,6 +224,11 @@ def test_the_order_of_the_rows_does_not_matter(run: Path, tmp_path: Path) -> Non
     [
         ("0" * 32 + ",r0,clip,1", "the stage evidence would be empty, although 1 rows went in"),
         (f"{PAIRS['image_id'][0]},r0,alt,1", 'the source "alt" voted when the candidates'),
+        ("", "a file of votes has no rows"),
+        (
+            "\n".join(f"{PAIRS['image_id'][0]},r0,{number},1" for number in range(300)),
+            "a file of votes has too many sources",
+        ),
     ],
 )
 def test_a_file_without_use_is_refused(run: Path, tmp_path: Path, line: str, message: str) -> None:
