@@ -32,6 +32,7 @@ _COUNTS = {
     "candidates": ("candidates", "images", "labels"),
     "evidence": ("votes",),
     "audits": ("yes", "no", "unsure", "skipped"),
+    "look": ("out",),
     "scored": ("scored",),
     "selected": ("in", "out"),
     "shards": ("out", "train", "heldout", "shards"),
@@ -40,6 +41,7 @@ _COUNTS = {
 """Counts in the line of a stage, in this order."""
 
 _COUNT_NAMES = {
+    ("look", "out"): "images",
     ("selected", "in"): "candidates",
     ("selected", "out"): "kept",
     ("shards", "out"): "images",
@@ -224,6 +226,9 @@ def _counts(stage: StageStatus) -> Iterator[str]:
     for name in _COUNTS.get(kind, ()):
         if isinstance(stage.counts.get(name), int):
             yield f"{stage.counts[name]:,} {_COUNT_NAMES.get((kind, name), name)}"
+    dropped = stage.counts.get("dropped") if kind == "look" else None
+    if isinstance(dropped, Mapping):
+        yield from (f"{n:,} {reason}" for reason, n in dropped.items())
     if kind == "signals":
         yield from reasons(stage.counts)
     if kind == "candidates":

@@ -18,16 +18,18 @@ from curation.pairs.pair_keys import PAIR
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing
 from curation.runs.table_files import write_table
+from curation.shards.samples import RESTORABLE_REASONS, is_any_restored
 from labeling.errors import InputError
 from labeling.evidence.added import Votes
 from labeling.keys import ids
 from labeling.keys.arrays import Floats32
+from labeling.objects.paths import join, path_of
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES, PLACEMENTS, REJECTS, VOTES
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.evidence.add import Added, add, files_of
+from pipelines.evidence.add import Added, add, files_of, refuse_own_sources
 from pipelines.evidence.added import with_added
 from pipelines.looking.folds import N_FOLDS, make_folds
-from pipelines.looking.pixels import count_reasons, store_pixels
+from pipelines.looking.pixels import count_reasons, limits_of, store_pixels
 from pipelines.looking.targets import nested_scores, without
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
@@ -42,6 +44,11 @@ if TYPE_CHECKING:
     from training.visual.pretrained import Embedder
 
 SOURCES = ("neighbours", "visual")
+
+OTHER_NAMES = (
+    "`winnow look` votes under these names: give the source of the input another one, and make the"
+    " candidates again with `winnow label`"
+)
 
 NO_IMAGES = 'name the folder where the images are now with `settings={"base": "FOLDER"}`'
 
@@ -67,10 +74,11 @@ def look(config: Config, run_dir: Path) -> Stage:
     """
     candidates = open_stage(run_dir, "candidates")
     signals = _signals(run_dir)
-    audits = audits_of(config, run_dir, candidates)
+    refuse_own_sources(candidates, SOURCES, OTHER_NAMES)
     embedder = _embedder(config)
+    audits = audits_of(config, run_dir, candidates)
     added = files_of(with_added(candidates))
-    others = [file["digest"] for file in added if not {*SOURCES} & {*file["sources"]}]
+    others = [file["digest"] for file in added if {*file["sources"]} - {*SOURCES}]
 
     def write(work: StageWriter) -> None:
         _write(work, config, run_dir, embedder)
@@ -86,8 +94,10 @@ def look(config: Config, run_dir: Path) -> Stage:
             config={"network": network, "evidence": sorted(others)},
             seed=config.train.seed,
             resume=True,
+            is_complete=partial(_is_complete, config, signals, embedder),
         )
         facts.append(f"{stage.counts['out']:,} images in folds by {stage.facts['folds_by']}")
+        facts += [f"{n:,} not: {why}" for why, n in stage.counts["dropped"].items()]
         ranked = stage.facts["ranked"]
         facts += [f"{name} alone ranks {share:.3f} of audits" for name, share in ranked.items()]
     votes = stage.table(VOTES)
@@ -112,7 +122,24 @@ def _embedder(config: Config) -> Embedder | None:
     weights = config.look.weights
     if weights is None:
         return None
-    return open_embedder(weights if weights in PACKAGES else str(find_input(config, weights)))
+    path = join(path_of(config.base), weights)
+    if weights in PACKAGES or not path.exists():
+        return open_embedder(weights)
+    model = current(path.parent, path.name)  # where it is the folder of a stage
+    return open_embedder(str(path if model is None else model.dir))
+
+
+def _image_size(config: Config, embedder: Embedder | None) -> int:
+    return config.train.image_size if embedder is None else embedder.image_size
+
+
+def _is_complete(config: Config, signals: Stage, embedder: Embedder | None, looked: Stage) -> bool:
+    """Return whether every image that was missing when the networks looked still is."""
+    if not any(looked.counts["dropped"].get(reason) for reason in RESTORABLE_REASONS):
+        return True
+    limits = limits_of(_image_size(config, embedder))
+    rejects, images = looked.table(REJECTS), signals.table(IMAGES)
+    return not is_any_restored(rejects, images, find_input(config), limits)
 
 
 def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder | None) -> None:
@@ -125,11 +152,17 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     signals, candidates = open_stage(run_dir, "signals"), open_stage(run_dir, "candidates")
     named = candidates.table(CANDIDATES, PAIR)
     images = _images(signals, named)
-    size = config.train.image_size if embedder is None else embedder.image_size
-    tars, rejects = store_pixels(images, find_input(config), size, work.scratch / "pixels")
+    size = _image_size(config, embedder)
+    tars, rejects = store_pixels(images, find_input(config), size, work.scratch)
     n_usable = len(images) - len(rejects)
     work.counts |= {"in": len(images), "out": n_usable, "dropped": count_reasons(rejects)}
     refuse_nothing("look", work.counts, {"data folder": config.base}, NO_IMAGES)
+    if n_usable < N_FOLDS:
+        raise InputError(
+            "there are too few images to look at",
+            facts={"images": n_usable, "least": N_FOLDS, "not decoded": len(rejects)},
+            help="networks judge images by what others show, in folds: add images to the run",
+        )
     write_table(rejects, work.dir, REJECTS.name)
     shards = open_shards(tars)
     image_ids = pa.array(shards.keys, pa.string())
@@ -244,7 +277,7 @@ def _votes(votes: pa.Table, taxonomy: Taxonomy) -> Votes:
     return Votes(
         ids.to_halves(votes["image_id"]),
         taxonomy.codes(votes["label_id"]),
-        np.asarray(pc.index_in(votes["source"], pa.array(SOURCES)), np.int16),
-        np.asarray(votes["strength"], np.float32),
+        np.asarray(pc.index_in(votes["source"], pa.array(SOURCES)), np.int32),
+        np.asarray(votes["strength"], np.float64),
         SOURCES,
     )

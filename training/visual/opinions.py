@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from scipy.sparse import csr_array
 
+from labeling.errors import InputError
 from labeling.keys.arrays import Floats32, Ints
 from training.data.shard_index import Shards
 from training.fit.checkpoints import Checkpoints
@@ -93,15 +94,34 @@ def by_heads(features: Floats32, pairs: Pairs, scores: Floats32) -> Iterator[Opi
 
 
 def stored_features(shards: Shards, embedder: Embedder, folder: Path, report: Report) -> Floats32:
-    """Return the features of all images; a file in the folder keeps them for the next attempt."""
+    """Return the features of all images; a file in the folder keeps them for the next attempt.
+
+    Raises
+    ------
+    InputError
+        If they are not finite, or too large for 16 bits.
+    """
     path = folder / "features.npy"
     if not path.is_file():
         features = embed(shards, embedder, lambda n: report("images embedded", n, len(shards)))
+        with np.errstate(over="ignore"):
+            stored = features.astype(np.float16)
+        _refuse_not_finite(stored, embedder)
         half = path.with_suffix(".tmp.npy")
-        np.save(half, features.astype(np.float16))
+        np.save(half, stored)
         half.rename(path)
     loaded: Floats32 = np.load(path).astype(np.float32)
     return loaded
+
+
+def _refuse_not_finite(features: npt.NDArray[np.float16], embedder: Embedder) -> None:
+    n_bad = int(np.sum(~np.isfinite(features).all(axis=1)))
+    if n_bad:
+        raise InputError(
+            "the features of a network are not finite numbers, or too large",
+            facts={"network": embedder.name, "images": f"{n_bad:,} of {len(features):,}"},
+            help="give other weights: those of this network may be damaged",
+        )
 
 
 def by_own_networks(

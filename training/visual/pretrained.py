@@ -196,10 +196,10 @@ def _open_file(path: Path) -> Embedder:
         architecture, n_labels = _architecture_of(weights)
         network = ResNet(architecture, n_labels)
         network.load_state_dict(weights)
-    except (SafetensorError, RuntimeError, KeyError, ValueError, InputError) as error:
+    except (SafetensorError, RuntimeError, LookupError, ValueError, InputError) as error:
         raise InputError(
             "these are not the weights of a ResNet",
-            facts={"file": path, "cause": str(error)[:300]},
+            facts={"file": path, "cause": f"{type(error).__name__}: {error}"[:300]},
             help="give a safetensors file of a ResNet-18, 34, 50, 101 or 152 with torchvision's or"
             " timm's names",
         ) from error

@@ -8,9 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import save_file
 
 from curation.intervals.judgements import judgements
 from curation.pairs.pair_keys import find_pairs
+from curation.runs.durable import file_digest, write_text
+from curation.runs.sealed import seal
 from curation.runs.stage import current, open_stage
 from labeling.schemas import AUDITS, CANDIDATES, REJECTS, SELECTED, VOTES
 from pipelines.cli import main
@@ -167,3 +170,67 @@ def test_the_report_shows_what_people_and_the_network_judge_otherwise(
     assert winnow("report", run).exit_code == 0
     page = (run / "report.html").read_text("utf-8")
     assert "Judged right, and least likely by the network" in page
+
+
+def test_images_that_are_back_are_looked_at(shop: Path, run: Path, weights: Path) -> None:
+    image = shop.parent / "images" / "3.jpg"
+    content = image.read_bytes()
+    image.unlink()
+    settings = ("-o", f"base={shop.parent}")
+    result = winnow("look", run, "--weights", weights, *settings)
+    assert "1 not: image_missing" in result.output
+    n_images = open_stage(run, "look").counts["out"]
+    assert f"{n_images} images, 1 image_missing" in winnow("status", run).output
+    image.write_bytes(content)
+    assert winnow("look", run, "--weights", weights, *settings).exit_code == 0
+    assert open_stage(run, "look").counts["dropped"] == {}
+    assert open_stage(run, "look").counts["out"] == n_images + 1
+
+
+def test_a_folder_without_the_images_is_forgotten(
+    shop: Path, run: Path, weights: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "void").mkdir()
+    refused = winnow("look", run, "--weights", weights, "-o", f"base={tmp_path / 'void'}")
+    assert refused.exit_code == 3 and "image_missing" in refused.output
+    result = winnow("look", run, "--weights", weights, "-o", f"base={shop.parent}")
+    assert result.exit_code == 0, result.output
+    assert open_stage(run, "look").counts["dropped"] == {}
+
+
+def test_the_model_of_a_run_is_named_by_its_folder(run: Path, weights: Path) -> None:
+    made = run / "model" / "0123456789ab"
+    made.mkdir(parents=True)
+    manifest = {"stage": "model", "fingerprint": made.name, "winnow": "0", "seed": 0}
+    manifest |= {"inputs": {}, "config": {}, "counts": {}, "facts": {}, "files": [], "run": {}}
+    write_text(made / "manifest.json", seal(manifest))
+    for path in weights.iterdir():
+        path.rename(made / path.name)
+    digest = file_digest(made / "manifest.json")
+    (run / "model" / "CURRENT").write_text(f"{made.name} {digest}\n")
+    result = winnow("look", run, "--weights", run / "model")
+    assert result.exit_code == 0, result.output
+    assert open_stage(run, "look").facts["network"] == made.name
+
+
+def test_weights_that_cannot_be_used_are_refused_at_once(run: Path, tmp_path: Path) -> None:
+    mistyped = winnow("look", run, "--weights", "efficientnet-lite9")
+    assert mistyped.exit_code == 3 and 'did you mean "efficientnet-lite2"?' in mistyped.output
+    network = ResNet(Architecture(18, 8, "small"), 2).state_dict()
+    network["conv1.weight"][:] = torch.nan
+    save_file(network, tmp_path / "nan.safetensors")
+    damaged = winnow("look", run, "--weights", tmp_path / "nan.safetensors")
+    assert damaged.exit_code == 3, damaged.output
+    assert "the features of a network are not finite" in damaged.output
+
+
+def test_a_signal_by_the_name_of_a_network_is_refused_before_the_work(
+    shop: Path, tmp_path: Path, weights: Path
+) -> None:
+    text = shop.read_text("utf-8").replace('source = "caption"', 'source = "visual"')
+    shop.write_text(text, "utf-8")
+    run = tmp_path / "named"
+    assert winnow("label", shop, "--out", run).exit_code == 0
+    result = winnow("look", run, "--weights", weights)
+    assert result.exit_code == 3 and "`winnow look` votes under these names" in result.output
+    assert current(run, "look") is None

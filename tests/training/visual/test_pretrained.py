@@ -37,6 +37,10 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     safetensors.torch.save_file({"fc.bias": torch.zeros(3)}, path)
     with pytest.raises(InputError, match="not the weights of a ResNet"):
         open_embedder(str(path))
+    weights = ResNet(Architecture(18, 4, "small"), 3).state_dict()
+    safetensors.torch.save_file(weights | {"conv1.weight": torch.tensor(1.0)}, path)
+    with pytest.raises(InputError, match="not the weights of a ResNet"):
+        open_embedder(str(path))
 
 
 def test_a_name_that_is_mistyped_is_corrected() -> None:
