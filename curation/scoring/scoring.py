@@ -189,13 +189,12 @@ def score_without(
     Raises
     ------
     InputError
-        For fewer than `MIN_AUDITS` usable audits or `MIN_OF_EACH` of a verdict, in all but one
-        fold.
+        For fewer than `MIN_AUDITS` usable audits or `MIN_OF_EACH` of a verdict in the other folds
+        of one: those without a fold calibrate nothing.
     """
     judged = judgements(audits, table.pairs).known
     by_fold = replace(table, fold=fold)
-    for k in range(n_folds):
-        _refuse_few(judged.take(fold[judged.row] != k))
+    _refuse_few_outside(judged, fold[judged.row], n_folds)
     with one_thread():
         grouped = group_table(by_fold)
         learnt, everything = judged.tempered, np.arange(len(table))
@@ -213,9 +212,29 @@ def score_without(
     return np.array(rows, np.float32), scorers
 
 
-def _refuse_few(judged: Judgements) -> None:
+def _refuse_few_outside(judged: Judgements, fold: npt.NDArray[np.int8], n_folds: int) -> None:
+    for k in range(n_folds):
+        n_right, n_wrong = _verdicts(judged.take((fold != k) & (fold >= 0)))
+        if n_right + n_wrong < MIN_AUDITS or min(n_right, n_wrong) < MIN_OF_EACH:
+            raise InputError(
+                "too few audits to learn from without those of a fold",
+                facts={
+                    "outside the fold": f"{n_right} right, {n_wrong} wrong",
+                    "in all": len(fold),
+                    "of images that cannot be used": int((fold < 0).sum()),
+                },
+                help=f"audit more: outside each of {n_folds} folds, {MIN_AUDITS} candidates with"
+                f" {MIN_OF_EACH} or more of each verdict are needed (500 in all are good)",
+            )
+
+
+def _verdicts(judged: Judgements) -> tuple[int, int]:
     n_right = int(judged.correct.sum())
-    n_wrong = len(judged.correct) - n_right
+    return n_right, len(judged.correct) - n_right
+
+
+def _refuse_few(judged: Judgements) -> None:
+    n_right, n_wrong = _verdicts(judged)
     if n_right + n_wrong < MIN_AUDITS or min(n_right, n_wrong) < MIN_OF_EACH:
         raise InputError(
             "too few audits to learn from",

@@ -127,8 +127,8 @@ def remove(run_dir: Path, sources: Sequence[str]) -> Stage:
         If one of the sources was not added.
     """
     candidates = open_stage(run_dir, "candidates")
-    base = _base(run_dir, candidates)
-    known = sorted(sources_added(files_of(current(run_dir, STAGE))))
+    added = files_of(current(run_dir, STAGE))
+    known = sorted(sources_added(added))
     for source in sources:
         if source not in known:
             raise InputError(
@@ -136,6 +136,8 @@ def remove(run_dir: Path, sources: Sequence[str]) -> Stage:
                 facts={"run": run_dir, "added": ", ".join(known) or "none"},
                 help="`winnow evidence list RUN` lists the sources",
             )
+    # Without any of it the candidates are enough, also where the evidence is damaged.
+    base = _base(run_dir, candidates) if _without(added, {*sources}) else candidates
     kept = _without(files_of(base), {*sources})
 
     def write(work: StageWriter) -> None:

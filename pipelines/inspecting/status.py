@@ -193,12 +193,22 @@ def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
         if command == "audit sample" and (run_dir / SHEET).exists():
             folder, sheet = typed(run_dir), typed(run_dir / SHEET)
             return f"fill in the column `verdict`, then: winnow audit import {folder} {sheet}"
-        return f"winnow {command} {typed(run_dir)}"
+        return f"winnow {command} {typed(run_dir)}{_further(state)}"
     report = run_dir / REPORT
     made = max((run_dir / name / "CURRENT").stat().st_mtime for name in current)
     if not report.exists() or report.stat().st_mtime < made:
         return f"winnow report {typed(run_dir)}"
     return f"open {typed(report)}"
+
+
+def _further(state: StageState | None) -> str:
+    """Return what the command of a stage needs beside the run, from how it was made before."""
+    if state is None or state.stage is None or state.name not in OPTIONAL:
+        return ""
+    if state.name == "evidence":
+        return " VOTES"
+    weights = state.stage.facts.get("weights")
+    return f" --weights {typed(Path(weights))}" if weights else ""
 
 
 def _is_imported(current: Mapping[str, StageState]) -> bool:

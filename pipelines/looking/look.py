@@ -194,6 +194,7 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     write_table(_table(judged, strengths), work.dir, VOTES.name)
     work.facts |= {
         "network": "trained here" if embedder is None else embedder.name,
+        "weights": config.look.weights,
         "folds_by": folds.by,
         "ranked": _ranked(judged, strengths, audits),
     }

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 import pytest
 
 from curation.audits.audits import answer, sample
+from curation.pairs.pair_keys import find_pairs
 from curation.scoring.features import features
 from curation.scoring.parts import parts_of_table, score_parts, score_parts_without
 from curation.scoring.scoring import score_without
@@ -64,4 +65,11 @@ def test_scores_of_more_candidates_than_are_fitted_on(monkeypatch: pytest.Monkey
 def test_a_fold_that_holds_nearly_all_audits_is_refused() -> None:
     fold = np.where(np.asarray(TABLE.image) < 20, 1, 0).astype(np.int8)
     with pytest.raises(InputError, match="too few audits"):
+        score_without(TABLE, AUDITS, fold, 3)
+
+
+def test_audits_of_images_without_a_fold_alone_are_refused() -> None:
+    judged = np.unique(TABLE.image[find_pairs(TABLE.pairs, AUDITS) >= 0])
+    fold = np.where(np.isin(TABLE.image, judged), -1, TABLE.image % 3).astype(np.int8)
+    with pytest.raises(InputError, match="too few audits to learn from without those of a fold"):
         score_without(TABLE, AUDITS, fold, 3)
