@@ -30,6 +30,19 @@ def wait_until_saved(page: Page) -> None:
     expect(page.locator("body")).to_have_attribute("data-waiting", "0", timeout=30_000)
 
 
+def whole_grid(page: Page) -> int:
+    """Wait until a grid shows all its pictures; return their number."""
+    shown = page.wait_for_function(
+        """() => {
+            const n = document.querySelectorAll("#grid .tiles li").length;
+            const counted = document.querySelector("#grid .confirm .n").textContent;
+            return counted === String(n) ? n : 0;
+        }""",
+        timeout=20_000,
+    )
+    return int(shown.json_value())
+
+
 def test_verdicts_by_keys_are_all_in_the_journal_after_a_kill(
     page: Page, served: Served, run_dir: Path
 ) -> None:
@@ -52,8 +65,7 @@ def test_a_grid_counts_what_was_shown_once_it_is_confirmed(
     page.click("[data-mode=grid]")
     expected: list[str] = []
     while len(expected) < N_JUDGED:
-        n = page.locator("#grid .tiles li").count()
-        expect(page.locator("#grid .confirm .n")).to_have_text(str(n), timeout=20_000)
+        n = whole_grid(page)
         page.keyboard.press("1")
         expected += ["no"] + ["yes"] * (n - 1)
         page.keyboard.press("Enter")
@@ -94,10 +106,10 @@ def test_a_grid_holds_one_label_and_no_pair_twice(page: Page, served: Served) ->
     page.click("[data-mode=grid]")
     page.select_option("#size", "6")
     for _ in range(4):
+        whole_grid(page)
         tiles = page.locator("#grid .tiles button")
         sources = [tile.get_attribute("data-number") for tile in tiles.all()]
         assert len(sources) == len(set(sources)) > 0
-        expect(page.locator("#grid .confirm .n")).to_have_text(str(len(sources)), timeout=20_000)
         page.keyboard.press("Enter")
         page.wait_for_timeout(200)
 
@@ -123,7 +135,7 @@ def test_a_stream_runs_at_its_pace_and_counts_once_its_marks_are_checked(
     page.keyboard.press("u")
     page.keyboard.press("b")
     page.keyboard.press("Enter")
-    expect(page.locator("#grid .confirm .n")).to_have_text(str(n), timeout=20_000)
+    assert whole_grid(page) == n
     assert entries(run_dir) == []
     page.keyboard.press("9")
     page.keyboard.press("Enter")
@@ -224,12 +236,11 @@ def test_a_pair_cannot_be_judged_before_its_picture_is_shown(
 def test_back_shows_the_marks_of_a_grid_again(page: Page, served: Served, run_dir: Path) -> None:
     page.goto(served.address)
     page.click("[data-mode=grid]")
-    n = page.locator("#grid .tiles li").count()
-    expect(page.locator("#grid .confirm .n")).to_have_text(str(n), timeout=20_000)
+    n = whole_grid(page)
     page.keyboard.press("2")
     page.keyboard.press("Enter")
     page.keyboard.press("z")
-    expect(page.locator("#grid .confirm .n")).to_have_text(str(n), timeout=20_000)
+    whole_grid(page)
     page.keyboard.press("3")
     page.keyboard.press("Enter")
     wait_until_saved(page)
