@@ -67,7 +67,7 @@ def main() -> None:
         results = measure_draw(world, seen, draw, arguments.audits, arguments.ways)
         for name, value in results.items():
             measured.setdefault(name, []).append(value)
-        print(draw, *(f"{k} {v:.3f}" for k, v in results.items() if "third" in k), flush=True)
+        print(json.dumps({"draw": draw} | {k: round(v, 4) for k, v in results.items()}), flush=True)
     means = {name: round(float(np.nanmean(values)), 4) for name, values in measured.items()}
     for name, value in means.items():
         print(f"{name:24} {value:.4f}")
