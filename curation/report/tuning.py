@@ -1,6 +1,6 @@
 """Results of keeping other shares, and the module that shows them with a slider.
 
-`tuning` makes the table of a request, `pipelines.selecting.tuning.measure_tuning` that of a run.
+`tuning` makes the table of a request, `pipelines.selecting.trade.measure_shares` that of a run.
 ``static/tuning.js`` is an ES module without imports: its function *showTuning(root, table)* fills
 an element with the curve, a slider, a field, the numbers and the command; ``static/tuning.css`` is
 its style, with the variables ``--paper``, ``--panel``, ``--ink``, ``--muted``, ``--line`` and

@@ -8,6 +8,7 @@ labels (`curation.scoring.self_training`), joined by gradient boosting if that i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -124,18 +125,13 @@ def _fit(
     grouped: GroupedTable, judged: Judgements
 ) -> tuple[list[Choice], list[FoldModel], Floats32]:
     """Return the choice and model of each fold, and their outputs for every candidate."""
-    table = grouped.table
-    learnt = judged.tempered
-    trains = [learnt.take(table.fold[learnt.row] != k) for k in range(N_FOLDS)]
-    ridges = [choose_ridge(grouped, train) for train in trains]
-    choices = choose_learners(grouped, judged, ridges)
+    table, plans = grouped.table, _plans(grouped, judged, N_FOLDS)
     common = common_rows(len(table), judged.row)
     models: list[FoldModel] = []
     of_common, of_fold = [], []
-    for k, (choice, train) in enumerate(zip(choices, trains, strict=True)):
+    for k, plan in enumerate(plans):
         inside = np.flatnonzero(table.fold == k)
-        row = np.concatenate([common, inside])
-        p, model = _fit_fold(grouped, train, ridges[k], choice, row)
+        p, model = _fit_fold(grouped, plan, np.concatenate([common, inside]))
         of_common.append(p[: len(common)])
         of_fold.append((inside, p[len(common) :]))
         models.append(model)
@@ -144,20 +140,35 @@ def _fit(
     outputs = np.zeros((3, len(table)), np.float32)
     for model, (inside, p) in zip(models, of_fold, strict=True):
         outputs[:, inside] = model.outputs(p)
-    return choices, models, outputs
+    return [plan.choice for plan in plans], models, outputs
 
 
-def _fit_fold(
-    grouped: GroupedTable, train: Judgements, ridge: float, choice: Choice, row: Ints
-) -> tuple[Floats, FoldModel]:
+class _Plan(NamedTuple):
+    """Judgements that the model of a fold learns from, its ridge and its learner."""
+
+    train: Judgements
+    ridge: float
+    choice: Choice
+
+
+def _plans(grouped: GroupedTable, judged: Judgements, n_folds: int) -> list[_Plan]:
+    """Return the plan of each fold: it learns from the judgements of the others."""
+    learnt, fold = judged.tempered, grouped.table.fold
+    trains = [learnt.take(fold[learnt.row] != k) for k in range(n_folds)]
+    ridges = [choose_ridge(grouped, train) for train in trains]
+    choices = choose_learners(grouped, judged, ridges)
+    return [_Plan(*of_fold) for of_fold in zip(trains, ridges, choices, strict=True)]
+
+
+def _fit_fold(grouped: GroupedTable, plan: _Plan, row: Ints) -> tuple[Floats, FoldModel]:
     """Return the probabilities of some rows by one model, not calibrated, and the model."""
     table = grouped.table
-    trained = self_train(grouped, train, ridge)
+    trained = self_train(grouped, plan.train, plan.ridge)
     boosting, p = None, trained.p[row]
-    if choice.learner == "boosting":
-        boosting = fit_boosting(table.values, trained.extra, train)
+    if plan.choice.learner == "boosting":
+        boosting = fit_boosting(table.values, trained.extra, plan.train)
         p = predict_boosting(boosting, table.values, trained.extra, row, p)
-    return p, make_model(trained.rounds, choice, table, boosting)
+    return p, make_model(trained.rounds, plan.choice, table, boosting)
 
 
 def score_without(
@@ -197,14 +208,9 @@ def score_without(
     _refuse_few_outside(judged, fold[judged.row], n_folds)
     with one_thread():
         grouped = group_table(by_fold)
-        learnt, everything = judged.tempered, np.arange(len(table))
-        trains = [learnt.take(fold[learnt.row] != k) for k in range(n_folds)]
-        ridges = [choose_ridge(grouped, train) for train in trains]
-        choices = choose_learners(grouped, judged, ridges)
-        fits = [
-            _fit_fold(grouped, train, ridge, choice, everything)
-            for train, ridge, choice in zip(trains, ridges, choices, strict=True)
-        ]
+        everything = np.arange(len(table))
+        plans = _plans(grouped, judged, n_folds)
+        fits = [_fit_fold(grouped, plan, everything) for plan in plans]
     rows = [table.relatives.closed(model.calibration.apply(p)) for p, model in fits]
     scorers = [
         Scorer((model,) * N_FOLDS, table.sources, table.label_statistics) for _, model in fits

@@ -33,7 +33,8 @@ from labeling.keys.arrays import Ints, Mask
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.evidence.added import STAGE, with_added
-from pipelines.evidence.votes_file import read_votes
+from pipelines.evidence.votes_file import read_votes_file
+from pipelines.run.losses import by_reason
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.stages import contents, make_stage, taxonomy_of
 
@@ -88,11 +89,10 @@ def add_file(run_dir: Path, path: Path) -> Stage:
         made, or no row is about a candidate.
     """
     candidates = open_stage(run_dir, "candidates")
-    read = read_votes(path, taxonomy_of(candidates), _image_ids(run_dir, candidates))
+    read = read_votes_file(path, taxonomy_of(candidates), _image_ids(run_dir, candidates))
     if not read.n_rows:
         raise InputError("a file of votes has no rows", facts={"file": path}, help=HELP)
-    reasons = read.rejects["reason"].value_counts().to_pylist()
-    dropped = {row["values"]: row["counts"] for row in reasons}
+    dropped = by_reason(read.rejects)
     return add(
         run_dir,
         Added(path.name, file_digest(path), read.votes, read.n_rows, dropped, read.rejects),
@@ -114,7 +114,7 @@ def add(run_dir: Path, given: Added) -> Stage:
         file = _write(work, base, taxonomy_of(candidates), replaced, given)
         _finish(work, base, [*kept, file], given.rejects)
 
-    key = {"name": given.name, "digest": given.digest, "sources": sorted(names)}
+    key = {"name": given.name, "digest": given.digest, "sources": names}
     return _make(run_dir, candidates, [*kept, key], write)
 
 
@@ -175,12 +175,10 @@ def _base(run_dir: Path, candidates: Stage) -> Stage:
 def _make(
     run_dir: Path, candidates: Stage, files: Sequence[File], write: Callable[[StageWriter], None]
 ) -> Stage:
-    names = ("name", "digest", "sources")
     keys = [
-        {name: [*file[name]] if name == "sources" else file[name] for name in names}
-        for file in files
+        {"name": file["name"], "digest": file["digest"], "sources": sorted(file["sources"])}
+        for file in sorted(files, key=lambda file: str(file["digest"]))
     ]
-    keys.sort(key=lambda key: str(key["digest"]))
     with stage_line(STAGE) as facts:
         stage = make_stage(
             run_dir, STAGE, write, inputs=contents(candidates), config={"files": keys}

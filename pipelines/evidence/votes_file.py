@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +30,10 @@ UNKNOWN, AMBIGUOUS = -1, -2
 
 MAX_SOURCE, MAX_SOURCES = 64, 256
 """Characters of the name of a source, and sources of a file."""
+
+
+Keys = npt.NDArray[np.bytes_]
+"""``S16[n]``: ids that can be sorted and searched."""
 
 
 class VotesFile(NamedTuple):
@@ -53,7 +58,7 @@ class _Rows(NamedTuple):
     strength: Floats
 
 
-def read_votes(path: Path, taxonomy: Taxonomy, images: pa.Array) -> VotesFile:
+def read_votes_file(path: Path, taxonomy: Taxonomy, images: pa.Array) -> VotesFile:
     """Read votes of labeling sources on images and labels.
 
     Parameters
@@ -79,7 +84,7 @@ def read_votes(path: Path, taxonomy: Taxonomy, images: pa.Array) -> VotesFile:
     InputError
         If the file cannot be read, lacks a column, or has more than `MAX_SOURCES` sources.
     """
-    labels, known = _label_codes(taxonomy), ids.to_halves(images)
+    labels, known = _label_codes(taxonomy), np.sort(_keys(ids.to_halves(images)))
     rejects, parts, n_rows = [REJECTS.empty()], [], 0
     sources: set[str] = set()
     for batch in read_batches(path, {name: name for name in COLUMNS}, COLUMNS):
@@ -97,13 +102,13 @@ def read_votes(path: Path, taxonomy: Taxonomy, images: pa.Array) -> VotesFile:
     return VotesFile(_joined(parts, sorted(sources)), n_rows, pa.concat_tables(rejects))
 
 
-def _parse(batch: Batch, labels: _Labels, known: ids.Halves) -> tuple[Mask, pa.Table, _Rows]:
+def _parse(batch: Batch, labels: _Labels, known: Keys) -> tuple[Mask, pa.Table, _Rows]:
     table = batch.table
     image_id = pc.utf8_lower(pc.fill_null(given(table, "image_id"), "")).combine_chunks()
     is_id = np.asarray(pc.match_substring_regex(image_id, HEX_ID), bool)
     image = ids.to_halves(image_id.filter(pa.array(is_id)))
     is_known = is_id.copy()
-    is_known[is_id] = _is_among(image, known)
+    is_known[is_id] = _is_among(_keys(image), known)
     label = _codes(texts_of(table, "label_id"), labels)
     source = [name.strip() for name in texts_of(table, "source")]
     texts = pd.Series(texts_of(table, "strength"), dtype=object)
@@ -132,11 +137,18 @@ def _is_source(name: str) -> bool:
     return 0 < len(name) <= MAX_SOURCE and name.isprintable()
 
 
-def _is_among(image: ids.Halves, known: ids.Halves) -> Mask:
-    code = ids.rank(np.concatenate([known, image]))[0]
-    is_known = np.zeros(code.max(initial=-1) + 1, bool)
-    is_known[code[: len(known)]] = True
-    return is_known[code[len(known) :]]
+def _keys(image: ids.Halves) -> Keys:
+    """Return ids as 16 bytes each, in the same order."""
+    return np.ascontiguousarray(image.astype(">u8")).view("S16").ravel()
+
+
+def _is_among(image: Keys, known: Keys) -> Mask:
+    """Return whether each id is among some, which are sorted."""
+    if not len(known):
+        return np.zeros(len(image), bool)
+    at = np.minimum(np.searchsorted(known, image), len(known) - 1)
+    is_known: Mask = known[at] == image
+    return is_known
 
 
 def _joined(parts: list[_Rows], sources: Sequence[str]) -> Votes:

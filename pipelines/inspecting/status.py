@@ -184,7 +184,7 @@ def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
         state = current.get(name)
         if name in NEEDS_IMAGES and _is_imported(current):
             continue
-        if state is None and name in OPTIONAL:
+        if name in OPTIONAL and not _is_used(name, current):
             continue
         if state is not None and not state.stale and not (is_begun and command == "label"):
             continue
@@ -199,6 +199,13 @@ def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
     if not report.exists() or report.stat().st_mtime < made:
         return f"winnow report {typed(run_dir)}"
     return f"open {typed(report)}"
+
+
+def _is_used(name: str, current: Mapping[str, StageState]) -> bool:
+    """Return whether votes of `winnow look`, or for ``evidence`` of files, are in the evidence."""
+    state = current.get("evidence")
+    files = [] if state is None or state.stage is None else state.stage.facts["files"]
+    return any((file["name"] == "look") == (name == "look") for file in files)
 
 
 def _further(state: StageState | None) -> str:

@@ -31,7 +31,7 @@ from pipelines.passes.labeling_pass import run_pass
 from pipelines.passes.plan import splits_for
 from pipelines.run.config import Config, LabelSettings
 from pipelines.run.dependencies import settings_of
-from pipelines.run.losses import reasons
+from pipelines.run.losses import by_reason, reasons
 from pipelines.run.progress import notify, stage_line
 from pipelines.shuffle.engine import Split, n_buckets_for
 from pipelines.shuffle.workspace import Workspace, workspace_for
@@ -174,9 +174,7 @@ def _count_rows(work: StageWriter, rejects: pa.Table) -> None:
         pc.sum(pc.equal(pq.read_table(path, columns=["n_bytes"])["n_bytes"], 0)).as_py() or 0
         for path in work.dir.glob("images-*.parquet")
     )
-    counted = rejects["reason"].value_counts().to_pylist()
-    by_reason = sorted((row["values"], row["counts"]) for row in counted)
-    work.counts["rejects_by_reason"] = dict(by_reason)
+    work.counts["rejects_by_reason"] = by_reason(rejects)
 
 
 def _skipped_records(work: StageWriter) -> dict[str, int]:

@@ -29,10 +29,11 @@ from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.evidence.add import Added, add, files_of, refuse_own_sources
 from pipelines.evidence.added import with_added
 from pipelines.looking.folds import N_FOLDS, make_folds
-from pipelines.looking.pixels import count_reasons, limits_of, store_pixels
+from pipelines.looking.pixels import limits_of, store_pixels
 from pipelines.looking.targets import nested_scores, without
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
+from pipelines.run.losses import by_reason
 from pipelines.run.progress import Progress, notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import contents, make_stage, taxonomy_of
@@ -155,7 +156,7 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     size = _image_size(config, embedder)
     tars, rejects = store_pixels(images, find_input(config), size, work.scratch)
     n_usable = len(images) - len(rejects)
-    work.counts |= {"in": len(images), "out": n_usable, "dropped": count_reasons(rejects)}
+    work.counts |= {"in": len(images), "out": n_usable, "dropped": by_reason(rejects)}
     refuse_nothing("look", work.counts, {"data folder": config.base}, NO_IMAGES)
     if n_usable < N_FOLDS:
         raise InputError(

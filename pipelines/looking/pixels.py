@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.runs.durable import write_text
 from curation.shards.images import ImageLimits
@@ -80,8 +79,3 @@ def _usable(
             rejected.append(outcome)
         else:
             yield outcome
-
-
-def count_reasons(rejects: pa.Table) -> dict[str, int]:
-    """Return the number of rejects by reason."""
-    return {row["values"]: row["counts"] for row in pc.value_counts(rejects["reason"]).to_pylist()}

@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from labeling.readers.listing import skipped_sentence
 from labeling.schemas import IGNORED
+
+
+def by_reason(rows: pa.Table) -> dict[str, int]:
+    """Return the number of rows with each ``reason``, sorted by it.
+
+    Examples
+    --------
+    >>> by_reason(pa.table({"reason": ["truncated", "bad_row", "truncated"]}))
+    {'bad_row': 1, 'truncated': 2}
+    """
+    counted = pc.value_counts(rows["reason"]).to_pylist()
+    return dict(sorted((row["values"], row["counts"]) for row in counted))
 
 
 def reasons(counts: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.intervals.error_rates import ErrorRates
 from curation.intervals.judgements import Judgements, judgements, precision_of
@@ -34,6 +33,7 @@ from pipelines.auditing.strata import strata_of
 from pipelines.evidence.added import with_added
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.dependencies import digests_of, settings_of
+from pipelines.run.losses import by_reason
 from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.stages import contents, make_stage, taxonomy_of
@@ -217,9 +217,7 @@ def measure(judged: Judgements, selection: Selection, confidence: float) -> dict
 
 def _write(work: StageWriter, request: Request, selection: Selection) -> None:
     table = selection.table
-    n_of_reason = {
-        row["values"]: row["counts"] for row in pc.value_counts(table["reason"]).to_pylist()
-    }
+    n_of_reason = by_reason(table)
     n_kept = n_of_reason.pop("kept", 0)
     work.counts |= {"in": len(table), "out": n_kept, "dropped": n_of_reason}
     refuse_nothing(

@@ -15,7 +15,6 @@ from pipelines.auditing.looks import confidence_now
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.paths import typed
 from pipelines.selecting.select import judge, request_of
-from pipelines.selecting.trade import measure_shares
 
 OPTIONS = {
     "confidence": "--confidence",
@@ -27,28 +26,6 @@ OPTIONS = {
 
 _SHAPING = [*(("select", name) for name in (*OPTIONS, "per_image")), ("audit", "error_rate")]
 """Settings on which the table depends."""
-
-
-def measure_tuning(config: Config, run_dir: Path) -> dict[str, Any]:
-    """Return what `winnow select RUN --keep SHARE` would give for about 200 shares.
-
-    It is by the current audits and scores, with the floor, groups and limits of the settings. A
-    look is not counted: `winnow select` and the audit page count it before they show anything. The
-    table of a selection is in its stage, see `read_tuning`.
-
-    Returns
-    -------
-    dict
-        As `pipelines.selecting.trade.measure_shares`. The module of the page needs ``command``
-        besides, of `select_command`; and ``chosen``, as `read_tuning` has it, if there is a
-        selection.
-
-    Raises
-    ------
-    InputError
-        If the run has no scores, or those of other audits.
-    """
-    return measure_shares(request_of_run(config, run_dir), config.select.confidence)
 
 
 def request_of_run(config: Config, run_dir: Path) -> Request:

@@ -101,17 +101,22 @@ def one_by_one(page: Page, n: int) -> tuple[list[float], float]:
     return waits, per_hour
 
 
+def confirm_grid(page: Page) -> int:
+    """Confirm a grid as soon as its pictures are shown; return their number."""
+    n_tiles = page.locator("#grid .tiles li").count()
+    while page.inner_text("#grid .confirm .n") != str(n_tiles):
+        page.wait_for_timeout(1)
+    page.keyboard.press("Enter")
+    return n_tiles
+
+
 def in_grids(page: Page, n: int) -> float:
     """Confirm grids of 4 x 4; return verdicts an hour."""
     page.click("[data-mode=grid]")
     page.select_option("#size", "4")
     started, n_judged = time.perf_counter(), 0
     while n_judged < n:
-        n_tiles = page.locator("#grid .tiles li").count()
-        while page.inner_text("#grid .confirm .n") != str(n_tiles):
-            page.wait_for_timeout(1)
-        page.keyboard.press("Enter")
-        n_judged += n_tiles
+        n_judged += confirm_grid(page)
     page.wait_for_selector('body[data-waiting="0"]')
     return 3600 * n_judged / (time.perf_counter() - started)
 
@@ -124,11 +129,7 @@ def in_a_stream(page: Page, n: int) -> float:
     while n_judged < n:
         page.keyboard.press("Enter")
         page.wait_for_selector("#grid .tiles li", timeout=60_000)
-        n_tiles = page.locator("#grid .tiles li").count()
-        while page.inner_text("#grid .confirm .n") != str(n_tiles):
-            page.wait_for_timeout(1)
-        page.keyboard.press("Enter")
-        n_judged += n_tiles
+        n_judged += confirm_grid(page)
     page.wait_for_selector('body[data-waiting="0"]')
     return 3600 * n_judged / (time.perf_counter() - started)
 

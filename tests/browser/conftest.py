@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +47,13 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def labelled_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("browser")
+    return label_shop(tmp_path_factory.mktemp("browser"), ["audit.truth=", "audit.n=220"])
+
+
+def label_shop(folder: Path, settings: Sequence[str] = ()) -> Path:
+    """Write the shop, label it and return the run folder."""
     write_shop(folder / "shop")
-    config = read_config(folder / "shop" / "run.toml", ["audit.truth=", "audit.n=220"])
+    config = read_config(folder / "shop" / "run.toml", settings)
     label(config, folder / "run")
     save_config(config, folder / "run")
     return folder / "run"

@@ -13,26 +13,20 @@ from playwright.sync_api import Page, expect
 from curation.runs.stage import open_stage
 from pipelines.browsing.build import build
 from pipelines.cli import main
-from pipelines.jobs.label import label
-from pipelines.run.config import read_config
-from pipelines.run.saved_config import load_config, save_config
+from pipelines.run.saved_config import load_config
 from pipelines.selecting.select import select
-from tests.browser.conftest import Served
-from tests.pipelines.shops import write_shop
+from tests.browser.conftest import Served, label_shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def selected_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("browse")
-    write_shop(folder / "shop")
-    config = read_config(folder / "shop" / "run.toml")
-    label(config, folder / "run")
-    save_config(config, folder / "run")
-    select(config, folder / "run")
-    build(load_config(folder / "run"), folder / "run")
-    return folder / "run"
+    run = label_shop(tmp_path_factory.mktemp("browse"))
+    config = load_config(run)
+    select(config, run)
+    build(config, run)
+    return run
 
 
 @pytest.fixture

@@ -14,12 +14,9 @@ from playwright.sync_api import Page, expect
 from curation.report.report import write_report
 from curation.runs.stage import open_stage
 from pipelines.cli import main
-from pipelines.jobs.label import label
-from pipelines.run.config import read_config
-from pipelines.run.saved_config import save_config
 from pipelines.run.stages import taxonomy_of
+from tests.browser.conftest import label_shop
 from tests.curation.report.test_report import make_facts
-from tests.pipelines.shops import write_shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -27,14 +24,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a run with a selection of the best half without a floor, and its report."""
-    folder = tmp_path_factory.mktemp("reported")
-    write_shop(folder / "shop")
-    config = read_config(folder / "shop" / "run.toml")
-    label(config, folder / "run")
-    save_config(config, folder / "run")
-    winnow("select", folder / "run", "--keep", "0.5", "--floor", "3")
-    winnow("report", folder / "run")
-    return folder / "run"
+    run = label_shop(tmp_path_factory.mktemp("reported"))
+    winnow("select", run, "--keep", "0.5", "--floor", "3")
+    winnow("report", run)
+    return run
 
 
 def winnow(*arguments: object) -> dict[str, str]:

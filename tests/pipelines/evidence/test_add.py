@@ -17,7 +17,7 @@ from curation.scoring.features import features, sources_of
 from labeling.schemas import CANDIDATES, REJECTS, SELECTED
 from labeling.taxonomy.published import read_taxonomy
 from pipelines.cli import main
-from pipelines.evidence.votes_file import read_votes
+from pipelines.evidence.votes_file import read_votes_file
 from tests.curation.worlds import cold_scores, make_world
 
 WORLD = make_world(250, seed=5)
@@ -188,7 +188,7 @@ def test_an_id_in_another_case_is_read_as_a_name(tmp_path: Path) -> None:
     (tmp_path / "labels.jsonl").write_text("\n".join(map(json.dumps, names)))
     image = "0" * 32
     path = write_lines(tmp_path / "v.csv", f"{image},apple,clip,1", f"{image},Apple,clip,1")
-    read = read_votes(path, read_taxonomy(tmp_path / "labels.jsonl"), pa.array([image]))
+    read = read_votes_file(path, read_taxonomy(tmp_path / "labels.jsonl"), pa.array([image]))
     assert read.votes.label.tolist() == [0]
     assert read.rejects["reason"].to_pylist() == ["ambiguous_name"]
 

@@ -109,6 +109,8 @@ def test_verdicts_of_a_fold_do_not_reach_its_votes(shop: Path, run: Path, weight
     pq.write_table(table.set_column(number, AUDITS.arrow.field("verdict"), verdict), path)
     assert winnow("audit", "import", run, path).exit_code == 0
     assert f"next: winnow look {run} --weights {weights}" in winnow("status", run).output
+    assert winnow("evidence", "remove", run, "visual", "neighbours").exit_code == 0
+    assert f"next: winnow select {run}" in winnow("status", run).output
     assert winnow("look", run, "--weights", weights).exit_code == 0
     after = _votes(run)
     pairs = open_stage(run, "candidates").table(CANDIDATES)

@@ -9,7 +9,8 @@ from curation.runs.stage import open_stage
 from pipelines.delivery.report import report
 from pipelines.run.config import read_config, with_overrides
 from pipelines.selecting.select import select
-from pipelines.selecting.tuning import as_selected, measure_tuning, read_tuning, select_command
+from pipelines.selecting.trade import measure_shares
+from pipelines.selecting.tuning import as_selected, read_tuning, request_of_run, select_command
 
 
 def test_a_selection_holds_the_table_of_its_audits(shop: Path, selected: Path) -> None:
@@ -18,7 +19,7 @@ def test_a_selection_holds_the_table_of_its_audits(shop: Path, selected: Path) -
     table = read_tuning(stage)
     assert table is not None
     chosen = table.pop("chosen")
-    assert table == measure_tuning(config, selected)
+    assert table == measure_shares(request_of_run(config, selected), 0.95)
     assert (table["target"], table["confidence"]) == (0.9, 0.95)
     row = table["share"].index(table["keep"])
     assert chosen["n_kept"] == table["n_kept"][row] == stage.counts["out"]
@@ -31,7 +32,7 @@ def test_the_table_is_of_the_settings_that_a_selection_had(shop: Path, selected:
     changed = with_overrides(config, ["select.floor=3", "select.keep=0.4", "select.per_image=2"])
     table = read_tuning(select(changed, selected))
     used = as_selected(config, open_stage(selected, "selected"))
-    assert measure_tuning(used, selected).items() <= (table or {}).items()
+    assert measure_shares(request_of_run(used, selected), 0.95).items() <= (table or {}).items()
     command = f"winnow select {selected} --floor 3 -o select.per_image=2"
     assert select_command(selected, used, config) == command
     report(config, selected)
