@@ -29,8 +29,8 @@ from pipelines.page.journal import Entry, Journal, Mode
 from pipelines.page.known import (
     MIXED_IN,
     describe_auditors,
+    known_of_file,
     pairs_to_mix_in,
-    read_known_answers,
     sure_verdicts,
 )
 from pipelines.page.labels import describe_labels
@@ -81,7 +81,7 @@ class Desk:
         self._judged: set[int] = set()
         content = self.candidates.content
         self._tally = Tally(entry for entry in journal.entries if entry.candidates == content)
-        self._known = read_known_answers(config, self.candidates, known)
+        self._known = known_of_file(config, self.candidates, known)
         self._locations: dict[str, str] = {}
         self._screens: list[tuple[int, int]] = []
         self._lock = threading.Lock()

@@ -42,9 +42,7 @@ Verdicts = Mapping[Pair, Mapping[str, str]]
 """Sure verdicts by auditor, for each pair."""
 
 
-def read_known_answers(
-    config: Config, candidates: Stage, path: Path | None = None
-) -> dict[Pair, str]:
+def known_of_file(config: Config, candidates: Stage, path: Path | None = None) -> dict[Pair, str]:
     """Return the verdicts of the file of known answers on candidates; none without such a file.
 
     It is the one of the settings, if no other is given.
