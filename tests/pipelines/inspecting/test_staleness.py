@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import api
+from pipelines.api.candidates import status
 from pipelines.inspecting import staleness
 from pipelines.run.config import read_config
 from pipelines.run.saved_config import save_config
@@ -53,10 +53,10 @@ def test_a_changed_or_missing_input_makes_its_stage_stale_and_those_after_it(
     stage: str,
     reason: str,
 ) -> None:
-    before = states(str(api.status(run_dir)))
+    before = states(str(status(run_dir)))
     assert set(before.values()) == {"current"}
     change(shop.parent / file)
-    text = str(api.status(run_dir))
+    text = str(status(run_dir))
     assert f"stale: {stage}: {reason}; " in text
     stale = [name for name, state in states(text).items() if state == "stale"]
     assert stale[-1] == "selected"
@@ -66,14 +66,14 @@ def test_a_changed_or_missing_input_makes_its_stage_stale_and_those_after_it(
 def test_several_missing_inputs_are_all_named(shop: Path, run_dir: Path) -> None:
     for file in ("products.csv", "links.csv"):
         (shop.parent / file).unlink()
-    assert "stale: signals: missing: products.csv, links.csv; " in str(api.status(run_dir))
+    assert "stale: signals: missing: products.csv, links.csv; " in str(status(run_dir))
 
 
 def test_a_file_that_is_written_again_unchanged_makes_nothing_stale(
     shop: Path, run_dir: Path
 ) -> None:
     os.utime(shop.parent / "links.csv", (2e9, 2e9))
-    assert "stale" not in str(api.status(run_dir))
+    assert "stale" not in str(status(run_dir))
 
 
 def test_of_many_newer_bytes_it_is_stated_that_they_are_newer(
@@ -82,17 +82,17 @@ def test_of_many_newer_bytes_it_is_stated_that_they_are_newer(
     monkeypatch.setattr(staleness, "MAX_DIGESTED", 10)
     os.utime(shop.parent / "links.csv", (2e9, 2e9))
     assert "stale: signals: an input is newer; `winnow label` makes it again" in str(
-        api.status(run_dir)
+        status(run_dir)
     )
 
 
 def test_a_setting_that_was_changed_is_named(shop: Path, run_dir: Path) -> None:
     save_config(read_config(shop, {"label.support_only": ["caption"]}), run_dir)
-    assert "stale: candidates: settings have changed: support_only; " in str(api.status(run_dir))
+    assert "stale: candidates: settings have changed: support_only; " in str(status(run_dir))
 
 
 def test_a_missing_data_folder_is_not_an_error(shop: Path, run_dir: Path) -> None:
     shop.parent.rename(shop.parent.with_name("elsewhere"))
-    text = str(api.status(run_dir))
+    text = str(status(run_dir))
     assert "stale: signals: missing: " in text
     assert "products.csv" in text

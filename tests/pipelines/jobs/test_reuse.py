@@ -9,7 +9,8 @@ import pytest
 from curation.runs.stage import open_stage
 from labeling.errors import QualityError
 from labeling.schemas import IMAGES
-from pipelines import api
+from pipelines.api.candidates import label as label_run
+from pipelines.api.candidates import status
 from pipelines.jobs.label import label
 from pipelines.run.config import read_config, with_overrides
 
@@ -39,14 +40,14 @@ def test_an_image_that_was_missing_and_is_back_makes_the_signals_again(
     config, image = read_config(shop), shop.parent / "images" / "0.jpg"
     content = image.read_bytes()
     image.unlink()
-    run = api.label(config, out=tmp_path / "run").dir.parents[1]
+    run = label_run(config, out=tmp_path / "run").dir.parents[1]
     assert "images/0.jpg" not in _sizes(run)
-    assert "stale" not in str(api.status(run))
+    assert "stale" not in str(status(run))
     image.write_bytes(content)
-    assert "stale: signals: images have changed: images/0.jpg; " in str(api.status(run))
+    assert "stale: signals: images have changed: images/0.jpg; " in str(status(run))
     label(config, run)
     assert _sizes(run)["images/0.jpg"] == len(content)
-    assert {stage.state for stage in api.status(run).stages} == {"current"}
+    assert {stage.state for stage in status(run).stages} == {"current"}
 
 
 def test_a_lower_limit_of_rejects_refuses_signals_that_are_reused(
@@ -54,7 +55,7 @@ def test_a_lower_limit_of_rejects_refuses_signals_that_are_reused(
 ) -> None:
     (shop.parent / "images" / "0.jpg").unlink()
     config = read_config(shop)
-    run = api.label(config, out=tmp_path / "run").dir.parents[1]
+    run = label_run(config, out=tmp_path / "run").dir.parents[1]
     strict = with_overrides(config, ["label.max_reject_share=0.0"])
     with pytest.raises(QualityError, match=r"more than label\.max_reject_share"):
         label(strict, run)
