@@ -127,6 +127,22 @@ IMAGES = TableSchema(
     key=("image_id",),
 )
 
+IMPORTED_IMAGES = TableSchema(
+    "imported_images",
+    "one image of candidates that were imported, and its file",
+    (
+        _image("id that the candidates give it"),
+        *IMAGES.fields[1:],
+        Field(
+            "content_id",
+            pa.string(),
+            "digest of the file's bytes when it was imported; of the URL if only that is known",
+            pattern=HEX_ID,
+        ),
+    ),
+    key=("image_id",),
+)
+
 SIGNALS = TableSchema(
     "signals",
     "one text about one image",

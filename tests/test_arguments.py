@@ -108,6 +108,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "pipelines.audit_import.candidates": NO_PATH,
     "pipelines.look.weights": NO_TEXT,
     "pipelines.audit_import.taxonomy": NO_PATH,
+    "pipelines.audit_import.images": NO_PATH,
     **dict.fromkeys(("scores", "audits", "signals", "candidates"), NO_TABLE),
     **dict.fromkeys(("texts", "pairs"), NO_TABLE),
     "taxonomy": NO_TAXONOMY,

@@ -53,6 +53,7 @@ REASONS = {
     "over_per_label": "not drawn from the label's images, of which there are more than the limit",
     "implied": "a kept label of the image implies it; shards hold it as implied",
     "no_kept_label": "no label of the image was kept",
+    "same_bytes": "another image of the run has the same bytes under another id: it is exported",
     "not_local": "the location is a URL, or outside the data folder",
     "image_missing": "the file does not exist or cannot be read",
     "content_changed": "the file has changed since it was labeled",

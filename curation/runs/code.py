@@ -13,6 +13,7 @@ from labeling.code_digest import PACKAGES, code_digest
 MAKERS = {
     "signals": ("pipelines.jobs.signals", "labeling.readers"),
     "candidates": ("pipelines.jobs.candidates", "pipelines.auditing.import_candidates"),
+    "images": ("pipelines.auditing.import_images",),
     "evidence": ("pipelines.evidence.add",),
     "look": ("pipelines.looking.look",),
     "audits": ("pipelines.auditing.sample",),

@@ -17,6 +17,7 @@ from labeling.schemas import (
     CANDIDATES,
     FEEDBACK,
     IMAGES,
+    IMPORTED_IMAGES,
     INTERVALS,
     LINKS,
     PHRASES,
@@ -104,7 +105,6 @@ class Run:
 
     signals = _table("signals", SIGNALS)
     placements = _table("signals", PLACEMENTS)
-    images = _table("signals", IMAGES)
     links = _table("signals", LINKS)
     feedback = _table("signals", FEEDBACK)
     rejects = _table("signals", REJECTS)
@@ -114,6 +114,17 @@ class Run:
     scored = _table("scored", SCORED)
     intervals = _table("scored", INTERVALS)
     selected = _table("selected", SELECTED)
+
+    @property
+    def images(self) -> RunTable:
+        """The files of the images, of the stage ``signals``, or ``images`` of an imported run."""
+        is_imported = current(self.dir, "signals") is None
+        stage = current(self.dir, "images") if is_imported else None
+        return (
+            RunTable(self.stage("signals"), IMAGES)
+            if stage is None
+            else RunTable(self.stage("images"), IMPORTED_IMAGES)
+        )
 
     @property
     def taxonomy(self) -> Taxonomy:

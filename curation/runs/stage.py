@@ -34,6 +34,7 @@ from labeling.schemas import TableSchema
 MADE_BY = {
     "signals": "label",
     "candidates": "label",
+    "images": "audit import",
     "evidence": "evidence add",
     "audits": "audit sample",
     "look": "look",
@@ -45,7 +46,7 @@ MADE_BY = {
 }
 """The command that makes each stage, for messages (label sets add a suffix: ``shards-all``)."""
 
-OPTIONAL = {"evidence", "look"}
+OPTIONAL = {"evidence", "images", "look"}
 """Stages that a run may lack."""
 
 FROM_EVIDENCE = {"scored", "selected", "shards"}

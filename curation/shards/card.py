@@ -22,8 +22,9 @@ def write_card(facts: Facts, out_dir: Path) -> Path:
         Any of the counts of `curation.shards.shards.export_shards`; the facts of
         `curation.report.report.write_report` about the selection (``candidates``, ``kept``,
         ``kept_share``, ``precision`` with its interval, ``n_audits``); ``threshold`` and
-        ``floor_held``, or ``by``, the kind of groups; and ``short_side``, to which larger images
-        were reduced.
+        ``floor_held``, or ``by``, the kind of groups; ``short_side``, to which larger images
+        were reduced; and ``not_compared``, images whose bytes no digest from elsewhere confirms,
+        None where their ids are digests of their bytes.
     out_dir
         An existing folder.
     """
@@ -47,6 +48,8 @@ def render_card(facts: Facts) -> str:
         threshold=facts.get("threshold"),
         floor_held=facts.get("floor_held"),
         precision=facts.get("precision"),
+        is_imported=facts.get("not_compared") is not None,
+        not_compared=facts.get("not_compared"),
         dropped=sorted(dropped.items(), key=lambda item: (-item[1], item[0])),
     )
     return re.sub(r"\n{3,}", "\n\n", text)

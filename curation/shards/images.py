@@ -35,12 +35,13 @@ BAD_IMAGE_REASONS = (
     "not_local",
     "image_missing",
     "content_changed",
+    "same_bytes",
     "too_large",
     "too_many_pixels",
     "format_not_allowed",
     "bad_image",
 )
-"""Reasons to refuse an image; `read_jpeg` gives all but the first three."""
+"""Reasons to refuse an image; `read_jpeg` gives all but the first four."""
 
 _MAGIC = re.compile(rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF....WEBP|GIF8[79]a", re.DOTALL)
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
@@ -162,16 +163,17 @@ def _decode(data: bytes, limits: ImageLimits) -> Decoded:
 
 
 def read_image(
-    image_id: str, location: str, data_dir: Path, limits: ImageLimits = DEFAULT_LIMITS
+    content_id: str, location: str, data_dir: Path, limits: ImageLimits = DEFAULT_LIMITS
 ) -> Decoded:
-    """Return the image at a location below `data_dir`, if its bytes have the digest of its id.
+    """Return the image at a location below `data_dir`, if its bytes have a digest.
 
     It is what `read_jpeg` makes of `image_bytes`.
 
     Parameters
     ----------
-    image_id
-        Digest of the file's bytes (see `labeling.keys.ids.digest`).
+    content_id
+        Digest of the file's bytes (see `labeling.keys.ids.digest`): the id of the image, except of
+        one that was imported under another id.
     location
         Path of the file, relative to `data_dir`; for an image in a web archive, the archive's path,
         ``#`` and the offset of its record, in a WACZ ``<path>.wacz#<member>#<offset>``; for one in
@@ -186,11 +188,11 @@ def read_image(
     BadImage
         For a reason of `image_bytes` or of `read_jpeg`.
     """
-    return read_jpeg(image_bytes(image_id, location, data_dir, limits), limits)
+    return read_jpeg(image_bytes(content_id, location, data_dir, limits), limits)
 
 
 def image_bytes(
-    image_id: str, location: str, data_dir: Path, limits: ImageLimits = DEFAULT_LIMITS
+    content_id: str, location: str, data_dir: Path, limits: ImageLimits = DEFAULT_LIMITS
 ) -> bytes:
     """Return the bytes of an image, not decoded. The parameters are those of `read_image`.
 
@@ -210,7 +212,7 @@ def image_bytes(
         raise BadImage("image_missing")
     if len(data) > limits.max_bytes:
         raise BadImage("too_large")
-    if digest(data) != image_id:
+    if digest(data) != content_id:
         raise BadImage("content_changed")
     return data
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -79,18 +79,16 @@ def assemble_samples(
     """
     kept = selected.filter(selected["kept"])
     image_ids = pc.unique(kept["image_id"]).sort()
-    row = pc.index_in(image_ids, value_set=images["image_id"])
-    locations = images["location"].take(row)
     describe = _labels_of(image_ids, kept, candidates, taxonomy)
-    return _read_all(image_ids, locations, data_dir, limits, describe)
+    return _read_all(_files(images, image_ids), data_dir, limits, describe)
 
 
 def heldout_samples(
     images: pa.Table, share: float, data_dir: Path, limits: ImageLimits
 ) -> Iterator[Sample | Reject]:
     """Yield each held-out image, in the order of the ids: a sample without labels, or a reject."""
-    held = images.filter(pa.array(is_heldout(images["image_id"], share))).sort_by("image_id")
-    return _read_all(held["image_id"], held["location"], data_dir, limits, _describe_heldout)
+    held = images["image_id"].filter(pa.array(is_heldout(images["image_id"], share))).sort()
+    return _read_all(_files(images, held), data_dir, limits, _describe_heldout)
 
 
 def is_any_restored(
@@ -103,36 +101,52 @@ def is_any_restored(
     rejects
         Table of `labeling.schemas.REJECTS`, as the export wrote it.
     images
-        Table of `labeling.schemas.IMAGES`.
+        Table of `labeling.schemas.IMAGES`, or of ``IMPORTED_IMAGES``.
     data_dir, limits
         As for `curation.shards.images.read_image`.
     """
     absent = rejects.filter(pc.is_in(rejects["reason"], pa.array(RESTORABLE_REASONS)))
     image_ids = pc.utf8_slice_codeunits(absent["where"], len(REJECTED_IMAGE))
-    again = images.filter(pc.is_in(images["image_id"], value_set=image_ids))
-    outcomes = _read_all(again["image_id"], again["location"], data_dir, limits, _describe_heldout)
+    known = image_ids.filter(pc.is_in(image_ids, value_set=images["image_id"]))
+    outcomes = _read_all(_files(images, known), data_dir, limits, _describe_heldout)
     return any(isinstance(outcome, Sample) for outcome in outcomes)
 
 
+class _File(NamedTuple):
+    """The file of an image; without a location it is missing, without a content a copy."""
+
+    image_id: str
+    location: str | None
+    content_id: str | None
+
+
+def _files(images: pa.Table, image_ids: pa.Array | pa.ChunkedArray) -> list[_File]:
+    """Return the files of some images; the digests are their ids, or ``content_id``."""
+    row = pc.index_in(image_ids, value_set=images["image_id"])
+    of_content = "content_id" if "content_id" in images.column_names else "image_id"
+    columns = (images[name].take(row).to_pylist() for name in ("location", of_content))
+    return [*map(_File, image_ids.to_pylist(), *columns)]
+
+
 def _read_all(
-    image_ids: pa.Array | pa.ChunkedArray,
-    locations: pa.Array | pa.ChunkedArray,
+    files: Sequence[_File],
     data_dir: Path,
     limits: ImageLimits,
     describe: Callable[[int], dict[str, Any]],
 ) -> Iterator[Sample | Reject]:
-    def content(pair: tuple[str, str | None]) -> bytes | BadImage:
-        image_id, location = pair
+    def content(file: _File) -> bytes | BadImage:
         try:
-            if location is None:
+            if file.location is None:
                 raise BadImage("image_missing")
-            return image_bytes(image_id, location, data_dir, limits)
+            if file.content_id is None:
+                raise BadImage("same_bytes")
+            return image_bytes(file.content_id, file.location, data_dir, limits)
         except BadImage as error:
             return error
 
-    pairs = [*zip(image_ids.to_pylist(), locations.to_pylist(), strict=True)]
-    contents = in_order(content, pairs, is_remote(data_dir, (name for _, name in pairs if name)))
-    for number, ((image_id, location), data) in enumerate(zip(pairs, contents, strict=True)):
+    named = (file.location for file in files if file.location)
+    contents = in_order(content, files, is_remote(data_dir, named))
+    for number, ((image_id, location, _), data) in enumerate(zip(files, contents, strict=True)):
         try:
             if isinstance(data, BadImage):
                 raise data

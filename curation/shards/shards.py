@@ -55,7 +55,9 @@ def export_shards(
     Parameters
     ----------
     selected, candidates, images
-        Tables of `labeling.schemas.SELECTED`, ``CANDIDATES`` and ``IMAGES``, in any order.
+        Tables of `labeling.schemas.SELECTED`, ``CANDIDATES`` and ``IMAGES``, in any order. Where
+        an id differs from the digest of the bytes, a further column ``content_id`` has these; an
+        image for which it is null has the bytes of another, and is not written.
     taxonomy
         Holds every label of the tables.
     data_dir
@@ -87,7 +89,8 @@ def export_shards(
         If a table is not of its schema or names a label that the taxonomy lacks, an image occurs
         twice, or a selected pair is not a candidate.
     """
-    for table, schema in ((selected, SELECTED), (candidates, CANDIDATES), (images, IMAGES)):
+    described = images.select(IMAGES.arrow.names)
+    for table, schema in ((selected, SELECTED), (candidates, CANDIDATES), (described, IMAGES)):
         check(table, schema, where=f"{schema.name} to export")
     _refuse_doubled(images)
     for_train = selected.filter(pa.array(~is_heldout(selected["image_id"], holdout_share)))

@@ -117,6 +117,7 @@ def audit_import(
     *,
     candidates: Path | str | None = None,
     taxonomy: Path | str | None = None,
+    images: Path | str | None = None,
 ) -> Stage:
     """Import judgements, from a filled-in sheet or from elsewhere: ``winnow audit import``.
 
@@ -132,24 +133,29 @@ def audit_import(
         Parquet file, or folder of such files, of candidates made elsewhere, to begin a run with.
     taxonomy
         Labels of those candidates; by default the labels that occur, without a hierarchy.
+    images
+        Table of the files of their images, so that these can be shown, looked at and exported: a
+        Parquet, CSV, TSV or JSON Lines file with the columns image_id, path (from the folder of
+        the table, or the URL of an object) and optionally sha256. It may be given alone, later.
 
     Returns
     -------
     Stage
-        The judgements.
+        The judgements; the images if these alone are given.
 
     Raises
     ------
     ConfigError
         If a taxonomy is given without candidates.
     InputError
-        If the answers, the candidates or the taxonomy cannot be used.
+        If the answers, the candidates, the taxonomy or the images cannot be used.
     BusyError
         If another process works in the run folder.
     IntegrityError
         If a file of the run is missing or differs from what was written.
     """
     from pipelines.auditing.import_candidates import import_candidates
+    from pipelines.auditing.import_images import import_images
     from pipelines.auditing.sample import import_answers
     from pipelines.page.answers import import_journals, report_absent
 
@@ -160,8 +166,11 @@ def audit_import(
             help="name the candidates that it belongs to: `candidates=`",
         )
     run_dir = absolute(Path(run))
+    files = None if images is None else existing(absolute(Path(images)))
     if answers is None and candidates is None:
         with locked(run_dir):
+            if files is not None:
+                return import_images(run_dir, files)
             return import_journals(run_dir)
     if answers is None:
         raise ConfigError(
@@ -174,6 +183,8 @@ def audit_import(
     with locked(run_dir):
         if candidates is not None:
             import_candidates(run_dir, existing(absolute(Path(candidates)), is_folder=True), labels)
+        if files is not None:
+            import_images(run_dir, files)
         audits = import_answers(run_dir, given)
         report_absent(run_dir, audits)
         return audits

@@ -30,7 +30,7 @@ from labeling.taxonomy.published import read_taxonomy
 from labeling.taxonomy.taxonomy import Label, Taxonomy, build_taxonomy
 from pipelines.run.config import Config, TaxonomyInput
 from pipelines.run.progress import stage_line
-from pipelines.run.saved_config import save_config
+from pipelines.run.saved_config import load_config, save_config
 from pipelines.run.stages import make_stage
 
 ROWS_OF_FILE = 1 << 18
@@ -84,7 +84,9 @@ def import_candidates(run_dir: Path, source: Path, taxonomy_path: Path | None) -
 
     with stage_line("candidates") as facts:
         stage = make_stage(run_dir, "candidates", write, inputs=inputs, config={})
-        save_config(Config(taxonomy=TaxonomyInput(path=str(taxonomy_path or source))), run_dir)
+        base = load_config(run_dir).base if current(run_dir, "images") else "."
+        taxonomy = TaxonomyInput(path=str(taxonomy_path or source))
+        save_config(Config(base=base, taxonomy=taxonomy), run_dir)
         facts.append(f"{stage.counts['candidates']:,} of {stage.counts['images']:,} images")
     return stage
 

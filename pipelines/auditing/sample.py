@@ -33,6 +33,7 @@ from pipelines.auditing.strata import cells_of, cut_cells, read_cells
 from pipelines.delivery.truth import read_truth
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
+from pipelines.run.images import images_of, images_stage
 from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
@@ -99,8 +100,8 @@ def draw_audits(
     rows = with_repeats(asked, answers, config.audit.repeats, config.audit.seed)
     if not len(rows):
         raise _nothing_to_ask(config, run_dir, candidates, count_pairs(answers), len(drawn))
-    signals = current(run_dir, "signals")
-    images = IMAGES.empty() if signals is None else signals.table(IMAGES)
+    stage = images_stage(run_dir)
+    images = IMAGES.empty() if stage is None else images_of(stage)
     sheet = sheet_text(answers, rows, images, taxonomy_of(candidates))
     # Before the sheet: one that is there without it would be read in the order of its rows.
     write_drawn(run_dir, candidates, *_in_order(judged, asked), sheet=sheet)

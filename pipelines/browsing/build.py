@@ -20,20 +20,23 @@ from typing import NamedTuple
 from curation.runs.durable import reporting_write_errors
 from curation.runs.stage import Stage, current, open_stage, outdated_by
 from labeling.code_digest import code_digest
-from labeling.schemas import CANDIDATES, IMAGES, SELECTED, SIGNALS
+from labeling.schemas import CANDIDATES, SELECTED, SIGNALS
 from pipelines.browsing.arrays import write_pairs
 from pipelines.browsing.blocks import write_blocks
 from pipelines.evidence.added import STAGE
 from pipelines.run.config import Config
+from pipelines.run.images import images_schema, images_stage
 from pipelines.run.stages import contents, taxonomy_of
 from pipelines.selecting.tuning import as_selected, read_tuning, request_of_run
 
 FOLDER = "browse-index"
+FILES, TEXTS = "files.arrow", "texts.arrow"
 
 
 class Stages(NamedTuple):
-    """The stages that an index is made from; ``signals`` are missing in imported runs.
+    """The stages that an index is made from; imported runs have no signals.
 
+    ``images`` holds the files of the images, where they are known, and the texts about them.
     ``evidence`` are the candidates themselves, or those with evidence that was added.
     """
 
@@ -42,13 +45,13 @@ class Stages(NamedTuple):
     audits: Stage
     scored: Stage
     selected: Stage
-    signals: Stage | None
+    images: Stage | None
 
     @property
     def of_evidence(self) -> Path:
         """Name of the folder with what a selection does not change."""
-        of_texts = [] if self.signals is None else [self.signals]
-        return _named("evidence", self.candidates, self.evidence, *of_texts)
+        of_images = [] if self.images is None else [self.images]
+        return _named("evidence", self.candidates, self.evidence, *of_images)
 
     @property
     def of_pairs(self) -> Path:
@@ -72,8 +75,8 @@ def stages_of(run_dir: Path) -> Stages | None:
     if len(made) < len(names) or outdated_by(run_dir, made[-1]) or read_tuning(made[-1]) is None:
         return None
     candidates, audits, scored, selected = made
-    evidence, signals = evidence_of_run(run_dir, candidates), current(run_dir, "signals")
-    return Stages(candidates, evidence, audits, scored, selected, signals)
+    evidence, images = evidence_of_run(run_dir, candidates), images_stage(run_dir)
+    return Stages(candidates, evidence, audits, scored, selected, images)
 
 
 def evidence_of_run(run_dir: Path, candidates: Stage) -> Stage:
@@ -139,10 +142,13 @@ def _unbuilt(run_dir: Path, name: Path) -> Iterator[Path]:
 def _write_evidence(stages: Stages, folder: Path) -> None:
     evidence = stages.evidence.table_paths(CANDIDATES)
     write_blocks(folder / "evidence.arrow", evidence, ["label_id", "evidence", "silent"])
-    if stages.signals is not None:
-        images, signals = (stages.signals.table_paths(table) for table in (IMAGES, SIGNALS))
-        write_blocks(folder / "locations.arrow", images, ["location"])
-        write_blocks(folder / "texts.arrow", signals, ["source", "text"])
+    if stages.images is None:
+        return
+    schema = images_schema(stages.images)
+    columns = [name for name in ("location", "content_id") if name in schema.arrow.names]
+    write_blocks(folder / FILES, stages.images.table_paths(schema), columns)
+    if stages.images.name == "signals":
+        write_blocks(folder / TEXTS, stages.images.table_paths(SIGNALS), ["source", "text"])
 
 
 def _write_pairs(config: Config, run_dir: Path, stages: Stages, folder: Path) -> None:

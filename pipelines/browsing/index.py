@@ -13,8 +13,9 @@ from labeling.keys.ids import from_halves
 from labeling.schemas import SELECT_REASONS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.browsing.blocks import ROW, Blocks
-from pipelines.browsing.build import Stages
+from pipelines.browsing.build import FILES, TEXTS, Stages
 from pipelines.browsing.pairs import Scope, read_pairs
+from pipelines.page.lookup import ImageFile
 from pipelines.run.stages import taxonomy_of
 
 MAX_TEXTS = 50
@@ -41,9 +42,8 @@ class Index:
         self.taxonomy: Taxonomy = taxonomy_of(stages.candidates)
         folder = run_dir / stages.of_evidence
         self._evidence = Blocks(folder / "evidence.arrow")
-        has_signals = stages.signals is not None
-        self._locations = Blocks(folder / "locations.arrow") if has_signals else None
-        self._texts = Blocks(folder / "texts.arrow") if has_signals else None
+        self._files = Blocks(folder / FILES) if (folder / FILES).is_file() else None
+        self._texts = Blocks(folder / TEXTS) if (folder / TEXTS).is_file() else None
         self.scope = functools.lru_cache(maxsize=64)(self._scope)
         self.tuning = functools.lru_cache(maxsize=256)(self._tuning)
 
@@ -86,12 +86,12 @@ class Index:
         image_id: str = from_halves(np.array(self.pairs.image[number : number + 1]))[0].as_py()
         return image_id
 
-    def location(self, image_id: str) -> str | None:
-        """Return where an image is; None if the run does not know."""
-        if self._locations is None:
+    def file(self, image_id: str) -> ImageFile | None:
+        """Return the file of an image; None if the run does not know it."""
+        rows = [] if self._files is None else self._files.rows_of(image_id).to_pylist()
+        if not rows:
             return None
-        rows = self._locations.rows_of(image_id)
-        return rows["location"][0].as_py() if len(rows) else None
+        return ImageFile(rows[0].get("content_id", image_id), rows[0]["location"])
 
     def labels_of_image(self, image_id: str) -> list[dict[str, Any]]:
         """Return all pairs of an image with their evidence, the most probable first."""

@@ -150,14 +150,24 @@ def audit_serve(run: Path, **options: Any) -> None:
     type=_existing,
     help="Labels of those candidates; by default the labels that occur, without a hierarchy.",
 )
-def audit_import(run: Path, answers: Path, **options: Any) -> None:
+@click.option(
+    "--images",
+    type=AbsolutePath(dir_okay=False, exists=True),
+    help="Table of the files of their images (image_id, path, sha256), to show and export them.",
+)
+def audit_import(run: Path, answers: Path | None, **options: Any) -> None:
     """Import judgements: a filled-in sheet, or a table of judgements made elsewhere.
 
     ANSWERS is a CSV or Parquet file with the columns image_id, label_id and verdict (yes, no or
     unsure), and where they are known auditor, seq, stratum and p_inclusion. Without it the verdicts
-    of the audit page (`winnow audit serve`) are imported.
+    of the audit page (`winnow audit serve`) are imported, or with --images these alone.
     """
-    _print_verdicts(pipelines.audit_import(run, answers, **options))
+    made = pipelines.audit_import(run, answers, **options)
+    if made.name == "images":
+        print_values([("images", made.counts["out"])])
+        print_next(f"winnow status {typed(run)}")
+        return
+    _print_verdicts(made)
     print_next(f"winnow select {typed(run)}")
 
 

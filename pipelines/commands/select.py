@@ -80,11 +80,11 @@ def look(run: Path, **options: Any) -> None:
 )
 def select(run: Path, **options: Any) -> None:
     """Score the candidates, keep the best, and measure their precision with its interval."""
-    from curation.runs.stage import current
+    from pipelines.run.images import images_stage
 
     stage = pipelines.select(run, **options)
     print_values([("candidates", stage.counts["in"]), ("kept", stage.counts["out"])])
     facts = stage.facts
     print_values((name, facts[name]) for name in ("precision", "precision_low", "precision_high"))
-    has_images = current(run, "signals") is not None
+    has_images = images_stage(run) is not None
     print_next(f"winnow {'export' if has_images else 'report'} {typed(run)}")

@@ -18,11 +18,12 @@ from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
 from curation.shards.samples import RESTORABLE_REASONS, is_any_restored
 from curation.shards.shards import export_shards
 from labeling.errors import ConfigError
-from labeling.schemas import CANDIDATES, IMAGES, REJECTS, SELECTED
+from labeling.schemas import CANDIDATES, REJECTS, SELECTED
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.evidence.added import with_added
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
+from pipelines.run.images import images_of, open_images, without_copies
 from pipelines.run.progress import Progress, notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import contents, make_stage, stage_name, taxonomy_of
@@ -121,7 +122,7 @@ def shards_made_from(
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Return the inputs and settings of shards, as their fingerprint holds them."""
     candidates = open_stage(run_dir, "candidates")
-    stages = (open_stage(run_dir, "signals"), candidates, with_added(candidates))
+    stages = (open_images(run_dir), candidates, with_added(candidates))
     settings = {**labels.settings, **settings_of("shards", config)}
     return (
         contents(*stages, *labels.made_from),
@@ -133,7 +134,7 @@ def is_complete(config: Config, run_dir: Path, shards: Stage) -> bool:
     """Return whether every image that was missing when the shards were written still is."""
     if not any(shards.counts["dropped"].get(reason) for reason in RESTORABLE_REASONS):
         return True
-    images = open_stage(run_dir, "signals").table(IMAGES)
+    images = images_of(open_images(run_dir))
     return not is_any_restored(shards.table(REJECTS), images, find_input(config), _limits(config))
 
 
@@ -143,11 +144,11 @@ def _limits(config: Config) -> ImageLimits:
 
 
 def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -> None:
-    candidates = open_stage(run_dir, "candidates")
+    candidates, images = open_stage(run_dir, "candidates"), open_images(run_dir)
     work.counts |= export_shards(
         labels.read(),
         with_added(candidates).table(CANDIDATES),
-        open_stage(run_dir, "signals").table(IMAGES),
+        without_copies(images_of(images)),
         taxonomy_of(candidates),
         find_input(config),
         work.dir,
@@ -162,6 +163,7 @@ def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -
         **labels.card,
         **work.counts,
         "short_side": config.export.short_side,
+        "not_compared": images.counts.get("not_compared"),
     }
     write_card(facts, work.dir)
 

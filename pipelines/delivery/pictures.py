@@ -21,8 +21,9 @@ from labeling.objects.paths import path_of
 from labeling.schemas import CANDIDATES, SIGNALS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.evidence.added import with_added
-from pipelines.page.lookup import locations_of, rows_of
+from pipelines.page.lookup import files_of_images, rows_of
 from pipelines.run.config import Config
+from pipelines.run.images import images_stage
 from pipelines.run.progress import notify
 
 SIDE = 160
@@ -60,21 +61,24 @@ def show_grids(
         ``image_id`` and ``location``, with the evidence: ``votes`` and ``texts``. Images that
         cannot be shown are left out. It is empty for a run that was imported without images.
     """
-    if current(run_dir, "signals") is None:
+    if images_stage(run_dir) is None:
         return {}
     tried = {name: rows[: n * N_TRIED] for name, (rows, n) in grids.items()}
     tables = {name: selected.take(pa.array(rows)) for name, rows in tried.items()}
     image_ids = {image for table in tables.values() for image in table["image_id"].to_pylist()}
-    locations = locations_of(run_dir, image_ids)
+    files = files_of_images(run_dir, image_ids)
     describe = _describer(run_dir, image_ids, taxonomy)
     missing: list[str] = []
 
     @functools.cache
     def data_uri(image_id: str) -> str | None:
+        file = files.get(image_id)
+        if file is None:
+            return None
         try:
-            image = read_image(image_id, locations[image_id], path_of(config.base))
+            image = read_image(*file, path_of(config.base))
         except BadImage as error:
-            missing.extend([locations[image_id]] if error.reason == "image_missing" else [])
+            missing.extend([file.location] if error.reason == "image_missing" else [])
             return None
         return _data_uri(image.jpeg)
 
@@ -82,8 +86,8 @@ def show_grids(
         for row in _first_of_images(table.to_pylist()):
             uri = data_uri(row["image_id"])
             if uri is not None:
-                location = {"location": locations[row["image_id"]]}
-                yield {"data_uri": uri, **describe(row), **location}
+                location = files[row["image_id"]].location
+                yield {"data_uri": uri, **describe(row), "location": location}
 
     shown = {name: list(islice(pictures(tables[name]), n)) for name, (_, n) in grids.items()}
     if missing:
@@ -129,6 +133,8 @@ def _describer(run_dir: Path, image_ids: set[str], taxonomy: Taxonomy) -> Callab
 
 def _texts(run_dir: Path, image_ids: set[str]) -> dict[str, list[Facts]]:
     """Return the distinct texts of images, cut, by image and in the order of source and text."""
+    if current(run_dir, "signals") is None:
+        return {}
     columns = ["image_id", "source", "text"]
     rows = rows_of(open_stage(run_dir, "signals"), SIGNALS, image_ids).select(columns)
     rows = rows.group_by(columns).aggregate([]).sort_by([(name, "ascending") for name in columns])

@@ -156,7 +156,8 @@ def _rejects(run_dir: Path, selected: Stage) -> dict[str, int]:
     """Return how many inputs, candidates and images were dropped, by reason."""
     signals = current(run_dir, "signals")
     reasons: dict[str, int] = dict(signals.counts["rejects_by_reason"]) if signals else {}
-    stages = [selected, *filter(None, [_up_to_date(run_dir, "shards")])]
+    others = (_up_to_date(run_dir, "images"), _up_to_date(run_dir, "shards"))
+    stages = [selected, *filter(None, others)]
     for stage in stages:
         for reason, n in stage.counts["dropped"].items():
             reasons[reason] = reasons.get(reason, 0) + n

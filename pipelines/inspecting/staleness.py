@@ -15,7 +15,8 @@ from curation.runs.code import code_version
 from curation.runs.sealed import unseal
 from curation.runs.stage import Stage
 from labeling.errors import InputError
-from labeling.objects.paths import ObjectPath
+from labeling.objects.paths import ObjectPath, path_of
+from pipelines.auditing.import_images import changed_files
 from pipelines.jobs.images import changed_images
 from pipelines.run.config import Config
 from pipelines.run.dependencies import (
@@ -63,6 +64,8 @@ def why_stale(config: Config, stage: Stage) -> list[str]:
     if name.partition("-")[0] not in NEEDS or is_imported(stage):
         return []
     try:
+        if name == "images":
+            return [*_named("images", changed_files(path_of(config.base), stage))]
         missing = missing_files(name, config)
         if missing and (name == "signals" or digests_of(name, config).keys() & made_from.keys()):
             return [f"missing: {', '.join(missing)}"]

@@ -25,11 +25,12 @@ from pipelines.run.paths import typed
 
 REPORT = "report.html"
 SHEET = "audit-sheet.csv"
-NEEDS_IMAGES = {"signals", "shards", "model", "evaluation"}
+NEEDS_IMAGES = {"shards", "model", "evaluation"}
 
 _COUNTS = {
     "signals": ("signals", "images", "links", "feedback", "rejects"),
     "candidates": ("candidates", "images", "labels"),
+    "images": ("out", "same_bytes", "not_compared"),
     "evidence": ("votes",),
     "audits": ("yes", "no", "unsure", "skipped"),
     "look": ("out",),
@@ -41,6 +42,9 @@ _COUNTS = {
 """Counts in the line of a stage, in this order."""
 
 _COUNT_NAMES = {
+    ("images", "out"): "images",
+    ("images", "same_bytes"): "with the bytes of another",
+    ("images", "not_compared"): "not compared with a digest",
     ("look", "out"): "images",
     ("selected", "in"): "candidates",
     ("selected", "out"): "kept",
@@ -182,7 +186,7 @@ def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
     current = {state.name: state for state in states if state.stage is not None}
     for name, command in MADE_BY.items():
         state = current.get(name)
-        if name in NEEDS_IMAGES and _is_imported(current):
+        if _is_imported(current) and _is_left_out(name, current):
             continue
         if name in OPTIONAL and not _is_used(name, current):
             continue
@@ -202,7 +206,12 @@ def _next(run_dir: Path, states: Sequence[StageState], is_begun: bool) -> str:
 
 
 def _is_used(name: str, current: Mapping[str, StageState]) -> bool:
-    """Return whether votes of `winnow look`, or for ``evidence`` of files, are in the evidence."""
+    """Return whether a run uses a stage that it may lack.
+
+    The evidence must hold votes of `winnow look`, or for ``evidence`` of files.
+    """
+    if name == "images":
+        return name in current
     state = current.get("evidence")
     files = [] if state is None or state.stage is None else state.stage.facts["files"]
     return any((file["name"] == "look") == (name == "look") for file in files)
@@ -212,14 +221,19 @@ def _further(state: StageState | None) -> str:
     """Return what the command of a stage needs beside the run, from how it was made before."""
     if state is None or state.stage is None or state.name not in OPTIONAL:
         return ""
-    if state.name == "evidence":
-        return " VOTES"
+    if state.name in ("evidence", "images"):
+        return " VOTES" if state.name == "evidence" else " --images IMAGES"
     weights = state.stage.facts.get("weights")
     return f" --weights {typed(Path(weights))}" if weights else ""
 
 
+def _is_left_out(name: str, current: Mapping[str, StageState]) -> bool:
+    """Return whether a run of imported candidates has no use for a stage."""
+    return name == "signals" or (name in NEEDS_IMAGES and "images" not in current)
+
+
 def _is_imported(current: Mapping[str, StageState]) -> bool:
-    """Return whether the run's candidates were imported, without signals and images."""
+    """Return whether the run's candidates were imported."""
     state = current.get("candidates")
     return state is not None and state.stage is not None and is_imported(state.stage)
 
@@ -243,7 +257,7 @@ def _counts(stage: StageStatus) -> Iterator[str]:
     for name in _COUNTS.get(kind, ()):
         if isinstance(stage.counts.get(name), int):
             yield f"{stage.counts[name]:,} {_COUNT_NAMES.get((kind, name), name)}"
-    dropped = stage.counts.get("dropped") if kind == "look" else None
+    dropped = stage.counts.get("dropped") if kind in ("images", "look") else None
     if isinstance(dropped, Mapping):
         yield from (f"{n:,} {reason}" for reason, n in dropped.items())
     if kind == "signals":

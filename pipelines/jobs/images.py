@@ -24,13 +24,17 @@ def changed_images(config: Config, signals: Stage) -> list[str]:
     are in it.
     """
     base = path_of(config.base)
-    images = _of_tables(config, signals.table(IMAGES))
+    changed = changed_sizes(base, _of_tables(config, signals.table(IMAGES)))
+    return changed + list(_restored(config, signals.table(REJECTS)))
+
+
+def changed_sizes(base: Path, images: pa.Table) -> list[str]:
+    """Return the locations from `base` of files that are missing or have another ``n_bytes``."""
     locations, before = images["location"].to_pylist(), images["n_bytes"].to_pylist()
     paths = (join(base, location) for location in locations)
     sizes = in_order(_size, paths, is_remote(base, locations))
     compared = zip(locations, before, sizes, strict=True)
-    changed = [location for location, n_bytes, now in compared if now != n_bytes]
-    return changed + list(_restored(config, signals.table(REJECTS)))
+    return [location for location, n_bytes, now in compared if now != n_bytes]
 
 
 def _of_tables(config: Config, images: pa.Table) -> pa.Table:

@@ -23,39 +23,44 @@ LARGEST = 1 / N_FOLDS
 class Folds(NamedTuple):
     """Folds of images: ``int8[n]`` in 0…4, and the groups that are whole in one.
 
-    ``by`` is ``host``, ``page`` or ``image``.
+    ``by`` is ``host``, ``page``, ``content`` or ``image``.
     """
 
     fold: npt.NDArray[np.int8]
     by: str
 
 
-def make_folds(image_ids: pa.Array, placements: pa.Table) -> Folds:
+def make_folds(
+    image_ids: pa.Array, shared: pa.Table, columns: tuple[str, ...] = ("host", "page_id")
+) -> Folds:
     """Cut images into folds of about one size.
 
     Images that are on one host are in one fold, as they share authors and templates; if such a
     group has more than `LARGEST` of the images, those of one page are, or else each image is by
-    itself. An image with the same bytes has one id, and so one fold.
+    itself. An image with the same bytes has one id, and so one fold; of images with ids of another
+    kind those with the same bytes are in one fold.
 
     Parameters
     ----------
     image_ids
         The n images, each once.
-    placements
-        `labeling.schemas.PLACEMENTS`; may lack images.
+    shared
+        `labeling.schemas.PLACEMENTS`, which may lack images, or ``IMPORTED_IMAGES``.
+    columns
+        What images of a group share, the first that gives no group of more than `LARGEST`.
     """
     hashes = image_hash(image_ids)
-    for by in ("host", "page_id"):
-        group = _groups(image_ids, placements, by)
+    for by in columns:
+        group = _groups(image_ids, shared, by)
         if np.bincount(group, minlength=1).max() <= max(LARGEST * len(image_ids), 1):
             return Folds(_spread(group, hashes), by.removesuffix("_id"))
     return Folds(_spread(np.arange(len(image_ids)), hashes), "image")
 
 
-def _groups(image_ids: pa.Array, placements: pa.Table, by: str) -> Ints:
+def _groups(image_ids: pa.Array, shared: pa.Table, by: str) -> Ints:
     """Return the group of each image: those that share a host or page, also over others."""
-    image = np.asarray(pc.fill_null(pc.index_in(placements["image_id"], image_ids), -1), np.int64)
-    other = np.asarray(placements[by].combine_chunks().dictionary_encode().indices, np.int64)
+    image = np.asarray(pc.fill_null(pc.index_in(shared["image_id"], image_ids), -1), np.int64)
+    other = np.asarray(shared[by].combine_chunks().dictionary_encode().indices, np.int64)
     known = image >= 0
     n = len(image_ids)
     size = n + int(other.max(initial=-1)) + 1

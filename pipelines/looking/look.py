@@ -24,7 +24,7 @@ from labeling.evidence.added import Votes
 from labeling.keys import ids
 from labeling.keys.arrays import Floats32
 from labeling.objects.paths import join, path_of
-from labeling.schemas import AUDITS, CANDIDATES, IMAGES, PLACEMENTS, REJECTS, VOTES
+from labeling.schemas import AUDITS, CANDIDATES, PLACEMENTS, REJECTS, VOTES
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.evidence.add import Added, add, files_of, refuse_own_sources
 from pipelines.evidence.added import with_added
@@ -33,6 +33,7 @@ from pipelines.looking.pixels import limits_of, store_pixels
 from pipelines.looking.targets import nested_scores, without
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
+from pipelines.run.images import images_of, open_images
 from pipelines.run.losses import by_reason
 from pipelines.run.progress import Progress, notify, stage_line
 from pipelines.run.saved_config import find_input
@@ -74,7 +75,7 @@ def look(config: Config, run_dir: Path) -> Stage:
         If the run has no images or audits, or no image can be decoded.
     """
     candidates = open_stage(run_dir, "candidates")
-    signals = _signals(run_dir)
+    images = open_images(run_dir)
     refuse_own_sources(candidates, SOURCES, OTHER_NAMES)
     embedder = _embedder(config)
     audits = audits_of(config, run_dir, candidates)
@@ -91,11 +92,11 @@ def look(config: Config, run_dir: Path) -> Stage:
             run_dir,
             "look",
             write,
-            inputs=contents(signals, candidates, audits),
+            inputs=contents(images, candidates, audits),
             config={"network": network, "evidence": sorted(others)},
             seed=config.train.seed,
             resume=True,
-            is_complete=partial(_is_complete, config, signals, embedder),
+            is_complete=partial(_is_complete, config, images, embedder),
         )
         facts.append(f"{stage.counts['out']:,} images in folds by {stage.facts['folds_by']}")
         facts += [f"{n:,} not: {why}" for why, n in stage.counts["dropped"].items()]
@@ -104,17 +105,6 @@ def look(config: Config, run_dir: Path) -> Stage:
     votes = stage.table(VOTES)
     given = _votes(votes, taxonomy_of(candidates))
     return add(run_dir, Added("look", stage.content, given, len(votes), {}, REJECTS.empty()))
-
-
-def _signals(run_dir: Path) -> Stage:
-    if current(run_dir, "signals") is None:
-        raise InputError(
-            "the run has no images to look at",
-            facts={"run": run_dir},
-            help="candidates that were imported have none; rate their images elsewhere, and add the"
-            " votes with `winnow evidence add`",
-        )
-    return open_stage(run_dir, "signals")
 
 
 def _embedder(config: Config) -> Embedder | None:
@@ -134,13 +124,13 @@ def _image_size(config: Config, embedder: Embedder | None) -> int:
     return config.train.image_size if embedder is None else embedder.image_size
 
 
-def _is_complete(config: Config, signals: Stage, embedder: Embedder | None, looked: Stage) -> bool:
+def _is_complete(config: Config, images: Stage, embedder: Embedder | None, looked: Stage) -> bool:
     """Return whether every image that was missing when the networks looked still is."""
     if not any(looked.counts["dropped"].get(reason) for reason in RESTORABLE_REASONS):
         return True
     limits = limits_of(_image_size(config, embedder))
-    rejects, images = looked.table(REJECTS), signals.table(IMAGES)
-    return not is_any_restored(rejects, images, find_input(config), limits)
+    rejects = looked.table(REJECTS)
+    return not is_any_restored(rejects, images_of(images), find_input(config), limits)
 
 
 def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder | None) -> None:
@@ -150,9 +140,9 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     from training.fit.config import TrainConfig
     from training.visual.opinions import by_heads, by_own_networks, stored_features
 
-    signals, candidates = open_stage(run_dir, "signals"), open_stage(run_dir, "candidates")
+    stage, candidates = open_images(run_dir), open_stage(run_dir, "candidates")
     named = candidates.table(CANDIDATES, PAIR)
-    images = _images(signals, named)
+    images = _images(stage, named)
     size = _image_size(config, embedder)
     tars, rejects = store_pixels(images, find_input(config), size, work.scratch)
     n_usable = len(images) - len(rejects)
@@ -167,7 +157,7 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     write_table(rejects, work.dir, REJECTS.name)
     shards = open_shards(tars)
     image_ids = pa.array(shards.keys, pa.string())
-    folds = make_folds(image_ids, signals.table(PLACEMENTS))
+    folds = make_folds(image_ids, *_together(stage, images))
     pairs, label_ids = _pairs(named, image_ids, folds.fold)
     notify(_cost(config, embedder, len(shards), folds.by))
     audits = open_stage(run_dir, "audits").table(AUDITS)
@@ -201,8 +191,18 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     }
 
 
-def _images(signals: Stage, named: pa.Table) -> pa.Table:
-    images = signals.table(IMAGES)
+def _together(stage: Stage, images: pa.Table) -> tuple[pa.Table, tuple[str, ...]]:
+    """Return what images may share, and the columns of it whose groups may be in one fold.
+
+    Of imported ones only their bytes are known.
+    """
+    if stage.name == "signals":
+        return stage.table(PLACEMENTS), ("host", "page_id")
+    return images, ("content_id",)
+
+
+def _images(stage: Stage, named: pa.Table) -> pa.Table:
+    images = images_of(stage)
     return images.filter(pc.is_in(images["image_id"], value_set=pc.unique(named["image_id"])))
 
 

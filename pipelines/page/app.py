@@ -104,8 +104,7 @@ class _Page:
         """Return the picture of a question, by its number."""
         desk, number = self._desk, request.path_params["number"]
         mode = request.query_params.get("mode", "one")
-        question, location = desk.question(number), desk.location(number)
-        return picture_response(question.image_id, location, desk.config, mode)
+        return picture_response(desk.file(number), desk.config, mode)
 
     def evidence(self, request: Request) -> Response:
         """Return the evidence for a pair."""

@@ -91,9 +91,10 @@ class _Browse:
         """Return all labels of a pair's image, their evidence, and texts of the image."""
         index = self._index(request)
         image_id = index.image_id(request.path_params["number"])
+        file = index.file(image_id)
         content = {
             "image_id": image_id,
-            "location": index.location(image_id),
+            "location": None if file is None else file.location,
             "labels": index.labels_of_image(image_id),
             "texts": index.texts_of_image(image_id),
         }
@@ -104,7 +105,7 @@ class _Browse:
         index = self._index(request)
         image_id = index.image_id(request.path_params["number"])
         mode = request.query_params.get("mode", "grid")
-        return picture_response(image_id, index.location(image_id), self._desk.config, mode)
+        return picture_response(index.file(image_id), self._desk.config, mode)
 
     def tuning(self, request: Request) -> Response:
         """Return what other shares give, of all labels, one, or one and those below it."""

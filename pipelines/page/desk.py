@@ -34,7 +34,7 @@ from pipelines.page.known import (
     sure_verdicts,
 )
 from pipelines.page.labels import describe_labels
-from pipelines.page.lookup import evidence_of, locations_of
+from pipelines.page.lookup import ImageFile, evidence_of, files_of_images
 from pipelines.page.questions import Question, make_questions, mixed_in
 from pipelines.page.requests import RELOAD
 from pipelines.page.tally import Tally
@@ -82,7 +82,7 @@ class Desk:
         content = self.candidates.content
         self._tally = Tally(entry for entry in journal.entries if entry.candidates == content)
         self._known = known_of_file(config, self.candidates, known)
-        self._locations: dict[str, str] = {}
+        self._files: dict[str, ImageFile] = {}
         self._screens: list[tuple[int, int]] = []
         self._lock = threading.Lock()
         self.draw()
@@ -107,7 +107,7 @@ class Desk:
                 draw_audits(self._with_more(), self.run_dir, replaces_untouched=True)
                 new = self._unasked()
             self.questions += new
-            self._locations |= locations_of(self.run_dir, {q.image_id for q in new})
+            self._files |= files_of_images(self.run_dir, {q.image_id for q in new})
             return len(new)
 
     def _unasked(self) -> list[Question]:
@@ -284,9 +284,9 @@ class Desk:
             raise InputError("there is no such question", facts={"question": number}, help=RELOAD)
         return self.questions[number]
 
-    def location(self, number: int) -> str | None:
-        """Return where the image of a question is; None if the run does not know."""
-        return self._locations.get(self.question(number).image_id)
+    def file(self, number: int) -> ImageFile | None:
+        """Return the file of the image of a question; None if the run does not know it."""
+        return self._files.get(self.question(number).image_id)
 
     def evidence(self, number: int) -> dict[str, Any]:
         """Return the evidence for the pair of a question."""

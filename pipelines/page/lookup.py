@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.runs.stage import Stage, current, open_stage
-from labeling.schemas import CANDIDATES, IMAGES, SIGNALS, TableSchema
+from labeling.schemas import CANDIDATES, SIGNALS, TableSchema
+from pipelines.run.images import images_stage, some_images
 
 MAX_TEXTS = 20
 """Texts of an image that are shown."""
@@ -32,12 +33,21 @@ def rows_of(
     )
 
 
-def locations_of(run_dir: Path, image_ids: Collection[str]) -> dict[str, str]:
-    """Return where images are, by id; an imported run knows none."""
-    if current(run_dir, "signals") is None:
+class ImageFile(NamedTuple):
+    """Digest of the bytes of an image, and where they are."""
+
+    content_id: str
+    location: str
+
+
+def files_of_images(run_dir: Path, image_ids: Collection[str]) -> dict[str, ImageFile]:
+    """Return the files of images, by id; a run that was imported may know none."""
+    stage = images_stage(run_dir)
+    if stage is None:
         return {}
-    rows = rows_of(open_stage(run_dir, "signals"), IMAGES, image_ids)
-    return dict(zip(rows["image_id"].to_pylist(), rows["location"].to_pylist(), strict=True))
+    rows = some_images(open_stage(run_dir, stage.name), image_ids).to_pylist()
+    ids = ((row["image_id"], row.get("content_id"), row["location"]) for row in rows)
+    return {image: ImageFile(content or image, location) for image, content, location in ids}
 
 
 def evidence_of(run_dir: Path, candidates: Stage, image_id: str, label_id: str) -> dict[str, Any]:

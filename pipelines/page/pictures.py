@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from curation.shards.images import BadImage, ImageLimits, read_image
 from labeling.objects.paths import path_of
+from pipelines.page.lookup import ImageFile
 from pipelines.run.config import Config
 
 SIDES = {"one": 1024, "rapid": 640, "grid": 384}
@@ -29,12 +30,12 @@ _DECODING = threading.BoundedSemaphore(2)
 
 
 @functools.lru_cache(maxsize=256)
-def picture(image_id: str, location: str, data_dir: Path, mode: str) -> bytes:
+def picture(content_id: str, location: str, data_dir: Path, mode: str) -> bytes:
     """Return an image as a small JPEG without metadata.
 
     Parameters
     ----------
-    image_id, location, data_dir
+    content_id, location, data_dir
         As for `curation.shards.images.read_image`.
     mode
         Key of `SIDES`.
@@ -46,7 +47,7 @@ def picture(image_id: str, location: str, data_dir: Path, mode: str) -> bytes:
     """
     side = SIDES[mode]
     with _DECODING:
-        jpeg = read_image(image_id, location, data_dir, ImageLimits(short_side=side)).jpeg
+        jpeg = read_image(content_id, location, data_dir, ImageLimits(short_side=side)).jpeg
     with Image.open(io.BytesIO(jpeg)) as image:
         image.thumbnail((side, side))
         small = io.BytesIO()
@@ -54,22 +55,22 @@ def picture(image_id: str, location: str, data_dir: Path, mode: str) -> bytes:
     return small.getvalue()
 
 
-def picture_response(image_id: str, location: str | None, config: Config, mode: str) -> Response:
+def picture_response(file: ImageFile | None, config: Config, mode: str) -> Response:
     """Return the answer to a request for a picture.
 
     Parameters
     ----------
-    image_id, location
-        The image, and where it is, if the run knows.
+    file
+        The file of the image, if the run knows it.
     config
         Settings of the run.
     mode
         Key of `SIDES`.
     """
-    if mode not in SIDES or location is None:
+    if mode not in SIDES or file is None:
         return JSONResponse({"error": "the run does not know where the image is"}, 404)
     try:
-        jpeg = picture(image_id, location, path_of(config.base), mode)
+        jpeg = picture(*file, path_of(config.base), mode)
     except BadImage as error:
         return JSONResponse({"error": REASONS.get(error.reason, error.reason)}, 404)
     headers = {"cache-control": "private, max-age=3600"}

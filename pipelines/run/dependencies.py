@@ -44,6 +44,7 @@ TAXONOMY = Needs(("taxonomy.format", "taxonomy.language"), ("taxonomy.path", "ta
 NEEDS = {
     "signals": Needs(),
     "candidates": Needs(("label", *TAXONOMY.settings), TAXONOMY.files),
+    "images": Needs(),
     "evidence": Needs(),
     "look": Needs(("look", "train")),
     "audits": Needs(("audit.n", "audit.seed", "select.keep", "select.precision"), ("audit.truth",)),

@@ -58,7 +58,8 @@ def test_an_image_has_its_labels_evidence_texts_and_location(index: Index, selec
             row["label_id"]: row["evidence"] for row in rows
         }
         assert all(index.image_id(pair["number"]) == image_id for pair in labels)
-        assert index.location(image_id) == images["location"][image_id]
+        file = index.file(image_id)
+        assert file is not None and file == (image_id, images["location"][image_id])
         texts = signals[signals["image_id"] == image_id][["source", "text"]].drop_duplicates()
         assert index.texts_of_image(image_id) == texts.to_dict("records")
 

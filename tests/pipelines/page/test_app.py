@@ -150,7 +150,9 @@ def test_pictures_are_encoded_again_and_found_by_number(client: TestClient, shop
 
 
 def test_a_picture_that_is_missing_has_a_reason(client: TestClient, desk: Desk, shop: Path) -> None:
-    (shop.parent / str(desk.location(0))).unlink()
+    file = desk.file(0)
+    assert file is not None
+    (shop.parent / file.location).unlink()
     answer = client.get("/image/0")
     assert answer.status_code == 404 and answer.json() == {"error": "the file is missing"}
 
