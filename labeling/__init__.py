@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from labeling.errors import BusyError as BusyError
     from labeling.errors import ConfigError as ConfigError
+    from labeling.errors import EngineError as EngineError
     from labeling.errors import InputError as InputError
     from labeling.errors import IntegrityError as IntegrityError
     from labeling.errors import QualityError as QualityError

@@ -7,6 +7,7 @@ The tree, with the exit code of the command line::
     ├── InputError       3   an input is missing, malformed or has a refused value
     │   └── UnreadableFile   a file of an input is damaged as a whole; others may be read
     ├── StoreError       3   an object store fails, or cannot be reached
+    ├── EngineError      3   a job fails on the engine that it was sent to
     ├── IntegrityError   3   a file differs from its manifest
     ├── BusyError        3   another run is using the same folder
     └── QualityError     4   the result is below the required limit
@@ -67,6 +68,10 @@ class UnreadableFile(InputError):
 
 class StoreError(WinnowError):
     """An object store fails or cannot be reached: the command ends, and no item is rejected."""
+
+
+class EngineError(WinnowError):
+    """A job fails on the engine that it was sent to, such as Flink: finished work is kept."""
 
 
 class IntegrityError(WinnowError):

@@ -22,6 +22,7 @@ PUBLIC = {
     "labeling": [
         "BusyError",
         "ConfigError",
+        "EngineError",
         "InputError",
         "IntegrityError",
         "Label",

@@ -61,6 +61,8 @@ def label(
         If an input cannot be used, or no label fits any text.
     QualityError
         If more rows are rejected, or more archives cut, than the settings allow.
+    EngineError
+        If the job fails on the engine of `runner`.
     """
     from pipelines.jobs.label import label as make_candidates
 

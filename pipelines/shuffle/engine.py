@@ -38,7 +38,15 @@ import pyarrow as pa
 
 from curation.runs.table_files import file_name, parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
-from pipelines.shuffle import failures, markers, partition, runners, segments, storage
+from pipelines.shuffle import (
+    engine_jobs,
+    failures,
+    markers,
+    partition,
+    runners,
+    segments,
+    storage,
+)
 from pipelines.shuffle.gather import Combine, Tables
 from pipelines.shuffle.markers import File, Marker
 from pipelines.shuffle.monitor import monitored
@@ -179,7 +187,13 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
         markers.begin_job(shuffle.work_dir, job)
         with (
             runners.ready(beam_options) as options,
-            monitored(shuffle.name, shuffle.work_dir, len(splits), shuffle.n_buckets),
+            monitored(
+                shuffle.name,
+                shuffle.work_dir,
+                len(splits),
+                shuffle.n_buckets,
+                engine_jobs.workers_of(options),
+            ),
         ):
             _run_pipeline(shuffle, splits, options)
         failures.raise_first(shuffle.work_dir)
@@ -188,11 +202,13 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
 
 
 def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str]) -> None:
-    pipeline = runners.pipeline(beam_options, min(len(splits), shuffle.n_buckets))
+    options = engine_jobs.with_name(beam_options, shuffle.name)
+    pipeline = runners.pipeline(options, min(len(splits), shuffle.n_buckets))
+    numbered = pipeline | beam.Create(list(enumerate(splits)), reshuffle=False)
+    _ = numbered | shuffle
     try:
-        with runners.interruptible(), pipeline:
-            numbered = pipeline | beam.Create(list(enumerate(splits)), reshuffle=False)
-            _ = numbered | shuffle
+        with runners.interruptible():
+            engine_jobs.run_to_end(pipeline)
     except Exception as error:
         failures.raise_first(shuffle.work_dir)
         known = failures.from_engine(error, shuffle.work_dir)
@@ -239,6 +255,7 @@ class _Map(beam.DoFn):
         self._shuffle = shuffle
 
     def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[tuple[int, Any]]:
+        markers.begin_work(self._shuffle.work_dir)
         _, splits = element
         for split in splits:
             yield from self._pointers(Split(*split))

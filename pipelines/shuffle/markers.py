@@ -4,6 +4,7 @@ Everything is in the shuffle's work folder, in files that are whole or absent (s
 `pipelines.shuffle.storage`)::
 
     work/job.json               what is to be done: a digest of it, and how many splits and buckets
+    work/begun.json             a worker has begun
     work/splits/<split>.json    a finished split: its segment, and the rows of each table
     work/segments/<split>       the segment; all are deleted when the last bucket is done
     work/buckets/<bucket>.json  a finished bucket: its output files, which are in the output folder
@@ -18,9 +19,11 @@ work is done again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from curation.runs.sealed import seal, unseal
+from labeling.errors import StoreError
 from pipelines.shuffle import storage
 
 SHARED = "shared"
@@ -133,8 +136,21 @@ def begin_job(work_dir: str, job: Mapping[str, Any]) -> None:
     if read_json(storage.join(work_dir, "job.json")) != job:
         storage.remove(work_dir)
         write_json(storage.join(work_dir, "job.json"), job, storage.join(work_dir, "partial"))
-    for name in ("errors", "partial", "done.json"):
+    for name in ("errors", "partial", "begun.json", "done.json"):
         storage.remove(storage.join(work_dir, name))
+
+
+def begin_work(work_dir: str) -> None:
+    """Record that a worker has begun: nothing depends on it but what is printed."""
+    with suppress(OSError, StoreError):
+        if not has_begun(work_dir):
+            path = storage.join(work_dir, "begun.json")
+            write_json(path, {}, storage.join(work_dir, "partial"))
+
+
+def has_begun(work_dir: str) -> bool:
+    """Return whether a worker has begun."""
+    return storage.size(storage.join(work_dir, "begun.json")) is not None
 
 
 def is_job_done(work_dir: str, out_dir: str, job: Mapping[str, Any]) -> bool:

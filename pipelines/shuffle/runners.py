@@ -14,7 +14,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from labeling.errors import ConfigError
-from pipelines.shuffle import dask_cluster
+from pipelines.shuffle import dask_cluster, job_servers
 
 RUNNERS = {
     "embedded": "",
@@ -38,14 +38,17 @@ def ready(beam_options: Sequence[str]) -> Iterator[list[str]]:
 
     Examples
     --------
-    >>> with ready(["--runner=Flink", "--parallelism=8"]) as options:
+    >>> with ready(["--runner=dataflow", "--project=mine"]) as options:
     ...     print(*options)
-    --parallelism=8 --runner=FlinkRunner
+    --project=mine --runner=DataflowRunner
     """
     runner, others = runner_of(beam_options)
     options = [*others, *([f"--runner={runner}"] if runner else [])]
     if runner == RUNNERS["dask"]:
         with dask_cluster.connected(options) as connected:
+            yield connected
+    elif runner in job_servers.RUNNERS:
+        with job_servers.connected(runner, options) as connected:
             yield connected
     else:
         yield options
