@@ -68,6 +68,7 @@ def headline(facts: Facts) -> list[str]:
         *_sample(facts),
         *_floor(facts),
         *_precision(facts),
+        *_proposals(facts),
         *_truth(facts),
         *_map(facts),
         _recall(facts),
@@ -123,6 +124,22 @@ def _floor(facts: Facts) -> list[str]:
     return [
         f"The {floor:,} most probable of each label are kept before others, "
         f"{alone:,} of them for no other reason."
+    ]
+
+
+def _proposals(facts: Facts) -> list[str]:
+    """Return the number of pairs that only added sources name, and their own precision."""
+    proposed = facts.get("proposals")
+    if not proposed:
+        return []
+    sentence = f"Apart from these, {proposed['n']:,} labels are proposed, which only"
+    sentence += f" {' and '.join(proposed['sources'])} names; "
+    if proposed.get("kept") is None:
+        return [f"{sentence}none of them is kept, as their precision was not measured."]
+    measured = f"{percent(proposed['precision'])} ({interval(proposed)})"
+    return [
+        f"{sentence}{proposed['kept']:,} of them are kept, with a precision of {measured} by"
+        f" {proposed['n_audits']:,} audited pairs of their own."
     ]
 
 

@@ -89,7 +89,8 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
     facts
         Any of, with shares and precisions in [0, 1]: ``candidates``, ``kept``, ``kept_share``;
         ``floor_held``, ``n_by_floor``; ``precision``, ``precision_low``, ``precision_high``,
-        ``confidence``, ``n_audits``, ``n_audits_kept``; ``kept_share_of_right``,
+        ``confidence``, ``n_audits``, ``n_audits_kept``; ``proposals`` (``n``, ``sources``
+        and, where some are selected, ``kept`` and its precision as above); ``kept_share_of_right``,
         ``pool_missed_low``; ``true_precision``,
         ``true_precision_all``, ``true_precision_random``, ``true_recall_of_pool``; ``map``, or
         ``map_all``, ``map_random``, ``map_selected``; ``models`` (``label_set`` and measures);

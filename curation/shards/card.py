@@ -78,6 +78,7 @@ def _rows(facts: Facts) -> list[tuple[str, str]]:
         "heldout": "held-out images",
         "labels": "distinct labels",
         "labels_kept": "labels kept, over all training images",
+        "labels_proposed": "of these, proposed by added sources alone",
         "labels_implied": "labels implied by them",
         "shards": "shards",
         "n_audits": "pairs audited",

@@ -18,7 +18,7 @@ from pipelines.run.step import step
 
 
 @step
-def evidence_add(run: Path | str, votes: Path | str) -> Stage:
+def evidence_add(run: Path | str, votes: Path | str, *, propose: bool = False) -> Stage:
     """Add votes of further sources to the candidates: ``winnow evidence add``.
 
     The next selection learns from the audits how far to believe each source. Evidence that was
@@ -31,6 +31,9 @@ def evidence_add(run: Path | str, votes: Path | str) -> Stage:
         Parquet, CSV, TSV or JSON Lines file with the columns image_id, label_id (or a name that
         means one label), source and strength: any finite number, of which only the order within
         the source counts.
+    propose
+        Whether pairs that are not candidates become proposals: candidates of a run of their own in
+        the folder ``proposals`` of the run, to be audited and selected apart.
 
     Returns
     -------
@@ -51,7 +54,7 @@ def evidence_add(run: Path | str, votes: Path | str) -> Stage:
 
     run_dir = absolute(Path(run))
     with locked(run_dir):
-        return add_file(run_dir, existing(absolute(Path(votes))))
+        return add_file(run_dir, existing(absolute(Path(votes))), propose)
 
 
 @step
@@ -86,7 +89,13 @@ def evidence_remove(run: Path | str, sources: Sequence[str]) -> Stage:
 
 
 @step
-def look(run: Path | str, *, weights: Text | None = None, settings: Overrides = ()) -> Stage:
+def look(
+    run: Path | str,
+    *,
+    weights: Text | None = None,
+    propose: float | None = None,
+    settings: Overrides = (),
+) -> Stage:
     """Have networks judge the candidates of images they were not trained on: ``winnow look``.
 
     Their votes join the candidates as the sources ``visual`` and ``neighbours``; the next selection
@@ -100,6 +109,9 @@ def look(run: Path | str, *, weights: Text | None = None, settings: Overrides = 
         the extra ``pretrained``, the path of a safetensors file of a ResNet with torchvision's or
         timm's names, or of the folder of a model. Without it five networks are trained by the
         settings ``train``.
+    propose
+        In (0, 1): pairs that are not candidates and that the network gives this probability or more
+        become proposals, as of `evidence_add`; by default none.
     {settings}
 
     Returns
@@ -115,7 +127,7 @@ def look(run: Path | str, *, weights: Text | None = None, settings: Overrides = 
     """
     from pipelines.looking.look import look as judge_candidates
 
-    given = {}
+    given: dict[str, object] = {} if propose is None else {"look.propose": propose}
     if weights is not None:  # a path that is typed starts from the working folder
         path = absolute(Path(weights))
         given["look.weights"] = str(path) if path.exists() else weights

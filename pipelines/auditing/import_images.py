@@ -75,8 +75,13 @@ def _write(work: StageWriter, path: Path, wanted: pa.Array) -> None:
     read = read_image_table(path, wanted)
     if not read.n_rows:
         raise InputError("a table of images has no rows", facts={"table": path}, help=HELP)
-    work.counts |= _counts(read, len(wanted))
-    refuse_nothing("images", work.counts, {"table": path}, HELP)
+    refuse_nothing("images", _counts(read, len(wanted)), {"table": path}, HELP)
+    write_images(work, read, len(wanted))
+
+
+def write_images(work: StageWriter, read: ImagesFile, n_wanted: int) -> None:
+    """Write the stage ``images``: those of a table, of `n_wanted` that the candidates name."""
+    work.counts |= _counts(read, n_wanted)
     write_table(read.images, work.dir, IMPORTED_IMAGES.name)
     write_table(read.rejects, work.dir, REJECTS.name)
 

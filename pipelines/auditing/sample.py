@@ -31,6 +31,7 @@ from pipelines.auditing.repeats import with_repeats
 from pipelines.auditing.sheets import read_answers, sheet_text
 from pipelines.auditing.strata import cells_of, cut_cells, read_cells
 from pipelines.delivery.truth import read_truth
+from pipelines.evidence.proposals import proposal_line
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.run.images import images_of, images_stage
@@ -106,8 +107,10 @@ def draw_audits(
     # Before the sheet: one that is there without it would be read in the order of its rows.
     write_drawn(run_dir, candidates, *_in_order(judged, asked), sheet=sheet)
     write_text(path, sheet)
-    for line in plan_lines(config, run_dir, candidates, len(drawn)):
-        notify(line)
+    proposals = proposal_line(run_dir)
+    for line in (*plan_lines(config, run_dir, candidates, len(drawn)), proposals):
+        if line is not None:
+            notify(line)
     return path, len(rows)
 
 

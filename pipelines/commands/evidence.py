@@ -23,7 +23,13 @@ def evidence() -> None:
 @evidence.command("add")
 @existing_run
 @click.argument("votes", type=AbsolutePath(dir_okay=False))
-def evidence_add(run: Path, votes: Path) -> None:
+@click.option(
+    "--propose",
+    is_flag=True,
+    help="Propose the pairs that are not candidates: in RUN/proposals, to be audited and selected"
+    " apart.",
+)
+def evidence_add(run: Path, votes: Path, propose: bool) -> None:
     """Add the votes of a file to the candidates.
 
     VOTES is a Parquet, CSV, TSV or JSON Lines file with the columns image_id, label_id, source and
@@ -34,7 +40,7 @@ def evidence_add(run: Path, votes: Path) -> None:
 
     Votes of a source that was added before are replaced.
     """
-    stage = pipelines.evidence_add(run, votes)
+    stage = pipelines.evidence_add(run, votes, propose=propose)
     _print_files(stage, [file for file in stage.facts["files"] if file["name"] == votes.name])
     print_next(f"winnow select {typed(run)}")
 
@@ -44,6 +50,7 @@ def evidence_add(run: Path, votes: Path) -> None:
 def evidence_list(run: Path) -> None:
     """List the sources that were added, with their votes and the images that they cover."""
     from curation.runs.stage import current
+    from pipelines.evidence.proposals import proposal_line
 
     stage = current(run, "evidence")
     files = [] if stage is None else stage.facts["files"]
@@ -51,6 +58,9 @@ def evidence_list(run: Path) -> None:
         click.echo("no evidence was added", err=True)
         return
     _print_files(stage, files)
+    line = proposal_line(run)
+    if line is not None:
+        click.echo(line)
 
 
 @evidence.command("remove")

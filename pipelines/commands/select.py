@@ -27,6 +27,13 @@ from pipelines.run.paths import typed
     help="A network that was trained elsewhere: efficientnet-lite0 or -lite2, a safetensors file of"
     " a ResNet, or the folder of a model.",
 )
+@click.option(
+    "--propose",
+    type=open_share,
+    metavar="P",
+    help="Propose pairs that no source names and the network gives this probability: in"
+    " RUN/proposals, to be audited and selected apart.",
+)
 def look(run: Path, **options: Any) -> None:
     """Have networks judge all candidates, each of images that it was not trained on.
 
@@ -80,11 +87,16 @@ def look(run: Path, **options: Any) -> None:
 )
 def select(run: Path, **options: Any) -> None:
     """Score the candidates, keep the best, and measure their precision with its interval."""
+    from curation.runs.stage import open_stage
+    from pipelines.evidence.proposals import run_of
     from pipelines.run.images import images_stage
 
     stage = pipelines.select(run, **options)
     print_values([("candidates", stage.counts["in"]), ("kept", stage.counts["out"])])
     facts = stage.facts
     print_values((name, facts[name]) for name in ("precision", "precision_low", "precision_high"))
-    has_images = images_stage(run) is not None
+    has_images, of_run = images_stage(run) is not None, run_of(open_stage(run, "candidates"))
+    if of_run is not None:
+        print_next(f"winnow export {typed(of_run)}")
+        return
     print_next(f"winnow {'export' if has_images else 'report'} {typed(run)}")

@@ -8,19 +8,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.runs.stage import Stage, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing
 from curation.shards.card import write_card
 from curation.shards.images import BAD_IMAGE_REASONS, ImageLimits
-from curation.shards.samples import RESTORABLE_REASONS, is_any_restored
+from curation.shards.samples import (
+    REJECTED_IMAGE,
+    RESTORABLE_REASONS,
+    is_any_restored,
+    is_heldout,
+)
 from curation.shards.shards import export_shards
 from labeling.errors import ConfigError
 from labeling.schemas import CANDIDATES, REJECTS, SELECTED
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.evidence.added import with_added
+from pipelines.evidence.proposals import FOLDER, proposal_facts, selected_proposals
 from pipelines.run.config import Config
 from pipelines.run.dependencies import settings_of
 from pipelines.run.images import images_of, open_images, without_copies
@@ -44,6 +52,8 @@ class LabelSet:
         Settings that the labels depend on.
     read
         Returns the table of `labeling.schemas.SELECTED`.
+    proposals
+        Selection of the proposals of the run, which are exported too, or None.
     card
         Facts for the dataset card.
     """
@@ -53,6 +63,7 @@ class LabelSet:
     settings: Mapping[str, Any]
     read: Callable[[], pa.Table]
     card: Mapping[str, Any]
+    proposals: Stage | None = None
 
 
 def export(config: Config, run_dir: Path, label_set: str) -> Stage:
@@ -70,13 +81,18 @@ def label_set_of(run_dir: Path, name: str) -> LabelSet:
         )
     selected = open_stage(run_dir, "selected")
     card: dict[str, Any] = {}
+    settings, proposals = {}, None
     if name == "selected":
         n_kept, n = selected.counts["out"], selected.counts["in"]
         others = ("labels_", "trade_", "next_")
         facts = {name: v for name, v in selected.facts.items() if not name.startswith(others)}
         card = {**facts, "candidates": n, "kept": n_kept}
         card["kept_share"] = n_kept / max(n, 1)
-    return LabelSet(name, (selected,), {}, partial(read_labels, selected, name), card)
+        card |= proposal_facts(run_dir)
+        proposals = selected_proposals(run_dir)
+        settings = {} if proposals is None else {"proposals": proposals.content}
+    read = partial(read_labels, selected, name)
+    return LabelSet(name, (selected,), settings, read, card, proposals)
 
 
 def read_labels(selected: Stage, label_set: str) -> pa.Table:
@@ -145,9 +161,15 @@ def _limits(config: Config) -> ImageLimits:
 
 def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -> None:
     candidates, images = open_stage(run_dir, "candidates"), open_images(run_dir)
+    selected, supported = labels.read(), with_added(candidates).table(CANDIDATES)
+    if labels.proposals is not None:
+        proposed = open_stage(run_dir / FOLDER, "candidates")
+        further = open_stage(run_dir / FOLDER, "selected").table(SELECTED)
+        selected = pa.concat_tables([selected, further])
+        supported = pa.concat_tables([supported, with_added(proposed).table(CANDIDATES)])
     work.counts |= export_shards(
-        labels.read(),
-        with_added(candidates).table(CANDIDATES),
+        selected,
+        supported,
         without_copies(images_of(images)),
         taxonomy_of(candidates),
         find_input(config),
@@ -158,6 +180,8 @@ def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -
         progress=Progress(stage_name("shards", labels.name), "images"),
     )
     _refuse_no_images(stage_name("shards", labels.name), work, config.base)
+    if labels.proposals is not None:
+        work.counts["labels_proposed"] = _n_exported(further, work, config.export.holdout_share)
     facts = {
         "limit": candidates.facts.get("limit"),
         **labels.card,
@@ -166,6 +190,16 @@ def _write(config: Config, run_dir: Path, labels: LabelSet, work: StageWriter) -
         "not_compared": images.counts.get("not_compared"),
     }
     write_card(facts, work.dir)
+
+
+def _n_exported(labels: pa.Table, work: StageWriter, holdout_share: float) -> int:
+    """Return how many of some labels are kept and in the training shards that were written."""
+    (path,) = work.dir.glob("rejects-*.parquet")
+    rejected = pq.read_table(path, columns=["where"])["where"]
+    image_ids = pc.utf8_slice_codeunits(rejected, len(REJECTED_IMAGE))
+    kept = labels.filter(labels["kept"])["image_id"]
+    kept = kept.filter(pc.invert(pc.is_in(kept, value_set=image_ids)))
+    return int(np.sum(~is_heldout(kept, holdout_share)))
 
 
 def _refuse_no_images(name: str, work: StageWriter, base: str) -> None:

@@ -53,7 +53,7 @@ def funnel(selected: Stage, shards: Stage | None) -> list[Facts]:
     images = selected.table(SELECTED, ["image_id", "kept"])
     of_kept = images["image_id"].filter(images["kept"])
     n_heldout = int(is_heldout(of_kept, shards.manifest["config"]["holdout_share"]).sum())
-    n_exported = shards.counts["labels_kept"]
+    n_exported = shards.counts["labels_kept"] - shards.counts.get("labels_proposed", 0)
     dropped = {"held_out": n_heldout, "unusable_image": kept - n_heldout - n_exported}
     steps[1]["dropped"] = {reason: n for reason, n in dropped.items() if n}
     return [*steps, {"step": "in training shards", "n": n_exported, "dropped": {}}]

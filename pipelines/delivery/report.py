@@ -31,6 +31,7 @@ from pipelines.delivery.findings import (
 from pipelines.delivery.label_sets import LABEL_SETS
 from pipelines.delivery.truth import read_truth
 from pipelines.evidence.added import with_added
+from pipelines.evidence.proposals import proposal_facts
 from pipelines.run.config import Config
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
@@ -82,6 +83,7 @@ def report(
     with stage_line("report"):
         if current(run_dir, "selected") is not None:
             facts |= _selection(config, run_dir, candidates, taxonomy)
+        facts |= proposal_facts(run_dir)
         facts |= _measures(run_dir)
         facts["studies"] = list(studies_in(run_dir))
         facts["run"] = {name: dict(stage.manifest["run"]) for name, stage in stages.items()}

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.pairs.pair_keys import PAIR
 from curation.runs.durable import file_digest
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing
@@ -22,17 +21,18 @@ from labeling.errors import InputError
 from labeling.evidence.added import (
     Votes,
     add_votes,
-    find_votes,
     graded,
     strongest,
     without_sources,
 )
 from labeling.hints import did_you_mean
 from labeling.keys import ids
-from labeling.keys.arrays import Ints, Mask
+from labeling.keys.arrays import Mask
 from labeling.schemas import CANDIDATES, IMAGES, REJECTS
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.evidence.added import STAGE, with_added
+from pipelines.evidence.on_candidates import are_on_candidates, find_in_files
+from pipelines.evidence.proposals import propose, remove_proposals
 from pipelines.evidence.votes_file import read_votes_file
 from pipelines.run.losses import by_reason
 from pipelines.run.progress import notify, stage_line
@@ -69,6 +69,8 @@ class Added:
         Rows without a vote, by reason.
     rejects
         These, `labeling.schemas.REJECTS`.
+    proposes
+        Whether votes on other pairs become proposals, so that none need be on a candidate.
     """
 
     name: str
@@ -77,10 +79,11 @@ class Added:
     n_rows: int
     dropped: Mapping[str, int]
     rejects: pa.Table
+    proposes: bool = False
 
 
-def add_file(run_dir: Path, path: Path) -> Stage:
-    """Add the votes of a file to the candidates of a run.
+def add_file(run_dir: Path, path: Path, proposes: bool = False) -> Stage:
+    """Add the votes of a file to the candidates of a run; those on other pairs may propose these.
 
     Raises
     ------
@@ -92,11 +95,9 @@ def add_file(run_dir: Path, path: Path) -> Stage:
     read = read_votes_file(path, taxonomy_of(candidates), _image_ids(run_dir, candidates))
     if not read.n_rows:
         raise InputError("a file of votes has no rows", facts={"file": path}, help=HELP)
-    dropped = by_reason(read.rejects)
-    return add(
-        run_dir,
-        Added(path.name, file_digest(path), read.votes, read.n_rows, dropped, read.rejects),
-    )
+    dropped, digest = by_reason(read.rejects), file_digest(path)
+    given = Added(path.name, digest, read.votes, read.n_rows, dropped, read.rejects, proposes)
+    return add(run_dir, given)
 
 
 def add(run_dir: Path, given: Added) -> Stage:
@@ -115,7 +116,10 @@ def add(run_dir: Path, given: Added) -> Stage:
         _finish(work, base, [*kept, file], given.rejects)
 
     key = {"name": given.name, "digest": given.digest, "sources": names}
-    return _make(run_dir, candidates, [*kept, key], write)
+    stage = _make(run_dir, candidates, [*kept, key], write)
+    if given.proposes:
+        propose(run_dir, given.votes)
+    return stage
 
 
 def remove(run_dir: Path, sources: Sequence[str]) -> Stage:
@@ -145,7 +149,9 @@ def remove(run_dir: Path, sources: Sequence[str]) -> Stage:
             write_parquet(without_sources(_read(path), sources), work.dir / path.name)
         _finish(work, base, kept, REJECTS.empty())
 
-    return _make(run_dir, candidates, kept, write)
+    stage = _make(run_dir, candidates, kept, write)
+    remove_proposals(run_dir, sources)
+    return stage
 
 
 def files_of(stage: Stage | None) -> list[File]:
@@ -194,33 +200,18 @@ def _write(
     """Write the candidates with further votes; return the facts of their file."""
     votes = strongest(given.votes)
     paths = base.table_paths(CANDIDATES)
-    spans = [_span(votes, path) for path in paths]
-    rows = [
-        find_votes(votes.take(span), pq.read_table(path, columns=PAIR), taxonomy)
-        for span, path in zip(spans, paths, strict=True)
-    ]
-    used = np.zeros(len(votes.label), bool)
-    for span, row in zip(spans, rows, strict=True):
-        used[span] |= row >= 0
+    rows = find_in_files(votes, paths, taxonomy)
+    used = are_on_candidates(votes, rows)
     grades = np.zeros(len(used))
     grades[used] = graded(votes.take(used)).strength
     votes = votes._replace(strength=grades)
-    for span, row, path in zip(spans, rows, paths, strict=True):
+    for (span, row), path in zip(rows, paths, strict=True):
         candidates = without_sources(_read(path), replaced) if replaced else _read(path)
         write_parquet(add_votes(candidates, votes.take(span), row), work.dir / path.name)
     file = _counts(given, votes, used)
-    refuse_nothing(STAGE, file, {"file": given.name}, HELP)
+    if not given.proposes:
+        refuse_nothing(STAGE, file, {"file": given.name}, HELP)
     return file
-
-
-def _span(votes: Votes, path: Path) -> Ints:
-    """Return the votes on images between the first and the last of a file of candidates."""
-    ends = pc.min_max(pq.read_table(path, columns=["image_id"])["image_id"])
-    if not ends["min"].is_valid:
-        return np.zeros(0, np.int64)
-    halves = ids.to_halves(pa.array([ends["min"].as_py(), ends["max"].as_py()]))[:, 0]
-    start = np.searchsorted(votes.image[:, 0], halves[0], "left")
-    return np.arange(start, np.searchsorted(votes.image[:, 0], halves[1], "right"))
 
 
 def _counts(given: Added, votes: Votes, used: Mask) -> File:

@@ -17,6 +17,7 @@ from curation.runs.stage import Stage
 from labeling.errors import InputError
 from labeling.objects.paths import ObjectPath, path_of
 from pipelines.auditing.import_images import changed_files
+from pipelines.evidence.proposals import selected_proposals
 from pipelines.jobs.images import changed_images
 from pipelines.run.config import Config
 from pipelines.run.dependencies import (
@@ -73,10 +74,19 @@ def why_stale(config: Config, stage: Stage) -> list[str]:
             now = _now(name, config, made_from.get("signals", ""))
             images = changed_images(config, stage) if name == "signals" else []
             return [*_reasons(stage.manifest, now), *_named("images", images)]
+        if name == "shards":
+            return [*_other_proposals(stage)]
         digests = digests_of(name, config)
         return list(_changed(made_from, {n: d for n, d in digests.items() if n in made_from}))
     except (InputError, OSError, pa.ArrowException) as error:
         return [" ".join(str(error).split())]
+
+
+def _other_proposals(shards: Stage) -> Iterator[str]:
+    selected = selected_proposals(shards.dir.parent.parent)
+    now = None if selected is None else selected.content
+    if now != shards.manifest["config"].get("proposals"):
+        yield "other proposals are selected"
 
 
 def is_imported(stage: Stage) -> bool:

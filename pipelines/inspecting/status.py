@@ -8,8 +8,10 @@ from html import escape
 from pathlib import Path
 
 from curation.runs.stage import MADE_BY, OPTIONAL
+from labeling.errors import WinnowError
 from labeling.frames.notebook import html_table
 from labeling.taxonomy.confusables import visible
+from pipelines.evidence.proposals import proposal_line, run_of
 from pipelines.inspecting.formatting import duration, size, table
 from pipelines.inspecting.staleness import is_imported
 from pipelines.inspecting.survey import (
@@ -107,6 +109,8 @@ class Status:
         ended by itself.
     next
         The next command.
+    proposals
+        Number and precision of the proposals of added sources, in words; None without any.
     """
 
     run: Path
@@ -115,6 +119,7 @@ class Status:
     attempts: tuple[Attempt, ...]
     holder: Holder | None
     next: str
+    proposals: str | None = None
 
     def text(self, width: int | None = None) -> str:
         """Return the lines of ``winnow status``, its table cut to `width` cells."""
@@ -125,6 +130,8 @@ class Status:
         yield from (stale_note(stage.name, stage.stale) for stage in self.stages if stage.stale)
         for attempt in self.attempts:
             yield from attempt.lines()
+        if self.proposals is not None:
+            yield self.proposals
         yield _at_work(self.holder)
 
     def __str__(self) -> str:
@@ -160,7 +167,15 @@ def status(run_dir: Path) -> Status:
         attempts=begun,
         holder=process,
         next=f"winnow status {typed(run_dir)}" if is_alive else _next(run_dir, states, bool(begun)),
+        proposals=_proposals(run_dir),
     )
+
+
+def _proposals(run_dir: Path) -> str | None:
+    try:
+        return proposal_line(run_dir)
+    except WinnowError:  # damages are named elsewhere
+        return None
 
 
 def _status_of(state: StageState) -> StageStatus:
@@ -229,7 +244,9 @@ def _further(state: StageState | None) -> str:
 
 def _is_left_out(name: str, current: Mapping[str, StageState]) -> bool:
     """Return whether a run of imported candidates has no use for a stage."""
-    return name == "signals" or (name in NEEDS_IMAGES and "images" not in current)
+    stage = current["candidates"].stage
+    is_proposed = stage is not None and run_of(stage) is not None
+    return name == "signals" or (name in NEEDS_IMAGES and (is_proposed or "images" not in current))
 
 
 def _is_imported(current: Mapping[str, StageState]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ from pipelines.selecting.scores import parts_of
 from pipelines.selecting.select import audits_of
 
 if TYPE_CHECKING:
-    from training.visual.opinions import Opinion, Pairs
+    from training.visual.opinions import Beyond, Opinion, Pairs
     from training.visual.pretrained import Embedder
 
 SOURCES = ("neighbours", "visual")
@@ -85,15 +85,17 @@ def look(config: Config, run_dir: Path) -> Stage:
     def write(work: StageWriter) -> None:
         _write(work, config, run_dir, embedder)
 
-    settings = {k: v for k, v in settings_of("look", config).items() if k != "weights"}
-    network = settings if embedder is None else embedder.digest
+    settings, least = settings_of("look", config), config.look.propose
+    trained = {name: v for name, v in settings.items() if name not in ("weights", "propose")}
+    network = trained if embedder is None else embedder.digest
+    made_with = {"network": network, "evidence": sorted(others)}
     with stage_line("look") as facts:
         stage = make_stage(
             run_dir,
             "look",
             write,
             inputs=contents(images, candidates, audits),
-            config={"network": network, "evidence": sorted(others)},
+            config=made_with if least is None else made_with | {"propose": least},
             seed=config.train.seed,
             resume=True,
             is_complete=partial(_is_complete, config, images, embedder),
@@ -104,7 +106,10 @@ def look(config: Config, run_dir: Path) -> Stage:
         facts += [f"{name} alone ranks {share:.3f} of audits" for name, share in ranked.items()]
     votes = stage.table(VOTES)
     given = _votes(votes, taxonomy_of(candidates))
-    return add(run_dir, Added("look", stage.content, given, len(votes), {}, REJECTS.empty()))
+    proposes = least is not None
+    return add(
+        run_dir, Added("look", stage.content, given, len(votes), {}, REJECTS.empty(), proposes)
+    )
 
 
 def _embedder(config: Config) -> Embedder | None:
@@ -169,20 +174,21 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
         folds.fold,
         work.scratch,
     )
-    report = _reporter()
+    report, least = _reporter(), config.look.propose
     if embedder is None:
         names, minutes = TrainConfig.model_fields, config.train.checkpoint_minutes
         settings = TrainConfig(**{name: getattr(config.train, name) for name in names})
         states = partial(Checkpoints, minutes=minutes, report=notify)
         opinions = by_own_networks(
-            shards, settings, label_ids, pairs, scores, work.scratch, report, states
+            shards, settings, label_ids, pairs, scores, work.scratch, report, states, least
         )
     else:
         features = stored_features(shards, embedder, work.scratch, report)
-        opinions = by_heads(features, pairs, scores)
-    strengths = _united(opinions, len(pairs.row))
+        opinions = by_heads(features, pairs, scores, least)
+    strengths, beyond = _united(opinions, len(pairs.row))
     judged = named.take(pa.array(pairs.row))
-    write_table(_table(judged, strengths), work.dir, VOTES.name)
+    proposed = _proposed(beyond, image_ids, label_ids)
+    write_table(pa.concat_tables([_table(judged, strengths), proposed]), work.dir, VOTES.name)
     work.facts |= {
         "network": "trained here" if embedder is None else embedder.name,
         "weights": config.look.weights,
@@ -243,12 +249,27 @@ def _reporter() -> Callable[[str, int, int], None]:
     return report
 
 
-def _united(opinions: Iterable[Opinion], n_pairs: int) -> dict[str, Floats32]:
-    strengths = {source: np.zeros(n_pairs, np.float32) for source in SOURCES}
+def _united(opinions: Iterable[Opinion], n_pairs: int) -> tuple[dict[str, Floats32], list[Beyond]]:
+    """Return the strengths of all candidates by source, and the pairs beyond them."""
+    strengths, beyond = {source: np.zeros(n_pairs, np.float32) for source in SOURCES}, []
     for opinion in opinions:
+        beyond.append(opinion.beyond)
         strengths["visual"][opinion.pairs] = opinion.visual
         strengths["neighbours"][opinion.pairs] = opinion.neighbours
-    return strengths
+    return strengths, beyond
+
+
+def _proposed(beyond: Sequence[Beyond], image_ids: pa.Array, label_ids: Sequence[str]) -> pa.Table:
+    """Return the votes on pairs that are not candidates, in the order of the candidates."""
+    image, label, strength = (np.concatenate(columns) for columns in zip(*beyond, strict=True))
+    order = np.lexsort((label, image))
+    columns = {
+        "image_id": image_ids.take(pa.array(image[order])),
+        "label_id": pa.array(label_ids, pa.string()).take(pa.array(label[order])),
+        "source": pa.array(["visual"] * len(order), pa.string()),
+        "strength": pa.array(strength[order]),
+    }
+    return pa.table(columns, schema=VOTES.arrow)
 
 
 def _table(judged: pa.Table, strengths: Mapping[str, Floats32]) -> pa.Table:

@@ -109,6 +109,11 @@ class LookSettings(Section):
         " extra `pretrained`, a safetensors file of a ResNet, or the folder of a model; where it is"
         " not set, networks are trained by the settings `train`",
     )
+    propose: Share | None = Field(
+        None,
+        description="probability by the network from which pairs that no source names are proposed,"
+        " to be audited and selected apart",
+    )
 
 
 class SelectSettings(Section):

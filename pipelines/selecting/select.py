@@ -31,6 +31,7 @@ from pipelines.auditing.looks import confidence_now, count_look
 from pipelines.auditing.sample import answer_by_truth, current_audits
 from pipelines.auditing.strata import strata_of
 from pipelines.evidence.added import with_added
+from pipelines.evidence.proposals import proposal_line
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.run.losses import by_reason
@@ -112,6 +113,9 @@ def select(config: Config, run_dir: Path) -> Stage:
     )
     for line in chain.from_iterable(lines):
         notify(line)
+    proposals = proposal_line(run_dir)
+    if proposals is not None:
+        notify(f"  {proposals}")
     return stage
 
 

@@ -24,6 +24,9 @@ from training.visual.neighbours import agreement
 from training.visual.own_network import judge, train_on
 from training.visual.pretrained import Embedder, embed
 
+MAX_BEYOND = 5
+"""Pairs of an image that are not candidates, at most."""
+
 Report = Callable[[str, int, int], object]
 """Called with a unit of work, and how many of them are done and there are."""
 
@@ -62,15 +65,66 @@ class Pairs:
         return images, pairs, np.searchsorted(images, self.image[pairs])
 
 
+class Beyond(NamedTuple):
+    """Pairs that are not candidates: ``int64[k]`` image and label, ``float32[k]`` logit or lift."""
+
+    image: Ints
+    label: Ints
+    strength: Floats32
+
+
+class Sure:
+    """Collects pairs that are not candidates and of which a network is sure.
+
+    Parameters
+    ----------
+    pairs
+        The candidates.
+    least
+        As of `by_heads`.
+    number
+        Fold whose images count.
+    """
+
+    def __init__(self, pairs: Pairs, least: float | None, number: int) -> None:
+        self._pairs, self._number = pairs, number
+        self._least = None if least is None else np.log(least / (1 - least))
+        nothing = np.zeros(0, np.int64)
+        self._parts = [Beyond(nothing, nothing, np.zeros(0, np.float32))]
+
+    def see(self, images: Ints, logits: Floats32) -> None:
+        """Take the logits ``float32[k, n_labels]`` of some images, ascending, of any folds."""
+        if self._least is None:
+            return
+        pairs, inside = self._pairs, self._pairs.fold[images] == self._number
+        images, others = images[inside], logits[inside]
+        named = np.isin(pairs.image, images)
+        others[np.searchsorted(images, pairs.image[named]), pairs.label[named]] = -np.inf
+        best = torch.from_numpy(others).topk(min(MAX_BEYOND, pairs.n_labels), dim=1)
+        strength, label = best.values.numpy(), best.indices.numpy()
+        row, rank = np.nonzero(strength >= self._least)
+        self._parts.append(Beyond(images[row], label[row, rank], strength[row, rank]))
+
+    def pairs_seen(self) -> Beyond:
+        """Return all pairs so far, with their logits."""
+        return Beyond(*(np.concatenate(columns) for columns in zip(*self._parts, strict=True)))
+
+
 class Opinion(NamedTuple):
-    """Strengths ``float32[m]`` of the network and of the neighbours, for the pairs of a fold."""
+    """Strengths ``float32[m]`` of the network and of the neighbours, for the pairs of a fold.
+
+    ``beyond`` are other pairs of its images of which the network is sure, with their strengths.
+    """
 
     pairs: Ints
     visual: Floats32
     neighbours: Floats32
+    beyond: Beyond
 
 
-def by_heads(features: Floats32, pairs: Pairs, scores: Floats32) -> Iterator[Opinion]:
+def by_heads(
+    features: Floats32, pairs: Pairs, scores: Floats32, least: float | None = None
+) -> Iterator[Opinion]:
     """Yield the opinions of linear heads on frozen features, fold by fold.
 
     Parameters
@@ -79,6 +133,9 @@ def by_heads(features: Floats32, pairs: Pairs, scores: Floats32) -> Iterator[Opi
         ``float32[n_images, d]``: no label has a part in them.
     scores
         ``float32[n_folds, n]``: probabilities of all candidates, for each fold.
+    least
+        In (0, 1): probability from which a pair that is not a candidate is in the opinion, for
+        `MAX_BEYOND` of an image at most; None for no such pairs.
     """
     x = torch.from_numpy(standardise(features)).to(chosen_device())
     for number in range(len(scores)):
@@ -87,10 +144,18 @@ def by_heads(features: Floats32, pairs: Pairs, scores: Floats32) -> Iterator[Opi
         others = [np.flatnonzero(pairs.fold == k) for k in range(len(scores)) if k != number]
         with seeded(0, x.device):
             head, _ = fit_head(x, targets, [rows for rows in others if len(rows)])
-            logits = _logits(head, x, images, position, pairs.label[asked])
+            logits, beyond = _logits(head, x, pairs, number, least)
         among = np.concatenate(others)
         near = agreement(x, targets, images, among, position, pairs.label[asked])
-        yield Opinion(asked, _lift(logits, targets[among], pairs.label[asked]), near)
+        yield _opinion(pairs, asked, logits, near, beyond, targets[among])
+
+
+def _opinion(
+    pairs: Pairs, asked: Ints, logits: Floats32, near: Floats32, beyond: Beyond, learnt: csr_array
+) -> Opinion:
+    """Return an opinion with lifts over the rates in the targets that the network learnt."""
+    lifts = beyond._replace(strength=_lift(beyond.strength, learnt, beyond.label))
+    return Opinion(asked, _lift(logits, learnt, pairs.label[asked]), near, lifts)
 
 
 def stored_features(shards: Shards, embedder: Embedder, folder: Path, report: Report) -> Floats32:
@@ -133,6 +198,7 @@ def by_own_networks(
     folder: Path,
     report: Report,
     states: Callable[[Path], Checkpoints],
+    least: float | None = None,
 ) -> Iterator[Opinion]:
     """Yield the opinions of a network for each fold, trained on the images of the others.
 
@@ -142,7 +208,7 @@ def by_own_networks(
         Labels by number.
     states
         Makes the checkpoints of a training in a folder.
-    pairs, scores
+    pairs, scores, least
         As of `by_heads`.
     folder
         Existing folder that keeps the networks for the next attempt.
@@ -157,10 +223,11 @@ def by_own_networks(
             follow = _follower(number, len(scores), config, report)
             kept = states(network / "states")
             train_on(shards, targets, among, label_ids, config, network, follow, kept)
-        judged = judge(network, shards, pairs.image, pairs.label)
+        sure = Sure(pairs, least, number)
+        judged = judge(network, shards, pairs.image, pairs.label, sure.see)
         features = torch.from_numpy(standardise(judged.features)).to(chosen_device())
         near = agreement(features, targets, images, among, position, pairs.label[asked])
-        yield Opinion(asked, _lift(judged.logits[asked], targets[among], pairs.label[asked]), near)
+        yield _opinion(pairs, asked, judged.logits[asked], near, sure.pairs_seen(), targets[among])
 
 
 def _follower(
@@ -176,16 +243,19 @@ def _follower(
 
 
 def _logits(
-    head: Head, features: torch.Tensor, images: Ints, position: Ints, label: Ints
-) -> Floats32:
-    """Return the logit of each pair, computed for some images at a time."""
+    head: Head, features: torch.Tensor, pairs: Pairs, number: int, least: float | None
+) -> tuple[Floats32, Beyond]:
+    """Return the logit of each pair of a fold, and its pairs beyond, for some images at a time."""
+    images, asked, position = pairs.of_fold(number)
+    label, sure = pairs.label[asked], Sure(pairs, least, number)
     logits, step = np.empty(len(label), np.float32), 4096
     for start in range(0, len(images), step):
-        some = torch.from_numpy(images[start : start + step])
-        of_images = head.logits(features[some]).cpu().numpy()
+        some = images[start : start + step]
+        of_images = head.logits(features[torch.from_numpy(some)]).cpu().numpy()
         first, last = np.searchsorted(position, (start, start + len(some)))
         logits[first:last] = of_images[position[first:last] - start, label[first:last]]
-    return logits
+        sure.see(some, of_images)
+    return logits, sure.pairs_seen()
 
 
 def _lift(logits: Floats32, targets: csr_array, label: Ints) -> Floats32:

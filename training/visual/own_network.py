@@ -69,7 +69,13 @@ def train_on(
     )
 
 
-def judge(folder: Path, shards: Shards, image: Ints, label: Ints) -> Judged:
+def judge(
+    folder: Path,
+    shards: Shards,
+    image: Ints,
+    label: Ints,
+    see: Callable[[Ints, Floats32], object],
+) -> Judged:
     """Return what a network makes of the images.
 
     Parameters
@@ -78,6 +84,8 @@ def judge(folder: Path, shards: Shards, image: Ints, label: Ints) -> Judged:
         Its folder.
     image, label
         ``int64[m]``: image and logit of each asked pair, in the order of the images.
+    see
+        Called with the numbers and all logits of some images.
     """
     network, card = load_model(folder)
     device = chosen_device()
@@ -92,5 +100,6 @@ def judge(folder: Path, shards: Shards, image: Ints, label: Ints) -> Judged:
             first, last = np.searchsorted(image, (start, start + len(pooled)))
             of_images = network.fc(pooled).float().cpu().numpy()
             logits.append(of_images[image[first:last] - start, label[first:last]])
+            see(np.arange(start, start + len(pooled)), of_images)
             start += len(pooled)
     return Judged(np.concatenate(logits), np.concatenate(features))

@@ -79,6 +79,7 @@ OTHER = {
     "select.precision": 0.5,
     "select.by": "label",
     "look.weights": "efficientnet-lite0",
+    "look.propose": 0.5,
     "train.depth": 50,
     "train.stem": "small",
     "train.loss": "softmax",
