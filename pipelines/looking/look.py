@@ -28,6 +28,7 @@ from labeling.schemas import AUDITS, CANDIDATES, PLACEMENTS, REJECTS, VOTES
 from labeling.taxonomy.taxonomy import Taxonomy
 from pipelines.evidence.add import Added, add, files_of, refuse_own_sources
 from pipelines.evidence.added import with_added
+from pipelines.looking.costs import cost_line, own_settings
 from pipelines.looking.folds import N_FOLDS, make_folds
 from pipelines.looking.pixels import limits_of, store_pixels
 from pipelines.looking.targets import nested_scores, without
@@ -142,13 +143,14 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     """Write the votes of the networks; what is finished stays for the next attempt."""
     from training.data.shard_index import open_shards
     from training.fit.checkpoints import Checkpoints
-    from training.fit.config import TrainConfig
     from training.visual.opinions import by_heads, by_own_networks, stored_features
 
     stage, candidates = open_images(run_dir), open_stage(run_dir, "candidates")
     named = candidates.table(CANDIDATES, PAIR)
     images = _images(stage, named)
     size = _image_size(config, embedder)
+    n_labels = pc.count_distinct(named["label_id"]).as_py()
+    notify(cost_line(config, embedder, images, size, n_labels))
     tars, rejects = store_pixels(images, find_input(config), size, work.scratch)
     n_usable = len(images) - len(rejects)
     work.counts |= {"in": len(images), "out": n_usable, "dropped": by_reason(rejects)}
@@ -164,7 +166,6 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     image_ids = pa.array(shards.keys, pa.string())
     folds = make_folds(image_ids, *_together(stage, images))
     pairs, label_ids = _pairs(named, image_ids, folds.fold)
-    notify(_cost(config, embedder, len(shards), folds.by))
     audits = open_stage(run_dir, "audits").table(AUDITS)
     scores = nested_scores(
         without(parts_of(with_added(candidates)), SOURCES),
@@ -176,8 +177,7 @@ def _write(work: StageWriter, config: Config, run_dir: Path, embedder: Embedder 
     )
     report, least = _reporter(), config.look.propose
     if embedder is None:
-        names, minutes = TrainConfig.model_fields, config.train.checkpoint_minutes
-        settings = TrainConfig(**{name: getattr(config.train, name) for name in names})
+        settings, minutes = own_settings(config), config.train.checkpoint_minutes
         states = partial(Checkpoints, minutes=minutes, report=notify)
         opinions = by_own_networks(
             shards, settings, label_ids, pairs, scores, work.scratch, report, states, least
@@ -225,18 +225,6 @@ def _pairs(
     row = row[np.argsort(image[row], kind="stable")]
     names: list[str] = label_ids.to_pylist()
     return Pairs(row, image[row], label[row], fold, len(names)), names
-
-
-def _cost(config: Config, embedder: Embedder | None, n_images: int, by: str) -> str:
-    if embedder is not None:
-        work = f"{n_images:,} images of {embedder.image_size} pixels through {embedder.name} once"
-    else:
-        train = config.train
-        work = (
-            f"{N_FOLDS} networks (ResNet-{train.depth}, width {train.width}, {train.image_size} px)"
-            f" of {train.steps:,} steps with {train.batch_size} images"
-        )
-    return f"look: {work}, and scores for {N_FOLDS} folds by {by}"
 
 
 def _reporter() -> Callable[[str, int, int], None]:

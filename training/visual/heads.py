@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,13 @@ def _best_penalty(features: Tensor, targets: csr_array, inside: Ints, outside: I
     return PENALTIES[int(np.argmin(losses))]
 
 
+def blank_step(n: int, d: int, n_labels: int, device: torch.device) -> Callable[[], Tensor]:
+    """Return a function that computes what `fit_head` does in a step, on `n` blank images."""
+    weight, rate = torch.zeros((d, n_labels), device=device), torch.zeros(n_labels, device=device)
+    problem = _Problem(torch.zeros((n, d), device=device), weight, rate)
+    return lambda: problem.gradient(weight, rate, 1.0)[1]
+
+
 @dataclass(frozen=True, eq=False)
 class _Problem:
     """Images with their targets.
@@ -123,7 +130,7 @@ class _Problem:
         )
 
         def closure() -> float:
-            loss, weight.grad, bias.grad = self._gradient(weight, bias, penalty)
+            loss, weight.grad, bias.grad = self.gradient(weight, bias, penalty)
             return loss
 
         with torch.no_grad():
@@ -132,9 +139,9 @@ class _Problem:
 
     def loss(self, head: Head) -> float:
         """Return the mean loss of an image, in nats, without a penalty."""
-        return self._gradient(head.weight, head.bias, 0.0)[0]
+        return self.gradient(head.weight, head.bias, 0.0)[0]
 
-    def _gradient(
+    def gradient(
         self, weight: Tensor, bias: Tensor, penalty: float
     ) -> tuple[float, Tensor, Tensor]:
         """Return loss and gradient: those of the targets are the same at each step."""

@@ -131,11 +131,7 @@ def embed(shards: Shards, embedder: Embedder, progress: Callable[[int], object])
     InputError
         If an image cannot be decoded.
     """
-    device = chosen_device()
-    batch_size = BATCH_SIZE_CPU if device.type == "cpu" else BATCH_SIZE
-    layout = memory_format(device, 64)
-    network = embedder.network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
-    network.eval()
+    device, batch_size, layout = _ready(embedder)
     parts: list[Floats32] = []
     with torch.inference_mode():
         for pixels in pixels_in_order(shards, embedder.image_size, batch_size):
@@ -144,6 +140,27 @@ def embed(shards: Shards, embedder: Embedder, progress: Callable[[int], object])
             parts.append(features.float().cpu().numpy())
             progress(sum(map(len, parts)))
     return np.concatenate(parts)
+
+
+def blank_batch(embedder: Embedder) -> tuple[Callable[[], Tensor], int]:
+    """Return a function that computes the features of a batch of blank images, and their number."""
+    device, n, layout = _ready(embedder)
+    blank = torch.zeros((n, 3, embedder.image_size, embedder.image_size), device=device)
+
+    def features() -> Tensor:
+        with torch.inference_mode():
+            return embedder.features(blank.contiguous(memory_format=layout))
+
+    return features, n
+
+
+def _ready(embedder: Embedder) -> tuple[torch.device, int, torch.memory_format]:
+    """Move a network to the device that computes; return it, the batch size and the layout."""
+    device = chosen_device()
+    layout = memory_format(device, 64)
+    network = embedder.network.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    network.eval()
+    return device, BATCH_SIZE_CPU if device.type == "cpu" else BATCH_SIZE, layout
 
 
 def _open_package(name: str, package: _Package) -> Embedder:
@@ -189,26 +206,38 @@ def _open_model(folder: Path) -> Embedder:
 
 
 def _open_file(path: Path) -> Embedder:
-    """Return a ResNet by its weights, which have torchvision's names; timm's are the same."""
+    """Return a ResNet by its weights, with torchvision's names, which are timm's too.
+
+    The last layer is left out where it is there: only features are needed.
+    """
     data = path.read_bytes()
     try:
         weights = safetensors.torch.load(data)
-        architecture, n_labels = _architecture_of(weights)
-        network = ResNet(architecture, n_labels)
-        network.load_state_dict(weights)
+        architecture = _architecture_of(weights)
+        network = ResNet(architecture, 1)
+        network.load_state_dict(weights | _not_of_features(network))
     except (SafetensorError, RuntimeError, LookupError, ValueError, InputError) as error:
         raise InputError(
             "these are not the weights of a ResNet",
             facts={"file": path, "cause": f"{type(error).__name__}: {error}"[:300]},
             help="give a safetensors file of a ResNet-18, 34, 50, 101 or 152 with torchvision's or"
-            " timm's names",
+            " timm's names, with or without its last layer",
         ) from error
     digest, size = hashlib.sha256(data).hexdigest(), SIZE_OF_STEM[architecture.stem]
     return Embedder(path.name, digest, network.features, network, size, MEAN, STD)
 
 
-def _architecture_of(weights: dict[str, Tensor]) -> tuple[Architecture, int]:
-    """Return the shape of a ResNet, and its number of labels.
+def _not_of_features(network: ResNet) -> dict[str, Tensor]:
+    """Return the last layer, and counts of batches, which change no feature."""
+    return {
+        name: value
+        for name, value in network.state_dict().items()
+        if name.startswith("fc.") or name.endswith(".num_batches_tracked")
+    }
+
+
+def _architecture_of(weights: dict[str, Tensor]) -> Architecture:
+    """Return the shape of a ResNet.
 
     Depths 34 and 50 have as many blocks: only bottlenecks have a third convolution.
     """
@@ -222,4 +251,4 @@ def _architecture_of(weights: dict[str, Tensor]) -> tuple[Architecture, int]:
         raise ValueError(f"{blocks} blocks in its stages")
     first = weights["conv1.weight"]
     stem: Literal["small", "imagenet"] = "small" if first.shape[-1] == 3 else "imagenet"
-    return Architecture(depths[0], first.shape[0], stem), len(weights["fc.bias"])
+    return Architecture(depths[0], first.shape[0], stem)

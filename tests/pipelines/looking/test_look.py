@@ -77,6 +77,8 @@ def test_networks_that_are_trained_here_know_right_candidates(run: Path) -> None
     result = winnow("look", run, "-o", "train.steps=90")
     assert result.exit_code == 0, result.output
     assert "5 networks (ResNet-18, width 8, 16 px) of 90 steps" in result.output
+    first, *_ = result.stderr.splitlines()
+    assert first.startswith("look: 160 images, 5 networks") and "to decode them" in first
     votes, right = _votes(run), _right(run)
     gaps = {source: _gap(strength, right) for source, strength in votes.items()}
     assert gaps["visual"] > 0.9 and gaps["neighbours"] > 0.6, gaps

@@ -29,6 +29,22 @@ def test_a_resnet_is_known_by_the_shapes_of_its_weights(
         assert torch.equal(embedder.features(pixels), network.features(pixels))
 
 
+@pytest.mark.parametrize("missing", ["fc.", ".num_batches_tracked"])
+def test_a_backbone_needs_what_its_features_need_alone(tmp_path: Path, missing: str) -> None:
+    torch.manual_seed(0)
+    network = ResNet(Architecture(50, 4), 3).eval()
+    weights = {name: value for name, value in network.state_dict().items() if missing not in name}
+    path = tmp_path / "backbone.safetensors"
+    safetensors.torch.save_file(weights, path)
+    embedder = open_embedder(str(path))
+    pixels = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(embedder.network.eval().features(pixels), network.features(pixels))  # type: ignore[operator]
+    safetensors.torch.save_file({**weights, "head.weight": torch.zeros(3, 128)}, path)
+    with pytest.raises(InputError, match="with or without its last layer"):
+        open_embedder(str(path))
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"not weights")
