@@ -19,8 +19,8 @@ from labeling.matching import boilerplate
 from labeling.schemas import PHRASE_REASONS
 from labeling.taxonomy.published import TaxonomyFiles
 from labeling.taxonomy.taxonomy import Taxonomy
-from pipelines.passes.labeling_pass import run_pass
-from pipelines.passes.plan import plan, splits_for
+from pipelines.passes.labeling_pass import run_passes
+from pipelines.passes.plan import plan
 from pipelines.passes.tables import sum_by_reason
 from pipelines.passes.votes import count_events, list_bursts
 from pipelines.run.config import Config
@@ -99,7 +99,7 @@ def _run_passes(
 ) -> dict[str, list[Path]]:
     """Run the passes; return copies on this machine of the tables in `_COUNTED`, of all passes."""
     n_signals, n_links = signals.counts["signals"], signals.counts["links"]
-    *passes, last = plan(
+    passes = plan(
         workspace.taxonomy(labels),
         config.label.support_only,
         n_signals,
@@ -108,16 +108,13 @@ def _run_passes(
         n_edges=n_links + signals.counts["placements"],
     )
     n_buckets = n_buckets_for(n_signals + n_links)
-    files = dict(workspace.share(by_table(signals.paths())))
+    given = workspace.share(by_table(signals.paths()))
+    run_passes(passes, n_buckets, workspace, beam_options, given, splits={})
     counted: dict[str, list[Path]] = defaultdict(list)
-    for labeling_pass in passes:
-        splits = splits_for({table: files[table] for table in labeling_pass.inputs})
-        made = run_pass(labeling_pass, splits, n_buckets, workspace, beam_options)
-        files |= made
-        for table in _COUNTED & made.keys():
-            counted[table] += workspace.local(made[table])
-    splits = splits_for({table: files[table] for table in last.inputs})
-    run_pass(last, splits, n_buckets, workspace, beam_options, is_last=True)
+    for labeling_pass in passes[:-1]:
+        files = workspace.files(labeling_pass.name)
+        for table in _COUNTED & files.keys():
+            counted[table] += workspace.local(files[table])
     return counted
 
 

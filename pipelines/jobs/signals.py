@@ -27,8 +27,7 @@ from pipelines.inputs.splits import (
 )
 from pipelines.jobs.images import changed_images
 from pipelines.passes import inputs, stored
-from pipelines.passes.labeling_pass import run_pass
-from pipelines.passes.plan import splits_for
+from pipelines.passes.labeling_pass import run_passes
 from pipelines.run.config import Config, LabelSettings
 from pipelines.run.dependencies import settings_of
 from pipelines.run.losses import by_reason, reasons
@@ -103,9 +102,17 @@ def _read_inputs(
 ) -> None:
     """Run the passes, the last of which writes the tables of the stage."""
     n_buckets = n_buckets_for(sum(input_paths(config, splits).values()))
-    rejects, stored_dir = _index_images(config, splits, workspace, beam_options)
-    of_inputs = inputs.make_pass(inputs.ReadInputs(config, workspace.taxonomy(labels), stored_dir))
-    run_pass(of_inputs, [*splits, *rejects], n_buckets, workspace, beam_options, is_last=True)
+    labels = workspace.taxonomy(labels)
+    with_images = stored.splits_with_images(config, splits)
+    if not with_images:
+        passes = [inputs.make_pass(inputs.ReadInputs(config, labels, None))]
+    else:
+        index = stored.make_pass(config, with_images)
+        read = inputs.ReadInputs(config, labels, workspace.scratch / index.name)
+        # Of the tables of the index, the rejects are read.
+        passes = [index, inputs.make_pass(read)._replace(inputs=(REJECTS.name,))]
+    of_passes = {passes[-1].name: splits, "stored": with_images}
+    run_passes(passes, n_buckets, workspace, beam_options, given={}, splits=of_passes)
 
 
 def _describe(work: StageWriter, config: Config, splits: Sequence[Split]) -> None:
@@ -149,21 +156,6 @@ def _refuse_sample(config: Config, run_dir: Path) -> None:
             facts={"folder": run_dir, "limit": config.label.limit},
             help="name another run folder for the sample",
         )
-
-
-def _index_images(
-    config: Config, splits: Sequence[Split], workspace: Workspace, beam_options: Sequence[str]
-) -> tuple[list[Split], Path | None]:
-    """Index the images of all archives, if there are any.
-
-    Returns splits of its rejects, and the folder of the index.
-    """
-    with_images = stored.splits_with_images(config, splits)
-    if not with_images:
-        return [], None
-    labeling_pass = stored.make_pass(config, with_images)
-    made = run_pass(labeling_pass, with_images, 1, workspace, beam_options)
-    return splits_for({REJECTS.name: made[REJECTS.name]}), workspace.scratch / labeling_pass.name
 
 
 def _count_rows(work: StageWriter, rejects: pa.Table) -> None:

@@ -1,14 +1,17 @@
-"""One pass of the labeling."""
+"""Passes of the labeling, and how those of a stage run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from pipelines.shuffle.engine import Combine, Shuffle, Split, Tables, keep_all, run
+from pipelines.passes.splits import splits_for
+from pipelines.shuffle import chain
+from pipelines.shuffle.engine import Combine, Shuffle, Split, Tables, keep_all
 from pipelines.shuffle.workspace import Files, Workspace
 
 
@@ -29,38 +32,86 @@ class Pass(NamedTuple):
     """Number of buckets; by default it follows from the number of rows."""
 
 
-def run_pass(
-    labeling_pass: Pass,
-    splits: Sequence[Split],
+@dataclass(frozen=True)
+class _Step:
+    """A pass of a stage, with what it reads.
+
+    `given` are the files of tables that no pass makes, `before` the earlier passes, and `others`
+    splits that are not files of tables.
+    """
+
+    labeling_pass: Pass
+    n_buckets: int
+    workspace: Workspace
+    given: Files
+    before: tuple[Pass, ...]
+    others: tuple[Split, ...]
+    is_last: bool
+
+    def shuffle(self) -> Shuffle:
+        """Return the shuffle of the pass."""
+        made, workspace = self.labeling_pass, self.workspace
+        return Shuffle(
+            read=workspace.read(made.read),
+            keys=made.keys,
+            reduce=workspace.reduce(made.reduce),
+            n_buckets=made.n_buckets or self.n_buckets,
+            work_dir=workspace.work_dir(made.name),
+            out_dir=workspace.out_dir(made.name, self.is_last),
+            combine=made.combine,
+            carrier=workspace.carrier,
+            name=made.name,
+        )
+
+    def splits(self) -> list[Split]:
+        """Return the splits of the tables that the pass reads, by the latest that made them."""
+        files = dict(self.given)
+        for made in self.before:
+            files |= self.workspace.files(made.name)
+        return [
+            *self.others,
+            *splits_for({table: files[table] for table in self.labeling_pass.inputs}),
+        ]
+
+    def conclude(self) -> None:
+        """Add the tables that need the whole output, and those without rows."""
+        made = self.labeling_pass
+        self.workspace.conclude(made.name, made.outputs, made.conclude, self.is_last)
+
+
+def run_passes(
+    passes: Sequence[Pass],
     n_buckets: int,
     workspace: Workspace,
     beam_options: Sequence[str],
-    is_last: bool = False,
-) -> Files:
-    """Run a pass, and return the files of each table that it makes.
+    given: Files,
+    splits: Mapping[str, Sequence[Split]],
+) -> None:
+    """Run the passes of a stage; the last makes the output of the stage.
 
     Parameters
     ----------
-    labeling_pass, splits, n_buckets
-        The pass, its input and its number of buckets, unless the pass has one of its own.
+    passes, n_buckets
+        The passes, and the number of buckets of those that have none of their own.
     workspace
         The folders of the stage.
     beam_options
         Options for Beam.
-    is_last
-        Whether the output is that of the stage.
+    given
+        Files of the tables that no pass makes.
+    splits
+        For the name of a pass, what it reads besides tables.
     """
-    name = labeling_pass.name
-    shuffle = Shuffle(
-        read=workspace.read(labeling_pass.read),
-        keys=labeling_pass.keys,
-        reduce=workspace.reduce(labeling_pass.reduce),
-        n_buckets=labeling_pass.n_buckets or n_buckets,
-        work_dir=workspace.work_dir(name),
-        out_dir=workspace.out_dir(name, is_last),
-        combine=labeling_pass.combine,
-        carrier=workspace.carrier,
-        name=name,
-    )
-    run(shuffle, splits, beam_options)
-    return workspace.conclude(name, labeling_pass.outputs, labeling_pass.conclude, is_last)
+    steps = [
+        _Step(
+            labeling_pass,
+            n_buckets,
+            workspace,
+            given,
+            tuple(passes[:number]),
+            tuple(splits.get(labeling_pass.name, ())),
+            labeling_pass is passes[-1],
+        )
+        for number, labeling_pass in enumerate(passes)
+    ]
+    chain.run(steps, beam_options, is_shared=not workspace.shared)

@@ -94,7 +94,8 @@ def united(splits: Sequence[Split]) -> Split:
 class Shuffle(beam.PTransform):
     """Read splits, shuffle their tables by key, reduce each bucket to files.
 
-    In: (number, `Split`), with numbers that differ. Out: the number of each bucket written.
+    In: (number, `Split`), with numbers that differ. Out: the number of each finished bucket.
+    The work folder was prepared by `begin`.
 
     Parameters
     ----------
@@ -131,8 +132,6 @@ class Shuffle(beam.PTransform):
     combine: Combine = keep_all
     carrier: Carrier = "files"
     name: str = "shuffle"
-    n_splits: int = 0
-    """Set by `run`: a bucket is reduced when the rows of so many splits are there."""
 
     def expand(self, splits: beam.PCollection) -> beam.PCollection:
         """Apply the shuffle."""
@@ -179,42 +178,88 @@ def run(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str] =
     KeyboardInterrupt
         If the process was interrupted, also where Beam reports something else.
     """
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
-    shuffle.n_splits = len(splits)
+    if begin(shuffle, splits):
+        with runners.ready(beam_options) as options:
+            run_job([shuffle], splits, shuffle, options)
+    finish(shuffle)
+
+
+def begin(shuffle: Shuffle, splits: Sequence[Split]) -> bool:
+    """Prepare the folders of a shuffle; return whether there is work."""
     storage.make_folder(shuffle.out_dir)
     job = _job(shuffle, splits)
-    if not markers.is_job_done(shuffle.work_dir, shuffle.out_dir, job):
-        markers.begin_job(shuffle.work_dir, job)
-        with (
-            runners.ready(beam_options) as options,
-            monitored(
-                shuffle.name,
-                shuffle.work_dir,
-                len(splits),
-                shuffle.n_buckets,
-                engine_jobs.workers_of(options),
-            ),
-        ):
-            _run_pipeline(shuffle, splits, options)
-        failures.raise_first(shuffle.work_dir)
-        _check_all_done(shuffle)
-    markers.finish_job(shuffle.work_dir)
+    if markers.is_job_done(shuffle.work_dir, shuffle.out_dir, job):
+        return False
+    markers.begin_job(shuffle.work_dir, job)
+    return True
 
 
-def _run_pipeline(shuffle: Shuffle, splits: Sequence[Split], beam_options: Sequence[str]) -> None:
-    options = engine_jobs.with_name(beam_options, shuffle.name)
-    pipeline = runners.pipeline(options, min(len(splits), shuffle.n_buckets))
-    numbered = pipeline | beam.Create(list(enumerate(splits)), reshuffle=False)
-    _ = numbered | shuffle
+def begin_again(shuffle: Shuffle, splits: Sequence[Split]) -> None:
+    """Prepare the folders of a shuffle, unless another attempt of the same job has done so."""
+    storage.make_folder(shuffle.out_dir)
+    if not markers.is_job(shuffle.work_dir, _job(shuffle, splits)):
+        markers.begin_job(shuffle.work_dir, _job(shuffle, splits))
+
+
+def run_job(
+    shuffles: Sequence[Shuffle],
+    splits: Sequence[Split],
+    transform: beam.PTransform,
+    beam_options: Sequence[str],
+) -> None:
+    """Run a pipeline with some shuffles, of which the first has begun and reads some splits.
+
+    Parameters
+    ----------
+    shuffles
+        The shuffles in their order.
+    splits
+        Splits of the first shuffle.
+    transform
+        Transform of (number, split) that applies the shuffles.
+    beam_options
+        Options for Beam, of `pipelines.shuffle.runners.ready`.
+    """
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    names = dict.fromkeys((shuffles[0].name, shuffles[-1].name))
+    options = engine_jobs.with_name(beam_options, "-to-".join(names))
+    pipeline = runners.pipeline(options, min(len(splits), shuffles[0].n_buckets))
+    _ = pipeline | beam.Create(list(enumerate(splits)), reshuffle=False) | transform
+    work_dirs = {shuffle.name: shuffle.work_dir for shuffle in shuffles}
     try:
-        with runners.interruptible():
+        with (
+            monitored(work_dirs, engine_jobs.workers_of(options)),
+            runners.interruptible(),
+        ):
             engine_jobs.run_to_end(pipeline)
     except Exception as error:
-        failures.raise_first(shuffle.work_dir)
-        known = failures.from_engine(error, shuffle.work_dir)
+        for shuffle in shuffles:
+            failures.raise_first(shuffle.work_dir)
+        known = failures.from_engine(error, shuffles[0].work_dir)
         if known is not None:
             raise known from error
         raise
+
+
+def finish(shuffle: Shuffle) -> None:
+    """Mark a shuffle as done after its job.
+
+    Raises
+    ------
+    WinnowError
+        The first error, by split id, that reading or reducing met.
+    IntegrityError
+        If not all was done.
+    """
+    failures.raise_first(shuffle.work_dir)
+    n_finished = len(markers.finished(shuffle.work_dir, "buckets"))
+    if markers.n_splits(shuffle.work_dir) and n_finished != shuffle.n_buckets:
+        raise IntegrityError(
+            "Beam reports success, but not all buckets are there",
+            facts={"work": shuffle.work_dir, "buckets": shuffle.n_buckets, "found": n_finished},
+            help="give the same command again; if that does not help, try another runner",
+        )
+    markers.finish_job(shuffle.work_dir)
 
 
 def _job(shuffle: Shuffle, splits: Sequence[Split]) -> dict[str, Any]:
@@ -227,16 +272,6 @@ def _job(shuffle: Shuffle, splits: Sequence[Split]) -> dict[str, Any]:
         "n_buckets": shuffle.n_buckets,
         "digest": digest,
     }
-
-
-def _check_all_done(shuffle: Shuffle) -> None:
-    n_finished = len(markers.finished(shuffle.work_dir, "buckets"))
-    if shuffle.n_splits and n_finished != shuffle.n_buckets:
-        raise IntegrityError(
-            "Beam reports success, but not all buckets are there",
-            facts={"work": shuffle.work_dir, "buckets": shuffle.n_buckets, "found": n_finished},
-            help="give the same command again; if that does not help, try another runner",
-        )
 
 
 def n_buckets_for(n_rows: int) -> int:
@@ -305,15 +340,14 @@ class _Reduce(beam.DoFn):
         first, last = self._shuffle.groups[group]
         pointer_class = Segment if self._shuffle.carrier == "files" else SegmentSlice
         of_split = {pointer[0]: pointer_class(*pointer) for pointer in pointers}
-        if len(of_split) < self._shuffle.n_splits:
+        if len(of_split) < markers.n_splits(self._shuffle.work_dir):
             return  # a split has failed, and written its error
         try:
             reader = None
             for bucket in range(first, last):
-                if self._is_finished(bucket):
-                    continue
-                reader = reader or segments.Reader(of_split.values(), first, last)
-                failures.retried(functools.partial(self._finish, bucket, reader))
+                if not self._is_finished(bucket):
+                    reader = reader or segments.Reader(of_split.values(), first, last)
+                    failures.retried(functools.partial(self._finish, bucket, reader))
                 yield bucket
         except (WinnowError, OSError) as error:
             failures.write_error(self._shuffle.work_dir, f"reduce-{bucket:05d}", error)

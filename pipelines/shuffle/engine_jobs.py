@@ -52,15 +52,19 @@ _CAUSES = (
 
 def with_name(beam_options: Sequence[str], step: str) -> list[str]:
     """Return the options with a name that no other job has, if it is sent to an engine."""
-    if not _is_sent(PipelineOptions(list(beam_options))):
+    if not is_sent(beam_options):
         return list(beam_options)
     # Of characters that every engine takes.
     name = f"winnow-{step.replace('_', '-')}-{uuid.uuid4().hex[:8]}"
     return [*beam_options, f"--job_name={name}"]
 
 
-def _is_sent(options: PipelineOptions) -> bool:
+def is_sent(beam_options: Sequence[str]) -> bool:
     """Return whether a pipeline with these options is sent to an engine as a job."""
+    return _is_sent(PipelineOptions(list(beam_options)))
+
+
+def _is_sent(options: PipelineOptions) -> bool:
     runner = options.view_as(StandardOptions).runner
     return (runner or "").rpartition(".")[2] in ENGINES
 

@@ -5,6 +5,7 @@ Everything is in the shuffle's work folder, in files that are whole or absent (s
 
     work/job.json               what is to be done: a digest of it, and how many splits and buckets
     work/begun.json             a worker has begun
+    work/concluded.json         a worker has added what follows from the whole output
     work/splits/<split>.json    a finished split: its segment, and the rows of each table
     work/segments/<split>       the segment; all are deleted when the last bucket is done
     work/buckets/<bucket>.json  a finished bucket: its output files, which are in the output folder
@@ -133,29 +134,60 @@ def bytes_needed(work_dir: str) -> int:
 
 def begin_job(work_dir: str, job: Mapping[str, Any]) -> None:
     """Prepare the work folder for a job: files of another job are removed."""
-    if read_json(storage.join(work_dir, "job.json")) != job:
+    if not is_job(work_dir, job):
         storage.remove(work_dir)
         write_json(storage.join(work_dir, "job.json"), job, storage.join(work_dir, "partial"))
-    for name in ("errors", "partial", "begun.json", "done.json"):
+    forget_attempt(work_dir)
+
+
+def forget_attempt(work_dir: str) -> None:
+    """Remove what an attempt leaves besides finished splits and buckets."""
+    for name in ("errors", "partial", "begun.json", "concluded.json", "done.json"):
         storage.remove(storage.join(work_dir, name))
+
+
+def is_job(work_dir: str, job: Mapping[str, Any]) -> bool:
+    """Return whether a job has begun, and no other in its place."""
+    return bool(read_json(storage.join(work_dir, "job.json")) == job)
+
+
+def conclude(work_dir: str) -> None:
+    """Record that what follows from the whole output is there, beside it."""
+    path = storage.join(work_dir, "concluded.json")
+    write_json(path, {}, storage.join(work_dir, "partial"))
+
+
+def is_concluded(work_dir: str) -> bool:
+    """Return whether what follows from the whole output is there."""
+    return storage.size(storage.join(work_dir, "concluded.json")) is not None
+
+
+def is_begun(work_dir: str) -> bool:
+    """Return whether a job has begun: it is known what is to be done."""
+    return storage.size(storage.join(work_dir, "job.json")) is not None
+
+
+def n_splits(work_dir: str) -> int:
+    """Return the number of splits of a job that has begun."""
+    return int(read_json(storage.join(work_dir, "job.json"))["n_splits"])
 
 
 def begin_work(work_dir: str) -> None:
     """Record that a worker has begun: nothing depends on it but what is printed."""
     with suppress(OSError, StoreError):
-        if not has_begun(work_dir):
+        if not has_worker(work_dir):
             path = storage.join(work_dir, "begun.json")
             write_json(path, {}, storage.join(work_dir, "partial"))
 
 
-def has_begun(work_dir: str) -> bool:
+def has_worker(work_dir: str) -> bool:
     """Return whether a worker has begun."""
     return storage.size(storage.join(work_dir, "begun.json")) is not None
 
 
 def is_job_done(work_dir: str, out_dir: str, job: Mapping[str, Any]) -> bool:
     """Return whether a job was finished, and every file of its output is unchanged."""
-    if read_json(storage.join(work_dir, "job.json")) != job:
+    if not is_job(work_dir, job):
         return False
     if storage.size(storage.join(work_dir, "done.json")) is None:
         return False

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pipelines.run.progress import EVERY_SECONDS, Progress, notify
-from pipelines.shuffle import markers
+from pipelines.shuffle import markers, storage
 
 BEGIN_SECONDS = 30.0
 """Seconds after which it is printed that no worker of an engine has begun."""
@@ -18,17 +18,23 @@ QUIET_SECONDS = 60.0
 
 
 @contextmanager
-def monitored(
-    name: str, work_dir: str, n_splits: int, n_buckets: int, workers: str = ""
-) -> Iterator[None]:
+def monitored(work_dirs: Mapping[str, str], workers: str = "") -> Iterator[None]:
     """Print during the block how many splits and buckets are finished, with rate and ETA.
 
-    `workers` describes those of an engine: after a while without progress it is printed that they
-    are waited for.
+    Parameters
+    ----------
+    work_dirs
+        Work folder of each shuffle of a job by its name, in their order; the first has begun.
+    workers
+        Description of the workers of an engine: after a while without progress it is printed that
+        they are waited for. Empty for those of this process.
     """
-    monitor = _Monitor(name, work_dir, n_splits, n_buckets, workers)
+    (first, folder), *others = work_dirs.items()
+    monitor = _Monitor(first, folder, workers)
+    monitor.print_earlier()
     stop = threading.Event()
-    thread = threading.Thread(target=monitor.run, args=(stop,), name="progress", daemon=True)
+    arguments = (monitor, others, stop)
+    thread = threading.Thread(target=_run, args=arguments, name="progress", daemon=True)
     thread.start()
     try:
         yield
@@ -37,30 +43,48 @@ def monitored(
         thread.join()
 
 
+def _run(monitor: _Monitor, others: list[tuple[str, str]], stop: threading.Event) -> None:
+    while not stop.wait(EVERY_SECONDS):
+        monitor.print()
+        while monitor.is_finished and others and markers.is_begun(others[0][1]):
+            monitor = monitor.next(*others.pop(0))
+
+
 class _Monitor:
-    def __init__(
-        self, name: str, work_dir: str, n_splits: int, n_buckets: int, workers: str
-    ) -> None:
+    def __init__(self, name: str, work_dir: str, workers: str, has_begun: bool = False) -> None:
         self._name = name
         self._work_dir = work_dir
         self._workers = workers
-        self._total = {"splits": n_splits, "buckets": n_buckets}
+        self._has_begun = has_begun
+        job = markers.read_json(storage.join(work_dir, "job.json"))
+        self._total = {kind: int(job[f"n_{kind}"]) for kind in ("splits", "buckets")}
         self._rows = {kind: markers.count_rows(work_dir, kind) for kind in self._total}
         self._progress = {"splits": Progress(name, "splits", before=len(self._rows["splits"]))}
         self._n_finished = self._count()
         self._changed = self._printed = time.monotonic()
+
+    def print_earlier(self) -> None:
+        """Print what was finished before."""
         for kind, rows in self._rows.items():
             if rows:
                 total = self._total[kind]
-                notify(f"{name}: {len(rows):,} of {total:,} {kind} were there already")
+                notify(f"{self._name}: {len(rows):,} of {total:,} {kind} were there already")
 
-    def run(self, stop: threading.Event) -> None:
-        while not stop.wait(EVERY_SECONDS):
-            self._print("splits")
-            if len(self._rows["splits"]) == self._total["splits"] or self._rows["buckets"]:
-                self._print("buckets")
-            if self._workers:
-                self._print_wait()
+    @property
+    def is_finished(self) -> bool:
+        return len(self._rows["buckets"]) == self._total["buckets"]
+
+    def next(self, name: str, work_dir: str) -> _Monitor:
+        """Return the monitor of the next shuffle, which the same workers do."""
+        return _Monitor(name, work_dir, self._workers, has_begun=True)
+
+    def print(self) -> None:
+        """Print what is finished, or what is waited for."""
+        self._print("splits")
+        if len(self._rows["splits"]) == self._total["splits"] or self._rows["buckets"]:
+            self._print("buckets")
+        if self._workers:
+            self._print_wait()
 
     def _print(self, kind: str) -> None:
         """Print what is finished; the time of a kind is taken from its first call on."""
@@ -76,13 +100,13 @@ class _Monitor:
         now = time.monotonic()
         if self._count() != self._n_finished:
             self._n_finished, self._changed = self._count(), now
-        has_begun = self._n_finished or markers.has_begun(self._work_dir)
-        patience = QUIET_SECONDS if has_begun else BEGIN_SECONDS
+        self._has_begun = self._has_begun or markers.has_worker(self._work_dir)
+        patience = QUIET_SECONDS if self._has_begun else BEGIN_SECONDS
         quiet = now - self._changed
         if quiet < patience or now - self._printed < patience:
             return
         self._printed = now
-        if not has_begun:
+        if not self._has_begun:
             text = f"no worker has begun after {quiet:.0f} s; waiting for {self._workers}"
         else:
             counts = (f"{len(rows):,} of {self._total[k]:,} {k}" for k, rows in self._rows.items())

@@ -117,7 +117,7 @@ class Workspace:
         outputs: Mapping[str, pa.Schema],
         conclude: Callable[[Path], None] | None,
         is_last: bool = False,
-    ) -> Files:
+    ) -> None:
         """Finish a pass: add tables without rows, and those that need the whole output.
 
         Parameters
@@ -130,11 +130,6 @@ class Workspace:
             Adds tables to the folder of the output.
         is_last
             Whether this is the output of the stage.
-
-        Returns
-        -------
-        Files
-            The files of each table, for workers.
         """
         here = self._local_dir(name, is_last)
         here.mkdir(parents=True, exist_ok=True)
@@ -150,7 +145,10 @@ class Workspace:
                     sent = self._send(path, name)
                     if conclude is not None:
                         self._copies.append((sent, str(path)))
-        folder = str(here) if is_last else out_dir
+
+    def files(self, name: str) -> Files:
+        """Return the files of each table of a concluded pass but the last, for workers."""
+        folder = self.out_dir(name, is_last=False)
         names = by_table(storage.list_names(folder))
         return {table: [storage.join(folder, n) for n in of] for table, of in names.items()}
 

@@ -208,7 +208,7 @@ def mixed(numbers: np.ndarray) -> np.ndarray:
 def run_winnow(work: Path, n_rows: int, form: str) -> None:
     from labeling.taxonomy.published import TaxonomyFiles
     from pipelines.passes.merge import make_pass
-    from pipelines.passes.plan import splits_for
+    from pipelines.passes.splits import splits_for
     from pipelines.shuffle.engine import Shuffle, n_buckets_for, run
 
     taxonomy = TaxonomyFiles(work / "taxonomy.jsonl")

@@ -8,8 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from labeling.taxonomy.published import TaxonomyFiles
-from pipelines.passes import name_statistics, plan
-from pipelines.passes.plan import splits_for
+from pipelines.passes import name_statistics
 from pipelines.workers.matchers import MatcherFiles
 
 LABELS = [
@@ -42,22 +41,3 @@ def test_usage_is_judged_by_all_buckets_together(tmp_path: Path, n_buckets: int)
     (senses,) = folder.glob("senses-*")
     blue = 64 + 1 + (8 + 64 + 4) / 4
     assert pq.read_table(senses)["weight"].to_pylist()[1] == pytest.approx(blue)
-
-
-def test_very_many_files_are_read_some_together(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paths = [tmp_path / f"{n}.parquet" for n in range(10)]
-    for n, path in enumerate(paths):
-        pq.write_table(pa.table({"n": [n] * 10}), path)
-    names = [str(path) for path in paths]
-    files = {"a": names[:6], "b": names[6:]}
-    assert len(splits_for(files)) == 10
-    monkeypatch.setattr(plan, "MAX_SPLITS", 4)
-    splits = splits_for(files)
-    assert [split.kind for split in splits] == ["united"] * 5
-    alone = [part for split in splits for part in split.arguments]
-    assert [(part.kind, *part.arguments) for part in alone] == [
-        (kind, name) for kind, of_kind in files.items() for name in of_kind
-    ]
-    assert len({split.split_id for split in splits}) == 5

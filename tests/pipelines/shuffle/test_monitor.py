@@ -46,7 +46,7 @@ def test_earlier_work_is_reported_and_then_progress(tmp_path: Path, printed: io.
     work = str(tmp_path)
     begin_job(work, {"n_splits": 3, "n_buckets": 2})
     finish(split_marker(work, "a"), 1000)
-    with monitor.monitored("pages", work, 3, 2):
+    with monitor.monitored({"pages": work}):
         assert "pages: 1 of 3 splits were there already" in printed.getvalue()
         finish(split_marker(work, "b"), 2000)
         wait_for(printed, "pages: 2 of 3 splits")

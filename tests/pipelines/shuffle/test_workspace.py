@@ -126,7 +126,8 @@ def test_workers_that_see_no_disk_of_ours_get_what_they_open(tmp_path: Path, sha
     def conclude(folder: Path) -> None:
         (folder / "made-0.parquet").write_text("made of the whole")
 
-    made = workspace.conclude("first", {}, conclude)
+    workspace.conclude("first", {}, conclude)
+    made = workspace.files("first")
     read = workspace.read(read_text)
     reduce = workspace.reduce(lambda tables: {"t": pa.table({"text": [files.path.read_text()]})})
     labels.unlink()
