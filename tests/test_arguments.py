@@ -108,7 +108,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     "pipelines.audit_import.candidates": NO_PATH,
     "pipelines.look.weights": NO_TEXT,
     "pipelines.look.propose": ("a", True, math.nan, 1, -0.5),
-    "pipelines.evidence_add.propose": (1, "yes"),
+    **dict.fromkeys(("pipelines.evidence_add.propose", "ablate"), (1, "yes")),
     "pipelines.audit_import.taxonomy": NO_PATH,
     "pipelines.audit_import.images": NO_PATH,
     **dict.fromkeys(("scores", "audits", "signals", "candidates"), NO_TABLE),

@@ -35,10 +35,11 @@ _VARIABLES = {
     OTHER: "--other",
 }
 
-_MAX_POINTS, _MAX_SOURCES = 250, 30
+_MAX_POINTS, _MAX_SOURCES, _MAX_NAME = 250, 30, 28
 _STYLE = {
     "font.size": 11,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names of sources may hold dollar signs
     "svg.hashsalt": "winnow",
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
@@ -153,7 +154,7 @@ def _known_rows(facts: Facts) -> Sequence[Mapping[str, float]]:
 def draw_sources(axes: Axes, facts: Facts) -> None:
     """Draw the precision of the votes of each source, with its interval."""
     rows = _measured_sources(facts)
-    axes.set_yticks(range(len(rows)), [row["source"] for row in rows])
+    axes.set_yticks(range(len(rows)), [_cut(row["source"]) for row in rows])
     for i, row in enumerate(rows):
         axes.plot([row["low"], row["high"]], [i, i], color=ACCENT, linewidth=2)
         axes.plot([row["precision"]], [i], "o", color=ACCENT, markersize=6)
@@ -166,10 +167,40 @@ def draw_sources(axes: Axes, facts: Facts) -> None:
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
 
 
+def _cut(name: str) -> str:
+    """Return a name that leaves room for the figure."""
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
+
+
 def _measured_sources(facts: Facts) -> list[Mapping[str, Any]]:
     """Return the sources whose votes were audited, the most precise first, at most 30."""
     rows = [row for row in facts.get("sources") or () if row.get("low") is not None]
     return sorted(rows, key=lambda row: (-row["precision"], row["source"]))[:_MAX_SOURCES]
+
+
+def draw_ablation(axes: Axes, facts: Facts) -> None:
+    """Draw the share that can be proved without each source, against that with all."""
+    rows, proved = _ablated_sources(facts), facts["ablation"]["proved"]
+    for i, row in enumerate(rows):
+        axes.plot([row["proved"], proved], [i, i], color=OTHER, linewidth=2)
+        axes.plot([row["proved"]], [i], "o", color=ACCENT, markersize=6)
+    axes.axvline(proved, color=MUTED, linewidth=0.8, linestyle=(0, (3, 3)))
+    axes.set_xlim(0, 1.06 * max(proved, *(row["proved"] for row in rows), 0.05))
+    axes.locator_params(axis="x", nbins=4)  # as many as fit, however long the names are
+    axes.set_title(f"with all sources {100 * proved:.1f} %", fontsize=11, loc="left")
+    axes.set_yticks(range(len(rows)), [f"without {_cut(row['source'])}" for row in rows])
+    axes.invert_yaxis()
+    axes.grid(axis="x")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.set_xlabel("share of the candidate labels that can be proved")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+
+
+def _ablated_sources(facts: Facts) -> list[Mapping[str, Any]]:
+    """Return the sources that were left out, those that are missed most first."""
+    rows = (facts.get("ablation") or {}).get("sources", ())
+    return sorted(rows, key=lambda row: (row["proved"], row["precision"] or 0, row["source"]))
 
 
 class _Figure(NamedTuple):
@@ -205,6 +236,12 @@ FIGURES = {
         lambda facts: 0.9 + 0.27 * len(_measured_sources(facts)),
         "Precision of the votes of each source",
         lambda facts: len(_measured_sources(facts)),
+    ),
+    "ablation": _Figure(
+        draw_ablation,
+        lambda facts: 1.1 + 0.27 * len(_ablated_sources(facts)),
+        "Share that can be proved without each source",
+        lambda facts: len(_ablated_sources(facts)),
     ),
 }
 """Figures of a report by the names of their files."""

@@ -102,7 +102,9 @@ def write_report(facts: Facts, out_dir: Path) -> Path:
         ``labels`` (rows of `curation.report.labels.describe_labels`); ``noisy_labels`` (some of
         these, with ``n_wrong``, ``by`` and ``pictures``); ``confusions`` (rows of
         `curation.report.confusions.find_confusions`, with names, senses and ``pictures``);
-        ``sources`` (rows of `curation.report.sources.describe_sources`); ``audits``
+        ``sources`` (rows of `curation.report.sources.describe_sources`); ``ablation``
+        (``target``, ``confidence``, ``proved``, ``keep`` and ``precision`` with all sources, and
+        ``sources``, the same without each ``source`` of ``n_votes``); ``audits``
         (``verdicts`` and ``auditors``, numbers by name, ``n_twice``, ``n_same``, ``n_by_several``,
         ``share_agreeing``, ``kappa`` and ``known``); ``bursts``
         (``label_id``, ``what``, ``time``, ``n``, ``n_new``, ``usual``); ``rejects`` (number by
@@ -163,6 +165,8 @@ def render_report(facts: Facts) -> str:
             {**row, "pictures": show(row["pictures"])} for row in facts.get("confusions") or ()
         ],
         source_figure=figure_svg("sources", facts),
+        ablation=facts.get("ablation"),
+        ablation_figure=figure_svg("ablation", facts),
         sources=_sources(facts.get("sources") or ()),
         audits=audit_sentences(audits),
         known_answers=audits.get("known") or (),

@@ -20,6 +20,7 @@ MAKERS = {
     "audits-cells": ("pipelines.auditing.strata",),
     "scored": ("pipelines.selecting.scores",),
     "selected": ("pipelines.selecting.select",),
+    "ablation": ("pipelines.selecting.ablation",),
     "shards": ("pipelines.delivery.export",),
     "model": ("pipelines.delivery.train",),
     "evaluation": ("pipelines.delivery.evaluate",),

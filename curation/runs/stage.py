@@ -43,13 +43,14 @@ MADE_BY = {
     "shards": "export",
     "model": "train",
     "evaluation": "evaluate",
+    "ablation": "report --ablate",
 }
 """The command that makes each stage, for messages (label sets add a suffix: ``shards-all``)."""
 
-OPTIONAL = {"evidence", "images", "look"}
+OPTIONAL = {"ablation", "evidence", "images", "look"}
 """Stages that a run may lack."""
 
-FROM_EVIDENCE = {"scored", "selected", "shards"}
+FROM_EVIDENCE = {"ablation", "scored", "selected", "shards"}
 """Stages that are made from the stage ``evidence`` too, where the run has one."""
 
 NOTHING = hashlib.sha256().hexdigest()[:12]

@@ -191,6 +191,7 @@ def report(
     *,
     out: Path | str | None = None,
     figures: Path | str | None = None,
+    ablate: bool = False,
     settings: Overrides = (),
 ) -> Path:
     """Write ``report.html`` and ``report.json`` from the stages of a run: ``winnow report``.
@@ -203,6 +204,9 @@ def report(
     figures
         Folder for the figures as PNG and SVG, made if it is missing; by default they are only on
         the page.
+    ablate
+        Whether to measure what can be proved without each source: the candidates are scored again
+        for each. Later reports show it, as long as the scores are the same.
     {settings}
 
     Returns
@@ -214,12 +218,15 @@ def report(
     ------
     {run_errors}
     InputError
-        If the run has no candidates.
+        If the run has no candidates, or no scores to compare with.
     """
     from pipelines.delivery.report import report as write_report
+    from pipelines.selecting.ablation import ablate as measure_sources
 
     folders = [None if folder is None else absolute(Path(folder)) for folder in (out, figures)]
     with locked_run(run, settings) as (config, run_dir):
+        if ablate:
+            measure_sources(config, run_dir)
         return write_report(config, run_dir, *folders)
 
 

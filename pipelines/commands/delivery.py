@@ -124,6 +124,11 @@ def evaluate(run: Path, on: Path | None, **options: Any) -> None:
     metavar="FOLDER",
     help="Write the figures too, as PNG and SVG.",
 )
+@click.option(
+    "--ablate",
+    is_flag=True,
+    help="Measure what can be proved without each source: candidates are scored again for each.",
+)
 def report(run: Path, figures: Path | None, **options: Any) -> None:
     """Write report.html and report.json from the stages that the run has.
 

@@ -36,6 +36,7 @@ from pipelines.run.config import Config
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import stage_name, taxonomy_of
+from pipelines.selecting.ablation import read_ablation
 from pipelines.selecting.select import read_groups
 from pipelines.selecting.tuning import as_selected, read_tuning, select_command
 from pipelines.studies.page import studies_in
@@ -122,6 +123,7 @@ def _selection(config: Config, run_dir: Path, candidates: Stage, taxonomy: Taxon
         "confusions": confusions(selected, judged, taxonomy, truth),
         "audits": describe_audits(audits),
         "rejects": _rejects(run_dir, stage),
+        **read_ablation(run_dir),
     }
     if right is not None:
         facts |= _against_truth(selected, right)

@@ -225,7 +225,7 @@ def _is_used(name: str, current: Mapping[str, StageState]) -> bool:
 
     The evidence must hold votes of `winnow look`, or for ``evidence`` of files.
     """
-    if name == "images":
+    if name in ("ablation", "images"):
         return name in current
     state = current.get("evidence")
     files = [] if state is None or state.stage is None else state.stage.facts["files"]

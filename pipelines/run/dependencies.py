@@ -51,6 +51,10 @@ NEEDS = {
     "audits-cells": Needs(("select.keep", "select.precision", "select.floor", "select.per_image")),
     "scored": Needs(("select.venn_abers",)),
     "selected": Needs(("select", "audit.error_rate"), ("audit.known",)),
+    "ablation": Needs(
+        ("select.keep", "select.precision", "select.confidence", "audit.error_rate"),
+        ("audit.known",),
+    ),
     "shards": Needs(("export",)),
     "model": Needs(("train",)),
     "evaluation": Needs((), ("evaluate.truth",)),

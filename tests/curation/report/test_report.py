@@ -154,6 +154,17 @@ def make_facts(text: str = "plain") -> dict[str, Any]:
             {"wrong": "cat", "right": "dog", "n_images": 3, "pictures": grid, **confused}
         ],
         "sources": [source_of(text), {**source_of("feedback"), "precision": None, "low": None}],
+        "ablation": {
+            "target": 0.9,
+            "confidence": 0.95,
+            "proved": 0.4,
+            "keep": 0.333,
+            "precision": 0.93,
+            "sources": [
+                {"source": text, "n_votes": 120, "proved": 0.3, "precision": 0.9},
+                {"source": "alt", "n_votes": 12, "proved": 0.0, "precision": None},
+            ],
+        },
         "audits": {
             "verdicts": {"yes": 300, "no": 200},
             "auditors": {text: 500},
@@ -402,7 +413,7 @@ def test_the_page_can_be_read_by_a_screen_reader() -> None:
     assert tags["img"] == len(page.values("alt")) == 5
     assert all(page.values("alt"))
     labels = [v for t, n, v in page.attributes if (t, n) == ("svg", "aria-label")]
-    assert len(labels) == tags["svg"] == 3
+    assert len(labels) == tags["svg"] == 4
     ids = page.values("id")
     assert len(ids) == len(set(ids))
 
@@ -567,6 +578,13 @@ def test_the_curve_marks_the_chosen_point() -> None:
     )
 
 
+def test_names_of_sources_are_neither_formulas_nor_longer_than_the_figure() -> None:
+    facts = make_facts()
+    facts["sources"] = [source_of("$\\frac$"), source_of("a" * 300)]
+    texts = texts_of(figure_svg("sources", facts))
+    assert "$\\frac$" in texts and "a" * 27 + "…" in texts
+
+
 def test_each_evaluated_set_has_a_bar() -> None:
     facts = make_facts()
     texts = texts_of(figure_svg("models", facts))
@@ -579,7 +597,7 @@ def test_figures_are_files_for_papers(tmp_path: Path) -> None:
     paths = write_figures(rounded(make_facts()), tmp_path)
     assert {path.name for path in paths} == {
         f"{name}.{suffix}"
-        for name in ("precision", "long-tail", "models")
+        for name in ("precision", "long-tail", "models", "ablation")
         for suffix in ("png", "svg")
     }
     with Image.open(tmp_path / "precision.png") as image:
