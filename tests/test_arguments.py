@@ -107,7 +107,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(("shards_dir", "model_dir", "on"), NO_PATH),
     "pipelines.audit_import.candidates": NO_PATH,
     "pipelines.look.weights": NO_TEXT,
-    "pipelines.look.propose": ("a", True, math.nan, 1, -0.5),
+    "pipelines.look.propose": ("a", True, math.nan),
     **dict.fromkeys(("pipelines.evidence_add.propose", "ablate"), (1, "yes")),
     "pipelines.audit_import.taxonomy": NO_PATH,
     "pipelines.audit_import.images": NO_PATH,

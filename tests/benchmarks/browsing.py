@@ -190,7 +190,7 @@ def time_views(index: Index) -> dict[str, float]:
 
     def image(number: int) -> None:
         image_id = index.image_id(number)
-        index.location(image_id)
+        index.file(image_id)
         index.labels_of_image(image_id)
         index.texts_of_image(image_id)
 

@@ -92,7 +92,7 @@ def test_answers_of_a_file_are_mixed_in_and_imported(labelled: Path, shop: Path)
         desk = Desk(known, labelled, journal)
         checks = [n for n, question in enumerate(desk.questions) if question.ask == "check"]
         assert len(checks) == 3 and {desk.questions[n].pair for n in checks} <= set(others)
-        assert all(desk.location(n) for n in checks)
+        assert all(desk.file(n) for n in checks)
         desk.judge(dict.fromkeys(range(len(desk.questions)), "yes"), "grid", 100)
         assert desk.state()["judged"] == 30
         assert desk.auditors()["known"][0]["n_wrong"] in (1, 2)
