@@ -21,7 +21,7 @@ from labeling.schemas import CANDIDATES, IMPORTED_IMAGES, REJECTS
 from pipelines.jobs.images import changed_sizes
 from pipelines.run.images import without_copies
 from pipelines.run.losses import by_reason
-from pipelines.run.progress import stage_line
+from pipelines.run.progress import Progress, stage_line
 from pipelines.run.saved_config import load_config, save_config
 from pipelines.run.stages import contents, make_stage
 
@@ -72,7 +72,8 @@ def import_images(run_dir: Path, table: Path) -> Stage:
 
 
 def _write(work: StageWriter, path: Path, wanted: pa.Array) -> None:
-    read = read_image_table(path, wanted)
+    progress, n = Progress("images", "files"), len(wanted)
+    read = read_image_table(path, wanted, lambda n_done: progress(n_done, max(n, n_done)))
     if not read.n_rows:
         raise InputError("a table of images has no rows", facts={"table": path}, help=HELP)
     refuse_nothing("images", _counts(read, len(wanted)), {"table": path}, HELP)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +53,9 @@ class ImagesFile(NamedTuple):
     unlisted: dict[str, int]
 
 
-def read_image_table(path: Path, image_ids: pa.Array) -> ImagesFile:
+def read_image_table(
+    path: Path, image_ids: pa.Array, progress: Callable[[int], object] = lambda n_done: None
+) -> ImagesFile:
     """Read where the files of images are, and the digests of their bytes.
 
     Parameters
@@ -63,6 +66,8 @@ def read_image_table(path: Path, image_ids: pa.Array) -> ImagesFile:
         digits.
     image_ids
         The images to read; rows of others are counted as ``unknown_image``.
+    progress
+        Called after each file with the number of files that were read.
 
     Returns
     -------
@@ -78,7 +83,7 @@ def read_image_table(path: Path, image_ids: pa.Array) -> ImagesFile:
     InputError
         If the file cannot be read or lacks a column, or an image has two files of other bytes.
     """
-    locate, known = file_locator(path.parent), pa.array(image_ids)
+    locate, known, n_files = file_locator(path.parent), pa.array(image_ids), itertools.count(1)
     counts: Counter[str] = Counter()
     rejects, parts, compared = [REJECTS.empty()], [IMPORTED_IMAGES.empty()], []
     for batch in read_batches(path, COLUMNS, ("image_id", "image"), ("sha256",)):
@@ -88,7 +93,13 @@ def read_image_table(path: Path, image_ids: pa.Array) -> ImagesFile:
         counts["unknown_image"] += int(np.sum(~is_known))
         mask = pa.array(is_known)
         used = batch._replace(table=batch.table.filter(mask), rows=batch.rows[is_known])
-        rejected, images, is_compared = _parse(used, image_id.filter(mask), locate)
+        references = texts_of(used.table, "image")
+        remote = is_remote(path.parent, references)
+        located = []
+        for file in in_order(locate, references, remote):
+            located.append(file)
+            progress(next(n_files))
+        rejected, images, is_compared = _parse(used, image_id.filter(mask), located)
         rejects.append(rejected)
         parts.append(images)
         compared.append(is_compared)
@@ -116,12 +127,9 @@ def file_locator(folder: Path) -> Callable[[str], Located | None]:
 
 
 def _parse(
-    batch: Batch, image_id: pa.ChunkedArray, locate: Callable[[str], Located | None]
+    batch: Batch, image_id: pa.ChunkedArray, located: Sequence[Located | None]
 ) -> tuple[pa.Table, pa.Table, Mask]:
     """Return the rejects and the images of some rows, and which of these were compared."""
-    references = texts_of(batch.table, "image")
-    remote = is_remote(batch.path.parent, references)
-    located = [*in_order(locate, references, remote)]
     sha256 = pc.fill_null(pc.utf8_lower(given(batch.table, "sha256")), "")
     is_digest = np.asarray(pc.match_substring_regex(sha256, SHA256), bool)
     has_digest = np.asarray(pc.not_equal(sha256, ""), bool)

@@ -21,7 +21,12 @@ from curation.runs.stage import current, open_stage
 from labeling.errors import InputError
 from labeling.keys import ids
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES, IMPORTED_IMAGES, REJECTS, Batch
+from pipelines.browsing.build import build, stages_of
+from pipelines.browsing.index import Index
 from pipelines.cli import main
+from pipelines.page.lookup import files_of_images
+from pipelines.page.pictures import picture_response
+from pipelines.run.saved_config import load_config
 
 Rows = list[dict[str, Any]]
 
@@ -265,3 +270,24 @@ def test_ids_that_are_digests_need_no_other(made_once: Path, shop: Path, tmp_pat
     assert winnow("audit", "sample", tmp_path / "run").exit_code == 0
     sheet = (tmp_path / "run" / "audit-sheet.csv").read_text()
     assert "images/" in sheet
+
+
+def test_the_page_shows_imported_images(
+    begin: Callable[..., Result], elsewhere: Path, rows: Rows, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    begin("--images", write_rows(elsewhere / "images.csv", rows))
+    assert winnow("select", run).exit_code == 0
+    config = load_config(run)
+    build(config, run)
+    stages = stages_of(run)
+    assert stages is not None
+    index = Index(run, stages)
+    location = {row["image_id"]: row["path"] for row in rows}
+    files = files_of_images(run, {row["image_id"] for row in rows})
+    for number in range(20):
+        image_id = index.image_id(number)
+        file = index.file(image_id)
+        assert file == files[image_id] and file.location == location[image_id]
+        assert picture_response(file, config, "grid").media_type == "image/jpeg"
+        assert index.texts_of_image(image_id) == []

@@ -19,12 +19,13 @@ import zstandard
 from PIL import Image
 
 import pipelines
-from curation.runs.stage import current
+from curation.runs.stage import current, open_stage
 from curation.shards.images import read_image
 from labeling.keys import ids
 from labeling.objects import client, object_file
 from labeling.objects.paths import path_of
 from labeling.readers.table_files.tables import read_pairs
+from labeling.schemas import AUDITS, CANDIDATES, IMAGES
 from pipelines.delivery.export import export
 from pipelines.inputs.splits import input_digests, splits_of
 from pipelines.inspecting.check import check_inputs
@@ -276,6 +277,27 @@ def test_shards_hold_the_images_of_a_bucket(
     ]
     assert there.counts == here.counts
     assert there.counts["out"] > 100
+
+
+def test_a_table_of_images_may_name_objects(
+    shop: Path, selected: Path, bucket: str, tmp_path: Path
+) -> None:
+    put_folder(shop.parent, f"{bucket}/shop")
+    images = open_stage(selected, "signals").table(IMAGES)
+    paths = [f"{bucket}/shop/{name}" for name in images["location"].to_pylist()]
+    table = pa.table({"image_id": images["image_id"], "path": [*paths[:-1], f"{bucket}/nowhere"]})
+    pq.write_table(table, tmp_path / "images.parquet")
+    (candidates,) = open_stage(selected, "candidates").table_paths(CANDIDATES)
+    pq.write_table(open_stage(selected, "audits").table(AUDITS), tmp_path / "audits.parquet")
+    run = tmp_path / "imported"
+    audits, given = tmp_path / "audits.parquet", tmp_path / "images.parquet"
+    pipelines.audit_import(run, audits, candidates=candidates, images=given)
+    counts = open_stage(run, "images").counts
+    assert counts["dropped"] == {"image_missing": 1} and counts["not_compared"] == 0
+    pipelines.select(run)
+    shards = pipelines.export(run)
+    assert shards.counts["out"] > 100
+    assert {*shards.counts["dropped"]} <= {"no_kept_label", "image_missing"}
 
 
 def test_an_object_may_be_replaced_between_two_commands(shop: Path, bucket: str) -> None:
