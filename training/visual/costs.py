@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -51,8 +52,10 @@ def seconds_to_train(config: TrainConfig, n_images: int, n_labels: int, n_networ
 
 
 def _timed(work: Callable[[], Tensor]) -> float:
-    """Return the seconds of some work, which is done once before to fill caches."""
-    work().sum().item()
-    started = time.perf_counter()
-    work().sum().item()  # waits for a GPU
-    return time.perf_counter() - started
+    """Return the seconds of some work: the median of three, after one to fill caches."""
+    seconds = []
+    for _ in range(4):
+        started = time.perf_counter()
+        work().sum().item()  # waits for a GPU
+        seconds.append(time.perf_counter() - started)
+    return median(seconds[1:])
