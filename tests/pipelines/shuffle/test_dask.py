@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,10 +12,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from apache_beam.utils.subprocess_server import pick_port
 
 from labeling.errors import ConfigError, InputError
 from pipelines.shuffle.engine import Carrier, Shuffle, Split, Tables, run
 from pipelines.shuffle.runners import ready
+from tests.engines import ENVIRONMENT, answers, wait_until
 from tests.pipelines.shuffle.test_engine import contents, read_numbers, refuse, splits, sum_by_key
 
 pytestmark = pytest.mark.engine
@@ -143,3 +147,35 @@ def test_a_scheduler_that_does_not_answer_is_reported() -> None:
         ready(["--runner=dask", address, "--dask_connection_timeout=1"]),
     ):
         pass
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[str]:
+    """Run a scheduler and two workers as the docs start them; yield the address."""
+    (port,) = pick_port(None)
+    address = f"tcp://127.0.0.1:{port}"
+    commands = (
+        ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+        ["worker", address, "--nthreads", "1", "--nworkers", "2", "--no-dashboard"],
+    )
+    processes = []
+    for command in commands:
+        with (tmp_path / f"{command[0]}.log").open("w") as log:
+            program = [sys.executable, "-m", "dask", *command]
+            processes.append(
+                subprocess.Popen(
+                    program, env=ENVIRONMENT, stdout=log, stderr=log, start_new_session=True
+                )
+            )
+        wait_until(lambda: answers(port))
+    yield address
+    for process in reversed(processes):
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def test_a_cluster_that_runs_already_gives_the_same_files(
+    tmp_path: Path, scheduler: str, expected: dict[str, bytes]
+) -> None:
+    with ready(["--runner=dask", f"--dask_client_address={scheduler}"]) as options:
+        assert shuffled(tmp_path, options) == expected

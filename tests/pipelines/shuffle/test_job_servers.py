@@ -1,10 +1,8 @@
-"""The same bytes from the engines that Beam reaches through a job server, or in a cloud.
+"""The same bytes from Beam's own job server in Python, and from Dataflow.
 
-Beam's own job server, in Python, is started here: what is submitted to it goes the way of a job for
-Flink or Spark. For those and for Dataflow the environment has to name one:
+What is submitted to the job server goes the way of a job for Flink or Spark. For Dataflow the
+environment has to name a project:
 
-``WINNOW_FLINK_JOB_ENDPOINT``, ``WINNOW_SPARK_JOB_ENDPOINT``
-    host:port of a job server that reaches this machine, and sees its disk or runs on it.
 ``WINNOW_DATAFLOW_OPTIONS``, ``WINNOW_DATAFLOW_FOLDER``
     Beam's options (project, region, temp_location, sdk_container_image, …), and a ``gs://`` folder.
 """
@@ -15,7 +13,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +22,7 @@ from apache_beam.internal.cloudpickle import cloudpickle
 
 from pipelines.shuffle import storage
 from pipelines.shuffle.engine import Shuffle, run
+from tests.engines import answers, wait_until, worker_pool
 from tests.pipelines.shuffle import test_engine
 from tests.pipelines.shuffle.test_engine import read_numbers, splits, sum_by_key
 
@@ -59,12 +57,7 @@ def job_server() -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     ) as server:
         try:
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("localhost", port)) == 0:
-                        break
-                time.sleep(0.1)
+            wait_until(lambda: answers(port))
             yield f"localhost:{port}"
         finally:
             server.terminate()
@@ -77,14 +70,13 @@ def test_a_job_server_gets_the_job(
     assert shuffled(str(tmp_path), submitted(runner, job_server)) == expected
 
 
-@pytest.mark.parametrize("runner", ["flink", "spark"])
-def test_an_engine_reached_through_a_job_server(
-    tmp_path: Path, expected: dict[str, bytes], runner: str
+def test_a_job_server_gets_the_job_and_processes_do_it(
+    tmp_path: Path, job_server: str, expected: dict[str, bytes]
 ) -> None:
-    variable = f"WINNOW_{runner.upper()}_JOB_ENDPOINT"
-    if variable not in os.environ:
-        pytest.skip(f"no job server: {variable} is not set")
-    assert shuffled(str(tmp_path), submitted(runner, os.environ[variable])) == expected
+    with worker_pool() as pool:
+        options = [*submitted("portable", job_server)[:-1], "--environment_type=EXTERNAL"]
+        options.append(f"--environment_config={pool}")
+        assert shuffled(str(tmp_path), options) == expected
 
 
 def test_dataflow_gives_the_same_bytes(expected: dict[str, bytes]) -> None:
