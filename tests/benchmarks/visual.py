@@ -9,7 +9,9 @@ stated of the other). Then `winnow look --weights W` (efficientnet-lite2) adds i
 same audits score the candidates again. Stated are, before and after and for the ranking of the
 network alone: the share of right ones among the best tenth and third, what an oracle would keep
 for a precision of .95 in this order, the mean log-loss; and of CIFAR-10N the share of images whose
-best label is right. The last line is JSON.
+best label is right. Of CIFAR-10N also what cleanlab makes of the three people's labels and the same
+predictions (CROWDLAB, Goh et al. 2022, where cleanlab of the extra ``bench`` is installed): it uses
+no audits. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +35,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from scipy.special import softmax
 
 from curation.audits.audits import answer, sample
 from curation.pairs.pair_keys import find_pairs, pair_hash
 from curation.runs.stage import Stage, open_stage
 from curation.scoring.parts import parts_of_table, pool_of_parts
 from labeling.keys import ids
+from labeling.keys.arrays import Floats32
 from labeling.schemas import CANDIDATES, SCORED, VOTES
 from pipelines.auditing.sample import import_answers
 from pipelines.delivery.truth import read_truth
@@ -48,6 +53,8 @@ from pipelines.run.saved_config import save_config
 from pipelines.run.stages import taxonomy_of
 from pipelines.selecting.scores import score
 from pipelines.selecting.select import audits_of
+from training.visual import opinions
+from training.visual.opinions import Opinion, Pairs
 
 TARGET = 0.95
 PARTS = {"tenth": 0.1, "third": 1 / 3}
@@ -80,6 +87,8 @@ def main() -> None:
         for name in arguments.sets:
             case = SETS[name](arguments.data, work / name)
             measures = compare(case, arguments.weights)
+            if name == "cifar10n":
+                measures |= peer(arguments.data, work / name, case)
             for key, value in measures.items():
                 print(f"{name:8} {key:24} {value:.4f}", flush=True)
             result |= {f"{name}_{key}": round(value, 4) for key, value in measures.items()}
@@ -92,7 +101,8 @@ def compare(case: Case, weights: str) -> Result:
     audits = audits_of(case.config, case.run_dir, candidates)
     before = score(case.config, case.run_dir, candidates, audits)
     measures = measure("before", case, p_of(before))
-    look(with_overrides(case.config, {"look.weights": weights}), case.run_dir)
+    with kept_predictions(case.run_dir / "predictions.npy"):
+        look(with_overrides(case.config, {"look.weights": weights}), case.run_dir)
     votes = open_stage(case.run_dir, "look").table(VOTES)
     visual = votes.filter(pc.equal(votes["source"], "visual"))
     pairs = candidates.table(CANDIDATES)
@@ -100,6 +110,55 @@ def compare(case: Case, weights: str) -> Result:
     alone[find_pairs(visual, pairs)] = visual["strength"].to_numpy()
     after = score(case.config, case.run_dir, candidates, audits)
     return measures | measure("alone", case, alone) | measure("after", case, p_of(after))
+
+
+@contextmanager
+def kept_predictions(path: Path) -> Iterator[None]:
+    """Write what the networks of `look` make of every image and label, ``float32[n, n_labels]``."""
+
+    def by_heads(
+        features: Floats32, pairs: Pairs, scores: Floats32, least: float | None = None
+    ) -> Iterator[Opinion]:
+        n, n_labels = len(pairs.fold), pairs.n_labels
+        row = np.full((n, n_labels), scores.shape[1])
+        row[pairs.image, pairs.label] = pairs.row
+        image, label = (each.ravel() for each in np.indices((n, n_labels)))
+        nothing = np.zeros((len(scores), 1), np.float32)
+        every = Pairs(row.ravel(), image, label, pairs.fold, n_labels)
+        strength = np.zeros(n * n_labels, np.float32)
+        for opinion in plain(features, every, np.hstack([scores, nothing])):
+            strength[opinion.pairs] = opinion.visual
+        np.save(path, strength.reshape(n, n_labels))
+        return plain(features, pairs, scores, least)
+
+    plain = opinions.by_heads
+    opinions.by_heads = by_heads
+    try:
+        yield
+    finally:
+        opinions.by_heads = plain
+
+
+def peer(data: Path, work: Path, case: Case) -> Result:
+    """Return how many images CROWDLAB labels rightly by people's labels and the predictions."""
+    try:
+        from cleanlab.multiannotator import get_label_quality_multiannotator
+    except ImportError:
+        print("cleanlab is not installed")
+        return {}
+    (folder,) = (path.parent for path in work.glob("*/labels.jsonl"))
+    crowd = cifar10n.read_crowd(folder)
+    p = softmax(np.load(case.run_dir / "predictions.npy"), axis=1)
+    # Predictions are in the order of the ids of images and labels.
+    images, labels = np.argsort(crowd.image_ids), np.argsort(crowd.classes)
+    given = np.argsort(labels)[crowd.given[images]]
+    judged = get_label_quality_multiannotator(given, p, verbose=False)
+    consensus = judged["label_quality"]["consensus_label"].to_numpy()
+    true = np.argsort(labels)[crowd.true[images]]
+    return {
+        "best_of_image_cleanlab": float((consensus == true).mean()),
+        "best_of_image_predicted": float((p.argmax(axis=1) == true).mean()),
+    }
 
 
 def p_of(scored: Stage) -> Floats:
