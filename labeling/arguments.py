@@ -22,6 +22,7 @@ from typing import get_origin as origin_of
 import numpy as np
 
 from labeling.errors import InputError
+from labeling.objects.client import is_address
 from labeling.objects.paths import path_of
 
 Parameters = ParamSpec("Parameters")
@@ -46,6 +47,7 @@ Probability = Annotated[float, Rule("a number above 0 and below 1", lambda x: 0 
 ErrorRate = Annotated[float, Rule("a number from 0 to less than 0.5", lambda x: 0 <= x < 0.5)]
 Natural = Annotated[int, Rule("a whole number, 0 or more", lambda n: n >= 0)]
 Positive = Annotated[int, Rule("a whole number, 1 or more", lambda n: n >= 1)]
+Address = Annotated[str, Rule("an address of s3://, gs:// or az://", is_address)]
 Text = Annotated[str, Rule("a text of Unicode characters", is_unicode)]
 
 

@@ -104,6 +104,7 @@ REFUSED: Mapping[str, tuple[Any, ...]] = {
     **dict.fromkeys(
         ("path", "run", "out", "answers", "votes", "known", "config", "files", "figures"), NO_PATH
     ),
+    "pipelines.export.out": ("", "shards", 5),
     **dict.fromkeys(("shards_dir", "model_dir", "on"), NO_PATH),
     "pipelines.audit_import.candidates": NO_PATH,
     "pipelines.look.weights": NO_TEXT,

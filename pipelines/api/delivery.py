@@ -9,6 +9,7 @@ from typing import Any
 
 from curation.runs.lock import locked
 from curation.runs.stage import Stage
+from labeling.arguments import Address
 from labeling.errors import ConfigError
 from pipelines.api.opening import locked_run
 from pipelines.run.config import with_overrides
@@ -41,6 +42,7 @@ def export(
     *,
     label_set: str = "selected",
     short_side: int | None = None,
+    out: Address | None = None,
     settings: Overrides = (),
 ) -> Stage:
     """Write the images and their labels as WebDataset shards: ``winnow export``.
@@ -51,6 +53,8 @@ def export(
     {label_set}
     short_side
         Pixels to which the shorter side of larger images is reduced, 16 or more.
+    out
+        Address of a folder in an object store that gets a copy, such as ``s3://bucket/shards``.
     {settings}
 
     Returns
@@ -64,11 +68,18 @@ def export(
     InputError
         If the run has no selection, or no image is left to train on.
     """
+    from labeling.objects.client import names_in
+    from pipelines.delivery.copies import copy_to_store
     from pipelines.delivery.export import export as write_shards
 
     given = {} if short_side is None else {"export.short_side": short_side}
+    if out is not None:
+        names_in(out)  # a mistake in it shows before the work
     with locked_run(run, settings) as (config, run_dir):
-        return write_shards(with_overrides(config, given), run_dir, label_set)
+        shards = write_shards(with_overrides(config, given), run_dir, label_set)
+        if out is not None:
+            copy_to_store(shards, out)
+        return shards
 
 
 @step

@@ -31,6 +31,11 @@ from training.transfer import METHODS, TASKS
     metavar="N",
     help="Reduce larger images to N pixels on their shorter side.",
 )
+@click.option(
+    "--out",
+    metavar="ADDRESS",
+    help="Copy the shards to a folder of an object store, such as s3://bucket/shards.",
+)
 def export(run: Path, label_set: str, **options: Any) -> None:
     """Write the images and their labels as WebDataset shards."""
     stage = pipelines.export(run, label_set=label_set, **options)
