@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from curation.agreement.source_dependence import Group, partitions
-from labeling.keys.arrays import Floats, Ints, Mask
+from labeling.keys.arrays import Floats, Ints, Ints32, Mask
 
 N_ITERATIONS = 60
 MAX_PATTERNS = 4096
@@ -126,7 +126,7 @@ def merge_patterns(parts: Sequence[Patterns]) -> tuple[Patterns, Ints]:
     return Patterns(patterns.voted[first], patterns.silent[first], count), number
 
 
-def vote_scores(patterns: Patterns, pattern: Ints, share: Floats) -> Floats:
+def vote_scores(patterns: Patterns, pattern: Ints | Ints32, share: Floats) -> Floats:
     """Score candidates: a third by the label model, two thirds by the share of votes.
 
     The model's log-odds are shrunk by the fourth power of their correlation with those of the
@@ -139,7 +139,7 @@ def vote_scores(patterns: Patterns, pattern: Ints, share: Floats) -> Floats:
     patterns
         Of all candidates.
     pattern
-        ``int64[n]``: number of each candidate's pattern.
+        ``int[n]``: number of each candidate's pattern.
     share
         ``float64[n]`` in (0, 1): share of the covering sources that vote for each candidate.
 
@@ -158,14 +158,20 @@ def vote_scores(patterns: Patterns, pattern: Ints, share: Floats) -> Floats:
     """
     if patterns.voted.shape[1] < MIN_VIEWS or len(patterns.count) < 2:
         return share
-    log_odds = fit_label_model(patterns).log_odds(patterns.voted, patterns.silent)[pattern]
-    shrinkage = max(_correlation(log_odds, logit(share)), 0.0) ** 4
-    score: Floats = np.round((2 * share + expit(log_odds * shrinkage)) / 3, 6)
+    log_odds = fit_label_model(patterns).log_odds(patterns.voted, patterns.silent)
+    shrinkage = max(_correlation(log_odds[pattern], logit(share)), 0.0) ** 4
+    score: Floats = expit(log_odds * shrinkage)[pattern]
+    score += 2 * share
+    score /= 3
+    np.round(score, 6, out=score)
     return score
 
 
 def _correlation(a: Floats, b: Floats) -> float:
-    (aa, ab), (_, bb) = np.cov(a, b)
+    """Return the correlation of two arrays, which are changed: copies would be large."""
+    a -= a.mean()
+    b -= b.mean()
+    aa, ab, bb = a @ a, a @ b, b @ b
     return float(ab / np.sqrt(aa * bb)) if aa > 0 and bb > 0 else 0.0
 
 

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.pairs.pair_keys import find_pairs, pair_hash
+from curation.pairs.packed import spell
+from curation.pairs.pair_keys import PAIR, find_pairs, pair_hash
 from labeling.errors import InputError
 from labeling.keys.arrays import Floats, Ints
 from labeling.keys.hashing import Hashes
@@ -35,8 +36,9 @@ def bands(pairs: Batch, cold: Floats) -> npt.NDArray[np.int8]:
     bands do not depend on the order of the rows.
     """
     order = np.lexsort((pair_hash(pairs), cold))
+    start = -(-np.arange(N_BANDS + 1) * len(cold) // N_BANDS)
     band = np.empty(len(cold), np.int8)
-    band[order] = np.arange(len(cold)) * N_BANDS // max(len(cold), 1)
+    band[order] = np.repeat(np.arange(N_BANDS, dtype=np.int8), np.diff(start))
     return band
 
 
@@ -104,7 +106,7 @@ def sample(
     band, draw = bands(pairs, cold), pair_hash(pairs, seed)
     if kind is None:
         kind = np.zeros(len(band), np.uint64)
-    drawn = draw_order(band, _weights(keep), kind, draw, seed)[:n]
+    drawn = draw_order(band, _weights(keep), kind, draw, seed, n)
     return questions(pairs, drawn, BAND, band)
 
 
@@ -121,9 +123,10 @@ def draw_order(
     kind: Hashes,
     draw: Hashes,
     seed: int,
+    n: int,
     n_asked: Ints | None = None,
 ) -> Ints:
-    """Return ``int64[n]``: pairs in the order in which to ask, see `sample`.
+    """Return ``int64[n]``: the first pairs in the order in which to ask, see `sample`.
 
     Parameters
     ----------
@@ -137,26 +140,31 @@ def draw_order(
         ``uint64[n]``: a random number for each pair.
     seed
         Seed of where each kind begins.
+    n
+        Number of pairs, at most.
     n_asked
         ``int64[n_bands]``: pairs of each band that were drawn before; by default none.
     """
-    in_band = np.lexsort((draw, _spread(band, kind, draw, seed), band))
-    rank = np.empty(len(band), np.int64)
-    rank[in_band] = rank_in_run(band[in_band])
-    if n_asked is not None:
-        rank += n_asked[band]
-    return np.lexsort((draw, (rank + 0.5) / weight[band]))
+    rng, rows, place = np.random.Generator(np.random.PCG64(seed)), [np.zeros(0, np.int64)], []
+    for i in np.unique(band):
+        inside = np.flatnonzero(band == i)
+        spread = _spread(kind[inside], draw[inside], rng)
+        first = inside[np.lexsort((draw[inside], spread))][:n]
+        n_before = 0 if n_asked is None else n_asked[i]
+        rows.append(first)
+        place.append((n_before + np.arange(len(first)) + 0.5) / weight[i])
+    first = np.concatenate(rows)
+    return first[np.lexsort((draw[first], np.concatenate([np.zeros(0), *place])))][:n]
 
 
-def _spread(band: npt.NDArray[np.int8], kind: Hashes, draw: Hashes, seed: int) -> Floats:
+def _spread(kind: Hashes, draw: Hashes, rng: np.random.Generator) -> Floats:
     """Return a number in [0, 1) for each pair: uniform, and even over the pairs of each kind."""
-    order = np.lexsort((draw, kind, band))
-    ordered = band[order], kind[order]
-    group, rank = run_numbers(*ordered), rank_in_run(*ordered)
+    order = np.lexsort((draw, kind))
+    ordered = kind[order]
+    group, rank = run_numbers(ordered), rank_in_run(ordered)
     size = np.bincount(group)
-    start = np.random.Generator(np.random.PCG64(seed)).random(len(size))
     number = np.empty(len(order))
-    number[order] = (rank + start[group]) / np.maximum(size, 1)[group]
+    number[order] = (rank + rng.random(len(size))[group]) / size[group]
     return number
 
 
@@ -172,9 +180,9 @@ def questions(pairs: Batch, rows: Ints, name: str, stratum: npt.NDArray[np.int8]
     name, stratum
         As for `stratum_columns`.
     """
+    drawn = spell(pa.table({name: pairs.column(name).take(pa.array(rows)) for name in PAIR}))
     columns = {
-        "image_id": pairs.column("image_id").take(pa.array(rows)),
-        "label_id": pairs.column("label_id").take(pa.array(rows)),
+        **{name: drawn[name] for name in PAIR},
         "seq": pa.array(np.arange(len(rows))),
         **stratum_columns(name, stratum, rows),
     }

@@ -218,7 +218,7 @@ def draw_again(pairs: Batch, cells: Cells, n: int, seed: int, *, kind: Hashes) -
     pa.Table
         The columns `curation.audits.audits.QUESTIONS`: the pairs of the earlier draws come first.
     """
-    free = np.flatnonzero(~cells.asked)
+    free, n_more = np.flatnonzero(~cells.asked), max(n - int(cells.asked.sum()), 0)
     draw = pair_hash(pairs, seed)[free]
     wanted = cells.design.wanted
     if cells.design.is_flat:
@@ -226,10 +226,10 @@ def draw_again(pairs: Batch, cells: Cells, n: int, seed: int, *, kind: Hashes) -
         n_asked = np.bincount(cells.cell[cells.asked], minlength=n_cells)
         size = np.bincount(cells.cell, minlength=n_cells)
         weight = np.repeat(wanted, cells.n_classes) * size
-        order = draw_order(cells.cell[free], weight, kind[free], draw, seed, n_asked)
+        order = draw_order(cells.cell[free], weight, kind[free], draw, seed, n_more, n_asked)
     else:
         band = cells.band[free]
         weight = wanted * np.bincount(band, minlength=len(wanted))
-        order = draw_order(band, weight, kind[free], draw, seed)
-    second = free[order[: max(n - int(cells.asked.sum()), 0)]]
-    return questions(pairs, np.concatenate([np.flatnonzero(cells.asked), second]), CELL, cells.cell)
+        order = draw_order(band, weight, kind[free], draw, seed, n_more)
+    rows = np.concatenate([np.flatnonzero(cells.asked), free[order]])
+    return questions(pairs, rows, CELL, cells.cell)

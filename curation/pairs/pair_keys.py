@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from labeling.keys.arrays import Ints
+from labeling.keys.arrays import Ints, Ints32
 from labeling.keys.hashing import GOLDEN, Hashes, scramble
-from labeling.keys.ids import Halves, digest_halves, to_halves
-from labeling.schemas import Batch
+from labeling.keys.ids import BINARY, Halves, digest_halves, from_halves, to_binary, to_halves
+from labeling.schemas import HEX_ID, Batch
 
 PAIR = ["image_id", "label_id"]
 """Columns that identify a candidate."""
+
+N_AT_ONCE = 1 << 18
+"""Pairs that are hashed together: bounds the memory."""
 
 
 def image_hash(images: pa.Array | pa.ChunkedArray, seed: int = 0) -> Hashes:
@@ -37,8 +41,14 @@ def hash_halves(halves: Halves, seed: int = 0) -> Hashes:
 
 def pair_hash(pairs: Batch, seed: int = 0) -> Hashes:
     """Return a hash of each ``(image_id, label_id)`` and the seed."""
-    of_label = digest_halves(pairs.column("label_id"))[:, 0]
-    return _mix(image_hash(pairs.column("image_id"), seed) + of_label)
+    hashes = np.empty(pairs.num_rows, np.uint64)
+    for start in range(0, len(hashes), N_AT_ONCE):
+        part = pairs.slice(start, N_AT_ONCE)
+        of_label = digest_halves(part.column("label_id"))[:, 0]
+        hashes[start : start + len(of_label)] = _mix(
+            image_hash(part.column("image_id"), seed) + of_label
+        )
+    return hashes
 
 
 def find_pairs(pairs: Batch, among: Batch) -> Ints:
@@ -47,8 +57,9 @@ def find_pairs(pairs: Batch, among: Batch) -> Ints:
     Parameters
     ----------
     pairs, among
-        Tables with ``image_id`` and ``label_id``. If `among` holds a pair twice, any of its rows
-        may be returned.
+        Tables with ``image_id`` and ``label_id``, one or both of them packed
+        (`curation.pairs.packed`). If `among` holds a pair twice, any of its rows may be returned.
+        The time is about that of one look at each image of the longer table.
 
     Examples
     --------
@@ -56,6 +67,26 @@ def find_pairs(pairs: Batch, among: Batch) -> Ints:
     >>> find_pairs(among.take([1]), among), find_pairs(among, among.take([1]))
     (array([1]), array([-1,  0]))
     """
+    rows = np.full(pairs.num_rows, -1, np.int64)
+    if pairs.num_rows <= among.num_rows:
+        some = _of_images(among, pairs)
+        found = _find_all(pairs, among.select(PAIR).take(pa.array(some)))
+        rows[found >= 0] = some[found[found >= 0]]
+    else:
+        some = _of_images(pairs, among)
+        rows[some] = _find_all(pairs.select(PAIR).take(pa.array(some)), among)
+    return rows
+
+
+def _of_images(pairs: Batch, others: Batch) -> Ints:
+    """Return the rows of pairs whose image one of the others has."""
+    images, of_others = pairs.column("image_id"), others.column("image_id")
+    if images.type != of_others.type:
+        of_others = _in_form(of_others, images.type)
+    return np.flatnonzero(np.asarray(pc.is_in(images, value_set=_unchunked(of_others)), bool))
+
+
+def _find_all(pairs: Batch, among: Batch) -> Ints:
     n_among = among.num_rows
     codes = _joint_codes(among, pairs)
     order = np.argsort(codes[:n_among], kind="stable")
@@ -68,28 +99,53 @@ def find_pairs(pairs: Batch, among: Batch) -> Ints:
     return rows
 
 
-def codes_of(ids: pa.Array | pa.ChunkedArray) -> Ints:
-    """Return one integer for each text, ``int64[n]``: equal where the texts are equal.
+def codes_of(ids: pa.Array | pa.ChunkedArray) -> Ints32:
+    """Return one integer for each text, ``int32[n]``: equal where the texts are equal.
 
     Examples
     --------
     >>> codes_of(pa.array(["dog", "cat", "dog"])).tolist()
     [0, 1, 0]
     """
-    return np.asarray(_unchunked(ids).dictionary_encode().indices, np.int64)
+    return np.asarray(_unchunked(ids).dictionary_encode().indices, np.int32)
+
+
+def dictionary_of(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return the text of each number of `codes_of`.
+
+    Examples
+    --------
+    >>> dictionary_of(pa.array(["dog", "cat", "dog"])).to_pylist()
+    ['dog', 'cat']
+    """
+    return _unchunked(ids).dictionary_encode().dictionary
 
 
 def _joint_codes(first: Batch, second: Batch) -> Ints:
     """Return one integer for each pair of both tables: equal where the pairs are equal."""
     images, labels = (
-        pa.chunked_array(
-            [_unchunked(first.column(name)), _unchunked(second.column(name))]
-        ).combine_chunks()
+        pa.chunked_array([_text(first.column(name)), _text(second.column(name))]).combine_chunks()
         for name in PAIR
     )
     image, label = images.dictionary_encode(), labels.dictionary_encode()
     n_labels = np.int64(max(len(label.dictionary), 1))
     return np.asarray(image.indices, np.int64) * n_labels + np.asarray(label.indices, np.int64)
+
+
+def _text(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return ids or labels as texts."""
+    column = _unchunked(ids)
+    if column.type == BINARY:
+        return from_halves(to_halves(column))
+    return column.cast(pa.string())
+
+
+def _in_form(images: pa.Array | pa.ChunkedArray, form: pa.DataType) -> pa.Array:
+    """Return image ids as texts or bytes; texts that are no ids are left out."""
+    column = _text(images)
+    if form != BINARY:
+        return column
+    return to_binary(column.filter(pc.match_substring_regex(column, HEX_ID)))
 
 
 def _unchunked(column: pa.Array | pa.ChunkedArray) -> pa.Array:

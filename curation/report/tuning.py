@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from curation.intervals.judgements import Judgements, intervals_of
-from curation.pairs.pair_keys import codes_of
 from curation.report.facts import rounded
 from curation.selection.choose import choose_shares
 from curation.selection.floors import FEW
@@ -69,26 +70,34 @@ def tuning(request: Request, inside: Mask | None = None) -> dict[str, Any]:
         import { showTuning } from "/tuning/tuning.js";
         showTuning(document.getElementById("tuning"), table);
     """
-    inside = np.ones(len(request.p), bool) if inside is None else inside
-    label = codes_of(request.scored["label_id"].filter(inside))
-    n_labels = int(label.max(initial=-1)) + 1
-    shares, judged = shares_of(request.keep), request.judged.within(inside)
-    stratum = judged.stratum
-    stratum = np.zeros(len(label), np.int8) if stratum is None else stratum
-    n_strata = int(stratum.max(initial=0)) + 1
-    images = np.zeros((n_labels, len(shares)), np.int64)
-    n_kept = np.zeros((len(shares), n_strata), np.int64)
+    judged = request.judged
+    judged = judged if inside is None else judged.take(inside[judged.row])
+    shares, size = shares_of(request.keep), np.bincount(_inside(request.label, inside))
+    labels = np.flatnonzero(size)
+    stratum = np.broadcast_to(np.int8(0), len(request.p))
+    stratum = stratum if judged.stratum is None else judged.stratum
+    images = np.zeros((len(shares), len(labels)), np.int64)
+    n_kept = np.zeros((len(shares), int(stratum.max(initial=0)) + 1), np.int64)
+    of_label, of_stratum = np.zeros(len(size), np.int64), np.zeros(n_kept.shape[1], np.int64)
     audited, thresholds = np.zeros((len(shares), len(judged.row)), bool), []
-    for i, (kept, threshold) in enumerate(choose_shares(request, shares)):
-        kept = kept[inside]
-        images[:, i] = np.bincount(label[kept], minlength=n_labels)
-        n_kept[i] = np.bincount(stratum[kept], minlength=n_strata)
-        audited[i] = kept[judged.row]
+    for i, (best, threshold) in enumerate(choose_shares(request, shares)):
+        entered, beside = (
+            rows if inside is None else rows[inside[rows]] for rows in (best.entered, best.beside)
+        )
+        of_label += np.bincount(request.label[entered], minlength=len(size))
+        of_stratum += np.bincount(stratum[entered], minlength=len(of_stratum))
+        images[i] = (of_label + np.bincount(request.label[beside], minlength=len(size)))[labels]
+        n_kept[i] = of_stratum + np.bincount(stratum[beside], minlength=len(of_stratum))
+        audited[i] = best.kept[judged.row]
         thresholds.append(threshold)
-    sets = Sets(len(label), request.keep, shares, thresholds, images, n_kept, audited)
-    label_ids = request.scored["label_id"].filter(inside).unique().to_pylist()
-    named = _labels_with_few(label_ids, np.bincount(label), images[:, n_kept.any(axis=1)])
+    sets = Sets(int(size.sum()), request.keep, shares, thresholds, images.T, n_kept, audited)
+    label_ids = request.label_ids.take(pa.array(labels)).to_pylist()
+    named = _labels_with_few(label_ids, size[labels], images.T[:, n_kept.any(axis=1)])
     return tuning_of(sets, judged, request.confidence) | {"labels": named}
+
+
+def _inside(values: npt.NDArray[Any], inside: Mask | None) -> npt.NDArray[Any]:
+    return values if inside is None else values[inside]
 
 
 def _labels_with_few(label_ids: Sequence[str], size: Ints, images: Ints) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ the whole of the old output or of the new one. See `curation.runs.staging` for h
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.pairs.packed import join_packed
 from curation.runs.durable import file_digest
 from curation.runs.sealed import unseal
 from curation.runs.table_files import by_table
@@ -52,6 +53,9 @@ OPTIONAL = {"ablation", "evidence", "images", "look"}
 
 FROM_EVIDENCE = {"ablation", "scored", "selected", "shards"}
 """Stages that are made from the stage ``evidence`` too, where the run has one."""
+
+ROWS_AT_ONCE = 1 << 18
+"""Rows that are packed together: bounds the memory."""
 
 NOTHING = hashlib.sha256().hexdigest()[:12]
 """`Stage.content` without files."""
@@ -146,6 +150,20 @@ class Stage:
         if columns is None:
             check(table, schema, where=str(self.dir))
         return table
+
+    def packed(self, schema: TableSchema, columns: list[str] | None = None) -> pa.Table:
+        """Return all rows of one table of pairs, packed (`curation.pairs.packed`), as `table`."""
+        names = schema.arrow.names if columns is None else columns
+
+        def parts() -> Iterator[pa.Table]:
+            for path in self.table_paths(schema):
+                for batch in pq.ParquetFile(path).iter_batches(ROWS_AT_ONCE, columns=names):
+                    part = pa.Table.from_batches([batch])
+                    if columns is None:
+                        check(part, schema, where=str(path))
+                    yield part
+
+        return join_packed(parts(), schema, names)
 
 
 def no_run(folder: Path, missing: str) -> InputError:

@@ -9,6 +9,12 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.pairs.packed import spell
+from labeling.schemas import TableSchema
+
+ROWS_OF_GROUP = 1 << 20
+"""Rows of a row group, as `pyarrow.parquet.write_table` has them."""
+
 AnyPath = TypeVar("AnyPath", str, Path)
 
 
@@ -54,6 +60,18 @@ def parquet_bytes(rows: pa.Table) -> pa.Buffer:
 def write_table(rows: pa.Table, directory: Path, table: str) -> None:
     """Write all rows of a table as its only file in a folder."""
     write_parquet(rows, directory / file_name(table))
+
+
+def write_packed(rows: pa.Table, directory: Path, schema: TableSchema) -> None:
+    """Write all rows of a packed table (`curation.pairs.packed`) as `write_table` would.
+
+    They are spelled in parts, so that no more than a row group is held as texts.
+    """
+    path = directory / file_name(schema.name)
+    with pq.ParquetWriter(path, schema.arrow, compression="zstd", write_page_checksum=True) as file:
+        for start in range(0, max(len(rows), 1), ROWS_OF_GROUP):
+            part = rows.select(schema.arrow.names).slice(start, ROWS_OF_GROUP)
+            file.write_table(spell(part).cast(schema.arrow).combine_chunks())
 
 
 def read_table(directory: Path, table: str) -> pa.Table:

@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from curation.selection.floors import expected_best, floor_held, order_of_keeping
 from curation.selection.groups import (
@@ -24,12 +23,21 @@ from curation.selection.groups import (
     one_group,
 )
 from curation.selection.per_group import describe_groups, prove_in_groups
-from curation.selection.selection import Excluded, Request, Selection, keep_rows, n_to_keep
-from curation.selection.shares import best_of_groups
+from curation.selection.selection import (
+    Excluded,
+    Request,
+    Selection,
+    check_scored,
+    keep_rows,
+    n_to_keep,
+)
+from curation.selection.shares import Best, best_of_groups
 from curation.selection.thinning import thinned
-from labeling.checks import check
-from labeling.keys.arrays import Floats, Mask
-from labeling.schemas import SCORED, SELECT_REASONS
+from labeling.keys.arrays import Floats, Ints32, Mask
+from labeling.schemas import SELECT_REASONS
+
+N_AT_ONCE = 65_536
+"""Rows in which the end of the kept ones is looked for together."""
 
 
 def choose(request: Request) -> Selection:
@@ -51,7 +59,7 @@ def choose(request: Request) -> Selection:
     QualityError
         If the precision cannot be proved in any group.
     """
-    check(request.scored, SCORED, where="scored")
+    check_scored(request.scored)
     return choose_in_groups(request, _groups(request))
 
 
@@ -73,28 +81,50 @@ def choose_in_groups(request: Request, groups: Partition) -> Selection:
     return replace(selection, facts=facts | {"by": request.by}, groups=described)
 
 
-def choose_shares(request: Request, shares: Iterable[float]) -> Iterator[tuple[Mask, float | None]]:
-    """Yield for each share in (0, 1] what `choose` would keep, and its threshold.
+def choose_shares(request: Request, shares: Iterable[float]) -> Iterator[tuple[Best, float | None]]:
+    """Yield for each share in (0, 1], in rising order, what `choose` would keep, and its threshold.
 
-    A precision that the request holds is not used.
-
-    Returns
-    -------
-    kept, threshold
-        ``bool[n]``; and the threshold of all candidates, None if groups have their own.
+    A precision that the request holds is not used. The threshold is that of all candidates, None if
+    groups have their own.
     """
-    groups, allowed = _groups(request), request.excluded == 0
-    numbers = (round(share * len(allowed)) for share in shares)
-    for best in best_of_groups(request, groups, numbers):
-        kept = best & ~_left_out(request, best)
-        dropped = allowed & ~best
-        yield kept, None if request.by else _threshold(request.p[kept], request.p[dropped])
+    numbers, n_first = (round(share * len(request.p)) for share in shares), 0
+    for best in best_of_groups(request, _groups(request), numbers):
+        # The limit of a label does not move the threshold of the best, but for those it leaves out.
+        kept = best if request.per_label is None else _thinned(request, best)
+        n_first += len(best.entered)
+        yield kept, None if request.by else _threshold(request, best, kept, n_first)
 
 
-def _threshold(kept: npt.NDArray[np.floating], dropped: npt.NDArray[np.floating]) -> float | None:
-    """Return the threshold of one group, as `_thresholds`; None if nothing is kept above it."""
-    least = kept[kept >= dropped.max(initial=-np.inf)].min(initial=np.inf)
-    return float(least) if np.isfinite(least) else None
+def _thinned(request: Request, best: Best) -> Best:
+    """Return the best without those that a limit of each label leaves out: none of them stays."""
+    kept = best.kept & ~_left_out(request, best.kept)
+    return Best(kept, best.entered[:0], np.flatnonzero(kept).astype(np.int32))
+
+
+def _threshold(request: Request, best: Best, kept: Best, n_first: int) -> float | None:
+    """Return the threshold of one group, as `_thresholds`; None if nothing is kept above it.
+
+    The first `n_first` of the order are among the best.
+    """
+    p, order = request.p, request.order
+    n_before = _n_kept_before(best.kept, order, n_first)
+    if n_before < len(order):
+        dropped = p[order[n_before]]
+        # A tie with the best that is dropped may be kept, for its hash or for the floor.
+        if np.any(p[kept.beside] == dropped):
+            return float(dropped)
+    above = order[:n_before]
+    above = above if kept is best else above[kept.kept[above]]
+    return float(p[above[-1]]) if len(above) else None
+
+
+def _n_kept_before(kept: Mask, order: Ints32, start: int) -> int:
+    """Return the number of rows of an order before the first that is not kept, from `start` on."""
+    for begin in range(start, len(order), N_AT_ONCE):
+        part = kept[order[begin : begin + N_AT_ONCE]]
+        if not part.all():
+            return begin + int(np.argmin(part))
+    return len(order)
 
 
 def _groups(request: Request) -> Partition:
@@ -115,7 +145,8 @@ def _kept(request: Request, groups: Partition) -> tuple[Mask, Excluded]:
     """Return the candidates to keep, and why others may not be."""
     excluded = request.excluded
     if request.precision is None:
-        kept = next(best_of_groups(request, groups, [n_to_keep(request.scored, request.keep)]))
+        number = n_to_keep(request.scored, request.keep)
+        kept = next(best_of_groups(request, groups, [number])).kept
         left_out = _left_out(request, kept)
     else:
         score = order_of_keeping(request, groups)

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.pairs.label_hierarchy import find_relatives
 from curation.pairs.pair_keys import codes_of
 from curation.selection.selection import Selection
-from labeling.keys.arrays import Ints
+from labeling.keys.arrays import Ints, Ints32, Mask
 from labeling.taxonomy.taxonomy import Taxonomy
 
 N_AT_ONCE = 200_000
@@ -29,14 +28,24 @@ def flag_implied(selection: Selection, taxonomy: Taxonomy) -> Selection:
     image, label = codes_of(table["image_id"]), taxonomy.codes(table["label_id"])
     implied = np.zeros(len(kept), bool)
     for rows in _whole_images(image, N_AT_ONCE):
-        relatives = find_relatives(image[rows], label[rows], taxonomy)
+        relatives = find_relatives(image[rows].astype(np.int64), label[rows], taxonomy)
         implied[rows] = relatives.max_below(kept[rows].astype(np.float64)) > 0
-    reason = pc.if_else(pa.array(implied & ~kept), "implied", table["reason"])
+    reason = _with_reason(table["reason"], implied & ~kept, "implied")
     index = table.schema.get_field_index("reason")
     return replace(selection, table=table.set_column(index, table.schema.field(index), reason))
 
 
-def _whole_images(image: Ints, n_at_once: int) -> Iterator[Ints]:
+def _with_reason(reason: pa.ChunkedArray, rows: Mask, name: str) -> pa.Array:
+    """Return a column of reasons, packed or not, with another reason in some rows."""
+    coded = reason.combine_chunks().dictionary_encode()
+    names = coded.dictionary.to_pylist()
+    names = names if name in names else [*names, name]
+    codes = np.where(rows, names.index(name), np.asarray(coded.indices)).astype(np.int8)
+    changed = pa.DictionaryArray.from_arrays(codes, pa.array(names, pa.string()))
+    return changed if pa.types.is_dictionary(reason.type) else changed.cast(pa.string())
+
+
+def _whole_images(image: Ints32, n_at_once: int) -> Iterator[Ints]:
     """Yield all rows in parts of whole images, of about `n_at_once` rows each."""
     order = np.argsort(image, kind="stable")
     ordered = image[order]

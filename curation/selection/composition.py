@@ -104,7 +104,7 @@ def partitions_of(
         The column ``evidence`` of `labeling.schemas.CANDIDATES`, in parts.
     """
     encoded = scored["label_id"].combine_chunks().dictionary_encode()
-    ids, code = encoded.dictionary, np.asarray(encoded.indices, np.int64)
+    ids, code = encoded.dictionary, np.asarray(encoded.indices)
     if taxonomy is None:
         partitions = {"label": Partition(code, tuple(ids.to_pylist()))}
     else:
@@ -119,10 +119,10 @@ def partitions_of(
     return partitions
 
 
-def numbered(number: npt.NDArray[np.integer]) -> Partition:
+def numbered(number: npt.NDArray[np.signedinteger]) -> Partition:
     """Return the partition of candidates by a number from 0, which is the name of the part."""
     names = tuple(str(i) for i in range(int(number.max(initial=0)) + 1))
-    return Partition(number.astype(np.int64), names)
+    return Partition(number, names)
 
 
 def _represented(judged: Judgements, n: int) -> dict[str, float]:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from curation.audits.two_phase import share_above
-from curation.pairs.pair_keys import pair_hash
 from curation.selection.groups import Partition
 from curation.selection.selection import Request, n_to_keep
-from labeling.keys.arrays import Floats, Mask
+from labeling.keys.arrays import Floats, Ints, Mask
 
 LEAST = 0.2
 """Probability that a floor asks for: less probable pairs cost precision, and a network trained on
@@ -45,14 +44,17 @@ def order_of_keeping(request: Request, groups: Partition) -> Floats:
     if not request.floor:
         return p
     first = expected_best(request, groups, p, FIRST)
-    score: Floats = np.select([first, in_floor(request)], [3 + p, layer_of_floor(request)], p)
+    rows = np.flatnonzero(in_floor(request))
+    score = p.copy()
+    score[rows] = layer_of_floor(request, rows)
+    score[first] = 3 + p[first]
     return score
 
 
-def layer_of_floor(request: Request) -> Floats:
+def layer_of_floor(request: Request, rows: Ints) -> Floats:
     """Return the score of candidates of a floor, in [2, 3]: the best of each label come first."""
-    p = request.p.astype(np.float64)
-    layer: Floats = 3 - (request.rank_in_label + 1 - p) / max(request.floor, 1)
+    p, rank = request.p[rows].astype(np.float64), request.rank_in_label[rows]
+    layer: Floats = 3 - (rank + 1 - p) / max(request.floor, 1)
     return layer
 
 
@@ -85,7 +87,7 @@ def expected_best(request: Request, groups: Partition, score: Floats, part: floa
             share = share_above(request.p[inside], request.precision)
             # `share_above` returns one candidate if none is precise enough: then no floor is paid.
             share = share if round(share * len(inside)) > 1 else 1
-        order = np.lexsort((pair_hash(request.scored)[inside], -score[inside]))
+        order = np.lexsort((request.draw[inside], -score[inside]))
         best[inside[order[: int(part * round(share * len(inside)))]]] = True
     return best
 

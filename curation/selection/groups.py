@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,18 +29,18 @@ class Partition:
     Attributes
     ----------
     code
-        ``int64[n]``: position of each candidate's part in `names`; -1 for a candidate in no part.
+        ``int[n]``: position of each candidate's part in `names`; -1 for a candidate in no part.
     names
         Names of the parts.
     """
 
-    code: Ints
+    code: npt.NDArray[np.signedinteger]
     names: tuple[str, ...]
 
 
 def one_group(n: int) -> Partition:
     """Return the partition of `n` candidates that has one part."""
-    return Partition(np.zeros(n, np.int64), ("all",))
+    return Partition(np.broadcast_to(np.int8(0), n), ("all",))
 
 
 def by_level(label: Codes, taxonomy: Taxonomy) -> list[Partition]:
@@ -67,9 +68,9 @@ def by_sources(parts: Iterable[pa.ChunkedArray]) -> list[Partition]:
     parts
         The column ``evidence`` of `labeling.schemas.CANDIDATES`, in parts.
     """
-    patterns, counts = [], [np.zeros(0, np.int64)]
+    patterns, counts = [], [np.zeros(0, np.int32)]
     for evidence in parts:
-        n_votes = np.asarray(pc.list_value_length(evidence), np.int64)
+        n_votes = np.asarray(pc.list_value_length(evidence))
         source = pc.struct_field(pc.list_flatten(evidence), "source")
         offsets = pa.array(np.concatenate([[0], np.cumsum(n_votes)]), pa.int32())
         lists = pa.ListArray.from_arrays(offsets, source.combine_chunks())
@@ -78,7 +79,8 @@ def by_sources(parts: Iterable[pa.ChunkedArray]) -> list[Partition]:
     joined = pa.chunked_array(patterns, pa.dictionary(pa.int32(), pa.string()))
     pattern = joined.unify_dictionaries().combine_chunks()
     names, rank = np.unique(pattern.dictionary.to_numpy(False), return_inverse=True)
-    by_pattern = Partition(rank[np.asarray(pattern.indices)], tuple(names.tolist()))
+    code = rank.astype(np.int32)[np.asarray(pattern.indices)]
+    by_pattern = Partition(code, tuple(names.tolist()))
     n_votes = np.concatenate(counts)
     numbers = range(int(n_votes.max(initial=0)) + 1)
     return [by_pattern, Partition(n_votes, tuple(f"{n} source{'s' * (n != 1)}" for n in numbers))]

@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from curation.intervals.judgements import Judgements
 from curation.intervals.thresholds import Thresholds, thresholds
-from curation.pairs.pair_keys import codes_of, pair_hash
+from curation.pairs.packed import is_packed
+from curation.pairs.pair_keys import codes_of, dictionary_of, pair_hash
 from labeling.checks import check
 from labeling.errors import InputError
-from labeling.keys.arrays import Ints
+from labeling.keys.arrays import Ints, Ints32
+from labeling.keys.hashing import Hashes
 from labeling.keys.runs import rank_in_run
 from labeling.schemas import SCORED, SELECT_REASONS, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -32,7 +34,8 @@ class Selection:
     Attributes
     ----------
     table
-        Table of `labeling.schemas.SELECTED`: every scored candidate, in the order it came.
+        Table of `labeling.schemas.SELECTED`: every scored candidate, in the order it came;
+        packed if the scores are (`curation.pairs.packed`), its reasons too.
     n_kept
         Number of candidates kept.
     threshold
@@ -59,7 +62,7 @@ class Request:
     Attributes
     ----------
     scored
-        Table of `labeling.schemas.SCORED`.
+        Table of `labeling.schemas.SCORED`, perhaps packed (`curation.pairs.packed`).
     judged
         The judgements of its rows.
     keep
@@ -101,14 +104,40 @@ class Request:
         return np.asarray(self.scored["p_correct"])
 
     @cached_property
-    def excluded(self) -> Excluded:
-        """Candidates that the limit of an image excludes: see `over_limits`."""
-        return over_limits(self.scored, self.per_image)
+    def draw(self) -> Hashes:
+        """Random number of each candidate, by which ties are ordered, ``uint64[n]``."""
+        return pair_hash(self.scored)
 
     @cached_property
-    def rank_in_label(self) -> Ints:
+    def label(self) -> Ints32:
+        """Number of each candidate's label, ``int32[n]``, from 0."""
+        return codes_of(self.scored["label_id"])
+
+    @cached_property
+    def label_ids(self) -> pa.Array:
+        """Label of each number of `label`; labels without candidates may be among them."""
+        return dictionary_of(self.scored["label_id"])
+
+    @cached_property
+    def excluded(self) -> Excluded:
+        """Candidates that the limit of an image excludes, and why."""
+        excluded = np.zeros(len(self.p), np.int8)
+        if self.per_image is not None:
+            image = codes_of(self.scored["image_id"])
+            over = rank_within(image, self.p, self.draw) >= self.per_image
+            excluded[over] = SELECT_REASONS.index("over_per_image")
+        return excluded
+
+    @cached_property
+    def order(self) -> Ints32:
+        """Rows that no limit excludes, the most probable first; ties by `draw`, ``int32[m]``."""
+        rows = np.flatnonzero(self.excluded == 0)
+        return rows[np.lexsort((self.draw[rows], -self.p[rows]))].astype(np.int32)
+
+    @cached_property
+    def rank_in_label(self) -> Ints32:
         """Rank of each candidate in its label: see `rank_within`."""
-        return rank_within(self.scored, "label_id", self.excluded)
+        return rank_within(self.label, self.p, self.draw, self.order)
 
     @cached_property
     def cuts(self) -> Thresholds:
@@ -116,33 +145,26 @@ class Request:
         return thresholds(self.judged, self.p, self.excluded == 0)
 
 
-def over_limits(scored: pa.Table, per_image: int | None = None) -> Excluded:
-    """Return the candidates that are not the `per_image` most probable of their image, and why.
+def rank_within(
+    group: Ints32, p: npt.NDArray[np.float32], draw: Hashes, order: Ints32 | None = None
+) -> Ints32:
+    """Rank candidates among those of the same group, the most probable first.
 
-    Ties go to the smaller hash of the pair.
-    """
-    excluded = np.zeros(scored.num_rows, np.int8)
-    if per_image is not None:
-        over = rank_within(scored, "image_id", excluded) >= per_image
-        excluded[over] = SELECT_REASONS.index("over_per_image")
-    return excluded
-
-
-def rank_within(scored: pa.Table, column: str, excluded: Excluded) -> Ints:
-    """Rank candidates among those with the same text in a column, the most probable first.
-
-    Ties are ranked by the hash of the pair.
+    Parameters
+    ----------
+    group, p, draw
+        ``[n]``: group, probability and random number of each candidate; ties go to the smaller.
+    order
+        ``int32[m]``: the candidates to rank, the most probable first; by default all.
 
     Returns
     -------
-    int64[n]
-        From 0; -1 for an excluded candidate, which takes no rank from another.
+    int32[n]
+        From 0; -1 for a candidate that is not ranked, which takes no rank from another.
     """
-    p, draw = np.asarray(scored["p_correct"]), pair_hash(scored)
-    group = codes_of(scored[column])
-    rows = np.flatnonzero(excluded == 0)
-    order = rows[np.lexsort((draw[rows], -p[rows], group[rows]))]
-    rank = np.full(len(p), -1, np.int64)
+    order = np.lexsort((draw, -p)).astype(np.int32) if order is None else order
+    order = order[np.argsort(group[order], kind="stable")]
+    rank = np.full(len(p), -1, np.int32)
     rank[order] = rank_in_run(group[order])
     return rank
 
@@ -162,7 +184,7 @@ def n_to_keep(scored: pa.Table, share: float) -> int:
     InputError
         For a share out of range, or a table of another schema (also for a probability of NaN).
     """
-    check(scored, SCORED, where="scored")
+    check_scored(scored)
     if not 0 < share <= 1:
         raise InputError(
             "the share to keep is not above 0 and at most 1",
@@ -171,6 +193,12 @@ def n_to_keep(scored: pa.Table, share: float) -> int:
         )
     n: int = scored.num_rows
     return round(share * n)
+
+
+def check_scored(scored: pa.Table) -> None:
+    """Raise `InputError` for a table that is not of `SCORED`; packed ones have been checked."""
+    if not is_packed(scored):
+        check(scored, SCORED, where="scored")
 
 
 def keep_rows(
@@ -196,6 +224,8 @@ def keep_rows(
     kept[rows] = True
     below = np.int8(SELECT_REASONS.index("below_threshold"))
     code = np.full(len(kept), below) if excluded is None else np.where(excluded, excluded, below)
-    reason = pa.array(SELECT_REASONS).take(pa.array(np.where(kept, np.int8(0), code)))
+    coded = pa.array(np.where(kept, np.int8(0), code))
+    reason = pa.DictionaryArray.from_arrays(coded, pa.array(SELECT_REASONS))
     marked = scored.append_column("kept", pa.array(kept)).append_column("reason", reason)
-    return Selection(marked.cast(SELECTED.arrow), len(rows), threshold)
+    table = marked if is_packed(scored) else marked.cast(SELECTED.arrow)
+    return Selection(table, len(rows), threshold)

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from curation.pairs.pair_keys import pair_hash
 from curation.selection.floors import FIRST, in_floor, layer_of_floor
 from curation.selection.groups import Partition
 from curation.selection.per_group import apportion
 from curation.selection.selection import Request
-from labeling.keys.arrays import Ints, Mask
+from labeling.keys.arrays import Ints32, Mask
 
 
-def best_of_groups(request: Request, groups: Partition, numbers: Iterable[int]) -> Iterator[Mask]:
-    """Yield for each number the candidates that are kept, ``bool[n]``.
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The candidates that are kept of a number, as what changes from one number to the next.
+
+    They are those that have entered so far and those beside them. What is counted of many numbers
+    is then counted of each candidate that enters once, and of the few beside them.
+
+    Attributes
+    ----------
+    kept
+        ``bool[n]``: all of them. The next number changes it.
+    entered
+        Rows of those that stay for all further numbers, and are new among these.
+    beside
+        Rows of the others.
+    """
+
+    kept: Mask
+    entered: Ints32
+    beside: Ints32
+
+
+def best_of_groups(request: Request, groups: Partition, numbers: Iterable[int]) -> Iterator[Best]:
+    """Yield for each number, in rising order, the candidates that are kept.
 
     Kept is the same share of what the limits leave of each group, and exactly the number in all,
     in the order of `curation.selection.floors.order_of_keeping`. Ties go to the smaller hash of the
@@ -24,28 +46,43 @@ def best_of_groups(request: Request, groups: Partition, numbers: Iterable[int]) 
     ranked = _ranked(request, groups)
     size = np.array([len(rows) for rows, _ in ranked])
     n_allowed = int(size.sum())
+    kept, n_first = np.zeros(len(request.p), bool), np.zeros(len(ranked), np.int64)
+    beside = np.zeros(0, np.int32)
     for number in numbers:
         n_kept = min(number, n_allowed)
-        kept = np.zeros(len(request.p), bool)
-        for (rows, best), quota in zip(ranked, apportion(size, n_kept), strict=True):
-            n_first = int(FIRST * round(n_kept / max(n_allowed, 1) * len(rows)))
-            _keep(kept, rows, best, n_first, int(quota))
-        yield kept
+        kept[beside] = False
+        earlier = n_first
+        n_first = (FIRST * np.round(n_kept / max(n_allowed, 1) * size)).astype(np.int64)
+        entered = [
+            rows[start:end] for (rows, _), start, end in zip(ranked, earlier, n_first, strict=True)
+        ]
+        kept[np.concatenate(entered)] = True
+        quota = apportion(size, n_kept)
+        others = [
+            _beside(kept, *of_group, int(first), int(n))
+            for of_group, first, n in zip(ranked, n_first, quota - n_first, strict=True)
+        ]
+        beside = np.concatenate(others)
+        kept[beside] = True
+        yield Best(kept, np.concatenate(entered), beside)
 
 
-def _ranked(request: Request, groups: Partition) -> list[tuple[Ints, Ints]]:
+def _ranked(request: Request, groups: Partition) -> list[tuple[Ints32, Ints32]]:
     """Return the rows of each group, the most probable first, and those of its floor in order."""
-    draw = pair_hash(request.scored)
-    allowed = np.flatnonzero(request.excluded == 0)
-    order = allowed[np.lexsort((draw[allowed], -request.p[allowed]))]
-    best = np.flatnonzero(in_floor(request)) if request.floor else allowed[:0]
-    best = best[np.lexsort((draw[best], -layer_of_floor(request)[best]))]
+    order = request.order
+    of_floor = np.flatnonzero(in_floor(request)) if request.floor else np.zeros(0, np.int64)
+    by_layer = np.lexsort((request.draw[of_floor], -layer_of_floor(request, of_floor)))
+    best = of_floor[by_layer].astype(np.int32)
+    if len(groups.names) == 1:
+        return [(order, best)]
     members = range(len(groups.names))
     return [(order[groups.code[order] == i], best[groups.code[best] == i]) for i in members]
 
 
-def _keep(kept: Mask, rows: Ints, best: Ints, n_first: int, quota: int) -> None:
-    """Keep the first rows of a group, then its floor, then the other rows, `quota` in all."""
-    for wanted, n in ((rows, n_first), (best, quota), (rows, quota)):
-        n_left = n - int(np.count_nonzero(kept[rows]))
-        kept[wanted[~kept[wanted]][:n_left]] = True
+def _beside(kept: Mask, rows: Ints32, best: Ints32, n_first: int, n: int) -> Ints32:
+    """Return `n` rows of a group after its first ones: its floor, then the other rows."""
+    floor = best[~kept[best]][:n]
+    # As many more of the next rows as the floor may have taken of them.
+    following = rows[n_first : n_first + n + len(floor)]
+    following = following[~kept[following] & ~np.isin(following, floor)]
+    return np.concatenate([floor, following[: n - len(floor)]])

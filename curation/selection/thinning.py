@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from curation.pairs.pair_keys import codes_of, pair_hash
+from curation.pairs.pair_keys import pair_hash
 from curation.selection.floors import in_floor
 from curation.selection.selection import Request
 from labeling.keys.arrays import Mask
@@ -33,7 +33,7 @@ def thinned(request: Request, expected: Mask, per_label: int) -> Mask:
     per_label
         Images of a label.
     """
-    label, stays = codes_of(request.scored["label_id"]), in_floor(request)
+    label, stays = request.label, in_floor(request)
     n_labels = int(label.max(initial=-1)) + 1
     n_of_floor = np.bincount(label[expected & stays], minlength=n_labels)
     n_others = np.bincount(label[expected & ~stays], minlength=n_labels)

@@ -161,15 +161,22 @@ class Taxonomy:
         label_ids: pa.Array | pa.ChunkedArray,
         row_name: Callable[[int], str] = "row {}".format,
     ) -> Codes:
-        """Return the code of each label of an Arrow text column, or raise `InputError`.
+        """Return the code of each label of an Arrow column of texts, or raise `InputError`.
+
+        The texts may be encoded as a dictionary.
 
         The error names the first row with an unknown label.
         """
-        if not isinstance(label_ids, pa.Array | pa.ChunkedArray) or label_ids.type != pa.string():
+        if isinstance(label_ids, pa.ChunkedArray) and pa.types.is_dictionary(label_ids.type):
+            label_ids = label_ids.unify_dictionaries().combine_chunks()
+        is_coded = isinstance(label_ids, pa.DictionaryArray)
+        texts = label_ids.dictionary if is_coded else label_ids
+        if not isinstance(texts, pa.Array | pa.ChunkedArray) or texts.type != pa.string():
             raise InputError(
                 "labels are not an Arrow column of texts", facts={"found": _kind(label_ids)}
             )
-        codes = pc.index_in(label_ids, value_set=self._id_column)
+        codes = pc.index_in(texts, value_set=self._id_column)
+        codes = codes.take(label_ids.indices) if is_coded else codes
         if codes.null_count:
             first = int(np.argmax(np.asarray(pc.is_null(codes))))
             raise _unknown_label(label_ids[first].as_py(), row_name(first))

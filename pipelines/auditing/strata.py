@@ -75,7 +75,7 @@ def cut_cells(
     first = strata_of(run_dir, candidates, judged, row)
     if first is None or scored.manifest["inputs"] != contents(candidates, audits):
         return read_cells(run_dir, candidates)
-    table = open_stage(run_dir, "scored").table(SCORED)
+    table = open_stage(run_dir, "scored").packed(SCORED)
     share, drawn_for = config.select.keep, "share"
     if precision is not None:
         share, drawn_for = share_above(table["p_correct"].to_numpy(), precision), "precision"

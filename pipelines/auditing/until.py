@@ -95,7 +95,7 @@ def _share(
             help="draw the next batch there; `winnow select` measures the precision of the share",
         )
     candidates = open_stage(run_dir, "candidates")
-    scored = score(config, run_dir, candidates, audits).table(SCORED)
+    scored = score(config, run_dir, candidates, audits).packed(SCORED)
     judged = judge(run_dir, candidates, verdicts, scored)
     return judged, select_from(config.select, candidates, scored, judged)[1]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.intervals.judgements import Judgements
 from curation.report.tuning import shares_of
@@ -46,12 +45,13 @@ def write_pairs(
     np.save(folder / "position.npy", position)
     np.save(folder / "image.npy", to_halves(request.scored["image_id"])[order])
     np.save(folder / "p.npy", request.p[order])
-    reasons = pc.index_in(reason, value_set=pa.array(SELECT_REASONS))
-    np.save(folder / "reason.npy", np.asarray(reasons, np.int8)[order])
+    reasons = reason.combine_chunks().dictionary_encode()
+    number = np.array([SELECT_REASONS.index(name) for name in reasons.dictionary.to_pylist()])
+    np.save(folder / "reason.npy", number.astype(np.int8)[np.asarray(reasons.indices)][order])
     labels, start = np.unique(code[order], return_index=True)
     np.savez(folder / "labels.npz", labels=labels, start=np.append(start, len(order)))
     _write_judged(request.judged, order, position, folder)
-    _write_sets(request, order, start, folder)
+    _write_sets(request, order, position, start, folder)
     _write_precision(folder)
 
 
@@ -86,7 +86,13 @@ def _write_precision(folder: Path) -> None:
     np.savez(folder / "precision.npz", precision=precision, low=low, high=high)
 
 
-def _write_sets(request: Request, order: Ints, start: Ints, folder: Path) -> None:
+def _write_sets(
+    request: Request,
+    order: Ints,
+    position: npt.NDArray[np.uint32],
+    start: Ints,
+    folder: Path,
+) -> None:
     """Write which pairs each share keeps, a bit each, their numbers, and those at the threshold.
 
     The last bit is of the pairs that may be kept.
@@ -106,11 +112,17 @@ def _write_sets(request: Request, order: Ints, start: Ints, folder: Path) -> Non
     label = np.repeat(np.arange(n_labels), np.diff(np.append(start, len(order))))
     cell = label * n_strata + stratum
     at_threshold, thresholds = [], []
-    for i, (kept, threshold) in enumerate(choose_shares(request, shares)):
-        kept = kept[order]
+    kept, beside = np.zeros(len(order), bool), position[:0]
+    of_cell = np.zeros(n_labels * n_strata, np.int64)
+    for i, (best, threshold) in enumerate(choose_shares(request, shares)):
+        kept[beside] = False
+        entered, beside = position[best.entered], position[best.beside]
+        kept[entered] = True
+        kept[beside] = True
         bits[i // 8] |= kept.view(np.uint8) << np.uint8(i % 8)
-        of_cell = np.bincount(cell[kept], minlength=n_labels * n_strata)
-        counts[:, i] = of_cell.reshape(n_labels, n_strata)
+        of_cell += np.bincount(cell[entered], minlength=len(of_cell))
+        of_set = of_cell + np.bincount(cell[beside], minlength=len(of_cell))
+        counts[:, i] = of_set.reshape(n_labels, n_strata)
         sides = edges(p, kept, allowed, threshold, start)._asdict()
         at_threshold.append({name: side.tolist() for name, side in sides.items()})
         thresholds.append(threshold)

@@ -153,5 +153,5 @@ def _write_evidence(stages: Stages, folder: Path) -> None:
 
 def _write_pairs(config: Config, run_dir: Path, stages: Stages, folder: Path) -> None:
     request = request_of_run(config, run_dir)
-    reason = stages.selected.table(SELECTED, ["reason"])["reason"]
+    reason = stages.selected.packed(SELECTED, ["reason"])["reason"]
     write_pairs(request, reason, taxonomy_of(stages.candidates), folder)

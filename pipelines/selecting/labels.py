@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from curation.pairs.packed import spell
 from curation.runs.stage import Stage
 from curation.selection.floors import FEW
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -32,7 +33,7 @@ def count_labels(selected: pa.Table) -> dict[str, Any]:
         ``labels_few``, with fewer than `FEW` images. The most frequent candidates come first.
     """
     rows = selected.select(["label_id", "kept"]).group_by("label_id")
-    counts = rows.aggregate([("kept", "count"), ("kept", "sum")])
+    counts = spell(rows.aggregate([("kept", "count"), ("kept", "sum")]))
     counts = counts.sort_by([("kept_count", "descending"), ("label_id", "ascending")])
     return _facts(counts["label_id"].to_pylist(), counts["kept_sum"].to_pylist())
 

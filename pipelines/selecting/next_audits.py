@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from curation.audits.forecast import expected_share
 from curation.audits.two_phase import share_above
+from curation.pairs.packed import spell
 from curation.runs.stage import Stage
 from curation.selection.selection import Request, Selection
 from labeling.keys.arrays import Mask
@@ -70,7 +71,7 @@ def measure_next(request: Request, selection: Selection, facts: dict[str, Any]) 
 def _most(label: pa.ChunkedArray, rows: Mask, weight: npt.NDArray[Any]) -> list[str]:
     """Return the labels of some rows with the largest sums of a weight."""
     table = pa.table({"label": label.filter(pa.array(rows)), "weight": weight[rows].astype(float)})
-    sums = table.group_by("label").aggregate([("weight", "sum")])
+    sums = spell(table.group_by("label").aggregate([("weight", "sum")]))
     order = [("weight_sum", "descending"), ("label", "ascending")]
     labels: list[str] = sums.sort_by(order)["label"].to_pylist()[:N_LABELS]
     return labels

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.audits.verdicts import count_doubtful, usable_audits
+from curation.pairs.pair_keys import PAIR
 from curation.runs.stage import Stage
 from curation.runs.staging import StageWriter
-from curation.runs.table_files import write_table
+from curation.runs.table_files import write_packed
 from curation.scoring.parts import N_AT_ONCE, Parts, Pool, pool_of_parts, score_parts
 from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
 from pipelines.evidence.added import with_added
@@ -47,12 +48,12 @@ def _write(
 ) -> None:
     parts, taxonomy = parts_of(supported), taxonomy_of(candidates)
     p_correct, scores, n_fitted = score_parts(parts, taxonomy, audits, intervals)
-    columns = candidates.table(CANDIDATES, ["image_id", "label_id"])
+    columns = candidates.packed(CANDIDATES, PAIR)
     names = ("p_correct", "p_low", "p_high")
     for name, values in zip(names, np.atleast_2d(p_correct), strict=False):
         columns = columns.append_column(name, pa.array(values))
     for table in (SCORED, INTERVALS) if intervals else (SCORED,):
-        write_table(columns.select(table.arrow.names).cast(table.arrow), work.dir, table.name)
+        write_packed(columns, work.dir, table)
     n_unsure, n_contradictory = count_doubtful(audits)
     work.counts["scored"] = len(columns)
     work.facts |= {

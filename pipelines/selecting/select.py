@@ -18,14 +18,14 @@ from curation.intervals.judgements import Judgements, judgements, precision_of
 from curation.report.facts import auditor_errors, composition, rounded
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter, refuse_nothing
-from curation.runs.table_files import write_table
+from curation.runs.table_files import write_packed
 from curation.selection.choose import choose
 from curation.selection.closure import flag_implied
 from curation.selection.groups import MIN_OF_GROUP
 from curation.selection.selection import Request, Selection
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
-from labeling.schemas import AUDITS, SCORED
+from labeling.schemas import AUDITS, SCORED, SELECTED
 from pipelines.auditing.auditor_errors import facts_of_errors, rates_of
 from pipelines.auditing.looks import confidence_now, count_look
 from pipelines.auditing.sample import answer_by_truth, current_audits
@@ -155,7 +155,7 @@ def judge_and_choose(
     QualityError
         If the precision asked for cannot be proved.
     """
-    rows = scored.table(SCORED)
+    rows = scored.packed(SCORED)
     judged = replace(judge(run_dir, candidates, audits, rows), errors=errors)
     request, selection = select_from(settings, candidates, rows, judged)
     return request, flag_implied(selection, taxonomy_of(candidates))
@@ -229,7 +229,7 @@ def _write(work: StageWriter, request: Request, selection: Selection) -> None:
         work.counts,
         help="raise select.keep, or lower select.precision, or leave out limits and groups",
     )
-    write_table(table, work.dir, "selected")
+    write_packed(table, work.dir, SELECTED)
     cuts = request.cuts.table(len(table), request.confidence)
     _write_json(cuts.to_pylist(), work, "thresholds")
     if selection.groups:

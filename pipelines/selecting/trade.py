@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.report.labels import senses
 from curation.report.tuning import tuning
@@ -46,7 +44,8 @@ def measure_trade(request: Request, selection: Selection) -> dict[str, Any]:
         row = int(np.searchsorted(cuts.n_kept, selection.n_kept))
         facts["trade_precision_without_floor"] = float(precision[row])
         above = (request.p >= cuts.threshold[row]) & (request.excluded == 0)
-        facts["trade_labels"] = _n_only_in(selection.table, above)
+        kept = np.asarray(selection.table["kept"], bool)
+        facts["trade_labels"] = len(np.setdiff1d(request.label[kept], request.label[above]))
     return facts
 
 
@@ -73,13 +72,6 @@ def measure_shares(request: Request, confidence: float) -> dict[str, Any]:
         of_name = f" ({sense[code]})" if sense[code] else ""
         row["name"] = f"{taxonomy.display_name(code)}{of_name}"
     return table | {"target": request.precision or PRECISION, "confidence": confidence}
-
-
-def _n_only_in(selected: pa.Table, others: np.ndarray[Any, np.dtype[np.bool_]]) -> int:
-    """Return the number of labels of kept candidates that no other candidate has."""
-    kept = pc.unique(selected["label_id"].filter(selected["kept"]))
-    without = pc.unique(selected["label_id"].filter(pa.array(others)))
-    return int(pc.sum(pc.invert(pc.is_in(kept, value_set=without))).as_py() or 0)
 
 
 def trade_lines(selected: Stage) -> Iterator[str]:

@@ -37,7 +37,7 @@ def request_of_run(config: Config, run_dir: Path) -> Request:
         If the run has no scores, or those of other audits.
     """
     candidates, audits = open_stage(run_dir, "candidates"), open_stage(run_dir, "audits")
-    verdicts, scored = audits.table(AUDITS), open_stage(run_dir, "scored").table(SCORED)
+    verdicts, scored = audits.table(AUDITS), open_stage(run_dir, "scored").packed(SCORED)
     confidence = confidence_now(run_dir, audits, config.select.confidence)
     settings = config.select.model_copy(update={"confidence": confidence})
     errors = rates_of(config, audits, confidence)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from curation.pairs.packed import spell
 from curation.runs.code import fingerprint
 from curation.runs.stage import Stage, current, open_stage, verify
 from labeling.schemas import AUDITS
@@ -65,7 +66,7 @@ def _kept_at(config: Config, run_dir: Path, name: str, precision: float) -> Labe
         verdicts = audits.table(AUDITS)
         errors = rates_of(config, audits, confidence)
         _, selection = judge_and_choose(run_dir, settings, candidates, verdicts, scored, errors)
-        return selection.table
+        return spell(selection.table)
 
     return LabelSet(
         name,

@@ -59,10 +59,16 @@ LIMITS = st.fixed_dictionaries(
 @given(LIMITS, st.lists(st.floats(0.001, 1), min_size=1, max_size=3))
 def test_shares_keep_what_a_selection_of_each_keeps(limits, shares):
     request = world_request(**limits)
-    for share, (kept, threshold) in zip(shares, choose_shares(request, shares), strict=True):
+    shares, entered = sorted(shares), np.zeros(N, bool)
+    for share, (best, threshold) in zip(shares, choose_shares(request, shares), strict=True):
         selection = choose(replace(request, keep=share, precision=None))
-        assert np.array_equal(kept, np.asarray(selection.table["kept"], bool))
+        kept = np.asarray(selection.table["kept"], bool)
+        assert np.array_equal(best.kept, kept)
         assert threshold == selection.threshold
+        assert not entered[best.entered].any()
+        entered[best.entered] = True
+        assert np.array_equal(np.sort(best.beside), np.flatnonzero(kept & ~entered))
+        assert np.all(kept[entered])
 
 
 @pytest.mark.parametrize("limits", [{}, {"floor": 5}, {"floor": 20, "by": "label"}])
@@ -103,7 +109,7 @@ def test_some_candidates_can_be_counted_alone():
     inside = World.label == 1
     table = tuning(world_request(), inside)
     assert (table["n_candidates"], table["n_labels"]) == (inside.sum(), 1)
-    kept, _ = next(choose_shares(world_request(), [0.5]))
+    kept = next(choose_shares(world_request(), [0.5]))[0].kept
     row = table["share"].index(0.5)
     assert table["n_kept"][row] == np.sum(kept & inside)
     expected = precision_of(World.judged, kept & inside, 0.95)

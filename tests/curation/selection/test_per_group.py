@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from curation.intervals.judgements import Judgements
 from curation.selection.choose import choose, choose_in_groups
 from curation.selection.groups import Partition
-from curation.selection.selection import over_limits
 from labeling.checks import check
 from labeling.errors import ConfigError, InputError, QualityError
 from labeling.keys.ids import digest
@@ -58,7 +57,7 @@ def test_the_share_is_exact_and_each_group_keeps_its_own(rows, share, per_image)
     scored = scored.set_column(0, "image_id", images).set_column(1, "label_id", labels)
     scored = scored.cast(SCORED.arrow)
     request = request_of(scored, keep=share, per_image=per_image)
-    excluded = over_limits(scored, per_image)
+    excluded = request.excluded
     chosen = share_of_groups(request, groups_of(code))
     check(chosen.table, SELECTED)
     kept = np.asarray(chosen.table["kept"], bool)

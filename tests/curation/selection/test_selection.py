@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.selection.choose import choose
-from curation.selection.selection import keep_rows, over_limits, random_share
+from curation.selection.selection import keep_rows, random_share
 from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.ids import digest
@@ -136,7 +136,7 @@ def most_in_a_group(table, column):
 @given(PAIRS, st.integers(1, 3), st.floats(0, 1))
 def test_no_image_is_kept_beyond_its_limit(pairs, per_image, threshold):
     scored = grid_of(pairs)
-    excluded = over_limits(scored, per_image)
+    excluded = request_of(scored, per_image=per_image).excluded
     above = np.asarray(scored["p_correct"]) >= threshold
     kept = keep_rows(scored, np.flatnonzero(above & (excluded == 0)), excluded).table
     check(kept, SELECTED)
@@ -156,4 +156,4 @@ def test_a_limit_takes_the_least_probable_of_an_image(pairs, per_image):
 
 
 def test_without_limits_nothing_is_excluded():
-    assert not over_limits(scored_of([0.1, 0.9])).any()
+    assert not request_of(scored_of([0.1, 0.9])).excluded.any()
