@@ -17,6 +17,7 @@ MAKERS = {
     "evidence": ("pipelines.evidence.add",),
     "look": ("pipelines.looking.look",),
     "audits": ("pipelines.auditing.sample",),
+    "audits-bands": ("pipelines.auditing.pool",),
     "audits-cells": ("pipelines.auditing.strata",),
     "scored": ("pipelines.selecting.scores",),
     "selected": ("pipelines.selecting.select",),

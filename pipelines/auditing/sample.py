@@ -9,24 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.audits.audits import answer, is_drawn_here, sample
+from curation.audits.audits import BAND, CELL, answer, is_drawn_here, sample
 from curation.audits.two_phase import draw_again
 from curation.audits.verdicts import agreement
-from curation.pairs.pair_keys import find_pairs
+from curation.pairs.pair_keys import PAIR, find_pairs
 from curation.runs.durable import file_digest, write_text
 from curation.runs.stage import Stage, current, open_stage
 from curation.runs.staging import StageWriter
 from curation.runs.table_files import write_table
 from curation.scoring.parts import Pool
 from labeling.errors import InputError
-from labeling.schemas import AUDITS, IMAGES, SKIPPED, VERDICTS
+from labeling.schemas import AUDITS, CANDIDATES, IMAGES, SKIPPED, VERDICTS
 from pipelines.auditing.advice import plan_lines
 from pipelines.auditing.drawn import digest_of_sheet, read_drawn, write_drawn
 from pipelines.auditing.known_answers import FILE as KNOWN
 from pipelines.auditing.known_answers import KnownAnswers, known_answers_text
+from pipelines.auditing.pool import bands_of, pool_of
 from pipelines.auditing.repeats import with_repeats
 from pipelines.auditing.sheets import read_answers, sheet_text
 from pipelines.auditing.strata import cells_of, cut_cells, read_cells
@@ -39,7 +41,7 @@ from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
 from pipelines.run.stages import contents, make_stage, taxonomy_of
-from pipelines.selecting.scores import pool_of, score
+from pipelines.selecting.scores import score
 
 SHEET = "audit-sheet.csv"
 
@@ -89,7 +91,7 @@ def draw_audits(
         judged = AUDITS.empty()
     _score_first(config, run_dir, candidates, judged)
     n = _n_of_batch(config, judged)
-    drawn = _draw(config, run_dir, candidates, pool_of(candidates), judged, n)
+    drawn = _draw(config, run_dir, candidates, pool_of(run_dir, candidates), judged, n)
     if not len(drawn):
         raise InputError(
             "the run has no candidates to audit",
@@ -174,9 +176,13 @@ def import_answers(run_dir: Path, answers: Path, known: Sequence[KnownAnswers] =
     # Not an input: judgements stay valid when the strata of the next draw replace theirs.
     settings = {"auditor": answers.stem, **contents(*cells_of(run_dir, candidates))}
 
+    def strata() -> tuple[str, npt.NDArray[np.int8]]:
+        cells = read_cells(run_dir, candidates)
+        return (BAND, bands_of(run_dir, candidates)) if cells is None else (CELL, cells.cell)
+
     def judge() -> pa.Table:
-        cells, drawn = read_cells(run_dir, candidates), read_drawn(run_dir, candidates)
-        return read_answers(answers, pool_of(candidates), cells, drawn)
+        drawn = read_drawn(run_dir, candidates)
+        return read_answers(answers, candidates.packed(CANDIDATES, PAIR), strata, drawn)
 
     return _commit(run_dir, judge, inputs, settings, seed=0, known=known_text)
 
@@ -193,7 +199,7 @@ def answer_by_truth(config: Config, run_dir: Path) -> Stage:
         n = _n_of_batch(config, earlier)
 
         def judge(earlier: pa.Table = earlier, n: int = n) -> pa.Table:
-            drawn = _draw(config, run_dir, candidates, pool_of(candidates), earlier, n)
+            drawn = _draw(config, run_dir, candidates, pool_of(run_dir, candidates), earlier, n)
             return answer(drawn, truth)
 
         settings = settings_of("audits", config) | {"n": n}

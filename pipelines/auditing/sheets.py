@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.audits.audits import BAND, CELL, bands, stratum_columns
-from curation.audits.two_phase import Cells
+from curation.audits.audits import stratum_columns
 from curation.audits.verdicts import find_skipped, is_answer, usable_audits
 from curation.pairs.pair_keys import find_pairs
-from curation.scoring.parts import Pool
 from labeling.errors import InputError
 from labeling.readers.table_files.rows import refuse_bad
 from labeling.readers.table_files.sandboxed_parquet import read_parquet
@@ -32,6 +31,9 @@ from pipelines.run.spreadsheets import neutral, restored
 
 _SEPARATOR = re.compile(r'\A"?sep=[,;]"?\r?\n', re.IGNORECASE)
 """First line of Excel, which names the delimiter."""
+
+Strata: TypeAlias = Callable[[], tuple[str, npt.NDArray[np.int8]]]
+"""Returns the name of the strata of a draw, and the one of each candidate, ``int8[n]``."""
 
 REQUIRED = ("image_id", "label_id", "verdict")
 COLUMNS = (*REQUIRED, "auditor", "seq", "stratum", "p_inclusion")
@@ -73,7 +75,7 @@ def sheet_text(judged: pa.Table, asked: pa.Table, images: pa.Table, taxonomy: Ta
 
 
 def read_answers(
-    path: Path, pool: Pool, cells: Cells | None = None, drawn: pa.Table | None = None
+    path: Path, pairs: pa.Table, strata: Strata, drawn: pa.Table | None = None
 ) -> pa.Table:
     """Return judgements as `labeling.schemas.AUDITS`.
 
@@ -89,10 +91,10 @@ def read_answers(
     path
         CSV file with commas or semicolons, or Parquet file: image_id, label_id, verdict in any
         letter case, and where they are known auditor, seq, and p_inclusion with its stratum.
-    pool
-        The candidates.
-    cells
-        Strata of the last draw by scores, if there was one.
+    pairs
+        The candidates: a table with ``image_id`` and ``label_id``.
+    strata
+        Returns the strata of the last draw: `BAND` or `CELL`, and the one of each candidate.
     drawn
         Pairs in the order in which they were asked, if it is known; else that of the file.
 
@@ -110,7 +112,7 @@ def read_answers(
             facts={"file": path, "rows": f"{len(sheet):,}"},
             help="fill in the column `verdict`: yes, no or unsure",
         )
-    row = find_pairs(_pairs(given), pool.pairs)
+    row = find_pairs(_pairs(given), pairs)
     _refuse(
         given["image_id"] + " " + given["label_id"],
         row < 0,
@@ -118,7 +120,7 @@ def read_answers(
         "answer the sheet that `winnow audit sample` wrote for this run",
     )
     skipped = _skipped(sheet, given, drawn)
-    of_skipped = find_pairs(_pairs(skipped), pool.pairs)
+    of_skipped = find_pairs(_pairs(skipped), pairs)
     has_p = (given["p_inclusion"] != "").any()
     lacks_p = (skipped["p_inclusion"] == "").to_numpy(bool) & has_p
     is_used = (of_skipped >= 0) & ~lacks_p
@@ -130,7 +132,7 @@ def read_answers(
     columns["auditor"] = _texts(asked["auditor"].replace("", path.stem))
     has_seq = (given["seq"] != "").any()
     columns["seq"] = _numbers(asked["seq"]) if has_seq else pa.array(np.arange(len(asked)))
-    columns |= _drawn(asked, row, pool, cells)
+    columns |= _drawn(asked, row, strata)
     audits = pa.table(columns).select(AUDITS.arrow.names).cast(AUDITS.arrow)
     usable_audits(audits)
     return audits
@@ -159,9 +161,7 @@ def _pairs(rows: pd.DataFrame) -> pa.Table:
     return pa.table({name: _texts(rows[name]) for name in ("image_id", "label_id")})
 
 
-def _drawn(
-    given: pd.DataFrame, row: npt.NDArray[np.int64], pool: Pool, cells: Cells | None
-) -> dict[str, pa.Array]:
+def _drawn(given: pd.DataFrame, row: npt.NDArray[np.int64], strata: Strata) -> dict[str, pa.Array]:
     """Return stratum and inclusion probability of each answer: as given, or by strata."""
     if (given["p_inclusion"] != "").any():
         p_inclusion = _numbers(given["p_inclusion"])
@@ -173,11 +173,10 @@ def _drawn(
             "give the probability that the pair had to be drawn; 1 where all were judged",
         )
         has_strata = (given["stratum"] != "").any()
-        strata = given["stratum"] if has_strata else given["stratum"].replace("", "given")
-        return {"stratum": _texts(strata), "p_inclusion": p_inclusion}
-    if cells is not None:  # also for pairs of earlier draws alone: cells divide their strata
-        return stratum_columns(CELL, cells.cell, row)
-    return stratum_columns(BAND, bands(pool.pairs, pool.cold), row)
+        stratum = given["stratum"] if has_strata else given["stratum"].replace("", "given")
+        return {"stratum": _texts(stratum), "p_inclusion": p_inclusion}
+    # Cells also for pairs of earlier draws alone: they divide their strata.
+    return stratum_columns(*strata(), row)
 
 
 def _read_sheet(path: Path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curation.audits.audits import BAND, CELL, are_strata_of, bands, is_drawn_here
+from curation.audits.audits import BAND, CELL, are_strata_of, is_drawn_here
 from curation.audits.two_phase import FOR_PRECISION, FOR_SHARE, Cells, make_cells, share_above
 from curation.intervals.judgements import Judgements
 from curation.pairs.pair_keys import find_pairs
@@ -23,10 +23,10 @@ from curation.selection.groups import one_group
 from curation.selection.selection import Request
 from labeling.keys.arrays import Floats
 from labeling.schemas import SCORED
+from pipelines.auditing.pool import bands_of
 from pipelines.run.config import Config, SelectSettings
 from pipelines.run.dependencies import settings_of
 from pipelines.run.stages import contents
-from pipelines.selecting.scores import pool_of
 
 STAGE = "audits-cells"
 
@@ -135,8 +135,7 @@ def strata_of(
         ``int64[m]``: the candidate of each judgement.
     """
     if is_drawn_here(judged, BAND):
-        pool = pool_of(candidates)
-        name, known = BAND, [bands(pool.pairs, pool.cold)]
+        name, known = BAND, [bands_of(run_dir, candidates)]
     elif is_drawn_here(judged, CELL) and cells_of(run_dir, candidates):
         # Judgements have the strata of the draw before until those of the last draw are imported.
         table = read_table(open_stage(run_dir, STAGE).dir, "cells")

@@ -48,6 +48,7 @@ NEEDS = {
     "evidence": Needs(),
     "look": Needs(("look", "train")),
     "audits": Needs(("audit.n", "audit.seed", "select.keep", "select.precision"), ("audit.truth",)),
+    "audits-bands": Needs(),
     "audits-cells": Needs(("select.keep", "select.precision", "select.floor", "select.per_image")),
     "scored": Needs(("select.venn_abers",)),
     "selected": Needs(("select", "audit.error_rate"), ("audit.known",)),

@@ -15,7 +15,7 @@ from curation.pairs.pair_keys import PAIR
 from curation.runs.stage import Stage
 from curation.runs.staging import StageWriter
 from curation.runs.table_files import write_packed
-from curation.scoring.parts import N_AT_ONCE, Parts, Pool, pool_of_parts, score_parts
+from curation.scoring.parts import N_AT_ONCE, Parts, score_parts
 from labeling.schemas import AUDITS, CANDIDATES, INTERVALS, SCORED
 from pipelines.evidence.added import with_added
 from pipelines.run.config import Config
@@ -66,11 +66,6 @@ def _write(
         "folds_boosted": scores.n_boosted,
         "log_loss": scores.losses,
     }
-
-
-def pool_of(candidates: Stage) -> Pool:
-    """Return the candidates of a stage as audits are drawn from them."""
-    return pool_of_parts(parts_of(candidates), taxonomy_of(candidates))
 
 
 def parts_of(candidates: Stage) -> Parts:

@@ -16,10 +16,10 @@ from curation.runs.stage import Stage, current, open_stage
 from labeling.errors import InputError, IntegrityError, QualityError
 from labeling.schemas import AUDITS, SCORED
 from pipelines.auditing.looks import begin_anytime, confidence_now
+from pipelines.auditing.pool import pool_of
 from pipelines.auditing.sample import answer_by_truth, draw_audits, import_answers
 from pipelines.auditing.strata import cut_cells, strata_of
 from pipelines.run.config import read_config, with_overrides
-from pipelines.selecting.scores import pool_of
 from pipelines.selecting.select import select
 from tests.pipelines.auditing.test_auditing import fill_in, without_truth
 
@@ -80,7 +80,7 @@ def _by_pair(audits: Stage) -> pa.Table:
 def _assert_strata_are_known(run_dir: Path) -> None:
     candidates, audits = (open_stage(run_dir, name) for name in ("candidates", "audits"))
     judged = audits.table(AUDITS)
-    row = find_pairs(judged, pool_of(candidates).pairs)
+    row = find_pairs(judged, pool_of(run_dir, candidates).pairs)
     stratum = strata_of(run_dir, candidates, judged, row)
     names = pd.Series(judged["stratum"].to_pylist()).str.partition("-")[2]
     assert stratum is not None
@@ -149,7 +149,7 @@ def test_the_best_of_each_label_are_drawn_like_others_that_may_be_kept(
     candidates = open_stage(labelled, "candidates")
     select(config, labelled)
     judged = open_stage(labelled, "audits").table(AUDITS)
-    pool, bands = pool_of(candidates), []
+    pool, bands = pool_of(labelled, candidates), []
     for floor in (20, 0):
         of_floor = with_overrides(config, [f"select.floor={floor}", "audit.n=200"])
         cells = cut_cells(of_floor, labelled, candidates, pool, judged)

@@ -3,10 +3,12 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from curation.scoring.parts import parts_of_table, pool_of_parts
+from curation.audits.audits import BAND
 from labeling.errors import InputError
 from labeling.keys.ids import digest
 from labeling.schemas import AUDITS, CANDIDATES, IMAGES
@@ -52,16 +54,18 @@ def test_a_sheet_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
     assert "'=me" in cells
     assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for cell in cells)
     candidates = pa.Table.from_pylist(rows, schema=CANDIDATES.arrow)
-    pool = pool_of_parts(parts_of_table(candidates), taxonomy)
-    answers = read_answers(path, pool)
+    answers = read_answers(path, candidates, one_band)
     for name in ("image_id", "label_id", "verdict", "auditor"):
         assert answers[name].to_pylist() == audits[name].to_pylist()
+
+
+def one_band() -> tuple[str, npt.NDArray[np.int8]]:
+    return BAND, np.zeros(9, np.int8)
 
 
 def test_skipped_pairs_that_cannot_count_as_unknown_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    taxonomy = build_taxonomy([Label("cat", (("cat", "en"),), (), None, 1)], "test")
     ids = [digest(str(number)) for number in range(6)]
     item = {"source": "alt", "strength": 1.0, "n_pages": 1, "n_hosts": 1}
     rows = [
@@ -69,26 +73,25 @@ def test_skipped_pairs_that_cannot_count_as_unknown_are_reported(
         for i in ids[:5]
     ]
     candidates = pa.Table.from_pylist(rows, schema=CANDIDATES.arrow)
-    pool = pool_of_parts(parts_of_table(candidates), taxonomy)
     verdicts = ["", "", "", "yes", "no", ""]
     sheet = zip([ids[5], *ids[:5]], verdicts, ["", "", "0.5", "0.5", "0.5", ""], strict=True)
     path = tmp_path / "mine.csv"
     lines = [f"{image},cat,{verdict},{p}" for image, verdict, p in sheet]
     path.write_text("\n".join(["image_id,label_id,verdict,p_inclusion", *lines, ""]))
-    answers = read_answers(path, pool)
+    answers = read_answers(path, candidates, one_band)
     assert answers["image_id"].to_pylist() == [ids[2], ids[3], ids[1]]
     assert answers["verdict"].to_pylist() == ["yes", "no", "skipped"]
     printed = capsys.readouterr().err
     excel = path.read_text().replace(",", ";")
     path.write_text(f"sep=;\n{excel}")
-    assert read_answers(path, pool).equals(answers)
+    assert read_answers(path, candidates, one_band).equals(answers)
     path.write_text("sep=;\n" + excel.replace(";yes", ";yess"))
     with pytest.raises(InputError, match="a verdict is not one of") as caught:
-        read_answers(path, pool)
+        read_answers(path, candidates, one_band)
     assert caught.value.facts["where"] == f"{path}:6"
     path.write_text("<!doctype html>\n")
     with pytest.raises(InputError, match="it is an HTML page"):
-        read_answers(path, pool)
+        read_answers(path, candidates, one_band)
     before = "1 pairs without a verdict before the last answer"
     assert f"{before} are not candidates" in printed
     assert f"{before} have no p_inclusion" in printed

@@ -13,9 +13,10 @@ from curation.scoring.features import features
 from curation.scoring.parts import parts_of_table, pool_of_parts
 from curation.scoring.scoring import score
 from labeling.errors import InputError
+from pipelines.auditing.pool import pool_of
 from pipelines.run.config import Config, TaxonomyInput
 from pipelines.selecting import scores
-from pipelines.selecting.scores import parts_of, pool_of
+from pipelines.selecting.scores import parts_of
 from tests.curation.worlds import cold_scores, make_world
 
 WORLD = make_world(800, seed=5)
@@ -97,7 +98,7 @@ def test_cold_scores_are_those_of_all_candidates_together(tmp_path, monkeypatch)
     monkeypatch.setattr(scores, "N_AT_ONCE", 501)
     third = len(WORLD.candidates) // 3
     pieces = [WORLD.candidates.slice(0, third), WORLD.candidates.slice(third)]
-    pool = pool_of(stage_of(tmp_path, pieces))
+    pool = pool_of_parts(parts_of(stage_of(tmp_path, pieces)), WORLD.taxonomy)
     whole = features(WORLD.candidates, WORLD.taxonomy)
     assert pool.pairs.num_rows == len(WORLD.candidates)
     np.testing.assert_allclose(pool.cold, cold_scores(whole))
@@ -106,5 +107,5 @@ def test_cold_scores_are_those_of_all_candidates_together(tmp_path, monkeypatch)
 
 
 def test_no_candidates_have_no_cold_scores(tmp_path):
-    pool = pool_of(stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]))
+    pool = pool_of(tmp_path, stage_of(tmp_path, [WORLD.candidates.slice(0, 0)]))
     assert pool.pairs.num_rows == len(pool.cold) == len(pool.kind) == 0
