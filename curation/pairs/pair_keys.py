@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from labeling.keys.arrays import Ints, Ints32
 from labeling.keys.hashing import GOLDEN, Hashes, scramble
 from labeling.keys.ids import BINARY, Halves, digest_halves, from_halves, to_binary, to_halves
+from labeling.keys.runs import run_begins
 from labeling.schemas import HEX_ID, Batch
 
 PAIR = ["image_id", "label_id"]
@@ -99,6 +100,25 @@ def _find_all(pairs: Batch, among: Batch) -> Ints:
     return rows
 
 
+def image_codes(images: pa.Array | pa.ChunkedArray) -> Ints32:
+    """Return `codes_of` ids of images, in little memory where rows of an image are adjacent.
+
+    Examples
+    --------
+    >>> image_codes(pa.array(["1" * 32, "1" * 32, "0" * 32])).tolist()
+    [0, 0, 1]
+    """
+    begins, before = np.zeros(len(images), bool), None
+    for start in range(0, len(images), N_AT_ONCE):
+        halves = to_halves(images.slice(start, N_AT_ONCE))
+        begins[start : start + len(halves)] = run_begins(halves)
+        begins[start] = before is None or (halves[0] != before).any()
+        before = halves[-1]
+    first = images.filter(pa.array(begins))
+    is_adjacent = len(np.unique(image_hash(first))) == len(first)
+    return np.cumsum(begins, dtype=np.int32) - np.int32(1) if is_adjacent else codes_of(images)
+
+
 def codes_of(ids: pa.Array | pa.ChunkedArray) -> Ints32:
     """Return one integer for each text, ``int32[n]``: equal where the texts are equal.
 
@@ -149,7 +169,10 @@ def _in_form(images: pa.Array | pa.ChunkedArray, form: pa.DataType) -> pa.Array:
 
 
 def _unchunked(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(column, pa.Array):
+        return column
+    # Combining copies, even where there is one chunk.
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _mix(state: Hashes) -> Hashes:

@@ -25,6 +25,7 @@ from labeling.keys.arrays import Floats, Floats32, Mask
 from labeling.keys.hashing import Hashes
 from labeling.keys.ids import digest
 from labeling.keys.runs import run_starts
+from labeling.memory import hand_back
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy.taxonomy import Taxonomy
 from labeling.threads import map_ahead
@@ -37,7 +38,7 @@ MAX_FITTED = 200_000
 
 Number = TypeVar("Number", bound=np.number[Any])
 
-N_AT_ONCE = 65_536
+N_AT_ONCE = 32_768
 """Candidates scored together, about."""
 
 N_THREADS = 2
@@ -164,8 +165,14 @@ def _apply_to_rest(
 ) -> Floats32:
     whole = _whole_images(parts, image, fitted)
     rest = (part.filter(pa.array(~mask)) for part, mask in whole)
+    n_rest, n_done = len(fitted) - int(fitted.sum()), 0
+    p_correct = np.empty((3, n_rest) if intervals else n_rest, np.float32)
+    hand_back()
     with one_thread("blas"):
-        return np.concatenate(list(apply_all(scorer, rest, taxonomy, intervals)), axis=-1)
+        for of_part in apply_all(scorer, rest, taxonomy, intervals):
+            p_correct[..., n_done : n_done + of_part.shape[-1]] = of_part
+            n_done += of_part.shape[-1]
+    return p_correct
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.pairs.label_hierarchy import find_relatives
-from curation.pairs.pair_keys import codes_of
+from curation.pairs.pair_keys import image_codes
 from curation.selection.selection import Selection
 from labeling.keys.arrays import Ints, Ints32, Mask
 from labeling.taxonomy.taxonomy import Taxonomy
@@ -25,7 +25,7 @@ def flag_implied(selection: Selection, taxonomy: Taxonomy) -> Selection:
     """
     table = selection.table
     kept = np.asarray(table["kept"], bool)
-    image, label = codes_of(table["image_id"]), taxonomy.codes(table["label_id"])
+    image, label = image_codes(table["image_id"]), taxonomy.codes(table["label_id"])
     implied = np.zeros(len(kept), bool)
     for rows in _whole_images(image, N_AT_ONCE):
         relatives = find_relatives(image[rows].astype(np.int64), label[rows], taxonomy)

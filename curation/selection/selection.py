@@ -14,7 +14,7 @@ import pyarrow as pa
 from curation.intervals.judgements import Judgements
 from curation.intervals.thresholds import Thresholds, thresholds
 from curation.pairs.packed import is_packed
-from curation.pairs.pair_keys import codes_of, dictionary_of, pair_hash
+from curation.pairs.pair_keys import codes_of, dictionary_of, image_codes, pair_hash
 from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints, Ints32
@@ -123,7 +123,7 @@ class Request:
         """Candidates that the limit of an image excludes, and why."""
         excluded = np.zeros(len(self.p), np.int8)
         if self.per_image is not None:
-            image = codes_of(self.scored["image_id"])
+            image = image_codes(self.scored["image_id"])
             over = rank_within(image, self.p, self.draw) >= self.per_image
             excluded[over] = SELECT_REASONS.index("over_per_image")
         return excluded

@@ -25,6 +25,7 @@ from curation.selection.groups import MIN_OF_GROUP
 from curation.selection.selection import Request, Selection
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
+from labeling.memory import hand_back
 from labeling.schemas import AUDITS, SCORED, SELECTED
 from pipelines.auditing.auditor_errors import facts_of_errors, rates_of
 from pipelines.auditing.looks import confidence_now, count_look
@@ -65,6 +66,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     candidates = open_stage(run_dir, "candidates")
     audits = audits_of(config, run_dir, candidates)
     scored = score(config, run_dir, candidates, audits)
+    hand_back()
     count_look(run_dir, audits)
     confidence = confidence_now(run_dir, audits, config.select.confidence)
 
