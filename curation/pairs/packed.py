@@ -59,7 +59,12 @@ def join_packed(parts: Iterable[pa.Table], schema: TableSchema, columns: list[st
         Schema of the parts, and those of its columns that they have.
     """
     empty = pack(schema.arrow.empty_table().select(columns))
-    return pa.concat_tables([empty, *map(pack, parts)]).unify_dictionaries().combine_chunks()
+    table = pa.concat_tables([empty, *map(pack, parts)]).unify_dictionaries()
+    for name in columns:
+        # Ids of images are read in parts anyway, and a copy of them is the largest.
+        if name != "image_id":
+            table = _with(table, name, table[name].combine_chunks())
+    return table
 
 
 def _with(table: pa.Table, name: str, column: pa.Array | pa.ChunkedArray) -> pa.Table:

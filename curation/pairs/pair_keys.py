@@ -108,14 +108,16 @@ def image_codes(images: pa.Array | pa.ChunkedArray) -> Ints32:
     >>> image_codes(pa.array(["1" * 32, "1" * 32, "0" * 32])).tolist()
     [0, 0, 1]
     """
-    begins, before = np.zeros(len(images), bool), None
+    begins, before, hashes = np.zeros(len(images), bool), None, [np.zeros(0, np.uint64)]
     for start in range(0, len(images), N_AT_ONCE):
         halves = to_halves(images.slice(start, N_AT_ONCE))
-        begins[start : start + len(halves)] = run_begins(halves)
-        begins[start] = before is None or (halves[0] != before).any()
+        of_part = run_begins(halves)
+        of_part[0] = before is None or (halves[0] != before).any()
         before = halves[-1]
-    first = images.filter(pa.array(begins))
-    is_adjacent = len(np.unique(image_hash(first))) == len(first)
+        begins[start : start + len(halves)] = of_part
+        hashes.append(hash_halves(halves[of_part]))
+    of_runs = np.sort(np.concatenate(hashes))
+    is_adjacent = not (of_runs[1:] == of_runs[:-1]).any()
     return np.cumsum(begins, dtype=np.int32) - np.int32(1) if is_adjacent else codes_of(images)
 
 

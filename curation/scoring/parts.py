@@ -203,14 +203,14 @@ def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
     They are read in parts. What the sources usually give is learnt from up to `MAX_FITTED`
     candidates. The patterns of votes, and of each candidate its pattern, kind, share of votes and
     amount of evidence stay in memory until the label model is fitted on all patterns: 28 bytes for
-    each, and about 22 for the pair.
+    each.
     """
     named = [sources_of(part) for part in parts(["evidence", "silent"])]
     sources = sorted({source for part in named for source in part})
-    pairs = join_packed(parts(PAIR), CANDIDATES, PAIR)
-    if len(pairs) == 0:
-        return Pool(pairs, np.zeros(0), np.zeros(0, np.uint64))
-    usual = source_statistics(features(_spread(parts, len(pairs)), taxonomy, sources))
+    n = sum(len(part) for part in parts(["ambiguity"]))
+    if n == 0:
+        return Pool(join_packed([], CANDIDATES, PAIR), np.zeros(0), np.zeros(0, np.uint64))
+    usual = source_statistics(features(_spread(parts, n), taxonomy, sources))
     patterns, of_row, share, amount, kind, n_patterns = [], [], [], [], [], 0
     for part in parts(CANDIDATES.arrow.names):
         table = features(part.cast(CANDIDATES.arrow), taxonomy, sources)
@@ -221,11 +221,12 @@ def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
         amount.append(evidence_amount(table, usual))
         kind.append(_kinds(table))
         n_patterns += len(of_part.count)
+    hand_back()
     merged, number = merge_patterns(patterns)
     pattern_of_row = number.astype(np.int32)[_concatenated(of_row)]
     cold = vote_scores(merged, pattern_of_row, _concatenated(share))
     cold *= _concatenated(amount)
-    return Pool(pairs, cold, _concatenated(kind))
+    return Pool(join_packed(parts(PAIR), CANDIDATES, PAIR), cold, _concatenated(kind))
 
 
 def _concatenated(parts: list[npt.NDArray[Number]]) -> npt.NDArray[Number]:

@@ -47,11 +47,13 @@ def _with_reason(reason: pa.ChunkedArray, rows: Mask, name: str) -> pa.Array:
 
 def _whole_images(image: Ints32, n_at_once: int) -> Iterator[Ints]:
     """Yield all rows in parts of whole images, of about `n_at_once` rows each."""
-    order = np.argsort(image, kind="stable")
-    ordered = image[order]
+    # Rows of a run lie in the order of their images: then there is nothing to sort.
+    is_ordered = bool(np.all(image[1:] >= image[:-1]))
+    order = None if is_ordered else np.argsort(image, kind="stable")
+    ordered = image if order is None else image[order]
     start = 0
-    while start < len(order):
-        last = ordered[min(start + n_at_once, len(order)) - 1]
+    while start < len(ordered):
+        last = ordered[min(start + n_at_once, len(ordered)) - 1]
         end = int(np.searchsorted(ordered, last, side="right"))
-        yield order[start:end]
+        yield np.arange(start, end) if order is None else order[start:end]
         start = end

@@ -30,6 +30,9 @@ ALARM = 0.001
 N_DEVIATIONS = 4.0
 """Standard deviations by which the number of candidates that audits represent may be off."""
 
+N_AT_ONCE = 1 << 20
+"""Candidates that are counted together: bounds the memory."""
+
 MOST_UNSEEN = 0.5
 """Share of the kept candidates in parts without audits above which no precision is stated."""
 
@@ -163,7 +166,12 @@ def shares(partition: Partition, judged: Judgements) -> tuple[Floats, Floats, Fl
     ([0.9, 0.1], [1.0, 0.0], [0.01, 0.01])
     """
     n_parts, code = len(partition.names), partition.code[judged.row]
-    of_pool = _count(partition.code, n_parts) / max(len(partition.code), 1)
+    of_pool = np.zeros(n_parts)
+    for start in range(
+        0, len(partition.code), N_AT_ONCE
+    ):  # `bincount` copies small integers as large ones
+        of_pool += _count(partition.code[start : start + N_AT_ONCE], n_parts)
+    of_pool /= max(len(partition.code), 1)
     weight = judged.weight
     total, square = weight.sum() or 1.0, weight @ weight
     of_audits = _count(code, n_parts, weight) / total

@@ -68,22 +68,27 @@ def by_sources(parts: Iterable[pa.ChunkedArray]) -> list[Partition]:
     parts
         The column ``evidence`` of `labeling.schemas.CANDIDATES`, in parts.
     """
-    patterns, counts = [], [np.zeros(0, np.int32)]
+    number: dict[str, int] = {}
+    codes, counts = [np.zeros(0, np.int32)], [np.zeros(0, np.int16)]
     for evidence in parts:
-        n_votes = np.asarray(pc.list_value_length(evidence))
+        n_votes = np.asarray(pc.list_value_length(evidence), np.int64)
         source = pc.struct_field(pc.list_flatten(evidence), "source")
         offsets = pa.array(np.concatenate([[0], np.cumsum(n_votes)]), pa.int32())
         lists = pa.ListArray.from_arrays(offsets, source.combine_chunks())
-        patterns.append(pc.binary_join(lists, " + ").dictionary_encode())
-        counts.append(n_votes)
-    joined = pa.chunked_array(patterns, pa.dictionary(pa.int32(), pa.string()))
-    pattern = joined.unify_dictionaries().combine_chunks()
-    names, rank = np.unique(pattern.dictionary.to_numpy(False), return_inverse=True)
-    code = rank.astype(np.int32)[np.asarray(pattern.indices)]
-    by_pattern = Partition(code, tuple(names.tolist()))
+        pattern = pc.binary_join(lists, " + ").dictionary_encode()
+        of_part = [number.setdefault(name, len(number)) for name in pattern.dictionary.to_pylist()]
+        codes.append(np.array(of_part, np.int32)[np.asarray(pattern.indices)])
+        counts.append(n_votes.astype(np.int16))
+    names = sorted(number)
+    rank = np.empty(len(names), np.int32)
+    rank[[number[name] for name in names]] = np.arange(len(names))
+    code = rank[np.concatenate(codes)]
     n_votes = np.concatenate(counts)
     numbers = range(int(n_votes.max(initial=0)) + 1)
-    return [by_pattern, Partition(n_votes, tuple(f"{n} source{'s' * (n != 1)}" for n in numbers))]
+    return [
+        Partition(code, tuple(names)),
+        Partition(n_votes, tuple(f"{n} source{'s' * (n != 1)}" for n in numbers)),
+    ]
 
 
 def find_groups(chain: Sequence[Partition], audited: Ints) -> Partition:

@@ -19,7 +19,7 @@ from labeling.checks import check
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints, Ints32
 from labeling.keys.hashing import Hashes
-from labeling.keys.runs import rank_in_run
+from labeling.keys.runs import run_sizes, run_starts
 from labeling.schemas import SCORED, SELECT_REASONS, SELECTED
 from labeling.taxonomy.taxonomy import Taxonomy
 
@@ -131,6 +131,8 @@ class Request:
     @cached_property
     def order(self) -> Ints32:
         """Rows that no limit excludes, the most probable first; ties by `draw`, ``int32[m]``."""
+        if not self.excluded.any():
+            return np.lexsort((self.draw, -self.p)).astype(np.int32)
         rows = np.flatnonzero(self.excluded == 0)
         return rows[np.lexsort((self.draw[rows], -self.p[rows]))].astype(np.int32)
 
@@ -165,7 +167,9 @@ def rank_within(
     order = np.lexsort((draw, -p)).astype(np.int32) if order is None else order
     order = order[np.argsort(group[order], kind="stable")]
     rank = np.full(len(p), -1, np.int32)
-    rank[order] = rank_in_run(group[order])
+    starts = run_starts(group[order])
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    rank[order] -= np.repeat(starts.astype(np.int32), run_sizes(starts, len(order)))
     return rank
 
 

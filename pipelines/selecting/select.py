@@ -78,6 +78,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             run_dir, settings, candidates, verdicts, scored, errors
         )
         _write(work, request, selection)
+        hand_back()
         _write_json(measure_shares(request, config.select.confidence), work, "tuning")
         kept = np.asarray(selection.table["kept"], bool)
         work.facts |= measure(request.judged, selection, confidence)
