@@ -28,11 +28,12 @@ from pipelines.shuffle.engine import Split, n_buckets_for
 
 @dataclass(frozen=True)
 class Work:
-    """One shuffle: its splits (at most so many, for a later pass) and its buckets."""
+    """One shuffle: its splits (at most so many, for a later pass), its buckets and its rows."""
 
     name: str
     n_splits: int
     n_buckets: int
+    n_rows: int
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def plan(config: Config, run_dir: Path | None) -> Plan:
         n_bytes_needed=needed,
         n_bytes_free=free,
         folder=folder,
-        n_bytes_memory=max(memory(n_rows, work.n_buckets) for work in shuffles),
+        n_bytes_memory=max(memory(work.n_rows, work.n_buckets) for work in shuffles),
         stages=() if run_dir is None else _stages(config, run_dir, reasons, signals),
         attempts=() if run_dir is None else attempts(run_dir),
     )
@@ -218,37 +219,38 @@ def _current_signals(run_dir: Path) -> Stage | None:
 def _shuffles(
     config: Config, splits: Sequence[Split], n_rows: int, signals: Stage | None
 ) -> list[Work]:
-    n_first = n_buckets_for(sum(input_paths(config, splits).values()))
+    n_first = sum(input_paths(config, splits).values())
     if signals is not None:
         n_signals, n_events = signals.counts["signals"], signals.counts["feedback"]
         n_links = signals.counts["links"]
-        n_later = n_buckets_for(n_signals + n_links)
+        n_later = n_signals + n_links
         n_edges = n_links + signals.counts["placements"]
     else:
-        n_signals, n_edges, n_later = n_rows, n_rows, n_buckets_for(n_rows)
+        n_signals, n_edges, n_later = n_rows, n_rows, n_rows
         n_events = n_rows if config.feedback else 0
     shuffles = [] if signals is not None else _first_shuffles(config, splits, n_first)
-    n_files = dict.fromkeys((schema.name for schema in inputs.SCHEMAS), n_first)
+    n_files = dict.fromkeys((schema.name for schema in inputs.SCHEMAS), n_buckets_for(n_first))
     support_only = config.label.support_only
     taxonomy = taxonomy_files(config)
     for step in passes_of(taxonomy, support_only, n_signals, n_events, Path(), n_edges):
-        n_buckets = step.n_buckets or n_later
+        n_buckets = step.buckets(n_later)
         # A pass has at most as many splits as its inputs have files: a file for each bucket.
         n_splits = sum(n_files.get(table, 1) for table in step.inputs)
-        shuffles.append(Work(step.name, n_splits, n_buckets))
+        shuffles.append(Work(step.name, n_splits, n_buckets, step.growth * n_later))
         n_files |= dict.fromkeys(step.outputs, n_buckets)
     return shuffles
 
 
-def _first_shuffles(config: Config, splits: Sequence[Split], n_buckets: int) -> list[Work]:
+def _first_shuffles(config: Config, splits: Sequence[Split], n_rows: int) -> list[Work]:
     """Return the shuffle of the inputs, and that of the images of archives before it."""
+    n_buckets = n_buckets_for(n_rows)
     with_images = stored.splits_with_images(config, splits)
     if not with_images:
-        return [Work("inputs", len(splits), n_buckets)]
+        return [Work("inputs", len(splits), n_buckets, n_rows)]
     step = stored.make_pass(config, with_images)
     n_files = step.n_buckets or 1  # of rejects, which are read with the inputs
-    first = Work(step.name, len(with_images), n_files)
-    return [first, Work("inputs", len(splits) + n_files, n_buckets)]
+    first = Work(step.name, len(with_images), n_files, n_rows)
+    return [first, Work("inputs", len(splits) + n_files, n_buckets, n_rows)]
 
 
 def _input_lines(listed: Sequence[Source]) -> list[str]:

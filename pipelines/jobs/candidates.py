@@ -27,7 +27,6 @@ from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
 from pipelines.run.losses import ignored_feedback
 from pipelines.run.progress import stage_line
-from pipelines.shuffle.engine import n_buckets_for
 from pipelines.shuffle.workspace import Workspace, workspace_for
 from pipelines.workers.taxonomies import taxonomy_at
 
@@ -107,9 +106,8 @@ def _run_passes(
         workspace.scratch,
         n_edges=n_links + signals.counts["placements"],
     )
-    n_buckets = n_buckets_for(n_signals + n_links)
     given = workspace.share(by_table(signals.paths()))
-    run_passes(passes, n_buckets, workspace, beam_options, given, splits={})
+    run_passes(passes, n_signals + n_links, workspace, beam_options, given, splits={})
     counted: dict[str, list[Path]] = defaultdict(list)
     for labeling_pass in passes[:-1]:
         files = workspace.files(labeling_pass.name)

@@ -32,7 +32,7 @@ from pipelines.run.config import Config, LabelSettings
 from pipelines.run.dependencies import settings_of
 from pipelines.run.losses import by_reason, reasons
 from pipelines.run.progress import notify, stage_line
-from pipelines.shuffle.engine import Split, n_buckets_for
+from pipelines.shuffle.engine import Split
 from pipelines.shuffle.workspace import Workspace, workspace_for
 
 MAX_PRINTED = 10
@@ -101,7 +101,7 @@ def _read_inputs(
     beam_options: Sequence[str],
 ) -> None:
     """Run the passes, the last of which writes the tables of the stage."""
-    n_buckets = n_buckets_for(sum(input_paths(config, splits).values()))
+    n_rows = sum(input_paths(config, splits).values())
     labels = workspace.taxonomy(labels)
     with_images = stored.splits_with_images(config, splits)
     if not with_images:
@@ -112,7 +112,7 @@ def _read_inputs(
         # Of the tables of the index, the rejects are read.
         passes = [index, inputs.make_pass(read)._replace(inputs=(REJECTS.name,))]
     of_passes = {passes[-1].name: splits, "stored": with_images}
-    run_passes(passes, n_buckets, workspace, beam_options, given={}, splits=of_passes)
+    run_passes(passes, n_rows, workspace, beam_options, given={}, splits=of_passes)
 
 
 def _describe(work: StageWriter, config: Config, splits: Sequence[Split]) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipelines.passes.splits import splits_for
 from pipelines.shuffle import chain
-from pipelines.shuffle.engine import Combine, Shuffle, Split, Tables, keep_all
+from pipelines.shuffle.engine import Combine, Shuffle, Split, Tables, keep_all, n_buckets_for
 from pipelines.shuffle.workspace import Files, Workspace
 
 
@@ -30,6 +30,12 @@ class Pass(NamedTuple):
     """Adds tables that need the whole output to the folder of the output."""
     n_buckets: int | None = None
     """Number of buckets; by default it follows from the number of rows."""
+    growth: int = 1
+    """Rows that it holds for each row of the inputs, about: labels of a text, images of a page."""
+
+    def buckets(self, n_rows: int) -> int:
+        """Return the number of buckets, where the inputs have so many rows."""
+        return self.n_buckets or n_buckets_for(self.growth * n_rows)
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class _Step:
     """
 
     labeling_pass: Pass
-    n_buckets: int
+    n_rows: int
     workspace: Workspace
     given: Files
     before: tuple[Pass, ...]
@@ -55,7 +61,7 @@ class _Step:
             read=workspace.read(made.read),
             keys=made.keys,
             reduce=workspace.reduce(made.reduce),
-            n_buckets=made.n_buckets or self.n_buckets,
+            n_buckets=made.buckets(self.n_rows),
             work_dir=workspace.work_dir(made.name),
             out_dir=workspace.out_dir(made.name, self.is_last),
             combine=made.combine,
@@ -81,7 +87,7 @@ class _Step:
 
 def run_passes(
     passes: Sequence[Pass],
-    n_buckets: int,
+    n_rows: int,
     workspace: Workspace,
     beam_options: Sequence[str],
     given: Files,
@@ -91,8 +97,8 @@ def run_passes(
 
     Parameters
     ----------
-    passes, n_buckets
-        The passes, and the number of buckets of those that have none of their own.
+    passes, n_rows
+        The passes, and the number of rows of the inputs, from which their buckets follow.
     workspace
         The folders of the stage.
     beam_options
@@ -105,7 +111,7 @@ def run_passes(
     steps = [
         _Step(
             labeling_pass,
-            n_buckets,
+            n_rows,
             workspace,
             given,
             tuple(passes[:number]),

@@ -36,6 +36,7 @@ def make_pass() -> Pass:
         reduce=_reduce,
         outputs={**EVIDENCE, "caps": links.CAPS},
         combine=_combine,
+        growth=8,
     )
 
 

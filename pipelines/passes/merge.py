@@ -41,6 +41,7 @@ def make_pass(
         keys=dict.fromkeys(_READ, "image_id"),
         reduce=functools.partial(_reduce, files, votes_dir, support_only),
         outputs={"candidates": CANDIDATES.arrow},
+        growth=8,
     )
 
 

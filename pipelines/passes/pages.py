@@ -53,6 +53,7 @@ def make_pass(files: MatcherFiles) -> Pass:
             "discounts": boilerplate.DISCOUNTS,
         },
         combine=_combine,
+        growth=8,
     )
 
 

@@ -38,6 +38,7 @@ import pyarrow as pa
 
 from curation.runs.table_files import file_name, parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
+from labeling.memory import hand_back
 from pipelines.shuffle import (
     engine_jobs,
     failures,
@@ -300,7 +301,7 @@ class _Map(beam.DoFn):
         try:
             if self._shuffle.carrier == "files":
                 segment = failures.retried(functools.partial(self._segment, split))
-                pa.default_memory_pool().release_unused()  # the kernels' memory is not Arrow's
+                hand_back()
                 yield from ((number, segment) for number, _ in groups)
             else:
                 parts = failures.retried(lambda: list(self._chunks(split)))
@@ -348,6 +349,7 @@ class _Reduce(beam.DoFn):
                 if not self._is_finished(bucket):
                     reader = reader or segments.Reader(of_split.values(), first, last)
                     failures.retried(functools.partial(self._finish, bucket, reader))
+                    hand_back()
                 yield bucket
         except (WinnowError, OSError) as error:
             failures.write_error(self._shuffle.work_dir, f"reduce-{bucket:05d}", error)

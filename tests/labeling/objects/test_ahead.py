@@ -33,10 +33,14 @@ def test_an_error_is_raised_in_its_place() -> None:
 
 def test_the_main_thread_is_interrupted_while_it_waits() -> None:
     over = threading.Event()
-    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+
+    def wait() -> None:
+        # From here, so that it comes while the main thread waits, however slow the machine is.
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        over.wait()
+
     with pytest.raises(KeyboardInterrupt):
-        interruptible(over.wait)
+        interruptible(wait)
     over.set()
     assert interruptible(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
