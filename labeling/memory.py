@@ -1,4 +1,4 @@
-"""Memory of a process: handed back to the system between the parts of a long step."""
+"""Memory of a process, returned to the system between the parts of a long step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ctypes
 import pyarrow as pa
 
 
-def hand_back() -> None:
+def release_memory() -> None:
     """Return freed memory to the system.
 
     Allocators keep what was freed: after many tables of some megabytes that is several hundred

@@ -1,4 +1,4 @@
-"""Reasons of the rejects of inputs, each with its meaning: the table ``rejects`` of ``signals``."""
+"""Reasons of the rejects of inputs: the table ``rejects`` of ``signals`` and of ``images``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ INPUT_REASONS: Mapping[str, str] = MappingProxyType(
         "image_missing": "an image by a path or on a page of a site, without a file",
         "empty_image": "an image of no bytes",
         "lfs_pointer": "an image that is a pointer of Git LFS or git-annex to its content",
+        "bad_sha256": "a digest of a table of images that is not 64 hexadecimal digits",
+        "content_changed": "an image whose content is not that of the digest in a table of images",
         "bad_weight": "a weight that is not a number from 0 to 1",
         "no_page": "a link without one of its pages",
         "unknown_kind": "an event of an unknown kind",

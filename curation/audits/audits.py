@@ -145,16 +145,16 @@ def draw_order(
     n_asked
         ``int64[n_bands]``: pairs of each band that were drawn before; by default none.
     """
-    rng, rows, place = np.random.Generator(np.random.PCG64(seed)), [np.zeros(0, np.int64)], []
+    rng, rows, times = np.random.Generator(np.random.PCG64(seed)), [np.zeros(0, np.int64)], []
     for i in np.unique(band):
         inside = np.flatnonzero(band == i)
         spread = _spread(kind[inside], draw[inside], rng)
         first = inside[np.lexsort((draw[inside], spread))][:n]
         n_before = 0 if n_asked is None else n_asked[i]
         rows.append(first)
-        place.append((n_before + np.arange(len(first)) + 0.5) / weight[i])
+        times.append((n_before + np.arange(len(first)) + 0.5) / weight[i])
     first = np.concatenate(rows)
-    return first[np.lexsort((draw[first], np.concatenate([np.zeros(0), *place])))][:n]
+    return first[np.lexsort((draw[first], np.concatenate([np.zeros(0), *times])))][:n]
 
 
 def _spread(kind: Hashes, draw: Hashes, rng: np.random.Generator) -> Floats:

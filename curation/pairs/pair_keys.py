@@ -71,8 +71,9 @@ def find_pairs(pairs: Batch, among: Batch) -> Ints:
     rows = np.full(pairs.num_rows, -1, np.int64)
     if pairs.num_rows <= among.num_rows:
         some = _of_images(among, pairs)
-        found = _find_all(pairs, among.select(PAIR).take(pa.array(some)))
-        rows[found >= 0] = some[found[found >= 0]]
+        row_of_some = _find_all(pairs, among.select(PAIR).take(pa.array(some)))
+        is_there = row_of_some >= 0
+        rows[is_there] = some[row_of_some[is_there]]
     else:
         some = _of_images(pairs, among)
         rows[some] = _find_all(pairs.select(PAIR).take(pa.array(some)), among)
@@ -163,7 +164,7 @@ def _text(ids: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _in_form(images: pa.Array | pa.ChunkedArray, form: pa.DataType) -> pa.Array:
-    """Return image ids as texts or bytes; texts that are no ids are left out."""
+    """Return image ids as texts or bytes; texts of another form are left out."""
     column = _text(images)
     if form != BINARY:
         return column

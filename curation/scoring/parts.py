@@ -25,7 +25,7 @@ from labeling.keys.arrays import Floats, Floats32, Mask
 from labeling.keys.hashing import Hashes
 from labeling.keys.ids import digest
 from labeling.keys.runs import run_starts
-from labeling.memory import hand_back
+from labeling.memory import release_memory
 from labeling.schemas import CANDIDATES
 from labeling.taxonomy.taxonomy import Taxonomy
 from labeling.threads import map_ahead
@@ -167,7 +167,7 @@ def _apply_to_rest(
     rest = (part.filter(pa.array(~mask)) for part, mask in whole)
     n_rest, n_done = len(fitted) - int(fitted.sum()), 0
     p_correct = np.empty((3, n_rest) if intervals else n_rest, np.float32)
-    hand_back()
+    release_memory()
     with one_thread("blas"):
         for of_part in apply_all(scorer, rest, taxonomy, intervals):
             p_correct[..., n_done : n_done + of_part.shape[-1]] = of_part
@@ -221,7 +221,7 @@ def pool_of_parts(parts: Parts, taxonomy: Taxonomy) -> Pool:
         amount.append(evidence_amount(table, usual))
         kind.append(_kinds(table))
         n_patterns += len(of_part.count)
-    hand_back()
+    release_memory()
     merged, number = merge_patterns(patterns)
     pattern_of_row = number.astype(np.int32)[_concatenated(of_row)]
     cold = vote_scores(merged, pattern_of_row, _concatenated(share))

@@ -89,7 +89,7 @@ def choose_shares(request: Request, shares: Iterable[float]) -> Iterator[tuple[B
     """
     numbers, n_first = (round(share * len(request.p)) for share in shares), 0
     for best in best_of_groups(request, _groups(request), numbers):
-        # The limit of a label does not move the threshold of the best, but for those it leaves out.
+        # The limit of a label moves the threshold only by those that it leaves out.
         kept = best if request.per_label is None else _thinned(request, best)
         n_first += len(best.entered)
         yield kept, None if request.by else _threshold(request, best, kept, n_first)

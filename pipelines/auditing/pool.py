@@ -15,7 +15,7 @@ from curation.runs.stage import Stage
 from curation.runs.staging import StageWriter
 from curation.runs.table_files import file_name, write_table
 from curation.scoring.parts import Pool, pool_of_parts
-from labeling.memory import hand_back
+from labeling.memory import release_memory
 from labeling.schemas import CANDIDATES
 from pipelines.run.stages import contents, make_stage, taxonomy_of
 from pipelines.selecting.scores import parts_of
@@ -45,5 +45,5 @@ def _read(run_dir: Path, candidates: Stage, columns: list[str]) -> pa.Table:
         work.counts["candidates"] = len(rows)
 
     stage = make_stage(run_dir, STAGE, write, inputs=contents(candidates), config={})
-    hand_back()
+    release_memory()
     return pq.read_table(stage.dir / file_name(TABLE), columns=columns)

@@ -219,7 +219,7 @@ def _current_signals(run_dir: Path) -> Stage | None:
 def _shuffles(
     config: Config, splits: Sequence[Split], n_rows: int, signals: Stage | None
 ) -> list[Work]:
-    n_first = sum(input_paths(config, splits).values())
+    n_first = inputs.GROWTH * sum(input_paths(config, splits).values())
     if signals is not None:
         n_signals, n_events = signals.counts["signals"], signals.counts["feedback"]
         n_links = signals.counts["links"]

@@ -68,6 +68,9 @@ _UNIQUE = {
 }
 """Columns of which the first of equal rows is kept."""
 
+GROWTH = 4
+"""Rows for each row of the inputs: signals, placements, pages and images."""
+
 
 def make_pass(read: Callable[[Split], Iterator[tuple[str, pa.Table]]]) -> Pass:
     """Return the pass; `read` is `ReadInputs`, or yields the same tables from elsewhere."""
@@ -79,6 +82,7 @@ def make_pass(read: Callable[[Split], Iterator[tuple[str, pa.Table]]]) -> Pass:
         reduce=_reduce,
         outputs={schema.name: schema.arrow for schema in SCHEMAS},
         combine=_combine,
+        growth=GROWTH,
     )
 
 

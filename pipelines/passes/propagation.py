@@ -53,7 +53,15 @@ def _by_page(
     outputs: Mapping[str, pa.Schema],
 ) -> Pass:
     keys = dict.fromkeys(inputs, "page_id")
-    return Pass(name, inputs=inputs, read=read_rows, keys=keys, reduce=reduce, outputs=outputs)
+    return Pass(
+        name,
+        inputs=inputs,
+        read=read_rows,
+        keys=keys,
+        reduce=reduce,
+        outputs=outputs,
+        growth=4,
+    )
 
 
 def _propagate_all(edges_dir: Path, tables: Tables) -> Tables:

@@ -25,7 +25,7 @@ from curation.selection.groups import MIN_OF_GROUP
 from curation.selection.selection import Request, Selection
 from labeling.errors import InputError
 from labeling.keys.arrays import Ints
-from labeling.memory import hand_back
+from labeling.memory import release_memory
 from labeling.schemas import AUDITS, SCORED, SELECTED
 from pipelines.auditing.auditor_errors import facts_of_errors, rates_of
 from pipelines.auditing.looks import confidence_now, count_look
@@ -66,7 +66,7 @@ def select(config: Config, run_dir: Path) -> Stage:
     candidates = open_stage(run_dir, "candidates")
     audits = audits_of(config, run_dir, candidates)
     scored = score(config, run_dir, candidates, audits)
-    hand_back()
+    release_memory()
     count_look(run_dir, audits)
     confidence = confidence_now(run_dir, audits, config.select.confidence)
 
@@ -78,7 +78,7 @@ def select(config: Config, run_dir: Path) -> Stage:
             run_dir, settings, candidates, verdicts, scored, errors
         )
         _write(work, request, selection)
-        hand_back()
+        release_memory()
         _write_json(measure_shares(request, config.select.confidence), work, "tuning")
         kept = np.asarray(selection.table["kept"], bool)
         work.facts |= measure(request.judged, selection, confidence)

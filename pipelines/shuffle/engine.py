@@ -38,7 +38,7 @@ import pyarrow as pa
 
 from curation.runs.table_files import file_name, parquet_bytes
 from labeling.errors import IntegrityError, WinnowError
-from labeling.memory import hand_back
+from labeling.memory import release_memory
 from pipelines.shuffle import (
     engine_jobs,
     failures,
@@ -301,7 +301,7 @@ class _Map(beam.DoFn):
         try:
             if self._shuffle.carrier == "files":
                 segment = failures.retried(functools.partial(self._segment, split))
-                hand_back()
+                release_memory()
                 yield from ((number, segment) for number, _ in groups)
             else:
                 parts = failures.retried(lambda: list(self._chunks(split)))
@@ -349,7 +349,7 @@ class _Reduce(beam.DoFn):
                 if not self._is_finished(bucket):
                     reader = reader or segments.Reader(of_split.values(), first, last)
                     failures.retried(functools.partial(self._finish, bucket, reader))
-                    hand_back()
+                    release_memory()
                 yield bucket
         except (WinnowError, OSError) as error:
             failures.write_error(self._shuffle.work_dir, f"reduce-{bucket:05d}", error)

@@ -154,8 +154,8 @@ def fill_in(sheet: Path, truth: pa.Table) -> None:
     with sheet.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     pairs = pa.table({name: [row[name] for row in rows] for name in TRUTH.arrow.names})
-    for row, found in zip(rows, find_pairs(pairs, truth), strict=True):
-        row["verdict"] = "yes" if found >= 0 else "no"
+    for row, number in zip(rows, find_pairs(pairs, truth), strict=True):
+        row["verdict"] = "yes" if number >= 0 else "no"
     with sheet.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

@@ -17,7 +17,7 @@ NODES = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Return, ast.Rai
 OF_REJECTS = re.compile(
     r"(?i)reject|Broken\(|BadRow\(|Damage\(|BAD_FILE|losses|reason|_bad|bad\b|pointer"
 )
-REASON = re.compile(r"[a-z]+(_[a-z]+)+|truncated")
+REASON = re.compile(r"[a-z]+(_[a-z0-9]+)+|truncated")
 
 OTHERS = frozenset(("before_image", "n_events", "user_key"))
 """Columns of passes, and a reason of events that are counted and not rejected."""

@@ -33,6 +33,8 @@ def test_an_error_is_raised_in_its_place() -> None:
 
 def test_the_main_thread_is_interrupted_while_it_waits() -> None:
     over = threading.Event()
+    # Jobs in the background of a script ignore the signal, and so do programs that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def wait() -> None:
         # From here, so that it comes while the main thread waits, however slow the machine is.

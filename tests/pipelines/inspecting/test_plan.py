@@ -101,7 +101,8 @@ def test_json_is_the_fields_of_the_plan(config: Path) -> None:
         "is_exact": True,
     }
     assert (taxonomy["kind"], taxonomy["n_files"]) == ("taxonomy", 1)
-    assert content["passes"][0] == {"name": "inputs", "n_splits": 3, "n_buckets": 1}
+    first = {"name": "inputs", "n_splits": 3, "n_buckets": 1, "n_rows": 4 * 18}
+    assert content["passes"][0] == first
     assert content["disk"][1]["n_bytes"] == 12 * forecast.BYTES_PER_ROW["signals"]
     assert [(stage["name"], stage["state"]) for stage in content["stages"]] == [
         ("signals", "again"),
@@ -187,7 +188,7 @@ def test_what_a_rerun_would_reuse_is_shown(config: Path) -> None:
     done = plan(config, "--out", run_dir)
     assert "signals: there, and used again if" in done.stdout
     assert "candidates: there, and used again if the signals have not" in done.stdout
-    assert cells(done)["merge"][-1] == "32"
+    assert (cells(done)["hosts"][-1], cells(done)["merge"][-1]) == ("32", "256")
     assert "inputs" not in cells(done)
     assert sorted(run_dir.rglob("*")) == before
     changed = plan(config, "--out", run_dir, "-o", "label.support_only=['page']").stdout

@@ -12,10 +12,10 @@ import pipelines
 from labeling.errors import ConfigError
 from pipelines.cli import main
 from pipelines.jobs.label import label
-from pipelines.passes import labeling_pass
 from pipelines.run.config import read_config
 from pipelines.run.paths import absolute, shown
-from pipelines.shuffle.engine import Shuffle, Split, run
+from pipelines.shuffle import engine
+from pipelines.shuffle.engine import Shuffle, Split, begin
 
 
 def path_parameters(command: click.Command) -> Iterator[tuple[str, click.Path]]:
@@ -48,12 +48,12 @@ def test_workers_get_absolute_paths_where_the_run_folder_is_relative(
     config = read_config(shop).model_copy(update={"base": "shop"})
     given: list[str] = []
 
-    def watched(shuffle: Shuffle, splits: list[Split], options: list[str]) -> None:
+    def watched(shuffle: Shuffle, splits: list[Split]) -> bool:
         given.extend([shuffle.work_dir, shuffle.out_dir, repr(shuffle.read), repr(shuffle.reduce)])
         given.extend(str(part) for split in splits for part in split.arguments)
-        run(shuffle, splits, options)
+        return begin(shuffle, splits)
 
-    monkeypatch.setattr(labeling_pass, "run", watched)
+    monkeypatch.setattr(engine, "begin", watched)
     label(config, Path("run"))
     assert [text for text in given if text.startswith("run") or "Path('run" in text] == []
     assert [text for text in given if "base='shop'" in text or "Path('shop" in text] == []
