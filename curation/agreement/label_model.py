@@ -18,6 +18,9 @@ N_ITERATIONS = 60
 MAX_PATTERNS = 4096
 """Patterns that the model is fitted on; of more, an even sample by their counts."""
 
+N_AT_ONCE = 1 << 20
+"""Candidates that are correlated together: bounds the memory."""
+
 MIN_VIEWS = 3
 """Groups of sources that are needed to learn from their agreement."""
 
@@ -159,7 +162,7 @@ def vote_scores(patterns: Patterns, pattern: Ints | Ints32, share: Floats) -> Fl
     if patterns.voted.shape[1] < MIN_VIEWS or len(patterns.count) < 2:
         return share
     log_odds = fit_label_model(patterns).log_odds(patterns.voted, patterns.silent)
-    shrinkage = max(_correlation(log_odds[pattern], logit(share)), 0.0) ** 4
+    shrinkage = max(_correlation(log_odds, pattern, share), 0.0) ** 4
     score: Floats = expit(log_odds * shrinkage)[pattern]
     score += 2 * share
     score /= 3
@@ -167,11 +170,18 @@ def vote_scores(patterns: Patterns, pattern: Ints | Ints32, share: Floats) -> Fl
     return score
 
 
-def _correlation(a: Floats, b: Floats) -> float:
-    """Return the correlation of two arrays, which are changed: copies would be large."""
-    a -= a.mean()
-    b -= b.mean()
-    aa, ab, bb = a @ a, a @ b, b @ b
+def _correlation(log_odds: Floats, pattern: Ints | Ints32, share: Floats) -> float:
+    """Return the correlation of the log-odds of each candidate's pattern with those of its share.
+
+    It is computed in parts, of which the copies are small.
+    """
+    n, parts = len(share), [slice(i, i + N_AT_ONCE) for i in range(0, len(share), N_AT_ONCE)]
+    mean_a = sum(log_odds[pattern[part]].sum() for part in parts) / n
+    mean_b = sum(logit(share[part]).sum() for part in parts) / n
+    aa = ab = bb = 0.0
+    for part in parts:
+        a, b = log_odds[pattern[part]] - mean_a, logit(share[part]) - mean_b
+        aa, ab, bb = aa + a @ a, ab + a @ b, bb + b @ b
     return float(ab / np.sqrt(aa * bb)) if aa > 0 and bb > 0 else 0.0
 
 

@@ -175,6 +175,8 @@ def _drawn(given: pd.DataFrame, row: npt.NDArray[np.int64], strata: Strata) -> d
         has_strata = (given["stratum"] != "").any()
         stratum = given["stratum"] if has_strata else given["stratum"].replace("", "given")
         return {"stratum": _texts(stratum), "p_inclusion": p_inclusion}
+    if not len(row):  # nothing is scored for a sheet without answers
+        return {"stratum": _texts(given["stratum"]), "p_inclusion": pa.array([], pa.float64())}
     # Cells also for pairs of earlier draws alone: they divide their strata.
     return stratum_columns(*strata(), row)
 
