@@ -167,9 +167,8 @@ def shares(partition: Partition, judged: Judgements) -> tuple[Floats, Floats, Fl
     """
     n_parts, code = len(partition.names), partition.code[judged.row]
     of_pool = np.zeros(n_parts)
-    for start in range(
-        0, len(partition.code), N_AT_ONCE
-    ):  # `bincount` copies small integers as large ones
+    # In parts, because `bincount` copies small integers as large ones.
+    for start in range(0, len(partition.code), N_AT_ONCE):
         of_pool += _count(partition.code[start : start + N_AT_ONCE], n_parts)
     of_pool /= max(len(partition.code), 1)
     weight = judged.weight

@@ -38,7 +38,7 @@ def plan_lines(config: Config, run_dir: Path, candidates: Stage, n: int) -> Iter
     scored = current(run_dir, "scored")
     if scored is None:
         return
-    p_correct = scored.table(SCORED)["p_correct"].to_numpy()
+    p_correct = scored.table(SCORED, ["p_correct"])["p_correct"].to_numpy()
     numbers = [n + STEP * i for i in range(N_STEPS + 1)]
     proved = [
         f"{expected_share(p_correct, called_right, each, confidence):.1%} with {each:,}"

@@ -36,7 +36,7 @@ from pipelines.delivery.truth import read_truth
 from pipelines.evidence.proposals import proposal_line
 from pipelines.run.config import Config
 from pipelines.run.dependencies import digests_of, settings_of
-from pipelines.run.images import images_of, images_stage
+from pipelines.run.images import images_stage, some_images
 from pipelines.run.paths import typed
 from pipelines.run.progress import notify, stage_line
 from pipelines.run.saved_config import find_input
@@ -104,7 +104,8 @@ def draw_audits(
     if not len(rows):
         raise _nothing_to_ask(config, run_dir, candidates, count_pairs(answers), len(drawn))
     stage = images_stage(run_dir)
-    images = IMAGES.empty() if stage is None else images_of(stage)
+    shown = {*answers["image_id"].to_pylist(), *rows["image_id"].to_pylist()}
+    images = IMAGES.empty() if stage is None else some_images(stage, shown)
     sheet = sheet_text(answers, rows, images, taxonomy_of(candidates))
     # Before the sheet: one that is there without it would be read in the order of its rows.
     write_drawn(run_dir, candidates, *_in_order(judged, asked), sheet=sheet)

@@ -13,6 +13,7 @@ from pipelines.inputs.splits import input_of, input_paths
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
 from pipelines.shuffle.engine import ROWS_PER_BUCKET, Split
+from pipelines.shuffle.runners import n_threads
 
 BYTES_PER_ROW = {
     "signals, scratch": 140,
@@ -76,14 +77,20 @@ def disk(n_rows: int, with_signals: bool) -> tuple[list[Part], int]:
 
 
 def memory(n_rows: int, n_buckets: int) -> int:
-    """Return the bytes that a worker process takes, with so many rows in so many buckets.
+    """Return the bytes that a process with a thread for each core takes.
+
+    Parameters
+    ----------
+    n_rows, n_buckets
+        Rows of a shuffle, and the buckets that hold them: each thread works on one.
 
     Examples
     --------
     >>> memory(10**9, 4096) < 1 << 30
     True
     """
-    return BASE_MEMORY + BUCKET_BYTES * min(n_rows // n_buckets, 2 * ROWS_PER_BUCKET)
+    n_at_once = min(n_threads(), n_buckets)
+    return BASE_MEMORY + n_at_once * BUCKET_BYTES * min(n_rows // n_buckets, 2 * ROWS_PER_BUCKET)
 
 
 def free_space(path: Path) -> tuple[Path, int]:

@@ -24,6 +24,7 @@ from pipelines.passes.plan import plan as passes_of
 from pipelines.run.config import Config
 from pipelines.run.dependencies import taxonomy_files
 from pipelines.shuffle.engine import Split, n_buckets_for
+from pipelines.shuffle.runners import n_threads
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Plan:
 
     def _memory_line(self) -> str:
         memory = size(self.n_bytes_memory)
-        return f"memory: about {memory} for each worker process, however many rows there are"
+        return f"memory: about {memory} for each process of {n_threads()} threads"
 
     def _stage_lines(self) -> Iterator[str]:
         """Yield lines that name what exists and is used again, and what is made, and why."""

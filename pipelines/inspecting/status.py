@@ -35,6 +35,8 @@ _COUNTS = {
     "images": ("out", "same_bytes", "not_compared"),
     "evidence": ("votes",),
     "audits": ("yes", "no", "unsure", "skipped"),
+    "audits-bands": ("candidates",),
+    "audits-cells": ("cells", "asked"),
     "look": ("out",),
     "scored": ("scored",),
     "selected": ("in", "out"),
@@ -44,6 +46,7 @@ _COUNTS = {
 """Counts in the line of a stage, in this order."""
 
 _COUNT_NAMES = {
+    ("audits-cells", "cells"): "candidates",
     ("images", "out"): "images",
     ("images", "same_bytes"): "with the bytes of another",
     ("images", "not_compared"): "not compared with a digest",
@@ -270,7 +273,7 @@ def _cells(stage: StageStatus) -> tuple[str, ...]:
 
 
 def _counts(stage: StageStatus) -> Iterator[str]:
-    kind = stage.name.split("-")[0]
+    kind = stage.name if stage.name in _COUNTS else stage.name.split("-")[0]
     for name in _COUNTS.get(kind, ()):
         if isinstance(stage.counts.get(name), int):
             yield f"{stage.counts[name]:,} {_COUNT_NAMES.get((kind, name), name)}"

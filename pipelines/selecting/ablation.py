@@ -58,7 +58,7 @@ def ablate(config: Config, run_dir: Path) -> Stage:
 
     def write(work: StageWriter) -> None:
         errors = rates_of(config, audits, config.select.confidence)
-        rows = scored.table(SCORED)
+        rows = scored.packed(SCORED)
         judged = judge(run_dir, candidates, audits.table(AUDITS), rows)
         judged = replace(judged, errors=errors)
         measured = _measure(config, judged, np.asarray(rows["p_correct"]))

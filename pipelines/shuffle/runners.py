@@ -78,7 +78,7 @@ def pipeline(beam_options: Sequence[str], n_elements: int) -> beam.Pipeline:
     options = list(beam_options)
     if not _names(options, "--runner"):
         options.append(f"--runner={EMBEDDED}")
-        n_workers = min(n_cores(), MAX_WORKERS, n_elements)
+        n_workers = min(n_threads(), n_elements)
         threads = ("--direct_num_workers", "--direct_running_mode")
         if n_workers > 1 and not any(_names(options, option) for option in threads):
             options += [f"--direct_num_workers={n_workers}"]
@@ -91,6 +91,11 @@ def pipeline(beam_options: Sequence[str], n_elements: int) -> beam.Pipeline:
             facts={"options": " ".join(options), "cause": error},
             help="correct the options after the configuration; docs/how-to/engines.md has examples",
         ) from error
+
+
+def n_threads() -> int:
+    """Return the threads of the embedded runner, at most."""
+    return min(n_cores(), MAX_WORKERS)
 
 
 def n_cores() -> int:

@@ -77,6 +77,6 @@ class MissingColumn(InputError):
         super().__init__(
             f"an input file has no column {name!r}{did_you_mean(name, known)}",
             facts={"file": path, "columns": ", ".join(known)[:1000]},
-            help="correct `columns` in the configuration",
+            help="rename the column, or name it in `columns` of its input in the configuration",
         )
         self.name, self.known = name, known
